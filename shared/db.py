@@ -1,0 +1,62 @@
+"""PostgreSQL: connections that act as one service's role, and errors sorted into what the caller should do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.errors import Retryable
+
+Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+"""A connection inside a transaction."""
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+TRANSIENT: Final = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+"""Failures after which the same work may succeed later."""
+
+
+def role(service: str) -> str:
+    """The database role of a service: it owns the service's schema and sees no other."""
+    return f"stammkunde_{service}"
+
+
+def _server_settings(service: str) -> dict[str, str]:
+    # Without force_custom_plan the server keeps a sequential scan that it planned while the tables were empty.
+    return {"role": role(service), "search_path": service, "plan_cache_mode": "force_custom_plan", "timezone": "UTC"}
+
+
+async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection that acts as the service's role, with its schema as the search path."""
+    try:
+        return await asyncpg.connect(url, server_settings=_server_settings(service), timeout=10)
+    except TRANSIENT as error:
+        raise Retryable(f"PostgreSQL cannot be reached: {error}") from error
+
+
+async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
+    """A pool of such connections, for API processes."""
+    settings: dict[str, Any] = {"server_settings": _server_settings(service)}
+    pool = await asyncpg.create_pool(url, min_size=1, max_size=size, command_timeout=30, **settings)
+    assert pool is not None  # noqa: S101  (None only for a pool created twice)
+    return pool
+
+
+@asynccontextmanager
+async def transaction(connection: Tx) -> AsyncIterator[Tx]:
+    """A READ COMMITTED transaction; transient failures come out as Retryable."""
+    try:
+        async with connection.transaction():
+            yield connection
+    except TRANSIENT as error:
+        raise Retryable(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,50 @@
+"""The errors of the project; each class says what its caller should do."""
+
+from dataclasses import dataclass
+
+
+class StammkundeError(Exception):
+    """The root: something a person can act on, told in its message."""
+
+
+class Poison(StammkundeError):
+    """This record can never be applied: put it into the dead letters under `reason`, go on with the next."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Retryable(StammkundeError):
+    """Nothing was written; the same work may succeed later: roll back, back off, do it again."""
+
+
+class Fenced(StammkundeError):
+    """Another worker owns the partition now: roll back, drop everything in memory, join again."""
+
+
+class Misconfigured(StammkundeError):
+    """The process cannot work with these settings or this data: stop, and let a person read the message."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
+class Problem(StammkundeError):
+    """An HTTP error (RFC 9457): answer with `status` and the stable `code`."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, errors: tuple[FieldError, ...] = (), retry_after: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.retry_after = retry_after

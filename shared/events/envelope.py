@@ -1,0 +1,55 @@
+"""The envelope of every record on every topic: CloudEvents 1.0 in JSON, read and written with msgspec."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+import msgspec
+
+from shared.errors import Poison
+
+CLOCK_TICKED: Final = "clock.ticked"
+IMPORT_STARTED: Final = "import.started"
+IMPORT_FINISHED: Final = "import.finished"
+CONTROL: Final = frozenset({CLOCK_TICKED, IMPORT_STARTED, IMPORT_FINISHED, "improvement.delivered"})
+"""Control records go to every partition, have no subject and never reach a fold."""
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One event; `data` stays undecoded until somebody needs it. Identity is (subject, source, id)."""
+
+    specversion: str = msgspec.field(default_factory=lambda: "1.0")
+    id: str
+    source: str
+    type: str
+    subject: str = ""
+    time: Instant
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    historical: bool = False
+    traceparent: str | None = None
+
+
+_decoder: Final = msgspec.json.Decoder(Envelope)
+_encoder: Final = msgspec.json.Encoder()
+
+
+def decode(value: bytes) -> Envelope:
+    """Read one record. Raises Poison("undecodable") with what is wrong and where."""
+    try:
+        event = _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Poison("undecodable", str(error)) from error
+    if event.time.tzinfo is not UTC:
+        event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
+    return event
+
+
+def encode(event: Envelope) -> bytes:
+    """The bytes of one record; `decode` gives the same envelope back."""
+    return _encoder.encode(event)
+
+
+def pack(data: object) -> msgspec.Raw:
+    """Any struct or mapping as the undecoded `data` of an envelope."""
+    return msgspec.Raw(_encoder.encode(data))

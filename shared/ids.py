@@ -1,0 +1,28 @@
+"""Identifiers: which partition a customer is on, and ids that a retry makes again the same."""
+
+import uuid
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final, NewType
+
+from aiokafka.partitioner import murmur2
+
+CustomerId = NewType("CustomerId", str)
+
+_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "stammkunde")
+
+
+@lru_cache(maxsize=200_000)
+def partition_of(key: str, partitions: int) -> int:
+    """The partition of a key, as Kafka's default (murmur2) partitioner has it."""
+    return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
+
+
+def stable_id(*parts: str | int) -> uuid.UUID:
+    """An id that is a pure function of its parts: the same work gives the same id."""
+    return uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
+
+
+def narrow(text: str) -> int:
+    """A signed 64-bit hash, for keys that an index holds by the million."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little", signed=True)

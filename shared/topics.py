@@ -1,0 +1,38 @@
+"""The registry of topics: all keyed by customer, co-partitioned, made once and never by accident."""
+
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from shared.errors import Misconfigured
+
+CUSTOMER_EVENTS: Final = "customer-events.v1"
+PHASE_TRANSITIONS: Final = "phase-transitions.v1"
+WINBACK_EVENTS: Final = "winback-events.v1"
+REFERRAL_EVENTS: Final = "referral-events.v1"
+TOPICS: Final = (CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS, REFERRAL_EVENTS)
+
+CONFIG: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1", "max.message.bytes": "5242880"}
+
+
+async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> dict[str, int]:
+    """Create what is missing and return the partitions of each topic.
+
+    Raises Misconfigured if a topic exists with another number of partitions: customers would move between them.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        wanted = [NewTopic(name, partitions, replication, topic_configs=CONFIG) for name in TOPICS]
+        response = await admin.create_topics(wanted)
+        for name, code, message in response.topic_errors:
+            if code not in (0, TopicAlreadyExistsError.errno):
+                raise Misconfigured(f"topic {name} could not be created: {for_code(code).__name__}: {message}")
+        found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(TOPICS))}
+    finally:
+        await admin.close()
+    other = {name: n for name, n in found.items() if n != partitions}
+    if other:
+        raise Misconfigured(f"topics exist with other partition numbers than {partitions}: {other}; set STAMMKUNDE_PARTITIONS")
+    return found
