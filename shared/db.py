@@ -1,7 +1,7 @@
 """PostgreSQL: connections that act as one service's role, and errors sorted into what the caller should do."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -52,11 +52,18 @@ async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
     return pool
 
 
+@contextmanager
+def sorting_errors() -> Iterator[None]:
+    """Transient failures of PostgreSQL inside come out as Retryable."""
+    try:
+        yield
+    except TRANSIENT as error:
+        raise Retryable(f"{type(error).__name__}: {error}") from error
+
+
 @asynccontextmanager
 async def transaction(connection: Tx) -> AsyncIterator[Tx]:
     """A READ COMMITTED transaction; transient failures come out as Retryable."""
-    try:
+    with sorting_errors():
         async with connection.transaction():
             yield connection
-    except TRANSIENT as error:
-        raise Retryable(f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,48 @@
+"""The thresholds by which customers are judged."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One version of a policy. Days are 24 hours; counts are orders. The defaults are the built-in policy."""
+
+    name: str = "default"
+    version: int = 1
+    at_risk_days: int = 90
+    inactive_days: int = 180
+    established_after_orders: int = 3
+    settle_after_orders: int = 2
+    former_after_inactive_days: int = 730
+    prospect_days: int = 365
+    act_within_days: int = 7
+
+    @cached_property
+    def at_risk(self) -> timedelta:
+        """Silence after which a bonded customer is at risk."""
+        return timedelta(days=self.at_risk_days)
+
+    @cached_property
+    def inactive(self) -> timedelta:
+        """Silence after which a customer with an order is inactive."""
+        return timedelta(days=self.inactive_days)
+
+    @cached_property
+    def former_after(self) -> timedelta:
+        """Time in `inactive` after which the relationship has ended."""
+        return timedelta(days=self.former_after_inactive_days)
+
+    @cached_property
+    def prospect_fades(self) -> timedelta:
+        """Time without any event after which a prospect has faded."""
+        return timedelta(days=self.prospect_days)
+
+
+def later(anchor: datetime, span: timedelta) -> datetime:
+    """`anchor + span`, but never beyond the last instant that can be written."""
+    return anchor + span if LAST_INSTANT - anchor > span else LAST_INSTANT

@@ -1,0 +1,89 @@
+"""What one transaction applies: for each partition, events in order and then, perhaps, a tick of its clock."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.events.envelope import Envelope
+from shared.ownership import Advance, ClockMove
+
+
+class Incoming(NamedTuple):
+    """One decoded record with where it came from."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+    event: Envelope
+
+
+class DeadLetter(NamedTuple):
+    """A record that cannot be applied (or not now: `customer` is parked)."""
+
+    topic: str
+    partition: int
+    offset: int
+    customer: str | None
+    reason: str
+    detail: str
+    value: bytes
+    recorded_at: datetime
+
+
+@dataclass(slots=True)
+class Portion:
+    """One partition's share of a batch.
+
+    `clock` is where the partition's clock stands while the events are applied; afterwards deadlines may fire until
+    `tick`. While a history import is open (`import_open`), deadlines up to `import_began` wait for its end.
+    """
+
+    partition: int
+    epoch: int
+    clock: datetime
+    import_began: datetime | None = None
+    import_open: bool = False
+    events: list[Incoming] = field(default_factory=list)
+    tick: datetime | None = None
+    unfinished: bool = False
+    advances: list[Advance] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+
+    def reject(self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None) -> None:
+        """Put a record into the dead letters, in the batch's own transaction."""
+        self.dead.append(DeadLetter(*incoming[:3], parked, reason, detail, incoming.value, self.clock))
+
+    def clock_move(self) -> ClockMove:
+        """The clock after this batch; it stays while deadlines due until the tick are left over (`unfinished`)."""
+        done = self.tick is not None and not self.unfinished
+        clock = self.tick if self.tick is not None and done else self.clock
+        began = None if done and not self.import_open else self.import_began
+        return ClockMove(self.partition, clock, began, self.import_open)
+
+
+async def _at_once() -> None:
+    return
+
+
+@dataclass(slots=True)
+class Batch:
+    """All portions of one transaction.
+
+    `settled` waits until the batch before this one is committed: call it before reading rows that it may have changed.
+    """
+
+    portions: dict[int, Portion] = field(default_factory=dict)
+    settled: Callable[[], Awaitable[None]] = _at_once
+
+    @property
+    def epochs(self) -> dict[int, int]:
+        """The epoch under which each partition is written."""
+        return {p: portion.epoch for p, portion in self.portions.items()}
+
+    def events(self) -> Iterator[tuple[Portion, Incoming]]:
+        """All events with their portion, each partition's in order."""
+        for portion in self.portions.values():
+            for incoming in portion.events:
+                yield portion, incoming

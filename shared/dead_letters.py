@@ -1,0 +1,56 @@
+"""Dead letters: records set aside with a reason, and the brake that stops a partition full of them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared import metrics
+from shared.batch import DeadLetter
+from shared.db import Tx
+
+WINDOW: Final = 1000
+SHARE: Final = 0.01
+IN_A_ROW: Final = 100
+
+_ADD: Final = """
+INSERT INTO dead_letter (topic, partition, "offset", customer, reason, detail, value, recorded_at)
+SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
+                     $8::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+
+
+class Brake:
+    """Counts one partition's bad records; says when to stop: too many in a row, or too large a share of a window."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._bad = 0
+        self._row = 0
+
+    def good(self) -> None:
+        """A record that could be decoded."""
+        self._seen += 1
+        self._row = 0
+        if self._seen > WINDOW:
+            self._seen //= 2
+            self._bad //= 2
+
+    def bad(self) -> str | None:
+        """A record for the dead letters; returns why the partition must stop, if it must."""
+        self._seen += 1
+        self._bad += 1
+        self._row += 1
+        if self._row >= IN_A_ROW:
+            return f"{self._row} dead letters in a row"
+        if self._seen >= WINDOW and self._bad > SHARE * self._seen:
+            return f"{self._bad} dead letters in the last {self._seen} records"
+        return None
+
+
+async def add(tx: Tx, letters: Sequence[DeadLetter]) -> None:
+    """Write dead letters in the caller's transaction; the same record twice is one."""
+    if not letters:
+        return
+    await tx.execute(_ADD, *map(list, zip(*letters, strict=True)))
+    for letter in letters:
+        metrics.DEAD_LETTERS.labels(letter.reason).inc()

@@ -1,0 +1,136 @@
+"""The catalogue of events: strict models of everything that may come in, and the bytes that go on."""
+
+import functools
+import operator
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from shared.errors import FieldError, StammkundeError
+from shared.events.envelope import CONTROL
+from shared.events.vocabulary import TYPES, Data, Id, Subject
+from shared.instants import Instant
+
+REFERRAL_ONLY: Final = frozenset({"referral.succeeded", "referral.annulled"})
+"""Types that come on the referral service's own topic, never through ingest."""
+
+_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Refused(StammkundeError):
+    """Not an event of the catalogue. `code` is stable: unreadable, unknown_type, missing, no_zone, out_of_range, invalid."""
+
+    def __init__(self, code: str, error: FieldError) -> None:
+        super().__init__(f"{code}: {error.field}: {error.message}")
+        self.code = code
+        self.error = error
+
+
+def _no_subject(_: object) -> None:
+    raise PydanticCustomError("subject", "a control record has no subject")
+
+
+def _no_binary(_: object) -> None:
+    raise PydanticCustomError("binary", "data is JSON here, never base64")
+
+
+_Forbidden = WithJsonSchema({"not": {}})
+_Json = Annotated[str, Field(pattern=r"^application/(?:[\w.+-]+\+)?json(?:\s*;.*)?$")]
+
+
+class Event(BaseModel):
+    """A CloudEvents 1.0 envelope; extension attributes that nobody declared are kept."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    specversion: Literal["1.0"]
+    id: Id
+    source: Id
+    type: str
+    subject: Any
+    time: Instant
+    datacontenttype: _Json | None = None
+    dataschema: str | None = None
+    data: Data = Data()
+    data_base64: Annotated[None, BeforeValidator(_no_binary), _Forbidden] = None
+    historical: bool = False
+    traceparent: Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,256}$")] | None = None
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON: declared fields first and only as far as given, instants in UTC."""
+        return self.__pydantic_serializer__.to_json(self, exclude_unset=True)
+
+
+def _model(name: str, data: type[Data]) -> type[Event]:
+    subject: Any = (Subject, ...)
+    if name in CONTROL:
+        subject = (Annotated[None, BeforeValidator(_no_subject), _Forbidden], None)
+    content: Any = (data, ...) if any(f.is_required() for f in data.model_fields.values()) else (data, data())
+    title = "".join(word.capitalize() for word in re.split(r"[._]", name))
+    kind: Any = (Literal[name], ...)
+    return create_model(title, __base__=Event, __doc__=data.__doc__, type=kind, subject=subject, data=content)
+
+
+MODELS: Final[Mapping[str, type[Event]]] = {name: _model(name, data) for name, data in TYPES.items()}
+"""The model of every type, by name."""
+
+_adapter: Final[TypeAdapter[Event]] = TypeAdapter(
+    Annotated[functools.reduce(operator.or_, MODELS.values()), Field(discriminator="type")]
+)
+_validate: Final = _adapter.validator.validate_json
+
+
+def parse(raw: bytes) -> Event:
+    """One JSON object as an event of the catalogue. Raises Refused with the first thing that is wrong."""
+    try:
+        return _validate(raw)  # type: ignore[no-any-return]
+    except ValidationError as error:
+        raise _refusal(error.errors(include_url=False, include_input=False)[0]) from None
+
+
+def canonical(raw: bytes) -> tuple[Event, bytes]:
+    """The event and the bytes to publish. Raises Refused."""
+    event = parse(raw)
+    value = event.to_bytes()
+    if b"\\u0000" in value and _ESCAPED_NUL.search(value):
+        raise Refused("invalid", FieldError("data", "holds the character U+0000, which cannot be stored"))
+    return event, value
+
+
+_CODES: Final[Mapping[str, str]] = {
+    "missing": "missing",
+    "union_tag_not_found": "missing",
+    "union_tag_invalid": "unknown_type",
+    "json_invalid": "unreadable",
+    "no_zone": "no_zone",
+    "out_of_range": "out_of_range",
+}
+_TAGS: Final = frozenset({"union_tag_not_found", "union_tag_invalid"})
+
+
+def _refusal(error: ErrorDetails) -> Refused:
+    kind = error["type"]
+    code = _CODES.get(kind, "invalid")
+    if kind in _TAGS:
+        message = "Field required" if code == "missing" else "is not a type of the catalogue"
+        return Refused(code, FieldError("type", message))
+    # The first part of the place is the type that the event said it was.
+    field = ".".join(map(str, error["loc"][1:]))
+    return Refused(code, FieldError(field, error["msg"]))
+
+
+def json_schema() -> dict[str, dict[str, Any]]:
+    """A JSON Schema per type, by name, for senders that check before they send."""
+    return {name: model.model_json_schema() for name, model in MODELS.items()}

@@ -1,0 +1,40 @@
+"""Money as it travels: integer minor units and an ISO 4217 code."""
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+MAX_AMOUNT: Final = 2**53
+"""Beyond this, receivers that read JSON numbers as doubles would round."""
+
+CURRENCIES: Final = frozenset(
+    # In use (ISO 4217, list one), funds and metals left out.
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY "
+    "COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR "
+    "ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK "
+    "MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF "
+    "SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU "
+    "UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG "
+    # Withdrawn, but met in histories that are imported.
+    "ANG ATS BEF BGN BYR CUC CYP DEM EEK ESP FIM FRF GRD HRK IEP ITL LTL LUF LVL MRO MTL NLG PTE ROL SIT SKK SLL STD "
+    "TRL VEF ZMK ZWL".split()
+)
+
+
+def _known(code: str) -> str:
+    if code not in CURRENCIES:
+        raise PydanticCustomError("currency", "must be an ISO 4217 code in capitals, such as EUR")
+    return code
+
+
+Currency = Annotated[str, AfterValidator(_known), Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
+
+
+class Money(BaseModel):
+    """An amount in minor units (1999 is 19.99 EUR), never negative."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    amount: int = Field(ge=0, le=MAX_AMOUNT)
+    currency: Currency

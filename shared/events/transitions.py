@@ -1,0 +1,106 @@
+"""What lifecycle announces on phase-transitions.v1: `phase.changed` and `phase.corrected`, as readers decode them."""
+
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from shared.errors import Poison
+from shared.events.envelope import Envelope
+
+CHANGED: Final = "phase.changed"
+CORRECTED: Final = "phase.corrected"
+
+
+class Money(msgspec.Struct, frozen=True):
+    """Integer minor units of a currency (ISO 4217 exponent)."""
+
+    amount: int
+    currency: str
+
+
+class EventRef(msgspec.Struct, frozen=True):
+    """One of the customer's events."""
+
+    source: str
+    id: str
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a transition happened: the events, or the deadline that passed."""
+
+    events: tuple[EventRef, ...] = ()
+    deadline: datetime | None = None
+
+
+class PolicyRef(msgspec.Struct, frozen=True):
+    """The policy that judged."""
+
+    name: str
+    version: int
+
+
+class OrderRef(msgspec.Struct, frozen=True):
+    """The order that caused a transition."""
+
+    order_id: str
+    total: Money
+    coupon: str | None = None
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What downstream services need to know of the customer, as it stood right after the transition.
+
+    `revenue` and `margin` have one entry per currency; `deadlines` are instants by rule; `order` is the causing one.
+    """
+
+    orders: int
+    revenue: tuple[Money, ...]
+    margin: tuple[Money, ...]
+    first_order_at: datetime | None
+    last_order_at: datetime | None
+    deadlines: dict[str, datetime]
+    order: OrderRef | None = None
+
+
+class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
+    """One move of one customer. `version` is that of the record which published it, `position` its place in the history."""
+
+    customer: str
+    version: int
+    position: int
+    from_: str | None
+    to: str
+    rule: str
+    occurred_at: datetime
+    recorded_at: datetime
+    evidence: Evidence
+    policy: PolicyRef
+    episode: int
+    historical: bool
+    profile: Profile
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """The past has changed: all transitions of the `withdrawn` versions are void, those in `added` hold instead."""
+
+    customer: str
+    version: int
+    withdrawn: tuple[int, ...]
+    added: tuple[Transition, ...]
+    current: str | None
+    recorded_at: datetime
+
+
+_transition: Final = msgspec.json.Decoder(Transition)
+_correction: Final = msgspec.json.Decoder(Correction)
+
+
+def decode(event: Envelope) -> Transition | Correction | None:
+    """The announcement in an envelope; None if it is of another type. Raises Poison("undecodable")."""
+    try:
+        if event.type == CHANGED:
+            return _transition.decode(event.data)
+        return _correction.decode(event.data) if event.type == CORRECTED else None
+    except msgspec.MsgspecError as error:
+        raise Poison("undecodable", str(error)) from error

@@ -1,0 +1,275 @@
+"""What each type of event says: strict models of `data`, one per type, registered under its name."""
+
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from shared.events.money import Money
+from shared.instants import Instant
+
+PRINTABLE: Final = r"^(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*$"
+"""No control, format or surrogate characters; the joiner of compound emoji is the exception."""
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+Channel = Literal["email", "phone", "post", "personal", "social"]
+Account = Literal["b2c", "b2b"]
+Reachable = Literal["phone", "email", "post", "social"]
+
+
+class Data(BaseModel):
+    """The content of an event; fields that nobody declared are kept."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+
+D = TypeVar("D", bound=type[Data])
+TYPES: Final[dict[str, type[Data]]] = {}
+"""Every type of event, by name."""
+
+
+def event(*names: str) -> Callable[[D], D]:
+    """Register a model of `data` under the names of the types that carry it."""
+
+    def register(model: D) -> D:
+        TYPES.update(dict.fromkeys(names, model))
+        return model
+
+    return register
+
+
+@event("customer.signed_up")
+class SignedUp(Data):
+    """Somebody opened an account."""
+
+    account: Account | None = None
+    referral_code: Word | None = None
+    email_hash: Word | None = None
+    device_hash: Word | None = None
+    address_hash: Word | None = None
+    timezone: Zone | None = None
+    preferred_channel: Channel | None = None
+
+
+@event("customer.updated")
+class Updated(Data):
+    """Master data changed: only what is named."""
+
+    account: Account | None = None
+    managed_by_field_sales: bool | None = None
+    preferred_channel: Channel | None = None
+    reachable: list[Reachable] | None = None
+    timezone: Zone | None = None
+
+
+@event("customer.closed")
+class Closed(Data):
+    """The customer has ended the relationship."""
+
+    reason_code: Word | None = None
+    reason_text: Text | None = None
+
+
+@event("session.signed_in", "page.viewed", "message.opened", "message.clicked")
+class Activity(Data):
+    """The customer was seen: signed in, looked at a page, opened or clicked a message."""
+
+    topic: Word | None = None
+    sku: Word | None = None
+    message_id: Word | None = None
+
+
+@event("product.activated", "product.used")
+class ProductEvent(Data):
+    """A product was put to use (onboarding done), or used."""
+
+    product: Word
+
+
+@event("order.completed")
+class OrderCompleted(Data):
+    """A purchase; `items` are the goods, or only their number."""
+
+    order_id: Id
+    total: Money
+    margin: Money | None = None
+    items: list[dict[str, JsonValue]] | Annotated[int, Field(ge=0)] | None = None
+    coupon: Word | None = None
+    referral_code: Word | None = None
+    payment_method: Word | None = None
+    payment_hash: Word | None = None
+    return_window_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+
+
+@event("order.refunded")
+class OrderRefunded(Data):
+    """Money went back, for a part of an order or all of it."""
+
+    order_id: Id
+    amount: Money
+
+
+@event("order.cancelled", "delivery.delayed")
+class OrderEvent(Data):
+    """An order was cancelled before it was fulfilled, or its delivery is late."""
+
+    order_id: Id
+
+
+@event("contract.concluded")
+class ContractConcluded(Data):
+    """A contract began; it renews at `renews_at`, or else at the end of its term."""
+
+    contract_id: Id
+    term_months: Annotated[int, Field(ge=1, le=1200)]
+    value: Money
+    renews_at: Instant | None = None
+
+
+@event("contract.renewed")
+class ContractRenewed(Data):
+    """A contract goes on for another term."""
+
+    contract_id: Id
+    term_months: Annotated[int, Field(ge=1, le=1200)] | None = None
+
+
+@event("contract.cancelled")
+class ContractCancelled(Data):
+    """Notice was given; the contract ends at `effective_at`, or else at once."""
+
+    contract_id: Id
+    effective_at: Instant | None = None
+    reason_code: Word | None = None
+    reason_text: Text | None = None
+
+
+_SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "review": (1, 5)}
+
+
+@event("feedback.submitted")
+class FeedbackSubmitted(Data):
+    """The customer gave a score: NPS 0 to 10, CSAT or review 1 to 5."""
+
+    kind: Literal["nps", "csat", "review"]
+    score: int
+    topic: Word | None = None
+    text: Text | None = None
+    public: bool | None = None
+
+    @model_validator(mode="after")
+    def _on_its_scale(self) -> "FeedbackSubmitted":
+        low, high = _SCALES[self.kind]
+        if not low <= self.score <= high:
+            raise PydanticCustomError("score", f"a score of kind {self.kind} lies between {low} and {high}")
+        return self
+
+
+@event("complaint.opened")
+class ComplaintOpened(Data):
+    """The customer complained; severity 1 (mild) to 3, 2 unless said."""
+
+    complaint_id: Id
+    topic: Word | None = None
+    severity: Annotated[int, Field(ge=1, le=3)] = 2
+    text: Text | None = None
+
+
+@event("complaint.answered")
+class ComplaintAnswered(Data):
+    """The shop answered a complaint."""
+
+    complaint_id: Id
+
+
+@event("complaint.resolved")
+class ComplaintResolved(Data):
+    """A complaint came to its end; `satisfied` says whether to the customer's content."""
+
+    complaint_id: Id
+    satisfied: bool | None = None
+
+
+@event("inquiry.opened", "inquiry.answered")
+class Inquiry(Data):
+    """The customer asked something, or was answered."""
+
+    inquiry_id: Id
+    topic: Word | None = None
+
+
+@event("newsletter.subscribed", "newsletter.unsubscribed")
+class Newsletter(Data):
+    """The customer wants the newsletter, or no longer."""
+
+    reason: Text | None = None
+
+
+@event("consent.granted", "consent.withdrawn")
+class Consent(Data):
+    """Leave to be contacted on a channel for a purpose was given, or taken back."""
+
+    channel: Channel
+    purpose: Word
+    evidence: JsonValue = None
+
+
+@event("contact.made")
+class ContactMade(Data):
+    """Somebody spoke with the customer about a case of win-back."""
+
+    case_id: Id
+    channel: Channel
+    agent: Word
+    result: Word
+    reason_code: Word | None = None
+    required_change: Text | None = None
+
+
+@event("customer.merged")
+class Merged(Data):
+    """This customer and `into` are the same person; `into` stays."""
+
+    into: Subject
+
+
+@event("customer.erasure_requested")
+class ErasureRequested(Data):
+    """The customer wants to be forgotten."""
+
+    requested_by: Word | None = None
+
+
+@event("referral.succeeded", "referral.annulled")
+class ReferralOutcome(Data):
+    """A recommendation qualified, or its evidence fell away; only the referral service says so, on its own topic."""
+
+    referee: Subject | None = None
+    code: Word | None = None
+    order_id: Id | None = None
+
+
+@event("clock.ticked")
+class ClockTicked(Data):
+    """Control record: time has come to `time`; deadlines up to then may fire (log time only)."""
+
+
+@event("import.started", "import.finished")
+class ImportBoundary(Data):
+    """Control record: an import of history begins, or is complete."""
+
+    import_id: Id
+
+
+@event("improvement.delivered")
+class ImprovementDelivered(Data):
+    """Control record: operations have removed a cause of dissatisfaction."""
+
+    reason_code: Word
+    topic: Word | None = None
+    text: Text | None = None

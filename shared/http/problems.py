@@ -1,0 +1,122 @@
+"""Errors as `application/problem+json` (RFC 9457), with a stable code and the fields that are wrong."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from shared import db
+from shared.errors import FieldError, Problem, Retryable
+
+log = structlog.get_logger()
+
+PROBLEM_JSON: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 1
+_CODES: Final[Mapping[int, str]] = {
+    400: "unreadable",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    409: "conflict",
+    413: "too_large",
+    422: "invalid",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+
+
+class WrongField(BaseModel):
+    """One thing wrong with one field."""
+
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """What every error looks like (RFC 9457); `code` is stable, `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[WrongField]
+
+
+_DOCUMENTED: Final = {"model": ProblemBody, "description": "application/problem+json"}
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"4XX": _DOCUMENTED, "5XX": _DOCUMENTED}
+
+
+def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response:
+    """The answer that says this problem."""
+    title = HTTPStatus(problem.status).phrase
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+        "errors": [{"field": e.field, "message": e.message} for e in problem.errors],
+    }
+    extra = dict(headers or {})
+    if problem.retry_after is not None:
+        extra["Retry-After"] = str(problem.retry_after)
+    return JSONResponse(body, problem.status, extra, PROBLEM_JSON)
+
+
+def field_name(loc: Sequence[int | str]) -> str:
+    """`("query", "limit")` is `limit`, `("body", "items", 0)` is `items.0`."""
+    inside = loc[1:] if loc and loc[0] in {"body", "query", "path", "header", "cookie"} else loc
+    return ".".join(map(str, inside)) or "body"
+
+
+def of_validation(error: RequestValidationError) -> Problem:
+    """Broken JSON is unreadable (400), everything else invalid (422) and names its fields."""
+    found = error.errors()
+    if any(e["type"] == "json_invalid" for e in found):
+        return Problem(400, "unreadable", "The body is not JSON.")
+    wrong = tuple(FieldError(field_name(e["loc"]), str(e["msg"])) for e in found)
+    return Problem(422, "invalid", f"{wrong[0].field}: {wrong[0].message}" if wrong else "invalid", errors=wrong)
+
+
+def of_http(error: HTTPException) -> Problem:
+    """A framework's error under the code of its status."""
+    return Problem(error.status_code, _CODES.get(error.status_code, "error"), str(error.detail))
+
+
+async def _on_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101
+    return problem_response(error)
+
+
+async def _on_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    return problem_response(of_validation(error))
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    return problem_response(of_http(error), headers=error.headers)
+
+
+async def _on_transient(_: Request, error: Exception) -> Response:
+    log.warning("http.unavailable", error=f"{type(error).__name__}: {error}")
+    return problem_response(
+        Problem(503, "unavailable", "A service behind this one does not answer.", retry_after=RETRY_AFTER_S)
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with a problem; what is unexpected is left to the edge."""
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    for transient in (Retryable, *db.TRANSIENT):
+        app.add_exception_handler(transient, _on_transient)

@@ -1,0 +1,68 @@
+"""Serving an application with uvicorn: as a process of its own, or beside a worker's loop."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Protocol
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+
+class _Stop(Protocol):
+    """An event that somebody else sets."""
+
+    async def wait(self) -> object: ...
+
+
+class _Guest(uvicorn.Server):
+    """A server in somebody else's loop: signals belong to the host."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT; requests under way then have `shutdown_s` to finish. Returns normally."""
+    # uvicorn raises the captured signal again once it is done; with these handlers the process then ends with 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    server = uvicorn.Server(_config(app, settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve())
+    if not server.started:
+        raise SystemExit(1)
+    log.info("http.stopped")
+
+
+async def serve_within(app: FastAPI, settings: Settings, stop: _Stop) -> None:
+    """Serve in the running loop (the probes of a worker) until `stop` is set."""
+    server = _Guest(_config(app, settings))
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve())
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        stopping.cancel()
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_s)),
+    )

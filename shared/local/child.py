@@ -1,0 +1,150 @@
+"""A server process of the stack: in a session of its own, with a log and a pid file, found again after a crash."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from shared.clock import monotonic
+from shared.errors import Misconfigured
+
+
+class Child:
+    """One long-running process. Its own session keeps Ctrl-C away from it: its supervisor stops it in order."""
+
+    def __init__(self, name: str, *, log: Path, pid_file: Path) -> None:
+        self.name = name
+        self.log = log
+        self._pid_file = pid_file
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; Misconfigured if it is not running."""
+        if self._process is None:
+            raise Misconfigured(f"{self.name} is not running")
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        code = None if self._process is None else self._process.poll()
+        if code is None:
+            return "still running"
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+    def spawn(
+        self, command: Sequence[str], *, env: Mapping[str, str], user: int | None = None, group: int | None = None
+    ) -> None:
+        """Start the command, appending what it prints to the log, and remember its pid on disk."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd="/",
+                user=user,
+                group=group,
+                extra_groups=None if user is None else [],
+            )
+        self._pid_file.write_text(str(self._process.pid))
+
+    async def stop(self, how: signal.Signals, *, patience_s: float) -> None:
+        """Ask the process to end; SIGKILL if it is still there after `patience_s`."""
+        if self.is_alive:
+            self._send(how)
+            if not await self._gone_within(patience_s):
+                await self.kill()
+        self._forget()
+
+    async def kill(self) -> None:
+        """SIGKILL the process and all its descendants, as a crash would, and wait until they are gone."""
+        if self._process is None:
+            return
+        family = _family(self._process.pid)
+        for member in family:
+            _kill(member)
+        await asyncio.to_thread(self._process.wait)
+        await asyncio.to_thread(psutil.wait_procs, family, timeout=10)
+        self._forget()
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of the log."""
+        return tail(self.log, lines)
+
+    def _send(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+
+    async def _gone_within(self, seconds: float) -> bool:
+        deadline = monotonic() + seconds
+        while self.is_alive:
+            if monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def _forget(self) -> None:
+        self._process = None
+        self._pid_file.unlink(missing_ok=True)
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The last lines of a log file, or nothing if there is none."""
+    if not log.exists():
+        return ""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def reclaim(pid_file: Path, mark: str, *, how: signal.Signals = signal.SIGTERM, patience_s: float = 15) -> bool:
+    """Stop what a killed supervisor left running, if its command line or environment proves that it is ours.
+
+    `mark` is a path only this stack uses. Answers whether there was something to stop.
+    """
+    if not pid_file.exists():
+        return False
+    ours = _ours(pid_file.read_text().strip(), mark)
+    if ours is not None:
+        family = _family(ours.pid)
+        ours.send_signal(how)
+        _, stubborn = psutil.wait_procs([ours], timeout=patience_s)
+        for member in family if stubborn else []:
+            _kill(member)
+        psutil.wait_procs(family, timeout=patience_s)
+    pid_file.unlink(missing_ok=True)
+    return ours is not None
+
+
+def _ours(pid: str, mark: str) -> psutil.Process | None:
+    try:
+        process = psutil.Process(int(pid))
+        proof = [*process.cmdline(), *process.environ().values()]
+    except (psutil.Error, ValueError):
+        return None
+    return process if any(mark in text for text in proof) else None
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        head = psutil.Process(pid)
+        return [head, *head.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _kill(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,20 @@
+"""Settings of the embedded stack: servers and a key that the environment may give instead of ours."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LocalSettings(BaseSettings):
+    """With an address given, that server is used and none is started in its place."""
+
+    model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
+
+    kafka_bootstrap: str | None = Field(default=None, description="An existing Kafka, host:port[,host:port].")
+    database_url: str | None = Field(default=None, description="An existing PostgreSQL, postgresql://…")
+    api_key: SecretStr | None = Field(default=None, description="The bearer key; without it one is made and kept.")
+    partitions: int = Field(default=12, ge=1, le=1000, description="Partitions of every topic.")
+    replication: int = Field(default=1, ge=1, description="Replicas of every topic.")
+
+    @property
+    def key(self) -> str | None:
+        return None if self.api_key is None else self.api_key.get_secret_value()

@@ -1,0 +1,96 @@
+"""What a home folder knows of its stack: addresses and pids in stack.json, the API key, and whether somebody runs it."""
+
+import fcntl
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from shared.clock import ClockMode
+from shared.errors import Misconfigured
+
+DEFAULT_PORT_BASE: Final = 8001
+
+
+class StackState(msgspec.Struct, kw_only=True, frozen=True):
+    """The content of stack.json. `urls` and `pids` are by process name; pids are empty when nothing runs."""
+
+    clock: ClockMode
+    port_base: int
+    kafka_bootstrap: str
+    database_url: str
+    urls: dict[str, str]
+    pids: dict[str, int] = {}
+    supervisor_pid: int = 0
+    ready: bool = False
+    embedded: bool = True
+
+
+class Home:
+    """The folder of one stack."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().resolve()
+        self._lock: int | None = None
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    def load(self) -> StackState | None:
+        """The last known state, also of a stack that has stopped."""
+        file = self.path / "stack.json"
+        return msgspec.json.decode(file.read_bytes(), type=StackState) if file.exists() else None
+
+    def save(self, state: StackState) -> None:
+        """Write stack.json whole or not at all."""
+        fresh = self.path / "stack.json.new"
+        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
+        fresh.replace(self.path / "stack.json")
+
+    def running(self) -> StackState:
+        """The state of the stack that runs here; Misconfigured if none does."""
+        state = self.load()
+        if state is None or not self.is_running():
+            raise Misconfigured(f"no stack is running in {self.path}: start one with `stammkunde up`")
+        return state
+
+    def is_running(self) -> bool:
+        """Whether a supervisor holds this home; true from its first to its last moment, and never after a crash."""
+        if self._lock is not None:
+            return True
+        if not (self.path / "lock").exists() or not self.acquire():
+            return self.path.exists() and (self.path / "lock").exists()
+        self.release()
+        return False
+
+    def acquire(self) -> bool:
+        """Hold this home until `release` or the end of the process; False if somebody else does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    def release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def api_key(self, given: str | None) -> str:
+        """The key given by the environment, else the one kept here, made on first use."""
+        if given:
+            return given
+        file = self.path / "api-key"
+        if not file.exists():
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write(secrets.token_urlsafe(24))
+        return file.read_text().strip()

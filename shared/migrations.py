@@ -1,0 +1,126 @@
+"""Migrations: one Alembic chain, one schema and one database role per service."""
+
+from importlib.resources import files
+from typing import Final
+
+import asyncpg
+import sqlalchemy as sa
+from alembic import command, context
+from alembic.config import Config
+from alembic.operations import Operations
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from shared.db import role
+
+SERVICES: Final = ("lifecycle", "reactivation", "referral")
+_LOCK: Final = 0x57414D4D
+
+CORE_V1: Final = """
+CREATE TABLE owner (
+    partition integer PRIMARY KEY,
+    epoch bigint NOT NULL,
+    clock timestamptz NOT NULL,
+    clock_mode text NOT NULL CONSTRAINT owner_clock_mode CHECK (clock_mode IN ('wall', 'log')),
+    import_began timestamptz,
+    import_open boolean NOT NULL DEFAULT false
+);
+COMMENT ON COLUMN owner.clock IS 'deadlines up to here have been applied';
+COMMENT ON COLUMN owner.import_began IS 'clock when the history import began; null once its deadlines have fired';
+CREATE TABLE checkpoint (
+    topic text,
+    partition integer REFERENCES owner (partition),
+    next_offset bigint NOT NULL,
+    ticked timestamptz,
+    braked text,
+    PRIMARY KEY (topic, partition)
+);
+COMMENT ON COLUMN checkpoint.ticked IS 'the last tick seen on this topic';
+COMMENT ON COLUMN checkpoint.braked IS 'why the partition is paused; null while it runs';
+CREATE TABLE outbox (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    partition integer NOT NULL,
+    topic text NOT NULL,
+    key text,
+    body bytea NOT NULL,
+    traceparent text
+);
+CREATE INDEX outbox_partition_seq ON outbox (partition, seq);
+CREATE TABLE inbox (customer text, source text, id text, time timestamptz NOT NULL, PRIMARY KEY (customer, source, id));
+CREATE TABLE dead_letter (
+    topic text,
+    partition integer,
+    "offset" bigint,
+    customer text,
+    reason text NOT NULL,
+    detail text NOT NULL,
+    value bytea NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (topic, partition, "offset")
+);
+COMMENT ON COLUMN dead_letter.customer IS 'the parked customer whose event this is; null for bad records';
+CREATE INDEX dead_letter_customer ON dead_letter (customer) WHERE customer IS NOT NULL;
+"""
+"""The shared tables as they were first made; later changes are later migrations."""
+
+
+def execute(op: Operations, script: str) -> None:
+    """Run the statements of a script one by one (asyncpg prepares, and a prepared script has one statement)."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            op.execute(sa.text(statement.replace(":", "\\:")))
+
+
+def run(metadata: sa.MetaData) -> None:
+    """The whole of a service's Alembic environment: migrate its schema on the connection handed over."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, version_table_schema=metadata.schema)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def upgrade_all(url: str) -> list[str]:
+    """Create roles and schemas and bring every service to its newest migration; returns the services.
+
+    Safe to run twice and by several processes at once: an advisory lock lets one go first.
+    """
+    guard = await asyncpg.connect(url)
+    try:
+        await guard.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        for service in SERVICES:
+            await _create_schema(guard, service)
+            await _upgrade(url, service)
+    finally:
+        await guard.close()
+    return list(SERVICES)
+
+
+async def _create_schema(connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> None:
+    name = role(service)
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
+        try:
+            await connection.execute(f"CREATE ROLE {name} NOLOGIN")
+        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+            pass  # roles belong to the whole cluster: another database's migration was first
+    await connection.execute(f"GRANT {name} TO CURRENT_USER")
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {name}")
+
+
+async def _upgrade(url: str, service: str) -> None:
+    settings = {"role": role(service), "search_path": service, "lock_timeout": "5s"}
+    engine = create_async_engine(
+        url.replace("postgresql://", "postgresql+asyncpg://", 1), connect_args={"server_settings": settings}
+    )
+    config = Config()
+    config.set_main_option("script_location", str(files(f"services.{service}") / "migrations"))
+    try:
+        async with engine.begin() as connection:
+
+            def upgrade(sync: sa.Connection) -> None:
+                config.attributes["connection"] = sync
+                command.upgrade(config, "head")
+
+            await connection.run_sync(upgrade)
+    finally:
+        await engine.dispose()
+
+

@@ -1,0 +1,111 @@
+"""The outbox: messages written in the transaction of the change they announce, and their relay to Kafka."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared import ownership
+from shared.db import Tx, sorting_errors, transaction
+from shared.errors import Retryable
+
+log = structlog.get_logger()
+
+_COLUMNS: Final = ("partition", "topic", "key", "body", "traceparent")
+_NEXT: Final = """
+SELECT seq, partition, topic, key, body, traceparent FROM outbox
+WHERE partition = ANY($1::int[]) ORDER BY seq LIMIT $2
+"""
+_DELETE: Final = "DELETE FROM outbox WHERE seq = ANY($1::bigint[])"
+
+
+class Message(NamedTuple):
+    """One record to publish: on the partition of its customer, with bytes that are ready."""
+
+    partition: int
+    topic: str
+    key: str | None
+    body: bytes
+    traceparent: str | None = None
+
+
+async def add(tx: Tx, messages: Sequence[Message]) -> None:
+    """Write messages in the caller's transaction; the relay publishes them in this order."""
+    if messages:
+        await tx.copy_records_to_table("outbox", records=messages, columns=_COLUMNS)
+
+
+class Relay:
+    """Publishes the outbox rows of the partitions owned, in order, and deletes what Kafka has acknowledged."""
+
+    def __init__(
+        self,
+        connection: "asyncpg.Connection[asyncpg.Record]",
+        producer: AIOKafkaProducer,
+        epochs: Callable[[], Mapping[int, int]],
+        *,
+        rows: int = 4000,
+        interval_s: float = 0.2,
+    ) -> None:
+        self._connection = connection
+        self._producer = producer
+        self._epochs = epochs
+        self._rows = rows
+        self._interval_s = interval_s
+        self._woken = asyncio.Event()
+        self.publishing = asyncio.Lock()
+
+    def wake(self) -> None:
+        """There are new rows."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled; raises Retryable or Fenced."""
+        while True:
+            try:
+                async with asyncio.timeout(self._interval_s):
+                    await self._woken.wait()
+            except TimeoutError:
+                pass
+            self._woken.clear()
+            while await self.publish() == self._rows:
+                pass
+
+    async def publish(self) -> int:
+        """Publish and delete the next rows; returns how many."""
+        async with self.publishing:
+            epochs = dict(self._epochs())
+            if not epochs:
+                return 0
+            with sorting_errors():
+                rows = await self._connection.fetch(_NEXT, list(epochs), self._rows)
+            if rows:
+                await self._send(rows)
+                await self._delete(rows, epochs)
+            return len(rows)
+
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
+        try:
+            acks = [
+                await self._producer.send(
+                    row["topic"],
+                    row["body"],
+                    key=None if row["key"] is None else row["key"].encode(),
+                    partition=row["partition"],
+                    headers=[("traceparent", row["traceparent"].encode())] if row["traceparent"] else None,
+                )
+                for row in rows
+            ]
+            await asyncio.gather(*acks)
+        except KafkaError as error:
+            raise Retryable(f"Kafka did not acknowledge: {error!r}") from error
+
+    async def _delete(self, rows: Sequence[asyncpg.Record], epochs: Mapping[int, int]) -> None:
+        touched = {row["partition"] for row in rows}
+        async with transaction(self._connection) as tx:
+            await ownership.lock(tx, {p: epochs[p] for p in touched})
+            await tx.execute(_DELETE, [row["seq"] for row in rows])

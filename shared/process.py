@@ -1,0 +1,64 @@
+"""The life of a worker process: signals, probes and the batch loop in one task group; it drains before it ends."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+import uvloop
+
+from shared import http, logs
+from shared.clock import monotonic
+from shared.consumer import Handler, Reader, Session, Subscription, consume, wait
+from shared.settings import Settings
+
+log = structlog.get_logger()
+
+LIVE_S = 30.0
+
+
+def run_worker(subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]) -> None:
+    """Run a service's worker until SIGTERM or SIGINT; ends with an exception, and so non-zero, if it cannot go on."""
+    logs.configure(f"{subscription.service}-worker", fmt=settings.log_format, level=settings.log_level)
+    uvloop.run(_Worker(subscription, settings, new_handler).run())
+
+
+class _Worker:
+    def __init__(
+        self, subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]
+    ) -> None:
+        self._subscription = subscription
+        self._settings = settings
+        self._new_handler = new_handler
+        self._session: Session | None = None
+
+    async def run(self) -> None:
+        stop, ended = asyncio.Event(), asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        log.info("worker.started", service=self._subscription.service, worker=self._settings.worker)
+        async with asyncio.TaskGroup() as group:
+            probes = group.create_task(self._probes(ended))
+            overdue = group.create_task(self._give_up(stop))
+            await consume(self._subscription, self._settings, self._new_handler, stop, self._watch)
+            overdue.cancel()
+            ended.set()
+            await probes
+        log.info("worker.stopped")
+
+    def _watch(self, session: Session) -> None:
+        self._session = session
+
+    def _live(self) -> bool:
+        return self._session is not None and monotonic() - self._session.progressed < LIVE_S
+
+    async def _probes(self, ended: asyncio.Event) -> None:
+        if self._settings.port:
+            app = http.create_app(service=self._subscription.service, settings=self._settings, live=self._live)
+            await http.serve_within(app, self._settings, ended)
+
+    async def _give_up(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        await wait(asyncio.Event(), self._settings.shutdown_s)
+        raise TimeoutError(f"not drained within {self._settings.shutdown_s:g} s")

@@ -1,0 +1,125 @@
+"""Whether the system has come to rest: every checkpoint at the end of its log, every outbox empty."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.errors import Retryable
+from shared.services import CONSUMERS
+from shared.topics import CUSTOMER_EVENTS
+
+_CHECKPOINTS: Final = "SELECT topic, partition, next_offset, braked FROM checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one service is: records not yet applied, records not yet published, paused partitions with their reason."""
+
+    behind: int
+    unpublished: int
+    braked: Mapping[str, str]
+
+    @property
+    def is_settled(self) -> bool:
+        return self.behind == 0 and self.unpublished == 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    checkpoints: dict[tuple[str, int], int]
+    braked: dict[str, str]
+    outbox: int
+
+
+async def standings(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> dict[str, Standing]:
+    """Where each service with a schema stands.
+
+    A service named in `workers` that has no checkpoint yet counts as behind with everything in customer-events: its worker has
+    not taken its partitions.
+    """
+    rows = await _read(database_url)
+    topics = {topic for found in rows.values() for topic, _ in found.checkpoints} | {CUSTOMER_EVENTS}
+    spans = await _spans(bootstrap, topics)
+    return {
+        service: Standing(_behind(found, spans, expected=service in workers), found.outbox, found.braked)
+        for service, found in rows.items()
+    }
+
+
+async def settled(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> bool:
+    """True if every service with a schema has applied the whole log and published its whole outbox.
+
+    Seen once it may be the moment between two services: believe it when it is seen twice in a row.
+    """
+    return all(s.is_settled for s in (await standings(bootstrap, database_url, workers=workers)).values())
+
+
+async def wait_until_settled(
+    bootstrap: str,
+    database_url: str,
+    *,
+    workers: Collection[str] = (),
+    watch: Callable[[Mapping[str, Standing]], None] = lambda _: None,
+) -> None:
+    """Return when everything was seen at rest twice in a row; Retryable if a worker's brake is on, which a person resolves."""
+    seen = 0
+    while seen < 2:
+        now = await standings(bootstrap, database_url, workers=workers)
+        watch(now)
+        braked = [f"{service} {where}: {why}" for service, s in now.items() for where, why in s.braked.items()]
+        if braked:
+            raise Retryable("paused by too many dead letters: " + "; ".join(braked))
+        seen = seen + 1 if all(s.is_settled for s in now.values()) else 0
+        await asyncio.sleep(0.1)
+
+
+def _behind(found: _Rows, spans: Mapping[tuple[str, int], tuple[int, int]], *, expected: bool) -> int:
+    topics = {topic for topic, _ in found.checkpoints}
+    if expected:
+        topics.add(CUSTOMER_EVENTS)
+    return sum(
+        max(0, end - found.checkpoints.get((topic, partition), begin))
+        for (topic, partition), (begin, end) in spans.items()
+        if topic in topics
+    )
+
+
+async def _read(database_url: str) -> dict[str, _Rows]:
+    connection = await asyncpg.connect(database_url)
+    try:
+        return {service: rows for service in CONSUMERS if (rows := await _read_service(connection, service))}
+    finally:
+        await connection.close()
+
+
+async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> _Rows | None:
+    if await connection.fetchval("SELECT to_regclass($1)", f"{service}.checkpoint") is None:
+        return None
+    await connection.execute("SELECT set_config('search_path', $1, false)", service)
+    # The checkpoints are read before the outbox: a batch that commits in between shows as unpublished rows, never as rest.
+    found = await connection.fetch(_CHECKPOINTS)
+    outbox = await connection.fetchval("SELECT count(*) FROM outbox")
+    return _Rows(
+        checkpoints={(row["topic"], row["partition"]): row["next_offset"] for row in found},
+        braked={f"{row['topic']} {row['partition']}": row["braked"] for row in found if row["braked"]},
+        outbox=int(outbox),
+    )
+
+
+async def _spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
+    """First and end offset of every partition of the topics that exist."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
+    await consumer.start()
+    try:
+        existing = await consumer.topics() & set(topics)
+        places = [TopicPartition(t, p) for t in existing for p in consumer.partitions_for_topic(t) or ()]
+        if not places:
+            return {}
+        begins, ends = await asyncio.gather(consumer.beginning_offsets(places), consumer.end_offsets(places))
+        return {(place.topic, place.partition): (begins[place], ends[place]) for place in places}
+    finally:
+        await consumer.stop()

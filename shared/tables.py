@@ -1,0 +1,65 @@
+"""The tables that every service with a database has: ownership, checkpoints, outbox, inbox, dead letters."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+
+def instant() -> pg.TIMESTAMP:
+    """timestamptz: always UTC in code."""
+    return pg.TIMESTAMP(timezone=True)
+
+
+def add_core(metadata: sa.MetaData) -> None:
+    """Declare the shared tables in a service's metadata (its schema is the metadata's)."""
+    sa.Table(
+        "owner",
+        metadata,
+        sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("clock", instant(), nullable=False, comment="deadlines up to here have been applied"),
+        sa.Column("clock_mode", sa.Text, nullable=False),
+        sa.Column("import_began", instant(), comment="clock when the history import began; null once its deadlines have fired"),
+        sa.Column("import_open", sa.Boolean, nullable=False, server_default=sa.text("false")),
+        sa.CheckConstraint("clock_mode IN ('wall', 'log')", name="owner_clock_mode"),
+    )
+    sa.Table(
+        "checkpoint",
+        metadata,
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, sa.ForeignKey("owner.partition"), primary_key=True),
+        sa.Column("next_offset", sa.BigInteger, nullable=False),
+        sa.Column("ticked", instant(), comment="the last tick seen on this topic"),
+        sa.Column("braked", sa.Text, comment="why the partition is paused; null while it runs"),
+    )
+    sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("topic", sa.Text, nullable=False),
+        sa.Column("key", sa.Text),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("traceparent", sa.Text),
+        sa.Index("outbox_partition_seq", "partition", "seq"),
+    )
+    sa.Table(
+        "inbox",
+        metadata,
+        sa.Column("customer", sa.Text, primary_key=True),
+        sa.Column("source", sa.Text, primary_key=True),
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("time", instant(), nullable=False),
+    )
+    sa.Table(
+        "dead_letter",
+        metadata,
+        sa.Column("topic", sa.Text, primary_key=True),
+        sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("customer", sa.Text, comment="the parked customer whose event this is; null for bad records"),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+        sa.Column("recorded_at", instant(), nullable=False),
+        sa.Index("dead_letter_customer", "customer", postgresql_where=sa.text("customer IS NOT NULL")),
+    )

@@ -1,0 +1,42 @@
+"""Fixtures for all tests: one real Kafka and PostgreSQL per session, and fresh databases and topics on them."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from shared import migrations
+from tests.stack import Stack, open_stack
+from tests.support import administer, drop_database, make_database, renew_topics, sibling
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """Kafka and PostgreSQL for the whole test session."""
+    async with open_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def template(stack: Stack) -> AsyncIterator[str]:
+    """The name of a migrated database that others are copied from; nobody may stay connected to it."""
+    name = f"template_{secrets.token_hex(4)}"
+    await administer(stack.database_url, f"CREATE DATABASE {name}")
+    url = sibling(stack.database_url, name)
+    await migrations.upgrade_all(url)
+    yield name
+    await drop_database(url)
+
+
+@pytest.fixture(scope="module")
+async def database(stack: Stack, template: str) -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database of this module."""
+    url = await make_database(stack.database_url, template=template)
+    yield url
+    await drop_database(url)
+
+
+@pytest.fixture(scope="module")
+async def fresh_topics(stack: Stack) -> None:
+    """The topics of the registry, empty at the beginning of this module."""
+    await renew_topics(stack.bootstrap)

@@ -1,0 +1,81 @@
+"""What tests of all kinds share: waiting for a condition, fresh databases, fresh topics."""
+
+import asyncio
+import inspect
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+
+from shared import topics
+from shared.clock import monotonic
+
+T = TypeVar("T")
+PARTITIONS: Final = 12
+
+
+async def eventually(
+    probe: Callable[[], T | Awaitable[T]], *, within_s: float = 20.0, every_s: float = 0.05, what: str = ""
+) -> T:
+    """Ask until the answer is true or the assertions in it hold, and return it; fail with the last reason after `within_s`."""
+    deadline = monotonic() + within_s
+    while True:
+        reason: object
+        try:
+            answer = probe()
+            value: T = await answer if inspect.isawaitable(answer) else answer
+            if value:
+                return value
+            reason = repr(value)
+        except AssertionError as error:
+            reason = error
+        if monotonic() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what or probe}; last: {reason}")
+        await asyncio.sleep(every_s)
+
+
+def sibling(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return re.sub(r"/[^/?]*(\?.*)?$", rf"/{database}\1", url)
+
+
+async def make_database(url: str, *, template: str | None = None) -> str:
+    """Create a database on the server of `url` and return its URL."""
+    name = f"test_{secrets.token_hex(6)}"
+    await administer(url, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    return sibling(url, name)
+
+
+async def drop_database(url: str) -> None:
+    """Drop the database of `url`, whoever is still connected."""
+    await administer(url, f"DROP DATABASE IF EXISTS {url.rsplit('/', 1)[1]} WITH (FORCE)")
+
+
+async def administer(url: str, statement: str) -> None:
+    """Run one statement as the superuser in the database `postgres` of the same server."""
+    connection = await asyncpg.connect(sibling(url, "postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:
+    """Delete the topics of the registry with all their records and create them empty."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        there = set(await admin.list_topics()) & set(topics.TOPICS)
+        if there:
+            await admin.delete_topics(sorted(there))
+
+        async def gone() -> bool:
+            return not set(await admin.list_topics()) & set(topics.TOPICS)
+
+        await eventually(gone, what="the old topics are gone")
+    finally:
+        await admin.close()
+    await topics.ensure(bootstrap, partitions=partitions)
