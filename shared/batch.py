@@ -3,20 +3,21 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.events.envelope import Envelope
 from shared.ownership import Advance, ClockMove
 
 
 class Incoming(NamedTuple):
-    """One decoded record with where it came from."""
+    """One decoded record with where it came from; `content` is what the service's `read` made of it."""
 
     topic: str
     partition: int
     offset: int
     value: bytes
     event: Envelope
+    content: Any = None
 
 
 class DeadLetter(NamedTuple):

@@ -10,14 +10,15 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 
 from shared import db, dead_letters, kafka, metrics, ownership
 from shared.batch import Batch
 from shared.clock import ClockMode, monotonic, now
 from shared.errors import Fenced, Misconfigured, Retryable
-from shared.intake import Intake
+from shared.events.envelope import Envelope
+from shared.intake import Intake, Read
 from shared.outbox import Relay
 from shared.ownership import Claim, TopicPartition
 from shared.settings import Settings
@@ -42,16 +43,23 @@ class Handler(Protocol[W]):
         """Drop everything in memory: ownership has changed."""
 
 
+def whole(_: str, event: Envelope) -> object:
+    """Every event as it is."""
+    return event
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a service consumes; in log time its clock is the least tick of `tick_topics`."""
+    """What a service consumes and how it reads it; in log time its clock is the least tick of `tick_topics`."""
 
     service: str
     topics: tuple[str, ...]
     tick_topics: tuple[str, ...]
+    read: Read = whole
 
 
 STALLED_S: Final = 120.0
+RESET_HINT: Final = "see `stammkunde checkpoints reset --help`"
 
 
 class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
@@ -124,6 +132,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             self._claims,
             partitions=self._settings.partitions,
             tick_topics=self._subscription.tick_topics if log_time else None,
+            read=self._subscription.read,
         )
 
     def _epochs(self) -> dict[int, int]:
@@ -174,7 +183,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             if not first[tp] <= offset <= end[tp]:
                 raise Misconfigured(
                     f"checkpoint {offset} of {tp.topic} {tp.partition} lies outside the log "
-                    f"({first[tp]} … {end[tp]}): see `stammkunde checkpoints reset --help`"
+                    f"({first[tp]} … {end[tp]}); {RESET_HINT}"
                 )
             self._consumer.seek(tp, offset)
         self._intake = self._new_intake()
@@ -200,6 +209,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def _fetch(self) -> list[Any]:
         try:
             fetched = await self._consumer.getmany(timeout_ms=200, max_records=self._settings.batch_records)
+        except NoOffsetForPartitionError:
+            return []  # aiokafka looked for a committed offset just before we went to our checkpoint
+        except OffsetOutOfRangeError as error:
+            raise Misconfigured(f"a checkpoint lies outside the log: {error}; {RESET_HINT}") from error
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be read: {error!r}") from error
         return [record for records in fetched.values() for record in records]
@@ -312,7 +325,7 @@ class Survey:
         offsets = {(t, p): c.next_offset for p, claim in claims.items() for t, c in claim.checkpoints.items()}
         braked = any(c.braked for claim in claims.values() for c in claim.checkpoints.values())
         for tp, lag in lags.items():
-            metrics.LAG.labels(tp.topic, str(tp.partition)).set(lag)
+            metrics.RECORDS_BEHIND.labels(tp.topic, str(tp.partition)).set(lag)
         if offsets != self._offsets or braked or not any(lags.values()):
             self._offsets, self._moved = offsets, monotonic()
         elif monotonic() - self._moved > STALLED_S:

@@ -40,7 +40,13 @@ class Problem(StammkundeError):
     """An HTTP error (RFC 9457): answer with `status` and the stable `code`."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, errors: tuple[FieldError, ...] = (), retry_after: int | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status

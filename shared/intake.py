@@ -1,11 +1,9 @@
 """From Kafka's records to batches: what is read, skipped, set aside, or held back behind a tick."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
-
-from aiokafka import ConsumerRecord
+from typing import Final, Protocol
 
 from shared.batch import Batch, DeadLetter, Incoming, Portion
 from shared.clock import from_millis, monotonic
@@ -18,7 +16,18 @@ from shared.ownership import Advance, Checkpoint, Claim, TopicPartition
 
 IMPORT_IDLE_S: Final = 3600.0
 
-Record = ConsumerRecord
+Read = Callable[[str, Envelope], object]
+"""What a service makes of an event on a topic; None skips it. Raises Poison."""
+
+
+class Record(Protocol):
+    """What is needed of a record of aiokafka's; `timestamp` in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    value: bytes
 
 
 class Intake:
@@ -27,8 +36,11 @@ class Intake:
     `tick_topics` are the topics whose ticks move the clock in log time (the least of them counts); None in wall time.
     """
 
-    def __init__(self, claims: Mapping[int, Claim], *, partitions: int, tick_topics: Sequence[str] | None) -> None:
+    def __init__(
+        self, claims: Mapping[int, Claim], *, partitions: int, tick_topics: Sequence[str] | None, read: Read
+    ) -> None:
         self.claims: Final = claims
+        self._service_read: Final = read
         self._partitions = partitions
         self._tick_topics = tick_topics
         self._waiting: dict[TopicPartition, deque[Record]] = {}
@@ -134,7 +146,11 @@ class Intake:
                 self._control(event, portion, checkpoint)
             else:
                 self._check_key(event, record)
-                portion.events.append(Incoming(record.topic, record.partition, record.offset, record.value, event))
+                content = self._service_read(record.topic, event)
+                if content is not None:
+                    portion.events.append(
+                        Incoming(record.topic, record.partition, record.offset, record.value, event, content)
+                    )
             brake.good()
         except Poison as poison:
             portion.dead.append(

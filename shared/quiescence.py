@@ -10,14 +10,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.errors import Retryable
 from shared.services import CONSUMERS
-from shared.topics import CUSTOMER_EVENTS
+from shared.topics import CUSTOMER_EVENTS, partitions_of
 
 _CHECKPOINTS: Final = "SELECT topic, partition, next_offset, braked FROM checkpoint"
+_TICKING: Final = """
+SELECT count(*) FROM owner JOIN checkpoint USING (partition) WHERE clock_mode = 'log' AND ticked > clock
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far one service is: records not yet applied, records not yet published, paused partitions with their reason."""
+    """How far one service is: records and ticks not yet applied, records not yet published, and paused partitions with
+    the reason."""
 
     behind: int
     unpublished: int
@@ -32,20 +36,22 @@ class Standing:
 class _Rows:
     checkpoints: dict[tuple[str, int], int]
     braked: dict[str, str]
+    ticking: int
     outbox: int
 
 
 async def standings(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> dict[str, Standing]:
     """Where each service with a schema stands.
 
-    A service named in `workers` that has no checkpoint yet counts as behind with everything in customer-events: its worker has
-    not taken its partitions.
+    A service named in `workers` counts as behind with all of customer-events until its worker has checkpoints.
     """
     rows = await _read(database_url)
     topics = {topic for found in rows.values() for topic, _ in found.checkpoints} | {CUSTOMER_EVENTS}
     spans = await _spans(bootstrap, topics)
     return {
-        service: Standing(_behind(found, spans, expected=service in workers), found.outbox, found.braked)
+        service: Standing(
+            found.ticking + _behind(found, spans, expected=service in workers), found.outbox, found.braked
+        )
         for service, found in rows.items()
     }
 
@@ -65,7 +71,7 @@ async def wait_until_settled(
     workers: Collection[str] = (),
     watch: Callable[[Mapping[str, Standing]], None] = lambda _: None,
 ) -> None:
-    """Return when everything was seen at rest twice in a row; Retryable if a worker's brake is on, which a person resolves."""
+    """Return when everything was seen at rest twice in a row; Retryable if a worker's brake is on."""
     seen = 0
     while seen < 2:
         now = await standings(bootstrap, database_url, workers=workers)
@@ -100,25 +106,26 @@ async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", servic
     if await connection.fetchval("SELECT to_regclass($1)", f"{service}.checkpoint") is None:
         return None
     await connection.execute("SELECT set_config('search_path', $1, false)", service)
-    # The checkpoints are read before the outbox: a batch that commits in between shows as unpublished rows, never as rest.
+    # Checkpoints before the outbox: a batch that commits in between shows as unpublished rows, never as rest.
     found = await connection.fetch(_CHECKPOINTS)
+    ticking = await connection.fetchval(_TICKING)
     outbox = await connection.fetchval("SELECT count(*) FROM outbox")
     return _Rows(
         checkpoints={(row["topic"], row["partition"]): row["next_offset"] for row in found},
         braked={f"{row['topic']} {row['partition']}": row["braked"] for row in found if row["braked"]},
+        ticking=int(ticking),
         outbox=int(outbox),
     )
 
 
 async def _spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
     """First and end offset of every partition of the topics that exist."""
+    places = [TopicPartition(topic, p) for topic, n in (await partitions_of(bootstrap, topics)).items() for p in range(n)]
+    if not places:
+        return {}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
     await consumer.start()
     try:
-        existing = await consumer.topics() & set(topics)
-        places = [TopicPartition(t, p) for t in existing for p in consumer.partitions_for_topic(t) or ()]
-        if not places:
-            return {}
         begins, ends = await asyncio.gather(consumer.beginning_offsets(places), consumer.end_offsets(places))
         return {(place.topic, place.partition): (begins[place], ends[place]) for place in places}
     finally:

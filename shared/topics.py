@@ -1,5 +1,6 @@
 """The registry of topics: all keyed by customer, co-partitioned, made once and never by accident."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -29,10 +30,21 @@ async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> di
         for name, code, message in response.topic_errors:
             if code not in (0, TopicAlreadyExistsError.errno):
                 raise Misconfigured(f"topic {name} could not be created: {for_code(code).__name__}: {message}")
-        found = {t["topic"]: len(t["partitions"]) for t in await admin.describe_topics(list(TOPICS))}
     finally:
         await admin.close()
+    found = await partitions_of(bootstrap, TOPICS)
     other = {name: n for name, n in found.items() if n != partitions}
     if other:
         raise Misconfigured(f"topics exist with other partition numbers than {partitions}: {other}; set STAMMKUNDE_PARTITIONS")
     return found
+
+
+async def partitions_of(bootstrap: str, topics: Iterable[str]) -> dict[str, int]:
+    """The number of partitions of those of the topics that exist."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        found = await admin.describe_topics(sorted(topics))
+    finally:
+        await admin.close()
+    return {topic["topic"]: len(topic["partitions"]) for topic in found if topic["partitions"]}

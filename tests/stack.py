@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +53,7 @@ async def open_stack() -> AsyncIterator[Stack]:
     if bootstrap and database_url:
         yield Stack(bootstrap, database_url)
     elif os.environ.get("TEST_STACK") == "containers":
-        with in_containers() as stack:
+        async with in_containers() as stack:
             yield stack
     else:
         async with embedded() as stack:
@@ -64,9 +64,7 @@ async def open_stack() -> AsyncIterator[Stack]:
 async def embedded() -> AsyncIterator[Stack]:
     """Both servers in a temporary folder, which is removed in the end."""
     await _sweep()
-    home = Path(tempfile.mkdtemp(prefix=PREFIX))
-    home.chmod(0o755)  # so that PostgreSQL's system account can pass
-    (home / "owner").write_text(str(os.getpid()))
+    home = _new_home()
     kafka, postgres = EmbeddedKafka(home), EmbeddedPostgres(home)
     try:
         await asyncio.gather(kafka.start(), postgres.start())
@@ -76,13 +74,24 @@ async def embedded() -> AsyncIterator[Stack]:
         shutil.rmtree(home, ignore_errors=True)
 
 
+def _new_home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix=PREFIX))
+    home.chmod(0o755)  # so that PostgreSQL's system account can pass
+    (home / "owner").write_text(str(os.getpid()))
+    return home
+
+
+def _abandoned() -> Iterator[Path]:
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/owner"):
+        if not psutil.pid_exists(int(owner.read_text() or 0)):
+            yield owner.parent
+
+
 async def _sweep() -> None:
     """Stop and remove what killed test runs left behind."""
-    for home in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = home / "owner"
-        if owner.exists() and not psutil.pid_exists(int(owner.read_text() or 0)):
-            await asyncio.gather(EmbeddedKafka(home).wipe(), EmbeddedPostgres(home).wipe())
-            shutil.rmtree(home, ignore_errors=True)
+    for home in _abandoned():
+        await asyncio.gather(EmbeddedKafka(home).wipe(), EmbeddedPostgres(home).wipe())
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @asynccontextmanager

@@ -4,8 +4,8 @@ import asyncio
 import inspect
 import re
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar, overload
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,16 +17,25 @@ T = TypeVar("T")
 PARTITIONS: Final = 12
 
 
+@overload
 async def eventually(
-    probe: Callable[[], T | Awaitable[T]], *, within_s: float = 20.0, every_s: float = 0.05, what: str = ""
-) -> T:
-    """Ask until the answer is true or the assertions in it hold, and return it; fail with the last reason after `within_s`."""
+    probe: Callable[[], Coroutine[Any, Any, T]], *, within_s: float = ..., every_s: float = ..., what: str = ...
+) -> T: ...
+@overload
+async def eventually(probe: Callable[[], T], *, within_s: float = ..., every_s: float = ..., what: str = ...) -> T: ...
+async def eventually(
+    probe: Callable[[], object], *, within_s: float = 20.0, every_s: float = 0.05, what: str = ""
+) -> object:
+    """Ask until the answer is true, and return it; a failed assertion in the probe asks again.
+
+    Fails with the last answer or reason after `within_s`.
+    """
     deadline = monotonic() + within_s
     while True:
         reason: object
         try:
             answer = probe()
-            value: T = await answer if inspect.isawaitable(answer) else answer
+            value: object = await answer if inspect.isawaitable(answer) else answer
             if value:
                 return value
             reason = repr(value)

@@ -19,18 +19,19 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from shared.errors import FieldError, StammkundeError
+from shared.events import vocabulary  # noqa: F401  (fills the register)
 from shared.events.envelope import CONTROL
-from shared.events.vocabulary import TYPES, Data, Id, Subject
+from shared.events.fields import PRINTABLE, TYPES, Data, Id, Subject
 from shared.instants import Instant
-
-REFERRAL_ONLY: Final = frozenset({"referral.succeeded", "referral.annulled"})
-"""Types that come on the referral service's own topic, never through ingest."""
 
 _ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Refused(StammkundeError):
-    """Not an event of the catalogue. `code` is stable: unreadable, unknown_type, missing, no_zone, out_of_range, invalid."""
+    """Not an event of the catalogue: tell the sender.
+
+    `code` is stable: unreadable, unknown_type, missing, no_zone, out_of_range or invalid.
+    """
 
     def __init__(self, code: str, error: FieldError) -> None:
         super().__init__(f"{code}: {error.field}: {error.message}")
@@ -86,18 +87,18 @@ def _model(name: str, data: type[Data]) -> type[Event]:
 MODELS: Final[Mapping[str, type[Event]]] = {name: _model(name, data) for name, data in TYPES.items()}
 """The model of every type, by name."""
 
-_adapter: Final[TypeAdapter[Event]] = TypeAdapter(
-    Annotated[functools.reduce(operator.or_, MODELS.values()), Field(discriminator="type")]
-)
+_union: Any = Annotated[functools.reduce(operator.or_, MODELS.values()), Field(discriminator="type")]
+_adapter: Final = TypeAdapter[Event](_union)
 _validate: Final = _adapter.validator.validate_json
 
 
 def parse(raw: bytes) -> Event:
     """One JSON object as an event of the catalogue. Raises Refused with the first thing that is wrong."""
     try:
-        return _validate(raw)  # type: ignore[no-any-return]
+        event: Event = _validate(raw)
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False, include_input=False)[0]) from None
+    return event
 
 
 def canonical(raw: bytes) -> tuple[Event, bytes]:
@@ -128,7 +129,8 @@ def _refusal(error: ErrorDetails) -> Refused:
         return Refused(code, FieldError("type", message))
     # The first part of the place is the type that the event said it was.
     field = ".".join(map(str, error["loc"][1:]))
-    return Refused(code, FieldError(field, error["msg"]))
+    unprintable = error.get("ctx", {}).get("pattern") == PRINTABLE
+    return Refused(code, FieldError(field, "must hold printable characters only" if unprintable else error["msg"]))
 
 
 def json_schema() -> dict[str, dict[str, Any]]:

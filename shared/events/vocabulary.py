@@ -1,46 +1,13 @@
 """What each type of event says: strict models of `data`, one per type, registered under its name."""
 
-from collections.abc import Callable
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
+from shared.events.fields import Account, Channel, Data, Id, Reachable, Subject, Text, Word, Zone, event
 from shared.events.money import Money
 from shared.instants import Instant
-
-PRINTABLE: Final = r"^(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*$"
-"""No control, format or surrogate characters; the joiner of compound emoji is the exception."""
-
-Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
-Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Text = Annotated[str, StringConstraints(max_length=100_000)]
-Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
-Channel = Literal["email", "phone", "post", "personal", "social"]
-Account = Literal["b2c", "b2b"]
-Reachable = Literal["phone", "email", "post", "social"]
-
-
-class Data(BaseModel):
-    """The content of an event; fields that nobody declared are kept."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
-
-
-D = TypeVar("D", bound=type[Data])
-TYPES: Final[dict[str, type[Data]]] = {}
-"""Every type of event, by name."""
-
-
-def event(*names: str) -> Callable[[D], D]:
-    """Register a model of `data` under the names of the types that carry it."""
-
-    def register(model: D) -> D:
-        TYPES.update(dict.fromkeys(names, model))
-        return model
-
-    return register
 
 
 @event("customer.signed_up")

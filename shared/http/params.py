@@ -55,7 +55,7 @@ class Slice:
         return None if self.cursor is None else _decode(self.cursor, kinds)
 
 
-def _slice(
+async def _slice(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.")] = 100,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> Slice:

@@ -20,6 +20,7 @@ class Child:
         self.log = log
         self._pid_file = pid_file
         self._process: subprocess.Popen[bytes] | None = None
+        self._begin = 0
 
     @property
     def pid(self) -> int:
@@ -46,6 +47,7 @@ class Child:
         """Start the command, appending what it prints to the log, and remember its pid on disk."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
+            self._begin = output.tell()
             self._process = subprocess.Popen(
                 command,
                 env=dict(env),
@@ -80,8 +82,8 @@ class Child:
         self._forget()
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of the log."""
-        return tail(self.log, lines)
+        """The last lines that this life of the process wrote to the log."""
+        return tail(self.log, lines, begin=self._begin)
 
     def _send(self, how: signal.Signals) -> None:
         if self._process is not None:
@@ -100,11 +102,11 @@ class Child:
         self._pid_file.unlink(missing_ok=True)
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log file, or nothing if there is none."""
+def tail(log: Path, lines: int = 15, *, begin: int = 0) -> str:
+    """The last lines of a log file after its first `begin` bytes, or nothing if there is none."""
     if not log.exists():
         return ""
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    return "\n".join(log.read_bytes()[begin:].decode(errors="replace").splitlines()[-lines:])
 
 
 def reclaim(pid_file: Path, mark: str, *, how: signal.Signals = signal.SIGTERM, patience_s: float = 15) -> bool:

@@ -1,4 +1,4 @@
-"""Set-up of the embedded Kafka: its jars are fetched once into the virtual environment (`python -m shared.local.install`)."""
+"""Set-up of the embedded Kafka (`python -m shared.local.install`): its jars, once, in the virtual environment."""
 
 import logging
 import os

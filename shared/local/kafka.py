@@ -124,7 +124,7 @@ class EmbeddedKafka:
 
     def _format(self, jars: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config), "-g"]
+        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._config), "-g"]
         done = subprocess.run([*_java(jars), *tool], capture_output=True, text=True, check=False, timeout=START_S)
         if done.returncode:
             raise Misconfigured(f"Kafka's data folder could not be formatted: {done.stdout}{done.stderr}")

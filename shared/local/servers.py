@@ -36,7 +36,9 @@ async def open_servers(
     if fresh:
         await asyncio.gather(*(server.wipe() for server in ours))
     try:
-        await asyncio.gather(*(_start(server, say) for server in ours))
+        async with asyncio.TaskGroup() as group:
+            for server in ours:
+                group.create_task(_start(server, say))
         yield Servers(
             kafka_bootstrap=settings.kafka_bootstrap or (kafka.bootstrap if kafka else ""),
             database_url=settings.database_url or (postgres.url if postgres else ""),

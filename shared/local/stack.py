@@ -43,9 +43,11 @@ async def open_stack(home: Home, options: Options, *, say: Callable[[str], None]
 
     Raises Misconfigured if a stack already runs in this home or its data were made under the other clock.
     """
-    if not home.acquire():
+    if not await _hold(home):
         running = home.load()
-        raise Misconfigured(f"a stack is already running in {home.path} (pid {running.supervisor_pid if running else '?'})")
+        raise Misconfigured(
+            f"a stack is already running in {home.path} (pid {running.supervisor_pid if running else 0})"
+        )
     try:
         _check_clock(home, options)
         for leftover in sorted((home.path / "run").glob("*.pid")):
@@ -59,11 +61,19 @@ async def open_stack(home: Home, options: Options, *, say: Callable[[str], None]
         home.release()
 
 
+async def _hold(home: Home) -> bool:
+    for _ in range(10):  # `status` and `down` look whether the lock is taken by taking it for a moment
+        if home.acquire():
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
 def _check_clock(home: Home, options: Options) -> None:
     before = home.load()
     if before is not None and not options.fresh and before.clock is not options.clock:
         raise Misconfigured(
-            f"the data in {home.path} were made with --clock {before.clock}: use that, or --fresh to start from empty data"
+            f"the data in {home.path} were made with --clock {before.clock}: use that, or --fresh for empty data"
         )
 
 

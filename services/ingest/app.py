@@ -1,0 +1,60 @@
+"""The ingest process: `python -m services.ingest.app`."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from services.ingest.apply import Ingest
+from services.ingest.routes import router
+from services.ingest.settings import IngestSettings
+from shared import http, logs
+from shared.errors import Retryable
+from shared.publisher import Publisher
+from shared.topics import CUSTOMER_EVENTS
+
+log = structlog.get_logger()
+
+
+def build(settings: IngestSettings) -> FastAPI:
+    """The application, connected to Kafka while it runs."""
+    publisher: Publisher | None = None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        nonlocal publisher
+        publisher = Publisher(
+            settings.kafka_bootstrap,
+            client_id="ingest",
+            topic=CUSTOMER_EVENTS,
+            partitions=settings.partitions,
+            timeout_s=settings.publish_timeout_s,
+        )
+        app.state.ingest = Ingest(settings, publisher)
+        try:
+            async with asyncio.timeout(settings.publish_timeout_s):
+                await publisher.check()
+        except (Retryable, TimeoutError) as error:
+            log.warning("ingest.not_ready", error=repr(error))
+        yield
+        await publisher.close()
+
+    async def ready() -> None:
+        if publisher is not None:
+            await publisher.check()
+
+    return http.create_app(service="ingest", settings=settings, routers=[router], lifespan=lifespan, ready=ready)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = IngestSettings()
+    logs.configure("ingest", fmt=settings.log_format, level=settings.log_level)
+    log.info("ingest.started", host=settings.host, port=settings.port, clock=settings.clock)
+    http.serve(build(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

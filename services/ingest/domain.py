@@ -1,0 +1,64 @@
+"""What ingest may accept, and in which order it must go out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.clock import ClockMode
+from shared.events.envelope import CLOCK_TICKED, CONTROL
+
+MAX_EVENTS: Final = 1000
+MAX_AHEAD: Final = timedelta(minutes=5)
+REFERRAL_ONLY: Final = frozenset({"referral.succeeded", "referral.annulled"})
+"""Types that come on the referral service's own topic, never through ingest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an event that is well formed is not accepted."""
+
+    code: str
+    field: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An event on its way to the log; `subject` is empty for a control record."""
+
+    type: str
+    subject: str
+    value: bytes
+    traceparent: str | None = None
+
+
+def refusal(kind: str, time: datetime, *, mode: ClockMode, now: datetime) -> Refusal | None:
+    """Whether the deployment refuses an event of this type and time, whatever its content."""
+    if kind in REFERRAL_ONLY:
+        return Refusal("reserved_type", "type", "only the referral service says this, on its own topic")
+    if mode is ClockMode.LOG:
+        return None
+    if kind == CLOCK_TICKED:
+        return Refusal("clock_not_settable", "type", "this deployment runs in real time; its clock cannot be set")
+    if time > now + MAX_AHEAD:
+        return Refusal("time_in_future", "time", "lies more than 5 minutes ahead of the clock")
+    return None
+
+
+def stages(events: Iterable[Accepted]) -> list[Sequence[Accepted]]:
+    """Runs that may travel together; the next may start only when the one before is acknowledged.
+
+    A control record is a stage of its own: it goes to every partition, and must find all that came before it there.
+    """
+    found: list[Sequence[Accepted]] = []
+    run: list[Accepted] = []
+    for event in events:
+        if event.type not in CONTROL:
+            run.append(event)
+            continue
+        if run:
+            found.append(run)
+            run = []
+        found.append([event])
+    return [*found, run] if run else found

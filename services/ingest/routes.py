@@ -1,0 +1,77 @@
+"""The one route of ingest, and the catalogue for senders."""
+
+import asyncio
+import re
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from services.ingest.apply import Ingest
+from services.ingest.schemas import Receipt
+from shared.errors import Problem
+from shared.events import catalogue
+from shared.http.app import MAX_BODY
+
+_BODY_WITHIN_S: Final = 30.0
+
+router = APIRouter(prefix="/v1", tags=["events"])
+
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/cloudevents+json": {"schema": {"type": "object"}},
+            "application/cloudevents-batch+json": {"schema": {"type": "array", "minItems": 1, "maxItems": 1000}},
+            "application/json": {"schema": {"type": ["object", "array"]}},
+        },
+    }
+}
+
+
+async def _ingest(request: Request) -> Ingest:
+    ingest: Ingest = request.app.state.ingest
+    return ingest
+
+
+IngestDep = Annotated[Ingest, Depends(_ingest)]
+
+
+@router.post(
+    "/events",
+    status_code=202,
+    response_model=Receipt,
+    openapi_extra=_BODY,
+    responses={
+        400: {"description": "Nothing could be read: the body is neither an event nor an array of events."},
+        413: {"description": "More than 5 MiB or 1,000 events."},
+        422: {"model": Receipt, "description": "No event of the request was accepted; the receipt says why."},
+        503: {"description": "Kafka did not acknowledge in time, nothing counts: send the same again."},
+    },
+)
+async def accept_events(request: Request, ingest: IngestDep) -> Response:
+    """Accept one event or up to 1,000. Sending the same again is safe: identity is (subject, source, id)."""
+    length = request.headers.get("content-length", "")
+    with ingest.room_for(int(length) if length.isdecimal() else MAX_BODY):
+        receipt = await ingest.accept(await _body(request), traceparent=_traceparent(request))
+    return JSONResponse(receipt.model_dump(), 202 if receipt.accepted else 422)
+
+
+@router.get("/event-types")
+async def event_types() -> dict[str, Any]:
+    """The JSON Schema of every type of event, by name."""
+    return catalogue.json_schema()
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_WITHIN_S):
+            return await request.body()
+    except TimeoutError:
+        raise Problem(408, "too_slow", f"The body did not arrive within {_BODY_WITHIN_S:g} s.") from None
+
+
+def _traceparent(request: Request) -> str | None:
+    given = request.headers.get("traceparent", "")
+    return given if _TRACEPARENT.fullmatch(given) else None

@@ -1,0 +1,18 @@
+"""Settings of ingest."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class IngestSettings(Settings):
+    """What ingest needs beyond the common settings; it has no database."""
+
+    database_url: str = Field(default="", description="Not used: ingest has no database.")
+    port: int = Field(default=8001, ge=0, le=65535, description="Port that HTTP listens on.")
+    publish_timeout_s: float = Field(
+        default=10.0, gt=0, description="Answer 503 if Kafka has not acknowledged by then."
+    )
+    in_flight_bytes: int = Field(
+        default=64 * 1024 * 1024, ge=5 * 1024 * 1024, description="Bodies under way at once; beyond it, 503."
+    )

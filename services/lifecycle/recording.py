@@ -1,0 +1,117 @@
+"""From moves to records: versions, announcements, and the correction that a changed past takes."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from services.lifecycle.domain.customer import Move
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.memory import Entry
+from services.lifecycle.repository import TransitionRow
+from shared.events.envelope import Envelope, encode
+from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
+from shared.ids import stable_id
+from shared.outbox import Message
+from shared.topics import PHASE_TRANSITIONS
+
+SOURCE: Final = "/lifecycle"
+_encode: Final = msgspec.json.Encoder().encode
+_PURE: Final = Move.__struct_fields__
+
+
+class Recorder:
+    """Turns the moves of one batch into transition rows and messages."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._act_within = timedelta(days=policy.act_within_days)
+        self.rows: list[TransitionRow] = []
+        self.withdrawn: list[tuple[str, int, int]] = []
+        self.messages: list[Message] = []
+
+    def changed(self, entry: Entry, moves: Sequence[Move], clock: datetime, began: datetime | None) -> None:
+        """One `phase.changed` per move."""
+        for move in moves:
+            entry.version += 1
+            transition = self._transition(entry, move, clock, began)
+            body = self._add_row(transition)
+            self._announce(entry, CHANGED, transition.occurred_at, body)
+
+    def recomputed(
+        self, entry: Entry, old: Sequence[Transition], new: Sequence[Move], clock: datetime, began: datetime | None
+    ) -> None:
+        """What a recompute changes: nothing, moves at the end, or one `phase.corrected`."""
+        kept = _kept(old, new)
+        if kept == len(old):
+            self.changed(entry, new[kept:], clock, began)
+            return
+        entry.version += 1
+        withdrawn = sorted({transition.version for transition in old[kept:]})
+        self.withdrawn += [(entry.id, version, entry.version) for version in withdrawn]
+        added = tuple(self._transition(entry, move, clock, began) for move in new[kept:])
+        for transition in added:
+            self._add_row(transition)
+        correction = Correction(
+            customer=entry.id,
+            version=entry.version,
+            withdrawn=tuple(withdrawn),
+            added=added,
+            current=new[-1].to if new else None,
+            recorded_at=clock,
+        )
+        self._announce(entry, CORRECTED, clock, _encode(correction))
+
+    def _transition(self, entry: Entry, move: Move, clock: datetime, began: datetime | None) -> Transition:
+        fell_due_before_import = move.evidence.deadline is not None and began is not None and move.occurred_at <= began
+        return Transition(
+            customer=entry.id,
+            version=entry.version,
+            position=move.position,
+            from_=move.from_,
+            to=move.to,
+            rule=move.rule,
+            occurred_at=move.occurred_at,
+            recorded_at=clock,
+            evidence=move.evidence,
+            policy=move.policy,
+            episode=move.episode,
+            historical=move.historical or fell_due_before_import or clock - move.occurred_at > self._act_within,
+            profile=move.profile,
+        )
+
+    def _add_row(self, transition: Transition) -> bytes:
+        t, body = transition, _encode(transition)
+        self.rows.append(TransitionRow(t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, body))
+        return body
+
+    def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
+        event = Envelope(
+            id=str(stable_id(entry.id, entry.version)),
+            source=SOURCE,
+            type=kind,
+            subject=entry.id,
+            time=time,
+            data=msgspec.Raw(data),
+        )
+        self.messages.append(Message(entry.partition, PHASE_TRANSITIONS, entry.id, encode(event)))
+
+
+def _kept(old: Sequence[Transition], new: Sequence[Move]) -> int:
+    """How many of the old transitions still hold. A record is withdrawn whole: all of its transitions or none."""
+    kept = 0
+    for transition, move in zip(old, new, strict=False):
+        if not _same(transition, move):
+            break
+        kept += 1
+    void = {transition.version for transition in old[kept:]}
+    while kept and old[kept - 1].version in void:
+        kept -= 1
+    return kept
+
+
+def _same(transition: Transition, move: Move) -> bool:
+    """Are they equal in all that is a pure function of the events?"""
+    return all(
+        getattr(transition, name) == getattr(move, name) for name in _PURE if name != "historical"
+    )

@@ -1,0 +1,243 @@
+"""Every SQL statement of lifecycle."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple, TypeAlias
+
+import asyncpg
+import msgspec
+
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.memory import Entry
+from shared.clock import DAWN
+from shared.db import Pool, Tx
+from shared.events.transitions import Transition
+from shared.ids import narrow
+
+Connection: TypeAlias = "Tx | Pool"
+
+_encode: Final = msgspec.json.Encoder().encode
+_state: Final = msgspec.json.Decoder(Customer)
+_transition: Final = msgspec.json.Decoder(Transition)
+
+
+class EventRow(NamedTuple):
+    """One event to store."""
+
+    customer_key: int
+    event_key: int
+    time: datetime
+    recorded_at: datetime
+    body: bytes
+
+
+class TransitionRow(NamedTuple):
+    """One transition to store."""
+
+    customer: str
+    version: int
+    position: int
+    from_phase: str | None
+    to_phase: str
+    rule: str
+    occurred_at: datetime
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Whose deadlines to look for: a partition's that fell due after `after`, until `until`."""
+
+    partition: int
+    after: datetime
+    until: datetime
+
+
+# -- the batch -------------------------------------------------------------------------------------------------------
+
+_LOAD: Final = """
+SELECT c.customer, c.partition, c.version, c.state, c.parked, t.due_at
+FROM customer AS c LEFT JOIN timer AS t USING (customer) WHERE c.customer = ANY($1::text[])
+"""
+_KNOWN: Final = "SELECT customer_key, event_key FROM event WHERE customer_key = ANY($1::bigint[])"
+_EVENTS: Final = "SELECT customer_key, body FROM event WHERE customer_key = ANY($1::bigint[])"
+_BODY: Final = "SELECT body FROM event WHERE customer_key = $1 AND event_key = $2"
+_HISTORY: Final = """
+SELECT customer, version, body FROM transition
+WHERE customer = ANY($1::text[]) AND withdrawn IS NULL ORDER BY customer, position
+"""
+_DUE: Final = """
+SELECT t.customer, t.partition FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS d(partition, after, until)
+CROSS JOIN LATERAL (
+    SELECT customer, partition, due_at FROM timer
+    WHERE timer.partition = d.partition AND timer.due_at > d.after AND timer.due_at <= d.until
+    ORDER BY timer.due_at LIMIT $4
+) AS t ORDER BY t.partition, t.due_at LIMIT $4
+"""
+_WAITING: Final = """
+SELECT topic, partition, "offset", value FROM dead_letter
+WHERE customer = $1 ORDER BY topic, partition, "offset"
+"""
+_SAVE: Final = """
+INSERT INTO customer (customer, partition, phase, version, state, parked)
+SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])
+ON CONFLICT (customer) DO UPDATE
+SET phase = excluded.phase, version = excluded.version, state = excluded.state, parked = excluded.parked
+"""
+_WITHDRAW: Final = """
+UPDATE transition AS t SET withdrawn = w.by
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w(customer, version, by)
+WHERE t.customer = w.customer AND t.version = w.version AND t.withdrawn IS NULL
+"""
+_ARM: Final = """
+INSERT INTO timer (customer, partition, due_at) SELECT * FROM unnest($1::text[], $2::int[], $3::timestamptz[])
+ON CONFLICT (customer) DO UPDATE SET due_at = excluded.due_at
+"""
+_DISARM: Final = "DELETE FROM timer WHERE customer = ANY($1::text[])"
+_UNPARK: Final = "DELETE FROM dead_letter WHERE customer = ANY($1::text[])"
+
+
+async def load(connection: Connection, customers: Sequence[str]) -> list[Entry]:
+    """States and known event identities of those customers that exist."""
+    rows = await connection.fetch(_LOAD, customers)
+    entries = {
+        row["customer"]: Entry(
+            row["customer"], row["partition"], _state.decode(row["state"]), row["version"], row["parked"], row["due_at"]
+        )
+        for row in rows
+    }
+    if entries:
+        by_key = {narrow(customer): entry for customer, entry in entries.items()}
+        for row in await connection.fetch(_KNOWN, list(by_key)):
+            by_key[row["customer_key"]].known.add(row["event_key"])
+    return list(entries.values())
+
+
+async def events(connection: Connection, customers: Iterable[str]) -> dict[str, list[bytes]]:
+    """The stored events of customers, in no order. Hashes may collide: readers check the subject."""
+    by_key = {narrow(customer): customer for customer in customers}
+    found: dict[str, list[bytes]] = {customer: [] for customer in by_key.values()}
+    for row in await connection.fetch(_EVENTS, list(by_key)):
+        found[by_key[row["customer_key"]]].append(row["body"])
+    return found
+
+
+async def event(connection: Connection, customer: str, event_key: int) -> bytes | None:
+    """One stored event."""
+    body: bytes | None = await connection.fetchval(_BODY, narrow(customer), event_key)
+    return body
+
+
+async def histories(connection: Connection, customers: Iterable[str]) -> dict[str, list[Transition]]:
+    """The current histories of customers, oldest first."""
+    found: dict[str, list[Transition]] = {customer: [] for customer in customers}
+    for row in await connection.fetch(_HISTORY, list(found)):
+        found[row["customer"]].append(_transition.decode(row["body"]))
+    return found
+
+
+async def due(connection: Connection, wanted: Sequence[Due], limit: int) -> list[tuple[str, int]]:
+    """Customers, with their partition, that may have a deadline due; ordered by partition, then instant."""
+    partitions, after, until = zip(*((d.partition, d.after, d.until) for d in wanted), strict=True)
+    return [tuple(row) for row in await connection.fetch(_DUE, partitions, after, until, limit)]
+
+
+async def waiting(connection: Connection, customer: str) -> list[asyncpg.Record]:
+    """The records (topic, partition, offset, value) that wait in the dead letters while their customer is parked."""
+    return list(await connection.fetch(_WAITING, customer))
+
+
+async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
+    """Append to the event store."""
+    if rows:
+        await tx.copy_records_to_table("event", records=rows, columns=EventRow._fields)
+
+
+async def save_customers(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Write the states of customers, which must come in key order."""
+    if entries:
+        await tx.execute(
+            _SAVE,
+            [e.id for e in entries],
+            [e.partition for e in entries],
+            [e.customer.phase for e in entries],
+            [e.version for e in entries],
+            [_encode(e.customer) for e in entries],
+            [e.parked for e in entries],
+        )
+
+
+async def add_transitions(
+    tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[tuple[str, int, int]]
+) -> None:
+    """Void what corrections withdraw (customer, version, version of the correction), then append."""
+    if withdrawn:
+        await tx.execute(_WITHDRAW, *map(list, zip(*withdrawn, strict=True)))
+    if rows:
+        await tx.copy_records_to_table("transition", records=rows, columns=TransitionRow._fields)
+
+
+async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:
+    """Write timers (partition and instant by customer) in key order; remove those without an instant."""
+    armed = [(customer, *timers[customer]) for customer in sorted(timers) if timers[customer][1] is not None]
+    disarmed = [customer for customer, (_, due_at) in timers.items() if due_at is None]
+    if disarmed:
+        await tx.execute(_DISARM, disarmed)
+    if armed:
+        await tx.execute(_ARM, *map(list, zip(*armed, strict=True)))
+
+
+async def forget_waiting(tx: Tx, customers: Sequence[str]) -> None:
+    """Delete the dead letters of customers that are parked no longer."""
+    if customers:
+        await tx.execute(_UNPARK, customers)
+
+
+# -- reads of the API ------------------------------------------------------------------------------------------------
+
+_CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
+_FIND: Final = "SELECT state, version, parked FROM customer WHERE customer = $1"
+_PHASES: Final = """
+SELECT phase, sum(n)::bigint AS n FROM (
+    SELECT to_phase AS phase, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY 1
+    UNION ALL
+    SELECT from_phase, -count(*) FROM transition
+    WHERE withdrawn IS NULL AND occurred_at <= $1 AND from_phase IS NOT NULL GROUP BY 1
+) AS flow GROUP BY phase
+"""
+_RULES: Final = "SELECT rule, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY rule"
+_PAGE: Final = """
+SELECT position, version, withdrawn, body FROM transition
+WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3, $4)
+ORDER BY position DESC, version DESC LIMIT $5
+"""
+
+
+async def clock(connection: Connection, partition: int | None = None) -> datetime:
+    """The instant up to which a partition, or every one, has been judged."""
+    return await connection.fetchval(_CLOCK, partition) or DAWN
+
+
+async def find(connection: Connection, customer: str) -> tuple[Customer, int, str | None] | None:
+    """A customer's state, version, and why it is parked if it is."""
+    row = await connection.fetchrow(_FIND, customer)
+    return (_state.decode(row["state"]), row["version"], row["parked"]) if row else None
+
+
+async def phases(connection: Connection, as_of: datetime) -> dict[str, int]:
+    """Customers by phase at an instant: those who have entered it by then less those who have left it."""
+    return {row["phase"]: row["n"] for row in await connection.fetch(_PHASES, as_of)}
+
+
+async def rules(connection: Connection, as_of: datetime) -> dict[str, int]:
+    """Transitions of the current histories by rule, up to an instant."""
+    return {row["rule"]: row["n"] for row in await connection.fetch(_RULES, as_of)}
+
+
+async def history_page(
+    connection: Connection, customer: str, *, withdrawn_too: bool, before: tuple[int, int], limit: int
+) -> list[tuple[Transition, int | None]]:
+    """Transitions below (position, version), newest first, each with the version that withdrew it."""
+    rows = await connection.fetch(_PAGE, customer, withdrawn_too, *before, limit)
+    return [(_transition.decode(row["body"]), row["withdrawn"]) for row in rows]

@@ -1,0 +1,25 @@
+"""The worker of lifecycle: `python -m services.lifecycle.worker`."""
+
+from typing import Final
+
+from services.lifecycle.apply import Lifecycle
+from services.lifecycle.reading import read
+from services.lifecycle.settings import LifecycleSettings, load_policy
+from shared.consumer import Subscription
+from shared.process import run_worker
+from shared.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
+
+SUBSCRIPTION: Final = Subscription(
+    "lifecycle", topics=(CUSTOMER_EVENTS, REFERRAL_EVENTS), tick_topics=(CUSTOMER_EVENTS,), read=read
+)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = LifecycleSettings()
+    policy = load_policy(settings.policy_file)
+    run_worker(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, policy))
+
+
+if __name__ == "__main__":
+    main()

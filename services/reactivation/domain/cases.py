@@ -1,0 +1,225 @@
+"""The fold: a customer's lapses and orders, and the time between them, into win-back cases."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from operator import itemgetter
+from typing import Final
+from uuid import UUID, uuid5
+
+from services.reactivation.domain import codes
+
+_CASES: Final = UUID("5d6e0b5c-6f0f-5b0c-9d5e-3c1c1d6f2a10")
+_FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
+_LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class State(StrEnum):
+    """Where a case stands."""
+
+    OPEN = "open"
+    OFFERED = "offered"
+    WON_BACK = "won_back"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+RUNNING: Final = frozenset({State.OPEN, State.OFFERED})
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A transition into `inactive` or `former` of a customer who has bought, on which something may be done."""
+
+    occurred_at: datetime
+    rule: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A completed order; `coupon` is canonical, and None unless it could be a code of ours."""
+
+    time: datetime
+    order_id: str
+    coupon: str | None
+    key: int
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What was promised, and what the shop has done with the code: put aside for an order, or used for one."""
+
+    code: str
+    percent: int
+    made_at: datetime
+    expires_at: datetime
+    attributed_until: datetime
+    reserved_for: str | None = None
+    reserved_until: datetime | None = None
+    confirmed_for: str | None = None
+    confirmed_at: datetime | None = None
+
+    @property
+    def deadline(self) -> datetime:
+        """From here on neither the code nor a plain return counts any more."""
+        return max(self.expires_at, self.attributed_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One attempt to win a customer back; `version` counts the records published about it.
+
+    `order_id` is the order that ended it, `used_for` the one that came with the code: not always the same one, for a
+    plain return ends the case and not the offer.
+    """
+
+    id: UUID
+    customer: str
+    lapse: Lapse
+    offer: Offer
+    cooldown_days: int
+    state: State = State.OFFERED
+    ended_at: datetime | None = None
+    order_id: str | None = None
+    with_code: bool | None = None
+    used_for: str | None = None
+    reason: str | None = None
+    version: int = 0
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in RUNNING
+
+    @property
+    def due(self) -> datetime | None:
+        """The deadline of a running case."""
+        return self.offer.deadline if self.is_running else None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is offered, and for how long. Days are 24 hours."""
+
+    secret: bytes = field(repr=False)
+    percent: int = 10
+    offer_days: int = 30
+    attribution_days: int = 30
+    cooldown_days: int = 90
+    reservation_minutes: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that is known of one customer.
+
+    `cases` are the ones that were opened before, with the terms that they were opened under and the state of their
+    codes: new settings never change a promise.
+    """
+
+    customer: str
+    lapses: tuple[Lapse, ...] = ()
+    orders: tuple[Order, ...] = ()
+    cases: Mapping[UUID, Case] = field(default_factory=dict)
+
+
+def case_id(customer: str, lapse: Lapse) -> UUID:
+    """A lapse that is withdrawn and added again is the same lapse, and opens the same case."""
+    return uuid5(_CASES, "\x1f".join((customer, lapse.occurred_at.isoformat(), lapse.rule)))
+
+
+def fold_cases(history: History, terms: Terms, until: datetime) -> tuple[Case, ...]:
+    """The customer's cases, oldest first, after everything that has happened and the deadlines up to `until`.
+
+    Lapses and orders may be given in any order. At one instant a deadline comes first, then a confirmed code, then a
+    lapse, then orders. A case that expired stays so even if `until` lies before its deadline.
+    """
+    cases = list[Case]()
+    for step in _in_order(history):
+        if isinstance(step, Lapse):
+            _pass_time(cases, step.occurred_at)
+            if _may_open(cases, step):
+                cases.append(_open(history, step, terms))
+        else:
+            _pass_time(cases, step.time)
+            cases = [take_order(case, step) for case in cases]
+    _pass_time(cases, max(until, _known_to_have_passed(history)))
+    return tuple(cases)
+
+
+def pass_time(case: Case, until: datetime) -> Case:
+    """A running case up to and including `until`: won back when its code was confirmed, or expired at its deadline."""
+    if not case.is_running:
+        return case
+    offer, confirmed_at = case.offer, case.offer.confirmed_at
+    if confirmed_at is not None and confirmed_at <= until and confirmed_at < offer.deadline:
+        return _won_back(case, confirmed_at, offer.confirmed_for, with_code=True)
+    if offer.deadline <= until:
+        return replace(case, state=State.EXPIRED, ended_at=offer.deadline)
+    return case
+
+
+def take_order(case: Case, order: Order) -> Case:
+    """A case after an order: won back by its code, or by a plain return while that is still put down to us."""
+    if _uses_code(case, order):
+        used = replace(case, used_for=order.order_id)
+        return _won_back(used, order.time, order.order_id, with_code=True) if case.is_running else used
+    if case.is_running and order.time < case.offer.attributed_until:
+        return _won_back(case, order.time, order.order_id, with_code=False)
+    return case
+
+
+def _in_order(history: History) -> list[Lapse | Order]:
+    keyed: list[tuple[tuple[datetime, int, str, int], Lapse | Order]] = []
+    keyed += [((lapse.occurred_at, 0, lapse.rule, 0), lapse) for lapse in history.lapses]
+    keyed += [((order.time, 1, order.order_id, order.key), order) for order in history.orders]
+    return [step for _, step in sorted(keyed, key=itemgetter(0))]
+
+
+def _known_to_have_passed(history: History) -> datetime:
+    """A confirmation may stand ahead of the clock, and a recompute may come with an older clock than the fold before."""
+    cases = history.cases.values()
+    expired = [case.ended_at for case in cases if case.state is State.EXPIRED]
+    return max((at for at in (*expired, *(case.offer.confirmed_at for case in cases)) if at), default=_FIRST_INSTANT)
+
+
+def _pass_time(cases: list[Case], until: datetime) -> None:
+    if cases:
+        cases[-1] = pass_time(cases[-1], until)
+
+
+def _may_open(cases: list[Case], lapse: Lapse) -> bool:
+    if not cases:
+        return True
+    last = cases[-1]
+    return last.ended_at is not None and lapse.occurred_at >= _later(last.ended_at, last.cooldown_days)
+
+
+def _open(history: History, lapse: Lapse, terms: Terms) -> Case:
+    number = case_id(history.customer, lapse)
+    known = history.cases.get(number)
+    if known is not None:
+        return Case(number, history.customer, lapse, known.offer, known.cooldown_days, version=known.version)
+    offer = Offer(
+        code=codes.code_of(number, terms.secret),
+        percent=terms.percent,
+        made_at=lapse.occurred_at,
+        expires_at=_later(lapse.occurred_at, terms.offer_days),
+        attributed_until=_later(lapse.occurred_at, terms.attribution_days),
+    )
+    return Case(number, history.customer, lapse, offer, terms.cooldown_days)
+
+
+def _uses_code(case: Case, order: Order) -> bool:
+    if case.offer.confirmed_for is not None:
+        return order.order_id == case.offer.confirmed_for
+    return case.used_for is None and order.coupon == case.offer.code and order.time < case.offer.expires_at
+
+
+def _won_back(case: Case, at: datetime, order_id: str | None, *, with_code: bool) -> Case:
+    return replace(case, state=State.WON_BACK, ended_at=at, order_id=order_id, with_code=with_code)
+
+
+def _later(anchor: datetime, days: int) -> datetime:
+    return anchor + timedelta(days=days) if (_LAST_INSTANT - anchor).days >= days else _LAST_INSTANT

@@ -1,0 +1,1 @@
+"""Codes, claims, rewards and the ledger of them: pure functions of what happened."""

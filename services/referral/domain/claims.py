@@ -1,0 +1,183 @@
+"""Claims: which touch of a referee counts, and whether the first order earns a reward."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from services.referral.domain import codes
+from services.referral.domain.rewards import Facts, Refund
+
+
+class State(StrEnum):
+    """Where a claim stands. An accepted claim whose `expires_at` has passed is shown as expired."""
+
+    ACCEPTED = "accepted"
+    SUPERSEDED = "superseded"
+    EXPIRED = "expired"
+    REFUSED = "refused"
+    QUALIFIED = "qualified"
+    UNQUALIFIED = "unqualified"
+
+
+class Reason(StrEnum):
+    """Why a claim was refused, or its order earned nothing."""
+
+    MISTYPED_CODE = "mistyped_code"
+    UNKNOWN_CODE = "unknown_code"
+    SELF_REFERRAL = "self_referral"
+    ALREADY_CUSTOMER = "already_customer"
+    BELOW_MINIMUM = "below_minimum"
+    HISTORICAL_ORDER = "historical_order"
+
+
+class Kind(StrEnum):
+    """The events about an order that matter here."""
+
+    COMPLETED = "order.completed"
+    REFUNDED = "order.refunded"
+    CANCELLED = "order.cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a claim promises; those in force when it was recorded hold for ever. Amounts are minor units of the order's currency."""
+
+    claim_days: int
+    minimum_order: int
+    return_window_days: int
+    recommender_reward: int
+    referee_reward: int
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """One time at which a referee named a code; `recommender` is whose code it is, None if nobody's is known."""
+
+    id: UUID
+    time: datetime
+    source: str
+    event: str
+    code: str
+    recommender: str | None
+    terms: Terms
+
+    @property
+    def key(self) -> tuple[datetime, str, str]:
+        return self.time, self.source, self.event
+
+    @property
+    def expires_at(self) -> datetime:
+        return self.time + timedelta(days=self.terms.claim_days)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """An order, or what happened to it later; a cancellation has no amount."""
+
+    kind: Kind
+    time: datetime
+    source: str
+    id: str
+    order_id: str
+    amount: int = 0
+    currency: str = ""
+    return_window_days: int | None = None
+    historical: bool = False
+
+    @property
+    def key(self) -> tuple[datetime, str, str]:
+        return self.time, self.source, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a claim is judged, given everything known of the referee."""
+
+    state: State
+    reason: Reason | None = None
+    order_id: str | None = None
+
+
+_ACCEPTED: Final = Verdict(State.ACCEPTED)
+_SUPERSEDED: Final = Verdict(State.SUPERSEDED)
+
+
+def judge(referee: str, touches: Iterable[Touch], events: Iterable[OrderEvent]) -> dict[UUID, Verdict]:
+    """The verdict on every claim of a referee. The order in which touches and events are given does not matter."""
+    first = first_order(events)
+    verdicts: dict[UUID, Verdict] = {}
+    winner: Touch | None = None
+    for touch in sorted(touches, key=lambda t: t.key):
+        reason = _flaw(referee, touch, first)
+        verdicts[touch.id] = Verdict(State.REFUSED, reason) if reason else _SUPERSEDED
+        winner = winner if reason else touch
+    if winner:
+        verdicts[winner.id] = _outcome(winner, first) if first else _ACCEPTED
+    return verdicts
+
+
+def first_order(events: Iterable[OrderEvent]) -> OrderEvent | None:
+    """The referee's first order in event time, whatever became of it."""
+    return min((e for e in events if e.kind is Kind.COMPLETED), key=lambda e: e.key, default=None)
+
+
+def _flaw(referee: str, touch: Touch, first: OrderEvent | None) -> Reason | None:
+    if codes.read(touch.code) is None:
+        return Reason.MISTYPED_CODE
+    if touch.recommender is None:
+        return Reason.UNKNOWN_CODE
+    if touch.recommender == referee:
+        return Reason.SELF_REFERRAL
+    # An order at the very instant of the touch may carry it; only an earlier one makes the referee a known buyer.
+    return Reason.ALREADY_CUSTOMER if first and first.time < touch.time else None
+
+
+def _outcome(touch: Touch, first: OrderEvent) -> Verdict:
+    if first.time > touch.expires_at:
+        return Verdict(State.EXPIRED)
+    if first.historical:
+        return Verdict(State.UNQUALIFIED, Reason.HISTORICAL_ORDER, first.order_id)
+    if first.amount < touch.terms.minimum_order:
+        return Verdict(State.UNQUALIFIED, Reason.BELOW_MINIMUM, first.order_id)
+    return Verdict(State.QUALIFIED, order_id=first.order_id)
+
+
+def determine(
+    referee: str, touches: Sequence[Touch], events: Sequence[OrderEvent], verdicts: Mapping[UUID, Verdict]
+) -> dict[UUID, Facts]:
+    """The facts of the reward that a referee's claim has earned, by claim: at most one has."""
+    first = first_order(events)
+    return {
+        touch.id: _facts(referee, touch, first, events)
+        for touch in touches
+        if first and touch.recommender and verdicts[touch.id].state is State.QUALIFIED
+    }
+
+
+def _facts(referee: str, touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]) -> Facts:
+    days = touch.terms.return_window_days if order.return_window_days is None else order.return_window_days
+    return Facts(
+        order_id=order.order_id,
+        referee=referee,
+        recommender=touch.recommender or "",
+        currency=order.currency,
+        total=order.amount,
+        earned_at=order.time,
+        available_at=order.time + timedelta(days=days),
+        recommender_reward=touch.terms.recommender_reward,
+        referee_reward=touch.terms.referee_reward,
+        refunds=tuple(_refunds(order, events)),
+    )
+
+
+def _refunds(order: OrderEvent, events: Iterable[OrderEvent]) -> Iterable[Refund]:
+    for event in sorted(events, key=lambda e: e.key):
+        if event.order_id != order.order_id:
+            continue
+        if event.kind is Kind.CANCELLED:
+            yield Refund(max(event.time, order.time), event.source, event.id, None)
+        elif event.kind is Kind.REFUNDED and event.currency == order.currency:
+            yield Refund(max(event.time, order.time), event.source, event.id, event.amount)

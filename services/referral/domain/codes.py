@@ -1,0 +1,38 @@
+"""Referral codes: short, read aloud without doubt, and wrong by one character they are recognised as wrong."""
+
+from hashlib import blake2b
+from typing import Final
+
+ALPHABET: Final = "123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""No 0, O, I, L or U; 31 characters, a prime, so that the weighted sum below finds what it should."""
+LENGTH: Final = 8
+_VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
+_AS_MEANT: Final = str.maketrans("IL", "11", " -")
+
+
+def code_of(customer: str, attempt: int = 0) -> str:
+    """The customer's code: always the same one; `attempt` counts codes that turned out to be another customer's."""
+    number = int.from_bytes(blake2b(f"{attempt}\x1f{customer}".encode(), digest_size=16).digest())
+    characters = []
+    for _ in range(LENGTH):
+        number, value = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[value])
+    data = "".join(characters)
+    return data + _check(data)
+
+
+def read(text: str) -> str | None:
+    """The code that somebody typed, in its one spelling; None if it can be nobody's code.
+
+    Case, spaces and hyphens do not matter; I and L are read as 1.
+    """
+    code = text.upper().translate(_AS_MEANT)
+    if len(code) != LENGTH + 1 or not _VALUES.keys() >= set(code):
+        return None
+    return code if _check(code[:-1]) == code[-1] else None
+
+
+def _check(data: str) -> str:
+    """Weights that differ and are prime to 31 find every single wrong character and every pair exchanged."""
+    total = sum(weight * _VALUES[character] for weight, character in enumerate(data, start=2))
+    return ALPHABET[-total % len(ALPHABET)]

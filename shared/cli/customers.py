@@ -1,0 +1,63 @@
+"""Commands that read what the system knows: phases, customer."""
+
+import json
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.table import Table
+
+from shared.cli.api import Api
+from shared.cli.common import DEFAULT_HOME, HomeOption, console, run, running
+from shared.services import LIFECYCLE
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+
+
+def phases(
+    as_of: Annotated[str | None, typer.Option(help="An instant up to the clock, RFC 3339.")] = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """How many customers are in each phase."""
+    answer = run(_read(home, "/v1/phases", as_of=as_of))
+    if as_json:
+        _print_json(answer)
+    else:
+        console.print(counts_table("Phase", answer["counts"], title=f"Customers by phase, as of {answer['as_of']}"))
+
+
+def customer(
+    customer_id: Annotated[str, typer.Argument(metavar="ID")],
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
+) -> None:
+    """One customer: phase, since when, and what happens next."""
+    answer = run(_read(home, f"/v1/customers/{quote(customer_id, safe='')}"))
+    if as_json:
+        _print_json(answer)
+        return
+    table = Table(show_header=False, title=customer_id, title_justify="left")
+    for name, value in answer.items():
+        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    console.print(table)
+
+
+def counts_table(noun: str, counts: dict[str, int], *, title: str) -> Table:
+    """A table of numbers with their sum."""
+    table = Table(title=title, title_justify="left", show_footer=True)
+    table.add_column(noun, footer="all")
+    table.add_column("Number", justify="right", footer=f"{sum(counts.values()):,}")
+    for name, number in counts.items():
+        table.add_row(name, f"{number:,}")
+    return table
+
+
+async def _read(home: Any, path: str, **query: str | None) -> Any:
+    state, key = running(home)
+    async with Api(state.url(LIFECYCLE), key) as api:
+        return await api.get(path, **query)
+
+
+def _print_json(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))

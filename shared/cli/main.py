@@ -1,0 +1,38 @@
+"""The command line of the project: `stammkunde`."""
+
+from typing import Final
+
+import typer
+
+from shared.cli.customers import customer, phases
+from shared.cli.demo import demo
+from shared.cli.replay import replay
+from shared.cli.schema import migrate, topics
+from shared.cli.stack import down, run_demo, status, up
+
+SYSTEM: Final = "The system"
+EVENTS: Final = "Events"
+CUSTOMERS: Final = "Customers"
+OPERATIONS: Final = "Operations"
+
+app = typer.Typer(
+    name="stammkunde",
+    help="Stammkunde keeps the phase of every customer of a shop: since when, why, and what happens next.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+app.command(rich_help_panel=SYSTEM)(up)
+app.command("run", rich_help_panel=SYSTEM)(run_demo)
+app.command(rich_help_panel=SYSTEM)(status)
+app.command(rich_help_panel=SYSTEM)(down)
+app.command(rich_help_panel=EVENTS)(demo)
+app.command(rich_help_panel=EVENTS)(replay)
+app.command(rich_help_panel=CUSTOMERS)(phases)
+app.command(rich_help_panel=CUSTOMERS)(customer)
+app.command(rich_help_panel=OPERATIONS)(migrate)
+app.command(rich_help_panel=OPERATIONS)(topics)
+
+if __name__ == "__main__":
+    app()

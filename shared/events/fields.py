@@ -1,0 +1,39 @@
+"""The fields that events are made of, and the register of what each type says."""
+
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+PRINTABLE: Final = r"^(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*$"
+"""No control, format or surrogate characters; the joiner of compound emoji is the exception."""
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
+Subject = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]
+Channel = Literal["email", "phone", "post", "personal", "social"]
+Account = Literal["b2c", "b2b"]
+Reachable = Literal["phone", "email", "post", "social"]
+
+
+class Data(BaseModel):
+    """The content of an event; fields that nobody declared are kept."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+
+D = TypeVar("D", bound=type[Data])
+TYPES: Final[dict[str, type[Data]]] = {}
+"""Every type of event, by name."""
+
+
+def event(*names: str) -> Callable[[D], D]:
+    """Register a model of `data` under the names of the types that carry it."""
+
+    def register(model: D) -> D:
+        TYPES.update(dict.fromkeys(names, model))
+        return model
+
+    return register

@@ -1,0 +1,133 @@
+"""Publishing for a process that must answer: acknowledged within a time, or an error that says try again."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared import kafka, metrics
+from shared.clock import monotonic
+from shared.errors import Retryable
+
+log = structlog.get_logger()
+
+_CLOSE_S: Final = 2.0
+
+
+class Message(NamedTuple):
+    """One record to publish."""
+
+    partition: int
+    key: bytes | None
+    value: bytes
+    traceparent: bytes | None = None
+
+
+class Publisher:
+    """Publishes to a topic of so many partitions. Connects when first needed, and again after a failure."""
+
+    def __init__(self, bootstrap: str, *, client_id: str, topic: str, partitions: int, timeout_s: float) -> None:
+        self._bootstrap = bootstrap
+        self._client_id = client_id
+        self._topic = topic
+        self._partitions = partitions
+        self._timeout_s = timeout_s
+        self._producer: AIOKafkaProducer | None = None
+        self._retired: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Return once all are acknowledged by all replicas, in order per partition.
+
+        Raises Retryable otherwise; some of the messages may then be in the log all the same.
+        """
+        started = monotonic()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._send(await self._connected(), messages)
+        except TimeoutError:
+            raise Retryable(f"Kafka did not acknowledge within {self._timeout_s:g} s") from None
+        metrics.PUBLISH_SECONDS.observe(monotonic() - started)
+
+    async def check(self) -> None:
+        """Raises Retryable unless Kafka answers now and the topic has its partitions."""
+        producer = await self._connected()
+        try:
+            await producer.client.fetch_all_metadata()
+        except KafkaError as error:
+            raise Retryable(f"Kafka cannot be reached: {error!r}") from error
+        self._compare(producer)
+
+    async def close(self) -> None:
+        """Flush and disconnect, within a bound."""
+        async with self._connecting:
+            await self._drop()
+
+    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+        acks: list[asyncio.Future[object]] = []
+        try:
+            for partition, key, value, trace in messages:
+                headers = [("traceparent", trace)] if trace else None
+                acks.append(await producer.send(self._topic, value, key=key, partition=partition, headers=headers))
+            await asyncio.gather(*acks)
+        except KafkaError as error:
+            # A batch that failed for good leaves a gap in the idempotent producer's sequence: only a new one helps.
+            if self._producer is producer:
+                self._retire()
+            log.warning("publish.failed", error=repr(error))
+            raise Retryable(f"Kafka refused: {error!r}") from error
+        finally:
+            for ack in acks:
+                ack.add_done_callback(_consume)
+
+    async def _connected(self) -> AIOKafkaProducer:
+        if self._producer is not None:
+            return self._producer
+        async with self._connecting:
+            if self._producer is None:
+                self._producer = await self._connect()
+            return self._producer
+
+    async def _connect(self) -> AIOKafkaProducer:
+        await self._drop()
+        producer = kafka.producer(self._bootstrap, client_id=self._client_id)
+        try:
+            await producer.start()
+            await producer.client.set_topics([self._topic])
+            self._compare(producer)
+        except (KafkaError, Retryable) as error:
+            await producer.stop()
+            raise Retryable(f"Kafka cannot be used: {error}") from error
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
+
+    def _compare(self, producer: AIOKafkaProducer) -> None:
+        found = producer.client.cluster.partitions_for_topic(self._topic) or set()
+        if len(found) != self._partitions:
+            raise Retryable(f"topic {self._topic} has {len(found)} partitions instead of {self._partitions}")
+
+    def _retire(self) -> None:
+        self._retired, self._producer = self._producer, None
+
+    async def _drop(self) -> None:
+        old = self._retired or self._producer
+        self._retired = self._producer = None
+        if old is None:
+            return
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await old.stop()
+        except TimeoutError:
+            log.warning("publisher.abandoned", reason="what was pending could not be flushed")
+            await old.client.close()
+
+
+def _consume(ack: "asyncio.Future[object]") -> None:
+    """Look at the exception of an acknowledgement that nobody waits for any more."""
+    if not ack.cancelled():
+        ack.exception()

@@ -1,0 +1,93 @@
+"""One timed run of lifecycle's worker over the input of the reference loop, from empty tables, relay included.
+
+Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS
+"""
+
+import asyncio
+import json
+import random
+import sys
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import uvloop
+from pydantic import SecretStr
+
+from services.lifecycle.apply import Lifecycle
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.settings import LifecycleSettings
+from services.lifecycle.worker import SUBSCRIPTION
+from shared import kafka, logs, migrations
+from shared.clock import ClockMode, monotonic
+from shared.consumer import consume
+from shared.ids import partition_of
+from shared.topics import CUSTOMER_EVENTS
+from tests.support import make_database, renew_topics
+
+PARTITIONS = 8
+
+
+def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
+    """The reference loop's events: (customer, record)."""
+    rnd, start = random.Random(7), datetime(2026, 1, 1, tzinfo=UTC)
+    for i in range(events):
+        customer = f"c{rnd.randrange(customers)}"
+        body = {
+            "specversion": "1.0",
+            "id": str(uuid.UUID(int=rnd.getrandbits(128))),
+            "source": "/shop",
+            "type": "order.completed",
+            "subject": customer,
+            "time": (start + timedelta(seconds=i)).isoformat(),
+            "data": {"order_id": f"o{i}", "total": {"amount": rnd.randrange(9999), "currency": "EUR"}, "items": 2},
+        }
+        yield customer, json.dumps(body).encode()
+
+
+async def publish(bootstrap: str, events: int, customers: int) -> None:
+    """Put all events on the topic before anything is timed."""
+    producer = kafka.producer(bootstrap, client_id="bench")
+    await producer.start()
+    acks = [
+        await producer.send(CUSTOMER_EVENTS, body, key=customer.encode(), partition=partition_of(customer, PARTITIONS))
+        for customer, body in generate(events, customers)
+    ]
+    await asyncio.gather(*acks)
+    await producer.stop()
+
+
+async def main(bootstrap: str, admin_url: str, events: int, customers: int) -> None:
+    """Print one JSON line."""
+    url = await make_database(admin_url)
+    await migrations.upgrade_all(url)
+    await renew_topics(bootstrap, partitions=PARTITIONS)
+    await publish(bootstrap, events, customers)
+    settings = LifecycleSettings(
+        kafka_bootstrap=bootstrap, database_url=url, api_key=SecretStr("bench"), clock=ClockMode.LOG, partitions=PARTITIONS
+    )
+    stop, probe = asyncio.Event(), await asyncpg.connect(url)
+    started = monotonic()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(
+            consume(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, Policy()), stop)
+        )
+        while not await _done(probe, events):
+            await asyncio.sleep(0.05)
+        seconds = monotonic() - started
+        stop.set()
+    transitions = await probe.fetchval("SELECT count(*) FROM lifecycle.transition")
+    await probe.close()
+    figures = {"events": events, "customers": customers, "seconds": round(seconds, 2), "events_per_s": round(events / seconds)}
+    print(json.dumps({**figures, "transitions": transitions}))
+
+
+async def _done(probe: "asyncpg.Connection[asyncpg.Record]", events: int) -> bool:
+    applied = await probe.fetchval("SELECT coalesce(sum(next_offset), 0) FROM lifecycle.checkpoint")
+    return bool(applied == events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox"))
+
+
+if __name__ == "__main__":
+    logs.configure("bench", level="warning")
+    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

@@ -1,0 +1,100 @@
+"""Driving a worker in a test: publish events as ingest does, run the loop in this process, wait until it rests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from pydantic import SecretStr
+
+from services.lifecycle.settings import LifecycleSettings
+from shared import kafka
+from shared.clock import ClockMode
+from shared.consumer import Handler, Reader, Subscription, consume
+from shared.events.envelope import Envelope, decode
+from shared.ids import partition_of
+from shared.quiescence import standings
+from shared.settings import Settings
+from shared.topics import CUSTOMER_EVENTS
+from tests.builders import encode
+from tests.stack import Stack
+from tests.support import PARTITIONS, eventually
+
+
+def worker_settings(stack: Stack, database: str, **more: Any) -> LifecycleSettings:
+    """Settings of a worker in log time."""
+    return LifecycleSettings(
+        kafka_bootstrap=stack.bootstrap,
+        database_url=database,
+        api_key=SecretStr("key"),
+        **{"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6, **more},
+    )
+
+
+async def publish(bootstrap: str, events: Iterable[dict[str, Any]], *, topic: str = CUSTOMER_EVENTS) -> None:
+    """Put events on the topic in their order; control records go to every partition."""
+    producer = kafka.producer(bootstrap, client_id="tests")
+    await producer.start()
+    try:
+        acks = []
+        for event in events:
+            subject = event.get("subject")
+            places = range(PARTITIONS) if subject is None else [partition_of(subject, PARTITIONS)]
+            key = None if subject is None else subject.encode()
+            acks += [await producer.send(topic, encode(event), key=key, partition=place) for place in places]
+        await asyncio.gather(*acks)
+    finally:
+        await producer.stop()
+
+
+@asynccontextmanager
+async def running(
+    subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]
+) -> AsyncIterator[None]:
+    """A worker's loop in this process, until the block ends."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(consume(subscription, settings, new_handler, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+async def settled(stack: Stack, database: str, *services: str, within_s: float = 30) -> None:
+    """Wait until services have applied and published everything, seen twice in a row."""
+
+    async def rests() -> bool:
+        found = await standings(stack.bootstrap, database, workers=services)
+        return all(found[service].is_settled for service in services)
+
+    await eventually(rests, within_s=within_s, what=f"{services} rest")
+    await eventually(rests, within_s=within_s, what=f"{services} rest")
+
+
+async def published(bootstrap: str, topic: str) -> list[Envelope]:
+    """All events on a topic, each partition's in order; ticks left out."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        found: list[Envelope] = []
+        while any([await consumer.position(place) < end for place, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found += [decode(record.value) for record in records]
+        return [event for event in found if event.subject]
+    finally:
+        await consumer.stop()
+
+
+async def rows(database: str, query: str, *args: Any) -> Sequence[asyncpg.Record]:
+    """The rows of a query, as superuser."""
+    connection = await asyncpg.connect(database)
+    try:
+        return await connection.fetch(query, *args)
+    finally:
+        await connection.close()

@@ -1,0 +1,197 @@
+"""What the catalogue takes and what it refuses, and with which code."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.events import catalogue, envelope
+from shared.events.money import CURRENCIES
+
+ORDER: Final[dict[str, Any]] = {
+    "specversion": "1.0",
+    "id": "e-1",
+    "source": "/shop",
+    "type": "order.completed",
+    "subject": "customer-1",
+    "time": "2024-05-01T12:00:00Z",
+    "data": {"order_id": "o-1", "total": {"amount": 1999, "currency": "EUR"}},
+}
+ABSENT: Final = object()
+
+
+def order(**changes: object) -> bytes:
+    return json.dumps({name: value for name, value in (ORDER | changes).items() if value is not ABSENT}).encode()
+
+
+def data(**changes: object) -> dict[str, object]:
+    return {name: value for name, value in (ORDER["data"] | changes).items() if value is not ABSENT}
+
+
+def total(amount: object, currency: object = "EUR") -> dict[str, object]:
+    return data(total={"amount": amount, "currency": currency})
+
+
+def feedback(kind: str, score: object) -> dict[str, Any]:
+    return {"type": "feedback.submitted", "data": {"kind": kind, "score": score}}
+
+
+REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
+    ({"type": "order.teleported"}, "unknown_type", "type"),
+    ({"type": 5}, "unknown_type", "type"),
+    ({"type": ABSENT}, "missing", "type"),
+    ({"specversion": "0.3"}, "invalid", "specversion"),
+    ({"specversion": ABSENT}, "missing", "specversion"),
+    ({"id": ABSENT}, "missing", "id"),
+    ({"id": ""}, "invalid", "id"),
+    ({"id": "x" * 201}, "invalid", "id"),
+    ({"id": 7}, "invalid", "id"),
+    ({"id": "a\0"}, "invalid", "id"),
+    ({"source": ABSENT}, "missing", "source"),
+    ({"source": ""}, "invalid", "source"),
+    ({"subject": ABSENT}, "missing", "subject"),
+    ({"subject": None}, "invalid", "subject"),
+    ({"subject": ""}, "invalid", "subject"),
+    ({"subject": "x" * 129}, "invalid", "subject"),
+    ({"subject": "a\nb"}, "invalid", "subject"),
+    ({"subject": "a\u202eb"}, "invalid", "subject"),
+    ({"time": ABSENT}, "missing", "time"),
+    ({"time": "2024-05-01T12:00:00"}, "no_zone", "time"),
+    ({"time": 1714564800}, "invalid", "time"),
+    ({"time": "1714564800"}, "invalid", "time"),
+    ({"time": "2024-02-30T12:00:00Z"}, "invalid", "time"),
+    ({"time": "1899-12-31T23:59:59Z"}, "out_of_range", "time"),
+    ({"time": "9999-01-01T00:00:00Z"}, "out_of_range", "time"),
+    ({"time": "0001-01-01T00:00:00+23:00"}, "invalid", "time"),
+    ({"historical": "yes"}, "invalid", "historical"),
+    ({"datacontenttype": "text/xml"}, "invalid", "datacontenttype"),
+    ({"data_base64": "e30="}, "invalid", "data_base64"),
+    ({"data": ABSENT}, "missing", "data"),
+    ({"data": "text"}, "invalid", "data"),
+    ({"data": data(order_id=ABSENT)}, "missing", "data.order_id"),
+    ({"data": data(total=ABSENT)}, "missing", "data.total"),
+    ({"data": total(-1)}, "invalid", "data.total.amount"),
+    ({"data": total(19.99)}, "invalid", "data.total.amount"),
+    ({"data": total(19.0)}, "invalid", "data.total.amount"),
+    ({"data": total("1999")}, "invalid", "data.total.amount"),
+    ({"data": total(True)}, "invalid", "data.total.amount"),
+    ({"data": total(2**53 + 1)}, "invalid", "data.total.amount"),
+    ({"data": total(10**400)}, "invalid", "data.total.amount"),
+    ({"data": total(1, "eur")}, "invalid", "data.total.currency"),
+    ({"data": total(1, "XXQ")}, "invalid", "data.total.currency"),
+    ({"data": data(note="a\0b")}, "invalid", "data"),
+    ({"type": "clock.ticked", "data": ABSENT}, "invalid", "subject"),
+    ({"type": "clock.ticked", "data": ABSENT, "subject": None}, "invalid", "subject"),
+    (feedback("nps", 11), "invalid", "data"),
+    (feedback("csat", 0), "invalid", "data"),
+    (feedback("review", 6), "invalid", "data"),
+    (feedback("stars", 5), "invalid", "data.kind"),
+    (feedback("nps", 9.0), "invalid", "data.score"),
+]
+
+
+@pytest.mark.parametrize(("changes", "code", "field"), REFUSED, ids=lambda value: str(value)[:60])
+def test_what_is_wrong_is_refused_by_code_and_field(changes: dict[str, Any], code: str, field: str) -> None:
+    with pytest.raises(catalogue.Refused) as refused:
+        catalogue.canonical(order(**changes))
+    assert (refused.value.code, refused.value.error.field) == (code, field)
+    assert refused.value.error.message
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"\xef\xbb\xbf" + order(),
+        order(subject="a\ud800"),
+        order().replace(b"customer-1", b"\xff"),
+        order(note="#").replace(b'"#"', b"[" * 5000 + b"]" * 5000),
+    ],
+    ids=["nothing", "half", "byte order mark", "lone surrogate", "not UTF-8", "deep"],
+)
+def test_what_is_not_json_is_unreadable(raw: bytes) -> None:
+    with pytest.raises(catalogue.Refused) as refused:
+        catalogue.parse(raw)
+    assert refused.value.code == "unreadable"
+
+
+@pytest.mark.parametrize("raw", [b"5", b'"text"', b"[]", b"null"])
+def test_what_is_not_an_object_is_invalid(raw: bytes) -> None:
+    with pytest.raises(catalogue.Refused) as refused:
+        catalogue.parse(raw)
+    assert (refused.value.code, refused.value.error.field) == ("invalid", "")
+
+
+@pytest.mark.parametrize("subject", ["a/b", "😀", "👨‍👩‍👧", "100 %", "ß?#&", "x" * 128, "顧客"])
+def test_a_customer_id_may_be_odd_as_long_as_it_is_printable(subject: str) -> None:
+    assert envelope.decode(catalogue.canonical(order(subject=subject))[1]).subject == subject
+
+
+def test_items_are_a_list_or_only_their_number() -> None:
+    for items in (3, 0, [], [{"sku": "a"}]):
+        assert json.loads(catalogue.canonical(order(data=data(items=items)))[1])["data"]["items"] == items
+    for wrong in (-1, "3", 1.5, ["a"]):
+        with pytest.raises(catalogue.Refused):
+            catalogue.parse(order(data=data(items=wrong)))
+
+
+def test_an_escaped_backslash_before_u0000_is_text_like_any_other() -> None:
+    _, value = catalogue.canonical(order(data=data(note="\\u0000")))
+    assert json.loads(value)["data"]["note"] == "\\u0000"
+
+
+def test_unknown_fields_and_extensions_are_kept() -> None:
+    _, value = catalogue.canonical(order(ext="e", data=data(new={"a": [1, None, 2.5]})))
+    sent = json.loads(value)
+    assert (sent["ext"], sent["data"]["new"]) == ("e", {"a": [1, None, 2.5]})
+
+
+def test_there_is_a_schema_for_every_type() -> None:
+    schemas = catalogue.json_schema()
+    assert schemas.keys() == catalogue.MODELS.keys()
+    assert "subject" in schemas["order.completed"]["required"]
+    assert "subject" not in schemas["clock.ticked"]["required"]
+    assert all(schema["description"] for schema in schemas.values())
+
+
+def test_an_error_tells_nothing_of_the_content() -> None:
+    with pytest.raises(catalogue.Refused) as refused:
+        catalogue.parse(order(data=data(order_id=["anna@example.org"])))
+    assert "anna" not in str(refused.value)
+
+
+@given(
+    moment=st.datetimes(datetime(1900, 1, 3), datetime(9998, 12, 29)),  # noqa: DTZ001
+    offset=st.integers(-23 * 60, 23 * 60),
+)
+def test_an_instant_survives_in_utc_whatever_its_zone(moment: datetime, offset: int) -> None:
+    instant = moment.replace(tzinfo=timezone(timedelta(minutes=offset)))
+    _, value = catalogue.canonical(order(time=instant.isoformat()))
+    assert json.loads(value)["time"].endswith("Z")
+    decoded = envelope.decode(value).time
+    assert decoded == instant
+    assert decoded.tzinfo is UTC
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text().filter(lambda t: "\0" not in t),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcdef_", min_size=1), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(
+    subject=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=128),
+    amount=st.integers(0, 2**53),
+    currency=st.sampled_from(sorted(CURRENCIES)),
+    extra=_json,
+)
+def test_what_goes_in_comes_out(subject: str, amount: int, currency: str, extra: object) -> None:
+    sent = ORDER | {"subject": subject, "data": total(amount, currency) | {"extra": extra}}
+    _, value = catalogue.canonical(json.dumps(sent).encode())
+    assert json.loads(value) == sent
+    assert envelope.decode(value).subject == subject
