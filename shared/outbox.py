@@ -107,5 +107,5 @@ class Relay:
     async def _delete(self, rows: Sequence[asyncpg.Record], epochs: Mapping[int, int]) -> None:
         touched = {row["partition"] for row in rows}
         async with transaction(self._connection) as tx:
-            await ownership.lock(tx, {p: epochs[p] for p in touched})
+            await ownership.lock_for_relay(tx, {p: epochs[p] for p in touched})
             await tx.execute(_DELETE, [row["seq"] for row in rows])

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import asyncpg
+
 from shared.clock import DAWN, ClockMode
 from shared.db import Tx
 from shared.errors import Fenced, Misconfigured
@@ -55,6 +57,7 @@ class Advance:
     braked: str | None
 
 
+_LOCK_ALL: Final = "SELECT 1 FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE"
 _TAKE: Final = """
 INSERT INTO owner (partition, epoch, clock, clock_mode)
 SELECT p, 1, $2, $3 FROM unnest($1::int[]) AS p ORDER BY p
@@ -67,7 +70,12 @@ SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
 ON CONFLICT DO NOTHING
 """
 _READ: Final = "SELECT topic, partition, next_offset, ticked, braked FROM checkpoint WHERE partition = ANY($1::int[])"
-_LOCK: Final = "SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE"
+_LOCK: Final = """
+SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR NO KEY UPDATE
+"""
+_LOCK_SHARED: Final = """
+SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR KEY SHARE
+"""
 _ADVANCE: Final = """
 UPDATE checkpoint AS c SET next_offset = a.next_offset, ticked = a.ticked, braked = a.braked
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[])
@@ -89,6 +97,7 @@ async def take(tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
     Raises Misconfigured if the data was made under the other clock mode.
     """
     partitions = sorted({partition for _, partition in beginnings})
+    await tx.execute(_LOCK_ALL, partitions)
     rows = await tx.fetch(_TAKE, partitions, DAWN, mode.value)
     for row in rows:
         if row["clock_mode"] != mode:
@@ -108,8 +117,19 @@ async def take(tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
 
 
 async def lock(tx: Tx, epochs: Mapping[int, int]) -> None:
-    """Lock the owner rows in partition order; raises Fenced unless every epoch is still ours."""
-    rows = await tx.fetch(_LOCK, sorted(epochs))
+    """Lock the owner rows in partition order; raises Fenced unless every epoch is still ours.
+
+    Keeps out other batches and a new owner, but not `lock_for_relay`.
+    """
+    _compare(epochs, await tx.fetch(_LOCK, sorted(epochs)))
+
+
+async def lock_for_relay(tx: Tx, epochs: Mapping[int, int]) -> None:
+    """The same against a new owner only: the relay deletes what it has published while the next batch commits."""
+    _compare(epochs, await tx.fetch(_LOCK_SHARED, sorted(epochs)))
+
+
+def _compare(epochs: Mapping[int, int], rows: Iterable[asyncpg.Record]) -> None:
     found = {row["partition"]: row["epoch"] for row in rows}
     if found != dict(epochs):
         lost = sorted(p for p, epoch in epochs.items() if found.get(p) != epoch)

@@ -1,6 +1,7 @@
 """The life of a worker process: signals, probes and the batch loop in one task group; it drains before it ends."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -18,9 +19,17 @@ log = structlog.get_logger()
 LIVE_S = 30.0
 
 
+def tune_memory() -> None:
+    """Collect garbage rarely: a worker keeps many small acyclic objects, and looking through them all costs a third
+    of its time with Python's defaults."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def run_worker(subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]) -> None:
     """Run a service's worker until SIGTERM or SIGINT; ends with an exception, and so non-zero, if it cannot go on."""
     logs.configure(f"{subscription.service}-worker", fmt=settings.log_format, level=settings.log_level)
+    tune_memory()
     uvloop.run(_Worker(subscription, settings, new_handler).run())
 
 

@@ -20,18 +20,16 @@ log = structlog.get_logger()
 
 def build(settings: IngestSettings) -> FastAPI:
     """The application, connected to Kafka while it runs."""
-    publisher: Publisher | None = None
+    publisher = Publisher(
+        settings.kafka_bootstrap,
+        client_id="ingest",
+        topic=CUSTOMER_EVENTS,
+        partitions=settings.partitions,
+        timeout_s=settings.publish_timeout_s,
+    )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        nonlocal publisher
-        publisher = Publisher(
-            settings.kafka_bootstrap,
-            client_id="ingest",
-            topic=CUSTOMER_EVENTS,
-            partitions=settings.partitions,
-            timeout_s=settings.publish_timeout_s,
-        )
         app.state.ingest = Ingest(settings, publisher)
         try:
             async with asyncio.timeout(settings.publish_timeout_s):
@@ -41,11 +39,9 @@ def build(settings: IngestSettings) -> FastAPI:
         yield
         await publisher.close()
 
-    async def ready() -> None:
-        if publisher is not None:
-            await publisher.check()
-
-    return http.create_app(service="ingest", settings=settings, routers=[router], lifespan=lifespan, ready=ready)
+    return http.create_app(
+        service="ingest", settings=settings, routers=[router], lifespan=lifespan, ready=publisher.check
+    )
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from shared.clock import ClockMode
 from shared.events.envelope import CLOCK_TICKED, CONTROL
 
 MAX_EVENTS: Final = 1000
@@ -33,11 +32,14 @@ class Accepted:
     traceparent: str | None = None
 
 
-def refusal(kind: str, time: datetime, *, mode: ClockMode, now: datetime) -> Refusal | None:
-    """Whether the deployment refuses an event of this type and time, whatever its content."""
+def refusal(kind: str, time: datetime, *, now: datetime | None) -> Refusal | None:
+    """Whether the deployment refuses an event of this type and time, whatever its content.
+
+    `now` is None in log time, where senders set the clock and there is no future.
+    """
     if kind in REFERRAL_ONLY:
         return Refusal("reserved_type", "type", "only the referral service says this, on its own topic")
-    if mode is ClockMode.LOG:
+    if now is None:
         return None
     if kind == CLOCK_TICKED:
         return Refusal("clock_not_settable", "type", "this deployment runs in real time; its clock cannot be set")

@@ -40,12 +40,12 @@ KINDS: Final = MappingProxyType(
 """What each event of the catalogue means to the rules."""
 
 
-class _Money(msgspec.Struct, frozen=True):
+class _Money(msgspec.Struct, frozen=True, gc=False):
     amount: Annotated[int, msgspec.Meta(ge=0)]
     currency: str
 
 
-class _Order(msgspec.Struct, frozen=True):
+class _Order(msgspec.Struct, frozen=True, gc=False):
     order_id: str
     total: _Money
     margin: _Money | None = None

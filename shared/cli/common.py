@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from shared.errors import StammkundeError
 from shared.local.settings import LocalSettings
@@ -38,6 +39,12 @@ DEFAULT_HOME: Final = Path(".stammkunde")
 def say(message: str) -> None:
     """One line of progress."""
     console.print(message, markup=False, soft_wrap=True)
+
+
+def show(title: str, table: Table) -> None:
+    """A table under its title (rich's own titles wrap at the width of the table)."""
+    console.print(f"\n{title}", markup=False, soft_wrap=True, style="bold")
+    console.print(table)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from shared.cli.api import Api
-from shared.cli.common import DEFAULT_HOME, HomeOption, console, run, running
+from shared.cli.common import DEFAULT_HOME, HomeOption, run, running, show
 from shared.services import LIFECYCLE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
@@ -24,7 +24,7 @@ def phases(
     if as_json:
         _print_json(answer)
     else:
-        console.print(counts_table("Phase", answer["counts"], title=f"Customers by phase, as of {answer['as_of']}"))
+        show_counts(f"Customers by phase, as of {answer['as_of']}", "Phase", answer["counts"])
 
 
 def customer(
@@ -37,20 +37,20 @@ def customer(
     if as_json:
         _print_json(answer)
         return
-    table = Table(show_header=False, title=customer_id, title_justify="left")
+    table = Table(show_header=False)
     for name, value in answer.items():
         table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    console.print(table)
+    show(customer_id, table)
 
 
-def counts_table(noun: str, counts: dict[str, int], *, title: str) -> Table:
-    """A table of numbers with their sum."""
-    table = Table(title=title, title_justify="left", show_footer=True)
+def show_counts(title: str, noun: str, counts: dict[str, int]) -> None:
+    """A table of numbers with their sum, under a title."""
+    table = Table(show_footer=True)
     table.add_column(noun, footer="all")
     table.add_column("Number", justify="right", footer=f"{sum(counts.values()):,}")
     for name, number in counts.items():
         table.add_row(name, f"{number:,}")
-    return table
+    show(title, table)
 
 
 async def _read(home: Any, path: str, **query: str | None) -> Any:

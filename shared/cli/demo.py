@@ -6,8 +6,8 @@ from rich.table import Table
 
 from shared.cli import cdnow
 from shared.cli.api import Api
-from shared.cli.common import DEFAULT_HOME, HomeOption, console, run, running, until_interrupted
-from shared.cli.customers import counts_table
+from shared.cli.common import DEFAULT_HOME, HomeOption, run, running, show, until_interrupted
+from shared.cli.customers import show_counts
 from shared.cli.replay import bar, settle, show_tally
 from shared.cli.script import steps
 from shared.cli.sender import Sender, Tally
@@ -39,8 +39,8 @@ async def play(state: StackState, key: str) -> None:
     async with Api(state.url(LIFECYCLE), key) as lifecycle:
         phases = await lifecycle.get("/v1/phases")
         transitions = await lifecycle.get("/v1/transitions/counts")
-    console.print(counts_table("Phase", phases["counts"], title=f"Customers by phase, as of {phases['as_of']}"))
-    console.print(counts_table("Rule", transitions["counts"], title="Transitions by rule"))
+    show_counts(f"Customers by phase, as of {phases['as_of']}", "Phase", phases["counts"])
+    show_counts("Transitions by rule", "Rule", transitions["counts"])
     await show_winback(state, key)
     await show_referral(state, key)
     _show_urls(state)
@@ -58,8 +58,8 @@ async def _publish(state: StackState, key: str) -> Tally:
 
 
 def _show_urls(state: StackState) -> None:
-    table = Table("API", "URL", title="Ask for yourself", title_justify="left")
+    table = Table("API", "URL")
     for process in PROCESSES:
         if process.port_offset is not None and process.name in state.urls:
             table.add_row(process.name, f"{state.urls[process.name]}/v1")
-    console.print(table)
+    show("Ask for yourself", table)

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.common import DEFAULT_HOME, HomeOption, console, run, running, say, until_interrupted
+from shared.cli.common import DEFAULT_HOME, HomeOption, console, run, running, say, show, until_interrupted
 from shared.cli.script import steps
 from shared.cli.sender import Sender, Tally
 from shared.clock import ClockMode, monotonic
@@ -103,10 +103,10 @@ def show_tally(tally: Tally, seconds: float) -> None:
         f"({tally.sent / max(seconds, 0.001):,.0f} events/s)"
     )
     if tally.first_rejections:
-        table = Table("Line", "Id", "Code", "Field", "Message", title="First rejected events", title_justify="left")
+        table = Table("Line", "Id", "Code", "Field", "Message")
         for refused in tally.first_rejections:
             table.add_row(str(refused.line), refused.id, refused.code, refused.field, refused.message)
-        console.print(table)
+        show("First rejected events", table)
 
 
 class _Speed(ProgressColumn):

@@ -14,7 +14,7 @@ import psutil
 import typer
 from rich.table import Table
 
-from shared.cli.common import DEFAULT_HOME, HomeOption, PortBaseOption, console, run, say, until_interrupted
+from shared.cli.common import DEFAULT_HOME, HomeOption, PortBaseOption, console, run, say, show, until_interrupted
 from shared.cli.demo import play
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured, Retryable
@@ -94,13 +94,13 @@ async def _serve(place: Home, options: Options, *, work: Work | None, stay: bool
 
 
 def _show_addresses(state: StackState, key: str) -> None:
-    table = Table(title=f"Stammkunde, clock {state.clock}", title_justify="left")
+    table = Table()
     table.add_column("API")
     table.add_column("URL", no_wrap=True)
     for process in PROCESSES:
         if process.port_offset is not None and process.name in state.urls:
             table.add_row(process.name, state.urls[process.name])
-    console.print(table)
+    show(f"Stammkunde, clock {state.clock}", table)
     console.print(f"Key: Authorization: Bearer {key}", markup=False, soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -54,7 +55,7 @@ _Json = Annotated[str, Field(pattern=r"^application/(?:[\w.+-]+\+)?json(?:\s*;.*
 class Event(BaseModel):
     """A CloudEvents 1.0 envelope; extension attributes that nobody declared are kept."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, ser_json_inf_nan="constants")
 
     specversion: Literal["1.0"]
     id: Id
@@ -107,7 +108,17 @@ def canonical(raw: bytes) -> tuple[Event, bytes]:
     value = event.to_bytes()
     if b"\\u0000" in value and _ESCAPED_NUL.search(value):
         raise Refused("invalid", FieldError("data", "holds the character U+0000, which cannot be stored"))
+    if (b"Infinity" in value or b"NaN" in value) and not _is_json(value):
+        raise Refused("invalid", FieldError("data", "holds a number that is not finite"))
     return event, value
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True
 
 
 _CODES: Final[Mapping[str, str]] = {

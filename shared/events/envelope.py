@@ -16,7 +16,7 @@ CONTROL: Final = frozenset({CLOCK_TICKED, IMPORT_STARTED, IMPORT_FINISHED, "impr
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One event; `data` stays undecoded until somebody needs it. Identity is (subject, source, id)."""
 
     specversion: str = msgspec.field(default_factory=lambda: "1.0")

@@ -21,7 +21,7 @@ Reachable = Literal["phone", "email", "post", "social"]
 class Data(BaseModel):
     """The content of an event; fields that nobody declared are kept."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, ser_json_inf_nan="constants")
 
 
 D = TypeVar("D", bound=type[Data])

@@ -12,35 +12,35 @@ CHANGED: Final = "phase.changed"
 CORRECTED: Final = "phase.corrected"
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """Integer minor units of a currency (ISO 4217 exponent)."""
 
     amount: int
     currency: str
 
 
-class EventRef(msgspec.Struct, frozen=True):
+class EventRef(msgspec.Struct, frozen=True, gc=False):
     """One of the customer's events."""
 
     source: str
     id: str
 
 
-class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a transition happened: the events, or the deadline that passed."""
 
     events: tuple[EventRef, ...] = ()
     deadline: datetime | None = None
 
 
-class PolicyRef(msgspec.Struct, frozen=True):
+class PolicyRef(msgspec.Struct, frozen=True, gc=False):
     """The policy that judged."""
 
     name: str
     version: int
 
 
-class OrderRef(msgspec.Struct, frozen=True):
+class OrderRef(msgspec.Struct, frozen=True, gc=False):
     """The order that caused a transition."""
 
     order_id: str

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 import uvicorn
@@ -14,6 +14,9 @@ from fastapi import FastAPI
 from shared.settings import Settings
 
 log = structlog.get_logger()
+
+_CLOSE_S: Final = 2.0
+"""Kept from the time to drain, for the lifespan to close what it opened."""
 
 
 class _Stop(Protocol):
@@ -31,7 +34,7 @@ class _Guest(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; requests under way then have `shutdown_s` to finish. Returns normally."""
+    """Run until SIGTERM or SIGINT; requests under way may finish, within `shutdown_s` in all. Returns normally."""
     # uvicorn raises the captured signal again once it is done; with these handlers the process then ends with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -64,5 +67,5 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_s)),
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_s - _CLOSE_S)),
     )

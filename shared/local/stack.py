@@ -108,7 +108,7 @@ async def _supervised(
         async with asyncio.TaskGroup() as group:
             group.create_task(supervisor.run())
             try:
-                await _wait_ready(state.urls, home)
+                await _wait_ready(state.urls, home, supervisor)
                 say(f"{len(processes)} processes are ready")
                 state = msgspec.structs.replace(state, ready=True)
                 home.save(state)
@@ -166,13 +166,15 @@ def _program(process: Process, port: int, environment: Mapping[str, str]) -> Pro
     return Program(process.name, (sys.executable, "-m", process.module), env)
 
 
-async def _wait_ready(urls: Mapping[str, str], home: Home) -> None:
+async def _wait_ready(urls: Mapping[str, str], home: Home, supervisor: Supervisor) -> None:
     deadline = monotonic() + READY_S
     waiting = dict(urls)
     async with httpx.AsyncClient(timeout=5) as client:
         while waiting:
             answers = await asyncio.gather(*(is_ready(client, url) for url in waiting.values()))
             waiting = {name: url for (name, url), ready in zip(waiting.items(), answers, strict=True) if not ready}
+            if failing := supervisor.failing():
+                raise Misconfigured(f"ended again and again: {', '.join(failing)}")
             if waiting and monotonic() > deadline:
                 logs = "\n".join(f"{name}:\n{tail(home.logs / f'{name}.log', 5)}" for name in waiting)
                 raise Retryable(f"not ready after {READY_S:g} s: {', '.join(waiting)}\n{logs}")

@@ -16,6 +16,7 @@ LONGEST_PAUSE_S: Final = 10.0
 STEADY_S: Final = 30.0
 """A process that lived this long has recovered: its next death is the first again."""
 DRAIN_S: Final = 10.0
+HOPELESS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,16 @@ class Supervisor:
         self._say = say
         self._changed = changed
         self._pids: dict[str, int] = {}
+        self._deaths: dict[str, int] = {}
 
     @property
     def pids(self) -> Mapping[str, int]:
         """Process ids by name, of those that run now."""
         return dict(self._pids)
+
+    def failing(self) -> list[str]:
+        """Programs that ended three times in a row or more: they cannot work as things are."""
+        return [name for name, deaths in self._deaths.items() if deaths >= HOPELESS]
 
     async def run(self) -> None:
         """Start all, and return when `stop` was set and all have ended (SIGTERM, SIGKILL after 10 s)."""
@@ -65,12 +71,12 @@ class Supervisor:
                 group.create_task(self._keep(program))
 
     async def _keep(self, program: Program) -> None:
-        deaths = 0
         while not self._stop.is_set():
             lived = await self._live(program)
             if self._stop.is_set():
                 return
-            deaths = 1 if lived > STEADY_S else deaths + 1
+            deaths = 1 if lived > STEADY_S else self._deaths.get(program.name, 0) + 1
+            self._deaths[program.name] = deaths
             pause = pause_before_restart(deaths)
             self._say(f"{program.name} is started again in {pause:g} s")
             await self._stopped_within(pause)

@@ -23,6 +23,7 @@ from shared import kafka, logs, migrations
 from shared.clock import ClockMode, monotonic
 from shared.consumer import consume
 from shared.ids import partition_of
+from shared.process import tune_memory
 from shared.topics import CUSTOMER_EVENTS
 from tests.support import make_database, renew_topics
 
@@ -90,4 +91,5 @@ async def _done(probe: "asyncpg.Connection[asyncpg.Record]", events: int) -> boo
 
 if __name__ == "__main__":
     logs.configure("bench", level="warning")
+    tune_memory()
     uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

@@ -14,7 +14,8 @@ from tests.support import drop_database, make_database, renew_topics
 
 TABLES = """
 CREATE SCHEMA lifecycle;
-CREATE TABLE lifecycle.checkpoint (topic text, partition int, next_offset bigint, braked text);
+CREATE TABLE lifecycle.owner (partition int, clock timestamptz, clock_mode text);
+CREATE TABLE lifecycle.checkpoint (topic text, partition int, next_offset bigint, braked text, ticked timestamptz);
 CREATE TABLE lifecycle.outbox (seq bigint);
 """
 
@@ -42,7 +43,8 @@ async def execute(url: str, script: str) -> None:
 
 async def checkpoints(url: str, **offsets: int) -> None:
     rows = ", ".join(f"('{CUSTOMER_EVENTS}', {name[1:]}, {offset})" for name, offset in offsets.items())
-    await execute(url, f"DELETE FROM lifecycle.checkpoint; INSERT INTO lifecycle.checkpoint VALUES {rows}")
+    await execute(url, "DELETE FROM lifecycle.checkpoint")
+    await execute(url, f"INSERT INTO lifecycle.checkpoint (topic, partition, next_offset) VALUES {rows}")
 
 
 async def test_every_partition_of_a_topic_must_be_at_its_end(stack: Stack, database_url: str) -> None:
@@ -60,6 +62,15 @@ async def test_an_unpublished_row_is_no_rest(stack: Stack, database_url: str) ->
     await execute(database_url, "INSERT INTO lifecycle.outbox VALUES (1)")
     assert await standings(stack.bootstrap, database_url) == {"lifecycle": Standing(0, 1, {})}
     assert not await settled(stack.bootstrap, database_url)
+
+
+async def test_a_tick_whose_deadlines_are_not_applied_is_no_rest(stack: Stack, database_url: str) -> None:
+    await checkpoints(database_url, p0=2, p2=1)
+    await execute(database_url, "INSERT INTO lifecycle.owner VALUES (0, '2024-01-01Z', 'log')")
+    await execute(database_url, "UPDATE lifecycle.checkpoint SET ticked = '2024-01-02Z' WHERE partition = 0")
+    assert not await settled(stack.bootstrap, database_url)
+    await execute(database_url, "UPDATE lifecycle.owner SET clock = '2024-01-02Z'")
+    assert await settled(stack.bootstrap, database_url)
 
 
 async def test_a_worker_that_has_not_begun_counts_as_behind_only_where_one_runs(

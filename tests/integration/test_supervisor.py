@@ -73,8 +73,10 @@ async def test_a_killed_process_is_started_again_and_the_others_stay(tmp_path: P
 
 async def test_a_process_that_keeps_dying_is_started_ever_more_slowly(tmp_path: Path) -> None:
     told: list[str] = []
-    async with supervising(tmp_path, program("a", SHORT), told=told):
+    async with supervising(tmp_path, program("a", SHORT), told=told) as supervisor:
         await eventually(lambda: "a is started again in 1 s" in told)
+        assert supervisor.failing() == []
+        await eventually(lambda: supervisor.failing() == ["a"])
     assert told[1] == "a is started again in 0.5 s"
     assert "exit code 3" in told[0]
     assert told[0].endswith("out of luck")

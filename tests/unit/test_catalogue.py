@@ -144,6 +144,15 @@ def test_an_escaped_backslash_before_u0000_is_text_like_any_other() -> None:
     assert json.loads(value)["data"]["note"] == "\\u0000"
 
 
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"NaN", b"Infinity"])
+def test_a_number_that_no_receiver_can_hold_is_refused(number: bytes) -> None:
+    for raw in (order(ext="#"), order(data=data(new=[{"a": "#"}]))):
+        with pytest.raises(catalogue.Refused) as refused:
+            catalogue.canonical(raw.replace(b'"#"', number))
+        assert refused.value.code == "invalid"
+    assert catalogue.canonical(order(data=data(new="NaN, -Infinity")))
+
+
 def test_unknown_fields_and_extensions_are_kept() -> None:
     _, value = catalogue.canonical(order(ext="e", data=data(new={"a": [1, None, 2.5]})))
     sent = json.loads(value)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import BaseModel
+from structlog.testing import capture_logs
 
 from shared.errors import FieldError, Misconfigured, Problem, Retryable
 from shared.http import CustomerPath, Instant, Page, Paging, create_app, serve_within
@@ -258,7 +259,9 @@ async def test_what_passes_by_itself_is_503_with_retry_after(client: httpx.Async
 
 
 async def test_a_bug_is_500_and_tells_nothing(client: httpx.AsyncClient) -> None:
-    answer = await client.get("/v1/raise/bug")
+    with capture_logs() as logs:
+        answer = await client.get("/v1/raise/bug")
+    assert ("http.failed", "/v1/raise/{name}") in [(line["event"], line.get("route")) for line in logs]
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "internal detail" not in answer.text

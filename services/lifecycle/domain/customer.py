@@ -26,7 +26,7 @@ class Kind(StrEnum):
     """Concerns a customer without creating one."""
 
 
-class Happening(msgspec.Struct, frozen=True):
+class Happening(msgspec.Struct, frozen=True, gc=False):
     """One event, reduced to what the rules look at; `margin` is in the currency of the order's total."""
 
     time: datetime

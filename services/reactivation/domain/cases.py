@@ -174,11 +174,11 @@ def _in_order(history: History) -> list[Lapse | Order]:
     keyed: list[tuple[tuple[datetime, int, str, int], Lapse | Order]] = []
     keyed += [((lapse.occurred_at, 0, lapse.rule, 0), lapse) for lapse in history.lapses]
     keyed += [((order.time, 1, order.order_id, order.key), order) for order in history.orders]
-    return [step for _, step in sorted(keyed, key=itemgetter(0))]
+    return [step for _, step in keyed]
 
 
 def _known_to_have_passed(history: History) -> datetime:
-    """A confirmation may stand ahead of the clock, and a recompute may come with an older clock than the fold before."""
+    """A confirmation may stand ahead of the clock, and an earlier fold may have come with a later one."""
     cases = history.cases.values()
     expired = [case.ended_at for case in cases if case.state is State.EXPIRED]
     return max((at for at in (*expired, *(case.offer.confirmed_at for case in cases)) if at), default=_FIRST_INSTANT)

@@ -73,9 +73,7 @@ def confirm(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
         return Refusal.NOT_RESERVED
     if state is OfferState.REDEEMED:
         return case.offer
-    return replace(
-        case.offer, reserved_for=None, reserved_until=None, confirmed_for=order_id, confirmed_at=now
-    )
+    return replace(case.offer, reserved_for=None, reserved_until=None, confirmed_for=order_id, confirmed_at=now)
 
 
 def release(case: Case, order_id: str, now: datetime) -> Offer | Refusal:

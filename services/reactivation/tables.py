@@ -1,0 +1,100 @@
+"""The schema of reactivation: lapses and purchases as read, cases and offers as folded from them, timers."""
+
+import sqlalchemy as sa
+
+from services.reactivation.domain.cases import RUNNING, State
+from shared.tables import add_core, instant
+
+metadata = sa.MetaData(schema="reactivation")
+add_core(metadata)
+
+STATES = ", ".join(f"'{state}'" for state in State)
+RUNNING_STATES = ", ".join(f"'{state}'" for state in State if state in RUNNING)
+
+customer = sa.Table(
+    "customer",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True, comment="who has lapsed at least once; the row to lock"),
+    sa.Column("partition", sa.Integer, nullable=False),
+)
+
+lapse = sa.Table(
+    "lapse",
+    metadata,
+    sa.Column("customer", sa.Text, sa.ForeignKey("customer.customer"), primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("occurred_at", instant(), nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("historical", sa.Boolean, nullable=False),
+    sa.Column("withdrawn", sa.BigInteger, comment="version of the correction that voided it"),
+    sa.CheckConstraint("phase IN ('inactive', 'former')", name="lapse_phase"),
+)
+
+purchase = sa.Table(
+    "purchase",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True),
+    sa.Column("event_key", sa.BigInteger, primary_key=True, autoincrement=False, comment="hash of source and id"),
+    sa.Column("time", instant(), nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("coupon", sa.Text, comment="canonical; null unless it could be a code of ours"),
+)
+
+winback_case = sa.Table(
+    "winback_case",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("customer", sa.Text, sa.ForeignKey("customer.customer"), nullable=False),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False, comment="records published about this case"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("opened_at", instant(), nullable=False, comment="when the customer lapsed"),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("cooldown_days", sa.Integer, nullable=False),
+    sa.Column("ended_at", instant()),
+    sa.Column("order_id", sa.Text, comment="the order that ended the case"),
+    sa.Column("with_code", sa.Boolean),
+    sa.Column("used_for", sa.Text, comment="the order that came in with the code"),
+    sa.Column("reason", sa.Text, comment="why it was cancelled"),
+    sa.CheckConstraint(f"state IN ({STATES})", name="winback_case_state"),
+    sa.CheckConstraint(f"(state IN ({RUNNING_STATES})) = (ended_at IS NULL)", name="winback_case_ended"),
+    sa.CheckConstraint(
+        "state <> 'won_back' OR (order_id IS NOT NULL AND with_code IS NOT NULL)", name="winback_case_won_back"
+    ),
+    sa.CheckConstraint("(state = 'cancelled') = (reason IS NOT NULL)", name="winback_case_reason"),
+    sa.Index("winback_case_running", "customer", unique=True, postgresql_where=sa.text(f"state IN ({RUNNING_STATES})")),
+    sa.Index("winback_case_newest", "opened_at", "id"),
+    sa.Index("winback_case_state_newest", "state", "opened_at", "id"),
+    sa.Index("winback_case_customer", "customer", "opened_at", "id"),
+)
+
+offer = sa.Table(
+    "offer",
+    metadata,
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("case_id", sa.Uuid, sa.ForeignKey("winback_case.id"), nullable=False, unique=True),
+    sa.Column("percent", sa.Integer, nullable=False),
+    sa.Column("made_at", instant(), nullable=False),
+    sa.Column("expires_at", instant(), nullable=False),
+    sa.Column("attributed_until", instant(), nullable=False, comment="until here a plain return counts as ours"),
+    sa.Column("reserved_for", sa.Text, comment="the order that the code is put aside for"),
+    sa.Column("reserved_until", instant()),
+    sa.Column("confirmed_for", sa.Text, comment="the order that the shop confirmed the code for"),
+    sa.Column("confirmed_at", instant()),
+    sa.CheckConstraint("percent BETWEEN 1 AND 100", name="offer_percent"),
+    sa.CheckConstraint("(reserved_for IS NULL) = (reserved_until IS NULL)", name="offer_reserved"),
+    sa.CheckConstraint("(confirmed_for IS NULL) = (confirmed_at IS NULL)", name="offer_confirmed"),
+    sa.CheckConstraint("confirmed_for IS NULL OR reserved_for IS NULL", name="offer_used_once"),
+)
+
+timer = sa.Table(
+    "timer",
+    metadata,
+    sa.Column("customer", sa.Text, sa.ForeignKey("customer.customer"), primary_key=True),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("due_at", instant(), nullable=False, comment="the customer's earliest deadline"),
+    sa.Index("timer_due", "partition", "due_at"),
+)

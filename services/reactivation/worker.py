@@ -1,0 +1,33 @@
+"""The worker process of reactivation."""
+
+from collections.abc import Callable
+from typing import Final
+
+from services.reactivation.apply import CaseWork
+from services.reactivation.settings import ReactivationSettings
+from shared.consumer import Reader, Subscription
+from shared.process import run_worker
+from shared.services import REACTIVATION
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
+
+SUBSCRIPTION: Final = Subscription(
+    service=REACTIVATION,
+    topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
+    tick_topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
+)
+
+
+def handler(settings: ReactivationSettings) -> Callable[[Reader], CaseWork]:
+    """Makes the handler of a session."""
+    terms = settings.terms()
+    return lambda reader: CaseWork(reader, terms, timers_per_batch=settings.timers_per_batch)
+
+
+def main() -> None:
+    """Run until told to stop."""
+    settings = ReactivationSettings()
+    run_worker(SUBSCRIPTION, settings, handler(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Alembic's entry for this service."""
+
+from services.referral.tables import metadata
+from shared.migrations import run
+
+run(metadata)

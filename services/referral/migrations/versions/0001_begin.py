@@ -1,0 +1,154 @@
+"""Ownership, outbox, dead letters; members, codes, order events, claims, rewards; a ledger that guards itself."""
+
+from typing import Final
+
+from alembic import op
+
+from shared.migrations import CORE_V1, execute
+
+revision = "0001"
+down_revision = None
+
+SCRIPT: Final = """
+CREATE TABLE member (
+    customer text PRIMARY KEY,
+    has_claims boolean NOT NULL DEFAULT false,
+    parked text
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN member.customer IS 'the row to lock before a customer is changed';
+COMMENT ON COLUMN member.has_claims IS 'as a referee';
+COMMENT ON COLUMN member.parked IS 'why this customer is not judged for now; null while there is no reason';
+CREATE TABLE code (
+    customer text PRIMARY KEY REFERENCES member,
+    code text NOT NULL UNIQUE,
+    issued_at timestamptz NOT NULL
+);
+CREATE TABLE order_event (
+    customer text,
+    source text,
+    id text,
+    kind text NOT NULL CHECK (kind IN ('order.completed', 'order.refunded', 'order.cancelled')),
+    time timestamptz NOT NULL,
+    order_id text NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    return_window_days integer,
+    historical boolean NOT NULL,
+    PRIMARY KEY (customer, source, id)
+);
+COMMENT ON COLUMN order_event.amount IS 'minor units: total, or what was refunded';
+CREATE TABLE claim (
+    id uuid PRIMARY KEY,
+    referee text NOT NULL REFERENCES member,
+    source text NOT NULL,
+    event text NOT NULL,
+    time timestamptz NOT NULL,
+    code text NOT NULL,
+    recommender text,
+    terms jsonb NOT NULL,
+    expires_at timestamptz NOT NULL,
+    state text NOT NULL
+        CHECK (state IN ('accepted', 'superseded', 'expired', 'refused', 'qualified', 'unqualified')),
+    reason text,
+    order_id text,
+    answer text,
+    recorded_at timestamptz NOT NULL,
+    UNIQUE (referee, source, event)
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN claim.recommender IS 'whose code it is; null while nobody''s';
+COMMENT ON COLUMN claim.terms IS 'those in force when it was recorded';
+COMMENT ON COLUMN claim.order_id IS 'the first order, once it has decided';
+COMMENT ON COLUMN claim.answer IS 'the reason for which it was refused when recorded; null if it was not';
+CREATE INDEX claim_waiting ON claim (code) WHERE recommender IS NULL;
+CREATE TABLE reward (
+    customer text REFERENCES member,
+    claim_id uuid,
+    side text NOT NULL CHECK (side IN ('recommender', 'referee')),
+    partition integer NOT NULL,
+    revision integer NOT NULL,
+    facts jsonb,
+    state text NOT NULL CHECK (state IN ('pending', 'available', 'reversed', 'annulled')),
+    as_of timestamptz NOT NULL,
+    due_at timestamptz,
+    PRIMARY KEY (customer, claim_id)
+) WITH (fillfactor = 70);
+COMMENT ON COLUMN reward.revision IS 'of the facts; a lower one that arrives later is ignored';
+COMMENT ON COLUMN reward.facts IS 'null: not earned after all';
+COMMENT ON COLUMN reward.as_of IS 'the ledger holds its movements until then';
+COMMENT ON COLUMN reward.due_at IS 'when it becomes available; null if it is or never will';
+CREATE INDEX reward_due ON reward (partition, due_at) WHERE due_at IS NOT NULL;
+CREATE TABLE posting (
+    id uuid PRIMARY KEY,
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    customer text NOT NULL,
+    claim_id uuid NOT NULL,
+    content uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('earned', 'matured', 'reversed', 'cancelled')),
+    time timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    cause text NOT NULL,
+    cancels uuid UNIQUE REFERENCES posting,
+    CHECK ((kind = 'cancelled') = (cancels IS NOT NULL)),
+    FOREIGN KEY (customer, claim_id) REFERENCES reward
+);
+COMMENT ON COLUMN posting.content IS 'the same for everything that says the same';
+COMMENT ON COLUMN posting.cause IS 'the order, or source and id of what reversed it';
+CREATE INDEX posting_customer ON posting (customer, seq);
+CREATE TABLE entry (
+    posting_id uuid REFERENCES posting,
+    account text CHECK (account IN ('customer:pending', 'customer:available', 'program:expense')),
+    customer text NOT NULL,
+    amount bigint NOT NULL CHECK (amount <> 0),
+    currency text,
+    PRIMARY KEY (posting_id, account, currency)
+);
+COMMENT ON COLUMN entry.amount IS 'minor units';
+CREATE INDEX entry_customer ON entry (customer);
+CREATE TABLE idempotency (key text PRIMARY KEY, request text NOT NULL, claim_id uuid REFERENCES claim);
+COMMENT ON COLUMN idempotency.key IS 'path and Idempotency-Key';
+COMMENT ON COLUMN idempotency.request IS 'the body that came with it first';
+"""
+
+BALANCED: Final = """
+CREATE FUNCTION must_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    touched uuid = CASE TG_TABLE_NAME WHEN 'posting' THEN to_jsonb(NEW) ->> 'id' ELSE to_jsonb(NEW) ->> 'posting_id' END;
+    wrong text;
+BEGIN
+    SELECT string_agg(currency || ' ' || total, ', ') INTO wrong
+    FROM (SELECT currency, sum(amount) AS total FROM entry WHERE posting_id = touched GROUP BY currency) AS sums
+    WHERE total <> 0;
+    IF wrong IS NOT NULL OR NOT EXISTS (SELECT FROM entry WHERE posting_id = touched) THEN
+        RAISE EXCEPTION 'posting % does not balance: %', touched, coalesce(wrong, 'no entries')
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+APPEND_ONLY: Final = """
+CREATE FUNCTION must_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: % of % is refused', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation';
+END $$
+"""
+
+
+def upgrade() -> None:
+    execute(op, CORE_V1 + SCRIPT)
+    op.execute(BALANCED)
+    op.execute(APPEND_ONLY)
+    for table in ("posting", "entry"):
+        op.execute(
+            f"CREATE CONSTRAINT TRIGGER {table}_balances AFTER INSERT ON {table} "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION must_balance()"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION must_only_grow()"
+        )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("the first version has nothing before it")

@@ -1,0 +1,144 @@
+"""Rewards: new facts and deadlines passed become postings, and announcements of where each reward stands."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from services.referral import repository
+from services.referral.domain.ledger import Book, Posting, plan
+from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
+from services.referral.messages import Announcer
+from services.referral.reading import Determination
+from services.referral.repository import Member, Reward
+from shared.db import Tx
+from shared.outbox import Message
+
+log = structlog.get_logger()
+
+Clock = Callable[[Book], datetime]
+
+
+@dataclass(slots=True)
+class _Settled:
+    rewards: list[Reward] = field(default_factory=list)
+    postings: list[tuple[Book, Posting, datetime]] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    parked: dict[str, str] = field(default_factory=dict)
+
+
+async def settle(
+    tx: Tx,
+    found: Mapping[Book, Determination],
+    due: Sequence[Book],
+    members: Mapping[str, Member],
+    announcer: Announcer,
+    clock: Clock,
+) -> list[Message]:
+    """Bring the ledger of these rewards to their facts and to their partition's clock; returns what to announce."""
+    books = found.keys() | set(due)
+    if not books:
+        return []
+    stored = await repository.rewards(tx, books)
+    postings = await repository.postings(tx, stored)
+    settled = _Settled()
+    for book in sorted(books, key=lambda b: (b.customer, b.claim_id)):
+        before = stored.get(book)
+        after = _revised(before, book, found.get(book), announcer, clock(book))
+        if after is None or (after is before and book not in due):
+            continue
+        if members[book.customer].parked or book.customer in settled.parked:
+            settled.rewards.append(_postponed(after))
+        else:
+            _settle(settled, before, after, postings.get(book, ()), announcer, clock(book))
+    await _save(tx, settled)
+    return settled.messages
+
+
+async def _save(tx: Tx, settled: _Settled) -> None:
+    await repository.save_rewards(tx, settled.rewards)
+    if settled.postings:
+        await repository.post(tx, settled.postings)
+    if settled.parked:
+        await repository.park(tx, settled.parked)
+
+
+def _revised(
+    before: Reward | None, book: Book, found: Determination | None, announcer: Announcer, now: datetime
+) -> Reward | None:
+    if found is None or (before and found.revision <= before.revision):
+        return before
+    if before:
+        return replace(before, revision=found.revision, facts=found.facts)
+    side = Side.RECOMMENDER if found.facts and found.facts.recommender == book.customer else Side.REFEREE
+    partition = announcer.partition(book.customer)
+    return Reward(book, side, partition, found.revision, found.facts, State.ANNULLED, now, None)
+
+
+def _postponed(reward: Reward) -> Reward:
+    """Kept for when the customer is judged again: due at once."""
+    return replace(reward, due_at=reward.as_of)
+
+
+def _settle(
+    settled: _Settled,
+    before: Reward | None,
+    after: Reward,
+    posted: Sequence[Posting],
+    announcer: Announcer,
+    now: datetime,
+) -> None:
+    """The one place that may catch every error: a customer whose reward cannot be told is set aside, not the batch."""
+    as_of = max(after.as_of, now)
+    try:
+        stands = standing(after.facts, after.side, as_of)
+        wanted = movements(after.facts, after.side, as_of)
+        currency = after.facts.currency if after.facts else ""
+        new = plan(after.book, posted, wanted, currency, now=as_of)
+        messages = list(_announcements(before, after, stands, announcer, as_of))
+    except Exception as error:
+        log.exception("customer.parked", claim=str(after.book.claim_id))
+        settled.parked[after.book.customer] = repr(error)
+        settled.rewards.append(_postponed(after))
+        return
+    waits = after.facts is not None and stands.state is not State.REVERSED and not is_mature(after.facts, as_of)
+    due_at = after.facts.available_at if after.facts and waits else None
+    settled.rewards.append(replace(after, state=stands.state, as_of=as_of, due_at=due_at))
+    settled.postings += [(after.book, posting, as_of) for posting in new]
+    settled.messages += messages
+
+
+def _announcements(
+    before: Reward | None, after: Reward, stands: Standing, announcer: Announcer, now: datetime
+) -> Iterator[Message]:
+    """What has become different since the reward was last told."""
+    told = before if before and before.state is not State.ANNULLED else None
+    old, new = told.facts if told else None, after.facts
+    if told and _order(old) != _order(new):
+        told = None
+        if old and after.side is Side.RECOMMENDER:
+            yield announcer.annulled(after.book.claim_id, old, now)
+    if new and told is None and after.side is Side.RECOMMENDER:
+        yield announcer.succeeded(after.book.claim_id, new)
+    facts = new or old
+    if facts:
+        was = standing(told.facts, told.side, told.as_of) if told else Standing(State.ANNULLED)
+        for state, at in _steps(was, stands, facts, now):
+            yield announcer.reward_moved(after.book, after.side, facts, stands, state, after.revision, at)
+
+
+def _steps(was: Standing, stands: Standing, facts: Facts, now: datetime) -> Iterator[tuple[State, datetime]]:
+    if stands.state is State.ANNULLED:
+        yield State.REVERSED, now
+        return
+    if was.state is State.ANNULLED:
+        yield State.PENDING, facts.earned_at
+    if stands.state is State.AVAILABLE and was.state is not State.AVAILABLE:
+        yield State.AVAILABLE, facts.available_at
+    if stands.reversed != was.reversed:
+        yield State.REVERSED, max(refund.time for refund in facts.refunds)
+
+
+def _order(facts: Facts | None) -> tuple[str, datetime] | None:
+    return (facts.order_id, facts.earned_at) if facts else None

@@ -1,0 +1,127 @@
+"""The schema of referral: members, codes, their orders, claims, rewards, and the ledger."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from services.referral.domain import claims, ledger, rewards
+from shared.tables import add_core, instant
+
+metadata = sa.MetaData(schema="referral")
+add_core(metadata)
+
+
+def _one_of(column: str, words: object) -> sa.CheckConstraint:
+    names = ", ".join(f"'{word}'" for word in words)  # type: ignore[attr-defined]  # an enum class
+    return sa.CheckConstraint(f"{column} IN ({names})")
+
+
+member = sa.Table(
+    "member",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True, comment="the row to lock before a customer is changed"),
+    sa.Column("has_claims", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="as a referee"),
+    sa.Column("parked", sa.Text, comment="why this customer is not judged for now; null while there is no reason"),
+)
+
+code = sa.Table(
+    "code",
+    metadata,
+    sa.Column("customer", sa.Text, sa.ForeignKey("member.customer"), primary_key=True),
+    sa.Column("code", sa.Text, nullable=False, unique=True),
+    sa.Column("issued_at", instant(), nullable=False),
+)
+
+order_event = sa.Table(
+    "order_event",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True),
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("time", instant(), nullable=False),
+    sa.Column("order_id", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False, comment="minor units: total, or what was refunded"),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("return_window_days", sa.Integer),
+    sa.Column("historical", sa.Boolean, nullable=False),
+    _one_of("kind", claims.Kind),
+)
+
+claim = sa.Table(
+    "claim",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("referee", sa.Text, sa.ForeignKey("member.customer"), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("time", instant(), nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("recommender", sa.Text, comment="whose code it is; null while nobody's"),
+    sa.Column("terms", pg.JSONB, nullable=False, comment="those in force when it was recorded"),
+    sa.Column("expires_at", instant(), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text),
+    sa.Column("order_id", sa.Text, comment="the first order, once it has decided"),
+    sa.Column("answer", sa.Text, comment="the reason for which it was refused when recorded; null if it was not"),
+    sa.Column("recorded_at", instant(), nullable=False),
+    sa.UniqueConstraint("referee", "source", "event"),
+    sa.Index("claim_waiting", "code", postgresql_where=sa.text("recommender IS NULL")),
+    _one_of("state", claims.State),
+)
+
+reward = sa.Table(
+    "reward",
+    metadata,
+    sa.Column("customer", sa.Text, sa.ForeignKey("member.customer"), primary_key=True),
+    sa.Column("claim_id", pg.UUID, primary_key=True),
+    sa.Column("side", sa.Text, nullable=False),
+    sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, comment="of the facts; a lower one that arrives later is ignored"),
+    sa.Column("facts", pg.JSONB, comment="null: not earned after all"),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("as_of", instant(), nullable=False, comment="the ledger holds its movements until then"),
+    sa.Column("due_at", instant(), comment="when it becomes available; null if it is or never will"),
+    sa.Index("reward_due", "partition", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
+    _one_of("side", rewards.Side),
+    _one_of("state", rewards.State),
+)
+
+posting = sa.Table(
+    "posting",
+    metadata,
+    sa.Column("id", pg.UUID, primary_key=True),
+    sa.Column("seq", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("claim_id", pg.UUID, nullable=False),
+    sa.Column("content", pg.UUID, nullable=False, comment="the same for everything that says the same"),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("time", instant(), nullable=False),
+    sa.Column("recorded_at", instant(), nullable=False),
+    sa.Column("cause", sa.Text, nullable=False, comment="the order, or source and id of what reversed it"),
+    sa.Column("cancels", pg.UUID, sa.ForeignKey("posting.id"), unique=True),
+    sa.ForeignKeyConstraint(["customer", "claim_id"], ["reward.customer", "reward.claim_id"]),
+    sa.Index("posting_customer", "customer", "seq"),
+    _one_of("kind", rewards.Kind),
+    sa.CheckConstraint("(kind = 'cancelled') = (cancels IS NOT NULL)"),
+)
+
+entry = sa.Table(
+    "entry",
+    metadata,
+    sa.Column("posting_id", pg.UUID, sa.ForeignKey("posting.id"), primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False, comment="minor units"),
+    sa.Column("currency", sa.Text, primary_key=True),
+    sa.Index("entry_customer", "customer"),
+    _one_of("account", ledger.Account),
+    sa.CheckConstraint("amount <> 0"),
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True, comment="path and Idempotency-Key"),
+    sa.Column("request", sa.Text, nullable=False, comment="the body that came with it first"),
+    sa.Column("claim_id", pg.UUID, sa.ForeignKey("claim.id")),
+)

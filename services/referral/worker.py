@@ -1,0 +1,25 @@
+"""The worker process of referral: `python -m services.referral.worker`."""
+
+from typing import Final
+
+from services.referral.apply import Referral
+from services.referral.settings import ReferralSettings
+from shared.consumer import Subscription
+from shared.process import run_worker
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+
+SUBSCRIPTION: Final = Subscription(
+    "referral",
+    topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS),
+    tick_topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
+)
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = ReferralSettings()
+    run_worker(SUBSCRIPTION, settings, lambda reader: Referral(reader, settings))
+
+
+if __name__ == "__main__":
+    main()
