@@ -2,16 +2,21 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from shared.errors import Retryable
 
-Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-"""A connection inside a transaction."""
-Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+if TYPE_CHECKING:
+    Tx: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    """A connection inside a transaction."""
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+else:
+    # The classes are generic in their stubs only; as plain classes they can stand in `Tx | Pool` at run time too.
+    Tx = asyncpg.Connection | PoolConnectionProxy
+    Pool = asyncpg.Pool
 
 TRANSIENT: Final = (
     asyncpg.SerializationError,
@@ -20,6 +25,7 @@ TRANSIENT: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     OSError,
 )
@@ -32,8 +38,15 @@ def role(service: str) -> str:
 
 
 def _server_settings(service: str) -> dict[str, str]:
-    # Without force_custom_plan the server keeps a sequential scan that it planned while the tables were empty.
-    return {"role": role(service), "search_path": service, "plan_cache_mode": "force_custom_plan", "timezone": "UTC"}
+    return {
+        "role": role(service),
+        "search_path": service,
+        "timezone": "UTC",
+        # Otherwise the server keeps a sequential scan that it planned while the tables were empty.
+        "plan_cache_mode": "force_custom_plan",
+        # A process that was stopped inside a transaction must not keep the next owner out for ever.
+        "idle_in_transaction_session_timeout": "10s",
+    }
 
 
 async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]":

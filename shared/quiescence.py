@@ -120,7 +120,9 @@ async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", servic
 
 async def _spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
     """First and end offset of every partition of the topics that exist."""
-    places = [TopicPartition(topic, p) for topic, n in (await partitions_of(bootstrap, topics)).items() for p in range(n)]
+    places = [
+        TopicPartition(topic, p) for topic, n in (await partitions_of(bootstrap, topics)).items() for p in range(n)
+    ]
     if not places:
         return {}
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")

@@ -1,12 +1,14 @@
 """The registry of topics: all keyed by customer, co-partitioned, made once and never by accident."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from shared.errors import Misconfigured
+from shared.clock import monotonic
+from shared.errors import Misconfigured, Retryable
 
 CUSTOMER_EVENTS: Final = "customer-events.v1"
 PHASE_TRANSITIONS: Final = "phase-transitions.v1"
@@ -14,6 +16,7 @@ WINBACK_EVENTS: Final = "winback-events.v1"
 REFERRAL_EVENTS: Final = "referral-events.v1"
 TOPICS: Final = (CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS, REFERRAL_EVENTS)
 
+_APPEAR_S: Final = 10.0
 CONFIG: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1", "max.message.bytes": "5242880"}
 
 
@@ -32,10 +35,22 @@ async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> di
                 raise Misconfigured(f"topic {name} could not be created: {for_code(code).__name__}: {message}")
     finally:
         await admin.close()
-    found = await partitions_of(bootstrap, TOPICS)
+    found = await _all_there(bootstrap)
     other = {name: n for name, n in found.items() if n != partitions}
     if other:
-        raise Misconfigured(f"topics exist with other partition numbers than {partitions}: {other}; set STAMMKUNDE_PARTITIONS")
+        raise Misconfigured(
+            f"topics exist with other partition numbers than {partitions}: {other}; set STAMMKUNDE_PARTITIONS"
+        )
+    return found
+
+
+async def _all_there(bootstrap: str) -> dict[str, int]:
+    # A broker acknowledges a topic before its own metadata show the partitions.
+    deadline = monotonic() + _APPEAR_S
+    while len(found := await partitions_of(bootstrap, TOPICS)) < len(TOPICS):
+        if monotonic() > deadline:
+            raise Retryable(f"topics were created but do not appear: {sorted(set(TOPICS) - set(found))}")
+        await asyncio.sleep(0.05)
     return found
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from aiokafka.errors import KafkaError
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import Ports
 from shared.local.postgres import EmbeddedPostgres
+from shared.local.state import Home
 from tests.support import eventually
 
 PREFIX: Final = "stammkunde-tests-"
@@ -64,7 +66,7 @@ async def open_stack() -> AsyncIterator[Stack]:
 async def embedded() -> AsyncIterator[Stack]:
     """Both servers in a temporary folder, which is removed in the end."""
     await _sweep()
-    home = _new_home()
+    home = new_home()
     kafka, postgres = EmbeddedKafka(home), EmbeddedPostgres(home)
     try:
         await asyncio.gather(kafka.start(), postgres.start())
@@ -74,7 +76,8 @@ async def embedded() -> AsyncIterator[Stack]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _new_home() -> Path:
+def new_home() -> Path:
+    """A temporary folder for a stack; a later test run removes it if this one is killed."""
     home = Path(tempfile.mkdtemp(prefix=PREFIX))
     home.chmod(0o755)  # so that PostgreSQL's system account can pass
     (home / "owner").write_text(str(os.getpid()))
@@ -90,8 +93,15 @@ def _abandoned() -> Iterator[Path]:
 async def _sweep() -> None:
     """Stop and remove what killed test runs left behind."""
     for home in _abandoned():
+        await _end_supervisor(Home(home))
         await asyncio.gather(EmbeddedKafka(home).wipe(), EmbeddedPostgres(home).wipe())
         shutil.rmtree(home, ignore_errors=True)
+
+
+async def _end_supervisor(home: Home) -> None:
+    if home.is_running():
+        os.kill(home.supervisor_pid(), signal.SIGTERM)
+        await eventually(lambda: not home.is_running(), within_s=60, what="the abandoned stack has stopped")
 
 
 @asynccontextmanager

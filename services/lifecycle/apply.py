@@ -15,7 +15,7 @@ from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry, Memory
 from services.lifecycle.reading import RELEASED, read
 from services.lifecycle.recording import SOURCE, Recorder
-from services.lifecycle.repository import Due, EventRow
+from services.lifecycle.repository import CustomerRow, Due, EventRow
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics, outbox
 from shared.batch import Batch, Incoming, Portion
@@ -47,10 +47,11 @@ class Visit:
 
 @dataclass(slots=True)
 class Work:
-    """What one batch writes."""
+    """What one batch writes. `customers` are taken from `touched` at the end: the next batch changes the entries."""
 
     recorder: Recorder
     touched: dict[str, Entry] = field(default_factory=dict)
+    customers: list[CustomerRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
     timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
@@ -99,6 +100,7 @@ class Lifecycle:
             await batch.settled()
             await self._fold_anew(late, work)
         await self._pass_time(batch, work)
+        work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
         return work
 
     async def _visits(self, batch: Batch) -> list[Visit]:
@@ -262,7 +264,7 @@ class Lifecycle:
     async def apply(self, work: Work, tx: Tx) -> None:
         """One statement per table."""
         await repository.add_events(tx, work.events)
-        await repository.save_customers(tx, [work.touched[customer] for customer in sorted(work.touched)])
+        await repository.save_customers(tx, work.customers)
         await repository.add_transitions(tx, work.recorder.rows, work.recorder.withdrawn)
         await repository.set_timers(tx, work.timers)
         await repository.forget_waiting(tx, work.released)

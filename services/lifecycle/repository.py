@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 import asyncpg
 import msgspec
@@ -43,6 +43,23 @@ class TransitionRow(NamedTuple):
     rule: str
     occurred_at: datetime
     body: bytes
+
+
+class CustomerRow(NamedTuple):
+    """A customer's state as it stands now, in bytes: the entry itself moves on while the row is being written."""
+
+    customer: str
+    partition: int
+    phase: str | None
+    version: int
+    state: bytes
+    parked: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """The row of an entry."""
+        state = entry.customer
+        return cls(entry.id, entry.partition, state.phase, entry.version, _encode(state), entry.parked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +171,10 @@ async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
         await tx.copy_records_to_table("event", records=rows, columns=EventRow._fields)
 
 
-async def save_customers(tx: Tx, entries: Sequence[Entry]) -> None:
+async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:
     """Write the states of customers, which must come in key order."""
-    if entries:
-        await tx.execute(
-            _SAVE,
-            [e.id for e in entries],
-            [e.partition for e in entries],
-            [e.customer.phase for e in entries],
-            [e.version for e in entries],
-            [_encode(e.customer) for e in entries],
-            [e.parked for e in entries],
-        )
+    if rows:
+        await tx.execute(_SAVE, *map(list, zip(*rows, strict=True)))
 
 
 async def add_transitions(

@@ -42,14 +42,14 @@ GROUP BY 1
 """
 
 
-async def case_by_id(connection: Tx | Pool, case: UUID) -> Standing | None:
+async def case_by_id(pool: Pool, case: UUID) -> Standing | None:
     """One case."""
-    return _standing(await connection.fetchrow(_BY_ID, case))
+    return _standing(await pool.fetchrow(_BY_ID, case))
 
 
-async def case_by_code(connection: Tx | Pool, code: str) -> Standing | None:
+async def case_by_code(tx: Tx, code: str) -> Standing | None:
     """The case whose offer has this canonical code."""
-    return _standing(await connection.fetchrow(_BY_CODE, code))
+    return _standing(await tx.fetchrow(_BY_CODE, code))
 
 
 async def newest_cases(

@@ -10,9 +10,7 @@ from shared.db import Tx
 from shared.outbox import Message
 
 
-async def issue(
-    tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer
-) -> tuple[dict[str, str], list[Message]]:
+async def issue(tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer) -> tuple[dict[str, str], list[Message]]:
     """Give a code to each of these customers (locked, with the instant) who has none; returns the new ones.
 
     Referees who named one of them before it was issued are told by an internal event, for their owners to judge anew.

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import structlog
 
-from services.referral import repository
+from services.referral import books, repository
+from services.referral.books import Reward
 from services.referral.domain.claims import OrderEvent, State, Touch, Verdict, determine, judge
 from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
-from services.referral.repository import Claim, Reward
+from services.referral.repository import Claim
 from shared.db import Tx
 from shared.outbox import Message
 
@@ -39,7 +40,7 @@ async def rejudge(
         return judged
     claims = await repository.claims_of(tx, referees)
     events = await repository.order_events(tx, referees)
-    rewards = await repository.rewards(tx, [Book(r, c.touch.id) for r in claims for c in claims[r]])
+    rewards = await books.rewards(tx, [Book(r, c.touch.id) for r in claims for c in claims[r]])
     changed: list[tuple[Touch, Verdict, bool]] = []
     parked: dict[str, str] = {}
     for referee in sorted(claims):

@@ -9,7 +9,7 @@ from services.referral.domain.claims import State, Touch, Verdict
 from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts, Side, Standing
 from services.referral.domain.rewards import State as RewardState
-from services.referral.reading import CODE_FOUND, DETERMINED, Determination
+from services.referral.reading import CODE_FOUND, DETERMINED, RELEASED, Determination
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_id
@@ -44,6 +44,10 @@ class Announcer:
 
     def code_found(self, referee: str, code: str, at: datetime) -> Message:
         return self._message(CODE_FOUND, referee, at, {"code": code}, code)
+
+    def released(self, customer: str, at: datetime) -> Message:
+        """An operator's request to the customer's owner."""
+        return self._message(RELEASED, customer, at, {}, at.isoformat())
 
     def claim_judged(self, referee: str, touch: Touch, verdict: Verdict) -> Message:
         """`claim.refused` with the reason, or `claim.accepted`."""

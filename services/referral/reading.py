@@ -1,7 +1,7 @@
 """From records to what they say to this service; most of them say nothing."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Final
@@ -11,9 +11,7 @@ import msgspec
 
 from services.referral.domain import codes
 from services.referral.domain.claims import Kind, OrderEvent, Terms, Touch
-from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts
-from shared.batch import Batch, Incoming
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
@@ -24,6 +22,8 @@ DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: what the referee's events mean for the reward, as of a revision."""
 CODE_FOUND: Final = "code.found"
 """Internal, keyed by a referee: a code named before it was issued has been issued."""
+RELEASED: Final = "customer.released"
+"""Internal: an operator asks that a parked customer be judged again."""
 _ADVOCATE: Final = "advocate"
 _LONGEST_CODE: Final = 200
 
@@ -82,122 +82,84 @@ _correction: Final = msgspec.json.Decoder(_Correction)
 _determination: Final = msgspec.json.Decoder(Determination)
 
 
-@dataclass(slots=True)
-class Work:
-    """What one batch asks of this service.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a customer's event says: something about an order, a code named, or both."""
 
-    `clocks` is, by partition, where the clock will stand after the batch; `due` are rewards whose deadline lies at or
-    before the instant given.
-    """
-
-    clocks: dict[int, datetime] = field(default_factory=dict)
-    order_events: list[tuple[str, OrderEvent]] = field(default_factory=list)
-    touches: dict[UUID, tuple[str, Touch]] = field(default_factory=dict)
-    advocates: dict[str, datetime] = field(default_factory=dict)
-    determinations: dict[Book, Determination] = field(default_factory=dict)
-    referees: set[str] = field(default_factory=set)
-    due: dict[Book, datetime] = field(default_factory=dict)
-
-    @property
-    def customers(self) -> set[str]:
-        """Everybody whom it may change."""
-        found = {customer for customer, _ in self.order_events} | self.referees | self.advocates.keys()
-        found |= {referee for referee, _ in self.touches.values()}
-        return found | {book.customer for book in (*self.determinations, *self.due)}
+    order_event: OrderEvent | None
+    code: str | None
 
 
-def read(batch: Batch, terms: Terms) -> Work:
-    """Decode a batch; records that cannot be read become dead letters."""
-    work = Work()
-    for portion, incoming in batch.events():
-        reader = _READERS.get((incoming.topic, incoming.event.type))
-        if reader:
-            try:
-                _read_one(reader, work, incoming, terms)
-            except (Poison, msgspec.MsgspecError) as error:
-                detail = error.detail if isinstance(error, Poison) else str(error)
-                portion.reject(incoming, "invalid_data", f"{incoming.event.type}: {detail}")
-    return work
+@dataclass(frozen=True, slots=True)
+class Became:
+    """The customer has become an advocate."""
+
+    at: datetime
 
 
-def _read_one(reader: "Reader", work: Work, incoming: Incoming, terms: Terms) -> None:
-    if b"\\u0000" in incoming.value:
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """The customer is to be judged again, and, if parked, released."""
+
+    released: bool
+
+
+Content = Told | Became | Recalled | Determination
+
+
+def read(topic: str, event: Envelope) -> Content | None:
+    """What a record says to this service; None for nothing. Raises Poison("invalid_data")."""
+    reader = _READERS.get((topic, event.type))
+    if reader is None:
+        return None
+    if b"\\u0000" in bytes(event.data) or "\0" in event.subject + event.source + event.id:
         raise Poison("invalid_data", "a NUL character, which the database cannot hold")
-    reader(work, incoming.event, terms)
+    try:
+        return reader(event)
+    except msgspec.MsgspecError as error:
+        raise Poison("invalid_data", f"{event.type}: {error}") from error
 
 
-def touch(referee: str, time: datetime, source: str, event: str, text: str, terms: Terms) -> Touch:
-    """Somebody named a code; its recommender is looked up later."""
-    code = codes.read(text) or text[:_LONGEST_CODE]
-    return Touch(stable_id("claim", referee, source, event), time, source, event, code, None, terms)
-
-
-def _named(work: Work, event: Envelope, code: str | None, terms: Terms) -> None:
-    if code:
-        found = touch(event.subject, event.time, event.source, event.id, code, terms)
-        work.touches.setdefault(found.id, (event.subject, found))
-
-
-def _read_order(work: Work, event: Envelope, terms: Terms) -> None:
+def _read_order(event: Envelope) -> Told:
     data = _order.decode(event.data)
     row = OrderEvent(
         Kind.COMPLETED, event.time, event.source, event.id, data.order_id, data.total.amount, data.total.currency,
         data.return_window_days, event.historical,
     )  # fmt: skip
-    work.order_events.append((event.subject, row))
-    _named(work, event, data.referral_code, terms)
+    return Told(row, data.referral_code)
 
 
-def _read_refund(work: Work, event: Envelope, _: Terms) -> None:
+def _read_refund(event: Envelope) -> Told:
     data = _refund.decode(event.data)
-    amount = data.amount
-    row = OrderEvent(
-        Kind.REFUNDED, event.time, event.source, event.id, data.order_id, amount.amount, amount.currency
-    )
-    work.order_events.append((event.subject, row))
+    amount, currency = data.amount.amount, data.amount.currency
+    return Told(OrderEvent(Kind.REFUNDED, event.time, event.source, event.id, data.order_id, amount, currency), None)
 
 
-def _read_cancellation(work: Work, event: Envelope, _: Terms) -> None:
-    data = _cancellation.decode(event.data)
-    row = OrderEvent(Kind.CANCELLED, event.time, event.source, event.id, data.order_id)
-    work.order_events.append((event.subject, row))
+def _read_cancellation(event: Envelope) -> Told:
+    order_id = _cancellation.decode(event.data).order_id
+    return Told(OrderEvent(Kind.CANCELLED, event.time, event.source, event.id, order_id), None)
 
 
-def _read_sign_up(work: Work, event: Envelope, terms: Terms) -> None:
-    if b"referral_code" in event.data:
-        _named(work, event, _sign_up.decode(event.data).referral_code, terms)
+def _read_sign_up(event: Envelope) -> Told | None:
+    code = _sign_up.decode(event.data).referral_code
+    return Told(None, code) if code else None
 
 
-def _read_transition(work: Work, event: Envelope, _: Terms) -> None:
-    if b'"advocate"' in event.data:
-        _became(work, event.subject, _move.decode(event.data))
+def _read_transition(event: Envelope) -> Became | None:
+    return _became([_move.decode(event.data)])
 
 
-def _read_correction(work: Work, event: Envelope, _: Terms) -> None:
-    if b'"advocate"' in event.data:
-        for move in _correction.decode(event.data).added:
-            _became(work, event.subject, move)
+def _read_correction(event: Envelope) -> Became | None:
+    return _became(_correction.decode(event.data).added)
 
 
-def _became(work: Work, customer: str, move: _Move) -> None:
-    if move.to == _ADVOCATE and not move.historical:
-        work.advocates.setdefault(customer, move.occurred_at)
+def _became(moves: Sequence[_Move]) -> Became | None:
+    """Only a move that holds and is not of the past gives a code; a code once given stays."""
+    found = [move.occurred_at for move in moves if move.to == _ADVOCATE and not move.historical]
+    return Became(found[0]) if found else None
 
 
-def _read_determination(work: Work, event: Envelope, _: Terms) -> None:
-    found = _determination.decode(event.data)
-    book = Book(event.subject, found.claim_id)
-    known = work.determinations.get(book)
-    if known is None or known.revision < found.revision:
-        work.determinations[book] = found
-
-
-def _read_code_found(work: Work, event: Envelope, _: Terms) -> None:
-    work.referees.add(event.subject)
-
-
-Reader = Callable[[Work, Envelope, Terms], None]
-_READERS: Final[Mapping[tuple[str, str], Reader]] = MappingProxyType(
+_READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] = MappingProxyType(
     {
         (CUSTOMER_EVENTS, "order.completed"): _read_order,
         (CUSTOMER_EVENTS, "order.refunded"): _read_refund,
@@ -205,7 +167,14 @@ _READERS: Final[Mapping[tuple[str, str], Reader]] = MappingProxyType(
         (CUSTOMER_EVENTS, "customer.signed_up"): _read_sign_up,
         (PHASE_TRANSITIONS, transitions.CHANGED): _read_transition,
         (PHASE_TRANSITIONS, transitions.CORRECTED): _read_correction,
-        (REFERRAL_EVENTS, DETERMINED): _read_determination,
-        (REFERRAL_EVENTS, CODE_FOUND): _read_code_found,
+        (REFERRAL_EVENTS, DETERMINED): lambda event: _determination.decode(event.data),
+        (REFERRAL_EVENTS, CODE_FOUND): lambda _: Recalled(released=False),
+        (REFERRAL_EVENTS, RELEASED): lambda _: Recalled(released=True),
     }
 )
+
+
+def touch(referee: str, time: datetime, source: str, event: str, text: str, terms: Terms) -> Touch:
+    """Somebody named a code; whose it is is looked up later."""
+    code = codes.read(text) or text[:_LONGEST_CODE]
+    return Touch(stable_id("claim", referee, source, event), time, source, event, code, None, terms)

@@ -1,4 +1,4 @@
-"""Every SQL statement of referral; each takes or returns values of the domain."""
+"""Rows of members, codes, order events and claims, as values of the domain: one statement per batch and table."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.referral.domain.claims import OrderEvent, Reason, State, Terms, Touch, Verdict
-from services.referral.domain.claims import Kind as OrderKind
-from services.referral.domain.ledger import Account, Book, Posting
-from services.referral.domain.rewards import Facts, Kind, Side
-from services.referral.domain.rewards import State as RewardState
-from shared.clock import DAWN
-from shared.db import Tx
+from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Terms, Touch, Verdict
+from shared.db import Pool, Tx
 
-_facts: Final = msgspec.json.Decoder(Facts)
 _terms: Final = msgspec.json.Decoder(Terms)
 
 
@@ -39,21 +33,7 @@ class Claim:
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Reward:
-    """One side's reward as stored."""
-
-    book: Book
-    side: Side
-    partition: int
-    revision: int
-    facts: Facts | None
-    state: RewardState
-    as_of: datetime
-    due_at: datetime | None
-
-
-def _columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
+def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
     columns: list[list[Any]] = [[] for _ in range(width)]
     for row in rows:
         for column, value in zip(columns, row, strict=True):
@@ -71,6 +51,7 @@ _PARK: Final = """
 UPDATE member AS m SET parked = p.reason FROM unnest($1::text[], $2::text[]) AS p(customer, reason)
 WHERE m.customer = p.customer
 """
+_RELEASE: Final = "UPDATE member SET parked = NULL WHERE customer = ANY($1::text[]) AND parked IS NOT NULL"
 _DIRECTORY: Final = 0x52454645
 _CODES_OF: Final = "SELECT customer, code FROM code WHERE customer = ANY($1::text[])"
 _OWNER_OF: Final = "SELECT customer FROM code WHERE code = $1"
@@ -78,8 +59,9 @@ _ADD_CODES: Final = """
 INSERT INTO code (customer, code, issued_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
 ON CONFLICT (code) DO NOTHING RETURNING customer, code
 """
-_WAITING: Final = "SELECT referee, code FROM claim WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee"
-_CLOCK: Final = "SELECT clock FROM owner WHERE partition = $1"
+_WAITING: Final = (
+    "SELECT referee, code FROM claim WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee"
+)
 
 
 async def lock(tx: Tx, customers: Collection[str]) -> dict[str, Member]:
@@ -93,6 +75,12 @@ async def lock(tx: Tx, customers: Collection[str]) -> dict[str, Member]:
 async def park(tx: Tx, reasons: Mapping[str, str]) -> None:
     """Judge these customers no more, until somebody has seen why it failed."""
     await tx.execute(_PARK, list(reasons), list(reasons.values()))
+
+
+async def release(tx: Tx, customers: Collection[str]) -> None:
+    """Judge parked customers again."""
+    if customers:
+        await tx.execute(_RELEASE, list(customers))
 
 
 async def lock_directory(tx: Tx, *, to_issue: bool) -> None:
@@ -124,11 +112,6 @@ async def add_codes(tx: Tx, codes: Mapping[str, str], issued_at: Mapping[str, da
 async def waiting_for(tx: Tx, codes: Collection[str]) -> list[tuple[str, str]]:
     """Referees (and the code) who named one of these codes before it was issued."""
     return [(row["referee"], row["code"]) for row in await tx.fetch(_WAITING, list(codes))]
-
-
-async def clock_of(tx: Tx, partition: int) -> datetime:
-    """Until when the partition's deadlines have been applied."""
-    return await tx.fetchval(_CLOCK, partition) or DAWN
 
 
 # -- order events and claims -----------------------------------------------------------------------------------------
@@ -172,7 +155,7 @@ async def add_order_events(tx: Tx, rows: Iterable[tuple[str, OrderEvent]]) -> No
          e.historical)
         for customer, e in rows
     )  # fmt: skip
-    await tx.execute(_ADD_ORDER_EVENTS, *_columns(values, 10))
+    await tx.execute(_ADD_ORDER_EVENTS, *columns(values, 10))
 
 
 async def order_events(tx: Tx, customers: Collection[str]) -> dict[str, list[OrderEvent]]:
@@ -181,19 +164,21 @@ async def order_events(tx: Tx, customers: Collection[str]) -> dict[str, list[Ord
     for row in await tx.fetch(_ORDER_EVENTS, list(customers)):
         customer, source, id_, kind, *rest = row
         time, order_id, amount, currency, days, historical = rest
-        event = OrderEvent(OrderKind(kind), time, source, id_, order_id, amount, currency, days, historical)
+        event = OrderEvent(Kind(kind), time, source, id_, order_id, amount, currency, days, historical)
         found[customer].append(event)
     return found
 
 
-async def add_touches(tx: Tx, touches: Mapping[UUID, tuple[str, Touch]], recorded_at: Mapping[str, datetime]) -> set[UUID]:
+async def add_touches(
+    tx: Tx, touches: Mapping[UUID, tuple[str, Touch]], recorded_at: Mapping[str, datetime]
+) -> set[UUID]:
     """Store touches of referees as claims still to be judged; returns those that were new."""
     values = (
         (t.id, referee, t.source, t.event, t.time, t.code, msgspec.json.encode(t.terms).decode(), t.expires_at,
          recorded_at[referee])
         for referee, t in touches.values()
     )  # fmt: skip
-    rows = await tx.fetch(_ADD_CLAIMS, *_columns(values, 9))
+    rows = await tx.fetch(_ADD_CLAIMS, *columns(values, 9))
     await tx.execute(_HAVE_CLAIMS, [referee for referee, _ in touches.values()])
     return {row["id"] for row in rows}
 
@@ -216,7 +201,7 @@ async def claims_of(tx: Tx, referees: Collection[str]) -> dict[str, list[Claim]]
     return found
 
 
-async def claim(tx: Tx, id_: UUID) -> Claim | None:
+async def claim(tx: "Pool | Tx", id_: UUID) -> Claim | None:
     """One claim."""
     row = await tx.fetchrow(_CLAIM_BY_ID, id_)
     return _claim(row) if row else None
@@ -225,7 +210,7 @@ async def claim(tx: Tx, id_: UUID) -> Claim | None:
 async def judge(tx: Tx, verdicts: Iterable[tuple[Touch, Verdict, bool]]) -> None:
     """Store new verdicts; for those on new claims (True) also as the answer given."""
     values = ((t.id, v.state.value, v.reason, v.order_id, t.recommender, new) for t, v, new in verdicts)
-    await tx.execute(_JUDGE, *_columns(values, 6))
+    await tx.execute(_JUDGE, *columns(values, 6))
 
 
 async def remember(tx: Tx, key: str, request: str, claim_id: UUID | None) -> tuple[str, UUID | None] | None:
@@ -239,141 +224,3 @@ async def remembered(tx: Tx, key: str) -> tuple[str, UUID | None] | None:
     """The request that came first with an Idempotency-Key, and the claim it made."""
     row = await tx.fetchrow(_REMEMBERED, key)
     return (row["request"], row["claim_id"]) if row else None
-
-
-# -- rewards and the ledger ------------------------------------------------------------------------------------------
-
-_REWARDS: Final = """
-SELECT r.* FROM reward AS r JOIN unnest($1::text[], $2::uuid[]) AS b(customer, claim_id) USING (customer, claim_id)
-"""
-_SAVE_REWARDS: Final = """
-INSERT INTO reward (customer, claim_id, side, partition, revision, facts, state, as_of, due_at)
-SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::jsonb[], $7::text[],
-                     $8::timestamptz[], $9::timestamptz[])
-ON CONFLICT (customer, claim_id) DO UPDATE SET revision = excluded.revision, facts = excluded.facts,
-    state = excluded.state, as_of = excluded.as_of, due_at = excluded.due_at
-"""
-_DUE: Final = """
-SELECT customer, claim_id FROM reward JOIN member USING (customer)
-WHERE partition = $1 AND due_at <= $2 AND parked IS NULL AND ($3::timestamptz IS NULL OR due_at > $3)
-ORDER BY due_at LIMIT $4
-"""
-_POSTINGS: Final = """
-SELECT p.id, p.customer, p.claim_id, content, kind, p.time, cause, min(currency) AS currency, cancels,
-       coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
-       coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
-FROM posting AS p JOIN unnest($1::text[], $2::uuid[]) AS b(customer, claim_id) USING (customer, claim_id)
-JOIN entry ON posting_id = p.id GROUP BY p.id
-"""
-_POST: Final = """
-INSERT INTO posting (id, customer, claim_id, content, kind, time, recorded_at, cause, cancels)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-                     $8::text[], $9::uuid[])
-"""
-_ENTER: Final = """
-INSERT INTO entry (posting_id, account, customer, amount, currency)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[])
-"""
-
-
-def _keys(books: Iterable[Book]) -> list[list[Any]]:
-    return _columns(((book.customer, book.claim_id) for book in books), 2)
-
-
-async def rewards(tx: Tx, books: Iterable[Book]) -> dict[Book, Reward]:
-    """The rewards of these books that exist."""
-    found = {}
-    for row in await tx.fetch(_REWARDS, *_keys(books)):
-        book = Book(row["customer"], row["claim_id"])
-        facts = _facts.decode(row["facts"]) if row["facts"] else None
-        found[book] = Reward(
-            book, Side(row["side"]), row["partition"], row["revision"], facts, RewardState(row["state"]), row["as_of"],
-            row["due_at"],
-        )  # fmt: skip
-    return found
-
-
-async def save_rewards(tx: Tx, rows: Iterable[Reward]) -> None:
-    """Store rewards, new and changed."""
-    values = (
-        (r.book.customer, r.book.claim_id, r.side.value, r.partition, r.revision,
-         msgspec.json.encode(r.facts).decode() if r.facts else None, r.state.value, r.as_of, r.due_at)
-        for r in rows
-    )  # fmt: skip
-    await tx.execute(_SAVE_REWARDS, *_columns(values, 9))
-
-
-async def due(tx: Tx, partition: int, until: datetime, *, after: datetime | None, limit: int) -> list[Book]:
-    """Rewards of the partition that become available until an instant (and, if given, only after another)."""
-    return [Book(row["customer"], row["claim_id"]) for row in await tx.fetch(_DUE, partition, until, after, limit)]
-
-
-async def postings(tx: Tx, books: Iterable[Book]) -> dict[Book, list[Posting]]:
-    """What has been posted for these books."""
-    found: dict[Book, list[Posting]] = {book: [] for book in books}
-    for row in await tx.fetch(_POSTINGS, *_keys(found)):
-        book = Book(row["customer"], row["claim_id"])
-        found[book].append(
-            Posting(
-                row["id"], row["content"], Kind(row["kind"]), row["time"], row["cause"], row["currency"],
-                row["pending"], row["available"], row["cancels"],
-            )
-        )  # fmt: skip
-    return found
-
-
-async def post(tx: Tx, rows: Sequence[tuple[Book, Posting, datetime]]) -> None:
-    """Append postings with their entries; the last of each tuple is when it is recorded."""
-    values = (
-        (p.id, book.customer, book.claim_id, p.content, p.kind.value, p.time, recorded_at, p.cause, p.cancels)
-        for book, p, recorded_at in rows
-    )
-    await tx.execute(_POST, *_columns(values, 9))
-    entries = (
-        (p.id, account.value, book.customer, amount, p.currency)
-        for book, p, _ in rows
-        for account, amount in p.entries
-    )
-    await tx.execute(_ENTER, *_columns(entries, 5))
-
-
-# -- views -----------------------------------------------------------------------------------------------------------
-
-_BALANCES: Final = """
-SELECT currency, coalesce(sum(amount) FILTER (WHERE account = $2), 0)::bigint AS pending,
-       coalesce(sum(amount) FILTER (WHERE account = $3), 0)::bigint AS available
-FROM entry WHERE customer = $1 GROUP BY currency ORDER BY currency
-"""
-_LEDGER: Final = """
-SELECT p.seq, p.id, p.kind, p.time, p.recorded_at, p.claim_id, p.cause, p.cancels,
-       array_agg(e.account ORDER BY e.account) AS accounts, array_agg(e.amount ORDER BY e.account) AS amounts,
-       array_agg(e.currency ORDER BY e.account) AS currencies
-FROM (SELECT * FROM posting WHERE customer = $1 AND ($2::bigint IS NULL OR seq < $2) ORDER BY seq DESC LIMIT $3) AS p
-JOIN entry AS e ON e.posting_id = p.id
-GROUP BY p.seq, p.id, p.kind, p.time, p.recorded_at, p.claim_id, p.cause, p.cancels ORDER BY p.seq DESC
-"""
-_COUNT_CODES: Final = "SELECT count(*) FROM code"
-_COUNT_CLAIMS: Final = """
-SELECT CASE WHEN state = 'accepted' AND expires_at < $1 THEN 'expired' ELSE state END AS name, count(*) AS n
-FROM claim GROUP BY name
-"""
-_COUNT_REWARDS: Final = "SELECT state AS name, count(*) AS n FROM reward GROUP BY state"
-_LEAST_CLOCK: Final = "SELECT min(clock) FROM owner"
-
-
-async def balances(tx: Tx, customer: str) -> list[Any]:
-    """Sums per currency: rows of currency, pending, available."""
-    return await tx.fetch(_BALANCES, customer, Account.PENDING.value, Account.AVAILABLE.value)
-
-
-async def ledger(tx: Tx, customer: str, *, before: int | None, limit: int) -> list[Any]:
-    """A customer's postings with their entries, newest first."""
-    return await tx.fetch(_LEDGER, customer, before, limit)
-
-
-async def counts(tx: Tx) -> tuple[datetime, int, dict[str, int], dict[str, int]]:
-    """The least clock, the number of codes, of claims by state, of rewards by state."""
-    as_of: datetime = await tx.fetchval(_LEAST_CLOCK) or DAWN
-    claims = {row["name"]: row["n"] for row in await tx.fetch(_COUNT_CLAIMS, as_of)}
-    rewards_ = {row["name"]: row["n"] for row in await tx.fetch(_COUNT_REWARDS)}
-    return as_of, await tx.fetchval(_COUNT_CODES), claims, rewards_

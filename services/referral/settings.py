@@ -11,9 +11,11 @@ Amount = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class ReferralSettings(Settings):
-    """What the referral service needs beyond the common settings. Changed terms hold for claims recorded from then on."""
+    """What the referral service needs beyond the common settings. New terms hold for claims recorded from then on."""
 
-    reward_recommender: Amount = Field(default=1000, description="Reward of who recommends, in minor units of the order's currency.")
+    reward_recommender: Amount = Field(
+        default=1000, description="Reward of who recommends, in minor units of the order's currency."
+    )
     reward_referee: Amount = Field(default=500, description="Reward of who was recommended, likewise.")
     minimum_order: Amount = Field(default=0, description="Least total of a first order that earns rewards, likewise.")
     claim_days: int = Field(default=90, ge=1, le=3650, description="How long a claim waits for the first order.")

@@ -1,17 +1,17 @@
 """Rewards: new facts and deadlines passed become postings, and announcements of where each reward stands."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import structlog
 
-from services.referral import repository
+from services.referral import books, repository
+from services.referral.books import Reward
 from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
-from services.referral.repository import Member, Reward
 from shared.db import Tx
 from shared.outbox import Message
 
@@ -31,24 +31,24 @@ class _Settled:
 async def settle(
     tx: Tx,
     found: Mapping[Book, Determination],
-    due: Sequence[Book],
-    members: Mapping[str, Member],
+    due: Collection[Book],
+    parked: Collection[str],
     announcer: Announcer,
     clock: Clock,
 ) -> list[Message]:
     """Bring the ledger of these rewards to their facts and to their partition's clock; returns what to announce."""
-    books = found.keys() | set(due)
-    if not books:
+    concerned = set(found) | set(due)
+    if not concerned:
         return []
-    stored = await repository.rewards(tx, books)
-    postings = await repository.postings(tx, stored)
+    stored = await books.rewards(tx, concerned)
+    postings = await books.postings(tx, stored)
     settled = _Settled()
-    for book in sorted(books, key=lambda b: (b.customer, b.claim_id)):
+    for book in sorted(concerned, key=lambda b: (b.customer, b.claim_id)):
         before = stored.get(book)
         after = _revised(before, book, found.get(book), announcer, clock(book))
         if after is None or (after is before and book not in due):
             continue
-        if members[book.customer].parked or book.customer in settled.parked:
+        if book.customer in parked or book.customer in settled.parked:
             settled.rewards.append(_postponed(after))
         else:
             _settle(settled, before, after, postings.get(book, ()), announcer, clock(book))
@@ -57,9 +57,9 @@ async def settle(
 
 
 async def _save(tx: Tx, settled: _Settled) -> None:
-    await repository.save_rewards(tx, settled.rewards)
+    await books.save_rewards(tx, settled.rewards)
     if settled.postings:
-        await repository.post(tx, settled.postings)
+        await books.post(tx, settled.postings)
     if settled.parked:
         await repository.park(tx, settled.parked)
 

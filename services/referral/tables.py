@@ -76,7 +76,9 @@ reward = sa.Table(
     sa.Column("claim_id", pg.UUID, primary_key=True),
     sa.Column("side", sa.Text, nullable=False),
     sa.Column("partition", sa.Integer, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False, comment="of the facts; a lower one that arrives later is ignored"),
+    sa.Column(
+        "revision", sa.Integer, nullable=False, comment="of the facts; a lower one that arrives later is ignored"
+    ),
     sa.Column("facts", pg.JSONB, comment="null: not earned after all"),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("as_of", instant(), nullable=False, comment="the ledger holds its movements until then"),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.referral.apply import Referral
+from services.referral.reading import read
 from services.referral.settings import ReferralSettings
 from shared.consumer import Subscription
 from shared.process import run_worker
@@ -12,6 +13,7 @@ SUBSCRIPTION: Final = Subscription(
     "referral",
     topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS),
     tick_topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
+    read=read,
 )
 
 

@@ -169,11 +169,11 @@ def _lag(standing: Standing | None) -> tuple[str, str]:
 
 
 async def _down(place: Home) -> None:
-    state = place.running()
-    os.kill(state.supervisor_pid, signal.SIGTERM)
+    supervisor = place.supervisor_pid()
+    os.kill(supervisor, signal.SIGTERM)
     deadline = monotonic() + STOP_S
     while place.is_running():
         if monotonic() > deadline:
-            raise Retryable(f"the stack has not stopped within {STOP_S:g} s (supervisor pid {state.supervisor_pid})")
+            raise Retryable(f"the stack has not stopped within {STOP_S:g} s (supervisor pid {supervisor})")
         await asyncio.sleep(0.1)
     say(f"the stack in {place.path} has stopped")

@@ -50,8 +50,8 @@ async def open_stack(home: Home, options: Options, *, say: Callable[[str], None]
         )
     try:
         _check_clock(home, options)
-        for leftover in sorted((home.path / "run").glob("*.pid")):
-            await asyncio.to_thread(reclaim, leftover, str(home.path))
+        leftovers = (home.path / "run").glob("*.pid")
+        await asyncio.gather(*(asyncio.to_thread(reclaim, pid_file, str(home.path)) for pid_file in leftovers))
         settings = LocalSettings()
         async with open_servers(home.path, settings, fresh=options.fresh, say=say) as servers:
             await _prepare(servers, settings, say)
@@ -103,6 +103,7 @@ async def _supervised(
     stop = asyncio.Event()
     environment = _environment(home, options, settings, servers)
     programs = [_program(process, places[process.name], environment) for process in processes]
+    servers.restarted.append(lambda: changed(supervisor.pids))
     supervisor = Supervisor(programs, home.path, stop=stop, say=say, changed=changed)
     try:
         async with asyncio.TaskGroup() as group:

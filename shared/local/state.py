@@ -39,6 +39,7 @@ class Home:
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().resolve()
+        self._lock_file = self.path / "lock"
         self._lock: int | None = None
 
     @property
@@ -67,24 +68,38 @@ class Home:
         """Whether a supervisor holds this home; true from its first to its last moment, and never after a crash."""
         if self._lock is not None:
             return True
-        if not (self.path / "lock").exists():
+        if not self._lock_file.exists():
             return False
-        if not self.acquire():
+        descriptor = self._try_lock()
+        if descriptor is None:
             return True
-        self.release()
+        os.close(descriptor)
         return False
+
+    def supervisor_pid(self) -> int:
+        """The process that holds this home; Misconfigured if none does."""
+        text = self._lock_file.read_text() if self.is_running() else ""
+        if not text:
+            raise Misconfigured(f"no stack is running in {self.path}: start one with `stammkunde up`")
+        return int(text)
 
     def acquire(self) -> bool:
         """Hold this home until `release` or the end of the process; False if somebody else does."""
         self.path.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._lock = self._try_lock()
+        if self._lock is None:
+            return False
+        self._lock_file.write_text(str(os.getpid()))
+        return True
+
+    def _try_lock(self) -> int | None:
+        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(descriptor)
-            return False
-        self._lock = descriptor
-        return True
+            return None
+        return descriptor
 
     def release(self) -> None:
         if self._lock is not None:

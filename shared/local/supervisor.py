@@ -91,9 +91,7 @@ class Supervisor:
             while child.is_alive and not self._stop.is_set():
                 await self._stopped_within(0.1)
             if not child.is_alive:
-                self._say(
-                    f"{program.name} ended by itself ({child.ending}); its log {child.log} ends with:\n{child.tail()}"
-                )
+                self._say(f"{program.name} ended ({child.ending}); its log {child.log} ends with:\n{child.tail()}")
         finally:
             await child.stop(signal.SIGTERM, patience_s=DRAIN_S)
             self._note(program.name, None)

@@ -1,5 +1,6 @@
 """What a home folder remembers, and what commands say when there is nothing to talk to."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -45,9 +46,12 @@ def test_a_home_is_held_by_one_at_a_time_and_free_again_after(tmp_path: Path) ->
     assert not second.is_running()
     assert first.acquire()
     assert second.is_running()
+    assert second.supervisor_pid() == os.getpid()
     assert not second.acquire()
     first.release()
     assert not second.is_running()
+    with pytest.raises(Misconfigured, match="stammkunde up"):
+        second.supervisor_pid()
 
 
 async def test_a_second_stack_in_one_home_is_refused(tmp_path: Path) -> None:

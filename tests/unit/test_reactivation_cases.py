@@ -249,6 +249,7 @@ def test_the_announcements_of_a_case_are_numbered_without_gaps_and_end_where_it_
         assert facts[:2] == [Fact.CASE_OPENED, Fact.OFFER_MADE]
         last = {State.OFFERED: Fact.OFFER_MADE, State.CANCELLED: Fact.CASE_CANCELLED}.get(case.state, Fact.CASE_CLOSED)
         assert facts[-1] is last
+        assert (Fact.CASE_CANCELLED, Fact.CASE_CANCELLED) not in pairwise(facts)
 
 
 @settings(max_examples=200, deadline=None)

@@ -174,7 +174,7 @@ def _in_order(history: History) -> list[Lapse | Order]:
     keyed: list[tuple[tuple[datetime, int, str, int], Lapse | Order]] = []
     keyed += [((lapse.occurred_at, 0, lapse.rule, 0), lapse) for lapse in history.lapses]
     keyed += [((order.time, 1, order.order_id, order.key), order) for order in history.orders]
-    return [step for _, step in keyed]
+    return [step for _, step in sorted(keyed, key=itemgetter(0))]
 
 
 def _known_to_have_passed(history: History) -> datetime:

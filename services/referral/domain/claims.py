@@ -43,7 +43,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a claim promises; those in force when it was recorded hold for ever. Amounts are minor units of the order's currency."""
+    """What a claim promises; those in force when it was recorded hold. Amounts are minor units of the order."""
 
     claim_days: int
     minimum_order: int

@@ -87,8 +87,8 @@ class Standing:
 def movements(facts: Facts | None, side: Side, as_of: datetime) -> list[Movement]:
     """All movements of a reward until `as_of`, in order; none without facts.
 
-    What is reversed follows the refunds cumulatively: after refunds of r in sum of an order of t, round(amount · r / t) is
-    gone (halves up, all at r ≥ t), so that parts add up to the whole and never to more.
+    What is reversed follows the refunds cumulatively: after refunds of r in sum of an order of t, round(amount · r / t)
+    is gone (halves up, all at r ≥ t), so that parts add up to the whole and never to more.
     """
     if facts is None:
         return []

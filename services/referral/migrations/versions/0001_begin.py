@@ -112,7 +112,7 @@ COMMENT ON COLUMN idempotency.request IS 'the body that came with it first';
 BALANCED: Final = """
 CREATE FUNCTION must_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    touched uuid = CASE TG_TABLE_NAME WHEN 'posting' THEN to_jsonb(NEW) ->> 'id' ELSE to_jsonb(NEW) ->> 'posting_id' END;
+    touched uuid = to_jsonb(NEW) ->> CASE TG_TABLE_NAME WHEN 'posting' THEN 'id' ELSE 'posting_id' END;
     wrong text;
 BEGIN
     SELECT string_agg(currency || ' ' || total, ', ') INTO wrong

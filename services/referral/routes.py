@@ -1,0 +1,135 @@
+"""The HTTP API of referral: codes, claims, balances, and the ledger."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+
+from services.referral import queries, repository
+from services.referral.desk import Desk
+from services.referral.domain import claims, rewards
+from services.referral.schemas import (
+    BalancesView,
+    BalanceView,
+    ClaimRequest,
+    ClaimView,
+    CodeRequest,
+    CodeView,
+    CountsView,
+    PostingView,
+)
+from shared.db import Pool
+from shared.errors import Problem
+from shared.events.fields import Subject
+from shared.http import CustomerPath, IdPath, Page, Paging
+
+router = APIRouter(prefix="/v1", tags=["referral"])
+
+
+def _desk(request: Request) -> Desk:
+    found: Desk = request.app.state.desk
+    return found
+
+
+def _pool(request: Request) -> Pool:
+    found: Pool = request.app.state.pool
+    return found
+
+
+AtDesk = Annotated[Desk, Depends(_desk)]
+Database = Annotated[Pool, Depends(_pool)]
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+
+
+@router.post("/codes", status_code=201, responses={200: {"description": "The customer had a code already."}})
+async def issue_code(
+    body: CodeRequest, response: Response, desk: AtDesk, database: Database, idempotency_key: IdempotencyKey = None
+) -> CodeView:
+    """Give a customer a referral code; there is one per customer."""
+    if not await desk.issue(body.customer, idempotency_key):
+        response.status_code = 200
+    return await _code(body.customer, desk, database)
+
+
+@router.get("/customers/{customer}/code")
+async def show_code(customer: CustomerPath, desk: AtDesk, database: Database) -> CodeView:
+    """The referral code of a customer."""
+    return await _code(customer, desk, database)
+
+
+async def _code(customer: str, desk: Desk, database: Pool) -> CodeView:
+    found = await queries.code(database, customer)
+    if found is None:
+        raise Problem(404, "no_code", f"Customer {customer} has no code.")
+    clock = await queries.clock(database, desk.partition(customer))
+    return CodeView(customer=customer, code=found[0], issued_at=found[1], as_of=clock)
+
+
+@router.post("/claims", status_code=201, responses={200: {"description": "This claim was made before."}})
+async def claim(
+    body: ClaimRequest, response: Response, desk: AtDesk, idempotency_key: IdempotencyKey = None
+) -> ClaimView:
+    """Record that a referee named a code; sending the same claim again is safe.
+
+    Refused with 422 `mistyped_code`, `unknown_code` or `self_referral`, or 409 `already_customer`.
+    """
+    found, is_new = await desk.claim(body.code, body.referee, idempotency_key)
+    if not is_new:
+        response.status_code = 200
+    return ClaimView.receipt(found)
+
+
+@router.get("/claims/{claim_id}")
+async def show_claim(claim_id: IdPath, desk: AtDesk, database: Database) -> ClaimView:
+    """A claim as it stands."""
+    number = _uuid(claim_id)
+    found = await repository.claim(database, number) if number else None
+    if found is None:
+        raise Problem(404, "not_found", "There is no such claim.")
+    return ClaimView.of(found, await queries.clock(database, desk.partition(found.referee)))
+
+
+@router.get("/customers/{customer}/balance")
+async def show_balance(customer: CustomerPath, desk: AtDesk, database: Database) -> BalancesView:
+    """What a customer has earned, pending and available."""
+    clock = await queries.clock(database, desk.partition(customer))
+    sums = await queries.balances(database, customer)
+    balances = [BalanceView(currency=b.currency, pending=b.pending, available=b.available) for b in sums]
+    parked = await queries.parked(database, customer) is not None
+    return BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock)
+
+
+@router.post("/customers/{customer}/release", status_code=202)
+async def release_customer(customer: CustomerPath, desk: AtDesk) -> dict[str, str]:
+    """Judge a parked customer again, once the reason is gone."""
+    await desk.release(customer)
+    return {"status": "requested"}
+
+
+@router.get("/ledger")
+async def list_postings(
+    customer: Annotated[Subject, Query(description="Whose postings.")], part: Paging, database: Database
+) -> Page[PostingView]:
+    """A customer's postings with their entries, newest first."""
+    before = part.after(int)
+    rows = await queries.ledger(database, customer, before=before[0] if before else None, limit=part.limit + 1)
+    return Page[PostingView].of(rows, part, key=lambda row: (row.seq,), view=PostingView.of)
+
+
+@router.get("/referrals/counts")
+async def count(database: Database) -> CountsView:
+    """Codes, claims by state, rewards by state."""
+    found = await queries.counts(database)
+    return CountsView(
+        as_of=found.as_of,
+        codes=found.codes,
+        claims={state: found.claims.get(state, 0) for state in claims.State},
+        rewards={state: found.rewards.get(state, 0) for state in rewards.State},
+    )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

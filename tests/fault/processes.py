@@ -1,0 +1,79 @@
+"""Worker processes of a fault test: started, waited for, and never left behind."""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.stack import Stack
+from tests.support import PARTITIONS
+
+
+class Workers:
+    """Starts lifecycle workers against one database."""
+
+    def __init__(self, stack: Stack, database: str, log: Path) -> None:
+        self._environment = {
+            **os.environ,
+            "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
+            "STAMMKUNDE_DATABASE_URL": database,
+            "STAMMKUNDE_API_KEY": "key",
+            "STAMMKUNDE_CLOCK": "log",
+            "STAMMKUNDE_PARTITIONS": str(PARTITIONS),
+            "STAMMKUNDE_PORT": "0",
+            "STAMMKUNDE_SESSION_TIMEOUT_S": "6",
+            "STAMMKUNDE_BATCH_RECORDS": "200",
+            "STAMMKUNDE_TIMERS_PER_BATCH": "40",
+        }
+        self._log = log
+        self._started: list[asyncio.subprocess.Process] = []
+
+    async def start(self, *arguments: str, worker: str = "1") -> asyncio.subprocess.Process:
+        """Run `python -m tests.fault.worker` with these arguments."""
+        with self._log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tests.fault.worker",
+                *arguments,
+                env={**self._environment, "STAMMKUNDE_WORKER": worker},
+                stdout=log,
+                stderr=log,
+            )
+        self._started.append(process)
+        return process
+
+    async def stop(self, process: asyncio.subprocess.Process) -> int:
+        """SIGTERM; returns the exit status."""
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            return await process.wait()
+
+    async def end_all(self) -> None:
+        """SIGKILL whoever still runs."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    def log(self) -> str:
+        """What all of them have said."""
+        return self._log.read_text() if self._log.exists() else ""
+
+
+@asynccontextmanager
+async def workers(stack: Stack, database: str) -> AsyncIterator[Workers]:
+    """Workers that end with the block."""
+    with tempfile.TemporaryDirectory(prefix="stammkunde-fault-") as folder:
+        made = Workers(stack, database, Path(folder) / "workers.log")
+        try:
+            yield made
+        except BaseException:
+            print(made.log()[-6000:])
+            raise
+        finally:
+            await made.end_all()

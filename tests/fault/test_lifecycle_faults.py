@@ -1,0 +1,129 @@
+"""Whatever dies, and whenever: no event is lost, no transition doubled or missing, no version skipped."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fault.processes import Workers, workers
+from tests.fault.traffic import Traffic, generate, verify
+from tests.fault.worker import POINTS
+from tests.pipeline import publish, rows, settled
+from tests.stack import Stack
+from tests.support import drop_database, eventually, make_database, renew_topics
+
+SEEDS = [int(seed) for seed in os.environ.get("FAULT_SEEDS", "1").split(",")]
+GUARDS = {"transaction": "after_upsert", "dedupe": "after_poll"}
+
+
+@pytest.fixture
+async def clean_database(stack: Stack, template: str) -> AsyncIterator[str]:
+    """A fresh database and fresh topics for one test."""
+    await renew_topics(stack.bootstrap)
+    url = await make_database(stack.database_url, template=template)
+    yield url
+    await drop_database(url)
+
+
+async def recover(stack: Stack, database: str, group: Workers, traffic: Traffic, *arguments: str) -> None:
+    """A sound worker finishes the job; then everything must be as if nothing had happened."""
+    worker = await group.start(*arguments)
+    await settled(stack, database, "lifecycle", within_s=60)
+    assert await group.stop(worker) == 0
+    await verify(stack.bootstrap, database, traffic)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_worker_killed_at_any_point_leaves_nothing_lost_or_doubled(
+    stack: Stack, clean_database: str, point: str, seed: int
+) -> None:
+    traffic = generate(seed)
+    await publish(stack.bootstrap, traffic.events)
+    async with workers(stack, clean_database) as group:
+        for nth in (1 + seed % 2, 3 + seed % 5):
+            victim = await group.start(point, str(nth), "SIGKILL")
+            async with asyncio.timeout(40):
+                assert await victim.wait() == -signal.SIGKILL
+        await recover(stack, clean_database, group, traffic)
+
+
+@pytest.mark.parametrize("point", ["after_poll", "after_upsert"])
+async def test_an_owner_that_was_stopped_while_another_took_over_changes_nothing(
+    stack: Stack, clean_database: str, point: str
+) -> None:
+    traffic = generate(SEEDS[0])
+    await publish(stack.bootstrap, traffic.events)
+    async with workers(stack, clean_database) as group:
+        zombie = await group.start(point, "4", "SIGSTOP", worker="zombie")
+        await eventually(lambda: _stopped(zombie.pid), within_s=30)
+        heir = await group.start(worker="heir")
+        await settled(stack, clean_database, "lifecycle", within_s=60)
+        zombie.send_signal(signal.SIGCONT)
+        await eventually(lambda: "session.ended" in group.log() or zombie.returncode is not None, within_s=30)
+        await verify(stack.bootstrap, clean_database, traffic)
+        await group.stop(zombie)
+        await settled(stack, clean_database, "lifecycle", within_s=60)
+        assert await group.stop(heir) == 0
+        await verify(stack.bootstrap, clean_database, traffic)
+
+
+async def test_a_killed_broker_and_a_killed_database_cost_time_but_no_event(stack: Stack, clean_database: str) -> None:
+    traffic = generate(SEEDS[0])
+    third = len(traffic.events) // 3
+    async with workers(stack, clean_database) as group:
+        worker = await group.start()
+        await publish(stack.bootstrap, traffic.events[:third])
+        await eventually(lambda: _applied(clean_database), within_s=30)
+        await stack.postgres.kill()
+        await stack.postgres.start()
+        await publish(stack.bootstrap, traffic.events[third : 2 * third])
+        await stack.kafka.kill()
+        await stack.kafka.start()
+        await publish(stack.bootstrap, traffic.events[2 * third :])
+        await settled(stack, clean_database, "lifecycle", within_s=90)
+        assert await group.stop(worker) == 0
+        await verify(stack.bootstrap, clean_database, traffic)
+
+
+async def test_workers_that_join_and_leave_under_load_share_the_work_without_a_trace(
+    stack: Stack, clean_database: str
+) -> None:
+    traffic = generate(SEEDS[0])
+    quarter = len(traffic.events) // 4
+    async with workers(stack, clean_database) as group:
+        first = await group.start(worker="a")
+        await publish(stack.bootstrap, traffic.events[:quarter])
+        await eventually(lambda: _applied(clean_database), within_s=30)
+        second = await group.start(worker="b")
+        await publish(stack.bootstrap, traffic.events[quarter : 2 * quarter])
+        await eventually(lambda: group.log().count("partitions.assigned") >= 3, within_s=30, what="two share")
+        assert await group.stop(first) == 0
+        await publish(stack.bootstrap, traffic.events[2 * quarter :])
+        await settled(stack, clean_database, "lifecycle", within_s=60)
+        assert await group.stop(second) == 0
+        await verify(stack.bootstrap, clean_database, traffic)
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+async def test_without_its_guard_the_same_check_fails(stack: Stack, clean_database: str, guard: str) -> None:
+    traffic = generate(SEEDS[0])
+    await publish(stack.bootstrap, traffic.events)
+    async with workers(stack, clean_database) as group:
+        victim = await group.start(GUARDS[guard], "3", "SIGKILL", "--without", guard)
+        await victim.wait()
+        with pytest.raises((AssertionError, TimeoutError)):
+            await recover(stack, clean_database, group, traffic, "--without", guard)
+
+
+def _stopped(pid: int) -> bool:
+    import psutil
+
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+async def _applied(database: str) -> bool:
+    found = await rows(database, "SELECT coalesce(sum(next_offset), 0) AS n FROM lifecycle.checkpoint")
+    return int(found[0]["n"]) > 0

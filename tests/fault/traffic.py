@@ -1,0 +1,122 @@
+"""Seeded traffic with late and doubled events, and what must have come of it, by a plain fold in memory."""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any
+
+import msgspec
+
+from services.lifecycle.domain.customer import Happening, Move
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.reading import read
+from shared.events import transitions
+from shared.events.envelope import decode
+from shared.events.transitions import Correction, Transition
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
+from tests.builders import day, encode, event, order, tick
+from tests.pipeline import published, rows
+
+POLICY = Policy(at_risk_days=20, inactive_days=40, former_after_inactive_days=60, prospect_days=50)
+DAYS = 200
+KINDS = ("order.completed", "order.completed", "order.completed", "session.signed_in", "customer.closed")
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Events in the order of arrival, ticks among them."""
+
+    events: list[dict[str, Any]]
+    end: datetime
+
+    def expected(self) -> dict[str, list[Move]]:
+        """Each customer's history as the plain fold of all distinct events has it."""
+        found: dict[str, dict[tuple[str, str], Happening]] = defaultdict(dict)
+        for made in self.events:
+            if "subject" in made:
+                content = read(CUSTOMER_EVENTS, decode(encode(made)))
+                assert isinstance(content, Happening)
+                found[made["subject"]].setdefault((content.source, content.id), content)
+        return {customer: fold(h.values(), POLICY, until=self.end)[1] for customer, h in found.items()}
+
+
+def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
+    """A tenth of the events up to five days late, a few doubled, a tick every fifth day."""
+    rnd = random.Random(seed)
+    arrivals: list[tuple[float, dict[str, Any]]] = []
+    for n in range(events):
+        at = rnd.uniform(0, DAYS)
+        customer, kind = f"c{rnd.randrange(customers)}", rnd.choice(KINDS)
+        if kind == "customer.closed" and rnd.random() < 0.8:
+            kind = "message.opened"
+        name = f"e{n}"
+        made = order(customer, at, id=name) if kind == "order.completed" else event(customer, kind, at, id=name)
+        arrivals.append((at + (rnd.uniform(0, 5) if rnd.random() < 0.1 else 0), made))
+        if rnd.random() < 0.03:
+            arrivals.append((at + rnd.uniform(0, 5), made))
+    arrivals += [(number, tick(number)) for number in range(0, DAYS + 10, 5)]
+    return Traffic([made for _, made in sorted(arrivals, key=lambda a: a[0])], day(DAYS + 5))
+
+
+def essence(history: list[Move] | list[Transition]) -> list[Any]:
+    """What two histories must share: everything that is a pure function of the events."""
+    names = [name for name in Move.__struct_fields__ if name != "historical"]
+    return [msgspec.to_builtins({name: getattr(t, name) for name in names}) for t in history]
+
+
+async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
+    """Nothing lost, doubled or missing: in the tables, and for whoever reads the topic."""
+    expected = {customer: essence(history) for customer, history in traffic.expected().items() if history}
+    compare(await stored(database), expected)
+    compare(await read_back(bootstrap), expected)
+    assert await rows(database, "SELECT 1 FROM lifecycle.outbox") == []
+    letters = await rows(database, "SELECT reason, detail FROM lifecycle.dead_letter")
+    assert letters == []
+
+
+def compare(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None:
+    """Equal histories of all customers; names those that differ, with what differs first."""
+    differing = {
+        customer: next((pair for pair in zip_longest(found.get(customer, []), expected.get(customer, [])) if pair[0] != pair[1]))
+        for customer in sorted(found.keys() | expected.keys())
+        if found.get(customer) != expected.get(customer)
+    }
+    assert not differing, f"{len(differing)} histories differ, such as {list(differing.items())[:2]}"
+
+
+async def stored(database: str) -> dict[str, list[Any]]:
+    """The current histories in the tables."""
+    found: dict[str, list[Transition]] = defaultdict(list)
+    query = "SELECT customer, body FROM lifecycle.transition WHERE withdrawn IS NULL ORDER BY customer, position"
+    for row in await rows(database, query):
+        found[row["customer"]].append(msgspec.json.decode(row["body"], type=Transition))
+    return {customer: essence(history) for customer, history in found.items()}
+
+
+async def read_back(bootstrap: str) -> dict[str, list[Any]]:
+    """The current histories as a consumer of the topic has them, who drops the ids that it has seen."""
+    seen: dict[str, Transition | Correction] = {}
+    for envelope in await published(bootstrap, PHASE_TRANSITIONS):
+        announcement = transitions.decode(envelope)
+        assert announcement is not None
+        assert seen.setdefault(envelope.id, announcement) == announcement, "one id, two contents"
+    by_customer: dict[str, list[Transition | Correction]] = defaultdict(list)
+    for announcement in seen.values():
+        by_customer[announcement.customer].append(announcement)
+    return {c: essence(h) for c, found in by_customer.items() if (h := replay(found))}
+
+
+def replay(announcements: list[Transition | Correction]) -> list[Transition]:
+    """The history that a customer's announcements leave; their versions must be 1, 2, 3, …"""
+    ordered = sorted(announcements, key=lambda a: a.version)
+    assert [a.version for a in ordered] == list(range(1, len(ordered) + 1)), "versions with a gap, or doubled"
+    history: list[Transition] = []
+    for a in ordered:
+        if isinstance(a, Correction):
+            history = [t for t in history if t.version not in a.withdrawn] + list(a.added)
+        else:
+            history.append(a)
+    return sorted(history, key=lambda t: t.position)

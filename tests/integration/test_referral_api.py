@@ -1,0 +1,216 @@
+"""Referral's API, while its worker runs: codes, claims that race, balances, the ledger."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from services.referral.app import create_app
+from services.referral.apply import Referral
+from services.referral.domain.codes import code_of
+from services.referral.settings import ReferralSettings
+from services.referral.worker import SUBSCRIPTION
+from shared.clock import ClockMode
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from tests.builders import event, order, tick
+from tests.pipeline import publish, published, rows, running, settled
+from tests.stack import Stack
+from tests.support import PARTITIONS
+
+pytestmark = pytest.mark.usefixtures("fresh_topics")
+
+
+@pytest.fixture(scope="module")
+async def config(stack: Stack, database: str) -> ReferralSettings:
+    known: dict[str, Any] = {"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6}
+    return ReferralSettings(kafka_bootstrap=stack.bootstrap, database_url=database, api_key="secret", **known)
+
+
+@pytest.fixture(scope="module")
+async def worker(
+    stack: Stack,
+    database: str,
+    config: ReferralSettings,
+    fresh_topics: None,  # noqa: ARG001  (before the worker)
+) -> AsyncIterator[None]:
+    async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+        await tell(stack, database, tick(0))
+        yield
+
+
+@pytest.fixture(scope="module")
+async def api(config: ReferralSettings, worker: None) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ARG001
+    app = create_app(config)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": "Bearer secret"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            yield client
+
+
+async def tell(stack: Stack, database: str, *events: dict[str, Any]) -> None:
+    """Publish (ticks on both topics) and wait until the worker rests."""
+    await publish(stack.bootstrap, events, topic=CUSTOMER_EVENTS)
+    await publish(stack.bootstrap, [e for e in events if "subject" not in e], topic=PHASE_TRANSITIONS)
+    await settled(stack, database, "referral")
+
+
+async def issue(api: httpx.AsyncClient, customer: str) -> str:
+    code: str = (await api.post("/v1/codes", json={"customer": customer})).json()["code"]
+    return code
+
+
+async def test_a_customer_has_one_code(api: httpx.AsyncClient) -> None:
+    first = await api.post("/v1/codes", json={"customer": "ann/1"})
+    again = await api.post("/v1/codes", json={"customer": "ann/1"})
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json() == again.json()
+    assert first.json().keys() == {"customer", "code", "issued_at", "as_of"}
+    assert (await api.get("/v1/customers/ann%2F1/code")).json() == first.json()
+    assert (await api.get("/v1/customers/nobody/code")).json()["code"] == "no_code"
+
+
+async def test_twenty_requests_for_one_code_issue_one(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+    answers = await asyncio.gather(*(api.post("/v1/codes", json={"customer": "abe"}) for _ in range(20)))
+    assert sorted(a.status_code for a in answers) == [200] * 19 + [201]
+    await settled(stack, database, "referral")
+    assert len([e for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject == "abe"]) == 1
+
+
+async def test_the_same_claim_twenty_times_at_once_is_one(api: httpx.AsyncClient, database: str) -> None:
+    body = {"code": await issue(api, "ann"), "referee": "bob"}
+    answers = await asyncio.gather(*(api.post("/v1/claims", json=body) for _ in range(20)))
+    assert sorted(a.status_code for a in answers) == [200] * 19 + [201]
+    assert all(a.json() == answers[0].json() for a in answers)
+    assert len(await rows(database, "SELECT 1 FROM referral.claim WHERE referee = 'bob'")) == 1
+    claim = (await api.get(f"/v1/claims/{answers[0].json()['id']}")).json()
+    assert (claim["state"], claim["recommender"], claim["reason"]) == ("accepted", "ann", None)
+
+
+async def test_an_order_after_the_claim_rewards_both_and_the_ledger_tells_how(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    body = {"code": await issue(api, "cleo"), "referee": "carl"}
+    receipt = await api.post("/v1/claims", json=body)
+    await tell(stack, database, order("carl", 1), tick(2))
+    assert (await api.get("/v1/customers/cleo/balance")).json() == {
+        "customer": "cleo",
+        "balances": [{"currency": "EUR", "pending": 1000, "available": 0}],
+        "parked": False,
+        "as_of": "2024-01-03T12:00:00Z",
+    }
+    await tell(stack, database, tick(15))
+    balance = (await api.get("/v1/customers/cleo/balance")).json()["balances"]
+    assert balance == [{"currency": "EUR", "pending": 0, "available": 1000}]
+    claim = (await api.get(f"/v1/claims/{receipt.json()['id']}")).json()
+    assert claim["state"] == "qualified"
+    assert (await api.post("/v1/claims", json=body)).json() == receipt.json()
+
+    first = (await api.get("/v1/ledger", params={"customer": "cleo", "limit": 1})).json()
+    assert [posting["kind"] for posting in first["items"]] == ["matured"]
+    assert first["items"][0]["time"] == "2024-01-16T12:00:00Z"
+    rest = await api.get("/v1/ledger", params={"customer": "cleo", "cursor": first["next_cursor"]})
+    assert [posting["kind"] for posting in rest.json()["items"]] == ["earned"]
+    assert rest.json()["next_cursor"] is None
+    assert all(sum(e["amount"] for e in p["entries"]) == 0 for p in [*first["items"], *rest.json()["items"]])
+
+
+async def test_refusals_say_why(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+    code = await issue(api, "dora")
+    await tell(stack, database, order("dirk", 16))
+    mistyped = code[:-1] + ("2" if code[-1] != "2" else "3")
+    for body, status, reason in (
+        ({"code": code, "referee": "dirk"}, 409, "already_customer"),
+        ({"code": code, "referee": "dora"}, 422, "self_referral"),
+        ({"code": mistyped, "referee": "dan"}, 422, "mistyped_code"),
+        ({"code": "too-short", "referee": "dan"}, 422, "mistyped_code"),
+    ):
+        answer = await api.post("/v1/claims", json=body)
+        again = await api.post("/v1/claims", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, reason)
+        assert (again.status_code, again.json()) == (answer.status_code, answer.json())
+    unknown = await api.post("/v1/claims", json={"code": code_of("never asked"), "referee": "dan"})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_code")
+    await settled(stack, database, "referral")
+    told = [e.type for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject == "dirk"]
+    assert told == ["claim.refused"]
+
+
+async def test_another_code_takes_the_place_of_the_first(api: httpx.AsyncClient) -> None:
+    one = await api.post("/v1/claims", json={"code": await issue(api, "eve"), "referee": "emil"})
+    other = await api.post("/v1/claims", json={"code": await issue(api, "edda"), "referee": "emil"})
+    back = await api.post("/v1/claims", json={"code": await issue(api, "eve"), "referee": "emil"})
+    assert len({one.json()["id"], other.json()["id"], back.json()["id"]}) == 3
+    states = [(await api.get(f"/v1/claims/{a.json()['id']}")).json()["state"] for a in (one, other, back)]
+    assert states == ["superseded", "superseded", "accepted"]
+
+
+async def test_an_idempotency_key_belongs_to_one_request(api: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    body = {"code": await issue(api, "fay"), "referee": "fred"}
+    first = await api.post("/v1/claims", json=body, headers=key)
+    await api.post("/v1/claims", json={"code": await issue(api, "eve"), "referee": "fred"})
+    again = await api.post("/v1/claims", json=body, headers=key)
+    other = await api.post("/v1/claims", json=body | {"referee": "finn"}, headers=key)
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
+    assert again.json() == first.json()
+    assert other.json()["code"] == "idempotency_key_reused"
+    codes = [await api.post("/v1/codes", json={"customer": c}, headers=key) for c in ("g1", "g1", "g2")]
+    assert [answer.status_code for answer in codes] == [201, 200, 422]
+
+
+async def test_claims_that_race_with_the_first_order_end_the_same_for_both_sides(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    code = await issue(api, "hal")
+    crowd = [f"h{n}" for n in range(30)]
+    orders = [order(referee, 20) for referee in crowd]
+    posts = [api.post("/v1/claims", json={"code": code, "referee": referee}) for referee in crowd]
+    await asyncio.gather(publish(stack.bootstrap, orders), *posts)
+    await tell(stack, database, tick(21))
+    accepted = await rows(database, "SELECT 1 FROM referral.claim WHERE recommender = 'hal' AND state = 'qualified'")
+    refused = await rows(database, "SELECT 1 FROM referral.claim WHERE recommender = 'hal' AND state = 'refused'")
+    assert len(accepted) + len(refused) == 30
+    pending = (await api.get("/v1/customers/hal/balance")).json()["balances"]
+    assert sum(b["pending"] for b in pending) == 1000 * len(accepted)
+
+
+async def test_a_parked_customer_is_shown_and_released(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+    assert (await api.post("/v1/customers/ivo/release")).json()["code"] == "not_parked"
+    claim = await api.post("/v1/claims", json={"code": await issue(api, "ida"), "referee": "ivo"})
+    await rows(database, "UPDATE referral.member SET parked = 'a bug' WHERE customer IN ('ivo', 'ida') RETURNING 1")
+    await tell(stack, database, order("ivo", 22), tick(23))
+    assert (await api.get("/v1/customers/ivo/balance")).json()["parked"] is True
+    assert (await api.get(f"/v1/claims/{claim.json()['id']}")).json()["state"] == "accepted"
+    assert (await api.post("/v1/customers/ivo/release")).status_code == 202
+    await settled(stack, database, "referral")
+    assert (await api.get("/v1/customers/ida/balance")).json()["balances"] == []
+    assert (await api.post("/v1/customers/ida/release")).status_code == 202
+    await tell(stack, database, tick(24))
+    balance = (await api.get("/v1/customers/ida/balance")).json()["balances"]
+    assert balance == [{"currency": "EUR", "pending": 1000, "available": 0}]
+
+
+async def test_counts_and_lists_and_unknown_things(api: httpx.AsyncClient) -> None:
+    counts = (await api.get("/v1/referrals/counts")).json()
+    assert counts.keys() == {"as_of", "codes", "claims", "rewards"}
+    assert counts["claims"]["qualified"] >= 1
+    assert counts["rewards"]["available"] >= 2
+    nobody = await api.get("/v1/customers/nobody/balance")
+    assert (nobody.status_code, nobody.json()["balances"]) == (200, [])
+    assert (await api.get("/v1/ledger", params={"customer": "nobody"})).json() == {"items": [], "next_cursor": None}
+    assert (await api.get("/v1/ledger")).status_code == 422
+    assert (await api.get("/v1/claims/no-claim")).status_code == 404
+    assert (await api.post("/v1/claims", json={"code": "x"})).status_code == 422
+    assert (await api.post("/v1/codes", json={"customer": "a\u0000b"})).status_code == 422
+    assert (await api.get("/readyz")).status_code == 200
+
+
+async def test_a_claim_by_an_event_is_retried_by_a_call(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+    code = await issue(api, "kim")
+    await tell(stack, database, event("karl", "customer.signed_up", 25, referral_code=code))
+    again = await api.post("/v1/claims", json={"code": code.lower(), "referee": "karl"})
+    assert again.status_code == 200
+    assert len(await rows(database, "SELECT 1 FROM referral.claim WHERE referee = 'karl'")) == 1

@@ -1,0 +1,111 @@
+"""The ledger in PostgreSQL guards itself, whatever the code above it does."""
+
+import uuid
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from shared import db
+
+POSTING = """
+INSERT INTO posting (id, customer, claim_id, content, kind, time, recorded_at, cause)
+VALUES ($1, 'ann', $2, $1, 'earned', now(), now(), 'o-1')
+"""
+ENTRY = "INSERT INTO entry (posting_id, account, customer, amount, currency) VALUES ($1, $2, 'ann', $3, $4)"
+CLAIM = uuid.UUID(int=7)
+
+
+@pytest.fixture
+async def ledger(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection as the service's own role, and a reward to post for."""
+    connection = await db.connect(database, "referral")
+    await connection.execute("INSERT INTO member (customer) VALUES ('ann') ON CONFLICT DO NOTHING")
+    await connection.execute(
+        "INSERT INTO reward (customer, claim_id, side, partition, revision, state, as_of) "
+        "VALUES ('ann', $1, 'recommender', 0, 1, 'pending', now()) ON CONFLICT DO NOTHING",
+        CLAIM,
+    )
+    yield connection
+    await connection.close()
+
+
+async def post(ledger: "asyncpg.Connection[asyncpg.Record]", *entries: tuple[str, int, str]) -> uuid.UUID:
+    posting = uuid.uuid4()
+    async with ledger.transaction():
+        await ledger.execute(POSTING, posting, CLAIM)
+        for account, amount, currency in entries:
+            await ledger.execute(ENTRY, posting, account, amount, currency)
+    return posting
+
+
+BALANCED = (("customer:pending", 1000, "EUR"), ("program:expense", -1000, "EUR"))
+
+
+async def test_a_balanced_posting_is_accepted(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+    posting = await post(ledger, *BALANCED)
+    assert await ledger.fetchval("SELECT count(*) FROM entry WHERE posting_id = $1", posting) == 2
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        pytest.param((("customer:pending", 1000, "EUR"), ("program:expense", -999, "EUR")), id="a cent is missing"),
+        pytest.param((("customer:pending", 1000, "EUR"), ("program:expense", -1000, "USD")), id="across currencies"),
+        pytest.param((("customer:pending", 1000, "EUR"),), id="one entry"),
+        pytest.param((), id="no entry"),
+    ],
+)
+async def test_an_unbalanced_posting_is_refused_at_commit(
+    ledger: "asyncpg.Connection[asyncpg.Record]", entries: tuple[tuple[str, int, str], ...]
+) -> None:
+    before = await ledger.fetchval("SELECT count(*) FROM posting")
+    with pytest.raises(asyncpg.CheckViolationError, match="does not balance"):
+        await post(ledger, *entries)
+    assert await ledger.fetchval("SELECT count(*) FROM posting") == before
+
+
+async def test_an_entry_added_later_must_not_unbalance_a_posting(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+    posting = await post(ledger, *BALANCED)
+    with pytest.raises(asyncpg.CheckViolationError, match="does not balance"):
+        await ledger.execute(ENTRY, posting, "customer:available", 1, "EUR")
+
+
+async def test_it_is_the_trigger_that_refuses(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """The guard seen missing: without it the same posting goes through."""
+    transaction = ledger.transaction()
+    await transaction.start()
+    await ledger.execute("DROP TRIGGER entry_balances ON entry")
+    await ledger.execute("DROP TRIGGER posting_balances ON posting")
+    await post(ledger, ("customer:pending", 1000, "EUR"))
+    await ledger.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    await transaction.rollback()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET amount = amount + 1",
+        "UPDATE posting SET cause = 'other'",
+        "DELETE FROM entry",
+        "DELETE FROM posting",
+        "TRUNCATE entry",
+        "TRUNCATE posting CASCADE",
+    ],
+)
+async def test_the_ledger_only_grows(ledger: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
+    await post(ledger, *BALANCED)
+    with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+        await ledger.execute(statement)
+
+
+async def test_a_posting_is_cancelled_once_at_most(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+    posting = await post(ledger, *BALANCED)
+    cancel = POSTING.replace("cause)", "cause, cancels)").replace("'earned'", "'cancelled'").replace("'o-1'", "'o', $3")
+    async with ledger.transaction():
+        first = uuid.uuid4()
+        await ledger.execute(cancel, first, CLAIM, posting)
+        await ledger.execute(ENTRY, first, "customer:pending", -1000, "EUR")
+        await ledger.execute(ENTRY, first, "program:expense", 1000, "EUR")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await ledger.execute(cancel, uuid.uuid4(), CLAIM, posting)

@@ -1,0 +1,222 @@
+"""Referral's worker on real Kafka and PostgreSQL: recommendations become rewards, and are taken back as orders are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from services.referral import judging
+from services.referral.apply import Referral
+from services.referral.domain.claims import judge
+from services.referral.domain.codes import code_of
+from services.referral.settings import ReferralSettings
+from services.referral.tables import metadata
+from services.referral.worker import SUBSCRIPTION
+from shared.clock import ClockMode
+from shared.events.envelope import Envelope
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from tests.builders import day, event, order, tick
+from tests.pipeline import publish, published, rows, running, settled
+from tests.stack import Stack
+from tests.support import PARTITIONS
+
+pytestmark = pytest.mark.usefixtures("fresh_topics")
+
+
+def settings(stack: Stack, database: str, **more: Any) -> ReferralSettings:
+    known: dict[str, Any] = {"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6}
+    return ReferralSettings(
+        kafka_bootstrap=stack.bootstrap, database_url=database, api_key=SecretStr("key"), **(known | more)
+    )
+
+
+async def run(stack: Stack, database: str, events: Sequence[dict[str, Any]], **more: Any) -> None:
+    """Publish events (transitions on their own topic, ticks on both) and let the worker come to rest."""
+    config = settings(stack, database, **more)
+    here = [e for e in events if not e["type"].startswith("phase.")]
+    there = [e for e in events if e["type"].startswith("phase.") or "subject" not in e]
+    await publish(stack.bootstrap, here, topic=CUSTOMER_EVENTS)
+    await publish(stack.bootstrap, there, topic=PHASE_TRANSITIONS)
+    async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+        await settled(stack, database, "referral")
+
+
+def advocate(customer: str, at: float, *, historical: bool = False) -> dict[str, Any]:
+    move: dict[str, Any] = {"to": "advocate", "occurred_at": day(at).isoformat(), "historical": historical}
+    return event(customer, "phase.changed", at, **move)
+
+
+def signed_up(customer: str, at: float, recommender: str) -> dict[str, Any]:
+    return event(customer, "customer.signed_up", at, referral_code=code_of(recommender))
+
+
+def refund(customer: str, at: float, order_id: str, amount: int) -> dict[str, Any]:
+    return event(customer, "order.refunded", at, order_id=order_id, amount={"amount": amount, "currency": "EUR"})
+
+
+async def balance(database: str, customer: str) -> tuple[int, int]:
+    """Pending and available, after a check that no posting is out of balance."""
+    wrong = await rows(database, "SELECT posting_id FROM referral.entry GROUP BY 1, currency HAVING sum(amount) <> 0")
+    assert not wrong
+    query = "SELECT account, sum(amount)::bigint AS n FROM referral.entry WHERE customer = $1 GROUP BY 1"
+    sums = {row["account"]: row["n"] for row in await rows(database, query, customer)}
+    return sums.get("customer:pending", 0), sums.get("customer:available", 0)
+
+
+async def announced(stack: Stack, *customers: str) -> list[Envelope]:
+    return [e for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject in customers]
+
+
+async def claims(database: str, referee: str) -> list[tuple[str, str | None]]:
+    query = "SELECT state, reason FROM referral.claim WHERE referee = $1 ORDER BY time, source, event"
+    return [(row["state"], row["reason"]) for row in await rows(database, query, referee)]
+
+
+async def test_a_recommendation_rewards_both_when_the_return_window_ends(stack: Stack, database: str) -> None:
+    story = [advocate("ann", 1), signed_up("bob", 2, "ann"), order("bob", 5, amount=8000), tick(6)]
+    await run(stack, database, story)
+    assert await claims(database, "bob") == [("qualified", None)]
+    assert (await balance(database, "ann"), await balance(database, "bob")) == ((1000, 0), (500, 0))
+
+    await run(stack, database, [tick(30)])
+    assert (await balance(database, "ann"), await balance(database, "bob")) == ((0, 1000), (0, 500))
+    matured = await rows(database, "SELECT time FROM referral.posting WHERE kind = 'matured'")
+    assert {row["time"] for row in matured} == {day(19)}
+
+    told = await announced(stack, "ann", "bob")
+    succeeded = next(e for e in told if e.type == "referral.succeeded")
+    assert (succeeded.subject, succeeded.source, succeeded.time) == ("ann", "/referral", day(5))
+    assert msgspec.json.decode(succeeded.data).keys() == {"referee", "order_id", "claim_id"}
+    assert sorted(e.type for e in told if e.subject == "ann") == [
+        "code.issued", "referral.succeeded", "reward.available", "reward.determined", "reward.pending",
+    ]  # fmt: skip
+    assert {"claim.accepted", "reward.pending", "reward.available"} <= {e.type for e in told if e.subject == "bob"}
+    assert len({e.id for e in told}) == len(told)
+
+
+async def test_a_code_named_before_it_is_issued_is_found_later(stack: Stack, database: str) -> None:
+    await run(stack, database, [order("cid", 31, amount=5000, referral_code=code_of("cora")), tick(32)])
+    assert await claims(database, "cid") == [("refused", "unknown_code")]
+    await run(stack, database, [advocate("cora", 30), tick(33)])
+    assert await claims(database, "cid") == [("qualified", None)]
+    assert (await balance(database, "cora"), await balance(database, "cid")) == ((1000, 0), (500, 0))
+
+
+async def test_a_refund_that_comes_before_its_order_and_one_after_the_window_reverse_their_shares(
+    stack: Stack, database: str
+) -> None:
+    await run(stack, database, [advocate("dan", 40), signed_up("dora", 41, "dan"), refund("dora", 45, "d-1", 2000)])
+    await run(stack, database, [order("dora", 42, id="d-1", amount=8000), tick(46)])
+    assert (await balance(database, "dan"), await balance(database, "dora")) == ((750, 0), (375, 0))
+    await run(stack, database, [tick(60), refund("dora", 61, "d-1", 4000), tick(62)])
+    assert (await balance(database, "dan"), await balance(database, "dora")) == ((0, 250), (0, 125))
+    cancelled = event("dora", "order.cancelled", 63, order_id="d-1")
+    await run(stack, database, [cancelled, cancelled, refund("dora", 64, "d-1", 4000), tick(65)])
+    assert (await balance(database, "dan"), await balance(database, "dora")) == ((0, 0), (0, 0))
+
+
+async def test_a_late_earlier_order_cancels_what_was_posted_and_posts_what_holds(stack: Stack, database: str) -> None:
+    await run(stack, database, [advocate("eve", 70), signed_up("emil", 71, "eve"), order("emil", 80), tick(95)])
+    assert await balance(database, "eve") == (0, 1000)
+    await run(stack, database, [order("emil", 78, id="e-0"), tick(96)])
+    assert await balance(database, "eve") == (0, 1000)
+    kinds = await rows(database, "SELECT kind FROM referral.posting WHERE customer = 'eve' ORDER BY kind")
+    assert [row["kind"] for row in kinds] == ["cancelled", "cancelled", "earned", "earned", "matured", "matured"]
+    await run(stack, database, [order("emil", 60, id="e-x"), tick(97)])
+    assert await claims(database, "emil") == [("refused", "already_customer")]
+    assert (await balance(database, "eve"), await balance(database, "emil")) == ((0, 0), (0, 0))
+    outcomes = [e.type for e in await announced(stack, "eve") if e.type.startswith("referral.")]
+    assert outcomes == ["referral.succeeded", "referral.annulled", "referral.succeeded", "referral.annulled"]
+
+
+async def test_the_last_touch_wins_and_own_or_mistyped_codes_are_refused(stack: Stack, database: str) -> None:
+    touches = [
+        signed_up("fay", 100, "ann"),
+        event("fay", "customer.signed_up", 101, referral_code="ABC"),
+        signed_up("fay", 102, "fay"),
+        signed_up("fay", 103, "eve"),
+    ]
+    await run(stack, database, [advocate("fay", 99), *touches, order("fay", 104, amount=100), tick(105)])
+    assert await claims(database, "fay") == [
+        ("superseded", None), ("refused", "mistyped_code"), ("refused", "self_referral"), ("qualified", None),
+    ]  # fmt: skip
+    assert await balance(database, "eve") == (1000, 0)
+    assert len([e for e in await announced(stack, "fay") if e.type == "claim.refused"]) == 2
+
+
+async def test_a_transition_of_the_past_gives_no_code_and_a_correction_gives_one(stack: Stack, database: str) -> None:
+    added = {"to": "advocate", "occurred_at": day(110).isoformat(), "historical": False}
+    correction = event("gus", "phase.corrected", 111, version=2, withdrawn=[1], added=[added])
+    await run(stack, database, [advocate("gil", 110, historical=True), correction])
+    codes = await rows(database, "SELECT customer, code FROM referral.code WHERE customer IN ('gil', 'gus')")
+    assert [(row["customer"], row["code"]) for row in codes] == [("gus", code_of("gus"))]
+
+
+async def test_records_read_again_change_nothing(stack: Stack, database: str) -> None:
+    before = await rows(database, "SELECT id FROM referral.posting ORDER BY seq")
+    told = sorted(e.id for e in await published(stack.bootstrap, REFERRAL_EVENTS))
+    connection = await asyncpg.connect(database)
+    await connection.execute("UPDATE referral.checkpoint SET next_offset = 0")
+    await connection.close()
+    await run(stack, database, [])
+    assert await rows(database, "SELECT id FROM referral.posting ORDER BY seq") == before
+    assert sorted(e.id for e in await published(stack.bootstrap, REFERRAL_EVENTS)) == told
+
+
+async def test_more_deadlines_than_fit_in_one_batch_all_fire(stack: Stack, database: str) -> None:
+    crowd = [e for n in range(40) for e in (signed_up(f"h{n}", 120, "ann"), order(f"h{n}", 121))]
+    _, already = await balance(database, "ann")
+    await run(stack, database, [*crowd, tick(122)])
+    await run(stack, database, [tick(136)], timers_per_batch=3)
+    assert await balance(database, "ann") == (0, already + 40_000)
+    assert await rows(database, "SELECT 1 FROM referral.reward WHERE due_at <= '2024-05-15'") == []
+
+
+async def test_a_bad_record_is_set_aside_and_the_next_is_read(stack: Stack, database: str) -> None:
+    bad = event("ida", "order.completed", 140, order_id="i-1", total={"amount": -1, "currency": "EUR"})
+    nul = order("ida", 141, id="i-\0")
+    await run(stack, database, [bad, nul, order("ida", 142, id="i-2")])
+    letters = await rows(database, "SELECT reason FROM referral.dead_letter")
+    assert [row["reason"] for row in letters] == ["invalid_data", "invalid_data"]
+    kept = await rows(database, "SELECT id FROM referral.order_event WHERE customer = 'ida'")
+    assert [row["id"] for row in kept] == ["i-2"]
+
+
+async def test_a_referee_who_cannot_be_judged_is_parked_alone(
+    stack: Stack, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = judge
+
+    def fragile(referee: str, *rest: Any) -> Any:
+        if referee == "jan":
+            raise ArithmeticError("a bug")
+        return real(referee, *rest)
+
+    monkeypatch.setattr(judging, "judge", fragile)
+    pair = [e for name in ("jan", "joe") for e in (signed_up(name, 150, "ann"), order(name, 151))]
+    await run(stack, database, [*pair, tick(152)])
+    parked = await rows(database, "SELECT customer FROM referral.member WHERE parked IS NOT NULL")
+    assert [row["customer"] for row in parked] == ["jan"]
+    assert (await balance(database, "jan"), await balance(database, "joe")) == ((0, 0), (500, 0))
+
+
+async def test_the_migrations_build_the_tables_that_are_declared(database: str) -> None:
+    def differences(connection: sa.Connection) -> list[Any]:
+        options = {
+            "include_schemas": True,
+            "include_name": lambda name, kind, _: kind != "schema" or name == "referral",
+            "version_table_schema": "referral",
+        }
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+    engine = create_async_engine(database.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()

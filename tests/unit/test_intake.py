@@ -1,0 +1,161 @@
+"""From records to batches: ticks hold back what lies behind them, bad records go to the dead letters, brakes hold."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from shared.clock import DAWN
+from shared.dead_letters import IN_A_ROW
+from shared.errors import Poison
+from shared.events.envelope import Envelope
+from shared.ids import partition_of
+from shared.intake import Intake
+from shared.ownership import Checkpoint, Claim
+from tests.builders import day, encode, order, tick
+
+TOPIC = "customer-events.v1"
+CUSTOMER = next(f"c{n}" for n in range(100) if partition_of(f"c{n}", 2) == 0)
+STRANGER = next(f"c{n}" for n in range(100) if partition_of(f"c{n}", 2) == 1)
+
+
+@dataclass
+class Record:
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    value: bytes
+
+
+def whole(_: str, event: Envelope) -> object:
+    return event
+
+
+def records(*events: dict[str, Any] | bytes, first: int = 0, topic: str = TOPIC) -> list[Record]:
+    return [
+        Record(topic, 0, first + n, 1_700_000_000_000 + n, e if isinstance(e, bytes) else encode(e))
+        for n, e in enumerate(events)
+    ]
+
+
+def intake(*topics: str, next_offset: int = 0, log_time: bool = True) -> Intake:
+    names = topics or (TOPIC,)
+    claim = Claim(0, 1, DAWN, None, False, {name: Checkpoint(next_offset) for name in names})
+    return Intake({0: claim}, partitions=2, tick_topics=names if log_time else None, read=whole)
+
+
+def test_a_batch_ends_at_a_tick_and_goes_on_behind_it() -> None:
+    made = intake()
+    made.add(records(order(CUSTOMER, 0), tick(1), order(CUSTOMER, 2), tick(3)))
+    first = made.next_batch()
+    assert [i.offset for _, i in first.events()] == [0]
+    assert first.portions[0].tick == day(1)
+    made.applied(first)
+    second = made.next_batch()
+    assert [i.offset for _, i in second.events()] == [2]
+    assert (second.portions[0].clock, second.portions[0].tick) == (day(1), day(3))
+    made.applied(second)
+    assert not made.pending
+
+
+def test_an_unfinished_tick_comes_again_and_nothing_overtakes_it() -> None:
+    made = intake()
+    made.add(records(tick(1), order(CUSTOMER, 2)))
+    first = made.next_batch()
+    first.portions[0].unfinished = True
+    made.applied(first)
+    again = made.next_batch()
+    assert again.portions[0].tick == day(1)
+    assert not list(again.events())
+    assert not again.portions[0].advances
+    made.applied(again)
+    assert [i.offset for _, i in made.next_batch().events()] == [1]
+
+
+def test_with_two_topics_the_least_tick_counts_and_the_other_topic_waits() -> None:
+    made = intake("a", "b")
+    made.add(records(tick(1), order(CUSTOMER, 2), topic="a"))
+    first = made.next_batch()
+    assert first.portions[0].tick is None
+    made.applied(first)
+    assert made.crowded == {("a", 0)}
+    made.add(records(tick(1), topic="b"))
+    both = made.next_batch()
+    assert both.portions[0].tick == day(1)
+    made.applied(both)
+    assert [i.offset for _, i in made.next_batch().events()] == [1]
+
+
+def test_records_below_the_checkpoint_are_skipped_and_gaps_are_normal() -> None:
+    made = intake(next_offset=5)
+    made.add(records(order(CUSTOMER, 0), order(CUSTOMER, 1), first=4))
+    made.add(records(order(CUSTOMER, 2), first=9))
+    batch = made.next_batch()
+    assert [i.offset for _, i in batch.events()] == [5, 9]
+    (advance,) = batch.portions[0].advances
+    assert (advance.expected, advance.next_offset) == (5, 10)
+
+
+def test_in_wall_time_ticks_in_the_log_move_nothing() -> None:
+    made = intake(log_time=False)
+    made.add(records(tick(1), order(CUSTOMER, 2)))
+    batch = made.next_batch()
+    assert [i.offset for _, i in batch.events()] == [1]
+    assert batch.portions[0].tick is None
+    made.clock_reads(0, day(9))
+    assert made.next_batch().portions[0].tick == day(9)
+
+
+def test_bad_records_and_strangers_are_set_aside_with_their_reason() -> None:
+    made = intake()
+    made.add(records(b"{", order(STRANGER, 0), order(CUSTOMER, 1)))
+    batch = made.next_batch()
+    assert [letter.reason for letter in batch.portions[0].dead] == ["undecodable", "wrong_partition"]
+    assert [i.offset for _, i in batch.events()] == [2]
+
+
+def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want_is_skipped() -> None:
+    def picky(_: str, event: Envelope) -> object:
+        if event.id == "bad":
+            raise Poison("invalid_data", "no")
+        return None if event.id == "skip" else event
+
+    made = intake()
+    made._service_read = picky  # type: ignore[misc]  # noqa: SLF001
+    made.add(records(order(CUSTOMER, 0, id="bad"), order(CUSTOMER, 1, id="skip"), order(CUSTOMER, 2, id="good")))
+    batch = made.next_batch()
+    assert [letter.reason for letter in batch.portions[0].dead] == ["invalid_data"]
+    assert [i.offset for _, i in batch.events()] == [2]
+
+
+def test_a_hundred_dead_letters_in_a_row_brake_the_partition_until_it_is_released() -> None:
+    made = intake()
+    made.add(records(*[b"{"] * IN_A_ROW, order(CUSTOMER, 0)))
+    batch = made.next_batch()
+    assert len(batch.portions[0].dead) == IN_A_ROW
+    assert batch.portions[0].advances[0].braked == "100 dead letters in a row"
+    assert not made.pending
+    made.claims[0].checkpoints[TOPIC].braked = None
+    assert [i.offset for _, i in made.next_batch().events()] == [IN_A_ROW]
+
+
+def test_one_bad_record_in_fifty_brakes_once_a_thousand_were_seen() -> None:
+    made = intake()
+    made.add(records(*[b"{" if n % 50 == 0 else order(CUSTOMER, n) for n in range(1200)]))
+    batch = made.next_batch()
+    braked = batch.portions[0].advances[0].braked
+    assert braked is not None
+    assert braked.endswith("dead letters in the last 1001 records")
+
+
+def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
+    made = intake()
+    began = {"specversion": "1.0", "id": "i", "source": "/s", "type": "import.started", "time": "2024-01-01T00:00:00Z"}
+    ended = {**began, "id": "j", "type": "import.finished"}
+    made.add(records(tick(10), began, tick(11), ended, tick(12)))
+    seen = []
+    while made.pending:
+        batch = made.next_batch()
+        made.applied(batch)
+        seen.append((batch.portions[0].tick, batch.portions[0].import_began, batch.portions[0].import_open))
+    assert seen == [(day(10), None, False), (day(11), day(10), True), (day(12), day(10), False)]
+    assert made.claims[0].import_began is None

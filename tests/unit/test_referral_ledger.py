@@ -1,0 +1,198 @@
+"""Rewards and the ledger: every cent in its place, whatever comes first."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from random import Random
+from uuid import UUID
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.referral.domain.claims import Kind, OrderEvent, Terms, Touch, determine, judge
+from services.referral.domain.codes import code_of
+from services.referral.domain.ledger import Account, Book, Posting, plan
+from services.referral.domain.rewards import Facts, Movement, Refund, Side, State, movements, standing
+from services.referral.reading import touch
+from shared.clock import DAWN
+from tests.builders import day
+
+TERMS = Terms(claim_days=90, minimum_order=2000, return_window_days=14, recommender_reward=1001, referee_reward=333)
+BOOK = Book("bob", UUID(int=1))
+
+
+def facts(*refunds: tuple[float, int | None], total: int = 3000) -> Facts:
+    return Facts(
+        order_id="o",
+        referee="bob",
+        recommender="ann",
+        currency="EUR",
+        total=total,
+        earned_at=day(0),
+        available_at=day(14),
+        recommender_reward=1000,
+        referee_reward=500,
+        refunds=tuple(Refund(day(at), "/shop", f"r{n}", amount) for n, (at, amount) in enumerate(refunds)),
+    )
+
+
+def sums(found: Facts, at: float) -> tuple[State, int, int, int]:
+    stands = standing(found, Side.RECOMMENDER, day(at))
+    return stands.state, stands.pending, stands.available, stands.reversed
+
+
+def test_a_reward_is_pending_until_the_very_instant_when_the_window_ends() -> None:
+    assert sums(facts(), 13.999) == (State.PENDING, 1000, 0, 0)
+    assert sums(facts(), 14) == (State.AVAILABLE, 0, 1000, 0)
+
+
+def test_a_whole_refund_reverses_all_before_and_after_the_window() -> None:
+    assert sums(facts((3, 3000)), 20) == (State.REVERSED, 0, 0, 1000)
+    assert sums(facts((16, 3000)), 20) == (State.REVERSED, 0, 0, 1000)
+
+
+def test_a_cancellation_reverses_all() -> None:
+    assert sums(facts((1, None)), 20) == (State.REVERSED, 0, 0, 1000)
+
+
+def test_a_partial_refund_reverses_its_share() -> None:
+    assert sums(facts((3, 750)), 5) == (State.PENDING, 750, 0, 250)
+    assert sums(facts((3, 750), (20, 750)), 21) == (State.AVAILABLE, 0, 500, 500)
+
+
+def test_thirds_add_up_to_the_whole() -> None:
+    parts = [m.pending for m in movements(facts((1, 1000), (2, 1000), (3, 1000)), Side.RECOMMENDER, day(20))]
+    assert parts == [1000, -333, -334, -333]
+
+
+def test_refunds_beyond_the_order_reverse_no_more_than_everything() -> None:
+    assert sums(facts((1, 2000), (2, 2000), (3, None)), 20) == (State.REVERSED, 0, 0, 1000)
+
+
+def test_a_deadline_at_the_instant_of_a_refund_comes_first() -> None:
+    kinds = [(m.kind.value, m.pending, m.available) for m in movements(facts((14, 1500)), Side.RECOMMENDER, day(0))]
+    assert kinds == [("earned", 1000, 0), ("matured", -1000, 1000), ("reversed", 0, -500)]
+
+
+def test_a_free_order_that_is_cancelled_earns_nothing() -> None:
+    assert sums(facts((1, None), total=0), 20) == (State.REVERSED, 0, 0, 1000)
+    assert sums(facts((1, 0), total=0), 20) == (State.AVAILABLE, 0, 1000, 0)
+
+
+def test_what_is_posted_is_not_posted_again() -> None:
+    wanted = movements(facts((3, 750)), Side.REFEREE, day(20))
+    posted = plan(BOOK, [], wanted, "EUR", now=day(20))
+    assert plan(BOOK, posted, wanted, "EUR", now=day(21)) == []
+    assert plan(BOOK, [], wanted, "EUR", now=day(22)) == posted
+
+
+def test_what_is_no_longer_wanted_is_cancelled_and_may_be_wanted_again() -> None:
+    wanted = movements(facts(), Side.REFEREE, day(1))
+    posted = plan(BOOK, [], wanted, "EUR", now=day(1))
+    undone = posted + plan(BOOK, posted, [], "EUR", now=day(2))
+    assert balance(undone) == (0, 0)
+    again = undone + plan(BOOK, undone, wanted, "EUR", now=day(3))
+    assert balance(again) == (500, 0)
+    assert len({posting.id for posting in again}) == 3
+    assert plan(BOOK, again, wanted, "EUR", now=day(4)) == []
+
+
+def balance(postings: list[Posting]) -> tuple[int, int]:
+    total: Counter[Account] = Counter()
+    for posting in postings:
+        assert sum(amount for _, amount in posting.entries) == 0
+        for account, amount in posting.entries:
+            total[account] += amount
+    return total[Account.PENDING], total[Account.AVAILABLE]
+
+
+Happening = Touch | OrderEvent
+touches = st.builds(
+    lambda at, whose: Touch(
+        (t := touch("bob", day(at), "/shop", f"t{at}-{whose}", code_of(whose), TERMS)).id,
+        t.time, t.source, t.event, t.code, whose, TERMS,
+    ),
+    st.integers(0, 8), st.sampled_from(["ann", "eve", "bob"]),
+)  # fmt: skip
+amounts = st.integers(0, 7000)
+orders = st.builds(
+    lambda at, n, amount: OrderEvent(Kind.COMPLETED, day(at), "/shop", f"o{n}@{at}", f"o{n}", amount, "EUR"),
+    st.integers(1, 10), st.integers(0, 3), amounts,
+)  # fmt: skip
+undoings = st.builds(
+    lambda at, n, kind, amount: OrderEvent(kind, day(at), "/shop", f"{kind}{n}@{at}", f"o{n}", amount, "EUR"),
+    st.integers(1, 40), st.integers(0, 3), st.sampled_from([Kind.REFUNDED, Kind.CANCELLED]), amounts,
+)  # fmt: skip
+happenings = st.lists(st.one_of(touches, orders, undoings, undoings), max_size=14, unique_by=lambda h: h.id)
+
+
+@dataclass
+class World:
+    """A referee's owner, and the recommenders' owners behind it: what the service does, in memory."""
+
+    touches: dict[object, Touch] = field(default_factory=dict)
+    events: dict[str, OrderEvent] = field(default_factory=dict)
+    told: dict[Book, Facts | None] = field(default_factory=dict)
+    ledger: dict[Book, list[Posting]] = field(default_factory=dict)
+
+    def take(self, batch: list[Happening], clock: datetime) -> None:
+        for happening in batch:
+            if isinstance(happening, Touch):
+                self.touches.setdefault(happening.id, happening)
+            else:
+                self.events.setdefault(happening.id, happening)
+        known, orders = list(self.touches.values()), list(self.events.values())
+        found = determine("bob", known, orders, judge("bob", known, orders))
+        for named in known:
+            for side, customer in ((Side.REFEREE, "bob"), (Side.RECOMMENDER, named.recommender or "")):
+                self.post(Book(customer, named.id), side, found.get(named.id), clock)
+
+    def post(self, book: Book, side: Side, known: Facts | None, clock: datetime) -> None:
+        posted = self.ledger.setdefault(book, [])
+        before = self.told.get(book)
+        self.told[book] = known
+        currency = known.currency if known else (before.currency if before else "")
+        posted += plan(book, posted, movements(known, side, clock), currency, now=clock)
+
+    def balances(self) -> dict[Book, tuple[int, int]]:
+        return {book: found for book, postings in self.ledger.items() if (found := balance(postings)) != (0, 0)}
+
+
+@settings(max_examples=400, deadline=None)
+@given(happenings, st.randoms(use_true_random=False), st.lists(st.integers(0, 30), max_size=4))
+def test_arrival_order_doubles_and_batches_never_change_the_balances(
+    events: list[Happening], random: Random, cuts: list[int]
+) -> None:
+    in_order, shuffled = World(), World()
+    in_order.take(sorted(events, key=lambda h: h.time), DAWN)
+    in_order.take([], day(60))
+    arriving = events + events[: len(events) // 2]
+    random.shuffle(arriving)
+    places = [0, *sorted(cut for cut in cuts if cut < len(arriving)), len(arriving)]
+    for number, (begin, end) in enumerate(pairwise(places)):
+        shuffled.take(arriving[begin:end], day(number * 10))
+    shuffled.take([], day(60))
+    assert shuffled.balances() == in_order.balances()
+
+
+@given(happenings, st.integers(0, 60))
+def test_a_ledger_is_balanced_and_never_below_zero(events: list[Happening], at: int) -> None:
+    world = World()
+    for happening in events:
+        world.take([happening], day(at))
+        assert all(pending >= 0 and available >= 0 for pending, available in world.balances().values())
+
+
+@given(st.integers(0, 5000), st.integers(1, 9000), st.lists(st.integers(0, 4000), max_size=8))
+def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(reward: int, total: int, parts: list[int]) -> None:
+    refunds = tuple(Refund(day(n), "/shop", str(n), part) for n, part in enumerate(parts))
+    found = Facts(
+        order_id="o", referee="bob", recommender="ann", currency="EUR", total=total, earned_at=day(0),
+        available_at=day(4), recommender_reward=reward, referee_reward=0, refunds=refunds,
+    )  # fmt: skip
+    moved = movements(found, Side.RECOMMENDER, day(9))
+    left = sum(m.pending + m.available for m in moved)
+    gone = min(total, sum(parts))
+    assert abs((reward - left) * total - reward * gone) * 2 <= total
+    assert all(isinstance(m, Movement) for m in moved)
