@@ -196,17 +196,18 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             if self._failure:
                 raise self._failure
             generation = self._generation
-            records = [] if self._intake.pending else await self._fetch()
+            fetched = [] if self._intake.pending else await self._fetch()
             async with self._lock:
                 if generation == self._generation:
-                    self._intake.add(records)
+                    for records in fetched:
+                        self._intake.add(records)
                     await self._step(group)
                 self._hold_back()
             self.progressed = monotonic()
         async with self._lock:
             await self._settled()
 
-    async def _fetch(self) -> list[Any]:
+    async def _fetch(self) -> Collection[list[Any]]:
         try:
             fetched = await self._consumer.getmany(timeout_ms=200, max_records=self._settings.batch_records)
         except NoOffsetForPartitionError:
@@ -215,7 +216,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             raise Misconfigured(f"a checkpoint lies outside the log: {error}; {RESET_HINT}") from error
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be read: {error!r}") from error
-        return [record for records in fetched.values() for record in records]
+        return fetched.values()  # type: ignore[no-any-return]  # aiokafka has no types
 
     async def _step(self, group: asyncio.TaskGroup) -> None:
         """Fold one batch while the one before is being committed, then commit it."""

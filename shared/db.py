@@ -65,6 +65,11 @@ async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
     return pool
 
 
+async def ping(pool: Pool) -> None:
+    """Raises what keeps the database, or the migrated schema in it, from answering."""
+    await pool.fetchval("SELECT clock FROM owner LIMIT 1")
+
+
 @contextmanager
 def sorting_errors() -> Iterator[None]:
     """Transient failures of PostgreSQL inside come out as Retryable."""

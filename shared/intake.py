@@ -1,7 +1,7 @@
 """From Kafka's records to batches: what is read, skipped, set aside, or held back behind a tick."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -49,10 +49,10 @@ class Intake:
         self.appended: dict[TopicPartition, datetime] = {}
         self._import_progress: dict[int, float] = {}
 
-    def add(self, records: Iterable[Record]) -> None:
-        """Take fetched records, in order per topic and partition."""
-        for record in records:
-            self._waiting.setdefault((record.topic, record.partition), deque()).append(record)
+    def add(self, records: Sequence[Record]) -> None:
+        """Take fetched records of one topic's partition, in order."""
+        if records:
+            self._waiting.setdefault((records[0].topic, records[0].partition), deque()).extend(records)
 
     def clock_reads(self, partition: int, at: datetime) -> None:
         """In wall time: everything until `at` has been fetched, so deadlines until then may fire."""
@@ -130,40 +130,38 @@ class Intake:
 
     def _read(self, tp: TopicPartition, portion: Portion) -> None:
         queue, checkpoint = self._waiting[tp], self._checkpoint(tp)
+        brake = self._brakes.setdefault(tp, Brake())
         while self._readable(tp):
-            record = queue.popleft()
-            if record.offset >= checkpoint.next_offset:
-                checkpoint.next_offset = record.offset + 1
-                self.appended[tp] = from_millis(record.timestamp)
-                self._import_progress[tp[1]] = monotonic()
-                self._take(record, portion, checkpoint)
+            record, stop = queue[0], False
+            while queue and not stop:
+                record = queue.popleft()
+                if record.offset >= checkpoint.next_offset:
+                    checkpoint.next_offset = record.offset + 1
+                    stop = self._take(record, portion, checkpoint, brake)
+            self.appended[tp] = from_millis(record.timestamp)
+            self._import_progress[tp[1]] = monotonic()
 
-    def _take(self, record: Record, portion: Portion, checkpoint: Checkpoint) -> None:
-        brake = self._brakes.setdefault((record.topic, record.partition), Brake())
+    def _take(self, record: Record, portion: Portion, checkpoint: Checkpoint, brake: Brake) -> bool:
+        """Put one record where it belongs; True if it may change what is readable."""
+        topic, partition, offset, value = record.topic, record.partition, record.offset, record.value
         try:
-            event = envelope.decode(record.value)
+            event = envelope.decode(value)
             if event.type in CONTROL:
                 self._control(event, portion, checkpoint)
-            else:
-                self._check_key(event, record)
-                content = self._service_read(record.topic, event)
-                if content is not None:
-                    portion.events.append(
-                        Incoming(record.topic, record.partition, record.offset, record.value, event, content)
-                    )
-            brake.good()
+                return True
+            if partition_of(event.subject, self._partitions) != partition or not event.subject:
+                raise Poison("wrong_partition", f"{event.type} of another partition's customer, or of none")
+            content = self._service_read(topic, event)
         except Poison as poison:
             portion.dead.append(
-                DeadLetter(record.topic, record.partition, record.offset, None, poison.reason, poison.detail,
-                           record.value or b"", portion.clock)
+                DeadLetter(topic, partition, offset, None, poison.reason, poison.detail, value or b"", portion.clock)
             )
             checkpoint.braked = brake.bad()
-
-    def _check_key(self, event: Envelope, record: Record) -> None:
-        if not event.subject:
-            raise Poison("undecodable", "an event without subject")
-        if partition_of(event.subject, self._partitions) != record.partition:
-            raise Poison("wrong_partition", f"{event.type} of another partition's customer")
+            return checkpoint.braked is not None
+        if content is not None:
+            portion.events.append(Incoming(topic, partition, offset, value, event, content))
+        brake.good()
+        return False
 
     def _control(self, event: Envelope, portion: Portion, checkpoint: Checkpoint) -> None:
         claim = self.claims[portion.partition]

@@ -1,5 +1,6 @@
 """Migrations: one Alembic chain, one schema and one database role per service."""
 
+from contextlib import suppress
 from importlib.resources import files
 from typing import Final, Protocol
 
@@ -104,10 +105,9 @@ async def upgrade_all(url: str) -> list[str]:
 async def _create_schema(connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> None:
     name = role(service)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
-        try:
+        # Roles belong to the whole cluster: another database's migration may have been first.
+        with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
             await connection.execute(f"CREATE ROLE {name} NOLOGIN")
-        except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
-            pass  # roles belong to the whole cluster: another database's migration was first
     await connection.execute(f"GRANT {name} TO CURRENT_USER")
     await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {name}")
 

@@ -46,6 +46,17 @@ class ClockMove:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """A checkpoint as an operator sees it."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    ticked: datetime | None
+    braked: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Advance:
     """One checkpoint's move from the offset this owner last wrote to a new one."""
 
@@ -87,6 +98,11 @@ UPDATE owner AS o SET clock = greatest(o.clock, a.clock), import_began = a.impor
 FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
     AS a(partition, clock, import_began, import_open)
 WHERE o.partition = a.partition
+"""
+_ALL: Final = "SELECT topic, partition, next_offset, ticked, braked FROM checkpoint ORDER BY topic, partition"
+_FENCE: Final = "UPDATE owner SET epoch = epoch + 1 WHERE partition = $1"
+_MOVE: Final = """
+UPDATE checkpoint SET next_offset = $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3
 """
 _RESUME: Final = "UPDATE checkpoint SET braked = NULL WHERE topic = $1 AND partition = $2 AND braked IS NOT NULL"
 
@@ -170,3 +186,14 @@ async def released_brakes(tx: Tx, partitions: Iterable[int]) -> set[TopicPartiti
 async def resume(tx: Tx, topic: str, partition: int) -> bool:
     """Release a brake; False if there was none."""
     return await tx.execute(_RESUME, topic, partition) == "UPDATE 1"
+
+
+async def positions(connection: Tx) -> list[Position]:
+    """All checkpoints of a service, by topic and partition."""
+    return [Position(*row) for row in await connection.fetch(_ALL)]
+
+
+async def reset(tx: Tx, topic: str, partition: int, *, expected: int, next_offset: int) -> bool:
+    """Move a checkpoint by hand and fence the owner, which takes the partition anew; False if it stood elsewhere."""
+    await tx.execute(_FENCE, partition)
+    return await tx.execute(_MOVE, topic, partition, expected, next_offset) == "UPDATE 1"

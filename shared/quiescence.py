@@ -47,10 +47,10 @@ async def standings(bootstrap: str, database_url: str, *, workers: Collection[st
     """
     rows = await _read(database_url)
     topics = {topic for found in rows.values() for topic, _ in found.checkpoints} | {CUSTOMER_EVENTS}
-    spans = await _spans(bootstrap, topics)
+    places = await spans(bootstrap, topics)
     return {
         service: Standing(
-            found.ticking + _behind(found, spans, expected=service in workers), found.outbox, found.braked
+            found.ticking + _behind(found, places, expected=service in workers), found.outbox, found.braked
         )
         for service, found in rows.items()
     }
@@ -118,7 +118,7 @@ async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", servic
     )
 
 
-async def _spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
+async def spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
     """First and end offset of every partition of the topics that exist."""
     places = [
         TopicPartition(topic, p) for topic, n in (await partitions_of(bootstrap, topics)).items() for p in range(n)

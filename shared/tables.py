@@ -4,6 +4,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 
+IMPORT_BEGAN = "clock when the history import began; null once its deadlines have fired"
+
+
 def instant() -> pg.TIMESTAMP:
     """timestamptz: always UTC in code."""
     return pg.TIMESTAMP(timezone=True)
@@ -18,7 +21,7 @@ def add_core(metadata: sa.MetaData) -> None:
         sa.Column("epoch", sa.BigInteger, nullable=False),
         sa.Column("clock", instant(), nullable=False, comment="deadlines up to here have been applied"),
         sa.Column("clock_mode", sa.Text, nullable=False),
-        sa.Column("import_began", instant(), comment="clock when the history import began; null once its deadlines have fired"),
+        sa.Column("import_began", instant(), comment=IMPORT_BEGAN),
         sa.Column("import_open", sa.Boolean, nullable=False, server_default=sa.text("false")),
         sa.CheckConstraint("clock_mode IN ('wall', 'log')", name="owner_clock_mode"),
     )

@@ -75,18 +75,24 @@ async def settled(stack: Stack, database: str, *services: str, within_s: float =
 
 
 async def published(bootstrap: str, topic: str) -> list[Envelope]:
-    """All events on a topic, each partition's in order; ticks left out."""
+    """All events on a topic, each partition's in order; control records such as ticks left out."""
+    found = [event for events in (await by_partition(bootstrap, topic)).values() for event in events]
+    return [event for event in found if event.subject]
+
+
+async def by_partition(bootstrap: str, topic: str) -> dict[int, list[Envelope]]:
+    """All records on a topic by partition, in order."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
     await consumer.start()
     try:
         places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
-        found: list[Envelope] = []
+        found: dict[int, list[Envelope]] = {place.partition: [] for place in places}
         while any([await consumer.position(place) < end for place, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                found += [decode(record.value) for record in records]
-        return [event for event in found if event.subject]
+            for place, records in (await consumer.getmany(timeout_ms=500)).items():
+                found[place.partition] += [decode(record.value) for record in records]
+        return found
     finally:
         await consumer.stop()
 

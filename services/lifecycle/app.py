@@ -21,7 +21,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             yield
 
     async def ready() -> None:
-        await app.state.lifecycle.pool.fetchval("SELECT 1 FROM owner LIMIT 1")
+        await db.ping(app.state.lifecycle.pool)
 
     app = http.create_app(service="lifecycle", settings=settings, routers=[router], lifespan=lifespan, ready=ready)
     return app

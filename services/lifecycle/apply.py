@@ -1,5 +1,6 @@
 """One batch: events and ticks to folded customers in memory, then to rows and messages in one transaction."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +27,7 @@ from shared.events import envelope
 from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.ids import narrow
 from shared.outbox import Message
+from shared.turns import in_turns
 from shared.topics import PHASE_TRANSITIONS
 
 log = structlog.get_logger()
@@ -42,7 +44,8 @@ class Visit:
 
     def happenings(self) -> list[Happening]:
         """The new events in the order of the fold."""
-        return sorted((incoming.content for incoming in self.arrivals.values()), key=lambda h: h.key)
+        found = [incoming.content for incoming in self.arrivals.values()]
+        return found if len(found) == 1 else sorted(found, key=lambda h: h.key)
 
 
 @dataclass(slots=True)
@@ -95,7 +98,9 @@ class Lifecycle:
             await batch.settled()
             self._memory.shrink()
         work = Work(Recorder(self._policy))
-        late = [visit for visit in await self._visits(batch) if not self._fold_on(visit, work)]
+        late = list[Visit]()
+        async for visits in in_turns(await self._visits(batch)):
+            late += [visit for visit in visits if not self._fold_on(visit, work)]
         if late:
             await batch.settled()
             await self._fold_anew(late, work)
@@ -108,16 +113,24 @@ class Lifecycle:
         places = {incoming.event.subject: portion for portion, incoming in batch.events()}
         await self._load({customer: portion.partition for customer, portion in places.items()})
         visits = {customer: Visit(portion, self._memory[customer]) for customer, portion in places.items()}
-        for portion, incoming in batch.events():
-            visit = visits[incoming.event.subject]
-            if incoming.content == RELEASED:
-                await batch.settled()
-                await self._release(visit)
-            elif visit.entry.parked and not visit.released:
-                portion.reject(incoming, "parked", visit.entry.parked, parked=visit.entry.id)
-            else:
-                await self._admit(batch, visit, incoming)
+        async for arrivals in in_turns(batch.events()):
+            for _, incoming in arrivals:
+                await self._arrive(batch, visits[incoming.event.subject], incoming)
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
+
+    async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming) -> None:
+        entry = visit.entry
+        if incoming.content is RELEASED:
+            await batch.settled()
+            await self._release(visit)
+        elif entry.parked and not visit.released:
+            visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
+        else:
+            key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
+            if key in entry.known or key in visit.arrivals:
+                await self._compare(batch, visit, incoming, key)
+            else:
+                visit.arrivals[key] = incoming
 
     async def _load(self, partitions: dict[str, int]) -> None:
         missing = self._memory.missing(partitions)
@@ -125,17 +138,13 @@ class Lifecycle:
             found = {entry.id: entry for entry in await repository.load(self._reader, missing)}
             self._memory.add(found.get(customer) or Entry(customer, partitions[customer]) for customer in missing)
 
-    async def _admit(self, batch: Batch, visit: Visit, incoming: Incoming) -> None:
-        """Take an event unless it is known; the same identity with another content is a dead letter."""
-        key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
+    async def _compare(self, batch: Batch, visit: Visit, incoming: Incoming, key: int) -> None:
+        """An event comes again; the same identity with another content is a dead letter."""
         if key in visit.arrivals:
             first: bytes | None = visit.arrivals[key].value
-        elif key in visit.entry.known:
+        else:
             await batch.settled()
             first = await repository.event(self._reader, visit.entry.id, key)
-        else:
-            visit.arrivals[key] = incoming
-            return
         if first is not None and _content(envelope.decode(first)) != _content(incoming.event):
             visit.portion.reject(incoming, "conflicting_duplicate", f"{incoming.event.source} {incoming.event.id}")
 
@@ -166,7 +175,8 @@ class Lifecycle:
             self._park(visit, error, work)
             return True
         self._accept(visit, customer, work)
-        work.recorder.changed(visit.entry, moves, visit.portion.clock, visit.portion.import_began)
+        if moves:
+            work.recorder.changed(visit.entry, moves, visit.portion.clock, visit.portion.import_began)
         return True
 
     async def _fold_anew(self, visits: Sequence[Visit], work: Work) -> None:
@@ -269,8 +279,8 @@ class Lifecycle:
         await repository.set_timers(tx, work.timers)
         await repository.forget_waiting(tx, work.released)
         await outbox.add(tx, work.recorder.messages + work.ticks)
-        for row in work.recorder.rows:
-            metrics.TRANSITIONS.labels(row.rule).inc()
+        for rule, count in Counter(row.rule for row in work.recorder.rows).items():
+            metrics.TRANSITIONS.labels(rule).inc(count)
 
 
 def _content(event: Envelope) -> tuple[str, datetime, object]:

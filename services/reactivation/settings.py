@@ -20,7 +20,7 @@ class ReactivationSettings(Settings):
     case_cooldown_days: int = Field(default=90, ge=0, le=3650, description="No new case so long after the last one.")
     reservation_minutes: int = Field(default=30, ge=1, le=10_080, description="How long a code is held for an order.")
     code_secret: SecretStr | None = Field(
-        default=None, description="Key of the offer codes; derived from the API key where none is given."
+        default=None, min_length=16, description="Key of the offer codes; without it one is derived from the API key."
     )
     timers_per_batch: int = Field(default=2000, ge=1, description="Most deadlines applied in one transaction.")
 

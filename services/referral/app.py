@@ -18,11 +18,11 @@ def create_app(settings: ReferralSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "referral") as pool:
             app.state.pool = pool
-            app.state.desk = Desk(pool, settings.terms, settings.partitions)
+            app.state.desk = Desk(pool, settings.terms, settings.partitions, settings.clock)
             yield
 
     async def ready() -> None:
-        await app.state.pool.fetchval("SELECT 1 FROM owner LIMIT 1")
+        await db.ping(app.state.pool)
 
     app = http.create_app(service="referral", settings=settings, routers=[router], lifespan=lifespan, ready=ready)
     return app

@@ -47,7 +47,10 @@ class Referral:
         if not work.customers:
             return
         members = await repository.lock(tx, work.customers)
-        await repository.release(tx, work.released)
+        due = list(work.due)
+        if work.released:
+            await repository.release(tx, work.released)
+            due += await books.unsettled(tx, work.released)
         if work.advocates or work.touches:
             await repository.lock_directory(tx, to_issue=bool(work.advocates))
         _, messages = await issue(tx, work.advocates, self._announcer)
@@ -57,9 +60,7 @@ class Referral:
         referees = _to_judge(work, members) - parked
         judged = await rejudge(tx, referees, new, self._announcer, lambda referee: self._clock(work, referee))
         found = work.determinations | judged.determinations
-        settled = await settle(
-            tx, found, work.due.keys(), parked, self._announcer, lambda book: self._until(work, book)
-        )
+        settled = await settle(tx, found, due, parked, self._announcer, lambda book: self._until(work, book))
         await outbox.add(tx, messages + judged.messages + settled)
 
     async def _record_touches(self, tx: Tx, work: Work) -> set[UUID]:

@@ -48,6 +48,7 @@ CROSS JOIN LATERAL (
     ORDER BY due_at LIMIT $4
 ) AS found ORDER BY t.partition, found.due_at
 """
+_UNSETTLED: Final = "SELECT customer, claim_id FROM reward WHERE customer = ANY($1::text[]) AND due_at IS NOT NULL"
 _POSTINGS: Final = """
 SELECT p.id, p.customer, p.claim_id, content, kind, p.time, cause, min(currency) AS currency, cancels,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
@@ -99,6 +100,11 @@ async def due(tx: Tx, ticks: Sequence[tuple[int, datetime, datetime | None]], *,
     for row in await tx.fetch(_DUE, *columns(ticks, 3), limit):
         found[row["partition"]].append(Book(row["customer"], row["claim_id"]))
     return found
+
+
+async def unsettled(tx: Tx, customers: Iterable[str]) -> list[Book]:
+    """All rewards of these customers that have a deadline still to come, or waited while the customer was parked."""
+    return [Book(row["customer"], row["claim_id"]) for row in await tx.fetch(_UNSETTLED, list(customers))]
 
 
 async def postings(tx: Tx, books: Iterable[Book]) -> dict[Book, list[Posting]]:

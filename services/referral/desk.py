@@ -1,6 +1,6 @@
 """What API calls change, each in one transaction under the customer's lock."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from services.referral.reading import touch
 from services.referral.repository import Claim
 from services.referral.settling import settle
 from shared import outbox
+from shared.clock import DAWN, ClockMode
 from shared.db import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
 
@@ -29,8 +30,9 @@ _REFUSALS: Final = {
 class Desk:
     """Codes and claims on request."""
 
-    def __init__(self, pool: Pool, terms: Terms, partitions: int) -> None:
+    def __init__(self, pool: Pool, terms: Terms, partitions: int, mode: ClockMode) -> None:
         self._pool = pool
+        self._mode = mode
         self._terms = terms
         self._announcer = Announcer(partitions)
 
@@ -43,7 +45,7 @@ class Desk:
         async with self._pool.acquire() as connection, transaction(connection) as tx:
             await repository.lock(tx, [customer])
             await repository.lock_directory(tx, to_issue=True)
-            clock = await queries.clock(tx, self.partition(customer))
+            clock = await self._clock(tx, customer)
             issued, messages = await issue(tx, {customer: clock}, self._announcer)
             await outbox.add(tx, messages)
             await _remember(tx, key, customer, None)
@@ -74,18 +76,24 @@ class Desk:
             raise _refusal(reason)
         return claim, id_ is None
 
+    async def _clock(self, tx: Tx, customer: str) -> datetime:
+        clock = await queries.clock(tx, self.partition(customer))
+        if clock == DAWN and self._mode is ClockMode.WALL:
+            raise Problem(503, "clock_not_started", "No worker has read this partition's clock yet.", retry_after=1)
+        return clock
+
     async def _same(self, tx: Tx, code: str, referee: str) -> UUID | None:
         claims = (await repository.claims_of(tx, [referee]))[referee]
         if not claims:
             return None
         latest = max(claims, key=lambda c: c.touch.key).touch
-        clock = await queries.clock(tx, self.partition(referee))
+        clock = await self._clock(tx, referee)
         return latest.id if latest.code == code and latest.expires_at >= clock else None
 
     async def _record(self, tx: Tx, code: str, referee: str) -> UUID:
         if await repository.owner_of(tx, code) is None:
             raise _refusal(Reason.UNKNOWN_CODE)
-        clock = await queries.clock(tx, self.partition(referee))
+        clock = await self._clock(tx, referee)
         claims = (await repository.claims_of(tx, [referee]))[referee]
         events = (await repository.order_events(tx, [referee]))[referee]
         # The clock may stand still or lag: what is known already happened before this call.

@@ -22,7 +22,7 @@ DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: what the referee's events mean for the reward, as of a revision."""
 CODE_FOUND: Final = "code.found"
 """Internal, keyed by a referee: a code named before it was issued has been issued."""
-RELEASED: Final = "customer.released"
+RELEASED: Final = "referral.released"
 """Internal: an operator asks that a parked customer be judged again."""
 _ADVOCATE: Final = "advocate"
 _LONGEST_CODE: Final = 200

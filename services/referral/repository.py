@@ -45,7 +45,7 @@ def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
 
 _MEET: Final = "INSERT INTO member (customer) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 _LOCK: Final = """
-SELECT customer, has_claims, parked FROM member WHERE customer = ANY($1::text[]) ORDER BY customer FOR UPDATE
+SELECT customer, has_claims, parked FROM member WHERE customer = ANY($1::text[]) ORDER BY customer
 """
 _PARK: Final = """
 UPDATE member AS m SET parked = p.reason FROM unnest($1::text[], $2::text[]) AS p(customer, reason)
@@ -79,8 +79,7 @@ async def park(tx: Tx, reasons: Mapping[str, str]) -> None:
 
 async def release(tx: Tx, customers: Collection[str]) -> None:
     """Judge parked customers again."""
-    if customers:
-        await tx.execute(_RELEASE, list(customers))
+    await tx.execute(_RELEASE, list(customers))
 
 
 async def lock_directory(tx: Tx, *, to_issue: bool) -> None:
@@ -148,8 +147,10 @@ _REMEMBER: Final = "INSERT INTO idempotency (key, request, claim_id) VALUES ($1,
 _REMEMBERED: Final = "SELECT request, claim_id FROM idempotency WHERE key = $1"
 
 
-async def add_order_events(tx: Tx, rows: Iterable[tuple[str, OrderEvent]]) -> None:
+async def add_order_events(tx: Tx, rows: Sequence[tuple[str, OrderEvent]]) -> None:
     """Store events by customer; of two with one identity the first stays."""
+    if not rows:
+        return
     values = (
         (customer, e.source, e.id, e.kind.value, e.time, e.order_id, e.amount, e.currency, e.return_window_days,
          e.historical)

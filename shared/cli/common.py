@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -39,6 +40,11 @@ DEFAULT_HOME: Final = Path(".stammkunde")
 def say(message: str) -> None:
     """One line of progress."""
     console.print(message, markup=False, soft_wrap=True)
+
+
+def print_json(answer: object) -> None:
+    """For programs: nothing but JSON on standard output."""
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def show(title: str, table: Table) -> None:

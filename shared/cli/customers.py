@@ -1,6 +1,7 @@
 """Commands that read what the system knows: phases, customer."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -8,7 +9,7 @@ import typer
 from rich.table import Table
 
 from shared.cli.api import Api
-from shared.cli.common import DEFAULT_HOME, HomeOption, run, running, show
+from shared.cli.common import DEFAULT_HOME, HomeOption, print_json, run, running, show
 from shared.services import LIFECYCLE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
@@ -22,9 +23,9 @@ def phases(
     """How many customers are in each phase."""
     answer = run(_read(home, "/v1/phases", as_of=as_of))
     if as_json:
-        _print_json(answer)
+        print_json(answer)
     else:
-        show_counts(f"Customers by phase, as of {answer['as_of']}", "Phase", answer["counts"])
+        show(f"Customers by phase, as of {answer['as_of']}", counts_table("Phase", "Customers", answer["counts"]))
 
 
 def customer(
@@ -35,7 +36,7 @@ def customer(
     """One customer: phase, since when, and what happens next."""
     answer = run(_read(home, f"/v1/customers/{quote(customer_id, safe='')}"))
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
     table = Table(show_header=False)
     for name, value in answer.items():
@@ -43,21 +44,17 @@ def customer(
     show(customer_id, table)
 
 
-def show_counts(title: str, noun: str, counts: dict[str, int]) -> None:
-    """A table of numbers with their sum, under a title."""
+def counts_table(noun: str, unit: str, counts: Mapping[str, int]) -> Table:
+    """Numbers by name, with their sum."""
     table = Table(show_footer=True)
-    table.add_column(noun, footer="all")
-    table.add_column("Number", justify="right", footer=f"{sum(counts.values()):,}")
+    table.add_column(noun, footer="all", no_wrap=True)
+    table.add_column(unit, justify="right", footer=f"{sum(counts.values()):,}", no_wrap=True)
     for name, number in counts.items():
-        table.add_row(name, f"{number:,}")
-    show(title, table)
+        table.add_row(name, f"{number:,}", style="" if number else "dim")
+    return table
 
 
 async def _read(home: Any, path: str, **query: str | None) -> Any:
     state, key = running(home)
     async with Api(state.url(LIFECYCLE), key) as api:
         return await api.get(path, **query)
-
-
-def _print_json(answer: object) -> None:
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))

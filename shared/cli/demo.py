@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from rich.table import Table
-
 from shared.cli import cdnow
-from shared.cli.api import Api
-from shared.cli.common import DEFAULT_HOME, HomeOption, run, running, show, until_interrupted
-from shared.cli.customers import show_counts
+from shared.cli.common import DEFAULT_HOME, HomeOption, run, running, until_interrupted
+from shared.cli.figures import show_addresses, show_life_cycle, show_winback
 from shared.cli.replay import bar, settle, show_tally
 from shared.cli.script import steps
 from shared.cli.sender import Sender, Tally
-from shared.cli.story import show_referral, show_winback
+from shared.cli.story import RECOMMENDER, show_referral
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.local.state import StackState
-from shared.services import INGEST, LIFECYCLE, PROCESSES
+from shared.services import INGEST
 
 
 def demo(home: HomeOption = DEFAULT_HOME) -> None:
@@ -36,14 +33,10 @@ async def play(state: StackState, key: str) -> None:
     tally = await _publish(state, key)
     await settle(state)
     show_tally(tally, monotonic() - began)
-    async with Api(state.url(LIFECYCLE), key) as lifecycle:
-        phases = await lifecycle.get("/v1/phases")
-        transitions = await lifecycle.get("/v1/transitions/counts")
-    show_counts(f"Customers by phase, as of {phases['as_of']}", "Phase", phases["counts"])
-    show_counts("Transitions by rule", "Rule", transitions["counts"])
+    await show_life_cycle(state, key)
     await show_winback(state, key)
     await show_referral(state, key)
-    _show_urls(state)
+    show_addresses(state, key, example=RECOMMENDER)
 
 
 async def _publish(state: StackState, key: str) -> Tally:
@@ -55,11 +48,3 @@ async def _publish(state: StackState, key: str) -> Tally:
         )
         async with sender:
             return await sender.send(steps(enumerate(events, start=1), ticking=True, until=cdnow.END))
-
-
-def _show_urls(state: StackState) -> None:
-    table = Table("API", "URL")
-    for process in PROCESSES:
-        if process.port_offset is not None and process.name in state.urls:
-            table.add_row(process.name, f"{state.urls[process.name]}/v1")
-    show("Ask for yourself", table)

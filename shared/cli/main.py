@@ -6,6 +6,7 @@ import typer
 
 from shared.cli.customers import customer, phases
 from shared.cli.demo import demo
+from shared.cli.operations import checkpoints, resume
 from shared.cli.replay import replay
 from shared.cli.schema import migrate, topics
 from shared.cli.stack import down, run_demo, status, up
@@ -33,6 +34,8 @@ app.command(rich_help_panel=CUSTOMERS)(phases)
 app.command(rich_help_panel=CUSTOMERS)(customer)
 app.command(rich_help_panel=OPERATIONS)(migrate)
 app.command(rich_help_panel=OPERATIONS)(topics)
+app.add_typer(checkpoints, name="checkpoints", rich_help_panel=OPERATIONS)
+app.command(rich_help_panel=OPERATIONS)(resume)
 
 if __name__ == "__main__":
     app()

@@ -38,7 +38,7 @@ def decode(value: bytes) -> Envelope:
     """Read one record. Raises Poison("undecodable") with what is wrong and where."""
     try:
         event = _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
         raise Poison("undecodable", str(error)) from error
     if event.time.tzinfo is not UTC:
         event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))

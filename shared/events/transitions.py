@@ -64,7 +64,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """One move of one customer. `version` is that of the record which published it, `position` its place in the history."""
+    """One move of one customer: its place in the history (`position`), the version of the record that published it."""
 
     customer: str
     version: int

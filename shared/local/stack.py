@@ -159,7 +159,7 @@ def _environment(home: Home, options: Options, settings: LocalSettings, servers:
     }
     if options.policy is not None:
         ours["STAMMKUNDE_POLICY_FILE"] = str(options.policy.resolve())
-    return {**os.environ, **ours}
+    return {**os.environ, **ours}  # noqa: TID251  (a child's environment, not a setting)
 
 
 def _program(process: Process, port: int, environment: Mapping[str, str]) -> Program:

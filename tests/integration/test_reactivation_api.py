@@ -9,9 +9,10 @@ import pytest
 
 from shared.events.envelope import Envelope
 from shared.instants import render
+from shared.topics import WINBACK_EVENTS
 from tests.builders import day, order, tick
-from tests.integration.reactivation import Json, api, case_of, changed, corrected, facts, run, send
-from tests.pipeline import rows
+from tests.integration.reactivation import Json, api, case_of, changed, corrected, facts, run, send, worker
+from tests.pipeline import published, rows, settled
 from tests.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
@@ -175,6 +176,24 @@ async def test_reservations_and_offers_end_by_the_clock_of_the_partition(
 async def move_clock(stack: Stack, database: str, at: float) -> None:
     await send(stack, events=[tick(at)], transitions=[tick(at)])
     await run(stack, database)
+
+
+async def test_the_till_and_the_worker_change_the_same_cases_at_once_and_each_is_closed_once(
+    stack: Stack, database: str, client: httpx.AsyncClient
+) -> None:
+    names = [f"both-{n}" for n in range(40)]
+    codes = dict(zip(names, await lapsed(stack, database, client, *names, at=350), strict=True))
+    for name, code in codes.items():
+        await at_the_till(client, code, "reserve", name, f"{name}-o1")
+    async with worker(stack, database, batch_records=5):
+        _, *answers = await asyncio.gather(
+            send(stack, events=[order(name, 351, id=f"{name}-o1", coupon=code) for name, code in codes.items()]),
+            *(at_the_till(client, code, "confirm", name, f"{name}-o1") for name, code in codes.items()),
+        )
+        await settled(stack, database, "reactivation")
+    assert {(answer.status_code, answer.json()["case_state"]) for answer in answers} == {(200, "won_back")}
+    told = Counter((each.subject, each.type) for each in await published(stack.bootstrap, WINBACK_EVENTS))
+    assert {told[name, kind] for name in names for kind in ("case.opened", "offer.made", "case.closed")} == {1}
 
 
 async def test_cases_are_listed_newest_first_in_pages(stack: Stack, database: str, client: httpx.AsyncClient) -> None:

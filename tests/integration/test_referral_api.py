@@ -12,7 +12,8 @@ from services.referral.apply import Referral
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
-from shared.clock import ClockMode
+from shared.clock import DAWN, ClockMode
+from shared.ids import partition_of
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.builders import event, order, tick
 from tests.pipeline import publish, published, rows, running, settled
@@ -166,6 +167,7 @@ async def test_claims_that_race_with_the_first_order_end_the_same_for_both_sides
 ) -> None:
     code = await issue(api, "hal")
     crowd = [f"h{n}" for n in range(30)]
+    await tell(stack, database, *(event(referee, "order.cancelled", 19, order_id="-") for referee in crowd))
     orders = [order(referee, 20) for referee in crowd]
     posts = [api.post("/v1/claims", json={"code": code, "referee": referee}) for referee in crowd]
     await asyncio.gather(publish(stack.bootstrap, orders), *posts)
@@ -188,7 +190,7 @@ async def test_a_parked_customer_is_shown_and_released(api: httpx.AsyncClient, s
     await settled(stack, database, "referral")
     assert (await api.get("/v1/customers/ida/balance")).json()["balances"] == []
     assert (await api.post("/v1/customers/ida/release")).status_code == 202
-    await tell(stack, database, tick(24))
+    await settled(stack, database, "referral")
     balance = (await api.get("/v1/customers/ida/balance")).json()["balances"]
     assert balance == [{"currency": "EUR", "pending": 1000, "available": 0}]
 
@@ -214,3 +216,14 @@ async def test_a_claim_by_an_event_is_retried_by_a_call(api: httpx.AsyncClient, 
     again = await api.post("/v1/claims", json={"code": code.lower(), "referee": "karl"})
     assert again.status_code == 200
     assert len(await rows(database, "SELECT 1 FROM referral.claim WHERE referee = 'karl'")) == 1
+
+
+async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(config: ReferralSettings) -> None:
+    partition = partition_of("lea", PARTITIONS)
+    await rows(config.database_url, "UPDATE referral.owner SET clock = $1 WHERE partition = $2", DAWN, partition)
+    app = create_app(config.model_copy(update={"clock": ClockMode.WALL}))
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+    async with app.router.lifespan_context(app), client:
+        answer = await client.post("/v1/codes", json={"customer": "lea"}, headers={"Authorization": "Bearer secret"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "clock_not_started")
+    assert answer.headers["retry-after"] == "1"

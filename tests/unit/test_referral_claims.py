@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Terms, Touch, Verdict, determine, judge
 from services.referral.domain.codes import code_of
+from shared.clock import DAWN
 from tests.builders import day
 
 TERMS = Terms(claim_days=90, minimum_order=0, return_window_days=14, recommender_reward=1000, referee_reward=500)
@@ -80,6 +81,11 @@ def test_a_refused_touch_takes_nothing_from_the_one_before() -> None:
 def test_a_claim_of_ninety_days_holds_to_the_instant() -> None:
     assert judged(touch(0), order(90))[0].state is State.QUALIFIED
     assert judged(touch(0), order(90.001)) == [Verdict(State.EXPIRED)]
+
+
+def test_a_claim_made_before_the_clock_started_waits_for_ever() -> None:
+    untimed = replace(touch(0), time=DAWN)
+    assert judged(untimed, order(5000))[0].state is State.QUALIFIED
 
 
 def test_an_order_below_the_minimum_earns_nothing() -> None:

@@ -30,9 +30,9 @@ def advance(customer: Customer, happening: Happening, policy: Policy) -> Folded:
     """One event that is not late: first the deadlines up to its instant, then what it changes, then the rules."""
     customer, moves = pass_time(customer, happening.time, policy)
     customer = _count(customer, happening)
-    used = set[RuleName]()
+    used: tuple[RuleName, ...] = ()
     while rule := _firing(customer, happening.kind, used, policy):
-        used.add(rule.name)
+        used += (rule.name,)
         evidence = Evidence(events=(EventRef(happening.source, happening.id),))
         customer, move = _fire(customer, rule, happening.time, evidence, policy, happening)
         moves.append(move)
@@ -63,7 +63,8 @@ def _next(customer: Customer, policy: Policy) -> tuple[datetime, Rule] | None:
     for rule in ON_TIME[customer.phase]:
         due = rule.due(customer, policy) if rule.due else None
         if due is not None:
-            due = max(due, customer.since)  # what passed in another phase is due on entering this one
+            if due < customer.since:
+                due = customer.since  # what passed in another phase is due on entering this one
             if first is None or due < first[0]:
                 first = due, rule
     return first
@@ -74,7 +75,7 @@ def _rearm(customer: Customer, policy: Policy) -> Customer:
     return replace(customer, due=found[0] if found else None)
 
 
-def _firing(customer: Customer, kind: Kind, used: set[RuleName], policy: Policy) -> Rule | None:
+def _firing(customer: Customer, kind: Kind, used: tuple[RuleName, ...], policy: Policy) -> Rule | None:
     for rule in ON_EVENT[customer.phase, kind]:
         if rule.name not in used and rule.when(customer, policy):
             return rule

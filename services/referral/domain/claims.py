@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 from services.referral.domain import codes
 from services.referral.domain.rewards import Facts, Refund
+
+FIRST_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
+FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class State(StrEnum):
@@ -70,7 +73,8 @@ class Touch:
 
     @property
     def expires_at(self) -> datetime:
-        return self.time + timedelta(days=self.terms.claim_days)
+        """A claim made before the clock's first tick has no instant to count from: it waits for ever."""
+        return FOREVER if self.time < FIRST_DAY_ENDS else self.time + timedelta(days=self.terms.claim_days)
 
 
 @dataclass(frozen=True, slots=True)

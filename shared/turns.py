@@ -1,0 +1,17 @@
+"""Long computations in the event loop, taken in turns with the I/O that waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+STRIDE: Final = 100
+
+
+async def in_turns(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
+    """The items in handfuls; in between, the loop runs what is ready, such as the next statement of a commit."""
+    iterator = iter(items)
+    while handful := list(islice(iterator, STRIDE)):
+        yield handful
+        await asyncio.sleep(0)

@@ -1,0 +1,140 @@
+"""The architecture holds, and each of its contracts is seen to fail when it is broken."""
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+BIN: Final = Path(sys.executable).parent
+SQL: Final = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|TRUNCATE|LOCK TABLE|COPY)\s", re.ASCII)
+DATABASE_CLOCK: Final = re.compile(
+    r"\b(now|clock_timestamp|statement_timestamp)\(\)|\bcurrent_timestamp\b", re.IGNORECASE
+)
+REPOSITORIES: Final = {"repository.py", "queries.py", "books.py"}
+PURE: Final = {"shared.errors", "shared.events", "shared.ids"}
+"""What a domain may use of shared; of the events only the envelope and the transitions."""
+
+VIOLATIONS: Final = {
+    "services are independent of each other": ("services/referral/repository.py", "import services.lifecycle.memory"),
+    "shared knows no service": ("shared/clock.py", "import services.ingest.domain"),
+    "a domain is pure: no I/O, clock, randomness or framework": ("services/lifecycle/domain/rules.py", "import random"),
+    "only shared has a Kafka client": ("services/ingest/apply.py", "import aiokafka"),
+    "only repositories and tables know the database driver": ("services/referral/routes.py", "import asyncpg"),
+    "only the edge knows the web framework": ("services/reactivation/apply.py", "import fastapi"),
+    "the edge of ingest knows the core, never the other way": ("services/ingest/schemas.py", "import services.ingest.apply"),
+    "the edge of lifecycle knows the core, never the other way": (
+        "services/lifecycle/repository.py", "import services.lifecycle.apply",
+    ),
+    "the edge of reactivation knows the core, never the other way": (
+        "services/reactivation/tables.py", "import services.reactivation.repository",
+    ),
+    "the edge of referral knows the core, never the other way": (
+        "services/referral/domain/claims.py", "import services.referral.schemas",
+    ),
+    "the command line knows the library, never the other way": ("shared/process.py", "import shared.local.stack"),
+}  # fmt: skip
+"""For each contract a module and the line that breaks it."""
+
+
+def copy_of_sources(target: Path) -> Path:
+    for package in ("services", "shared"):
+        shutil.copytree(ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+def run(*command: str, within: Path) -> str:
+    environment = {**os.environ, "COLUMNS": "200"}
+    done = subprocess.run(command, cwd=within, env=environment, capture_output=True, text=True, check=False)
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+
+
+def test_every_contract_fails_when_it_is_broken_and_names_who_broke_it(tmp_path: Path) -> None:
+    root = copy_of_sources(tmp_path)
+    for module, line in VIOLATIONS.values():
+        with (root / module).open("a") as source:
+            source.write(f"\n{line}\n")
+    report = run(str(BIN / "lint-imports"), "--no-cache", within=root)
+    sections = report.split("Broken contracts")[1]
+    for contract, (module, line) in VIOLATIONS.items():
+        assert f"{contract} BROKEN" in report
+        _, _, section = sections.partition(f"\n{contract}\n-")
+        section, _, _ = section.partition("\n---")
+        assert module.removesuffix(".py").replace("/", ".") in section
+        assert line.removeprefix("import ") in section
+
+
+def test_every_contract_has_a_violation_here() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert {contract["name"] for contract in contracts} == set(VIOLATIONS)
+
+
+def test_a_new_module_of_shared_is_either_pure_or_out_of_the_domains_reach() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (pure,) = [contract for contract in contracts if contract["name"].startswith("a domain is pure")]
+    modules = {f"shared.{path.stem}" for path in (ROOT / "shared").glob("[a-z]*") if path.suffix in ("", ".py")}
+    events = {f"shared.events.{path.stem}" for path in (ROOT / "shared/events").glob("[a-z]*.py")}
+    reachable = (modules | events) - set(pure["forbidden_modules"])
+    assert reachable == PURE | {"shared.events.envelope", "shared.events.transitions"}
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("from datetime import datetime as d\nx = d.now()", "the wall clock is read in shared.clock only"),
+        ("import datetime\nx = datetime.date.today()", "the wall clock is read in shared.clock only"),
+        ("import time\nx = time.time()", "the wall clock is read in shared.clock only"),
+        ("from time import monotonic", "the wall clock is read in shared.clock only"),
+        ("import os\nx = os.environ['X']", "the environment is read through settings only"),
+        ("from os import getenv", "the environment is read through settings only"),
+    ],
+)
+def test_clock_and_environment_are_banned_outside_their_one_place(tmp_path: Path, line: str, reason: str) -> None:
+    for place in ("services/ingest", "shared/local"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "wrong.py").write_text(line)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    report = run(str(BIN / "ruff"), "check", "--no-cache", "--output-format=concise", within=tmp_path)
+    for place in ("services/ingest", "shared/local"):
+        assert re.search(rf"{place}/wrong\.py:.* TID251 .*{reason}", report), report
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The strings of a module that are not docstrings; of an f-string its first part."""
+    tree = ast.parse(path.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+            yield node.value
+
+
+def misplaced_sql(root: Path) -> list[str]:
+    """SQL outside repositories, and SQL that reads the database server's clock."""
+    found = []
+    for path in sorted((root / "services").rglob("*.py")):
+        for text in texts(path):
+            outside = path.name not in REPOSITORIES and "migrations" not in path.parts
+            if (SQL.match(text) and outside) or DATABASE_CLOCK.search(text):
+                found.append(str(path.relative_to(root)))
+    return found
+
+
+def test_sql_is_in_repositories_only_and_never_asks_the_server_for_the_time() -> None:
+    assert misplaced_sql(ROOT) == []
+
+
+def test_misplaced_sql_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "services" / "ingest"
+    folder.mkdir(parents=True)
+    (folder / "apply.py").write_text('"""SELECT is only prose here."""\nQ = f"""\nSELECT 1 FROM {x}"""')
+    (folder / "repository.py").write_text('Q = "UPDATE owner SET clock = now()"\nR = "DELETE FROM owner"')
+    assert misplaced_sql(tmp_path) == ["services/ingest/apply.py", "services/ingest/repository.py"]
