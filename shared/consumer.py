@@ -196,7 +196,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             if self._failure:
                 raise self._failure
             generation = self._generation
-            fetched = [] if self._intake.pending else await self._fetch()
+            fetched = await self._fetch(wait=not self._intake.pending)
             async with self._lock:
                 if generation == self._generation:
                     for records in fetched:
@@ -207,9 +207,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         async with self._lock:
             await self._settled()
 
-    async def _fetch(self) -> Collection[list[Any]]:
+    async def _fetch(self, *, wait: bool) -> Collection[list[Any]]:
+        """What is there; while ticks hold some partitions' records back, the others' still come."""
         try:
-            fetched = await self._consumer.getmany(timeout_ms=200, max_records=self._settings.batch_records)
+            fetched = await self._consumer.getmany(timeout_ms=200 if wait else 0, max_records=self._settings.batch_records)
         except NoOffsetForPartitionError:
             return []  # aiokafka looked for a committed offset just before we went to our checkpoint
         except OffsetOutOfRangeError as error:
@@ -300,7 +301,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         async with db.transaction(self._writer) as tx:
             released = await ownership.released_brakes(tx, braked)
         for topic, partition in released:
-            self._claims[partition].checkpoints[topic].braked = None
+            if self._claims[partition].checkpoints[topic].braked:
+                self._intake.release((topic, partition))
 
     async def _commit_to_kafka(self) -> None:
         offsets, self._committed = self._committed, {}

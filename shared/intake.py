@@ -58,6 +58,11 @@ class Intake:
         """In wall time: everything until `at` has been fetched, so deadlines until then may fire."""
         self._wall[partition] = at
 
+    def release(self, tp: TopicPartition) -> None:
+        """Go on behind the brake, and count anew."""
+        self._checkpoint(tp).braked = None
+        self._brakes.pop(tp, None)
+
     @property
     def pending(self) -> bool:
         """Is there work without fetching more?"""

@@ -22,6 +22,9 @@ REFERRAL: Final = "referral"
 CONSUMERS: Final = (LIFECYCLE, REACTIVATION, REFERRAL)
 """The services with a worker, checkpoints and an outbox; each schema is named like its service."""
 
+POLICY_CHECK: Final = "services.lifecycle.settings"
+"""A module that, run with a policy file, ends with what is wrong with it."""
+
 PROCESSES: Final = (
     Process(INGEST, "services.ingest.app", 0),
     Process(LIFECYCLE, "services.lifecycle.app", 1),

@@ -187,9 +187,10 @@ class Lifecycle:
             entry, portion = visit.entry, visit.portion
             try:
                 happenings = [*self._happenings(entry.id, stored[entry.id]), *visit.happenings()]
-                customer, moves = fold(
-                    happenings, self._policy, until=max(portion.clock, entry.customer.since)
-                )
+                customer, moves = fold(happenings, self._policy, until=entry.customer.since)
+                if _may_fire(customer, portion, until=portion.clock):
+                    customer, more = pass_time(customer, portion.clock, self._policy)
+                    moves += more
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
@@ -237,7 +238,7 @@ class Lifecycle:
         due |= {
             entry.id: entry.partition
             for entry in work.touched.values()
-            if entry.partition in ticking and entry.customer.due and entry.customer.due <= _until(ticking[entry.partition])
+            if entry.partition in ticking and _may_fire(entry.customer, ticking[entry.partition])
         }
         await self._load(due)
         for customer, partition in due.items():
@@ -289,6 +290,11 @@ def _content(event: Envelope) -> tuple[str, datetime, object]:
 
 def _until(portion: Portion) -> datetime:
     return portion.tick or portion.clock
+
+
+def _may_fire(customer: Customer, portion: Portion, *, until: datetime | None = None) -> bool:
+    """Is the next deadline due, and not one of those that an open import holds back?"""
+    return customer.due is not None and _held(portion) < customer.due <= (until or _until(portion))
 
 
 def _held(portion: Portion) -> datetime:

@@ -1,5 +1,6 @@
 """Settings of lifecycle, and the policy file."""
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Self
@@ -55,3 +56,15 @@ def load_policy(path: Path | None) -> Policy:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors())
         raise Misconfigured(f"policy file {path}: {wrong}") from error
+
+
+def main() -> None:
+    """Check a policy file before anything is started: `python -m services.lifecycle.settings FILE`."""
+    try:
+        load_policy(Path(sys.argv[1]))
+    except Misconfigured as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

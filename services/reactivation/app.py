@@ -1,11 +1,10 @@
-"""The API process of reactivation."""
+"""The API process of reactivation: `python -m services.reactivation.app`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.reactivation import queries
 from services.reactivation.redemption import Till
 from services.reactivation.routes import router
 from services.reactivation.settings import ReactivationSettings
@@ -24,7 +23,7 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
             yield
 
     async def ready() -> None:
-        await queries.ping(app.state.pool)
+        await db.ping(app.state.pool)
 
     app = http.create_app(service=REACTIVATION, settings=settings, routers=[router], lifespan=lifespan, ready=ready)
     return app

@@ -5,18 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from services.reactivation import reading, repository
+from services.reactivation import repository
 from services.reactivation.announcements import messages
 from services.reactivation.domain.cases import Terms, fold_cases
 from services.reactivation.domain.changes import Change, changes
-from services.reactivation.reading import ORDER_COMPLETED
+from services.reactivation.reading import Announcement
 from services.reactivation.repository import LapseRow, PurchaseRow, Withdrawal
 from shared import outbox
 from shared.batch import Batch, Incoming, Portion
 from shared.consumer import Reader
 from shared.db import Tx
-from shared.errors import Poison
-from shared.topics import PHASE_TRANSITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,10 @@ class CaseWork:
         self._timers_per_batch: Final = timers_per_batch
 
     async def prepare(self, batch: Batch) -> Work:
-        """Read the records; find whose deadlines are due, as many as one transaction takes."""
+        """Gather what the records say; find whose deadlines are due, as many as one transaction takes."""
         work = Work()
         for portion, incoming in batch.events():
-            try:
-                _take(work, portion, incoming)
-            except Poison as poison:
-                portion.reject(incoming, poison.reason, poison.detail)
+            _take(work, portion, incoming)
         await batch.settled()
         await self._add_due(work, batch)
         return work
@@ -93,18 +88,13 @@ async def recompute(tx: Tx, moments: Mapping[str, Moment], terms: Terms) -> None
 
 
 def _take(work: Work, portion: Portion, incoming: Incoming) -> None:
-    event = incoming.event
-    if incoming.topic == PHASE_TRANSITIONS:
-        lapses, withdrawals = reading.announcement(event)
-        work.lapses += lapses
-        work.withdrawals += withdrawals
-        if not lapses and not withdrawals:
-            return
-    elif event.type == ORDER_COMPLETED:
-        work.purchases.append(reading.purchase(event))
+    said = incoming.content
+    if isinstance(said, Announcement):
+        work.lapses += said.lapses
+        work.withdrawals += said.withdrawals
     else:
-        return
-    work.moments.setdefault(event.subject, _moment(portion))
+        work.purchases.append(said)
+    work.moments.setdefault(incoming.event.subject, _moment(portion))
 
 
 def _moment(portion: Portion) -> Moment:

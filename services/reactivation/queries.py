@@ -79,10 +79,5 @@ async def counts(pool: Pool) -> tuple[datetime, dict[str, int], dict[str, int]]:
     return as_of or DAWN, cases, offers
 
 
-async def ping(pool: Pool) -> None:
-    """Raises what keeps the database from answering."""
-    await pool.execute("SELECT clock FROM owner LIMIT 1")
-
-
 def _standing(row: asyncpg.Record | None) -> Standing | None:
     return Standing(case_of(row), row["partition"], row["clock"] or DAWN) if row else None

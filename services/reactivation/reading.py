@@ -1,7 +1,7 @@
 """From records to rows: the few fields of orders and transitions that win-back looks at."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -12,6 +12,7 @@ from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
 from shared.ids import narrow
+from shared.topics import PHASE_TRANSITIONS
 
 ORDER_COMPLETED: Final = "order.completed"
 LAPSED: Final = frozenset({"inactive", "former"})
@@ -25,6 +26,21 @@ class _Order(msgspec.Struct, frozen=True):
 _order: Final = msgspec.json.Decoder(_Order)
 
 
+class Announcement(NamedTuple):
+    """What a record of phase-transitions adds and voids."""
+
+    lapses: list[LapseRow]
+    withdrawals: list[Withdrawal]
+
+
+def read(topic: str, event: Envelope) -> PurchaseRow | Announcement | None:
+    """What a record says to win-back; None if nothing. Raises Poison("invalid_data") or Poison("undecodable")."""
+    if topic == PHASE_TRANSITIONS:
+        found = announcement(event)
+        return found if found.lapses or found.withdrawals else None
+    return purchase(event) if event.type == ORDER_COMPLETED else None
+
+
 def purchase(event: Envelope) -> PurchaseRow:
     """An order.completed as it is kept. Raises Poison("invalid_data")."""
     try:
@@ -36,13 +52,13 @@ def purchase(event: Envelope) -> PurchaseRow:
     return PurchaseRow(event.subject, narrow(f"{event.source}\x1f{event.id}"), event.time, order.order_id, known)
 
 
-def announcement(event: Envelope) -> tuple[list[LapseRow], list[Withdrawal]]:
-    """What a record of phase-transitions adds and voids. Raises Poison("undecodable")."""
+def announcement(event: Envelope) -> Announcement:
+    """A transition or a correction of transitions. Raises Poison("undecodable")."""
     found = transitions.decode(event)
     if isinstance(found, Correction):
         voided = [Withdrawal(event.subject, version, found.version) for version in found.withdrawn]
-        return _lapses(event.subject, found.added), voided
-    return (_lapses(event.subject, (found,)), []) if found else ([], [])
+        return Announcement(_lapses(event.subject, found.added), voided)
+    return Announcement(_lapses(event.subject, (found,)) if found else [], [])
 
 
 def _lapses(customer: str, found: Iterable[Transition]) -> list[LapseRow]:

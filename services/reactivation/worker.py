@@ -1,9 +1,10 @@
-"""The worker process of reactivation."""
+"""The worker process of reactivation: `python -m services.reactivation.worker`."""
 
 from collections.abc import Callable
 from typing import Final
 
 from services.reactivation.apply import CaseWork
+from services.reactivation.reading import read
 from services.reactivation.settings import ReactivationSettings
 from shared.consumer import Reader, Subscription
 from shared.process import run_worker
@@ -14,6 +15,7 @@ SUBSCRIPTION: Final = Subscription(
     service=REACTIVATION,
     topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
     tick_topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
+    read=read,
 )
 
 

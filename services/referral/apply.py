@@ -13,7 +13,7 @@ from services.referral.messages import Announcer
 from services.referral.repository import Member
 from services.referral.settings import ReferralSettings
 from services.referral.settling import settle
-from shared import outbox
+from shared import metrics, outbox
 from shared.batch import Batch, Portion
 from shared.clock import DAWN
 from shared.consumer import Reader
@@ -39,6 +39,7 @@ class Referral:
             for number, due in found.items():
                 ticking[number].unfinished = len(due) > self._limit
                 work.due |= dict.fromkeys(due[: self._limit], ticking[number].tick or DAWN)
+            metrics.DEADLINES_FIRED.inc(len(work.due))
         work.clocks = {number: portion.clock_move().clock for number, portion in batch.portions.items()}
         return work
 

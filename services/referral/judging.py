@@ -15,6 +15,7 @@ from services.referral.domain.rewards import Facts
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
 from services.referral.repository import Claim
+from shared import metrics
 from shared.db import Tx
 from shared.outbox import Message
 
@@ -69,6 +70,7 @@ def _judge(
         verdicts = judge(referee, touches, events)
         return verdicts, determine(referee, touches, events, verdicts)
     except Exception as error:
+        metrics.PARKED.inc()
         log.exception("customer.parked", claims=len(claims))
         parked[referee] = repr(error)
         return None

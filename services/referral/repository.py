@@ -45,7 +45,7 @@ def columns(rows: Iterable[Sequence[Any]], width: int) -> list[list[Any]]:
 
 _MEET: Final = "INSERT INTO member (customer) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 _LOCK: Final = """
-SELECT customer, has_claims, parked FROM member WHERE customer = ANY($1::text[]) ORDER BY customer
+SELECT customer, has_claims, parked FROM member WHERE customer = ANY($1::text[]) ORDER BY customer FOR UPDATE
 """
 _PARK: Final = """
 UPDATE member AS m SET parked = p.reason FROM unnest($1::text[], $2::text[]) AS p(customer, reason)

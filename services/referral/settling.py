@@ -12,6 +12,7 @@ from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
+from shared import metrics
 from shared.db import Tx
 from shared.outbox import Message
 
@@ -98,6 +99,7 @@ def _settle(
         new = plan(after.book, posted, wanted, currency, now=as_of)
         messages = list(_announcements(before, after, stands, announcer, as_of))
     except Exception as error:
+        metrics.PARKED.inc()
         log.exception("customer.parked", claim=str(after.book.claim_id))
         settled.parked[after.book.customer] = repr(error)
         settled.rewards.append(_postponed(after))

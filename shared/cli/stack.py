@@ -23,7 +23,7 @@ from shared.local.settings import LocalSettings
 from shared.local.stack import READY_S, Options, is_ready, open_stack
 from shared.local.state import DEFAULT_PORT_BASE, Home, StackState
 from shared.quiescence import Standing, standings
-from shared.services import PROCESSES
+from shared.services import POLICY_CHECK, PROCESSES
 
 Work: TypeAlias = Callable[[StackState, str], Awaitable[None]]
 
@@ -82,7 +82,18 @@ def _options(place: Home, port_base: int | None, *, clock: ClockMode, policy: Pa
     return Options(clock=clock, port_base=base, policy=policy, fresh=fresh)
 
 
+def _check_policy(policy: Path | None) -> None:
+    """Raises Misconfigured naming every wrong field, before anything is started or emptied."""
+    if policy is None:
+        return
+    command = [sys.executable, "-m", POLICY_CHECK, str(policy)]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if checked.returncode:
+        raise Misconfigured(checked.stderr.strip())
+
+
 async def _serve(place: Home, options: Options, *, work: Work | None, stay: bool) -> None:
+    await asyncio.to_thread(_check_policy, options.policy)
     async with open_stack(place, options, say=say) as state:
         key = place.api_key(LocalSettings().key)
         _show_addresses(state, key)
@@ -105,6 +116,7 @@ def _show_addresses(state: StackState, key: str) -> None:
 
 
 async def _detached(place: Home, options: Options) -> None:
+    await asyncio.to_thread(_check_policy, options.policy)
     if place.is_running():
         raise Misconfigured(f"a stack is already running in {place.path}")
     log = place.logs / "supervisor.log"
@@ -144,10 +156,12 @@ async def _status(place: Home) -> None:
     async with httpx.AsyncClient(timeout=5) as client:
         ready = await asyncio.gather(*(is_ready(client, url) for url in state.urls.values()))
     standing = await standings(state.kafka_bootstrap, state.database_url)
-    table = Table("Process", "Pid", "Ready")
+    table = Table()
+    for name in ("Process", "Pid", "Ready"):
+        table.add_column(name, no_wrap=True)
     table.add_column("Address", overflow="fold")
-    table.add_column("Behind", justify="right")
-    table.add_column("Unpublished", justify="right")
+    table.add_column("Behind", justify="right", no_wrap=True)
+    table.add_column("Unpublished", justify="right", no_wrap=True)
     for (name, url), answer in zip(state.urls.items(), ready, strict=True):
         worker = standing.get(name.removesuffix("-worker")) if name.endswith("-worker") else None
         table.add_row(name, _pid(state, name), "yes" if answer else "no", url, *_lag(worker))

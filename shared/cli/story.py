@@ -118,9 +118,8 @@ def _show(told: Outcome) -> None:
     for referee in REFEREES:
         table.add_row(referee.customer, _deed(referee), *_sums(told.balances[referee.customer]))
     table.add_section()
-    became = (
-        f"recommended all three with {told.code}: phase {told.recommender['phase']} since {told.recommender['since']}"
-    )
+    phase, since = told.recommender["phase"], told.recommender["since"][:10]
+    became = f"recommended all three with {told.code}: {phase} since {since}"
     table.add_row(RECOMMENDER, became, *_sums(told.balances[RECOMMENDER]), style="bold")
     show("Referral: three customers order for the first time, with a friend's code", table)
     say(

@@ -16,9 +16,9 @@ from shared.events.envelope import Envelope
 from shared.instants import render
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.builders import day, event
-from tests.pipeline import publish, published, running, settled
+from tests.pipeline import publish, published, rows, running, settled
 from tests.stack import Stack
-from tests.support import PARTITIONS
+from tests.support import PARTITIONS, eventually
 
 Json = dict[str, Any]
 
@@ -75,7 +75,13 @@ async def worker(stack: Stack, database: str, **more: Any) -> AsyncIterator[None
     """The worker, until the block ends."""
     config = settings(stack, database, **more)
     async with running(SUBSCRIPTION, config, handler(config)):
+        await eventually(lambda: _owns_everything(database), what="the worker has its partitions")
         yield
+
+
+async def _owns_everything(database: str) -> bool:
+    found = await rows(database, "SELECT count(*) AS n FROM reactivation.checkpoint")
+    return bool(found[0]["n"] == len(SUBSCRIPTION.topics) * PARTITIONS)
 
 
 async def run(stack: Stack, database: str, **more: Any) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -68,6 +68,16 @@ async def publish_bytes(
         await producer.flush()
     finally:
         await producer.stop()
+
+
+@asynccontextmanager
+async def administration(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
 
 
 def on(partition: int, name: str) -> str:
@@ -181,7 +191,7 @@ async def test_a_checkpoint_before_the_beginning_of_the_log_stops_the_worker_too
     async with worker(stack, database):
         await settled(stack, database, "lifecycle")
     await publish_bytes(stack, 2, [encode(order(on(2, "ada"), n)) for n in range(3)])
-    async with AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap) as admin:
+    async with administration(stack) as admin:
         await admin.delete_records({TopicPartition(CUSTOMER_EVENTS, 2): RecordsToDelete(before_offset=2)})
     reason = await refusal(stack, database)
     assert "checkpoint 0 of customer-events.v1 2 lies outside the log (2 … 3)" in reason
@@ -235,7 +245,7 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
 async def keep_times_of_senders(stack: Stack) -> None:
     """Only so can a test write a log that is older than itself; the topics are made anew afterwards."""
     config = {**CONFIG, "message.timestamp.type": "CreateTime"}
-    async with AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap) as admin:
+    async with administration(stack) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, CUSTOMER_EVENTS, configs=config)])
 
 
@@ -254,9 +264,6 @@ async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(
         await publish(stack.bootstrap, [order(regular, -40), control("import.finished", 30), tick(60)])
         await settled(stack, database, "lifecycle")
     assert await history(database, regular) == [
-        ("first_purchase", day(-100), False, False),
-        ("silence_begins", day(-10), False, True),
-    ] or await history(database, regular) == [
         ("first_purchase", day(-100), False, False),
         ("silence_begins", day(50), False, False),
     ]

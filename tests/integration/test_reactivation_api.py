@@ -186,10 +186,11 @@ async def test_the_till_and_the_worker_change_the_same_cases_at_once_and_each_is
     for name, code in codes.items():
         await at_the_till(client, code, "reserve", name, f"{name}-o1")
     async with worker(stack, database, batch_records=5):
-        _, *answers = await asyncio.gather(
-            send(stack, events=[order(name, 351, id=f"{name}-o1", coupon=code) for name, code in codes.items()]),
-            *(at_the_till(client, code, "confirm", name, f"{name}-o1") for name, code in codes.items()),
+        confirming = asyncio.gather(
+            *(at_the_till(client, code, "confirm", name, f"{name}-o1") for name, code in codes.items())
         )
+        await send(stack, events=[order(name, 351, id=f"{name}-o1", coupon=code) for name, code in codes.items()])
+        answers = await confirming
         await settled(stack, database, "reactivation")
     assert {(answer.status_code, answer.json()["case_state"]) for answer in answers} == {(200, "won_back")}
     told = Counter((each.subject, each.type) for each in await published(stack.bootstrap, WINBACK_EVENTS))

@@ -15,7 +15,7 @@ from services.reactivation import repository
 from services.reactivation.apply import CaseWork
 from services.reactivation.domain.cases import Case, History, Lapse, Order, State, Terms, case_id, fold_cases
 from services.reactivation.domain.codes import code_of
-from services.reactivation.reading import purchase
+from services.reactivation.reading import purchase, read
 from shared import db
 from shared.batch import Batch, Incoming, Portion
 from shared.events.envelope import decode
@@ -99,7 +99,10 @@ def batch(steps: Sequence[Step], clock: datetime, tick: datetime | None) -> Batc
     portion = Portion(0, 1, clock, tick=tick)
     for topic, record in steps:
         value = encode(record)
-        portion.events.append(Incoming(topic, 0, 0, value, decode(value)))
+        event = decode(value)
+        content = read(topic, event)
+        if content is not None:
+            portion.events.append(Incoming(topic, 0, 0, value, event, content))
     return Batch({0: portion})
 
 

@@ -1,0 +1,64 @@
+"""`make bench`: speed and memory, as JSON lines; ratios to a reference loop on the same broker and database.
+
+The reference loop is a bare consumer with the same durability promise; STAMMKUNDE_REFERENCE_LOOP names the script
+(called with BOOTSTRAP DSN EVENTS CUSTOMERS BATCH). Without it only our own figures are printed.
+"""
+
+import asyncio
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.stack import open_stack
+
+EVENTS, CUSTOMERS, BATCH, ROUNDS = 200_000, 20_000, 2_000, 3
+REFERENCE = Path(os.environ.get("STAMMKUNDE_REFERENCE_LOOP", "../shared/bench/reference_loop.py"))
+
+
+async def run(*command: str) -> list[dict[str, Any]]:
+    """The JSON lines that a command prints; its other output goes to standard error."""
+    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
+
+
+def show(figures: dict[str, Any]) -> None:
+    """One JSON line, at once."""
+    print(json.dumps(figures), flush=True)
+
+
+async def lifecycle(bootstrap: str, url: str) -> None:
+    """Lifecycle's worker and the reference loop in turns, from empty tables."""
+    ours, reference = list[float](), list[float]()
+    for number in range(ROUNDS):
+        if REFERENCE.exists():
+            (found,) = await run(str(REFERENCE), bootstrap, url, str(EVENTS), str(CUSTOMERS), str(BATCH))
+            reference.append(found["events_per_s"])
+            show({"round": number + 1, "reference": found})
+        (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(CUSTOMERS))
+        ours.append(found["events_per_s"])
+        show({"round": number + 1, "lifecycle": found})
+    figures: dict[str, Any] = {"lifecycle_events_per_s": statistics.median(ours)}
+    if reference:
+        figures["reference_events_per_s"] = statistics.median(reference)
+        figures["lifecycle_ratio_to_reference"] = round(statistics.median(ours) / statistics.median(reference), 2)
+    show(figures)
+
+
+async def main() -> None:
+    """Everything, one after the other."""
+    async with open_stack() as stack:
+        await lifecycle(stack.bootstrap, stack.database_url)
+        for line in await run("-m", "tests.bench.ingest", stack.bootstrap):
+            show(line)
+        for line in await run("-m", "tests.bench.latency", stack.bootstrap, stack.database_url):
+            show(line)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
