@@ -272,8 +272,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 log.warning("survey.failed", error=repr(error))
 
     async def _survey(self, survey: "Survey") -> None:
-        generation, asked = self._generation, now()
-        tps = [KafkaPartition(topic, p) for p, claim in self._claims.items() for topic in claim.checkpoints]
+        async with self._lock:  # never in the middle of a take-over: its partitions would seem to have no lag
+            generation, asked = self._generation, now()
+            tps = [KafkaPartition(topic, p) for p, claim in self._claims.items() for topic in claim.checkpoints]
         ends = await self._consumer.end_offsets(tps) if tps else {}
         async with self._lock:
             if generation != self._generation:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from services.lifecycle.settings import LifecycleSettings
 from shared import kafka
 from shared.clock import ClockMode
-from shared.consumer import Handler, Reader, Subscription, consume
+from shared.consumer import Handler, Reader, Session, Subscription, consume
 from shared.events.envelope import Envelope, decode
 from shared.ids import partition_of
 from shared.quiescence import standings
@@ -51,12 +51,15 @@ async def publish(bootstrap: str, events: Iterable[dict[str, Any]], *, topic: st
 
 @asynccontextmanager
 async def running(
-    subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]
+    subscription: Subscription,
+    settings: Settings,
+    new_handler: Callable[[Reader], Handler[Any]],
+    watch: Callable[[Session], None] = lambda _: None,
 ) -> AsyncIterator[None]:
     """A worker's loop in this process, until the block ends."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(consume(subscription, settings, new_handler, stop))
+        group.create_task(consume(subscription, settings, new_handler, stop, watch))
         try:
             yield
         finally:

@@ -69,7 +69,7 @@ HAVING bool_or(withdrawn IS NULL) AND NOT bool_and(historical)
 """
 _PURCHASES: Final = """
 SELECT p.customer, p.time, p.order_id, p.coupon, p.event_key
-FROM (SELECT customer, min(occurred_at) AS first FROM lapse WHERE customer = ANY($1::text[]) GROUP BY customer) AS l
+FROM unnest($1::text[], $2::timestamptz[]) AS l(customer, first)
 JOIN purchase AS p ON p.customer = l.customer AND p.time >= l.first
 """
 CASE_COLUMNS: Final = """
@@ -157,7 +157,8 @@ async def load(tx: Tx, customers: Collection[str]) -> list[History]:
     cases: dict[str, dict[UUID, Case]] = {name: {} for name in names}
     for row in await tx.fetch(_LAPSES, names):
         lapses[row["customer"]].append(Lapse(row["occurred_at"], row["rule"], row["phase"]))
-    for row in await tx.fetch(_PURCHASES, names):
+    first = {name: min(lapse.occurred_at for lapse in found) for name, found in lapses.items() if found}
+    for row in await tx.fetch(_PURCHASES, list(first), list(first.values())):
         orders[row["customer"]].append(Order(row["time"], row["order_id"], row["coupon"], row["event_key"]))
     for row in await tx.fetch(_CASES, names):
         cases[row["customer"]][row["id"]] = case_of(row)

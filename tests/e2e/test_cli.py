@@ -1,55 +1,36 @@
-"""The command line against a whole stack of its own: up, replay, reads, a crash of the supervisor, down."""
+"""The command line against a whole system of its own: up, replay, reads, operations, a crash, down."""
 
 import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from shared.local.ports import Ports
-from tests.stack import new_home
-
-SERVICES = 4
+from tests.e2e.system import open_system, query, stammkunde, state
 
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
-    """The home of a stack in log time, started in the background."""
-    folder = new_home()
-    ports = Ports(folder)
-    base = next(p for p in (ports.take(f"base-{n}") for n in range(50)) if p + SERVICES <= 32_000)
-    ports.release()
-    started = stammkunde("up", folder, "--clock", "log", "--detach", "--port-base", str(base))
-    try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        yield folder
-    finally:
-        stammkunde("down", folder)
-        shutil.rmtree(folder, ignore_errors=True)
+    """The home of a system in log time, started in the background."""
+    with open_system() as running:
+        yield running
 
 
-def stammkunde(command: str, home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run one command; servers that the environment names are not this stack's."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "shared.cli.main", command, *arguments, "--home", str(home)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=180,
-        env=env,
-    )
+EVENTS = "customer-events.v1"
 
 
-def state(home: Path) -> Any:
-    return json.loads((home / "stack.json").read_text())
+def occupied(home: Path) -> int:
+    """The partition of the one customer."""
+    ((partition,),) = query(home, "SELECT partition FROM lifecycle.customer")
+    return int(partition)
+
+
+def epoch(home: Path, partition: int) -> int:
+    ((number,),) = query(home, f"SELECT epoch FROM lifecycle.owner WHERE partition = {partition}")
+    return int(number)
 
 
 def order(number: int, time: str) -> str:
@@ -85,6 +66,53 @@ def test_a_second_stack_in_the_same_home_is_refused(home: Path) -> None:
     again = stammkunde("up", home, "--clock", "log")
     assert again.returncode == 1
     assert "already running" in again.stderr
+
+
+def test_checkpoints_show_how_far_every_service_is(home: Path) -> None:
+    rows = json.loads(stammkunde("checkpoints", home, "--json").stdout)
+    assert {row["service"] for row in rows} == {"lifecycle", "reactivation", "referral"}
+    assert sum(row["lag"] for row in rows) == 0
+    ticked = {row["ticked"] for row in rows if row["topic"] == EVENTS}
+    assert ticked == {"2024-05-02T00:00:00Z"}
+    assert "customer-events.v1" in stammkunde("checkpoints", home, "--service", "lifecycle").stdout
+
+
+def test_a_checkpoint_is_reset_only_on_confirmation_and_inside_the_log(home: Path) -> None:
+    number = str(occupied(home))
+    asked = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, number, "--to", "beginning")
+    assert asked.returncode == 1
+    assert "records are applied again" in asked.stdout
+    assert "--yes" in asked.stdout
+
+    beyond = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, number, "--to", "1000000", "--yes")
+    assert beyond.returncode == 1
+    assert "an offset from 0 to" in beyond.stderr
+
+
+def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(home: Path, tmp_path: Path) -> None:
+    number = occupied(home)
+    before, history = epoch(home, number), query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version")
+    reset = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, str(number), "--to", "beginning", "--yes")
+    assert reset.returncode == 0, reset.stdout + reset.stderr
+
+    nothing = tmp_path / "empty.ndjson"
+    nothing.touch()
+    settled = stammkunde("replay", home, str(nothing))
+    assert settled.returncode == 0, settled.stdout + settled.stderr
+    assert epoch(home, number) >= before + 2
+    assert query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version") == history
+
+
+def test_a_brake_is_released_once(home: Path) -> None:
+    query(home, "UPDATE referral.checkpoint SET braked = 'too many dead letters' WHERE partition = 5 RETURNING 1")
+    rows = json.loads(stammkunde("checkpoints", home, "--service", "referral", "--json").stdout)
+    assert {row["braked"] for row in rows if row["partition"] == 5} == {"too many dead letters"}
+    assert "Paused because" in stammkunde("checkpoints", home, "--service", "referral").stdout
+    released = stammkunde("resume", home, EVENTS, "5")
+    assert (released.returncode, released.stdout.strip()) == (0, f"referral: {EVENTS} 5 goes on")
+    again = stammkunde("resume", home, EVENTS, "5")
+    assert (again.returncode, again.stdout.strip()) == (1, f"{EVENTS} 5 was not paused")
+    query(home, "UPDATE referral.checkpoint SET braked = NULL RETURNING 1")
 
 
 def test_after_a_kill_of_the_supervisor_the_next_start_recovers_everything(home: Path) -> None:

@@ -67,6 +67,7 @@ def end_at(point: str, nth: int, how: signal.Signals) -> None:
 
 def without(guard: str) -> None:
     """Remove a guard, to see the test fail."""
+
     async def nothing(*_: Any) -> None:
         return
 
@@ -78,7 +79,7 @@ def without(guard: str) -> None:
         db.transaction = no_transaction
     elif guard == "epoch":
         ownership.lock = nothing  # type: ignore[assignment]
-        ownership._ADVANCE = ownership._ADVANCE.replace("AND c.next_offset = a.expected", "")  # type: ignore[misc]  # noqa: SLF001
+        ownership._ADVANCE = ownership._ADVANCE.replace("AND c.next_offset = a.expected", "")  # type: ignore[misc]
     elif guard == "dedupe":
         _without_dedupe()
     elif guard == "outbox":
@@ -89,33 +90,41 @@ def without(guard: str) -> None:
 
 def _without_dedupe() -> None:
     """Every record counts, whether it is known or not; ids are made unique so that the tables do not refuse."""
-    original, counter = Intake._take, iter(range(10**9))  # noqa: SLF001
+    original, counter = Intake._take, iter(range(10**9))
 
-    def take(self: Intake, record: Any, portion: Any, checkpoint: Any) -> None:
+    def take(self: Intake, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
         before = len(portion.events)
-        original(self, record, portion, checkpoint)
+        stop = original(self, record, portion, checkpoint, brake)
         for n in range(before, len(portion.events)):
             content = portion.events[n].content
             salted = type(content)(
-                content.time, content.source, f"{content.id}-{next(counter)}", content.kind, content.order, content.margin
+                content.time,
+                content.source,
+                f"{content.id}-{next(counter)}",
+                content.kind,
+                content.order,
+                content.margin,
             )
             event = portion.events[n].event
-            renamed = type(event)(id=salted.id, source=event.source, type=event.type, subject=event.subject, time=event.time)
+            renamed = type(event)(
+                id=salted.id, source=event.source, type=event.type, subject=event.subject, time=event.time
+            )
             portion.events[n] = portion.events[n]._replace(event=renamed, content=salted)
+        return stop
 
-    Intake._take = take  # type: ignore[method-assign]  # noqa: SLF001
+    Intake._take = take  # type: ignore[method-assign]
 
 
 def _without_outbox() -> None:
     """Publish what the transaction announced straight from memory, and never from the table."""
-    original = Relay._send  # noqa: SLF001
+    original = Relay._send
 
     async def forgetful(self: Relay, rows: Any) -> None:
         if self.__dict__.setdefault("rows_of_this_process", False) or rows[0]["seq"] == 1:
             await original(self, rows)
         self.__dict__["rows_of_this_process"] = True
 
-    Relay._send = forgetful  # type: ignore[method-assign]  # noqa: SLF001
+    Relay._send = forgetful  # type: ignore[method-assign]
 
 
 def main() -> None:

@@ -120,7 +120,7 @@ def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want
         return None if event.id == "skip" else event
 
     made = intake()
-    made._service_read = picky  # type: ignore[misc]  # noqa: SLF001
+    made._service_read = picky  # type: ignore[misc]
     made.add(records(order(CUSTOMER, 0, id="bad"), order(CUSTOMER, 1, id="skip"), order(CUSTOMER, 2, id="good")))
     batch = made.next_batch()
     assert [letter.reason for letter in batch.portions[0].dead] == ["invalid_data"]

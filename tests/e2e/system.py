@@ -1,0 +1,90 @@
+"""A whole system in a home of its own, started and asked the way a person does it: by command line and HTTP."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+
+from shared.local.ports import Ports
+from tests.stack import new_home
+
+SERVICES: Final = 4
+PATIENCE_S: Final = 400
+_HISTORIES: Final = """
+SELECT customer, array_agg((position, from_phase, to_phase, rule, occurred_at) ORDER BY position) AS moves
+FROM lifecycle.transition WHERE withdrawn IS NULL GROUP BY customer
+"""
+
+
+def stammkunde(command: str, home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run one command; servers that the environment names are not this stack's."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "shared.cli.main", *command.split(), *arguments, "--home", str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+        env=env | {"COLUMNS": "100"},
+    )
+
+
+@contextmanager
+def open_system(*options: str) -> Iterator[Path]:
+    """The home of a system in log time that runs in the background."""
+    home = new_home()
+    try:
+        started = stammkunde("up", home, "--clock", "log", "--detach", "--port-base", str(free_base(home)), *options)
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield home
+    finally:
+        stammkunde("down", home)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def free_base(home: Path) -> int:
+    """A port with room for the four APIs."""
+    ports = Ports(home)
+    base = next(p for p in (ports.take(f"base-{n}") for n in range(50)) if p + SERVICES <= 32_000)
+    ports.release()
+    return base
+
+
+def state(home: Path) -> Any:
+    """What stack.json says."""
+    return json.loads((home / "stack.json").read_text())
+
+
+def get(home: Path, service: str, path: str, **query: str) -> Any:
+    """What a service's API answers."""
+    headers = {"authorization": f"Bearer {(home / 'api-key').read_text().strip()}"}
+    answer = httpx.get(state(home)["urls"][service] + path, params=query, headers=headers, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def query(home: Path, statement: str) -> list[Any]:
+    """Rows of the system's database, read as its superuser."""
+
+    async def read() -> list[Any]:
+        connection = await asyncpg.connect(state(home)["database_url"])
+        try:
+            return list(await connection.fetch(statement))
+        finally:
+            await connection.close()
+
+    return asyncio.run(read())
+
+
+def histories(home: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """The current history of every customer, as lifecycle's table has it."""
+    return {row["customer"]: list(row["moves"]) for row in query(home, _HISTORIES)}

@@ -1,0 +1,51 @@
+"""Lifecycle's worker for tests of the loop: started in this process, and what it left in the database."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from services.lifecycle.apply import Lifecycle
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.worker import SUBSCRIPTION
+from shared.consumer import Session
+from shared.ids import partition_of
+from tests.pipeline import rows, running, worker_settings
+from tests.stack import Stack
+from tests.support import PARTITIONS
+
+POLICY: Final = Policy(act_within_days=1000)
+
+
+def worker(
+    stack: Stack, database: str, *, watch: Callable[[Session], None] = lambda _: None, **settings: Any
+) -> AbstractAsyncContextManager[None]:
+    """Runs until the block ends; `watch` is told of every session it holds."""
+    config = worker_settings(stack, database, **settings)
+    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, POLICY), watch)
+
+
+def on(partition: int, name: str) -> str:
+    """A customer of a partition."""
+    return next(c for c in (f"{name}-{n}" for n in range(1000)) if partition_of(c, PARTITIONS) == partition)
+
+
+async def orders_of(database: str, customer: str) -> int | None:
+    found = await rows(
+        database,
+        "SELECT (convert_from(state, 'UTF8')::jsonb ->> 'orders')::int AS n"
+        " FROM lifecycle.customer WHERE customer = $1",
+        customer,
+    )
+    return found[0]["n"] if found else None
+
+
+async def history(database: str, customer: str) -> list[tuple[Any, ...]]:
+    """Rule, instant, whether withdrawn, whether historical of every transition ever recorded."""
+    found = await rows(
+        database,
+        "SELECT rule, occurred_at, withdrawn IS NOT NULL AS void,"
+        " (convert_from(body, 'UTF8')::jsonb ->> 'historical')::boolean AS historical"
+        " FROM lifecycle.transition WHERE customer = $1 ORDER BY version, position",
+        customer,
+    )
+    return [tuple(row) for row in found]

@@ -1,0 +1,129 @@
+"""The relay on real Kafka and PostgreSQL: whoever writes to the outbox, and whoever owns the partition meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from shared import db, outbox
+from shared.consumer import Session
+from shared.events.envelope import Envelope, encode
+from shared.outbox import Message
+from shared.topics import WINBACK_EVENTS
+from tests.builders import day, order
+from tests.integration.lifecycle import on, orders_of, worker
+from tests.pipeline import by_partition, publish, rows, settled
+from tests.stack import Stack
+from tests.support import eventually
+
+PLACE = 5
+
+
+def message(writer: str, number: int) -> Message:
+    """Lifecycle does not read this topic, so it carries what a test likes."""
+    event = Envelope(id=f"{number}", source=f"/{writer}", type="test.written", subject=on(PLACE, "ada"), time=day(0))
+    return Message(PLACE, WINBACK_EVENTS, event.subject, encode(event))
+
+
+@asynccontextmanager
+async def connection(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    made = await db.connect(url, "lifecycle")
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def write(url: str, writer: str, *, transactions: int = 20, rows_each: int = 5) -> None:
+    async with connection(url) as mine:
+        for n in range(transactions):
+            async with db.transaction(mine) as tx:
+                await outbox.add(tx, [message(writer, n * rows_each + i) for i in range(rows_each)])
+
+
+async def seen(stack: Stack) -> list[tuple[str, int]]:
+    found = (await by_partition(stack.bootstrap, WINBACK_EVENTS))[PLACE]
+    return [(event.source, int(event.id)) for event in found]
+
+
+async def left(url: str) -> int:
+    (row,) = await rows(url, "SELECT count(*) AS n FROM lifecycle.outbox")
+    found: int = row["n"]
+    return found
+
+
+async def emptied(url: str) -> bool:
+    return not await left(url)
+
+
+async def epoch(url: str) -> int:
+    found = await rows(url, "SELECT epoch FROM lifecycle.owner WHERE partition = $1", PLACE)
+    return found[0]["epoch"] if found else 0
+
+
+async def test_rows_of_other_writers_are_published_once_and_each_writers_in_order(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank):
+        await eventually(lambda: epoch(blank))
+        await asyncio.gather(write(blank, "a"), write(blank, "b"))
+        await eventually(lambda: emptied(blank))
+    found = await seen(stack)
+    assert [n for source, n in found if source == "/a"] == list(range(100))
+    assert [n for source, n in found if source == "/b"] == list(range(100))
+
+
+async def test_a_row_that_is_committed_behind_later_ones_is_not_forgotten(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank), connection(blank) as slow:
+        await eventually(lambda: epoch(blank))
+        async with db.transaction(slow) as tx:
+            await outbox.add(tx, [message("slow", 0)])
+            await write(blank, "quick", transactions=1, rows_each=2)
+            await eventually(lambda: emptied(blank))
+        await eventually(lambda: emptied(blank))
+    assert await seen(stack) == [("/quick", 0), ("/quick", 1), ("/slow", 0)]
+
+
+async def test_what_a_dead_owner_left_is_published_by_the_next(stack: Stack, blank: str) -> None:
+    await write(blank, "api")
+    async with worker(stack, blank):
+        await settled(stack, blank, "lifecycle")
+    assert await seen(stack) == [("/api", n) for n in range(100)]
+
+
+async def test_a_relay_that_lost_its_partition_deletes_nothing_and_its_worker_joins_anew(
+    stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between reading the rows and deleting them somebody else became the owner."""
+    original, robbed = outbox.Relay._send, asyncio.Event()
+
+    async def send(self: outbox.Relay, found: list[asyncpg.Record]) -> None:
+        await original(self, found)
+        if not robbed.is_set():
+            await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
+            robbed.set()
+
+    monkeypatch.setattr(outbox.Relay, "_send", send)
+    sessions = list[Session]()
+    async with worker(stack, blank, watch=sessions.append):
+        await eventually(lambda: epoch(blank))
+        await write(blank, "api", transactions=1)
+        await eventually(robbed.is_set)
+        await eventually(lambda: emptied(blank))
+        assert await epoch(blank) == 3
+    assert len(sessions) == 2
+    assert await seen(stack) == [("/api", n) for n in range(5)] * 2, "repeated by the next owner, never lost"
+
+
+async def test_a_batch_that_lost_its_partition_leaves_no_trace_and_is_done_again(stack: Stack, blank: str) -> None:
+    ada, sessions = on(PLACE, "ada"), list[Session]()
+    async with worker(stack, blank, watch=sessions.append):
+        await publish(stack.bootstrap, [order(ada, 0)])
+        await settled(stack, blank, "lifecycle")
+        await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
+        await publish(stack.bootstrap, [order(ada, 1), order(ada, 2)])
+        await settled(stack, blank, "lifecycle")
+    assert await orders_of(blank, ada) == 3
+    assert (len(sessions), await epoch(blank)) == (2, 3)
+    found = await rows(blank, "SELECT rule FROM lifecycle.transition ORDER BY version")
+    assert [row["rule"] for row in found] == ["first_purchase", "habit_formed"]
