@@ -210,7 +210,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def _fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """What is there; while ticks hold some partitions' records back, the others' still come."""
         try:
-            fetched = await self._consumer.getmany(timeout_ms=200 if wait else 0, max_records=self._settings.batch_records)
+            fetched = await self._consumer.getmany(
+                timeout_ms=200 if wait else 0, max_records=self._settings.batch_records
+            )
         except NoOffsetForPartitionError:
             return []  # aiokafka looked for a committed offset just before we went to our checkpoint
         except OffsetOutOfRangeError as error:
@@ -250,6 +252,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._relay.wake()
         self._committed.update({(a.topic, a.partition): a.next_offset for a in advances})
         records = sum(len(portion.events) for portion in portions)
+        for move in advances:
+            metrics.RECORDS_APPLIED.labels(move.topic).inc(move.next_offset - move.expected)
         metrics.BATCH_RECORDS.observe(records)
         metrics.BATCH_SECONDS.observe(monotonic() - started)
         log.debug("batch.applied", records=records, seconds=round(monotonic() - started, 4))
@@ -309,7 +313,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         offsets, self._committed = self._committed, {}
         if offsets:
             try:
-                await self._consumer.commit({KafkaPartition(*tp): OffsetAndMetadata(n, "") for tp, n in offsets.items()})
+                await self._consumer.commit(
+                    {KafkaPartition(*tp): OffsetAndMetadata(n, "") for tp, n in offsets.items()}
+                )
             except KafkaError as error:
                 log.info("offsets.not_copied", error=repr(error))
 
@@ -328,12 +334,23 @@ class Survey:
         """Raises Retryable when nothing has moved for two minutes while there is lag and no brake."""
         offsets = {(t, p): c.next_offset for p, claim in claims.items() for t, c in claim.checkpoints.items()}
         braked = any(c.braked for claim in claims.values() for c in claim.checkpoints.values())
-        for tp, lag in lags.items():
-            metrics.RECORDS_BEHIND.labels(tp.topic, str(tp.partition)).set(lag)
+        _show(lags, claims)
         if offsets != self._offsets or braked or not any(lags.values()):
             self._offsets, self._moved = offsets, monotonic()
         elif monotonic() - self._moved > STALLED_S:
             raise Retryable("positions stand still while there is lag")
+
+
+def _show(lags: dict[KafkaPartition, int], claims: dict[int, Claim]) -> None:
+    for gauge in (metrics.RECORDS_BEHIND, metrics.EPOCH, metrics.CLOCK, metrics.BRAKED):
+        gauge.clear()  # a partition that moved on is another worker's to show
+    for tp, lag in lags.items():
+        metrics.RECORDS_BEHIND.labels(tp.topic, str(tp.partition)).set(lag)
+    for partition, claim in claims.items():
+        metrics.EPOCH.labels(str(partition)).set(claim.epoch)
+        metrics.CLOCK.labels(str(partition)).set(claim.clock.timestamp())
+        for topic, checkpoint in claim.checkpoints.items():
+            metrics.BRAKED.labels(topic, str(partition)).set(checkpoint.braked is not None)
 
 
 async def consume(

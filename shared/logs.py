@@ -9,7 +9,9 @@ import structlog
 def configure(service: str, *, fmt: str = "console", level: str = "info") -> None:
     """Set up structlog for this process; every line carries the service's name."""
     renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if fmt == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if fmt == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[

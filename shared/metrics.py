@@ -30,17 +30,16 @@ RECORDS_APPLIED: Final = Counter("stammkunde_records_applied", "Records committe
 RECORDS_BEHIND: Final = Gauge(
     "stammkunde_records_behind", "Records in the log behind this worker's checkpoint.", ["topic", "partition"]
 )
-RETRIES: Final = Counter("stammkunde_retries", "Batches rolled back and done again.", ["reason"])
+RETRIES: Final = Counter(
+    "stammkunde_retries", "Sessions ended by a transient failure (Retryable) or a lost partition (Fenced).", ["reason"]
+)
 EPOCH: Final = Gauge("stammkunde_owner_epoch", "Epoch under which this worker owns a partition.", ["partition"])
-FENCED: Final = Counter("stammkunde_fenced", "Transactions refused because another worker owns the partition.")
 CLOCK: Final = Gauge("stammkunde_clock_timestamp_seconds", "A partition's clock, in seconds since 1970.", ["partition"])
 
 DEAD_LETTERS: Final = Counter("stammkunde_dead_letters", "Records put aside.", ["reason"])
 BRAKED: Final = Gauge("stammkunde_braked", "1 while the dead-letter brake holds a partition.", ["topic", "partition"])
 PARKED: Final = Counter("stammkunde_customers_parked", "Customers set aside because folding them failed.")
 
-OUTBOX_SIZE: Final = Gauge("stammkunde_outbox_records", "Records waiting to be published.", ["partition"])
-OUTBOX_AGE: Final = Gauge("stammkunde_outbox_age_seconds", "Age of the oldest waiting record.", ["partition"])
 OUTBOX_PUBLISHED: Final = Counter("stammkunde_outbox_published", "Records published from the outbox.", ["topic"])
 
 TRANSITIONS: Final = Counter("stammkunde_transitions", "Transitions recorded.", ["rule"])

@@ -129,5 +129,3 @@ async def _upgrade(url: str, service: str) -> None:
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
-
-

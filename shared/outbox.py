@@ -1,6 +1,7 @@
 """The outbox: messages written in the transaction of the change they announce, and their relay to Kafka."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -10,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from shared import ownership
+from shared import metrics, ownership
 from shared.db import Tx, sorting_errors, transaction
 from shared.errors import Retryable
 
@@ -87,6 +88,8 @@ class Relay:
             if rows:
                 await self._send(rows)
                 await self._delete(rows, epochs)
+                for topic, count in Counter(row["topic"] for row in rows).items():
+                    metrics.OUTBOX_PUBLISHED.labels(topic).inc(count)
             return len(rows)
 
     async def _send(self, rows: Sequence[asyncpg.Record]) -> None:

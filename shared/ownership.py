@@ -128,7 +128,9 @@ async def take(tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
         for r in rows
     }
     for row in await tx.fetch(_READ, partitions):
-        claims[row["partition"]].checkpoints[row["topic"]] = Checkpoint(row["next_offset"], row["ticked"], row["braked"])
+        claims[row["partition"]].checkpoints[row["topic"]] = Checkpoint(
+            row["next_offset"], row["ticked"], row["braked"]
+        )
     return claims
 
 

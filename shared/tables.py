@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-
 IMPORT_BEGAN = "clock when the history import began; null once its deadlines have fired"
 
 

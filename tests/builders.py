@@ -27,7 +27,14 @@ def event(customer: str, kind: str, at: float | datetime, *, id: str | None = No
     }
 
 
-def order(customer: str, at: float | datetime, *, id: str | None = None, amount: int = 1000, **data: Any) -> dict[str, Any]:  # noqa: A002
+def order(
+    customer: str,
+    at: float | datetime,
+    *,
+    id: str | None = None,  # noqa: A002
+    amount: int = 1000,
+    **data: Any,
+) -> dict[str, Any]:
     """An order.completed; its order_id is the event's id."""
     made = event(customer, "order.completed", at, id=id)
     made["data"] = {"order_id": made["id"], "total": {"amount": amount, "currency": "EUR"}, **data}

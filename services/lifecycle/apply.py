@@ -27,8 +27,8 @@ from shared.events import envelope
 from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.ids import narrow
 from shared.outbox import Message
-from shared.turns import in_turns
 from shared.topics import PHASE_TRANSITIONS
+from shared.turns import in_turns
 
 log = structlog.get_logger()
 
@@ -282,6 +282,7 @@ class Lifecycle:
         await outbox.add(tx, work.recorder.messages + work.ticks)
         for rule, count in Counter(row.rule for row in work.recorder.rows).items():
             metrics.TRANSITIONS.labels(rule).inc(count)
+        metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by in work.recorder.withdrawn}))
 
 
 def _content(event: Envelope) -> tuple[str, datetime, object]:

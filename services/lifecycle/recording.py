@@ -112,6 +112,4 @@ def _kept(old: Sequence[Transition], new: Sequence[Move]) -> int:
 
 def _same(transition: Transition, move: Move) -> bool:
     """Are they equal in all that is a pure function of the events?"""
-    return all(
-        getattr(transition, name) == getattr(move, name) for name in _PURE if name != "historical"
-    )
+    return all(getattr(transition, name) == getattr(move, name) for name in _PURE if name != "historical")

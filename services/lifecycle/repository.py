@@ -85,7 +85,8 @@ SELECT customer, version, body FROM transition
 WHERE customer = ANY($1::text[]) AND withdrawn IS NULL ORDER BY customer, position
 """
 _DUE: Final = """
-SELECT t.customer, t.partition FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS d(partition, after, until)
+SELECT t.customer, t.partition
+FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS d(partition, after, until)
 CROSS JOIN LATERAL (
     SELECT customer, partition, due_at FROM timer
     WHERE timer.partition = d.partition AND timer.due_at > d.after AND timer.due_at <= d.until
@@ -177,9 +178,7 @@ async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:
         await tx.execute(_SAVE, *map(list, zip(*rows, strict=True)))
 
 
-async def add_transitions(
-    tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[tuple[str, int, int]]
-) -> None:
+async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[tuple[str, int, int]]) -> None:
     """Void what corrections withdraw (customer, version, version of the correction), then append."""
     if withdrawn:
         await tx.execute(_WITHDRAW, *map(list, zip(*withdrawn, strict=True)))

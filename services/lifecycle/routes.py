@@ -59,7 +59,9 @@ class Lifecycle:
         if found[2] is None:
             raise Problem(409, "not_parked", f"Customer {id} is not parked.")
         at = now()
-        request = Envelope(id=str(stable_id(RELEASED, id, at.isoformat())), source=SOURCE, type=RELEASED, subject=id, time=at)
+        request = Envelope(
+            id=str(stable_id(RELEASED, id, at.isoformat())), source=SOURCE, type=RELEASED, subject=id, time=at
+        )
         async with self.pool.acquire() as connection, transaction(connection) as tx:
             await outbox.add(tx, [Message(self.partition(id), CUSTOMER_EVENTS, id, encode(request))])
 
@@ -97,9 +99,7 @@ async def show_history(
 ) -> Page[TransitionView]:
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
-    rows = await repository.history_page(
-        service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1
-    )
+    rows = await repository.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not rows:
         await service.customer(customer)
     return Page[TransitionView].of(

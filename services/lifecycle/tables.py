@@ -48,9 +48,7 @@ transition = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the transition as published, as JSON"),
     sa.CheckConstraint(f"from_phase IN ({PHASES})", name="transition_from_phase"),
     sa.CheckConstraint(f"to_phase IN ({PHASES})", name="transition_to_phase"),
-    sa.Index(
-        "transition_current", "customer", "position", unique=True, postgresql_where=sa.text("withdrawn IS NULL")
-    ),
+    sa.Index("transition_current", "customer", "position", unique=True, postgresql_where=sa.text("withdrawn IS NULL")),
 )
 
 timer = sa.Table(

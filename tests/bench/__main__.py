@@ -36,7 +36,7 @@ async def lifecycle(bootstrap: str, url: str) -> None:
     """Lifecycle's worker and the reference loop in turns, from empty tables."""
     ours, reference = list[float](), list[float]()
     for number in range(ROUNDS):
-        if REFERENCE.exists():
+        if await asyncio.to_thread(REFERENCE.exists):
             (found,) = await run(str(REFERENCE), bootstrap, url, str(EVENTS), str(CUSTOMERS), str(BATCH))
             reference.append(found["events_per_s"])
             show({"round": number + 1, "reference": found})

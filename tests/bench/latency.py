@@ -115,7 +115,12 @@ async def main(bootstrap: str, admin_url: str, seconds: float) -> None:
         listener.cancel()
     waits = sorted((seen[customer] - at) * 1000 for customer, at in sent.items())
     p50, p99 = statistics.median(waits), waits[int(len(waits) * 0.99) - 1]
-    figures = {"events_per_s": RATE, "events": len(waits), "latency_p50_ms": round(p50, 1), "latency_p99_ms": round(p99, 1)}
+    figures = {
+        "events_per_s": RATE,
+        "events": len(waits),
+        "latency_p50_ms": round(p50, 1),
+        "latency_p99_ms": round(p99, 1),
+    }
     print(json.dumps(figures))
     print(json.dumps({"rss_mib": {**memory, **_servers()}}))
 
@@ -134,7 +139,7 @@ def _rss(pid: int) -> int:
 
 
 def _servers() -> dict[str, int]:
-    """Kafka's and PostgreSQL's memory, where they are children of the bench (PostgreSQL's shared pages count each time)."""
+    """The memory of Kafka and PostgreSQL, where they are the bench's children (shared pages count each time)."""
     found: dict[str, int] = {}
     for child in psutil.Process(os.getppid()).children():
         if child.name() in {"java", "postgres"}:

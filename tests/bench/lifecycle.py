@@ -25,7 +25,7 @@ from shared.consumer import consume
 from shared.ids import partition_of
 from shared.process import tune_memory
 from shared.topics import CUSTOMER_EVENTS
-from tests.support import make_database, renew_topics
+from tests.support import eventually, make_database, renew_topics
 
 PARTITIONS = 8
 
@@ -66,21 +66,27 @@ async def main(bootstrap: str, admin_url: str, events: int, customers: int) -> N
     await renew_topics(bootstrap, partitions=PARTITIONS)
     await publish(bootstrap, events, customers)
     settings = LifecycleSettings(
-        kafka_bootstrap=bootstrap, database_url=url, api_key=SecretStr("bench"), clock=ClockMode.LOG, partitions=PARTITIONS
+        kafka_bootstrap=bootstrap,
+        database_url=url,
+        api_key=SecretStr("bench"),
+        clock=ClockMode.LOG,
+        partitions=PARTITIONS,
     )
     stop, probe = asyncio.Event(), await asyncpg.connect(url)
     started = monotonic()
     async with asyncio.TaskGroup() as group:
-        group.create_task(
-            consume(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, Policy()), stop)
-        )
-        while not await _done(probe, events):
-            await asyncio.sleep(0.05)
+        group.create_task(consume(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, Policy()), stop))
+        await eventually(lambda: _done(probe, events), within_s=600)
         seconds = monotonic() - started
         stop.set()
     transitions = await probe.fetchval("SELECT count(*) FROM lifecycle.transition")
     await probe.close()
-    figures = {"events": events, "customers": customers, "seconds": round(seconds, 2), "events_per_s": round(events / seconds)}
+    figures = {
+        "events": events,
+        "customers": customers,
+        "seconds": round(seconds, 2),
+        "events_per_s": round(events / seconds),
+    }
     print(json.dumps({**figures, "transitions": transitions}))
 
 

@@ -80,7 +80,9 @@ async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
 def compare(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None:
     """Equal histories of all customers; names those that differ, with what differs first."""
     differing = {
-        customer: next(pair for pair in zip_longest(found.get(customer, []), expected.get(customer, [])) if pair[0] != pair[1])
+        customer: next(
+            pair for pair in zip_longest(found.get(customer, []), expected.get(customer, [])) if pair[0] != pair[1]
+        )
         for customer in sorted(found.keys() | expected.keys())
         if found.get(customer) != expected.get(customer)
     }

@@ -30,7 +30,9 @@ async def announced(stack: Stack, customer: str) -> list[Transition | Correction
     return [a for a in map(transitions.decode, found) if a is not None]
 
 
-async def test_a_life_from_first_contact_to_return_is_announced_with_exact_instants(stack: Stack, database: str) -> None:
+async def test_a_life_from_first_contact_to_return_is_announced_with_exact_instants(
+    stack: Stack, database: str
+) -> None:
     life = [
         event("ada", "customer.signed_up", 0), order("ada", 10), order("ada", 20), order("ada", 30),
         tick(31.5), tick(150), tick(211), order("ada", 220), tick(221),
@@ -76,7 +78,9 @@ async def test_the_same_event_twice_counts_once_and_a_conflicting_one_is_set_asi
     assert [row["reason"] for row in letters] == ["conflicting_duplicate", "conflicting_duplicate"]
 
 
-async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_moves(stack: Stack, database: str) -> None:
+async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_moves(
+    stack: Stack, database: str
+) -> None:
     crowd = [order(f"crowd-{n}", 500) for n in range(60)]
     await run(stack, database, [*crowd, tick(501), tick(800)], timers_per_batch=7)
     found = await rows(
@@ -84,5 +88,7 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_mo
         "SELECT rule, count(*) AS n FROM lifecycle.transition WHERE customer LIKE 'crowd-%' GROUP BY 1 ORDER BY 1",
     )
     assert [tuple(row) for row in found] == [("fell_silent", 60), ("first_purchase", 60), ("silence_begins", 60)]
-    ticks = await rows(database, "SELECT count(*) AS n FROM lifecycle.timer WHERE due_at <= (SELECT min(clock) FROM lifecycle.owner)")
+    ticks = await rows(
+        database, "SELECT count(*) AS n FROM lifecycle.timer WHERE due_at <= (SELECT min(clock) FROM lifecycle.owner)"
+    )
     assert ticks[0]["n"] == 0

@@ -30,7 +30,9 @@ VIOLATIONS: Final = {
     "only shared has a Kafka client": ("services/ingest/apply.py", "import aiokafka"),
     "only repositories and tables know the database driver": ("services/referral/routes.py", "import asyncpg"),
     "only the edge knows the web framework": ("services/reactivation/apply.py", "import fastapi"),
-    "the edge of ingest knows the core, never the other way": ("services/ingest/schemas.py", "import services.ingest.apply"),
+    "the edge of ingest knows the core, never the other way": (
+        "services/ingest/schemas.py", "import services.ingest.apply",
+    ),
     "the edge of lifecycle knows the core, never the other way": (
         "services/lifecycle/repository.py", "import services.lifecycle.apply",
     ),

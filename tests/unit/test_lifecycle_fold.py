@@ -19,7 +19,9 @@ END = day(120)
 
 def happening(draw_id: int, hours: int, kind: Kind, amount: int) -> Happening:
     order = OrderRef(f"o{draw_id}", Money(amount, "EUR" if amount % 2 else "USD")) if kind is Kind.ORDER else None
-    return Happening(day(0) + timedelta(hours=hours), "/shop", f"e{draw_id}", kind, order, amount // 3 if order else None)
+    return Happening(
+        day(0) + timedelta(hours=hours), "/shop", f"e{draw_id}", kind, order, amount // 3 if order else None
+    )
 
 
 @st.composite

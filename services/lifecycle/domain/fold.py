@@ -122,7 +122,11 @@ def _enter(customer: Customer, rule: Rule, instant: datetime) -> Customer:
 
 
 def _fire(
-    customer: Customer, rule: Rule, instant: datetime, evidence: Evidence, policy: Policy,
+    customer: Customer,
+    rule: Rule,
+    instant: datetime,
+    evidence: Evidence,
+    policy: Policy,
     happening: Happening | None = None,
 ) -> tuple[Customer, Move]:
     entered = _enter(customer, rule, instant)
