@@ -22,6 +22,7 @@ from shared.intake import Intake, Read
 from shared.outbox import Relay
 from shared.ownership import Claim, TopicPartition
 from shared.settings import Settings
+from shared.survey import Survey
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class Subscription:
     read: Read = whole
 
 
-STALLED_S: Final = 120.0
+SURVEY_S: Final = 1.0
 RESET_HINT: Final = "see `stammkunde checkpoints reset --help`"
 
 
@@ -275,7 +276,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             except KafkaError as error:
                 log.warning("survey.failed", error=repr(error))
 
-    async def _survey(self, survey: "Survey") -> None:
+    async def _survey(self, survey: Survey) -> None:
         async with self._lock:  # never in the middle of a take-over: its partitions would seem to have no lag
             generation, asked = self._generation, now()
             tps = [KafkaPartition(topic, p) for p, claim in self._claims.items() for topic in claim.checkpoints]
@@ -318,39 +319,6 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 )
             except KafkaError as error:
                 log.info("offsets.not_copied", error=repr(error))
-
-
-SURVEY_S: Final = 1.0
-
-
-class Survey:
-    """Lag by topic and partition, and the watchdog over it."""
-
-    def __init__(self) -> None:
-        self._offsets: dict[TopicPartition, int] = {}
-        self._moved = monotonic()
-
-    def watch(self, lags: dict[KafkaPartition, int], claims: dict[int, Claim]) -> None:
-        """Raises Retryable when nothing has moved for two minutes while there is lag and no brake."""
-        offsets = {(t, p): c.next_offset for p, claim in claims.items() for t, c in claim.checkpoints.items()}
-        braked = any(c.braked for claim in claims.values() for c in claim.checkpoints.values())
-        _show(lags, claims)
-        if offsets != self._offsets or braked or not any(lags.values()):
-            self._offsets, self._moved = offsets, monotonic()
-        elif monotonic() - self._moved > STALLED_S:
-            raise Retryable("positions stand still while there is lag")
-
-
-def _show(lags: dict[KafkaPartition, int], claims: dict[int, Claim]) -> None:
-    for gauge in (metrics.RECORDS_BEHIND, metrics.EPOCH, metrics.CLOCK, metrics.BRAKED):
-        gauge.clear()  # a partition that moved on is another worker's to show
-    for tp, lag in lags.items():
-        metrics.RECORDS_BEHIND.labels(tp.topic, str(tp.partition)).set(lag)
-    for partition, claim in claims.items():
-        metrics.EPOCH.labels(str(partition)).set(claim.epoch)
-        metrics.CLOCK.labels(str(partition)).set(claim.clock.timestamp())
-        for topic, checkpoint in claim.checkpoints.items():
-            metrics.BRAKED.labels(topic, str(partition)).set(checkpoint.braked is not None)
 
 
 async def consume(

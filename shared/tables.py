@@ -1,4 +1,4 @@
-"""The tables that every service with a database has: ownership, checkpoints, outbox, inbox, dead letters."""
+"""The tables that every service with a database has: ownership, checkpoints, outbox, dead letters."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -43,14 +43,6 @@ def add_core(metadata: sa.MetaData) -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("traceparent", sa.Text),
         sa.Index("outbox_partition_seq", "partition", "seq"),
-    )
-    sa.Table(
-        "inbox",
-        metadata,
-        sa.Column("customer", sa.Text, primary_key=True),
-        sa.Column("source", sa.Text, primary_key=True),
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("time", instant(), nullable=False),
     )
     sa.Table(
         "dead_letter",
