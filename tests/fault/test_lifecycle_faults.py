@@ -15,7 +15,7 @@ from tests.stack import Stack
 from tests.support import drop_database, eventually, make_database, renew_topics
 
 SEEDS = [int(seed) for seed in os.environ.get("FAULT_SEEDS", "1").split(",")]
-GUARDS = {"transaction": "after_upsert", "dedupe": "after_poll"}
+GUARDS = {"transaction": "after_upsert", "dedupe": "after_poll", "outbox": "relay_after_produce"}
 
 
 @pytest.fixture
