@@ -1,7 +1,7 @@
 """The batch loop: fetch, fold, commit everything in one transaction, relay; one session lasts until something fails."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
@@ -158,6 +158,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             try:
                 self._let_go()
                 await self._claim(assigned)
+            except KafkaError as error:
+                self._failure = Retryable(f"Kafka cannot be asked about the assignment: {error!r}")
             except Exception as error:  # noqa: BLE001  (kept for the loop, which raises it)
                 self._failure = error
 
@@ -199,14 +201,22 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             generation = self._generation
             fetched = await self._fetch(wait=not self._intake.pending)
             async with self._lock:
-                if generation == self._generation:
-                    for records in fetched:
-                        self._intake.add(records)
-                    await self._step(group)
+                self._take_in(fetched, generation)
+                await self._step(group)
                 self._hold_back()
             self.progressed = monotonic()
         async with self._lock:
             await self._settled()
+
+    def _take_in(self, fetched: Iterable[Sequence[Any]], generation: int) -> None:
+        """Keep what was fetched; if the fetch spanned a rebalance, go back to the checkpoints and fetch it again."""
+        for records in fetched:
+            if generation == self._generation:
+                self._intake.add(records)
+            elif records and records[0].partition in self._claims:
+                topic, partition = records[0].topic, records[0].partition
+                offset = self._claims[partition].checkpoints[topic].next_offset
+                self._consumer.seek(KafkaPartition(topic, partition), offset)
 
     async def _fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """What is there; while ticks hold some partitions' records back, the others' still come."""

@@ -52,7 +52,7 @@ def _server_settings(service: str) -> dict[str, str]:
 async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection that acts as the service's role, with its schema as the search path."""
     try:
-        return await asyncpg.connect(url, server_settings=_server_settings(service), timeout=10)
+        return await asyncpg.connect(url, server_settings=_server_settings(service), timeout=10, command_timeout=60)
     except TRANSIENT as error:
         raise Retryable(f"PostgreSQL cannot be reached: {error}") from error
 

@@ -31,7 +31,7 @@ class Brake:
         """A record that could be decoded."""
         self._seen += 1
         self._row = 0
-        if self._seen > WINDOW:
+        if self._seen >= 2 * WINDOW:
             self._seen //= 2
             self._bad //= 2
 

@@ -13,7 +13,7 @@ class Poison(StammkundeError):
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-        self.detail = detail
+        self.detail = detail.replace("\0", "\ufffd")  # PostgreSQL refuses U+0000 in text
 
 
 class Retryable(StammkundeError):

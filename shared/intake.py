@@ -152,7 +152,7 @@ class Intake:
         try:
             event = envelope.decode(value)
             if event.type in CONTROL:
-                self._control(event, portion, checkpoint)
+                self._control(event, portion, checkpoint, from_millis(record.timestamp))
                 return True
             if partition_of(event.subject, self._partitions) != partition or not event.subject:
                 raise Poison("wrong_partition", f"{event.type} of another partition's customer, or of none")
@@ -168,12 +168,14 @@ class Intake:
         brake.good()
         return False
 
-    def _control(self, event: Envelope, portion: Portion, checkpoint: Checkpoint) -> None:
+    def _control(self, event: Envelope, portion: Portion, checkpoint: Checkpoint, appended: datetime) -> None:
         claim = self.claims[portion.partition]
         if event.type == CLOCK_TICKED:
             checkpoint.ticked = max(event.time, checkpoint.ticked or event.time)
         elif event.type == IMPORT_STARTED and not claim.import_open:
-            claim.import_began, claim.import_open = claim.clock, True
+            # In wall time the clock may lag far behind the log; an import begins when its sender says so.
+            claim.import_began = claim.clock if self._tick_topics else max(claim.clock, appended)
+            claim.import_open = True
         elif event.type == IMPORT_FINISHED:
             claim.import_open = False
         portion.import_began, portion.import_open = claim.import_began, claim.import_open

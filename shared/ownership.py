@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import asyncpg
-
 from shared.clock import DAWN, ClockMode
 from shared.db import Tx
 from shared.errors import Fenced, Misconfigured
@@ -84,9 +82,6 @@ _READ: Final = "SELECT topic, partition, next_offset, ticked, braked FROM checkp
 _LOCK: Final = """
 SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR NO KEY UPDATE
 """
-_LOCK_SHARED: Final = """
-SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR KEY SHARE
-"""
 _ADVANCE: Final = """
 UPDATE checkpoint AS c SET next_offset = a.next_offset, ticked = a.ticked, braked = a.braked
 FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[])
@@ -137,18 +132,9 @@ async def take(tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
 async def lock(tx: Tx, epochs: Mapping[int, int]) -> None:
     """Lock the owner rows in partition order; raises Fenced unless every epoch is still ours.
 
-    Keeps out other batches and a new owner, but not `lock_for_relay`.
+    Keeps out other batches and a new owner, but not the relay's deletes (shared/outbox.py).
     """
-    _compare(epochs, await tx.fetch(_LOCK, sorted(epochs)))
-
-
-async def lock_for_relay(tx: Tx, epochs: Mapping[int, int]) -> None:
-    """The same against a new owner only: the relay deletes what it has published while the next batch commits."""
-    _compare(epochs, await tx.fetch(_LOCK_SHARED, sorted(epochs)))
-
-
-def _compare(epochs: Mapping[int, int], rows: Iterable[asyncpg.Record]) -> None:
-    found = {row["partition"]: row["epoch"] for row in rows}
+    found = {row["partition"]: row["epoch"] for row in await tx.fetch(_LOCK, sorted(epochs))}
     if found != dict(epochs):
         lost = sorted(p for p, epoch in epochs.items() if found.get(p) != epoch)
         raise Fenced(f"partitions {lost} have a new owner")

@@ -103,7 +103,8 @@ class Lifecycle:
             late += [visit for visit in visits if not self._fold_on(visit, work)]
         if late:
             await batch.settled()
-            await self._fold_anew(late, work)
+            async for some in in_turns(late):
+                await self._fold_anew(some, work)
         await self._pass_time(batch, work)
         work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
         return work
@@ -122,7 +123,7 @@ class Lifecycle:
         entry = visit.entry
         if incoming.content is RELEASED:
             await batch.settled()
-            await self._release(visit)
+            await self._release(batch, visit)
         elif entry.parked and not visit.released:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         else:
@@ -145,20 +146,21 @@ class Lifecycle:
         else:
             await batch.settled()
             first = await repository.event(self._reader, visit.entry.id, key)
-        if first is not None and _content(envelope.decode(first)) != _content(incoming.event):
+        if first is not None and not _same_content(envelope.decode(first), incoming.event):
             visit.portion.reject(incoming, "conflicting_duplicate", f"{incoming.event.source} {incoming.event.id}")
 
-    async def _release(self, visit: Visit) -> None:
-        """Take what waits in the dead letters for a parked customer; it is folded with everything stored."""
-        if visit.entry.parked is None:
+    async def _release(self, batch: Batch, visit: Visit) -> None:
+        """Take what waits in the dead letters for a parked customer, and what this batch has just put there."""
+        entry, portion = visit.entry, visit.portion
+        if entry.parked is None or visit.released:
             return
         visit.released = True
-        for row in await repository.waiting(self._reader, visit.entry.id):
-            event = envelope.decode(row["value"])
-            key = narrow(f"{event.source}\x1f{event.id}")
-            if key not in visit.entry.known:
-                incoming = Incoming(row["topic"], row["partition"], row["offset"], row["value"], event)
-                visit.arrivals.setdefault(key, incoming._replace(content=read(row["topic"], event)))
+        waiting = [tuple(row) for row in await repository.waiting(self._reader, entry.id)]
+        waiting += [(*letter[:3], letter.value) for letter in portion.dead if letter.customer == entry.id]
+        portion.dead = [letter for letter in portion.dead if letter.customer != entry.id]
+        for topic, partition, offset, value in waiting:
+            event = envelope.decode(value)
+            await self._arrive(batch, visit, Incoming(topic, partition, offset, value, event, read(topic, event)))
 
     def _fold_on(self, visit: Visit, work: Work) -> bool:
         """Fold new events onto the state; False, with nothing changed, if one of them is late."""
@@ -285,8 +287,13 @@ class Lifecycle:
         metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by in work.recorder.withdrawn}))
 
 
-def _content(event: Envelope) -> tuple[str, datetime, object]:
-    return event.type, event.time, msgspec.json.decode(event.data)
+def _same_content(one: Envelope, other: Envelope) -> bool:
+    if (one.type, one.time) != (other.type, other.time):
+        return False
+    try:
+        return bytes(one.data) == bytes(other.data) or msgspec.json.decode(one.data) == msgspec.json.decode(other.data)
+    except msgspec.MsgspecError:
+        return False
 
 
 def _until(portion: Portion) -> datetime:

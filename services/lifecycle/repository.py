@@ -217,7 +217,7 @@ SELECT phase, sum(n)::bigint AS n FROM (
 _RULES: Final = "SELECT rule, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY rule"
 _PAGE: Final = """
 SELECT position, version, withdrawn, body FROM transition
-WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3, $4)
+WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
 ORDER BY position DESC, version DESC LIMIT $5
 """
 

@@ -10,7 +10,7 @@ from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE
-from services.lifecycle.schemas import CustomerView, PhaseCounts, RuleCounts, TransitionView
+from services.lifecycle.schemas import CustomerView, HistoryPage, PhaseCounts, RuleCounts, TransitionView
 from shared import outbox
 from shared.clock import now
 from shared.db import Pool, transaction
@@ -36,10 +36,10 @@ class Lifecycle:
 
     async def customer(self, id: CustomerId) -> CustomerView:  # noqa: A002
         """Raises Problem 404 for customers without a phase."""
+        clock = await repository.clock(self.pool, self.partition(id))  # before the state: never newer than it
         found = await repository.find(self.pool, id)
         if found is None or found[0].phase is None:
             raise _unknown(id)
-        clock = await repository.clock(self.pool, self.partition(id))
         customer, version, parked = found
         return CustomerView.of(id, customer, version, parked=parked is not None, policy=self.policy, clock=clock)
 
@@ -96,15 +96,17 @@ async def show_history(
     service: Service,
     part: Paging,
     all: Annotated[bool, Query(description="Withdrawn transitions too.")] = False,  # noqa: A002
-) -> Page[TransitionView]:
+) -> HistoryPage:
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
+    clock = await repository.clock(service.pool, service.partition(customer))
     rows = await repository.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not rows:
         await service.customer(customer)
-    return Page[TransitionView].of(
+    page = Page[TransitionView].of(
         rows, part, key=lambda row: (row[0].position, row[0].version), view=TransitionView.of
     )
+    return HistoryPage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
 
 
 @router.post("/customers/{customer}/release", status_code=202)

@@ -11,7 +11,7 @@ from services.lifecycle.domain.fold import next_deadline
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
 from shared.events.transitions import Transition
-from shared.http import Instant
+from shared.http import Instant, Page
 
 
 class MoneyView(BaseModel):
@@ -104,6 +104,12 @@ class TransitionView(BaseModel):
         """The view of a stored transition."""
         transition, withdrawn = row
         return cls.model_validate({**msgspec.to_builtins(transition), "withdrawn": withdrawn})
+
+
+class HistoryPage(Page[TransitionView]):
+    """A part of a customer's history."""
+
+    as_of: Instant = Field(description="The clock of the customer's partition.")
 
 
 class PhaseCounts(BaseModel):

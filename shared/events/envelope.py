@@ -38,10 +38,12 @@ def decode(value: bytes) -> Envelope:
     """Read one record. Raises Poison("undecodable") with what is wrong and where."""
     try:
         event = _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError) as error:
-        raise Poison("undecodable", str(error)) from error
-    if event.time.tzinfo is not UTC:
-        event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
+        if event.time.tzinfo is not UTC:
+            event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:
+        raise Poison("undecodable", f"{type(error).__name__}: {error}") from error
+    if "\0" in event.subject + event.id + event.source + event.type:
+        raise Poison("undecodable", "U+0000 in a name: PostgreSQL cannot store it")
     return event
 
 

@@ -104,7 +104,7 @@ def _decode(cursor: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
 def _part(value: object, kind: type) -> CursorPart:
     if kind is datetime and isinstance(value, str):
         return instants.parse(value)
-    if type(value) is not kind or not isinstance(value, str | int):
+    if type(value) is not kind or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
         raise ValueError("another kind of key")
     return value
 

@@ -27,6 +27,7 @@ from tests.support import eventually, make_database, renew_topics
 
 RATE = 200
 HEADERS = {"Authorization": "Bearer bench"}
+UNLIMITED = httpx.Limits(max_connections=None)
 
 
 def free_port() -> int:
@@ -101,7 +102,9 @@ async def main(bootstrap: str, admin_url: str, seconds: float) -> None:
     async with (
         process("services.ingest.app", **common, port=str(port)) as ingest,
         process("services.lifecycle.worker", **common, port=str(free_port())) as worker,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=HEADERS, timeout=60) as client,
+        httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", headers=HEADERS, limits=httpx.Limits(max_connections=None)
+        ) as client,
         asyncio.TaskGroup() as group,
     ):
         listener = group.create_task(listen(bootstrap, ready, seen))

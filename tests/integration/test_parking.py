@@ -11,8 +11,9 @@ from services.lifecycle import apply
 from services.lifecycle.app import create_app
 from services.lifecycle.domain import fold
 from services.lifecycle.domain.customer import Happening
+from services.lifecycle.reading import RELEASED
 from shared.topics import PHASE_TRANSITIONS
-from tests.builders import day, order, tick
+from tests.builders import day, event, order, tick
 from tests.integration.lifecycle import history, orders_of, worker
 from tests.pipeline import publish, published, rows, settled, worker_settings
 from tests.stack import Stack
@@ -127,3 +128,21 @@ async def test_a_fault_in_a_deadline_parks_as_well(stack: Stack, blank: str, mon
 
         await eventually(released)
     assert [rule for rule, *_ in await history(blank, "bad")] == ["first_purchase", "silence_begins"]
+
+
+async def test_an_event_and_the_release_behind_it_in_one_batch_lose_nothing(
+    stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fault = Fault("bad", monkeypatch)
+    fault.present = True
+    async with worker(stack, blank):
+        await publish(stack.bootstrap, [order("bad", 0), order("bad", 1), order("good", 0)])
+        await settled(stack, blank, "lifecycle")
+    assert await waiting(blank) > 0
+    fault.present = False
+    release = event("bad", RELEASED, 3)
+    await publish(stack.bootstrap, [order("bad", 2), release, order("bad", 4), release])
+    async with worker(stack, blank):
+        await settled(stack, blank, "lifecycle")
+    assert await orders_of(blank, "bad") == 4
+    assert not await rows(blank, "SELECT 1 FROM lifecycle.dead_letter")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from shared.clock import DAWN
+from shared.clock import DAWN, from_millis
 from shared.dead_letters import IN_A_ROW
 from shared.errors import Poison
 from shared.events.envelope import Envelope
@@ -159,3 +159,26 @@ def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
         seen.append((batch.portions[0].tick, batch.portions[0].import_began, batch.portions[0].import_open))
     assert seen == [(day(10), None, False), (day(11), day(10), True), (day(12), day(10), False)]
     assert made.claims[0].import_began is None
+
+
+def test_a_small_share_of_bad_records_brakes_wherever_they_stand() -> None:
+    for every in (21, 33, 60):
+        made = intake()
+        made.add(records(*[b"{" if n % every == 0 else order(CUSTOMER, n) for n in range(1, 2000)]))
+        assert made.next_batch().portions[0].advances[0].braked, f"one in {every}"
+
+
+def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> None:
+    deep = b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    beyond = encode({**order(CUSTOMER, 0), "time": "9999-12-31T23:59:59-12:00"})
+    nul = encode({**order(CUSTOMER, 0), "subject": "a\0b"})
+    made = intake()
+    made.add(records(deep, beyond, nul))
+    assert [letter.reason for letter in made.next_batch().portions[0].dead] == ["undecodable"] * 3
+
+
+def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:
+    made = intake(log_time=False)
+    began = {"specversion": "1.0", "id": "i", "source": "/s", "type": "import.started", "time": "2024-01-01T00:00:00Z"}
+    made.add(records(began))
+    assert made.next_batch().portions[0].import_began == from_millis(1_700_000_000_000)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.lifecycle.domain.customer import Happening, Kind
-from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.fold import fold, pass_time
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.reading import read
@@ -186,6 +186,15 @@ def test_a_transition_carries_evidence_policy_and_profile() -> None:
     assert (silent.evidence.deadline, silent.policy.version) == (day(91), 7)
     assert [(m.amount, m.currency) for m in silent.profile.revenue] == [(1500, "EUR")]
     assert [(m.amount, m.currency) for m in silent.profile.margin] == [(300, "EUR")]
+
+
+def test_a_deadline_that_a_new_policy_moved_further_away_does_not_fire_early() -> None:
+    customer, _ = fold(happenings(orders(0)), Policy(at_risk_days=90))
+    longer = Policy(at_risk_days=120)
+    customer, moves = pass_time(customer, day(90), longer)
+    assert (moves, customer.due) == ([], day(120))
+    _, moves = pass_time(customer, day(120), longer)
+    assert [move.occurred_at for move in moves] == [day(120)]
 
 
 def test_deadlines_near_the_end_of_time_do_not_overflow() -> None:

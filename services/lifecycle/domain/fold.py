@@ -44,6 +44,8 @@ def pass_time(customer: Customer, until: datetime, policy: Policy) -> Folded:
     moves = list[Move]()
     while customer.due is not None and customer.due <= until:
         instant, rule = next_deadline(customer, policy)
+        if instant > until:  # a longer deadline than the state was folded with
+            return replace(customer, due=instant), moves
         customer, move = _fire(customer, rule, instant, Evidence(deadline=instant), policy)
         customer = _rearm(customer, policy)
         moves.append(move)

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
 
-LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""The last instant that events may have; deadlines lie no later."""
 
 
 @dataclass(frozen=True)
