@@ -23,6 +23,7 @@ from shared.outbox import Relay
 from shared.ownership import Claim, TopicPartition
 from shared.settings import Settings
 from shared.survey import Survey
+from shared.turns import wait
 
 log = structlog.get_logger()
 
@@ -370,12 +371,3 @@ def leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
     for error in group.exceptions:
         found += leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
     return found
-
-
-async def wait(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, but wake up at once when told to stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        pass

@@ -14,6 +14,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from shared import metrics
 from shared.db import Tx, sorting_errors
 from shared.errors import Fenced, Retryable
+from shared.turns import wait
 
 log = structlog.get_logger()
 
@@ -75,11 +76,7 @@ class Relay:
     async def run(self) -> None:
         """Publish until cancelled; raises Retryable or Fenced."""
         while True:
-            try:
-                async with asyncio.timeout(self._interval_s):
-                    await self._woken.wait()
-            except TimeoutError:
-                pass
+            await wait(self._woken, self._interval_s)
             self._woken.clear()
             while await self.publish() == self._rows:
                 pass

@@ -1,4 +1,4 @@
-"""Long computations in the event loop, taken in turns with the I/O that waits."""
+"""Sharing the event loop: long computations in turns with the I/O that waits, and sleep that can be ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -15,3 +15,12 @@ async def in_turns(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
     while handful := list(islice(iterator, STRIDE)):
         yield handful
         await asyncio.sleep(0)
+
+
+async def wait(event: asyncio.Event, seconds: float) -> None:
+    """Sleep, but wake up at once when the event is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
