@@ -3,10 +3,17 @@
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from shared.clock import DAWN
 from shared.events.envelope import Envelope
 from shared.ownership import Advance, ClockMove
+
+NOT_HELD: Final = datetime.min.replace(tzinfo=DAWN.tzinfo)
+"""`Portion.held` while no history import is open: before every deadline."""
+
+Read = Callable[[str, Envelope], object]
+"""What a service makes of an event on a topic; None skips it. Raises Poison."""
 
 
 class Incoming(NamedTuple):
@@ -52,9 +59,25 @@ class Portion:
     advances: list[Advance] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
 
+    @property
+    def until(self) -> datetime:
+        """Deadlines up to here may fire, but for those that are `held`."""
+        return self.tick or self.clock
+
+    @property
+    def held(self) -> datetime:
+        """Deadlines up to here fell due before an open history import began, and wait for its end."""
+        return self.import_began or NOT_HELD if self.import_open else NOT_HELD
+
     def reject(self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None) -> None:
         """Put a record into the dead letters, in the batch's own transaction."""
         self.dead.append(DeadLetter(*incoming[:3], parked, reason, detail, incoming.value, self.clock))
+
+    def recall(self, customer: str) -> list[DeadLetter]:
+        """Take back what this batch has put into the dead letters for a parked customer."""
+        found = [letter for letter in self.dead if letter.customer == customer]
+        self.dead = [letter for letter in self.dead if letter.customer != customer]
+        return found
 
     def clock_move(self) -> ClockMove:
         """The clock after this batch; it stays while deadlines due until the tick are left over (`unfinished`)."""

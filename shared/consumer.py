@@ -14,11 +14,11 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from aiokafka.structs import OffsetAndMetadata
 
 from shared import db, dead_letters, kafka, metrics, ownership
-from shared.batch import Batch
+from shared.batch import Batch, Read
 from shared.clock import ClockMode, monotonic, now
 from shared.errors import Fenced, Misconfigured, Retryable
 from shared.events.envelope import Envelope
-from shared.intake import Intake, Read
+from shared.intake import Intake
 from shared.outbox import Relay
 from shared.ownership import Claim, TopicPartition
 from shared.settings import Settings

@@ -1,11 +1,11 @@
 """From Kafka's records to batches: what is read, skipped, set aside, or held back behind a tick."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from shared.batch import Batch, DeadLetter, Incoming, Portion
+from shared.batch import Batch, DeadLetter, Incoming, Portion, Read
 from shared.clock import from_millis, monotonic
 from shared.dead_letters import Brake
 from shared.errors import Poison
@@ -15,9 +15,6 @@ from shared.ids import partition_of
 from shared.ownership import Advance, Checkpoint, Claim, TopicPartition
 
 IMPORT_IDLE_S: Final = 3600.0
-
-Read = Callable[[str, Envelope], object]
-"""What a service makes of an event on a topic; None skips it. Raises Poison."""
 
 
 class Record(Protocol):

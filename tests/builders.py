@@ -48,6 +48,11 @@ def tick(at: float | datetime) -> dict[str, Any]:
     return {"specversion": "1.0", "id": f"tick-{text}", "source": "/shop", "type": "clock.ticked", "time": text}
 
 
+def control(kind: str, at: float) -> dict[str, Any]:
+    """Another record for every partition, such as import.started."""
+    return {**tick(at), "id": f"{kind}-{at}", "type": kind}
+
+
 def encode(event: dict[str, Any]) -> bytes:
     """The bytes of a record."""
     return msgspec.json.encode(event)

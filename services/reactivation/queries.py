@@ -12,21 +12,31 @@ from shared.clock import DAWN
 from shared.db import Pool, Tx
 
 
+class Customer(NamedTuple):
+    """Where a customer lives, and why the customer's records wait in the dead letters, if they do."""
+
+    partition: int
+    parked: str | None
+
+
 class Standing(NamedTuple):
-    """A case, and the clock of its partition, at which it stood like this."""
+    """A case, the clock of its partition, at which it stood like this, and whether its customer is parked."""
 
     case: Case
     partition: int
     as_of: datetime
+    parked: bool
 
 
 _STANDING: Final = f"""
-SELECT {CASE_COLUMNS}, c.partition, w.clock
-FROM winback_case AS c JOIN offer AS o ON o.case_id = c.id LEFT JOIN owner AS w ON w.partition = c.partition
+SELECT {CASE_COLUMNS}, c.partition, w.clock, k.parked IS NOT NULL AS parked
+FROM winback_case AS c JOIN offer AS o ON o.case_id = c.id JOIN customer AS k ON k.customer = c.customer
+LEFT JOIN owner AS w ON w.partition = c.partition
 """  # noqa: S608
 _BY_ID: Final = f"{_STANDING} WHERE c.id = $1"
 _BY_CODE: Final = f"{_STANDING} WHERE o.code = $1"
 _NEWEST: Final = "ORDER BY c.opened_at DESC, c.id DESC LIMIT $1"
+_CUSTOMER: Final = "SELECT partition, parked FROM customer WHERE customer = $1"
 _CLOCK: Final = "SELECT min(clock) FROM owner"
 _COUNT_CASES: Final = "SELECT state, count(*) AS n FROM winback_case GROUP BY state"
 # The same rule as domain.offers.state_of, in its order.
@@ -50,6 +60,12 @@ async def case_by_id(pool: Pool, case: UUID) -> Standing | None:
 async def case_by_code(tx: Tx, code: str) -> Standing | None:
     """The case whose offer has this canonical code."""
     return _standing(await tx.fetchrow(_BY_CODE, code))
+
+
+async def customer_by_id(tx: Tx, customer: str) -> Customer | None:
+    """A customer who has lapsed at least once."""
+    row = await tx.fetchrow(_CUSTOMER, customer)
+    return Customer(*row) if row else None
 
 
 async def newest_cases(
@@ -80,4 +96,4 @@ async def counts(pool: Pool) -> tuple[datetime, dict[str, int], dict[str, int]]:
 
 
 def _standing(row: asyncpg.Record | None) -> Standing | None:
-    return Standing(case_of(row), row["partition"], row["clock"] or DAWN) if row else None
+    return Standing(case_of(row), row["partition"], row["clock"] or DAWN, row["parked"]) if row else None

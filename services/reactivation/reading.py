@@ -12,8 +12,10 @@ from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
 from shared.ids import narrow
-from shared.topics import PHASE_TRANSITIONS
+from shared.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 
+RELEASED: Final = "reactivation.released"
+"""Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""
 ORDER_COMPLETED: Final = "order.completed"
 LAPSED: Final = frozenset({"inactive", "former"})
 
@@ -33,8 +35,13 @@ class Announcement(NamedTuple):
     withdrawals: list[Withdrawal]
 
 
-def read(topic: str, event: Envelope) -> PurchaseRow | Announcement | None:
-    """What a record says to win-back; None if nothing. Raises Poison("invalid_data") or Poison("undecodable")."""
+def read(topic: str, event: Envelope) -> PurchaseRow | Announcement | str | None:
+    """What a record says to win-back, RELEASED for an operator's request, None if nothing.
+
+    Raises Poison("invalid_data") or Poison("undecodable").
+    """
+    if topic == WINBACK_EVENTS:
+        return RELEASED if event.type == RELEASED else None
     if topic == PHASE_TRANSITIONS:
         found = announcement(event)
         return found if found.lapses or found.withdrawals else None

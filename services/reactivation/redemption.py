@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.reactivation import queries, repository
-from services.reactivation.apply import Moment, recompute
+from services.reactivation.apply import Moment, Unfoldable, recompute
 from services.reactivation.domain import codes, offers
 from services.reactivation.domain.cases import Case, Offer, Terms
 from services.reactivation.domain.offers import Refusal
@@ -40,6 +40,7 @@ class Till:
         """The order was placed: the code is used, and a running case is won back now, not with the order's event.
 
         When that event comes, it changes nothing if its time is later; if it is earlier, the case was won back then.
+        While the customer is parked, the code is used all the same, and the case follows with the release.
         """
         return await self._act(code, customer, lambda case, now: offers.confirm(case, order_id, now))
 
@@ -61,9 +62,12 @@ class Till:
 
     async def _save(self, tx: Tx, found: Standing, offer: Offer) -> Standing:
         await repository.save_offers(tx, [offer])
-        if offer.confirmed_for is not None:
+        if offer.confirmed_for is not None and not found.parked:
             moment = Moment(found.partition, until=found.as_of, recorded_at=found.as_of)
-            await recompute(tx, {found.case.customer: moment}, self._terms)
+            try:
+                await recompute(tx, {found.case.customer: moment}, self._terms)
+            except Unfoldable as failure:
+                await repository.park(tx, failure.reasons)
             return await _existing(tx, offer.code)
         return found._replace(case=replace(found.case, offer=offer))
 

@@ -50,7 +50,11 @@ ON CONFLICT DO NOTHING
 _ADD_CUSTOMERS: Final = """
 INSERT INTO customer (customer, partition) SELECT * FROM unnest($1::text[], $2::int[]) ON CONFLICT DO NOTHING
 """
-_LOCK: Final = "SELECT customer, partition FROM customer WHERE customer = ANY($1::text[]) ORDER BY customer FOR UPDATE"
+_LOCK: Final = "SELECT customer, parked FROM customer WHERE customer = ANY($1::text[]) ORDER BY customer FOR UPDATE"
+_PARK: Final = """
+UPDATE customer AS c SET parked = p.reason FROM unnest($1::text[], $2::text[]) AS p(customer, reason)
+WHERE c.customer = p.customer
+"""
 _ADD_LAPSES: Final = """
 INSERT INTO lapse (customer, version, position, occurred_at, rule, phase, historical)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[], $4::timestamptz[], $5::text[], $6::text[], $7::boolean[])
@@ -106,10 +110,12 @@ ON CONFLICT (customer) DO UPDATE SET due_at = excluded.due_at
 """
 _CLEAR_TIMERS: Final = "DELETE FROM timer WHERE customer = ANY($1::text[])"
 _DUE: Final = """
-SELECT t.customer, t.partition FROM unnest($1::int[], $2::timestamptz[]) AS p(partition, until)
+SELECT t.customer, t.partition
+FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS p(partition, after, until)
 CROSS JOIN LATERAL (
-    SELECT customer, partition FROM timer WHERE timer.partition = p.partition AND timer.due_at <= p.until
-    ORDER BY timer.due_at LIMIT $3
+    SELECT timer.customer, timer.partition FROM timer JOIN customer USING (customer)
+    WHERE timer.partition = p.partition AND due_at > p.after AND due_at <= p.until AND parked IS NULL
+    ORDER BY due_at LIMIT $4
 ) AS t
 """
 
@@ -119,11 +125,14 @@ async def _execute(tx: Tx, statement: str, rows: Sequence[Sequence[object]]) -> 
         await tx.execute(statement, *map(list, zip(*rows, strict=True)))
 
 
-async def due(reader: Tx, ticks: Mapping[int, datetime], limit: int) -> list[tuple[str, int]]:
-    """The customers with a deadline up to their partition's tick, and their partition; at most `limit` of each."""
+async def due(reader: Tx, ticks: Sequence[tuple[int, datetime, datetime]], limit: int) -> list[tuple[str, int]]:
+    """The customers, with their partition, who have a deadline after an instant and until another one, by partition.
+
+    At most `limit` of each partition; those parked are left out.
+    """
     if not ticks:
         return []
-    rows = await reader.fetch(_DUE, list(ticks), list(ticks.values()), limit)
+    rows = await reader.fetch(_DUE, *map(list, zip(*ticks, strict=True)), limit)
     return [(row["customer"], row["partition"]) for row in rows]
 
 
@@ -132,13 +141,18 @@ async def add_purchases(tx: Tx, rows: Sequence[PurchaseRow]) -> None:
     await _execute(tx, _ADD_PURCHASES, rows)
 
 
-async def lock(tx: Tx, customers: Iterable[str], *, new: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Lock the customers who have ever lapsed, and the new ones, in key order; returns their partitions."""
+async def lock(tx: Tx, customers: Iterable[str], *, new: Mapping[str, int] | None = None) -> dict[str, str | None]:
+    """Lock the customers who have ever lapsed, and the new ones, in key order; returns why they are parked, or None."""
     wanted = {*customers, *(new or ())}
     if new:
         await _execute(tx, _ADD_CUSTOMERS, sorted(new.items()))
     rows = await tx.fetch(_LOCK, sorted(wanted)) if wanted else []
-    return {row["customer"]: row["partition"] for row in rows}
+    return {row["customer"]: row["parked"] for row in rows}
+
+
+async def park(tx: Tx, reasons: Mapping[str, str | None]) -> None:
+    """Park locked customers for a reason, or, for None, release them."""
+    await _execute(tx, _PARK, list(reasons.items()))
 
 
 async def record_lapses(tx: Tx, lapses: Sequence[LapseRow], withdrawals: Sequence[Withdrawal]) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.reactivation import queries
+from services.reactivation import queries, releasing
 from services.reactivation.domain.cases import State
 from services.reactivation.domain.offers import OfferState
 from services.reactivation.queries import Standing
@@ -15,7 +15,7 @@ from services.reactivation.schemas import CaseView, CountsView, Redemption, Rede
 from shared.db import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
-from shared.http import IdPath, Page, Paging, Slice
+from shared.http import CustomerPath, IdPath, Page, Paging, Slice
 
 router = APIRouter(prefix="/v1")
 
@@ -82,6 +82,13 @@ async def confirm(till: AtTheTill, code: IdPath, order: Redemption) -> Redemptio
 async def release(till: AtTheTill, code: IdPath, order: Redemption) -> RedemptionView:
     """The order came to nothing: the code is free again."""
     return RedemptionView.of(await till.release(code, order.customer, order.order_id))
+
+
+@router.post("/customers/{customer}/release", status_code=202, tags=["customers"])
+async def release_customer(database: Database, customer: CustomerPath) -> dict[str, str]:
+    """Fold what waits for a parked customer, once the reason is gone."""
+    await releasing.request(database, customer)
+    return {"status": "requested"}
 
 
 def _key(found: Standing) -> tuple[datetime, str]:

@@ -1,8 +1,9 @@
 """What the API takes and gives."""
 
+from typing import Any, Final
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.reactivation.domain import offers
 from services.reactivation.domain.cases import State
@@ -10,6 +11,8 @@ from services.reactivation.domain.offers import OfferState
 from services.reactivation.queries import Standing
 from shared.events.fields import Id, Subject
 from shared.http import Instant
+
+PARKED: Final[Any] = Field(description="Folding failed: the case stands still until an operator releases the customer.")
 
 
 class Redemption(BaseModel):
@@ -77,6 +80,7 @@ class CaseView(BaseModel):
     with_code: bool | None
     reason: str | None
     version: int
+    parked: bool = PARKED
     as_of: Instant
 
     @classmethod
@@ -95,6 +99,7 @@ class CaseView(BaseModel):
             with_code=case.with_code,
             reason=case.reason,
             version=case.version,
+            parked=found.parked,
             as_of=found.as_of,
         )
 
@@ -105,6 +110,7 @@ class RedemptionView(OfferView):
     case_id: UUID
     case_state: State
     customer: str
+    parked: bool = PARKED
     as_of: Instant
 
     @classmethod
@@ -112,7 +118,14 @@ class RedemptionView(OfferView):
         """What the till answers."""
         offer = OfferView.of(found).model_dump()
         case = found.case
-        return cls(**offer, case_id=case.id, case_state=case.state, customer=case.customer, as_of=found.as_of)
+        return cls(
+            **offer,
+            case_id=case.id,
+            case_state=case.state,
+            customer=case.customer,
+            parked=found.parked,
+            as_of=found.as_of,
+        )
 
 
 class CountsView(BaseModel):

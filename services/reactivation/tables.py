@@ -16,6 +16,7 @@ customer = sa.Table(
     metadata,
     sa.Column("customer", sa.Text, primary_key=True, comment="who has lapsed at least once; the row to lock"),
     sa.Column("partition", sa.Integer, nullable=False),
+    sa.Column("parked", sa.Text, comment="why this customer's records wait in the dead letters; null if they do not"),
 )
 
 lapse = sa.Table(

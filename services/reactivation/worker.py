@@ -9,11 +9,11 @@ from services.reactivation.settings import ReactivationSettings
 from shared.consumer import Reader, Subscription
 from shared.process import run_worker
 from shared.services import REACTIVATION
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 
 SUBSCRIPTION: Final = Subscription(
     service=REACTIVATION,
-    topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
+    topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS),
     tick_topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
     read=read,
 )

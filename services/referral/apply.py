@@ -12,9 +12,9 @@ from services.referral.judging import rejudge
 from services.referral.messages import Announcer
 from services.referral.repository import Member
 from services.referral.settings import ReferralSettings
-from services.referral.settling import settle
+from services.referral.settling import Span, settle
 from shared import metrics, outbox
-from shared.batch import Batch, Portion
+from shared.batch import Batch
 from shared.clock import DAWN
 from shared.consumer import Reader
 from shared.db import Tx
@@ -35,12 +35,14 @@ class Referral:
         ticking = {number: portion for number, portion in batch.portions.items() if portion.tick is not None}
         if ticking:
             await batch.settled()
-            found = await books.due(self._reader, [_ticks(p) for p in ticking.values()], limit=self._limit + 1)
+            ticks = [(portion.partition, portion.held, portion.until) for portion in ticking.values()]
+            found = await books.due(self._reader, ticks, limit=self._limit + 1)
             for number, due in found.items():
                 ticking[number].unfinished = len(due) > self._limit
-                work.due |= dict.fromkeys(due[: self._limit], ticking[number].tick or DAWN)
+                work.due |= dict.fromkeys(due[: self._limit], ticking[number].until)
             metrics.DEADLINES_FIRED.inc(len(work.due))
         work.clocks = {number: portion.clock_move().clock for number, portion in batch.portions.items()}
+        work.held = {number: portion.held for number, portion in batch.portions.items()}
         return work
 
     async def apply(self, work: Work, tx: Tx) -> None:
@@ -61,7 +63,7 @@ class Referral:
         referees = _to_judge(work, members) - parked
         judged = await rejudge(tx, referees, new, self._announcer, lambda referee: self._clock(work, referee))
         found = work.determinations | judged.determinations
-        settled = await settle(tx, found, due, parked, self._announcer, lambda book: self._until(work, book))
+        settled = await settle(tx, found, due, parked, self._announcer, lambda book: self._span(work, book))
         await outbox.add(tx, messages + judged.messages + settled)
 
     async def _record_touches(self, tx: Tx, work: Work) -> set[UUID]:
@@ -73,16 +75,12 @@ class Referral:
     def _clock(self, work: Work, customer: str) -> datetime:
         return work.clocks[self._announcer.partition(customer)]
 
-    def _until(self, work: Work, book: Book) -> datetime:
-        return max(self._clock(work, book.customer), work.due.get(book, DAWN))
+    def _span(self, work: Work, book: Book) -> Span:
+        until = max(self._clock(work, book.customer), work.due.get(book, DAWN))
+        return Span(until, work.held[self._announcer.partition(book.customer)])
 
     def forget(self) -> None:
         """Nothing to drop."""
-
-
-def _ticks(portion: Portion) -> tuple[int, datetime, datetime | None]:
-    """Deadlines may fire until the tick; while a history import is open, not those that fell due before it began."""
-    return portion.partition, portion.tick or DAWN, portion.import_began if portion.import_open else None
 
 
 def _to_judge(work: Work, members: Mapping[str, Member]) -> set[str]:

@@ -41,10 +41,10 @@ ON CONFLICT (customer, claim_id) DO UPDATE SET revision = excluded.revision, fac
 """
 _DUE: Final = """
 SELECT t.partition, found.customer, found.claim_id
-FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS t(partition, until, after)
+FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS t(partition, after, until)
 CROSS JOIN LATERAL (
     SELECT customer, claim_id, due_at FROM reward JOIN member USING (customer)
-    WHERE partition = t.partition AND due_at <= t.until AND parked IS NULL AND (t.after IS NULL OR due_at > t.after)
+    WHERE partition = t.partition AND due_at > t.after AND due_at <= t.until AND parked IS NULL
     ORDER BY due_at LIMIT $4
 ) AS found ORDER BY t.partition, found.due_at
 """
@@ -94,8 +94,8 @@ async def save_rewards(tx: Tx, rows: Iterable[Reward]) -> None:
     await tx.execute(_SAVE_REWARDS, *columns(values, 9))
 
 
-async def due(tx: Tx, ticks: Sequence[tuple[int, datetime, datetime | None]], *, limit: int) -> dict[int, list[Book]]:
-    """By partition, rewards that become available until an instant, and, if a second one is given, only after that."""
+async def due(tx: Tx, ticks: Sequence[tuple[int, datetime, datetime]], *, limit: int) -> dict[int, list[Book]]:
+    """By partition, rewards that become available after an instant and until another one."""
     found: dict[int, list[Book]] = {partition: [] for partition, _, _ in ticks}
     for row in await tx.fetch(_DUE, *columns(ticks, 3), limit):
         found[row["partition"]].append(Book(row["customer"], row["claim_id"]))

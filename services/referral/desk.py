@@ -12,7 +12,7 @@ from services.referral.judging import rejudge
 from services.referral.messages import SOURCE, Announcer
 from services.referral.reading import touch
 from services.referral.repository import Claim
-from services.referral.settling import settle
+from services.referral.settling import Span, settle
 from shared import outbox
 from shared.clock import DAWN, ClockMode
 from shared.db import Pool, Tx, transaction
@@ -103,17 +103,15 @@ class Desk:
         new = touch(referee, time, SOURCE, f"{number:06}", code, self._terms)
         await repository.add_touches(tx, {new.id: (referee, new)}, {referee: clock})
         judged = await rejudge(tx, [referee], {new.id}, self._announcer, lambda _: clock)
-        settled = await settle(tx, judged.determinations, (), (), self._announcer, lambda _: clock)
+        settled = await settle(tx, judged.determinations, (), (), self._announcer, lambda _: Span(clock))
         await outbox.add(tx, judged.messages + settled)
         return new.id
 
     async def release(self, customer: str) -> None:
         """Ask the owner to judge a parked customer again. Raises Problem 409 if the customer is not parked."""
         async with self._pool.acquire() as connection, transaction(connection) as tx:
-            if await queries.parked(tx, customer) is None:
-                raise Problem(409, "not_parked", f"Customer {customer} is not parked.")
-            clock = await queries.clock(tx, self.partition(customer))
-            await outbox.add(tx, [self._announcer.released(customer, clock)])
+            parked = await queries.parked(tx, customer)
+            await outbox.add(tx, [self._announcer.released(customer, parked=parked)])
 
 
 def answer(claim: Claim) -> Reason | None:

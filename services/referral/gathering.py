@@ -14,10 +14,13 @@ from shared.events.envelope import Envelope
 
 @dataclass(slots=True)
 class Work:
-    """`clocks` is where each partition's clock will stand after the batch; `due` are rewards whose time has come."""
+    """`clocks` is where each partition's clock will stand after the batch, `held` until when its deadlines wait for the
+    end of a history import; `due` are rewards whose time has come.
+    """
 
     terms: Terms
     clocks: Mapping[int, datetime] = field(default_factory=dict)
+    held: Mapping[int, datetime] = field(default_factory=dict)
     order_events: list[tuple[str, OrderEvent]] = field(default_factory=list)
     touches: dict[UUID, tuple[str, Touch]] = field(default_factory=dict)
     advocates: dict[str, datetime] = field(default_factory=dict)

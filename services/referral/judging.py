@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-import structlog
-
 from services.referral import books, repository
 from services.referral.books import Reward
 from services.referral.domain.claims import OrderEvent, State, Touch, Verdict, determine, judge
@@ -15,11 +13,9 @@ from services.referral.domain.rewards import Facts
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
 from services.referral.repository import Claim
-from shared import metrics
+from shared import parking
 from shared.db import Tx
 from shared.outbox import Message
-
-log = structlog.get_logger()
 
 Clock = Callable[[str], datetime]
 
@@ -69,10 +65,8 @@ def _judge(
         touches = [claim.touch for claim in claims]
         verdicts = judge(referee, touches, events)
         return verdicts, determine(referee, touches, events, verdicts)
-    except Exception as error:
-        metrics.PARKED.inc()
-        log.exception("customer.parked", claims=len(claims))
-        parked[referee] = repr(error)
+    except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
+        parked[referee] = parking.failed(error, claims=len(claims))
         return None
 
 

@@ -10,6 +10,7 @@ from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts, Side, Standing
 from services.referral.domain.rewards import State as RewardState
 from services.referral.reading import CODE_FOUND, DETERMINED, RELEASED, Determination
+from shared import parking
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_id
@@ -45,9 +46,9 @@ class Announcer:
     def code_found(self, referee: str, code: str, at: datetime) -> Message:
         return self._message(CODE_FOUND, referee, at, {"code": code}, code)
 
-    def released(self, customer: str, at: datetime) -> Message:
-        """An operator's request to the customer's owner."""
-        return self._message(RELEASED, customer, at, {}, at.isoformat())
+    def released(self, customer: str, *, parked: str | None) -> Message:
+        """An operator's request to the customer's owner. Raises Problem 409 if the customer is not parked."""
+        return parking.release(RELEASED, SOURCE, REFERRAL_EVENTS, customer, self.partition(customer), parked=parked)
 
     def claim_judged(self, referee: str, touch: Touch, verdict: Verdict) -> Message:
         """`claim.refused` with the reason, or `claim.accepted`."""

@@ -60,7 +60,7 @@ INSERT INTO code (customer, code, issued_at) SELECT * FROM unnest($1::text[], $2
 ON CONFLICT (code) DO NOTHING RETURNING customer, code
 """
 _WAITING: Final = (
-    "SELECT referee, code FROM claim WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee"
+    "SELECT DISTINCT referee, code FROM claim WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee"
 )
 
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-
-import structlog
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from services.referral import books, repository
 from services.referral.books import Reward
@@ -12,13 +11,22 @@ from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
-from shared import metrics
+from shared import parking
+from shared.batch import NOT_HELD
 from shared.db import Tx
 from shared.outbox import Message
 
-log = structlog.get_logger()
+_TICK: Final = timedelta(microseconds=1)
 
-Clock = Callable[[Book], datetime]
+
+class Span(NamedTuple):
+    """Rewards are judged until `now`, but those that become available up to `held` wait for the end of an import."""
+
+    now: datetime
+    held: datetime = NOT_HELD
+
+
+Clock = Callable[[Book], Span]
 
 
 @dataclass(slots=True)
@@ -46,7 +54,7 @@ async def settle(
     settled = _Settled()
     for book in sorted(concerned, key=lambda b: (b.customer, b.claim_id)):
         before = stored.get(book)
-        after = _revised(before, book, found.get(book), announcer, clock(book))
+        after = _revised(before, book, found.get(book), announcer, clock(book).now)
         if after is None or (after is before and book not in due):
             continue
         if book.customer in parked or book.customer in settled.parked:
@@ -88,27 +96,38 @@ def _settle(
     after: Reward,
     posted: Sequence[Posting],
     announcer: Announcer,
-    now: datetime,
+    span: Span,
 ) -> None:
     """The one place that may catch every error: a customer whose reward cannot be told is set aside, not the batch."""
-    as_of = max(after.as_of, now)
+    now = max(after.as_of, span.now)
     try:
+        as_of = now if _may_mature(before, after, span.held) else _last_pending(after)
         stands = standing(after.facts, after.side, as_of)
         wanted = movements(after.facts, after.side, as_of)
         currency = after.facts.currency if after.facts else ""
-        new = plan(after.book, posted, wanted, currency, now=as_of)
-        messages = list(_announcements(before, after, stands, announcer, as_of))
-    except Exception as error:
-        metrics.PARKED.inc()
-        log.exception("customer.parked", claim=str(after.book.claim_id))
-        settled.parked[after.book.customer] = repr(error)
+        new = plan(after.book, posted, wanted, currency, now=now)
+        messages = list(_announcements(before, after, stands, announcer, now))
+    except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
+        settled.parked[after.book.customer] = parking.failed(error, claim=str(after.book.claim_id))
         settled.rewards.append(_postponed(after))
         return
     waits = after.facts is not None and stands.state is not State.REVERSED and not is_mature(after.facts, as_of)
     due_at = after.facts.available_at if after.facts and waits else None
     settled.rewards.append(replace(after, state=stands.state, as_of=as_of, due_at=due_at))
-    settled.postings += [(after.book, posting, as_of) for posting in new]
+    settled.postings += [(after.book, posting, now) for posting in new]
     settled.messages += messages
+
+
+def _may_mature(before: Reward | None, after: Reward, held: datetime) -> bool:
+    """Not while an import holds its deadline back, unless the ledger has reached that deadline already."""
+    if after.facts is None or after.facts.available_at > held:
+        return True
+    at = after.facts.available_at
+    return before is not None and before.facts is not None and before.facts.available_at == at <= before.as_of
+
+
+def _last_pending(reward: Reward) -> datetime:
+    return reward.facts.available_at - _TICK if reward.facts else reward.as_of
 
 
 def _announcements(

@@ -18,7 +18,7 @@ from shared.consumer import consume, leaves
 from shared.dead_letters import IN_A_ROW
 from shared.errors import Misconfigured
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
-from tests.builders import day, encode, order, tick
+from tests.builders import control, day, encode, order, tick
 from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
 from tests.pipeline import by_partition, publish, rows, settled, worker_settings
 from tests.stack import Stack
@@ -204,10 +204,6 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     ]
 
 
-def control(kind: str, at: float) -> dict[str, Any]:
-    return {**tick(at), "id": f"{kind}-{at}", "type": kind}
-
-
 async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(stack: Stack, blank: str) -> None:
     known, regular, lapsed = "known", "regular", "lapsed"
     await publish(stack.bootstrap, [order(known, -70), tick(10), control("import.started", 10)])
@@ -216,7 +212,11 @@ async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(
         await settled(stack, blank, "lifecycle")
         assert [rule for rule, *_ in await history(blank, lapsed)] == ["first_purchase"]
         assert [rule for rule, *_ in await history(blank, known)] == ["first_purchase", "silence_begins"]
-        await publish(stack.bootstrap, [order(regular, -40), control("import.finished", 30), tick(60)])
+        await publish(stack.bootstrap, [order(regular, -40), tick(45), tick(60)])
+        await settled(stack, blank, "lifecycle")
+        assert [rule for rule, *_ in await history(blank, lapsed)] == ["first_purchase"]
+        assert [rule for rule, *_ in await history(blank, regular)] == ["first_purchase", "silence_begins"]
+        await publish(stack.bootstrap, [control("import.finished", 60), tick(61)])
         await settled(stack, blank, "lifecycle")
     assert await history(blank, regular) == [
         ("first_purchase", day(-100), False, False),
@@ -224,6 +224,22 @@ async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(
     ]
     assert ("silence_begins", day(-10), False, True) in await history(blank, lapsed)
     assert ("silence_begins", day(20), False, False) in await history(blank, known)
+
+
+async def test_transitions_are_history_if_their_event_says_so_or_if_it_is_too_late_to_act(
+    stack: Stack, blank: str
+) -> None:
+    """Lifecycle acts within 1,000 days here."""
+    flagged = {**order("flagged", 1), "historical": True}
+    await publish(stack.bootstrap, [tick(10), flagged, order("old", -991), order("recent", -989)])
+    async with worker(stack, blank):
+        await settled(stack, blank, "lifecycle")
+    first = {customer: (await history(blank, customer))[0] for customer in ("flagged", "old", "recent")}
+    assert {customer: historical for customer, (*_, historical) in first.items()} == {
+        "flagged": True,
+        "old": True,
+        "recent": False,
+    }
 
 
 @pytest.mark.parametrize("timers_per_batch", [2000, 5])

@@ -10,14 +10,15 @@ import pytest
 from services.lifecycle import apply
 from services.lifecycle.app import create_app
 from services.lifecycle.domain import fold
-from services.lifecycle.domain.customer import Happening
+from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.reading import RELEASED
+from shared.ids import partition_of
 from shared.topics import PHASE_TRANSITIONS
 from tests.builders import day, event, order, tick
-from tests.integration.lifecycle import history, orders_of, worker
+from tests.integration.lifecycle import history, on, orders_of, worker
 from tests.pipeline import publish, published, rows, settled, worker_settings
 from tests.stack import Stack
-from tests.support import eventually
+from tests.support import PARTITIONS, eventually
 
 
 class Fault:
@@ -64,19 +65,20 @@ async def test_a_parked_customers_events_wait_and_release_folds_them_in_event_ti
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault, database = Fault("bad", monkeypatch), blank
-    async with worker(stack, database), client(stack, database) as api:
-        await publish(stack.bootstrap, [order("bad", 0), order("good", 0), tick(1)])
+    good = on(partition_of("bad", PARTITIONS), "good")
+    async with worker(stack, database, timers_per_batch=1), client(stack, database) as api:
+        await publish(stack.bootstrap, [order("bad", 0), order(good, 0), tick(1)])
         await settled(stack, database, "lifecycle")
         fault.present = True
-        await publish(stack.bootstrap, [order("bad", 20), order("good", 20), order("bad", 10), tick(150)])
+        await publish(stack.bootstrap, [order("bad", 20), order(good, 20), order("bad", 10), tick(100), tick(150)])
         await settled(stack, database, "lifecycle")
 
         assert await waiting(database) == 2
         assert [rule for rule, *_ in await history(database, "bad")] == ["first_purchase"], "its deadlines rest, too"
-        assert [rule for rule, *_ in await history(database, "good")] == ["first_purchase", "silence_begins"]
+        assert [rule for rule, *_ in await history(database, good)] == ["first_purchase", "silence_begins"], "behind"
         assert (await api.get("/v1/customers/bad")).json()["parked"] is True
-        assert (await api.get("/v1/customers/good")).json()["parked"] is False
-        assert (await api.post("/v1/customers/good/release")).status_code == 409
+        assert (await api.get(f"/v1/customers/{good}")).json()["parked"] is False
+        assert (await api.post(f"/v1/customers/{good}/release")).status_code == 409
         assert (await api.post("/v1/customers/nobody/release")).status_code == 404
 
         assert (await api.post("/v1/customers/bad/release")).status_code == 202
@@ -101,7 +103,7 @@ async def test_a_parked_customers_events_wait_and_release_folds_them_in_event_ti
     assert not await rows(database, "SELECT 1 FROM lifecycle.dead_letter")
     current = [(rule, at) for rule, at, void, _ in await history(database, "bad") if not void]
     assert current == [("first_purchase", day(0)), ("habit_formed", day(20)), ("silence_begins", day(130))]
-    assert await rules_published(stack, "good") == ["phase.changed"] * 2
+    assert await rules_published(stack, good) == ["phase.changed"] * 2
     epochs = {row["epoch"] for row in await rows(database, "SELECT epoch FROM lifecycle.owner")}
     assert epochs == {1}, "the worker never let go of anything"
 

@@ -1,6 +1,7 @@
 """Referral's worker on real Kafka and PostgreSQL: recommendations become rewards, and are taken back as orders are."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -12,17 +13,19 @@ from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.referral import judging
+from services.referral import judging, settling
 from services.referral.apply import Referral
 from services.referral.domain.claims import judge
 from services.referral.domain.codes import code_of
+from services.referral.domain.rewards import Facts, Side, movements
+from services.referral.reading import RELEASED
 from services.referral.settings import ReferralSettings
 from services.referral.tables import metadata
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import ClockMode
-from shared.events.envelope import Envelope
+from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
-from tests.builders import day, event, order, tick
+from tests.builders import control, day, event, order, tick
 from tests.pipeline import publish, published, rows, running, settled
 from tests.stack import Stack
 from tests.support import PARTITIONS
@@ -41,7 +44,7 @@ async def run(stack: Stack, database: str, events: Sequence[dict[str, Any]], **m
     """Publish events (transitions on their own topic, ticks on both) and let the worker come to rest."""
     config = settings(stack, database, **more)
     here = [e for e in events if not e["type"].startswith("phase.")]
-    there = [e for e in events if e["type"].startswith("phase.") or "subject" not in e]
+    there = [e for e in events if e["type"].startswith("phase.") or e["type"] == CLOCK_TICKED]
     await publish(stack.bootstrap, here, topic=CUSTOMER_EVENTS)
     await publish(stack.bootstrap, there, topic=PHASE_TRANSITIONS)
     async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
@@ -205,6 +208,62 @@ async def test_a_referee_who_cannot_be_judged_is_parked_alone(
     parked = await rows(database, "SELECT customer FROM referral.member WHERE parked IS NOT NULL")
     assert [row["customer"] for row in parked] == ["jan"]
     assert (await balance(database, "jan"), await balance(database, "joe")) == ((0, 0), (500, 0))
+
+
+async def kinds(database: str, customer: str) -> list[str]:
+    query = "SELECT kind FROM referral.posting WHERE customer = $1 ORDER BY seq"
+    return [row["kind"] for row in await rows(database, query, customer)]
+
+
+async def test_an_import_holds_the_end_of_old_return_windows_back(stack: Stack, database: str) -> None:
+    before = [advocate("kai", 160), signed_up("kit", 161, "kai"), order("kit", 162, id="k-1", amount=8000)]
+    await run(stack, database, [*before, tick(200)])
+    assert await balance(database, "kai") == (0, 1000)
+
+    old = [e for n in (1, 2) for e in (signed_up(f"l{n}", 170, "lea"), order(f"l{n}", 171, id=f"l-{n}", amount=8000))]
+    young = [signed_up("mo", 195, "mia"), order("mo", 196)]
+    started = control("import.started", 200)
+    await run(stack, database, [started, advocate("lea", 160), advocate("mia", 160), *old, *young], timers_per_batch=1)
+    await run(stack, database, [refund("kit", 163, "k-1", 4000), tick(220)], timers_per_batch=1)
+    assert await balance(database, "lea") == (2000, 0), "due on day 185, before the import began on day 200"
+    assert await balance(database, "mia") == (0, 1000), "due on day 210"
+    assert await balance(database, "kai") == (0, 500), "what was available stays so"
+
+    await run(stack, database, [refund("l1", 175, "l-1", 4000)])
+    assert await balance(database, "lea") == (1500, 0)
+    await run(stack, database, [control("import.finished", 220), tick(221)])
+    assert await balance(database, "lea") == (0, 1500)
+    assert sorted(await kinds(database, "lea")) == ["earned", "earned", "matured", "matured", "reversed"]
+    matured = await rows(database, "SELECT time FROM referral.posting WHERE customer = 'lea' AND kind = 'matured'")
+    assert {row["time"] for row in matured} == {day(185)}
+
+
+async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_nobody_waiting(
+    stack: Stack, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, first = movements, ""
+
+    def fragile(facts: Facts | None, side: Side, as_of: datetime) -> Any:
+        if facts and facts.customer(side) == "pia" and facts.referee == first and as_of > day(240):
+            raise ArithmeticError("a bug")
+        return real(facts, side, as_of)
+
+    monkeypatch.setattr(settling, "movements", fragile)
+    pair = [e for n in range(3) for e in (signed_up(f"p{n}", 231, "pia"), order(f"p{n}", 232))]
+    await run(stack, database, [advocate("pia", 230), *pair, tick(233)])
+    assert await balance(database, "pia") == (3000, 0)
+    query = "SELECT referee FROM referral.claim WHERE recommender = 'pia' ORDER BY id"
+    first = (await rows(database, query))[0]["referee"]
+    await run(stack, database, [tick(250)])
+    parked = await rows(database, "SELECT parked FROM referral.member WHERE customer = 'pia'")
+    assert [row["parked"] for row in parked] == ["ArithmeticError('a bug')"]
+    monkeypatch.setattr(settling, "movements", real)
+    await run(stack, database, [tick(252)], timers_per_batch=1)
+    assert await balance(database, "pia") == (3000, 0), "the other two rewards rest as well"
+    assert await balance(database, "p1") == (0, 500)
+    await publish(stack.bootstrap, [event("pia", RELEASED, 252)], topic=REFERRAL_EVENTS)
+    await run(stack, database, [])
+    assert await balance(database, "pia") == (0, 3000)
 
 
 async def test_the_migrations_build_the_tables_that_are_declared(database: str) -> None:

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
+from shared.batch import NOT_HELD
 from shared.clock import DAWN, from_millis
 from shared.dead_letters import IN_A_ROW
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
-from shared.intake import Intake
+from shared.intake import IMPORT_IDLE_S, Intake
 from shared.ownership import Checkpoint, Claim
-from tests.builders import day, encode, order, tick
+from tests.builders import control, day, encode, order, tick
 
 TOPIC = "customer-events.v1"
 CUSTOMER = next(f"c{n}" for n in range(100) if partition_of(f"c{n}", 2) == 0)
@@ -156,9 +159,29 @@ def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
     while made.pending:
         batch = made.next_batch()
         made.applied(batch)
-        seen.append((batch.portions[0].tick, batch.portions[0].import_began, batch.portions[0].import_open))
-    assert seen == [(day(10), None, False), (day(11), day(10), True), (day(12), day(10), False)]
+        portion = batch.portions[0]
+        seen.append((portion.held, portion.until, portion.import_began, portion.import_open))
+    assert seen == [
+        (NOT_HELD, day(10), None, False),
+        (day(10), day(11), day(10), True),
+        (NOT_HELD, day(12), day(10), False),
+    ]
     assert made.claims[0].import_began is None
+
+
+def test_an_import_without_progress_for_an_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr("shared.intake.monotonic", lambda: seconds[0])
+    made = intake()
+    made.add(records(tick(10), control("import.started", 10), order(CUSTOMER, 1)))
+    while made.pending:
+        made.applied(made.next_batch())
+    for idle, still_open in ((IMPORT_IDLE_S - 1, True), (IMPORT_IDLE_S + 1, False)):
+        seconds[0] = idle
+        made.end_idle_imports()
+        assert made.claims[0].import_open is still_open
+    made.add(records(tick(11), first=3))
+    assert made.next_batch().portions[0].held == NOT_HELD
 
 
 def test_a_small_share_of_bad_records_brakes_wherever_they_stand() -> None:

@@ -48,6 +48,19 @@ def ending(case: Case) -> tuple[State, datetime | None, str | None, bool | None]
     return case.state, case.ended_at, case.order_id, case.with_code
 
 
+def test_a_deadline_that_is_held_waits_but_not_for_what_happened_after_it_nor_once_it_has_passed() -> None:
+    """The case of day 0 is due on day 30."""
+
+    def fold_held(*steps: Lapse | Order, held: float, known: Iterable[Case] = ()) -> State:
+        return fold_cases(history(*steps, known=known), TERMS, day(50), held=day(held))[0].state
+
+    assert fold_held(lapse(0), held=30) is State.OFFERED
+    assert fold_held(lapse(0), held=29) is State.EXPIRED
+    assert fold_held(lapse(0), order(40), held=30) is State.EXPIRED
+    assert fold_held(lapse(0), order(20), held=30) is State.WON_BACK
+    assert fold_held(lapse(0), held=30, known=fold(lapse(0))) is State.EXPIRED
+
+
 def code(n: float = 0) -> str:
     return fold(lapse(n), until=day(n))[0].offer.code
 

@@ -129,11 +129,12 @@ def case_id(customer: str, lapse: Lapse) -> UUID:
     return uuid5(_CASES, "\x1f".join((customer, lapse.occurred_at.isoformat(), lapse.rule)))
 
 
-def fold_cases(history: History, terms: Terms, until: datetime) -> tuple[Case, ...]:
+def fold_cases(history: History, terms: Terms, until: datetime, *, held: datetime = _FIRST_INSTANT) -> tuple[Case, ...]:
     """The customer's cases, oldest first, after everything that has happened and the deadlines up to `until`.
 
     Lapses and orders may be given in any order. At one instant a deadline comes first, then a confirmed code, then a
-    lapse, then orders. A case that expired stays so even if `until` lies before its deadline.
+    lapse, then orders. A case that expired stays so even if `until` lies before its deadline. A deadline up to `held`
+    passes only with something that happened later: what happened before it may still become known.
     """
     cases = list[Case]()
     for step in _in_order(history):
@@ -144,7 +145,9 @@ def fold_cases(history: History, terms: Terms, until: datetime) -> tuple[Case, .
         else:
             _pass_time(cases, step.time)
             cases = [take_order(case, step) for case in cases]
-    _pass_time(cases, max(until, _known_to_have_passed(history)))
+    _pass_time(cases, _known_to_have_passed(history))
+    if cases and cases[-1].offer.deadline > held:
+        _pass_time(cases, until)
     return tuple(cases)
 
 

@@ -8,8 +8,9 @@ revision = "0001"
 down_revision = None
 
 SCRIPT = """
-CREATE TABLE customer (customer text PRIMARY KEY, partition integer NOT NULL);
+CREATE TABLE customer (customer text PRIMARY KEY, partition integer NOT NULL, parked text) WITH (fillfactor = 70);
 COMMENT ON COLUMN customer.customer IS 'who has lapsed at least once; the row to lock';
+COMMENT ON COLUMN customer.parked IS 'why this customer''s records wait in the dead letters; null if they do not';
 CREATE TABLE lapse (
     customer text REFERENCES customer (customer),
     version bigint,
