@@ -9,7 +9,7 @@ from shared.cli.api import Api
 from shared.cli.common import console, say, show
 from shared.cli.customers import counts_table
 from shared.local.state import StackState
-from shared.services import LIFECYCLE, PROCESSES, REACTIVATION
+from shared.services import LIFECYCLE, PROCESSES, REACTIVATION, REFERRAL
 
 
 async def show_life_cycle(state: StackState, key: str) -> None:
@@ -38,6 +38,19 @@ async def show_winback(state: StackState, key: str) -> None:
     )
     for case in won_back["items"]:
         say(_example(case))
+
+
+async def show_referrals(state: StackState, key: str) -> None:
+    """Claims and rewards by state, where referral runs."""
+    if REFERRAL not in state.urls:
+        return
+    async with Api(state.url(REFERRAL), key) as referral:
+        counts = await referral.get("/v1/referrals/counts")
+    _side_by_side(
+        f"Referral with {counts['codes']:,} codes, as of {counts['as_of']}",
+        counts_table("Claim", "Number", counts["claims"]),
+        counts_table("Reward", "Number", counts["rewards"]),
+    )
 
 
 def show_addresses(state: StackState, key: str, *, example: str) -> None:

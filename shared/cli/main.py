@@ -9,6 +9,7 @@ from shared.cli.demo import demo
 from shared.cli.operations import checkpoints, resume
 from shared.cli.replay import replay
 from shared.cli.schema import migrate, topics
+from shared.cli.simulate import simulate
 from shared.cli.stack import down, run_demo, status, up
 
 SYSTEM: Final = "The system"
@@ -30,6 +31,7 @@ app.command(rich_help_panel=SYSTEM)(status)
 app.command(rich_help_panel=SYSTEM)(down)
 app.command(rich_help_panel=EVENTS)(demo)
 app.command(rich_help_panel=EVENTS)(replay)
+app.command(rich_help_panel=EVENTS)(simulate)
 app.command(rich_help_panel=CUSTOMERS)(phases)
 app.command(rich_help_panel=CUSTOMERS)(customer)
 app.command(rich_help_panel=OPERATIONS)(migrate)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from shared.cli.common import DEFAULT_HOME, HomeOption, PortBaseOption, console, run, say, show, until_interrupted
 from shared.cli.demo import play
+from shared.cli.simulated import demonstration
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured, Retryable
 from shared.local.child import tail
@@ -59,11 +60,13 @@ def run_demo(
     policy: PolicyOption = None,
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop after the tables.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Go on with the data of this home.")] = False,
+    simulated: Annotated[bool, typer.Option("--simulate", help="A shop that never existed, with all events.")] = False,
 ) -> None:
-    """Start everything on empty data and replay 18 months of a real shop through it."""
+    """Start everything on empty data and replay 18 months of a real shop through it, or 24 of a simulated one."""
     place = Home(home)
     options = _options(place, port_base, clock=ClockMode.LOG, policy=policy, fresh=not keep)
-    run(until_interrupted(_serve(place, options, work=play, stay=not exit_after)))
+    work = demonstration(place.path) if simulated else play
+    run(until_interrupted(_serve(place, options, work=work, stay=not exit_after)))
 
 
 def status(home: HomeOption = DEFAULT_HOME) -> None:

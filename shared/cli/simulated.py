@@ -1,0 +1,98 @@
+"""A simulated shop on the running system: day by day in log time, and what its customers make of offers and codes."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from rich.progress import Progress
+
+from shared.cli.api import Api
+from shared.cli.common import say
+from shared.cli.figures import show_addresses, show_life_cycle, show_referrals, show_winback
+from shared.cli.follow import Cast, Following
+from shared.cli.generate import generate
+from shared.cli.replay import bar, settle, show_tally
+from shared.cli.script import Tick, steps
+from shared.cli.sender import Sender, Tally
+from shared.clock import ClockMode, monotonic
+from shared.errors import Misconfigured
+from shared.local.state import StackState
+from shared.quiescence import wait_until_settled
+from shared.services import CONSUMERS, INGEST, REACTIVATION, REFERRAL
+from shared.simulator.calendar import OPENING
+from shared.simulator.log import Log
+from shared.simulator.person import name_of
+from shared.simulator.shop import Shop
+
+EVERY_DAYS: Final = 7
+TRUTH: Final = "truth.ndjson"
+DEMONSTRATION: Final = Shop(customers=2000, months=24, seed=1)
+DEMONSTRATION_EVERY_DAYS: Final = 14
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1"})
+
+
+def check(state: StackState, url: str) -> None:
+    """Raises Misconfigured unless the URL is that of this stack's ingest."""
+    ours, given = urlsplit(state.url(INGEST)), urlsplit(url)
+    same_host = given.hostname == ours.hostname or {given.hostname, ours.hostname} <= _LOCAL
+    if not same_host or given.port != ours.port:
+        raise Misconfigured(f"{url} is not ingest of the stack in --home, which is {state.url(INGEST)}")
+
+
+def demonstration(home: Path) -> Callable[[StackState, str], Awaitable[None]]:
+    """The work of `stammkunde run --simulate`."""
+    return lambda state, key: send(state, key, DEMONSTRATION, home / TRUTH, every=DEMONSTRATION_EVERY_DAYS)
+
+
+async def send(state: StackState, key: str, shop: Shop, truth: Path, *, every: int) -> None:
+    """Simulate, send, follow, and show what the system made of it."""
+    if state.clock is not ClockMode.LOG:
+        raise Misconfigured("a simulated shop lives in log time: start the stack with --clock log")
+    cast = Cast.of(shop)
+    with Log() as log:
+        counts = generate(shop, cast.take, log, truth)
+        began = monotonic()
+        tally, following = await _follow(state, key, cast, log, counts.total(), timedelta(days=every))
+    await settle(state)
+    show_tally(tally, monotonic() - began)
+    say(f"{following.reactions:,} customers came back because of an offer; the true effects are in {truth}")
+    await show_life_cycle(state, key)
+    await show_winback(state, key)
+    await show_referrals(state, key)
+    show_addresses(state, key, example=name_of(1))
+
+
+async def _follow(
+    state: StackState, key: str, cast: Cast, log: Log, total: int, every: timedelta
+) -> tuple[Tally, Following]:
+    async with AsyncExitStack() as opened:
+        apis = {
+            name: await opened.enter_async_context(Api(state.url(name), key))
+            for name in (REACTIVATION, REFERRAL)
+            if name in state.urls
+        }
+        following = Following(cast, reactivation=apis.get(REACTIVATION), referral=apis.get(REFERRAL))
+        progress = opened.enter_context(bar("Days", total=total))
+        sender = await opened.enter_async_context(Sender(state.url(INGEST), key, progress=_moving(progress)))
+        numbered = enumerate(following.merge(log.read()), start=1)
+        looked = OPENING - every
+        for step in steps(numbered, ticking=True, until=cast.shop.ends):
+            await sender.send([step])
+            if isinstance(step, Tick) and step.at - looked >= every:
+                await _rest(state)
+                await following.look(step.at, every)
+                looked = step.at
+        return sender.tally, following
+
+
+def _moving(progress: Progress) -> Callable[[Tally], None]:
+    return lambda tally: progress.update(progress.task_ids[0], completed=tally.sent, events=tally.sent)
+
+
+async def _rest(state: StackState) -> None:
+    """Offers are read when everything up to the tick has been worked off."""
+    workers = [service for service in CONSUMERS if f"{service}-worker" in state.urls]
+    await wait_until_settled(state.kafka_bootstrap, state.database_url, workers=workers)
