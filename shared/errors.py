@@ -37,7 +37,7 @@ class FieldError:
 
 
 class Problem(StammkundeError):
-    """An HTTP error (RFC 9457): answer with `status` and the stable `code`."""
+    """An HTTP error (RFC 9457): answer with `status` and the stable `code`; `location` is where to ask instead."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Problem(StammkundeError):
         *,
         errors: tuple[FieldError, ...] = (),
         retry_after: int | None = None,
+        location: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -54,3 +55,4 @@ class Problem(StammkundeError):
         self.detail = detail
         self.errors = errors
         self.retry_after = retry_after
+        self.location = location

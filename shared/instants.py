@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(Z|z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -52,5 +52,6 @@ def _validate(value: object) -> datetime:
     return _within(value.astimezone(UTC))
 
 
-Instant = Annotated[datetime, BeforeValidator(_validate, json_schema_input_type=str)]
+_Text = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Instant = Annotated[datetime, BeforeValidator(_validate, json_schema_input_type=_Text)]
 """A pydantic field: text or an aware datetime in, UTC inside, `…Z` in JSON."""

@@ -12,9 +12,10 @@ from shared.errors import Misconfigured, Retryable
 
 CUSTOMER_EVENTS: Final = "customer-events.v1"
 PHASE_TRANSITIONS: Final = "phase-transitions.v1"
+HINTS: Final = "hints.v1"
 WINBACK_EVENTS: Final = "winback-events.v1"
 REFERRAL_EVENTS: Final = "referral-events.v1"
-TOPICS: Final = (CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS, REFERRAL_EVENTS)
+TOPICS: Final = (CUSTOMER_EVENTS, PHASE_TRANSITIONS, HINTS, WINBACK_EVENTS, REFERRAL_EVENTS)
 
 _APPEAR_S: Final = 10.0
 CONFIG: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1", "max.message.bytes": "5242880"}

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -13,8 +14,9 @@ from services.ingest.domain import MAX_EVENTS, Accepted, refusal, stages
 from services.ingest.schemas import Receipt, Rejection
 from services.ingest.settings import IngestSettings
 from shared import clock, kafka, metrics
-from shared.errors import Problem, Retryable
-from shared.events import catalogue
+from shared.errors import FieldError, Problem, Retryable
+from shared.events import catalogue, segment
+from shared.events.catalogue import Refused
 from shared.events.envelope import CONTROL
 from shared.ids import partition_of
 from shared.publisher import Message, Publisher
@@ -80,31 +82,45 @@ def judge(items: Sequence[bytes], settings: IngestSettings, *, traceparent: str 
     found = Judgement()
     for index, raw in enumerate(items):
         try:
-            event, value = catalogue.canonical(raw)
-        except catalogue.Refused as refused:
-            wrong = refused.error
-            found.rejected.append(_rejection(index, raw, refused.code, wrong.field or None, wrong.message))
-            continue
-        refused_by_rule = refusal(event.type, event.time, now=now)
-        if refused_by_rule is not None:
-            no = refused_by_rule
-            found.rejected.append(_rejection(index, raw, no.code, no.field, no.message))
-        elif len(value) > kafka.MAX_EVENT:
-            found.rejected.append(_rejection(index, raw, "too_large", None, f"exceeds {kafka.MAX_EVENT} bytes"))
-        else:
-            subject = event.subject or ""
-            found.accepted.append(Accepted(event.type, subject, value, event.traceparent or traceparent))
+            found.accepted.append(_understood(raw, now, traceparent))
+        except Refused as refused:
+            found.rejected.append(_rejection(index, raw, refused))
     return found
 
 
-def _rejection(index: int, raw: bytes, code: str, where: str | None, message: str) -> Rejection:
-    return Rejection(index=index, id=_id_of(raw), code=code, field=where, message=message)
+def _understood(raw: bytes, now: datetime | None, traceparent: str | None) -> Accepted:
+    """An event of the catalogue, or a call that is translated into one. Raises Refused."""
+    try:
+        return _accepted(raw, now, traceparent)
+    except Refused as refused:
+        call = segment.read(raw) if refused.error.field == "type" else None
+        if call is None:
+            raise
+    try:
+        return _accepted(call.event, now, traceparent)
+    except Refused as refused:
+        raise call.in_its_words(refused) from None
+
+
+def _accepted(raw: bytes, now: datetime | None, traceparent: str | None) -> Accepted:
+    event, value = catalogue.canonical(raw)
+    no = refusal(event.type, event.time, now=now)
+    if no is not None:
+        raise Refused(no.code, FieldError(no.field, no.message))
+    if len(value) > kafka.MAX_EVENT:
+        raise Refused("too_large", FieldError("", f"exceeds {kafka.MAX_EVENT} bytes"))
+    return Accepted(event.type, event.subject or "", value, event.traceparent or traceparent)
+
+
+def _rejection(index: int, raw: bytes, refused: Refused) -> Rejection:
+    wrong = refused.error
+    return Rejection(index=index, id=_id_of(raw), code=refused.code, field=wrong.field or None, message=wrong.message)
 
 
 def _id_of(raw: bytes) -> str | None:
     try:
         event = json.loads(raw)
-        return str(event["id"]).encode(errors="replace").decode()[:200]
+        return str(event["id"] if "id" in event else event["messageId"]).encode(errors="replace").decode()[:200]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 

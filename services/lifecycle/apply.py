@@ -2,25 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 import msgspec
-import structlog
 
-from services.lifecycle import repository
-from services.lifecycle.domain.customer import Customer, Happening, Move
+from services.lifecycle import merging, repository
+from services.lifecycle.domain.customer import Customer, Move
+from services.lifecycle.domain.facts import ACTS
 from services.lifecycle.domain.fold import advance, fold, pass_time
+from services.lifecycle.domain.happenings import Happening, Kind, Merger
+from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry, Memory
-from services.lifecycle.reading import RELEASED, read
+from services.lifecycle.reading import ACTIVATED, RELEASED, read
 from services.lifecycle.recording import SOURCE, Recorder
 from services.lifecycle.repository import CustomerRow, Due, EventRow
 from services.lifecycle.settings import LifecycleSettings
-from shared import metrics, outbox
+from services.lifecycle.visits import Visit, Work, order_key
+from shared import metrics, outbox, parking
 from shared.batch import Batch, Incoming, Portion
-from shared.clock import DAWN, ClockMode
+from shared.clock import ClockMode
 from shared.consumer import Reader
 from shared.db import Tx
 from shared.events import envelope
@@ -30,52 +32,6 @@ from shared.outbox import Message
 from shared.topics import PHASE_TRANSITIONS
 from shared.turns import in_turns
 
-log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class Visit:
-    """One customer's new events in a batch, by identity."""
-
-    portion: Portion
-    entry: Entry
-    arrivals: dict[int, Incoming] = field(default_factory=dict)
-    released: bool = False
-
-    def happenings(self) -> list[Happening]:
-        """The new events in the order of the fold."""
-        found = [incoming.content for incoming in self.arrivals.values()]
-        return found if len(found) == 1 else sorted(found, key=lambda h: h.key)
-
-
-@dataclass(slots=True)
-class Work:
-    """What one batch writes. `customers` are taken from `touched` at the end: the next batch changes the entries."""
-
-    recorder: Recorder
-    touched: dict[str, Entry] = field(default_factory=dict)
-    customers: list[CustomerRow] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
-    timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
-    released: list[str] = field(default_factory=list)
-    ticks: list[Message] = field(default_factory=list)
-
-    def arm(self, entry: Entry, *, exactly: bool = False) -> None:
-        """Keep the timer no later than the earliest deadline; it moves back only when it goes off (`exactly`).
-
-        So a customer who buys often costs one timer a term, not one an order.
-        """
-        due = None if entry.parked else entry.customer.due
-        if due is None:
-            if exactly and entry.armed is not None:
-                self._set(entry, None)
-        elif entry.armed is None or due < entry.armed or (exactly and due != entry.armed):
-            self._set(entry, due)
-
-    def _set(self, entry: Entry, due: datetime | None) -> None:
-        self.timers[entry.id] = entry.partition, due
-        entry.armed = due
-
 
 class Lifecycle:
     """The handler of lifecycle's worker. It alone writes its partitions' customers, so it keeps them in memory."""
@@ -84,11 +40,13 @@ class Lifecycle:
         self._reader: Final = reader
         self._settings: Final = settings
         self._policy: Final = policy
+        self._activating: set[int] | None = None
         self._memory = Memory(customers=settings.customers_in_memory, events=settings.events_in_memory)
 
     def forget(self) -> None:
         """Ownership has changed: somebody else may have written."""
         self._memory.clear()
+        self._activating = None
 
     # -- in memory ---------------------------------------------------------------------------------------------------
 
@@ -97,41 +55,66 @@ class Lifecycle:
         if self._memory.full:
             await batch.settled()
             self._memory.shrink()
-        work = Work(Recorder(self._policy))
+        if self._activating is None:
+            self._activating = await repository.sighted(self._reader, ACTIVATED)
+        work = Work(Recorder(self._policy, self._activating))
         late = list[Visit]()
-        async for visits in in_turns(await self._visits(batch)):
+        async for visits in in_turns(await self._visits(batch, work)):
             late += [visit for visit in visits if not self._fold_on(visit, work)]
         if late:
             await batch.settled()
             async for some in in_turns(late):
-                await self._fold_anew(some, work)
+                await self._fold_anew([visit for visit in some if visit.into is None], work)
+                await self._merge([visit for visit in some if visit.into is not None], work)
         await self._pass_time(batch, work)
         work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
         return work
 
-    async def _visits(self, batch: Batch) -> list[Visit]:
+    async def _visits(self, batch: Batch, work: Work) -> list[Visit]:
         """The customers of a batch with the events that are not in the store yet."""
         places = {incoming.event.subject: portion for portion, incoming in batch.events()}
         await self._load({customer: portion.partition for customer, portion in places.items()})
         visits = {customer: Visit(portion, self._memory[customer]) for customer, portion in places.items()}
         async for arrivals in in_turns(batch.events()):
             for _, incoming in arrivals:
-                await self._arrive(batch, visits[incoming.event.subject], incoming)
+                await self._arrive(batch, visits[incoming.event.subject], incoming, work)
+        for visit in visits.values():
+            into = visit.into or visit.entry.merged_into or ""
+            work.onward += [merging.forwarded(i.event, into, self._settings.partitions) for i in visit.onward]
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
 
-    async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming) -> None:
+    async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming, work: Work) -> None:
         entry = visit.entry
         if incoming.content is RELEASED:
             await batch.settled()
-            await self._release(batch, visit)
+            await self._release(batch, visit, work)
         elif entry.parked and not visit.released:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         else:
             key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
             if key in entry.known or key in visit.arrivals:
                 await self._compare(batch, visit, incoming, key)
-            else:
+            elif entry.merged_into or visit.into:
+                visit.onward.append(incoming)
+            elif await self._may_stay(batch, visit, incoming, work):
                 visit.arrivals[key] = incoming
+
+    async def _may_stay(self, batch: Batch, visit: Visit, incoming: Incoming, work: Work) -> bool:
+        """Note a merger; one that would close a cycle is a dead letter."""
+        merger = incoming.content.content
+        if not isinstance(merger, Merger):
+            return True
+        await batch.settled()
+
+        async def merged_into(customer: str) -> str | None:
+            return work.merged.get(customer) or await repository.merged_into(self._reader, customer)
+
+        if await merging.closes_cycle(visit.entry.id, merger.into, merged_into):
+            visit.portion.reject(incoming, "merge_cycle", f"{merger.into} is merged into {visit.entry.id} already")
+            return False
+        visit.merger, visit.into = incoming, merger.into
+        work.merged[visit.entry.id] = merger.into
+        return True
 
     async def _load(self, partitions: dict[str, int]) -> None:
         missing = self._memory.missing(partitions)
@@ -149,36 +132,35 @@ class Lifecycle:
         if first is not None and not _same_content(envelope.decode(first), incoming.event):
             visit.portion.reject(incoming, "conflicting_duplicate", f"{incoming.event.source} {incoming.event.id}")
 
-    async def _release(self, batch: Batch, visit: Visit) -> None:
+    async def _release(self, batch: Batch, visit: Visit, work: Work) -> None:
         """Take what waits in the dead letters for a parked customer, and what this batch has just put there."""
-        entry, portion = visit.entry, visit.portion
+        entry = visit.entry
         if entry.parked is None or visit.released:
             return
         visit.released = True
-        waiting = [tuple(row) for row in await repository.waiting(self._reader, entry.id)]
-        waiting += [(*letter[:3], letter.value) for letter in portion.dead if letter.customer == entry.id]
-        portion.dead = [letter for letter in portion.dead if letter.customer != entry.id]
-        for topic, partition, offset, value in waiting:
-            event = envelope.decode(value)
-            await self._arrive(batch, visit, Incoming(topic, partition, offset, value, event, read(topic, event)))
+        for incoming in await parking.recall(self._reader, visit.portion, entry.id, read):
+            await self._arrive(batch, visit, incoming, work)
 
     def _fold_on(self, visit: Visit, work: Work) -> bool:
-        """Fold new events onto the state; False, with nothing changed, if one of them is late."""
-        customer, moves = visit.entry.customer, list[Move]()
-        if visit.released:
+        """Fold new events onto the state; False, with nothing changed, if that takes more than the state knows."""
+        customer, moves, hints = visit.entry.customer, list[Move](), list[Hint]()
+        if visit.released or visit.into is not None:
             return False
         try:
             for happening in visit.happenings():
-                if customer.is_late(happening):
+                if customer.is_late(happening) or visit.repeats_order(happening):
                     return False
-                customer, more = advance(customer, happening, self._policy)
-                moves += more
+                customer, new_moves, new_hints = advance(customer, happening, self._policy)
+                moves += new_moves
+                hints += new_hints
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
             self._park(visit, error, work)
             return True
         self._accept(visit, customer, work)
         if moves:
             work.recorder.changed(visit.entry, moves, visit.portion.clock, visit.portion.import_began)
+        if hints:
+            work.recorder.hinted(visit.entry, hints, visit.portion.clock, visit.portion.import_began)
         return True
 
     async def _fold_anew(self, visits: Sequence[Visit], work: Work) -> None:
@@ -189,15 +171,36 @@ class Lifecycle:
             entry, portion = visit.entry, visit.portion
             try:
                 happenings = [*self._happenings(entry.id, stored[entry.id]), *visit.happenings()]
-                customer, moves = fold(happenings, self._policy, until=entry.customer.since)
-                if _may_fire(customer, portion, until=portion.clock):
-                    customer, more = pass_time(customer, portion.clock, self._policy)
-                    moves += more
+                folded = fold(happenings, self._policy, until=entry.customer.reached)
+                if _may_fire(folded.customer, portion, until=portion.clock):
+                    folded = folded.then(pass_time(folded.customer, portion.clock, self._policy))
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
-            self._accept(visit, customer, work)
-            work.recorder.recomputed(entry, histories[entry.id], moves, portion.clock, portion.import_began)
+            self._accept(visit, folded.customer, work)
+            work.recorder.recomputed(entry, histories[entry.id], folded.moves, portion.clock, portion.import_began)
+            work.recorder.hinted(entry, folded.hints, portion.clock, portion.import_began)
+
+    async def _merge(self, visits: Sequence[Visit], work: Work) -> None:
+        """Withdraw the histories of customers who are merged into others, and send their events on."""
+        if not visits:
+            return
+        stored = await repository.events(self._reader, [visit.entry.id for visit in visits])
+        histories = await repository.histories(self._reader, [visit.entry.id for visit in visits])
+        for visit in visits:
+            entry, portion, into = visit.entry, visit.portion, visit.into
+            assert into is not None  # noqa: S101
+            assert visit.merger is not None  # noqa: S101
+            events = [envelope.decode(body) for body in stored[entry.id]]
+            events += [i.event for i in visit.arrivals.values() if i is not visit.merger]
+            work.onward += [
+                merging.forwarded(event, into, self._settings.partitions)
+                for event in events
+                if event.subject == entry.id
+            ]
+            entry.merged_into = into
+            self._accept(visit, Customer(), work)
+            work.recorder.recomputed(entry, histories[entry.id], [], portion.clock, portion.import_began)
 
     def _happenings(self, customer: str, bodies: Iterable[bytes]) -> Iterable[Happening]:
         for event in map(envelope.decode, bodies):
@@ -210,10 +213,15 @@ class Lifecycle:
         owner = narrow(entry.id)
         entry.customer = customer
         self._memory.learn(entry, visit.arrivals)
-        work.events += [
-            EventRow(owner, key, incoming.event.time, portion.clock, incoming.value)
-            for key, incoming in visit.arrivals.items()
-        ]
+        for key, incoming in visit.arrivals.items():
+            if incoming.content.kind is Kind.ACTIVATED and entry.partition not in work.recorder.activating:
+                work.recorder.activating.add(entry.partition)
+                work.sightings.add(entry.partition)
+            order = order_key(incoming.content)
+            if order is not None:
+                entry.orders.add(order)
+            act, time = incoming.content.kind in ACTS, incoming.event.time
+            work.events.append(EventRow(owner, key, order, time, portion.clock, act, incoming.value))
         if visit.released:
             entry.parked = None
             work.released.append(entry.id)
@@ -222,9 +230,7 @@ class Lifecycle:
 
     def _park(self, visit: Visit, error: Exception, work: Work) -> None:
         entry = visit.entry
-        log.exception("customer.parked", partition=entry.partition)
-        metrics.PARKED.inc()
-        entry.parked = f"{type(error).__name__}: {error}"
+        entry.parked = parking.failed(error, partition=entry.partition)
         for incoming in visit.arrivals.values():
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         work.touched[entry.id] = entry
@@ -249,7 +255,7 @@ class Lifecycle:
             work.ticks = [_forward(portion) for portion in ticking.values() if not portion.unfinished]
 
     async def _due(self, ticking: dict[int, Portion]) -> dict[str, int]:
-        wanted = [Due(p, _held(portion), _until(portion)) for p, portion in ticking.items()]
+        wanted = [Due(p, portion.held, portion.until) for p, portion in ticking.items()]
         limit = self._settings.timers_per_batch
         found = await repository.due(self._reader, wanted, limit + 1)
         if len(found) > limit:
@@ -259,17 +265,19 @@ class Lifecycle:
         return dict(found[:limit])
 
     def _fire(self, entry: Entry, portion: Portion, work: Work) -> None:
-        tick = _until(portion)
+        tick = portion.until
         if not entry.parked:
             try:
-                entry.customer, moves = pass_time(entry.customer, tick, self._policy)
+                entry.customer, moves, hints = pass_time(entry.customer, tick, self._policy)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(Visit(portion, entry), error, work)
                 return
+            work.touched[entry.id] = entry
             if moves:
                 work.recorder.changed(entry, moves, tick, portion.import_began)
-                work.touched[entry.id] = entry
                 metrics.DEADLINES_FIRED.inc(len(moves))
+            if hints:
+                work.recorder.hinted(entry, hints, tick, portion.import_began)
         work.arm(entry, exactly=True)
 
     # -- in the transaction ------------------------------------------------------------------------------------------
@@ -277,11 +285,17 @@ class Lifecycle:
     async def apply(self, work: Work, tx: Tx) -> None:
         """One statement per table."""
         await repository.add_events(tx, work.events)
+        if work.merged:
+            await repository.begin_merging(tx)
         await repository.save_customers(tx, work.customers)
+        if work.merged:
+            await repository.refuse_cycles(tx, work.merged)
         await repository.add_transitions(tx, work.recorder.rows, work.recorder.withdrawn)
         await repository.set_timers(tx, work.timers)
-        await repository.forget_waiting(tx, work.released)
-        await outbox.add(tx, work.recorder.messages + work.ticks)
+        await repository.add_sightings(tx, ACTIVATED, sorted(work.sightings))
+        hints = await repository.add_hints(tx, work.recorder.hints)
+        await parking.forget(tx, work.released)
+        await outbox.add(tx, work.recorder.messages + hints + work.onward + work.ticks)
         for rule, count in Counter(row.rule for row in work.recorder.rows).items():
             metrics.TRANSITIONS.labels(rule).inc(count)
         metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by in work.recorder.withdrawn}))
@@ -296,22 +310,12 @@ def _same_content(one: Envelope, other: Envelope) -> bool:
         return False
 
 
-def _until(portion: Portion) -> datetime:
-    return portion.tick or portion.clock
-
-
 def _may_fire(customer: Customer, portion: Portion, *, until: datetime | None = None) -> bool:
     """Is the next deadline due, and not one of those that an open import holds back?"""
-    return customer.due is not None and _held(portion) < customer.due <= (until or _until(portion))
-
-
-def _held(portion: Portion) -> datetime:
-    """Deadlines up to here wait for the end of a history import."""
-    began = portion.import_began if portion.import_open else None
-    return began or datetime.min.replace(tzinfo=DAWN.tzinfo)
+    return customer.wakes_at is not None and portion.held < customer.wakes_at <= (until or portion.until)
 
 
 def _forward(portion: Portion) -> Message:
-    tick = _until(portion)
+    tick = portion.until
     event = Envelope(id=f"tick-{tick.isoformat()}", source=SOURCE, type=CLOCK_TICKED, time=tick)
     return Message(portion.partition, PHASE_TRANSITIONS, None, envelope.encode(event))

@@ -10,15 +10,20 @@ from services.lifecycle.domain.customer import Customer
 
 @dataclass(slots=True)
 class Entry:
-    """One customer. `armed` is the instant in the timer table, never later than the state's earliest deadline."""
+    """One customer. `armed` is the instant in the timer table, never later than the state's earliest deadline.
+
+    `known` are the identities of its events, `orders` the (narrow) keys of the orders that they name.
+    """
 
     id: str
     partition: int
     customer: Customer = field(default_factory=Customer)
     version: int = 0
     parked: str | None = None
+    merged_into: str | None = None
     armed: datetime | None = None
     known: set[int] = field(default_factory=set)
+    orders: set[int] = field(default_factory=set)
 
 
 class Memory:

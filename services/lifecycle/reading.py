@@ -1,11 +1,23 @@
 """From records to happenings: the few fields of an event that the rules look at."""
 
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from services.lifecycle.domain.customer import Happening, Kind
+from services.lifecycle.domain.happenings import (
+    Agreement,
+    Content,
+    Grievance,
+    Happening,
+    Kind,
+    Merger,
+    Recommendation,
+    Score,
+    Undoing,
+)
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.events.transitions import Money, OrderRef
@@ -14,34 +26,43 @@ from shared.topics import CUSTOMER_EVENTS
 RELEASED: Final = "customer.released"
 """Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""
 
+MERGED: Final = "customer.merged"
+ACTIVATED: Final = "product.activated"
+
 KINDS: Final = MappingProxyType(
     {
         "order.completed": Kind.ORDER,
+        "order.refunded": Kind.UNDONE,
+        "order.cancelled": Kind.UNDONE,
+        "contract.concluded": Kind.CONCLUDED,
+        "contract.renewed": Kind.RENEWED,
+        "contract.cancelled": Kind.CANCELLED,
         "customer.closed": Kind.CLOSED,
         "referral.succeeded": Kind.RECOMMENDED,
-        "referral.annulled": Kind.NOTICE,
-        "customer.merged": Kind.NOTICE,
-        "customer.erasure_requested": Kind.NOTICE,
-        "consent.granted": Kind.NOTICE,
-        "consent.withdrawn": Kind.NOTICE,
-        **dict.fromkeys(
-            (
-                "customer.signed_up", "customer.updated", "session.signed_in", "page.viewed", "message.opened",
-                "message.clicked", "product.activated", "product.used", "order.refunded", "order.cancelled",
-                "delivery.delayed", "contract.concluded", "contract.renewed", "contract.cancelled",
-                "feedback.submitted", "complaint.opened", "complaint.answered", "complaint.resolved",
-                "inquiry.opened", "inquiry.answered", "newsletter.subscribed", "newsletter.unsubscribed",
-                "contact.made",
-            ),
-            Kind.CONTACT,
-        ),
+        "referral.annulled": Kind.ANNULLED,
+        "feedback.submitted": Kind.SCORED,
+        "complaint.opened": Kind.COMPLAINED,
+        "complaint.answered": Kind.ANSWERED,
+        "complaint.resolved": Kind.RESOLVED,
+        "newsletter.subscribed": Kind.SUBSCRIBED,
+        "newsletter.unsubscribed": Kind.UNSUBSCRIBED,
+        "customer.signed_up": Kind.SIGNED_UP,
+        ACTIVATED: Kind.ACTIVATED,
+        **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), Kind.SEEN),
+        **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), Kind.ACTIVE),
+        **dict.fromkeys(("customer.updated", "delivery.delayed", "inquiry.answered", "contact.made"), Kind.CONTACT),
+        **dict.fromkeys((MERGED, "customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE),
     }
-)  # fmt: skip
+)
 """What each event of the catalogue means to the rules."""
+
+_Amount = Annotated[int, msgspec.Meta(ge=0)]
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_Months = Annotated[int, msgspec.Meta(ge=1, le=1200)]
 
 
 class _Money(msgspec.Struct, frozen=True, gc=False):
-    amount: Annotated[int, msgspec.Meta(ge=0)]
+    amount: _Amount
     currency: str
 
 
@@ -52,7 +73,75 @@ class _Order(msgspec.Struct, frozen=True, gc=False):
     coupon: str | None = None
 
 
-_order: Final = msgspec.json.Decoder(_Order)
+class _Undoing(msgspec.Struct, frozen=True, gc=False):
+    order_id: str
+    amount: _Money | None = None
+
+
+class _Agreement(msgspec.Struct, frozen=True, gc=False):
+    contract_id: str
+    term_months: _Months | None = None
+    renews_at: _Instant | None = None
+    effective_at: _Instant | None = None
+
+
+class _Feedback(msgspec.Struct, frozen=True, gc=False):
+    kind: Annotated[str, msgspec.Meta(pattern="^(nps|csat|review)$")]
+    score: int
+    public: bool | None = None
+
+
+class _Complaint(msgspec.Struct, frozen=True, gc=False):
+    complaint_id: str
+    severity: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
+    satisfied: bool | None = None
+
+
+class _Outcome(msgspec.Struct, frozen=True, gc=False):
+    referee: str | None = None
+    order_id: str | None = None
+
+
+class _Merger(msgspec.Struct, frozen=True, gc=False):
+    into: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+M = TypeVar("M")
+
+
+def _by(model: type[M], make: Callable[[M], Content]) -> Callable[[bytes | msgspec.Raw], Content]:
+    decode = msgspec.json.Decoder(model).decode
+    return lambda data: make(decode(data))
+
+
+def _undoing(said: _Undoing) -> Undoing:
+    return Undoing(said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ()))
+
+
+_grievance: Final = _by(_Complaint, lambda c: Grievance(c.complaint_id, c.severity, bool(c.satisfied)))
+_agreement: Final = _by(
+    _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
+)
+_merger: Final = _by(_Merger, lambda m: Merger(m.into))
+_recommendation: Final = _by(_Outcome, lambda o: Recommendation(o.referee or o.order_id or ""))
+
+CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
+    {
+        Kind.UNDONE: _by(_Undoing, _undoing),
+        Kind.CONCLUDED: _agreement,
+        Kind.RENEWED: _agreement,
+        Kind.CANCELLED: _agreement,
+        Kind.SCORED: _by(_Feedback, lambda f: Score(f.kind, f.score, bool(f.public))),
+        Kind.COMPLAINED: _grievance,
+        Kind.ANSWERED: _grievance,
+        Kind.RESOLVED: _grievance,
+        Kind.RECOMMENDED: _recommendation,
+        Kind.ANNULLED: _recommendation,
+    }
+)
+"""How the content of an event is read; kinds that are not here have none that a rule looks at."""
+
+_order: Final = msgspec.json.Decoder(_Order).decode
 
 
 def read(topic: str, event: Envelope) -> Happening | str | None:
@@ -63,15 +152,28 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     kind = KINDS.get(event.type)
     if kind is None:
         return _without_kind(topic, event)
-    if kind is not Kind.ORDER:
-        return Happening(event.time, event.source, event.id, kind, historical=event.historical)
+    content: Content | None = None
+    margin = None
     try:
-        order = _order.decode(event.data)
-    except msgspec.MsgspecError as error:
+        if kind is Kind.ORDER:
+            content, margin = _ordered(_order(event.data))
+        elif kind in CONTENTS:
+            content = CONTENTS[kind](event.data)
+        elif event.type == MERGED:
+            content = _merger(event.data)
+    except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
-    ref = OrderRef(order.order_id, Money(order.total.amount, order.total.currency), order.coupon)
-    margin = order.margin.amount if order.margin and order.margin.currency == ref.total.currency else None
-    return Happening(event.time, event.source, event.id, kind, ref, margin, event.historical)
+    return Happening(event.time, event.source, event.id, kind, content, margin, event.historical)
+
+
+def _ordered(order: _Order) -> tuple[OrderRef, int | None]:
+    total, margin = order.total, order.margin
+    ref = OrderRef(order.order_id, Money(total.amount, total.currency), order.coupon)
+    return ref, margin.amount if margin and margin.currency == total.currency else None
+
+
+def _utc(instant: datetime | None) -> datetime | None:
+    return instant and instant.astimezone(UTC)
 
 
 def _without_kind(topic: str, event: Envelope) -> str | None:

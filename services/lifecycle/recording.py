@@ -7,14 +7,15 @@ from typing import Final
 import msgspec
 
 from services.lifecycle.domain.customer import Move
+from services.lifecycle.domain.hints import ONBOARDING_STALLED, Hint
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry
-from services.lifecycle.repository import TransitionRow
-from shared.events.envelope import Envelope, encode
+from services.lifecycle.repository import HintRow, TransitionRow
+from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
 from shared.ids import stable_id
 from shared.outbox import Message
-from shared.topics import PHASE_TRANSITIONS
+from shared.topics import HINTS, PHASE_TRANSITIONS
 
 SOURCE: Final = "/lifecycle"
 _encode: Final = msgspec.json.Encoder().encode
@@ -22,13 +23,18 @@ _PURE: Final = Move.__struct_fields__
 
 
 class Recorder:
-    """Turns the moves of one batch into transition rows and messages."""
+    """Turns the moves of one batch into transition rows and messages, and its hints.
 
-    def __init__(self, policy: Policy) -> None:
+    `activating` are the partitions on which the shop has sent product.activated at all.
+    """
+
+    def __init__(self, policy: Policy, activating: set[int]) -> None:
+        self.activating = activating
         self._act_within = timedelta(days=policy.act_within_days)
         self.rows: list[TransitionRow] = []
         self.withdrawn: list[tuple[str, int, int]] = []
         self.messages: list[Message] = []
+        self.hints: list[HintRow] = []
 
     def changed(self, entry: Entry, moves: Sequence[Move], clock: datetime, began: datetime | None) -> None:
         """One `phase.changed` per move."""
@@ -61,6 +67,24 @@ class Recorder:
             recorded_at=clock,
         )
         self._announce(entry, CORRECTED, clock, _encode(correction))
+
+    def hinted(self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None) -> None:
+        """One message per hint, but for those about the past."""
+        for hint in hints:
+            if clock - hint.at > self._act_within or (began is not None and hint.at <= began):
+                continue
+            if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
+                continue
+            event = Envelope(
+                id=str(stable_id(entry.id, hint.name, hint.occasion)),
+                source=SOURCE,
+                type=hint.name,
+                subject=entry.id,
+                time=hint.at,
+                data=pack(hint.data),
+            )
+            message = Message(entry.partition, HINTS, entry.id, encode(event))
+            self.hints.append(HintRow(entry.id, hint.name, hint.occasion, hint.at, message))
 
     def _transition(self, entry: Entry, move: Move, clock: datetime, began: datetime | None) -> Transition:
         fell_due_before_import = move.evidence.deadline is not None and began is not None and move.occurred_at <= began

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Self, TypeAlias
 
-import asyncpg
 import msgspec
 
 from services.lifecycle.domain.customer import Customer
 from services.lifecycle.memory import Entry
 from shared.clock import DAWN
 from shared.db import Pool, Tx
+from shared.errors import Retryable
 from shared.events.transitions import Transition
 from shared.ids import narrow
+from shared.outbox import Message
 
 Connection: TypeAlias = "Tx | Pool"
 
@@ -27,8 +28,10 @@ class EventRow(NamedTuple):
 
     customer_key: int
     event_key: int
+    order_key: int | None
     time: datetime
     recorded_at: datetime
+    act: bool
     body: bytes
 
 
@@ -45,6 +48,16 @@ class TransitionRow(NamedTuple):
     body: bytes
 
 
+class HintRow(NamedTuple):
+    """One hint to give, unless it was given before."""
+
+    customer: str
+    name: str
+    occasion: str
+    at: datetime
+    message: Message
+
+
 class CustomerRow(NamedTuple):
     """A customer's state as it stands now, in bytes: the entry itself moves on while the row is being written."""
 
@@ -54,12 +67,19 @@ class CustomerRow(NamedTuple):
     version: int
     state: bytes
     parked: str | None
+    merged_into: str | None
+    key: int
+    signed_up_at: datetime | None
+    activated_at: datetime | None
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
         """The row of an entry."""
         state = entry.customer
-        return cls(entry.id, entry.partition, state.phase, entry.version, _encode(state), entry.parked)
+        return cls(
+            entry.id, entry.partition, state.phase, entry.version, _encode(state), entry.parked, entry.merged_into,
+            narrow(entry.id), state.signed_up_at, state.activated_at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +94,10 @@ class Due:
 # -- the batch -------------------------------------------------------------------------------------------------------
 
 _LOAD: Final = """
-SELECT c.customer, c.partition, c.version, c.state, c.parked, t.due_at
+SELECT c.customer, c.partition, c.version, c.state, c.parked, c.merged_into, t.due_at
 FROM customer AS c LEFT JOIN timer AS t USING (customer) WHERE c.customer = ANY($1::text[])
 """
-_KNOWN: Final = "SELECT customer_key, event_key FROM event WHERE customer_key = ANY($1::bigint[])"
+_KNOWN: Final = "SELECT customer_key, event_key, order_key FROM event WHERE customer_key = ANY($1::bigint[])"
 _EVENTS: Final = "SELECT customer_key, body FROM event WHERE customer_key = ANY($1::bigint[])"
 _BODY: Final = "SELECT body FROM event WHERE customer_key = $1 AND event_key = $2"
 _HISTORY: Final = """
@@ -93,15 +113,14 @@ CROSS JOIN LATERAL (
     ORDER BY timer.due_at LIMIT $4
 ) AS t ORDER BY t.partition, t.due_at LIMIT $4
 """
-_WAITING: Final = """
-SELECT topic, partition, "offset", value FROM dead_letter
-WHERE customer = $1 ORDER BY topic, partition, "offset"
-"""
 _SAVE: Final = """
-INSERT INTO customer (customer, partition, phase, version, state, parked)
-SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[], $5::bytea[], $6::text[])
+INSERT INTO customer
+    (customer, partition, phase, version, state, parked, merged_into, key, signed_up_at, activated_at)
+SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
+    $8::bigint[], $9::timestamptz[], $10::timestamptz[])
 ON CONFLICT (customer) DO UPDATE
-SET phase = excluded.phase, version = excluded.version, state = excluded.state, parked = excluded.parked
+SET phase = excluded.phase, version = excluded.version, state = excluded.state, parked = excluded.parked,
+    merged_into = excluded.merged_into, signed_up_at = excluded.signed_up_at, activated_at = excluded.activated_at
 """
 _WITHDRAW: Final = """
 UPDATE transition AS t SET withdrawn = w.by
@@ -112,8 +131,28 @@ _ARM: Final = """
 INSERT INTO timer (customer, partition, due_at) SELECT * FROM unnest($1::text[], $2::int[], $3::timestamptz[])
 ON CONFLICT (customer) DO UPDATE SET due_at = excluded.due_at
 """
+_HINT: Final = """
+INSERT INTO hint (customer, name, occasion, at)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
+ON CONFLICT DO NOTHING RETURNING customer, name, occasion
+"""
+_INTO: Final = "SELECT merged_into FROM customer WHERE customer = $1"
+_LOCK_MERGING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.merging', 0))"
+_CYCLE: Final = """
+WITH RECURSIVE chain AS (
+    SELECT customer AS start, merged_into FROM customer WHERE customer = ANY($1::text[])
+    UNION ALL
+    SELECT chain.start, c.merged_into FROM chain JOIN customer AS c ON c.customer = chain.merged_into
+    WHERE chain.merged_into <> chain.start
+)
+SELECT start FROM chain WHERE merged_into = start LIMIT 1
+"""
+_SIGHTED: Final = "SELECT partition FROM sighting WHERE type = $1"
+_SIGHT: Final = """
+INSERT INTO sighting (type, partition) SELECT $1, partition FROM unnest($2::int[]) AS s(partition)
+ON CONFLICT DO NOTHING
+"""
 _DISARM: Final = "DELETE FROM timer WHERE customer = ANY($1::text[])"
-_UNPARK: Final = "DELETE FROM dead_letter WHERE customer = ANY($1::text[])"
 
 
 async def load(connection: Connection, customers: Sequence[str]) -> list[Entry]:
@@ -121,14 +160,23 @@ async def load(connection: Connection, customers: Sequence[str]) -> list[Entry]:
     rows = await connection.fetch(_LOAD, customers)
     entries = {
         row["customer"]: Entry(
-            row["customer"], row["partition"], _state.decode(row["state"]), row["version"], row["parked"], row["due_at"]
+            row["customer"],
+            row["partition"],
+            _state.decode(row["state"]),
+            row["version"],
+            row["parked"],
+            row["merged_into"],
+            row["due_at"],
         )
         for row in rows
     }
     if entries:
         by_key = {narrow(customer): entry for customer, entry in entries.items()}
         for row in await connection.fetch(_KNOWN, list(by_key)):
-            by_key[row["customer_key"]].known.add(row["event_key"])
+            entry = by_key[row["customer_key"]]
+            entry.known.add(row["event_key"])
+            if row["order_key"] is not None:
+                entry.orders.add(row["order_key"])
     return list(entries.values())
 
 
@@ -161,9 +209,33 @@ async def due(connection: Connection, wanted: Sequence[Due], limit: int) -> list
     return [tuple(row) for row in await connection.fetch(_DUE, partitions, after, until, limit)]
 
 
-async def waiting(connection: Connection, customer: str) -> list[asyncpg.Record]:
-    """The records (topic, partition, offset, value) that wait in the dead letters while their customer is parked."""
-    return list(await connection.fetch(_WAITING, customer))
+async def merged_into(connection: Connection, customer: str) -> str | None:
+    """Whom a customer is merged into, if into anybody."""
+    into: str | None = await connection.fetchval(_INTO, customer)
+    return into
+
+
+async def begin_merging(tx: Tx) -> None:
+    """One batch that merges at a time: two could close a cycle that neither of them sees."""
+    await tx.execute(_LOCK_MERGING)
+
+
+async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
+    """Raises Retryable if these mergers, just written, close a cycle with others: judged again, one is refused."""
+    start = await tx.fetchval(_CYCLE, list(customers))
+    if start is not None:
+        raise Retryable(f"another worker has merged customers in a cycle through {start}")
+
+
+async def sighted(connection: Connection, type: str) -> set[int]:  # noqa: A002
+    """The partitions on which an event of a type has ever been seen."""
+    return {row["partition"] for row in await connection.fetch(_SIGHTED, type)}
+
+
+async def add_sightings(tx: Tx, type: str, partitions: Sequence[int]) -> None:  # noqa: A002
+    """Note that events of a type have been seen."""
+    if partitions:
+        await tx.execute(_SIGHT, type, partitions)
 
 
 async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
@@ -196,16 +268,30 @@ async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) 
         await tx.execute(_ARM, *map(list, zip(*armed, strict=True)))
 
 
-async def forget_waiting(tx: Tx, customers: Sequence[str]) -> None:
-    """Delete the dead letters of customers that are parked no longer."""
-    if customers:
-        await tx.execute(_UNPARK, customers)
+async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[Message]:
+    """Note hints as given; the messages of those that had not been given before, each once."""
+    if not rows:
+        return []
+    by_occasion = {row[:3]: row for row in rows}
+    columns = zip(*(row[:4] for row in by_occasion.values()), strict=True)
+    fresh = {tuple(row) for row in await tx.fetch(_HINT, *map(list, columns))}
+    return [row.message for occasion, row in by_occasion.items() if occasion in fresh]
 
 
 # -- reads of the API ------------------------------------------------------------------------------------------------
 
 _CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
 _FIND: Final = "SELECT state, version, parked FROM customer WHERE customer = $1"
+_END: Final = """
+WITH RECURSIVE chain AS (
+    SELECT merged_into FROM customer WHERE customer = $1 AND merged_into IS NOT NULL
+    UNION ALL
+    SELECT c.merged_into FROM chain JOIN customer AS c ON c.customer = chain.merged_into
+    WHERE c.merged_into IS NOT NULL
+)
+SELECT chain.merged_into FROM chain LEFT JOIN customer AS c ON c.customer = chain.merged_into
+WHERE c.merged_into IS NULL
+"""
 _PHASES: Final = """
 SELECT phase, sum(n)::bigint AS n FROM (
     SELECT to_phase AS phase, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY 1
@@ -231,6 +317,12 @@ async def find(connection: Connection, customer: str) -> tuple[Customer, int, st
     """A customer's state, version, and why it is parked if it is."""
     row = await connection.fetchrow(_FIND, customer)
     return (_state.decode(row["state"]), row["version"], row["parked"]) if row else None
+
+
+async def end_of_chain(connection: Connection, customer: str) -> str | None:
+    """Who a merged customer is now; None for one who is not merged."""
+    end: str | None = await connection.fetchval(_END, customer)
+    return end
 
 
 async def phases(connection: Connection, as_of: datetime) -> dict[str, int]:

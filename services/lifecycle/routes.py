@@ -1,24 +1,35 @@
 """The HTTP API of lifecycle: customers, their history, and the phases of all."""
 
-from datetime import datetime
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import repository
+from services.lifecycle import queries, repository
+from services.lifecycle.domain.fold import next_move
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.views import Fact, Model, needs, view
+from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE
-from services.lifecycle.schemas import CustomerView, HistoryPage, PhaseCounts, RuleCounts, TransitionView
-from shared import outbox
-from shared.clock import now
+from services.lifecycle.schemas import (
+    CustomerView,
+    HistoryPage,
+    Naming,
+    PhaseCounts,
+    RuleCounts,
+    Standing,
+    TransitionView,
+)
+from shared import outbox, parking
 from shared.db import Pool, transaction
 from shared.errors import FieldError, Problem
-from shared.events.envelope import Envelope, encode
-from shared.http import CustomerPath, Instant, Page, Paging
-from shared.ids import CustomerId, partition_of, stable_id
-from shared.outbox import Message
+from shared.http import CustomerPath, Instant, Page, Paging, Wording
+from shared.ids import CustomerId, partition_of
 from shared.topics import CUSTOMER_EVENTS
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
@@ -34,14 +45,37 @@ class Lifecycle:
         self.policy = policy
         self._partitions = partitions
 
-    async def customer(self, id: CustomerId) -> CustomerView:  # noqa: A002
+    async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
         """Raises Problem 404 for customers without a phase."""
         clock = await repository.clock(self.pool, self.partition(id))  # before the state: never newer than it
         found = await repository.find(self.pool, id)
         if found is None or found[0].phase is None:
             raise _unknown(id)
         customer, version, parked = found
-        return CustomerView.of(id, customer, version, parked=parked is not None, policy=self.policy, clock=clock)
+        as_of, move = max(clock, customer.now), next_move(customer, self.policy)
+        facts = await self.facts(id, [as_of, move.occurred_at if move else as_of], naming.model)
+        standing = Standing(id, customer, version, parked is not None, as_of, facts[0], move, facts[1])
+        return CustomerView.of(standing, self.policy, naming)
+
+    async def facts(self, id: CustomerId, instants: Sequence[datetime], model: Model | None) -> list[frozenset[Fact]]:  # noqa: A002
+        """What held of a customer at each instant, as far as the model asks."""
+        if not needs(model):
+            return [frozenset()] * len(instants)
+        return await queries.facts(self.pool, id, instants, self._asked(model))
+
+    async def counts(self, as_of: datetime, model: Model | None) -> Counter[str]:
+        """How many customers there were of each view of a model."""
+        counts = Counter[str]()
+        if needs(model):
+            for phase, facts, n in await queries.standings(self.pool, as_of, self._asked(model)):
+                counts[view(model, phase, facts).code] += n
+        else:
+            for name, n in (await repository.phases(self.pool, as_of)).items():
+                counts[view(model, Phase(name), ()).code] += n
+        return counts
+
+    def _asked(self, model: Model | None) -> Asked:
+        return Asked(Fact.ACTED in needs(model), timedelta(days=self.policy.active_days))
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
@@ -56,14 +90,9 @@ class Lifecycle:
         found = await repository.find(self.pool, id)
         if found is None:
             raise _unknown(id)
-        if found[2] is None:
-            raise Problem(409, "not_parked", f"Customer {id} is not parked.")
-        at = now()
-        request = Envelope(
-            id=str(stable_id(RELEASED, id, at.isoformat())), source=SOURCE, type=RELEASED, subject=id, time=at
-        )
+        request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found[2])
         async with self.pool.acquire() as connection, transaction(connection) as tx:
-            await outbox.add(tx, [Message(self.partition(id), CUSTOMER_EVENTS, id, encode(request))])
+            await outbox.add(tx, [request])
 
     def partition(self, id: CustomerId) -> int:  # noqa: A002
         """Where the customer lives."""
@@ -81,20 +110,45 @@ def lifecycle(request: Request) -> Lifecycle:
 
 
 Service = Annotated[Lifecycle, Depends(lifecycle)]
+
+
+async def naming(
+    language: Wording,
+    model: Annotated[Model | None, Query(description="Name phases as in this model too.")] = None,
+) -> Naming:
+    """How the client wants phases named."""
+    return Naming(model, language)
+
+
+Names = Annotated[Naming, Depends(naming)]
+
+
+async def present(customer: CustomerPath, request: Request, service: Service) -> CustomerId:
+    """The customer asked for. Raises Problem 301 with the same address for whom a merged one has become."""
+    end = await repository.end_of_chain(service.pool, customer)
+    if end is None:
+        return customer
+    path = request.scope["route"].path_format.format(customer=quote(end, safe=""))
+    query = f"?{request.url.query}" if request.url.query else ""
+    raise Problem(301, "merged", f"{customer} has been merged into {end}.", location=path + query)
+
+
+Present = Annotated[CustomerId, Depends(present)]
 AsOf = Annotated[Instant | None, Query(description="An instant up to the clock; without it, the clock.")]
 
 
 @router.get("/customers/{customer}")
-async def show_customer(customer: CustomerPath, service: Service) -> CustomerView:
+async def show_customer(customer: Present, service: Service, names: Names) -> CustomerView:
     """The phase of a customer, since when, and what comes next."""
-    return await service.customer(customer)
+    return await service.customer(customer, names)
 
 
 @router.get("/customers/{customer}/history")
 async def show_history(
-    customer: CustomerPath,
+    customer: Present,
     service: Service,
     part: Paging,
+    names: Names,
     all: Annotated[bool, Query(description="Withdrawn transitions too.")] = False,  # noqa: A002
 ) -> HistoryPage:
     """The transitions of a customer, newest first."""
@@ -102,26 +156,29 @@ async def show_history(
     clock = await repository.clock(service.pool, service.partition(customer))
     rows = await repository.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not rows:
-        await service.customer(customer)
+        await service.customer(customer, names)
+    facts = await service.facts(customer, [transition.occurred_at for transition, _ in rows], names.model)
     page = Page[TransitionView].of(
-        rows, part, key=lambda row: (row[0].position, row[0].version), view=TransitionView.of
+        [(*row, held) for row, held in zip(rows, facts, strict=True)],
+        part,
+        key=lambda row: (row[0].position, row[0].version),
+        view=lambda row: TransitionView.of(*row, names),
     )
     return HistoryPage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
 
 
 @router.post("/customers/{customer}/release", status_code=202)
-async def release_customer(customer: CustomerPath, service: Service) -> dict[str, str]:
+async def release_customer(customer: Present, service: Service) -> dict[str, str]:
     """Fold what waits for a parked customer, once the reason is gone."""
     await service.release(customer)
     return {"status": "requested"}
 
 
 @router.get("/phases")
-async def count_phases(service: Service, as_of: AsOf = None) -> PhaseCounts:
-    """Customers by phase, at any instant up to the clock."""
+async def count_phases(service: Service, names: Names, as_of: AsOf = None) -> PhaseCounts:
+    """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
     instant = await service.instant(as_of)
-    counts = await repository.phases(service.pool, instant)
-    return PhaseCounts(as_of=instant, counts={phase: counts.get(phase, 0) for phase in Phase})
+    return PhaseCounts.of(instant, await service.counts(instant, names.model), names)
 
 
 @router.get("/transitions/counts")

@@ -12,6 +12,8 @@ from shared.errors import Misconfigured
 from shared.settings import Settings
 
 Days = Annotated[int, Field(gt=0, le=36_500, strict=True)]
+DaysOrOff = Annotated[int, Field(ge=0, le=36_500, strict=True)]
+Hours = Annotated[int, Field(gt=0, le=8760, strict=True)]
 Orders = Annotated[int, Field(ge=2, le=1_000_000, strict=True)]
 
 
@@ -36,7 +38,18 @@ class PolicyFile(BaseModel):
     settle_after_orders: Orders = Policy.settle_after_orders
     former_after_inactive_days: Days = Policy.former_after_inactive_days
     prospect_days: Days = Policy.prospect_days
+    advocate_days: Days = Policy.advocate_days
+    complaint_overdue_hours: Hours = Policy.complaint_overdue_hours
+    revenue_decline_share: Annotated[float, Field(ge=0, le=1)] = Policy.revenue_decline_share
+    contact_days: DaysOrOff = Policy.contact_days
+    renewal_grace_days: DaysOrOff = Policy.renewal_grace_days
     act_within_days: Days = Policy.act_within_days
+    active_days: Days = Policy.active_days
+    survey_days: DaysOrOff = Policy.survey_days
+    onboarding_days: DaysOrOff = Policy.onboarding_days
+    renewal_notice_days: DaysOrOff = Policy.renewal_notice_days
+    incentive_days: DaysOrOff = Policy.incentive_days
+    answer_hours: Annotated[int, Field(ge=0, le=8760, strict=True)] = Policy.answer_hours
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

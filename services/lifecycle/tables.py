@@ -1,4 +1,4 @@
-"""The schema of lifecycle: customers, their events, transitions and timers."""
+"""The schema of lifecycle: customers, their events, transitions, hints and timers."""
 
 import sqlalchemy as sa
 
@@ -19,6 +19,10 @@ customer = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False, comment="records published for this customer"),
     sa.Column("state", sa.LargeBinary, nullable=False, comment="the folded state, as JSON"),
     sa.Column("parked", sa.Text, comment="why this customer's events wait in the dead letters; null while they do not"),
+    sa.Column("merged_into", sa.Text, comment="the customer who stays; this one's events go on to it"),
+    sa.Column("key", sa.BigInteger, nullable=False, comment="hash of the customer, as its events have it"),
+    sa.Column("signed_up_at", instant(), comment="of the state: the first sign-up"),
+    sa.Column("activated_at", instant(), comment="of the state: the first product put to use"),
     sa.CheckConstraint(f"phase IN ({PHASES})", name="customer_phase"),
     sa.CheckConstraint("version >= 0", name="customer_version"),
 )
@@ -28,8 +32,10 @@ event = sa.Table(
     metadata,
     sa.Column("customer_key", sa.BigInteger, primary_key=True, autoincrement=False, comment="hash of the customer"),
     sa.Column("event_key", sa.BigInteger, primary_key=True, autoincrement=False, comment="hash of source and id"),
+    sa.Column("order_key", sa.BigInteger, comment="hash of the order that it names"),
     sa.Column("time", instant(), nullable=False),
     sa.Column("recorded_at", instant(), nullable=False),
+    sa.Column("act", sa.Boolean, nullable=False, comment="the customer has acted, bought, clicked or paid"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the record as it was read"),
     postgresql_partition_by="HASH (customer_key)",
 )
@@ -49,6 +55,22 @@ transition = sa.Table(
     sa.CheckConstraint(f"from_phase IN ({PHASES})", name="transition_from_phase"),
     sa.CheckConstraint(f"to_phase IN ({PHASES})", name="transition_to_phase"),
     sa.Index("transition_current", "customer", "position", unique=True, postgresql_where=sa.text("withdrawn IS NULL")),
+)
+
+hint = sa.Table(
+    "hint",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("occasion", sa.Text, primary_key=True, comment="each is given once"),
+    sa.Column("at", instant(), nullable=False),
+)
+
+sighting = sa.Table(
+    "sighting",
+    metadata,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("type", sa.Text, primary_key=True, comment="the shop sends events of this type"),
 )
 
 timer = sa.Table(

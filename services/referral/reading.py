@@ -126,7 +126,7 @@ def _read_order(event: Envelope) -> Told:
         Kind.COMPLETED, event.time, event.source, event.id, data.order_id, data.total.amount, data.total.currency,
         data.return_window_days, event.historical,
     )  # fmt: skip
-    return Told(row, data.referral_code)
+    return Told(row, _code(event, data.referral_code))
 
 
 def _read_refund(event: Envelope) -> Told:
@@ -141,8 +141,13 @@ def _read_cancellation(event: Envelope) -> Told:
 
 
 def _read_sign_up(event: Envelope) -> Told | None:
-    code = _sign_up.decode(event.data).referral_code
+    code = _code(event, _sign_up.decode(event.data).referral_code)
     return Told(None, code) if code else None
+
+
+def _code(event: Envelope, named: str | None) -> str | None:
+    """The code named; one that came with a merged customer's event was claimed under the old id already."""
+    return None if event.mergedfrom else named
 
 
 def _read_transition(event: Envelope) -> Became | None:

@@ -20,8 +20,9 @@ class Api:
         await self._client.aclose()
 
     async def get(self, path: str, **query: str | None) -> Any:
-        """The decoded answer; Misconfigured with the service's own words if it refuses."""
-        return self._read(await self._send("GET", path, params={k: v for k, v in query.items() if v is not None}))
+        """The decoded answer, that of whom a merged customer has become; Misconfigured with the refusal's own words."""
+        said = {name: value for name, value in query.items() if value is not None}
+        return self._read(await self._send("GET", path, params=said, follow_redirects=True))
 
     async def post(self, path: str, body: object, *, idempotency_key: str | None = None) -> Any:
         """The decoded answer to a JSON body."""

@@ -14,14 +14,17 @@ from shared.services import LIFECYCLE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 
+ModelOption = Annotated[str | None, typer.Option(help="Name phases as in this model: six_phase, cxm, ….")]
+
 
 def phases(
     as_of: Annotated[str | None, typer.Option(help="An instant up to the clock, RFC 3339.")] = None,
+    model: ModelOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """How many customers are in each phase."""
-    answer = run(_read(home, "/v1/phases", as_of=as_of))
+    answer = run(_read(home, "/v1/phases", as_of=as_of, model=model))
     if as_json:
         print_json(answer)
     else:
@@ -30,11 +33,12 @@ def phases(
 
 def customer(
     customer_id: Annotated[str, typer.Argument(metavar="ID")],
+    model: ModelOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
 ) -> None:
     """One customer: phase, since when, and what happens next."""
-    answer = run(_read(home, f"/v1/customers/{quote(customer_id, safe='')}"))
+    answer = run(_read(home, f"/v1/customers/{quote(customer_id, safe='')}", model=model))
     if as_json:
         print_json(answer)
         return

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from shared.errors import FieldError, StammkundeError
-from shared.events import vocabulary  # noqa: F401  (fills the register)
+from shared.events import vocabulary
 from shared.events.envelope import CONTROL
 from shared.events.fields import PRINTABLE, TYPES, Data, Id, Subject
 from shared.instants import Instant
@@ -48,6 +48,10 @@ def _no_binary(_: object) -> None:
     raise PydanticCustomError("binary", "data is JSON here, never base64")
 
 
+def _not_yours(_: object) -> None:
+    raise PydanticCustomError("reserved", "only lifecycle says this, of events that it passes on after a merge")
+
+
 _Forbidden = WithJsonSchema({"not": {}})
 _Json = Annotated[str, Field(pattern=r"^application/(?:[\w.+-]+\+)?json(?:\s*;.*)?$")]
 
@@ -67,6 +71,7 @@ class Event(BaseModel):
     dataschema: str | None = None
     data: Data = Data()
     data_base64: Annotated[None, BeforeValidator(_no_binary), _Forbidden] = None
+    mergedfrom: Annotated[None, BeforeValidator(_not_yours), _Forbidden] = None
     historical: bool = False
     traceparent: Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,256}$")] | None = None
 
@@ -99,6 +104,8 @@ def parse(raw: bytes) -> Event:
         event: Event = _validate(raw)
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False, include_input=False)[0]) from None
+    if isinstance(event.data, vocabulary.Merged) and event.data.into == event.subject:
+        raise Refused("invalid", FieldError("data.into", "must be another customer than the subject"))
     return event
 
 
@@ -138,8 +145,8 @@ def _refusal(error: ErrorDetails) -> Refused:
     if kind in _TAGS:
         message = "Field required" if code == "missing" else "is not a type of the catalogue"
         return Refused(code, FieldError("type", message))
-    # The first part of the place is the type that the event said it was.
-    field = ".".join(map(str, error["loc"][1:]))
+    # The first part of the place is the type that the event said it was; a bracket names a member of a union.
+    field = ".".join(part for part in map(str, error["loc"][1:]) if "[" not in part)
     unprintable = error.get("ctx", {}).get("pattern") == PRINTABLE
     return Refused(code, FieldError(field, "must hold printable characters only" if unprintable else error["msg"]))
 

@@ -17,7 +17,10 @@ Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """One event; `data` stays undecoded until somebody needs it. Identity is (subject, source, id)."""
+    """One event; `data` stays undecoded until somebody needs it. Identity is (subject, source, id).
+
+    `mergedfrom` is the id under which the event came in, if that customer was merged into the subject since.
+    """
 
     specversion: str = msgspec.field(default_factory=lambda: "1.0")
     id: str
@@ -28,6 +31,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     data: msgspec.Raw = msgspec.Raw(b"{}")
     historical: bool = False
     traceparent: str | None = None
+    mergedfrom: str | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(Envelope)

@@ -1,5 +1,7 @@
 """Money as it travels: integer minor units and an ISO 4217 code."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -22,6 +24,14 @@ _WITHDRAWN: Final = """
 ANG ATS BEF BGN BYR CUC CYP DEM EEK ESP FIM FRF GRD HRK IEP ITL LTL LUF LVL MRO MTL NLG PTE ROL SIT SKK SLL STD TRL VEF
 ZMK ZWL
 """
+_WITHOUT_MINOR_UNIT: Final = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+_WITH_THREE_DIGITS: Final = "BHD IQD JOD KWD LYD OMR TND"
+EXPONENTS: Final[Mapping[str, int]] = MappingProxyType(
+    dict.fromkeys(_IN_USE.split(), 2)
+    | dict.fromkeys(_WITHOUT_MINOR_UNIT.split(), 0)
+    | dict.fromkeys(_WITH_THREE_DIGITS.split(), 3)
+)
+"""Digits of the minor unit of every currency in use (ISO 4217, list one)."""
 CURRENCIES: Final = frozenset(_IN_USE.split()) | frozenset(_WITHDRAWN.split())
 
 

@@ -51,7 +51,8 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 class Profile(msgspec.Struct, frozen=True):
     """What downstream services need to know of the customer, as it stood right after the transition.
 
-    `revenue` and `margin` have one entry per currency; `deadlines` are instants by rule; `order` is the causing one.
+    `revenue` and `margin` have one entry per currency; `deadlines` are instants by rule; `causes` say why the customer
+    is at risk; `order` is the causing one.
     """
 
     orders: int
@@ -61,6 +62,7 @@ class Profile(msgspec.Struct, frozen=True):
     last_order_at: datetime | None
     deadlines: dict[str, datetime]
     order: OrderRef | None = None
+    causes: tuple[str, ...] = ()
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):

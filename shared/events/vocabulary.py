@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.events.fields import Account, Channel, Data, Id, Reachable, Subject, Text, Word, Zone, event
@@ -129,12 +129,14 @@ class FeedbackSubmitted(Data):
     text: Text | None = None
     public: bool | None = None
 
-    @model_validator(mode="after")
-    def _on_its_scale(self) -> "FeedbackSubmitted":
-        low, high = _SCALES[self.kind]
-        if not low <= self.score <= high:
-            raise PydanticCustomError("score", f"a score of kind {self.kind} lies between {low} and {high}")
-        return self
+    @field_validator("score")
+    @classmethod
+    def _on_its_scale(cls, score: int, others: ValidationInfo) -> int:
+        kind = others.data.get("kind", "nps")
+        low, high = _SCALES[kind]
+        if not low <= score <= high:
+            raise PydanticCustomError("score", f"a score of kind {kind} lies between {low} and {high}")
+        return score
 
 
 @event("complaint.opened")

@@ -12,11 +12,12 @@ from urllib.parse import unquote
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
-from pydantic import AfterValidator, BaseModel, BeforeValidator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from shared import instants
 from shared.errors import FieldError, Problem
+from shared.events.fields import Subject
 from shared.ids import CustomerId
 
 T = TypeVar("T")
@@ -26,12 +27,15 @@ CursorPart = str | int | datetime
 MAX_LIMIT: Final = 1000
 _MAX_CURSOR: Final = 2000
 _MAX_ID: Final = 128
+_subject: Final = TypeAdapter[str](Subject)
 
 
 def _printable(value: str) -> str:
-    if not 1 <= len(value) <= _MAX_ID or not value.isprintable():
-        raise PydanticCustomError("not_an_id", f"must be 1 to {_MAX_ID} printable characters")
-    return value
+    """The same characters as ingest takes in ids: the joiner of a compound emoji too."""
+    try:
+        return _subject.validate_python(value)
+    except ValidationError:
+        raise PydanticCustomError("not_an_id", f"must be 1 to {_MAX_ID} printable characters") from None
 
 
 IdPath = Annotated[str, Path(), BeforeValidator(unquote), AfterValidator(_printable)]

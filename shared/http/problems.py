@@ -68,6 +68,8 @@ def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = No
     extra = dict(headers or {})
     if problem.retry_after is not None:
         extra["Retry-After"] = str(problem.retry_after)
+    if problem.location is not None:
+        extra["Location"] = problem.location
     return JSONResponse(body, problem.status, extra, PROBLEM_JSON)
 
 

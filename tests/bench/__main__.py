@@ -15,6 +15,7 @@ from typing import Any
 from tests.stack import open_stack
 
 EVENTS, CUSTOMERS, BATCH, ROUNDS = 200_000, 20_000, 2_000, 3
+SHOPPERS = 4_000
 REFERENCE = Path(os.environ.get("STAMMKUNDE_REFERENCE_LOOP", "../shared/bench/reference_loop.py"))
 
 
@@ -48,12 +49,19 @@ async def lifecycle(bootstrap: str, url: str) -> None:
         figures["reference_events_per_s"] = statistics.median(reference)
         figures["lifecycle_ratio_to_reference"] = round(statistics.median(ours) / statistics.median(reference), 2)
     show(figures)
+    for kind, customers in (("late", CUSTOMERS), ("simulated", SHOPPERS)):
+        (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(customers), kind)
+        if reference:
+            found["ratio_to_reference"] = round(found["events_per_s"] / statistics.median(reference), 2)
+        show({f"lifecycle_{kind}": found})
 
 
 async def main() -> None:
     """Everything, one after the other."""
     async with open_stack() as stack:
         await lifecycle(stack.bootstrap, stack.database_url)
+        for line in await run("-m", "tests.bench.deadlines", stack.bootstrap, stack.database_url):
+            show(line)
         for line in await run("-m", "tests.bench.ingest", stack.bootstrap):
             show(line)
         for line in await run("-m", "tests.bench.latency", stack.bootstrap, stack.database_url):

@@ -1,15 +1,19 @@
-"""One timed run of lifecycle's worker over the input of the reference loop, from empty tables, relay included.
+"""One timed run of lifecycle's worker from empty tables, relay included.
 
-Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS
+Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS [orders|late|simulated]
+`orders` is the input of the reference loop, `late` the same with one event in twenty far behind its place, `simulated`
+a simulated shop of so many customers in 24 months (EVENTS is ignored).
 """
 
 import asyncio
+import heapq
 import json
 import random
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import asyncpg
 import uvloop
@@ -24,10 +28,12 @@ from shared.clock import ClockMode, monotonic
 from shared.consumer import consume
 from shared.ids import partition_of
 from shared.process import tune_memory
+from shared.simulator.shop import Shop, lines, lives
 from shared.topics import CUSTOMER_EVENTS
 from tests.support import eventually, make_database, renew_topics
 
 PARTITIONS = 8
+LATE_SHARE = 0.05
 
 
 def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
@@ -47,31 +53,56 @@ def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
         yield customer, json.dumps(body).encode()
 
 
-async def publish(bootstrap: str, events: int, customers: int) -> None:
-    """Put all events on the topic before anything is timed."""
+def late(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
+    """The same with 5 % of the events up to 50,000 places late."""
+    rnd, waiting = random.Random(11), list[tuple[int, int, tuple[str, bytes]]]()
+    for number, event in enumerate(generate(events, customers)):
+        while waiting and waiting[0][0] <= number:
+            yield heapq.heappop(waiting)[2]
+        if rnd.random() < LATE_SHARE:
+            heapq.heappush(waiting, (number + rnd.randrange(1, 50_000), number, event))
+        else:
+            yield event
+    yield from (event for _, _, event in sorted(waiting))
+
+
+def simulated(_: int, customers: int) -> Iterator[tuple[str, bytes]]:
+    """All that happens in a simulated shop, in order of time."""
+    shop = Shop(customers=customers, months=24, seed=7)
+    for line in sorted(line for life in lives(shop) for line in lines(shop, life)):
+        yield json.loads(line.json)["subject"], line.json.encode()
+
+
+INPUTS: Final = {"orders": generate, "late": late, "simulated": simulated}
+
+
+async def publish(bootstrap: str, events: Iterable[tuple[str, bytes]]) -> int:
+    """Put all events on the topic before anything is timed; returns how many."""
     producer = kafka.producer(bootstrap, client_id="bench")
     await producer.start()
     acks = [
         await producer.send(CUSTOMER_EVENTS, body, key=customer.encode(), partition=partition_of(customer, PARTITIONS))
-        for customer, body in generate(events, customers)
+        for customer, body in events
     ]
     await asyncio.gather(*acks)
     await producer.stop()
+    return len(acks)
 
 
-async def main(bootstrap: str, admin_url: str, events: int, customers: int) -> None:
+def settings_for(bootstrap: str, url: str, clock: ClockMode) -> LifecycleSettings:
+    """The worker's settings."""
+    return LifecycleSettings(
+        kafka_bootstrap=bootstrap, database_url=url, api_key=SecretStr("bench"), clock=clock, partitions=PARTITIONS
+    )
+
+
+async def main(bootstrap: str, admin_url: str, size: int, customers: int, kind: str = "orders") -> None:
     """Print one JSON line."""
     url = await make_database(admin_url)
     await migrations.upgrade_all(url)
     await renew_topics(bootstrap, partitions=PARTITIONS)
-    await publish(bootstrap, events, customers)
-    settings = LifecycleSettings(
-        kafka_bootstrap=bootstrap,
-        database_url=url,
-        api_key=SecretStr("bench"),
-        clock=ClockMode.LOG,
-        partitions=PARTITIONS,
-    )
+    events = await publish(bootstrap, INPUTS[kind](size, customers))
+    settings = settings_for(bootstrap, url, ClockMode.LOG)
     stop, probe = asyncio.Event(), await asyncpg.connect(url)
     started = monotonic()
     async with asyncio.TaskGroup() as group:
@@ -82,6 +113,7 @@ async def main(bootstrap: str, admin_url: str, events: int, customers: int) -> N
     transitions = await probe.fetchval("SELECT count(*) FROM lifecycle.transition")
     await probe.close()
     figures = {
+        "input": kind,
         "events": events,
         "customers": customers,
         "seconds": round(seconds, 2),
@@ -92,10 +124,10 @@ async def main(bootstrap: str, admin_url: str, events: int, customers: int) -> N
 
 async def _done(probe: "asyncpg.Connection[asyncpg.Record]", events: int) -> bool:
     applied = await probe.fetchval("SELECT coalesce(sum(next_offset), 0) FROM lifecycle.checkpoint")
-    return bool(applied == events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox"))
+    return bool(applied >= events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox"))
 
 
 if __name__ == "__main__":
     logs.configure("bench", level="warning")
     tune_memory()
-    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:]))

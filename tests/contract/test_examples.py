@@ -7,8 +7,10 @@ from typing import Any, Final
 import pytest
 
 from shared.events import catalogue, envelope
+from shared.events.fields import TYPES
 
 EXAMPLES: Final = Path(__file__).parent / "examples"
+SIGNS: Final = ("session.", "page.", "message.")
 FILES: Final = sorted(EXAMPLES.glob("*.v1/*.json"))
 
 
@@ -53,5 +55,11 @@ def test_a_full_example_shows_every_declared_field(name: str) -> None:
     given = json.loads((EXAMPLES / f"{name}.v1" / "full.json").read_text())
     data = catalogue.MODELS[name].model_fields["data"].annotation
     assert data is not None
-    if not name.startswith(("session.", "page.", "message.")):
+    if not name.startswith(SIGNS):
         assert set(given["data"]) == set(data.model_fields)
+
+
+def test_the_signs_of_life_show_every_declared_field_between_them() -> None:
+    names = [name for name in catalogue.MODELS if name.startswith(SIGNS)]
+    shown = [json.loads((EXAMPLES / f"{name}.v1" / "full.json").read_text())["data"] for name in names]
+    assert set().union(*shown) == set(TYPES["page.viewed"].model_fields)

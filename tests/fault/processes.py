@@ -7,16 +7,30 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
+from shared.services import LIFECYCLE
+from tests.fault.terms import POLICY, TERMS
 from tests.stack import Stack
 from tests.support import PARTITIONS
 
 
-class Workers:
-    """Starts lifecycle workers against one database."""
+def seeds(text: str) -> list[int]:
+    """`20` is the first twenty seeds, `7,9` are these two, and `20,` is the twentieth alone."""
+    return [int(seed) for seed in text.split(",") if seed] if "," in text else list(range(1, int(text) + 1))
 
-    def __init__(self, stack: Stack, database: str, log: Path) -> None:
+
+SEEDS: Final = seeds(os.environ.get("FAULT_SEEDS", "1"))
+
+
+class Workers:
+    """Starts workers against one database."""
+
+    def __init__(self, stack: Stack, database: str, folder: Path) -> None:
+        policy = folder / "policy.toml"
+        policy.write_text("\n".join(f"{name} = {value!r}" for name, value in asdict(POLICY).items()))
         self._environment = {
             **os.environ,
             "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
@@ -28,17 +42,20 @@ class Workers:
             "STAMMKUNDE_SESSION_TIMEOUT_S": "6",
             "STAMMKUNDE_BATCH_RECORDS": "200",
             "STAMMKUNDE_TIMERS_PER_BATCH": "40",
+            "STAMMKUNDE_POLICY_FILE": str(policy),
+            **{f"STAMMKUNDE_{name.upper()}": str(value) for name, value in TERMS.items()},
         }
-        self._log = log
+        self._log = folder / "workers.log"
         self._started: list[asyncio.subprocess.Process] = []
 
-    async def start(self, *arguments: str, worker: str = "1") -> asyncio.subprocess.Process:
-        """Run `python -m tests.fault.worker` with these arguments."""
+    async def start(self, *arguments: str, service: str = LIFECYCLE, worker: str = "1") -> asyncio.subprocess.Process:
+        """Run `python -m tests.fault.worker` for the service with these arguments."""
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "tests.fault.worker",
+                service,
                 *arguments,
                 env={**self._environment, "STAMMKUNDE_WORKER": worker},
                 stdout=log,
@@ -69,7 +86,7 @@ class Workers:
 async def workers(stack: Stack, database: str) -> AsyncIterator[Workers]:
     """Workers that end with the block."""
     with tempfile.TemporaryDirectory(prefix="stammkunde-fault-") as folder:
-        made = Workers(stack, database, Path(folder) / "workers.log")
+        made = Workers(stack, database, Path(folder))
         try:
             yield made
         except BaseException:

@@ -1,30 +1,21 @@
 """Whatever dies, and whenever: no event is lost, no transition doubled or missing, no version skipped."""
 
 import asyncio
-import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.fault.processes import Workers, workers
+from shared.services import LIFECYCLE
+from tests.fault.processes import SEEDS, Workers, workers
+from tests.fault.shop import simulate
 from tests.fault.traffic import Traffic, generate, verify
 from tests.fault.worker import POINTS
 from tests.pipeline import publish, rows, settled
 from tests.stack import Stack
-from tests.support import drop_database, eventually, make_database, renew_topics
+from tests.support import eventually
 
-SEEDS = [int(seed) for seed in os.environ.get("FAULT_SEEDS", "1").split(",")]
 GUARDS = {"transaction": "after_upsert", "dedupe": "after_poll", "outbox": "relay_after_produce"}
-
-
-@pytest.fixture
-async def clean_database(stack: Stack, template: str) -> AsyncIterator[str]:
-    """A fresh database and fresh topics for one test."""
-    await renew_topics(stack.bootstrap)
-    url = await make_database(stack.database_url, template=template)
-    yield url
-    await drop_database(url)
 
 
 async def recover(stack: Stack, database: str, group: Workers, traffic: Traffic, *arguments: str) -> None:
@@ -35,12 +26,18 @@ async def recover(stack: Stack, database: str, group: Workers, traffic: Traffic,
     await verify(stack.bootstrap, database, traffic)
 
 
+def _places() -> list[tuple[str, Callable[[int], Traffic]]]:
+    """Every point with both kinds of traffic; only the shop merges customers."""
+    places = [(point, kind) for point in POINTS[LIFECYCLE] for kind in (generate, simulate)]
+    return [place for place in places if place != ("while_merging", generate)]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(("point", "traffic_of"), _places())
 async def test_a_worker_killed_at_any_point_leaves_nothing_lost_or_doubled(
-    stack: Stack, clean_database: str, point: str, seed: int
+    stack: Stack, clean_database: str, point: str, traffic_of: Callable[[int], Traffic], seed: int
 ) -> None:
-    traffic = generate(seed)
+    traffic = traffic_of(seed)
     await publish(stack.bootstrap, traffic.events)
     async with workers(stack, clean_database) as group:
         for nth in (1 + seed % 2, 3 + seed % 5):
@@ -114,8 +111,10 @@ async def test_without_its_guard_the_same_check_fails(stack: Stack, clean_databa
     async with workers(stack, clean_database) as group:
         victim = await group.start(GUARDS[guard], "3", "SIGKILL", "--without", guard)
         await victim.wait()
+        # A relay that deletes too early finds nothing to delete afterwards, and so fences itself: it would never rest.
+        unguarded = () if guard == "outbox" else ("--without", guard)
         with pytest.raises((AssertionError, TimeoutError)):
-            await recover(stack, clean_database, group, traffic, "--without", guard)
+            await recover(stack, clean_database, group, traffic, *unguarded)
 
 
 def _stopped(pid: int) -> bool:

@@ -9,18 +9,19 @@ from typing import Any
 
 import msgspec
 
-from services.lifecycle.domain.customer import Happening, Move
+from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.reading import read
 from shared.events import transitions
 from shared.events.envelope import decode
 from shared.events.transitions import Correction, Transition
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
+from shared.ids import stable_id
+from shared.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, event, order, tick
+from tests.fault.terms import POLICY
 from tests.pipeline import published, rows
 
-POLICY = Policy(at_risk_days=20, inactive_days=40, former_after_inactive_days=60, prospect_days=50)
 DAYS = 200
 KINDS = ("order.completed", "order.completed", "order.completed", "session.signed_in", "customer.closed")
 
@@ -33,14 +34,21 @@ class Traffic:
     end: datetime
 
     def expected(self) -> dict[str, list[Move]]:
-        """Each customer's history as the plain fold of all distinct events has it."""
+        """Each customer's history as the plain fold of all distinct events has it, those of merged ids included."""
+        into = {made["subject"]: made["data"]["into"] for made in self.events if made["type"] == "customer.merged"}
         found: dict[str, dict[tuple[str, str], Happening]] = defaultdict(dict)
         for made in self.events:
-            if "subject" in made:
+            if "subject" in made and made["type"] != "customer.merged":
                 content = read(CUSTOMER_EVENTS, decode(encode(made)))
                 assert isinstance(content, Happening)
-                found[made["subject"]].setdefault((content.source, content.id), content)
-        return {customer: fold(h.values(), POLICY, until=self.end)[1] for customer, h in found.items()}
+                found[_end(made["subject"], into)].setdefault((content.source, content.id), content)
+        return {customer: list(fold(h.values(), POLICY, until=self.end).moves) for customer, h in found.items()}
+
+
+def _end(customer: str, into: dict[str, str]) -> str:
+    while customer in into:
+        customer = into[customer]
+    return customer
 
 
 def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
@@ -54,11 +62,22 @@ def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
             kind = "message.opened"
         name = f"e{n}"
         made = order(customer, at, id=name) if kind == "order.completed" else event(customer, kind, at, id=name)
-        arrivals.append((at + (rnd.uniform(0, 5) if rnd.random() < 0.1 else 0), made))
-        if rnd.random() < 0.03:
-            arrivals.append((at + rnd.uniform(0, 5), made))
-    arrivals += [(number, tick(number)) for number in range(0, DAYS + 10, 5)]
-    return Traffic([made for _, made in sorted(arrivals, key=lambda a: a[0])], day(DAYS + 5))
+        arrivals += arrive(rnd, at, made)
+    return Traffic(in_order(arrivals), day(DAYS + 5))
+
+
+def arrive(rnd: random.Random, at: float, made: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
+    """When an event comes in: at once or up to five days late, and now and then twice."""
+    found = [(at + (rnd.uniform(0, 5) if rnd.random() < 0.1 else 0), made)]
+    if rnd.random() < 0.03:
+        found.append((at + rnd.uniform(0, 5), made))
+    return found
+
+
+def in_order(arrivals: list[tuple[float, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The events as they come in, and a tick every fifth day until all of them have."""
+    ticks = [(number, tick(number)) for number in range(0, DAYS + 10, 5)]
+    return [made for _, made in sorted([*arrivals, *ticks], key=lambda a: a[0])]
 
 
 def essence(history: list[Move] | list[Transition]) -> list[Any]:
@@ -73,6 +92,9 @@ async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
     compare(await stored(database), expected)
     compare(await read_back(bootstrap), expected)
     assert await rows(database, "SELECT 1 FROM lifecycle.outbox") == []
+    hints = [hint.id for hint in await published(bootstrap, HINTS)]
+    given = await rows(database, "SELECT customer, name, occasion FROM lifecycle.hint")
+    assert set(hints) == {str(stable_id(*row)) for row in given}, "hints lost, or given without being noted"
     letters = await rows(database, "SELECT reason, detail FROM lifecycle.dead_letter")
     assert letters == []
 

@@ -1,135 +1,115 @@
-"""Lifecycle's worker as a process that kills or stops itself at a chosen point, or runs without one of its guards.
+"""A service's worker as a process that kills or stops itself at a chosen point, or runs without one of its guards.
 
-Usage: python -m tests.fault.worker [POINT NTH SIGNAL] [--without GUARD]
+Usage: python -m tests.fault.worker SERVICE [POINT NTH SIGNAL] [--without GUARD]
 """
 
+import inspect
 import os
+import pkgutil
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Sized
+from importlib import import_module
+from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+from shared import outbox
+from shared.services import LIFECYCLE, REACTIVATION, REFERRAL
+from tests.fault.guards import without
 
-from services.lifecycle import repository
-from services.lifecycle.apply import Lifecycle
-from services.lifecycle.settings import LifecycleSettings
-from services.lifecycle.worker import SUBSCRIPTION
-from shared import db, outbox, ownership
-from shared.consumer import Session
-from shared.intake import Intake
-from shared.outbox import Relay
-from shared.process import run_worker
-from tests.fault.traffic import POLICY
+Point = tuple[str, str, bool]
 
-POINTS: dict[str, tuple[Any, str, bool]] = {
-    "after_poll": (Session, "_fetch", True),
-    "after_dedupe": (Lifecycle, "_visits", True),
-    "after_upsert": (repository, "save_customers", True),
-    "after_outbox": (outbox, "add", True),
-    "after_checkpoint": (ownership, "advance", True),
-    "after_commit": (Relay, "wake", False),
-    "relay_before_produce": (Relay, "_send", False),
-    "relay_after_produce": (AIOKafkaProducer, "send_batch", True),
-    "relay_after_ack": (Relay, "_send", True),
+ANYWHERE: Final[dict[str, Point]] = {
+    "after_poll": ("shared.consumer:Session", "_fetch", True),
+    "after_outbox": ("shared.outbox", "add", True),
+    "after_checkpoint": ("shared.ownership", "advance", True),
+    "after_commit": ("shared.outbox:Relay", "wake", False),
+    "relay_before_produce": ("shared.outbox:Relay", "_send", False),
+    "relay_after_produce": ("aiokafka:AIOKafkaProducer", "send_batch", True),
+    "relay_after_ack": ("shared.outbox:Relay", "_send", True),
 }
-"""Where the process can end: the function at whose n-th call, and whether after it or before."""
+POINTS: Final[dict[str, dict[str, Point]]] = {
+    LIFECYCLE: ANYWHERE
+    | {
+        "after_dedupe": ("services.lifecycle.apply:Lifecycle", "_visits", True),
+        "after_upsert": ("services.lifecycle.repository", "save_customers", True),
+        "while_merging": ("services.lifecycle.repository", "refuse_cycles", True),
+    },
+    REACTIVATION: ANYWHERE | {"after_upsert": ("services.reactivation.repository", "save", True)},
+    REFERRAL: ANYWHERE | {"after_upsert": ("services.referral.books", "save_rewards", True)},
+}
+"""Where a service's process can end: the function at whose n-th call, and whether after it or before."""
 
 
-def end_at(point: str, nth: int, how: signal.Signals) -> None:
+class Fuse:
+    """Ends the process at the n-th call that did something, in a batch that had something to announce."""
+
+    def __init__(self, name: str, nth: int, how: signal.Signals) -> None:
+        self._at_commit = name in ("after_checkpoint", "after_commit")
+        self._left = nth
+        self._how = how
+        self._announced = False
+
+    def announced(self, _: object, messages: Sized) -> None:
+        self._announced |= len(messages) > 0
+
+    def reached(self, *values: object) -> None:
+        """The point, with what the function was given or gave back: a call with something empty did nothing."""
+        if self._at_commit:
+            did_something, self._announced = self._announced, False
+        else:
+            did_something = not any(isinstance(value, Sized) and not len(value) for value in values)
+        self._left -= did_something
+        if did_something and self._left == 0:
+            os.kill(os.getpid(), self._how)
+
+
+def end_at(service: str, point: str, nth: int, how: signal.Signals) -> None:
     """Patch the function of a point so that its n-th call that did something ends this process."""
-    owner, name, after = POINTS[point]
-    original: Callable[..., Any] = getattr(owner, name)
-    calls = 0
+    place, name, after = POINTS[service][point]
+    owner = pkgutil.resolve_name(place)
+    fuse = Fuse(point, nth, how)
+    _patch(outbox, "add", before=fuse.announced)
+    if after:
+        _patch(owner, name, after=fuse.reached)
+    else:
+        _patch(owner, name, before=fuse.reached)
 
-    def reached(result: object) -> None:
-        nonlocal calls
-        calls += result != []
-        if calls == nth:
-            calls += 1
-            os.kill(os.getpid(), how)
+
+def _nothing(*_: object) -> None:
+    return
+
+
+def _patch(
+    owner: Any, name: str, *, before: Callable[..., None] = _nothing, after: Callable[..., None] = _nothing
+) -> None:
+    original: Callable[..., Any] = getattr(owner, name)
 
     async def patched(*args: Any, **kwargs: Any) -> Any:
-        if not after:
-            reached(None)
+        before(*args)
         result = await original(*args, **kwargs)
-        if after:
-            reached(result)
+        after(*args, result)
         return result
 
     def patched_sync(*args: Any, **kwargs: Any) -> Any:
-        reached(None)
-        return original(*args, **kwargs)
+        before(*args)
+        result = original(*args, **kwargs)
+        after(*args, result)
+        return result
 
-    setattr(owner, name, patched_sync if name == "wake" else patched)
-
-
-def without(guard: str) -> None:
-    """Remove a guard, to see the test fail."""
-    {"transaction": _without_transaction, "dedupe": _without_dedupe, "outbox": _without_outbox}[guard]()
-
-
-def _without_transaction() -> None:
-    """Every statement commits by itself."""
-
-    @asynccontextmanager
-    async def no_transaction(connection: Any) -> Any:
-        yield connection
-
-    db.transaction = no_transaction
-
-
-def _without_dedupe() -> None:
-    """Every record counts, whether it is known or not; ids are made unique so that the tables do not refuse."""
-    original, counter = Intake._take, iter(range(10**9))
-
-    def take(self: Intake, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
-        before = len(portion.events)
-        stop = original(self, record, portion, checkpoint, brake)
-        for n in range(before, len(portion.events)):
-            content = portion.events[n].content
-            salted = type(content)(
-                content.time,
-                content.source,
-                f"{content.id}-{next(counter)}",
-                content.kind,
-                content.order,
-                content.margin,
-            )
-            event = portion.events[n].event
-            renamed = type(event)(
-                id=salted.id, source=event.source, type=event.type, subject=event.subject, time=event.time
-            )
-            portion.events[n] = portion.events[n]._replace(event=renamed, content=salted)
-        return stop
-
-    Intake._take = take  # type: ignore[method-assign]
-
-
-def _without_outbox() -> None:
-    """The relay deletes before Kafka has acknowledged."""
-    send, delete = Relay._send, Relay._delete
-
-    async def delete_first(self: Relay, rows: Any) -> None:
-        await delete(self, rows, {row["partition"]: self._epochs()[row["partition"]] for row in rows})
-        await send(self, rows)
-
-    Relay._send = delete_first  # type: ignore[method-assign]
+    setattr(owner, name, patched if inspect.iscoroutinefunction(original) else patched_sync)
 
 
 def main() -> None:
     """Arm the point, remove the guard, run."""
-    arguments = sys.argv[1:]
+    service, *arguments = sys.argv[1:]
     if "--without" in arguments:
         place = arguments.index("--without")
         without(arguments[place + 1])
         arguments = arguments[:place]
     if arguments:
         point, nth, how = arguments
-        end_at(point, int(nth), signal.Signals[how])
-    settings = LifecycleSettings()
-    run_worker(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, POLICY))
+        end_at(service, point, int(nth), signal.Signals[how])
+    import_module(f"services.{service}.worker").main()
 
 
 if __name__ == "__main__":

@@ -117,6 +117,22 @@ async def test_what_is_accepted_is_in_the_log_under_its_customer(client: httpx.A
         assert record.headers == (("traceparent", TRACE.encode()),)
 
 
+async def test_a_track_call_is_in_the_log_as_the_event_that_it_means(client: httpx.AsyncClient, tail: Tail) -> None:
+    call = {
+        "type": "track", "event": "Order Completed", "userId": "a/b 😀", "messageId": "m-1",
+        "timestamp": "2024-05-01T14:00:00+02:00", "properties": {"order_id": "o-1", "total": 1.234, "currency": "KWD"},
+    }  # fmt: skip
+    wrong = call | {"properties": {"order_id": "o-2", "total": 1.2345, "currency": "KWD"}}
+    answer = await client.post("/v1/events", json=[event("before"), call, wrong])
+    assert answer.status_code == 202
+    assert [(r["index"], r["id"], r["field"]) for r in answer.json()["rejected"]] == [(2, "m-1", "properties.total")]
+    (sent,) = [e for e in (envelope.decode(r.value) for r in await tail.records()) if e.source == "segment"]
+    assert (sent.subject, sent.id, sent.type, sent.time.isoformat()) == (
+        "a/b 😀", "m-1", "order.completed", "2024-05-01T12:00:00+00:00",
+    )  # fmt: skip
+    assert json.loads(bytes(sent.data))["total"] == {"amount": 1234, "currency": "KWD"}
+
+
 async def test_a_single_event_and_every_content_type_will_do(client: httpx.AsyncClient, tail: Tail) -> None:
     body = json.dumps(event("c", traceparent="00-of-the-event")).encode()
     for kind in ("application/cloudevents+json", "application/json; charset=utf-8", "text/plain", ""):

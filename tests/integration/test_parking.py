@@ -28,10 +28,10 @@ class Fault:
         self.present = False
         original = fold.advance
 
-        def advance(state: Any, happening: Happening, policy: Any) -> Any:
+        def advance(state: Any, happening: Happening, policy: Any, orders: Any = None) -> Any:
             if self.present and happening.id.startswith(customer) and state.orders >= 1:
                 raise ZeroDivisionError("a bug")
-            return original(state, happening, policy)
+            return original(state, happening, policy, orders)
 
         monkeypatch.setattr(fold, "advance", advance)
         monkeypatch.setattr(apply, "advance", advance)

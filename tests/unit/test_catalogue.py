@@ -39,6 +39,19 @@ def feedback(kind: str, score: object) -> dict[str, Any]:
     return {"type": "feedback.submitted", "data": {"kind": kind, "score": score}}
 
 
+def of(kind: str, **content: object) -> dict[str, Any]:
+    return {"type": kind, "data": content}
+
+
+def contract(**changes: object) -> dict[str, Any]:
+    value = {"amount": 999, "currency": "EUR"}
+    return of("contract.concluded", **{"contract_id": "v", "term_months": 12, "value": value, **changes})
+
+
+def notice(effective_at: str) -> dict[str, Any]:
+    return of("contract.cancelled", contract_id="v", effective_at=effective_at)
+
+
 REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
     ({"type": "order.teleported"}, "unknown_type", "type"),
     ({"type": 5}, "unknown_type", "type"),
@@ -85,11 +98,26 @@ REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
     ({"data": data(note="a\0b")}, "invalid", "data"),
     ({"type": "clock.ticked", "data": ABSENT}, "invalid", "subject"),
     ({"type": "clock.ticked", "data": ABSENT, "subject": None}, "invalid", "subject"),
-    (feedback("nps", 11), "invalid", "data"),
-    (feedback("csat", 0), "invalid", "data"),
-    (feedback("review", 6), "invalid", "data"),
+    (feedback("nps", 11), "invalid", "data.score"),
+    (feedback("nps", -1), "invalid", "data.score"),
+    (feedback("csat", 0), "invalid", "data.score"),
+    (feedback("review", 6), "invalid", "data.score"),
     (feedback("stars", 5), "invalid", "data.kind"),
     (feedback("nps", 9.0), "invalid", "data.score"),
+    (of("order.refunded", order_id="o-1", amount={"amount": -5, "currency": "EUR"}), "invalid", "data.amount.amount"),
+    (of("complaint.opened", complaint_id="k", severity=4), "invalid", "data.severity"),
+    (of("contract.renewed", contract_id="v", term_months=0), "invalid", "data.term_months"),
+    (contract(renews_at="2025-05-01T12:00:00"), "no_zone", "data.renews_at"),
+    (contract(renews_at="9999-05-01T12:00:00Z"), "out_of_range", "data.renews_at"),
+    (contract(value={"amount": -1, "currency": "EUR"}), "invalid", "data.value.amount"),
+    (notice("2025-05-01T12:00:00"), "no_zone", "data.effective_at"),
+    (notice("9999-12-31T23:59:59-12:00"), "invalid", "data.effective_at"),
+    (notice("in May"), "invalid", "data.effective_at"),
+    (of("customer.merged"), "missing", "data.into"),
+    (of("customer.merged", into=ORDER["subject"]), "invalid", "data.into"),
+    (of("customer.merged", into="a\nb"), "invalid", "data.into"),
+    ({"mergedfrom": "somebody"}, "invalid", "mergedfrom"),
+    ({"data": data(items=["shoe"])}, "invalid", "data.items.0"),
 ]
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from shared.errors import FieldError, Misconfigured, Problem, Retryable
-from shared.http import CustomerPath, Instant, Page, Paging, create_app, serve_within
+from shared.http import CustomerPath, Instant, Language, Page, Paging, Wording, create_app, serve_within
 from shared.http.params import encode_cursor
 from shared.settings import Settings
 
@@ -61,6 +61,11 @@ async def instant(at: Annotated[Instant, Query()]) -> dict[str, Instant]:
 @router.post("/parcels")
 async def post_parcel(parcel: Parcel) -> Parcel:
     return parcel
+
+
+@router.get("/word")
+async def word(wording: Wording) -> dict[str, str]:
+    return {"word": "Kunde" if wording is Language.GERMAN else "customer"}
 
 
 RAISED: dict[str, Exception] = {
@@ -194,6 +199,8 @@ ODD_IDS = [
     ("a+b", "a+b"),
     ("a%20b%3Fc%23d", "a b?c#d"),
     ("%2E%2E", ".."),
+    ("%F0%9F%91%A8%E2%80%8D%F0%9F%91%A7", "👨\u200d👧"),
+    ("a%C2%A0b", "a\u00a0b"),
 ]
 
 
@@ -203,11 +210,19 @@ async def test_an_id_may_hold_slashes_and_emoji(client: httpx.AsyncClient, sent:
     assert (await client.get(f"/v1/customers/{sent}/history")).json()["history"] == meant
 
 
-@pytest.mark.parametrize("sent", ["%00", "a%0Ab", "x" * 129])
+@pytest.mark.parametrize("sent", ["%00", "a%0Ab", "x" * 129, "a%E2%80%AEb", "a%E2%80%A8b"])
 async def test_an_id_that_cannot_be_is_refused(client: httpx.AsyncClient, sent: str) -> None:
     answer = await client.get(f"/v1/customers/{sent}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "customer"
+
+
+async def test_labels_come_in_the_language_that_the_client_prefers(client: httpx.AsyncClient) -> None:
+    german = await client.get("/v1/word", headers={"Accept-Language": "fr, de-AT;q=0.9, en;q=0.8"})
+    assert (german.json(), german.headers["content-language"]) == ({"word": "Kunde"}, "de")
+    english = await client.get("/v1/word")
+    assert (english.json(), english.headers["content-language"]) == ({"word": "customer"}, "en")
+    assert english.headers["vary"] == "Accept-Language"
 
 
 async def test_broken_json_is_unreadable_and_a_wrong_body_invalid(client: httpx.AsyncClient) -> None:

@@ -101,6 +101,37 @@ def test_only_the_referral_service_says_that_a_referral_succeeded() -> None:
         assert [r.code for r in judged(EVENT | {"type": kind}, clock="log").rejected] == ["reserved_type"]
 
 
+TRACK: Final[dict[str, Any]] = {
+    "type": "track",
+    "event": "Order Completed",
+    "userId": "customer-1",
+    "messageId": "m-1",
+    "timestamp": "2024-05-01T12:00:00Z",
+    "properties": {"order_id": "o-1", "total": 19.99, "currency": "EUR"},
+}
+
+
+def test_a_track_call_is_taken_among_events_and_refused_in_its_own_words() -> None:
+    ahead = instants.render(clock.now() + timedelta(minutes=10))
+    nothing: dict[str, Any] = {}
+    found = judged(
+        EVENT, TRACK, TRACK | {"timestamp": ahead}, TRACK | {"event": "Cart Viewed"}, TRACK | {"properties": nothing},
+        TRACK | {"type": "identify"}, TRACK | {"properties": TRACK["properties"] | {"note": "x" * (5 * 1024 * 1024)}},
+    )  # fmt: skip
+    assert [(event.type, event.subject) for event in found.accepted] == [
+        ("customer.signed_up", "customer-1"),
+        ("order.completed", "customer-1"),
+    ]
+    assert json.loads(found.accepted[1].value)["data"]["total"] == {"amount": 1999, "currency": "EUR"}
+    assert [(r.index, r.id, r.code, r.field) for r in found.rejected] == [
+        (2, "m-1", "time_in_future", "timestamp"),
+        (3, "m-1", "unknown_type", "event"),
+        (4, "m-1", "missing", "properties.total"),
+        (5, "m-1", "unknown_type", "type"),
+        (6, "m-1", "too_large", None),
+    ]
+
+
 def test_an_event_that_no_record_can_hold_is_refused() -> None:
     found = judged(EVENT | {"data": {"note": "x" * (5 * 1024 * 1024)}})
     assert [r.code for r in found.rejected] == ["too_large"]

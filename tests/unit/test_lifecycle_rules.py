@@ -1,203 +1,470 @@
-"""The table of rules, row by row: what fires, and what must not."""
+"""The table of rules, row by row, and how rules chain: what fires, and what must not."""
 
-from datetime import timedelta
-from typing import Any
+from typing import Final
 
 import pytest
 
-from services.lifecycle.domain.customer import Happening, Kind
 from services.lifecycle.domain.fold import fold, pass_time
+from services.lifecycle.domain.happenings import Happening, Kind
 from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.reading import read
-from shared.events.envelope import decode
-from shared.topics import CUSTOMER_EVENTS
-from tests.builders import day, encode, event, order
+from services.lifecycle.domain.policy import LAST_INSTANT, Policy
+from services.lifecycle.reading import KINDS
+from shared.events.catalogue import MODELS
+from shared.events.envelope import CONTROL
+from tests.builders import day
+from tests.lives import (
+    ADVOCATE,
+    ESTABLISHED,
+    FADED,
+    INACTIVE,
+    NEW,
+    PROSPECT,
+    SILENT,
+    WON_BACK,
+    Case,
+    Raw,
+    annuls,
+    answered,
+    buys,
+    cancels_order,
+    complains,
+    concludes,
+    does,
+    gives_notice,
+    happenings,
+    live,
+    refers,
+    renews,
+    resolved,
+    scores,
+    told,
+)
 
-C = "ada"
+VIEWED: Final = does("page.viewed", 0)
+THRICE: Final = buys(0, 1, 2)
+PRAISED: Final = [*THRICE, *refers(3)]
 
+FIRST_PURCHASE: Final = {
+    "a first order makes an unknown customer new": Case(buys(0), 1, NEW),
+    "a first contract makes an unknown customer new": Case(concludes(0), 1, NEW),
+    "an order of nothing counts": Case(buys(0, total={"amount": 0, "currency": "EUR"}), 1, NEW),
+    "a prospect's first order makes it new": Case([*VIEWED, *buys(1)], 2, [*PROSPECT, "1 first_purchase new"]),
+    "a prospect's first contract makes it new": Case([*VIEWED, *concludes(1)], 2, [*PROSPECT, "1 first_purchase new"]),
+    "a faded prospect's first order makes it new, not won back": Case(
+        [*VIEWED, *buys(400)], 401, [*FADED, "400 first_purchase new"]
+    ),
+    "a closed prospect's first order makes it new": Case(
+        [*VIEWED, *does("customer.closed", 1), *buys(2)], 3,
+        [*PROSPECT, "1 relationship_ended former", "2 first_purchase new"],
+    ),
+    "a closed prospect's first contract makes it new": Case(
+        [*VIEWED, *does("customer.closed", 1), *concludes(2)], 3,
+        [*PROSPECT, "1 relationship_ended former", "2 first_purchase new"],
+    ),
+    "an advocate's first order moves nobody": Case([*refers(0), *buys(1)], 2, ["0 recommends advocate"]),
+}  # fmt: skip
 
-def happenings(events: list[dict[str, Any]]) -> list[Happening]:
-    found = [read(CUSTOMER_EVENTS, decode(encode(e))) for e in events]
-    return [h for h in found if isinstance(h, Happening)]
-
-
-def orders(*days: float) -> list[dict[str, Any]]:
-    return [order(C, d) for d in days]
-
-
-def recommended(at: float) -> dict[str, Any]:
-    return event(C, "referral.succeeded", at, referee="ben", order_id="o", claim_id="c")
-
-
-def history(events: list[dict[str, Any]], until: float, **policy: Any) -> list[tuple[str, str, float]]:
-    _, moves = fold(happenings(events), Policy(**policy), until=day(until))
-    return [(m.rule, m.to.value, (m.occurred_at - day(0)) / timedelta(days=1)) for m in moves]
-
-
-CASES: dict[str, tuple[list[dict[str, Any]], float, list[tuple[str, str, float]]]] = {
-    "a first order makes an unknown customer new": (orders(0), 1, [("first_purchase", "new", 0)]),
-    "any other contact makes a prospect": (
-        [event(C, "session.signed_in", 0)], 1, [("first_contact", "prospect", 0)],
+FIRST_CONTACT: Final = {
+    "a complaint makes a prospect": Case(complains(0), 0.5, PROSPECT),
+    "a refund of an unknown order makes a prospect": Case(cancels_order(0, "o7"), 1, PROSPECT),
+    "a cancellation of an unknown contract makes a prospect": Case(gives_notice(0), 1, PROSPECT),
+    "an annulled recommendation makes a prospect": Case(annuls(0), 1, PROSPECT),
+    "praise makes a prospect, no advocate": Case(scores(0, "nps", 10), 1, PROSPECT),
+    "a second contact moves nobody": Case([*VIEWED, *does("page.viewed", 1)], 2, PROSPECT),
+    "a faded prospect is one again by any sign of life": Case(
+        [*VIEWED, *does("newsletter.unsubscribed", 400)], 401, [*FADED, "400 first_contact prospect"]
     ),
-    "a consent creates no customer": ([event(C, "consent.granted", 0, channel="email", purpose="news")], 1, []),
-    "closing creates no customer": ([event(C, "customer.closed", 0)], 1, []),
-    "a prospect's first order makes it new": (
-        [event(C, "session.signed_in", 0), order(C, 1)], 2,
-        [("first_contact", "prospect", 0), ("first_purchase", "new", 1)],
+    "a recommendation does not revive a faded prospect": Case([*VIEWED, *refers(400)], 401, FADED),
+    "contact does not revive a silent buyer": Case([*buys(0), *does("session.signed_in", 200)], 201, INACTIVE),
+    "contact does not revive a former customer": Case(
+        [*buys(0), *does("customer.closed", 1), *does("session.signed_in", 2)], 3,
+        [*NEW, "1 relationship_ended former"],
     ),
-    "the third order forms the habit, the second does not": (
-        orders(0, 1, 2), 3, [("first_purchase", "new", 0), ("habit_formed", "established", 2)],
-    ),
-    "silence begins exactly 90 days after the last order": (
-        orders(0), 90, [("first_purchase", "new", 0), ("silence_begins", "at_risk", 90)],
-    ),
-    "one instant before the deadline nothing has happened": (orders(0), 89.99999, [("first_purchase", "new", 0)]),
-    "a log-in does not end the silence": (
-        [*orders(0), event(C, "session.signed_in", 80)], 100,
-        [("first_purchase", "new", 0), ("silence_begins", "at_risk", 90)],
-    ),
-    "a deadline at the very instant of an order fires before it": (
-        orders(0, 90), 91,
-        [("first_purchase", "new", 0), ("silence_begins", "at_risk", 90), ("recovered", "new", 90)],
-    ),
-    "one order may bring back and form the habit at once": (
-        orders(0, 1, 95), 96,
-        [
-            ("first_purchase", "new", 0), ("silence_begins", "at_risk", 91),
-            ("recovered", "new", 95), ("habit_formed", "established", 95),
-        ],
-    ),
-    "an established customer recovers to established": (
-        orders(0, 1, 2, 95), 96,
-        [
-            ("first_purchase", "new", 0), ("habit_formed", "established", 2),
-            ("silence_begins", "at_risk", 92), ("recovered", "established", 95),
-        ],
-    ),
-    "a long silence makes inactive, a very long one former": (
-        orders(0), 1000,
-        [
-            ("first_purchase", "new", 0), ("silence_begins", "at_risk", 90),
-            ("fell_silent", "inactive", 180), ("relationship_ended", "former", 910),
-        ],
-    ),
-    "an order after inactivity wins back, the next settles": (
-        orders(0, 200, 210), 211,
-        [
-            ("first_purchase", "new", 0), ("silence_begins", "at_risk", 90), ("fell_silent", "inactive", 180),
-            ("returned", "won_back", 200), ("settled", "established", 210),
-        ],
-    ),
-    "a former customer returns too": (
-        [*orders(0), event(C, "customer.closed", 10), order(C, 20)], 21,
-        [("first_purchase", "new", 0), ("relationship_ended", "former", 10), ("returned", "won_back", 20)],
-    ),
-    "a won-back customer at risk recovers to won_back and settles by the same order": (
-        orders(0, 200, 295), 296,
-        [
-            ("first_purchase", "new", 0), ("silence_begins", "at_risk", 90), ("fell_silent", "inactive", 180),
-            ("returned", "won_back", 200), ("silence_begins", "at_risk", 290),
-            ("recovered", "won_back", 295), ("settled", "established", 295),
-        ],
-    ),
-    "a prospect without any event for a year fades, any contact revives it": (
-        [event(C, "page.viewed", 0), event(C, "page.viewed", 400)], 401,
-        [("first_contact", "prospect", 0), ("prospect_faded", "inactive", 365), ("first_contact", "prospect", 400)],
-    ),
-    "each event starts a prospect's year anew": (
-        [event(C, "page.viewed", 0), event(C, "page.viewed", 300)], 400, [("first_contact", "prospect", 0)],
-    ),
-    "a faded prospect's first order makes it new, not won back": (
-        [event(C, "page.viewed", 0), order(C, 400)], 401,
-        [("first_contact", "prospect", 0), ("prospect_faded", "inactive", 365), ("first_purchase", "new", 400)],
-    ),
-    "a closed prospect's first order makes it new": (
-        [event(C, "page.viewed", 0), event(C, "customer.closed", 1), order(C, 2)], 3,
-        [("first_contact", "prospect", 0), ("relationship_ended", "former", 1), ("first_purchase", "new", 2)],
-    ),
-    "contact does not revive a silent buyer": (
-        [*orders(0), event(C, "session.signed_in", 200)], 201,
-        [("first_purchase", "new", 0), ("silence_begins", "at_risk", 90), ("fell_silent", "inactive", 180)],
-    ),
-    "contact does not revive a former customer": (
-        [*orders(0), event(C, "customer.closed", 1), event(C, "session.signed_in", 2)], 3,
-        [("first_purchase", "new", 0), ("relationship_ended", "former", 1)],
-    ),
-    "whoever refers a friend is an advocate at once": ([recommended(0)], 1, [("recommends", "advocate", 0)]),
-    "an established customer becomes an advocate": (
-        [*orders(0, 1, 2), recommended(3)], 4,
-        [("first_purchase", "new", 0), ("habit_formed", "established", 2), ("recommends", "advocate", 3)],
-    ),
-    "a recommendation does not lift whoever is at risk": (
-        [*orders(0), recommended(100)], 101, [("first_purchase", "new", 0), ("silence_begins", "at_risk", 90)],
-    ),
-    "an advocate with an order falls silent and recovers to advocate": (
-        [*orders(0), recommended(1), order(C, 95)], 96,
-        [
-            ("first_purchase", "new", 0), ("recommends", "advocate", 1),
-            ("silence_begins", "at_risk", 90), ("recovered", "advocate", 95),
-        ],
-    ),
-    "an advocate without an order fades": (
-        [recommended(0)], 366, [("recommends", "advocate", 0), ("prospect_faded", "inactive", 365)],
-    ),
-    "closing twice ends the relationship once": (
-        [*orders(0), event(C, "customer.closed", 1), event(C, "customer.closed", 2)], 3,
-        [("first_purchase", "new", 0), ("relationship_ended", "former", 1)],
-    ),
-    "an order of nothing counts": (
-        [order(C, 0, amount=0)], 1, [("first_purchase", "new", 0)],
+    "contact does not revive a faded prospect that is former by now": Case(
+        [*VIEWED, *does("page.viewed", 1100)], 1101, [*FADED, "1095 relationship_ended former"]
     ),
 }  # fmt: skip
 
+HABIT_FORMED: Final = {
+    "the third order forms the habit": Case(THRICE, 3, ESTABLISHED),
+    "the second does not": Case(buys(0, 1), 3, NEW),
+    "a renewed contract forms it": Case(
+        [*concludes(0), *renews(31)], 32, [*NEW, "31 habit_formed established"]
+    ),
+    "a second contract does not": Case([*concludes(0), *concludes(1, of="w")], 2, NEW),
+    "a contract and two orders do not": Case([*concludes(0), *buys(1, 2)], 3, NEW),
+    "the third order counts as soon as a customer at risk is new again": Case(
+        [*buys(0, 1), *complains(2), *buys(3), *resolved(4)], 5,
+        [*NEW, "2 dissatisfied at_risk", "4 recovered new", "4 habit_formed established"],
+    ),
+    "a renewal counts as soon as a customer at risk is new again": Case(
+        [*concludes(0), *complains(2), *renews(3), *resolved(4)], 5,
+        [*NEW, "2 dissatisfied at_risk", "4 recovered new", "4 habit_formed established"],
+    ),
+}  # fmt: skip
 
-@pytest.mark.parametrize("name", CASES)
-def test_the_rules_read_as_the_table_does(name: str) -> None:
-    events, until, expected = CASES[name]
-    assert history(events, until) == expected
+RECOMMENDS: Final = {
+    "who refers a friend is an advocate at once": Case(refers(0), 1, ["0 recommends advocate"]),
+    "a prospect too": Case([*VIEWED, *refers(1)], 2, [*PROSPECT, "1 recommends advocate"]),
+    "a new customer too": Case([*buys(0), *refers(1)], 2, [*NEW, "1 recommends advocate"]),
+    "an established customer too": Case([*THRICE, *refers(3)], 4, ADVOCATE),
+    "a won-back customer too": Case([*buys(0, 200), *refers(201)], 202, [*WON_BACK, "201 recommends advocate"]),
+    "an established promoter": Case([*THRICE, *scores(3, "nps", 9)], 4, ADVOCATE),
+    "an established customer's best review in public": Case(
+        [*THRICE, *scores(3, "review", 5, public=True)], 4, ADVOCATE
+    ),
+    "an NPS of 8 does not": Case([*THRICE, *scores(3, "nps", 8)], 4, ESTABLISHED),
+    "a best review in private does not": Case([*THRICE, *scores(3, "review", 5)], 4, ESTABLISHED),
+    "a public review of 4 does not": Case([*THRICE, *scores(3, "review", 4, public=True)], 4, ESTABLISHED),
+    "a CSAT of 5 does not": Case([*THRICE, *scores(3, "csat", 5, public=True)], 4, ESTABLISHED),
+    "praise with a complaint open does not": Case(
+        [*THRICE, *complains(3, 1), *answered(3.1), *scores(4, "nps", 10)], 5, ESTABLISHED
+    ),
+    "praise after the complaint does": Case(
+        [*THRICE, *complains(3, 1), *resolved(3.5, satisfied=None), *scores(4, "nps", 10)], 5,
+        [*ESTABLISHED, "4 recommends advocate"],
+    ),
+    "a referral with a complaint open does": Case(
+        [*THRICE, *complains(2.9, 1), *answered(2.95), *refers(3)], 5, ADVOCATE
+    ),
+    "praise from a new customer does not": Case([*buys(0), *scores(1, "nps", 10)], 2, NEW),
+    "praise from a won-back customer does not": Case([*buys(0, 200), *scores(201, "nps", 10)], 202, WON_BACK),
+    "a recommendation does not lift whoever is at risk": Case(
+        [*buys(0), *refers(100)], 101, SILENT, causes=("silence",)
+    ),
+    "nor whoever is inactive": Case([*buys(0), *refers(190)], 200, INACTIVE),
+    "nor whoever is former": Case(
+        [*buys(0), *does("customer.closed", 1), *refers(2)], 3, [*NEW, "1 relationship_ended former"]
+    ),
+}  # fmt: skip
+
+ENTHUSIASM_FADED: Final = {
+    "a year after the recommendation": Case(
+        [*PRAISED, *buys(80, 160, 240, 320)], 368, [*ADVOCATE, "368 enthusiasm_faded established"]
+    ),
+    "not an instant before": Case([*PRAISED, *buys(80, 160, 240, 320)], 367.999, ADVOCATE),
+    "a year after the last recommendation": Case(
+        [*PRAISED, *buys(80, 160, 240, 320), *refers(300, "eve"), *buys(400, 480)], 500, ADVOCATE
+    ),
+    "a year after the last praise": Case(
+        [*PRAISED, *buys(80, 160, 240, 320), *scores(300, "nps", 9), *buys(400, 480)], 500, ADVOCATE
+    ),
+    "by an NPS of 8": Case([*PRAISED, *scores(4, "nps", 8)], 5, [*ADVOCATE, "4 enthusiasm_faded established"]),
+    "not by an NPS of 9": Case([*PRAISED, *scores(4, "nps", 9)], 5, ADVOCATE),
+    "not by a middling review or CSAT": Case(
+        [*PRAISED, *scores(4, "review", 3), *scores(5, "csat", 3)], 6, ADVOCATE
+    ),
+    "by an annulment of the only evidence": Case(
+        [*PRAISED, *annuls(4)], 5, [*ADVOCATE, "4 enthusiasm_faded established"]
+    ),
+    "not by one of two": Case([*PRAISED, *refers(4, "eve"), *annuls(5, "ben")], 6, ADVOCATE),
+    "not by that of another recommendation": Case([*PRAISED, *annuls(5, "eve")], 6, ADVOCATE),
+    "not when there is praise besides": Case([*PRAISED, *scores(4, "nps", 10), *annuls(5)], 6, ADVOCATE),
+    "to new with fewer than three orders": Case(
+        [*buys(0), *refers(1), *scores(2, "nps", 7)], 3, [*NEW, "1 recommends advocate", "2 enthusiasm_faded new"]
+    ),
+    "to new with a contract only": Case(
+        [*concludes(0), *refers(1), *scores(2, "nps", 7)], 3, [*NEW, "1 recommends advocate", "2 enthusiasm_faded new"]
+    ),
+    "to established with a contract renewed": Case(
+        [*concludes(0), *refers(1), *renews(2), *scores(3, "nps", 7)], 4,
+        [*NEW, "1 recommends advocate", "3 enthusiasm_faded established"],
+    ),
+    "to prospect without any order": Case(
+        [*refers(0), *annuls(1)], 2, ["0 recommends advocate", "1 enthusiasm_faded prospect"]
+    ),
+    "to prospect when every order was undone": Case(
+        [*refers(0), *buys(1), *cancels_order(2, "o1"), *annuls(3)], 4,
+        ["0 recommends advocate", "3 enthusiasm_faded prospect"],
+    ),
+    "evidence annulled while at risk is missed on the way back": Case(
+        [*PRAISED, *complains(4), *annuls(5), *resolved(6)], 7,
+        [*ADVOCATE, "4 dissatisfied at_risk", "6 recovered advocate", "6 enthusiasm_faded established"],
+    ),
+    "evidence given while at risk counts on the way back": Case(
+        [*PRAISED, *complains(4), *refers(5, "eve"), *annuls(5.5), *resolved(6)], 7,
+        [*ADVOCATE, "4 dissatisfied at_risk", "6 recovered advocate"],
+    ),
+}  # fmt: skip
+
+SILENCE: Final = {
+    "silence begins exactly 90 days after the last order": Case(buys(0), 90, SILENT, causes=("silence",)),
+    "one instant before nothing has happened": Case(buys(0), 89.99999, NEW),
+    "for the established": Case(THRICE, 92, [*ESTABLISHED, "92 silence_begins at_risk"], causes=("silence",)),
+    "for advocates with an order": Case(PRAISED, 92, [*ADVOCATE, "92 silence_begins at_risk"], causes=("silence",)),
+    "for the won-back": Case(buys(0, 200), 290, [*WON_BACK, "290 silence_begins at_risk"], causes=("silence",)),
+    "a log-in does not end the silence": Case(
+        [*buys(0), *does("session.signed_in", 80, 95)], 100, SILENT, causes=("silence",)
+    ),
+    "not for an advocate without an order": Case(refers(0), 300, ["0 recommends advocate"]),
+    "a long silence makes inactive": Case(buys(0), 180, INACTIVE),
+    "not an instant before": Case(buys(0), 179.99999, SILENT, causes=("silence",)),
+    "whatever put at risk before": Case(
+        [*buys(0), *complains(10)], 180, [*NEW, "10 dissatisfied at_risk", "180 fell_silent inactive"]
+    ),
+    "not without an order, however long": Case(
+        [*refers(0), *complains(1)], 900, ["0 recommends advocate", "1 dissatisfied at_risk"],
+        causes=("complaint:k",),
+    ),
+    "each order starts it anew": Case(buys(0, 89), 178, NEW),
+}  # fmt: skip
+
+PROSPECT_FADED: Final = {
+    "a prospect without any event for a year": Case(VIEWED, 365, FADED),
+    "not an instant before": Case(VIEWED, 364.99999, PROSPECT),
+    "each event starts the year anew": Case([*VIEWED, *does("page.viewed", 300)], 600, PROSPECT),
+    "an advocate without an order": Case(
+        refers(0), 100, ["0 recommends advocate", "50 prospect_faded inactive"], policy=Policy(prospect_days=50)
+    ),
+    "not an advocate with an order": Case(
+        [*refers(0), *buys(1)], 60, ["0 recommends advocate"], policy=Policy(prospect_days=50)
+    ),
+    "an advocate whose enthusiasm fades at the same instant is a prospect before": Case(
+        refers(0), 365, ["0 recommends advocate", "365 enthusiasm_faded prospect", "365 prospect_faded inactive"]
+    ),
+    "not a new customer": Case(concludes(0, 24), 500, NEW),
+}  # fmt: skip
+
+RELATIONSHIP_ENDED: Final = {
+    "by closing": Case([*buys(0), *does("customer.closed", 10)], 11, [*NEW, "10 relationship_ended former"]),
+    "closing ends at risk": Case(
+        [*buys(0), *does("customer.closed", 100)], 101, [*SILENT, "100 relationship_ended former"]
+    ),
+    "closing ends inactive": Case(
+        [*buys(0), *does("customer.closed", 190)], 191, [*INACTIVE, "190 relationship_ended former"]
+    ),
+    "closing a prospect": Case(
+        [*VIEWED, *does("customer.closed", 1)], 2, [*PROSPECT, "1 relationship_ended former"]
+    ),
+    "closing a faded prospect does not revive it": Case(
+        [*VIEWED, *does("customer.closed", 400)], 401, [*FADED, "400 relationship_ended former"]
+    ),
+    "closing an advocate": Case(
+        [*PRAISED, *does("customer.closed", 4)], 5, [*ADVOCATE, "4 relationship_ended former"]
+    ),
+    "closing the won-back": Case(
+        [*buys(0, 200), *does("customer.closed", 201)], 202, [*WON_BACK, "201 relationship_ended former"]
+    ),
+    "closing twice ends once": Case(
+        [*buys(0), *does("customer.closed", 1, 2)], 3, [*NEW, "1 relationship_ended former"]
+    ),
+    "two years in inactive": Case(buys(0), 910, [*INACTIVE, "910 relationship_ended former"]),
+    "not an instant before": Case(buys(0), 909.99999, INACTIVE),
+    "two years after fading, for a prospect": Case(VIEWED, 1095, [*FADED, "1095 relationship_ended former"]),
+}  # fmt: skip
+
+RETURNED: Final = {
+    "an order after inactivity wins back": Case(buys(0, 200), 201, WON_BACK),
+    "a contract after inactivity too": Case([*buys(0), *concludes(200)], 201, WON_BACK),
+    "an order at the instant of inactivity": Case(buys(0, 180), 181, [*INACTIVE, "180 returned won_back"]),
+    "a former customer's order": Case(
+        [*buys(0), *does("customer.closed", 10), *buys(20)], 21,
+        [*NEW, "10 relationship_ended former", "20 returned won_back"],
+    ),
+    "a former customer's contract": Case(
+        [*concludes(0), *does("customer.closed", 10), *concludes(20, of="w")], 21,
+        [*NEW, "10 relationship_ended former", "20 returned won_back"],
+    ),
+    "a former customer's renewal, which settles as well": Case(
+        [*concludes(0), *does("customer.closed", 10), *renews(20)], 21,
+        [*NEW, "10 relationship_ended former", "20 returned won_back", "20 settled established"],
+    ),
+    "the same contract concluded again after closing": Case(
+        [*concludes(0), *does("customer.closed", 10), *concludes(20)], 21,
+        [*NEW, "10 relationship_ended former", "20 returned won_back"],
+    ),
+    "a renewal after the grace, read as a new contract": Case(
+        [*concludes(0), *renews(50)], 51, [*NEW, "45 relationship_ended former", "50 returned won_back"]
+    ),
+    "not a log-in": Case([*buys(0), *does("session.signed_in", 185)], 190, INACTIVE),
+    "not while at risk": Case(buys(0, 100), 101, [*SILENT, "100 recovered new"]),
+}  # fmt: skip
+
+SETTLED: Final = {
+    "the second order since the return settles": Case(
+        buys(0, 200, 210), 211, [*WON_BACK, "210 settled established"]
+    ),
+    "orders before the return do not count": Case(
+        buys(0, 1, 2, 300), 301,
+        [*ESTABLISHED, "92 silence_begins at_risk", "182 fell_silent inactive", "300 returned won_back"],
+    ),
+    "a renewal settles": Case(
+        [*buys(0), *concludes(200), *renews(210)], 211, [*WON_BACK, "210 settled established"]
+    ),
+    "a second contract does not": Case([*buys(0), *concludes(200), *concludes(201, of="w")], 202, WON_BACK),
+    "after a contract two orders are needed": Case(
+        [*buys(0), *concludes(200), *buys(205, 206)], 207, [*WON_BACK, "206 settled established"]
+    ),
+    "the second order counts as soon as a customer at risk is won back again": Case(
+        [*buys(0, 200), *complains(201), *buys(202), *resolved(203)], 204,
+        [*WON_BACK, "201 dissatisfied at_risk", "203 recovered won_back", "203 settled established"],
+    ),
+}  # fmt: skip
+
+CHAINING: Final = {
+    "an order that brings back and is the third": Case(
+        buys(0, 1, 95), 96,
+        [*NEW, "91 silence_begins at_risk", "95 recovered new", "95 habit_formed established"],
+    ),
+    "an order that brings back and settles": Case(
+        buys(0, 200, 295), 296,
+        [*WON_BACK, "290 silence_begins at_risk", "295 recovered won_back", "295 settled established"],
+    ),
+    "an advocate's NPS of 6": Case(
+        [*PRAISED, *scores(4, "nps", 6)], 5,
+        [*ADVOCATE, "4 enthusiasm_faded established", "4 dissatisfied at_risk"], causes=("score:nps",),
+    ),
+    "a score that brings back and praises": Case(
+        [*THRICE, *scores(3, "nps", 0), *scores(4, "nps", 10)], 5,
+        [*ESTABLISHED, "3 dissatisfied at_risk", "4 recovered established", "4 recommends advocate"],
+    ),
+    "a deadline at the very instant of an order fires before it": Case(
+        buys(0, 90), 91, [*SILENT, "90 recovered new"]
+    ),
+    "a long silence at the very instant of an order too": Case(
+        buys(0, 180), 180, [*INACTIVE, "180 returned won_back"]
+    ),
+    "a deadline at the instant of a log-in too": Case(
+        [*buys(0), *does("session.signed_in", 90)], 90, SILENT, causes=("silence",)
+    ),
+    "a prospect that fades at the instant of a contact is one again": Case(
+        [*VIEWED, *does("page.viewed", 365)], 365, [*FADED, "365 first_contact prospect"]
+    ),
+    "two events at one instant are folded by source and id": Case(
+        [*does("customer.closed", 1), *buys(1), *VIEWED], 2,
+        [*PROSPECT, "1 relationship_ended former", "1 first_purchase new"],
+    ),
+    "of deadlines at one instant the order of the table decides": Case(
+        PRAISED, 93, [*ADVOCATE, "93 enthusiasm_faded established", "93 silence_begins at_risk"],
+        causes=("silence",), policy=Policy(at_risk_days=91, advocate_days=90),
+    ),
+    "a deadline of the restored phase that has passed is due at that instant": Case(
+        [*concludes(0, 36), *refers(1), *complains(2), *resolved(500)], 501,
+        [*NEW, "1 recommends advocate", "2 dissatisfied at_risk", "500 recovered advocate", "500 enthusiasm_faded new"],
+    ),
+    "a deadline outside its phases waits for nobody": Case(
+        [*concludes(0, 36), *refers(1), *complains(2)], 600,
+        [*NEW, "1 recommends advocate", "2 dissatisfied at_risk"], causes=("complaint:k",),
+    ),
+}  # fmt: skip
+
+TABLE: Final = {
+    "first_purchase": FIRST_PURCHASE,
+    "first_contact": FIRST_CONTACT,
+    "habit_formed": HABIT_FORMED,
+    "recommends": RECOMMENDS,
+    "enthusiasm_faded": ENTHUSIASM_FADED,
+    "silence": SILENCE,
+    "prospect_faded": PROSPECT_FADED,
+    "relationship_ended": RELATIONSHIP_ENDED,
+    "returned": RETURNED,
+    "settled": SETTLED,
+    "chaining": CHAINING,
+}
+
+
+@pytest.mark.parametrize(("row", "name"), [(row, name) for row, cases in TABLE.items() for name in cases])
+def test_the_rules_read_as_the_table_does(row: str, name: str) -> None:
+    TABLE[row][name].check()
+
+
+SILENT_TYPES: Final = {
+    "customer.merged", "customer.closed", "consent.granted", "consent.withdrawn", "customer.erasure_requested",
+}  # fmt: skip
+BUYING: Final = {"order.completed", "contract.concluded", "contract.renewed"}
+REFERRING: Final = {"referral.succeeded"}
+
+
+def test_every_type_of_the_catalogue_means_something_to_lifecycle() -> None:
+    assert set(KINDS) == set(MODELS) - CONTROL
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - SILENT_TYPES - BUYING - REFERRING - {"feedback.submitted"}))
+def test_any_other_event_makes_an_unknown_customer_a_prospect(kind: str) -> None:
+    assert told(live([_least(kind)], 0.5, Policy()).moves) == PROSPECT
+
+
+@pytest.mark.parametrize("kind", sorted(SILENT_TYPES))
+def test_merging_closing_consent_and_erasure_create_no_customer(kind: str) -> None:
+    customer, moves, hints = live([_least(kind)], 1000, Policy())
+    assert (customer.phase, list(moves), list(hints)) == (None, [], [])
+
+
+@pytest.mark.parametrize("kind", sorted(SILENT_TYPES - {"customer.closed"}))
+def test_merging_consent_and_erasure_revive_no_faded_prospect(kind: str) -> None:
+    late = {**_least(kind), "time": day(400).isoformat()}
+    assert told(live([*VIEWED, late], 401, Policy()).moves) == FADED
+
+
+def _least(kind: str) -> Raw:
+    """An event of a type with everything in its data that anybody reads."""
+    money = {"amount": 100, "currency": "EUR"}
+    return does(
+        kind, 0, order_id="o", complaint_id="k", contract_id="v", inquiry_id="i", product="p", case_id="c", agent="a",
+        result="r", channel="email", purpose="news", into="eve", amount=money,
+    )[0]  # fmt: skip
 
 
 def test_thresholds_come_from_the_policy() -> None:
-    found = history(
-        orders(0, 1, 30, 31), 60,
-        at_risk_days=7, inactive_days=14, established_after_orders=2, settle_after_orders=3,
-    )  # fmt: skip
-    assert found == [
-        ("first_purchase", "new", 0), ("habit_formed", "established", 1), ("silence_begins", "at_risk", 8),
-        ("fell_silent", "inactive", 15), ("returned", "won_back", 30), ("silence_begins", "at_risk", 38),
-        ("fell_silent", "inactive", 45),
+    policy = Policy(at_risk_days=7, inactive_days=14, established_after_orders=2, settle_after_orders=3)
+    assert told(live(buys(0, 1, 30, 31), 60, policy).moves) == [
+        *NEW, "1 habit_formed established", "8 silence_begins at_risk", "15 fell_silent inactive",
+        "30 returned won_back", "38 silence_begins at_risk", "45 fell_silent inactive",
     ]  # fmt: skip
 
 
 def test_every_return_begins_a_new_episode() -> None:
-    customer, moves = fold(happenings(orders(0, 200, 400)), Policy(), until=day(401))
-    assert [m.episode for m in moves if m.to is Phase.WON_BACK] == [2, 3]
+    customer, moves, _ = live(buys(0, 200, 400), 401, Policy())
+    assert [move.episode for move in moves if move.to is Phase.WON_BACK] == [2, 3]
     assert customer.episode == 3
 
 
 def test_a_transition_carries_evidence_policy_and_profile() -> None:
-    events = [order(C, 0, coupon="HI", margin={"amount": 300, "currency": "EUR"}), order(C, 1, amount=500)]
-    _, (bought, silent) = fold(happenings(events), Policy(name="p", version=7), until=day(100))
-    assert [(ref.source, ref.id) for ref in bought.evidence.events] == [("/shop", events[0]["id"])]
+    events = [*buys(0, coupon="HI", margin={"amount": 300, "currency": "EUR"}), *buys(1)]
+    _, (bought, silent), _ = live(events, 100, Policy(name="p", version=7))
+    assert [(ref.source, ref.id) for ref in bought.evidence.events] == [("/shop", "o0")]
     assert bought.profile.order is not None
     assert (bought.profile.order.coupon, bought.profile.order.total.amount) == ("HI", 1000)
     assert bought.profile.deadlines == {"silence_begins": day(90), "fell_silent": day(180)}
-    assert (silent.evidence.deadline, silent.policy.version) == (day(91), 7)
-    assert [(m.amount, m.currency) for m in silent.profile.revenue] == [(1500, "EUR")]
-    assert [(m.amount, m.currency) for m in silent.profile.margin] == [(300, "EUR")]
+    assert (silent.evidence.events, silent.evidence.deadline, silent.policy.version) == ((), day(91), 7)
+    assert silent.profile.causes == ("silence",)
+    assert [(money.amount, money.currency) for money in silent.profile.revenue] == [(2000, "EUR")]
+    assert [(money.amount, money.currency) for money in silent.profile.margin] == [(300, "EUR")]
+
+
+def test_a_move_is_historical_if_its_event_is() -> None:
+    imported = [{**raw, "historical": True} for raw in buys(0)]
+    assert [move.historical for move in live([*imported, *buys(1, 2)], 100, Policy()).moves] == [True, False, False]
 
 
 def test_a_deadline_that_a_new_policy_moved_further_away_does_not_fire_early() -> None:
-    customer, _ = fold(happenings(orders(0)), Policy(at_risk_days=90))
+    customer, _, _ = fold(happenings(buys(0)), Policy(at_risk_days=90))
     longer = Policy(at_risk_days=120)
-    customer, moves = pass_time(customer, day(90), longer)
-    assert (moves, customer.due) == ([], day(120))
-    _, moves = pass_time(customer, day(120), longer)
+    customer, moves, _ = pass_time(customer, day(90), longer)
+    assert (list(moves), customer.due) == ([], day(120))
+    _, moves, _ = pass_time(customer, day(120), longer)
     assert [move.occurred_at for move in moves] == [day(120)]
 
 
 def test_deadlines_near_the_end_of_time_do_not_overflow() -> None:
     late = Happening(day(0).replace(year=9998), "/shop", "x", Kind.CONTACT)
-    customer, _ = fold([late], Policy(prospect_days=36_500))
+    customer, _, _ = fold([late], Policy(prospect_days=36_500))
     assert customer.due is not None
+
+
+EVE: Final = LAST_INSTANT.replace(hour=12).isoformat()
+ENDLESS: Final = {
+    "a complaint and a contact on the last day": [
+        {**raw, "time": EVE} for raw in [*complains(0), *does("page.viewed", 1), *buys(2)]
+    ],
+    "a contract until then": [*THRICE, *concludes(3), *gives_notice(4, 2_900_000), *concludes(5, 1200, of="w")],
+    "a customer unheard of since": [*VIEWED, *complains(1), *concludes(2, 1200)],
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_time_may_pass_to_its_very_end(name: str) -> None:
+    last = {**does("page.viewed", 7)[0], "time": LAST_INSTANT.isoformat()}
+    policy = Policy(contact_days=1, incentive_days=36_500)
+    customer, _, _ = live([*ENDLESS[name], last], LAST_INSTANT, policy)
+    assert customer.wakes_at is None or customer.wakes_at > LAST_INSTANT

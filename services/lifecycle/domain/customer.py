@@ -1,75 +1,103 @@
-"""One customer as the fold sees it: what happened, and what is known from it."""
+"""One customer as the fold sees it: what is known from the events so far and the time passed."""
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.phases import Cause, Phase
-from shared.events.transitions import Evidence, Money, OrderRef, PolicyRef, Profile
+from services.lifecycle.domain.agreements import Complaint, Contract
+from services.lifecycle.domain.happenings import Happening, Key
+from services.lifecycle.domain.phases import Phase
+from shared.events.transitions import Evidence, Money, PolicyRef, Profile
 
-Key = tuple[datetime, str, str]
-"""Events are folded in the order of (time, source, id)."""
+DAWN: Final = datetime.min.replace(tzinfo=UTC)
+BEGINNING: Final[Key] = (DAWN, "", "")
 
-BEGINNING: Final[Key] = (datetime.min.replace(tzinfo=UTC), "", "")
-
-
-class Kind(StrEnum):
-    """What an event means to the rules."""
-
-    ORDER = "order"
-    CONTACT = "contact"
-    CLOSED = "closed"
-    RECOMMENDED = "recommended"
-    NOTICE = "notice"
-    """Concerns a customer without creating one."""
+SILENCE: Final = "silence"
+REVENUE: Final = "revenue"
+CONTACT: Final = "contact"
+NEWSLETTER: Final = "newsletter"
+"""Causes of being at risk; further ones are score:<kind>, complaint:<id> and cancellation:<id>."""
 
 
-class Happening(msgspec.Struct, frozen=True, gc=False):
-    """One event, reduced to what the rules look at; `margin` is in the currency of the order's total."""
+class Return(msgspec.Struct, frozen=True):
+    """Where a won-back customer came from, to be restored if the return is undone."""
 
+    key: Key
+    from_: Phase
+    since: datetime
+
+
+class Sale(msgspec.Struct, frozen=True):
+    """An order of the last 180 days, kept only where revenue decline is watched."""
+
+    order_id: str
     time: datetime
-    source: str
-    id: str
-    kind: Kind
-    order: OrderRef | None = None
-    margin: int | None = None
-    historical: bool = False
-
-    @property
-    def key(self) -> Key:
-        """Where the event stands in the customer's life."""
-        return self.time, self.source, self.id
+    currency: str
+    amount: int
 
 
 class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state: a pure function of the events folded and the time passed.
 
-    `revenue` and `margin` are minor units by currency; `orders_since_return` counts from the last return on, that
-    order included; `before` is the phase to which a customer at risk recovers; `faded` marks an inactive prospect;
-    `due` is the earliest deadline.
+    `revenue` and `margin` are minor units by currency; `orders_since_return` and `contracts_since_return` count from
+    the last return on, that one included, undone orders excluded; `before` is the phase to which a customer at risk
+    recovers; `faded` marks an inactive prospect; `evidence` is what makes an advocate, with its instant; `reached` is
+    the last instant at which something fell due. `due` is the earliest deadline, `hint_due` the earliest instant of a
+    hint.
     """
 
     phase: Phase | None = None
-    since: datetime = BEGINNING[0]
+    since: datetime = DAWN
+    reached: datetime = DAWN
     episode: int = 1
     position: int = 0
     orders: int = 0
     revenue: dict[str, int] = {}
     margin: dict[str, int] = {}
     first_order_at: datetime | None = None
+    first_order_historical: bool = False
     last_order_at: datetime | None = None
     last_event: Key = BEGINNING
     orders_since_return: int = 0
+    contracts: dict[str, Contract] = {}
+    contracts_ever: int = 0
+    contracts_since_return: int = 0
+    has_renewed: bool = False
+    returned: Return | None = None
+    complaints: dict[str, Complaint] = {}
+    evidence: dict[str, datetime] = {}
     before: Phase | None = None
-    causes: frozenset[Cause] = frozenset()
+    causes: frozenset[str] = frozenset()
     faded: bool = False
+    signed_up_at: datetime | None = None
+    activated_at: datetime | None = None
+    contact_at: datetime | None = None
+    sales: tuple[Sale, ...] = ()
+    incentives: int = 0
     due: datetime | None = None
+    hint_due: datetime | None = None
+
+    @property
+    def purchases(self) -> int:
+        """Orders that stand, and contracts ever concluded."""
+        return self.orders + self.contracts_ever
+
+    @property
+    def now(self) -> datetime:
+        """The last instant that the state has seen."""
+        return max(self.reached, self.last_event[0])
+
+    @property
+    def wakes_at(self) -> datetime | None:
+        """When time alone changes something next: a deadline, or a hint."""
+        if self.due is None or self.hint_due is None:
+            return self.due or self.hint_due
+        return min(self.due, self.hint_due)
 
     def is_late(self, happening: Happening) -> bool:
         """Does this event belong before something already folded? Then the customer is folded anew."""
-        return happening.key < self.last_event or happening.time < self.since
+        return happening.key < self.last_event or happening.time < self.reached
 
 
 class Move(msgspec.Struct, frozen=True):

@@ -1,161 +1,197 @@
 """The fold: a customer's events in order, and the time between them, into phases and the moves between them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.customer import Customer, Happening, Kind, Move, sums
-from services.lifecycle.domain.phases import Cause, Phase, RuleName
+from services.lifecycle.domain.counted import NOTHING
+from services.lifecycle.domain.customer import Customer, Move, Return, sums
+from services.lifecycle.domain.deadlines import Deadline, first_deadline, running
+from services.lifecycle.domain.facts import count, count_time
+from services.lifecycle.domain.happenings import Happening, Kind
+from services.lifecycle.domain.hints import CONCERNED, INCENTIVE_DUE, Hint, due_at, next_instant, welcome
+from services.lifecycle.domain.orders import Orders
+from services.lifecycle.domain.phases import Phase, RuleName
 from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.rules import ON_EVENT, ON_TIME, Rule
+from services.lifecycle.domain.rules import RULES_FOR, Occasion, Rule
 from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
-Folded = tuple[Customer, list[Move]]
+
+class Folded(NamedTuple):
+    """The state afterwards, and what happened on the way, in order."""
+
+    customer: Customer
+    moves: Sequence[Move] = ()
+    hints: Sequence[Hint] = ()
+
+    def then(self, more: "Folded") -> "Folded":
+        """This and what followed."""
+        if not (self.moves or self.hints):
+            return more
+        return Folded(more.customer, [*self.moves, *more.moves], [*self.hints, *more.hints])
 
 
 def fold(happenings: Iterable[Happening], policy: Policy, *, until: datetime | None = None) -> Folded:
     """A customer's whole life: events in any order, and then the deadlines up to `until`."""
-    customer, moves = Customer(), list[Move]()
+    orders, customer = Orders(), Customer()
+    moves, hints = list[Move](), list[Hint]()
     for happening in sorted(happenings, key=lambda h: h.key):
-        customer, more = advance(customer, happening, policy)
-        moves += more
-    if until is not None:
-        customer, more = pass_time(customer, until, policy)
-        moves += more
-    return customer, moves
+        customer, new_moves, new_hints = advance(customer, happening, policy, orders)
+        moves += new_moves
+        hints += new_hints
+    folded = Folded(customer, moves, hints)
+    return folded if until is None else folded.then(pass_time(customer, until, policy))
 
 
-def advance(customer: Customer, happening: Happening, policy: Policy) -> Folded:
-    """One event that is not late: first the deadlines up to its instant, then what it changes, then the rules."""
-    customer, moves = pass_time(customer, happening.time, policy)
-    customer = _count(customer, happening)
-    used: tuple[RuleName, ...] = ()
-    while rule := _firing(customer, happening.kind, used, policy):
-        used += (rule.name,)
-        evidence = Evidence(events=(EventRef(happening.source, happening.id),))
-        customer, move = _fire(customer, rule, happening.time, evidence, policy, happening)
-        moves.append(move)
-    return _rearm(customer, policy), moves
+def advance(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None = None) -> Folded:
+    """One event that is not late: first the deadlines up to its instant, then what it changes, then the rules.
+
+    Without the `orders` of the whole life, no other event may have named its order before.
+    """
+    before = pass_time(customer, happening.time, policy)
+    customer, kind, gives, _ = count(before.customer, happening, policy, orders)
+    judged = _judge(customer, Occasion(kind, gives, happening), happening.time, policy)
+    first_order = kind is Kind.ORDER and not before.customer.orders
+    hints_too = bool(judged.moves) or first_order or kind in CONCERNED
+    return before.then(_rearm(judged, policy, hints_too=hints_too))
 
 
 def pass_time(customer: Customer, until: datetime, policy: Policy) -> Folded:
-    """Fire the deadlines up to and including `until`, each at the instant when it was due."""
-    moves = list[Move]()
-    while customer.due is not None and customer.due <= until:
-        instant, rule = next_deadline(customer, policy)
-        if instant > until:  # a longer deadline than the state was folded with
-            return replace(customer, due=instant), moves
-        customer, move = _fire(customer, rule, instant, Evidence(deadline=instant), policy)
-        customer = _rearm(customer, policy)
-        moves.append(move)
-    return customer, moves
+    """Let time pass up to and including `until`: each deadline and each hint at the instant when it was due."""
+    wakes_at = customer.wakes_at
+    if wakes_at is None or wakes_at > until:
+        return Folded(customer)
+    moves, hints = list[Move](), list[Hint]()
+    while wakes_at is not None and wakes_at <= until:
+        customer, new_moves, new_hints = _wake(customer, wakes_at, policy)
+        moves += new_moves
+        hints += new_hints
+        wakes_at = customer.wakes_at
+    return Folded(customer, moves, hints)
 
 
-def next_deadline(customer: Customer, policy: Policy) -> tuple[datetime, Rule]:
-    """The earliest deadline of a customer who has one (`due`), and its rule."""
-    found = _next(customer, policy)
-    if found is None:
-        raise ValueError("this customer has no deadline")
-    return found
+def next_move(customer: Customer, policy: Policy) -> Move | None:
+    """What time alone will do next, if nothing else happens before."""
+    while customer.wakes_at is not None:
+        customer, moves, _ = _wake(customer, customer.wakes_at, policy)
+        if moves:
+            return moves[0]
+        if customer.due is None:
+            break
+    return None
 
 
-def _next(customer: Customer, policy: Policy) -> tuple[datetime, Rule] | None:
-    first: tuple[datetime, Rule] | None = None
-    for rule in ON_TIME[customer.phase]:
-        due = rule.due(customer, policy) if rule.due else None
-        if due is not None:
-            if due < customer.since:
-                due = customer.since  # what passed in another phase is due on entering this one
-            if first is None or due < first[0]:
-                first = due, rule
-    return first
+def _wake(customer: Customer, instant: datetime, policy: Policy) -> Folded:
+    """One instant at which something may be due: its hints first, or else its first deadline."""
+    if customer.hint_due == instant:
+        given = due_at(customer, instant, policy)
+        turns = sum(hint.name == INCENTIVE_DUE for hint in given)
+        reached = replace(customer, reached=instant, incentives=customer.incentives + turns)
+        return _rearm(Folded(reached, (), given), policy, hints_too=True)
+    found = first_deadline(customer, policy)
+    if found is None or found[0] > instant:  # a longer deadline than the state was folded with
+        return Folded(replace(customer, due=found[0] if found else None))
+    return _rearm(_fall_due(customer, instant, found[1], policy), policy, hints_too=True)
 
 
-def _rearm(customer: Customer, policy: Policy) -> Customer:
-    found = _next(customer, policy)
-    return replace(customer, due=found[0] if found else None)
+def _fall_due(customer: Customer, instant: datetime, deadline: Deadline, policy: Policy) -> Folded:
+    customer, kind, gives, _ = count_time(customer, deadline.kind, instant, policy)
+    return _judge(customer, Occasion(kind, gives), instant, policy)
 
 
-def _firing(customer: Customer, kind: Kind, used: tuple[RuleName, ...], policy: Policy) -> Rule | None:
-    for rule in ON_EVENT[customer.phase, kind]:
-        if rule.name not in used and rule.when(customer, policy):
+def _rearm(folded: Folded, policy: Policy, *, hints_too: bool) -> Folded:
+    customer, moves, hints = folded
+    found = first_deadline(customer, policy)
+    hint_due = next_instant(customer, policy) if hints_too else customer.hint_due
+    return Folded(replace(customer, due=found[0] if found else None, hint_due=hint_due), moves, hints)
+
+
+# -- rules -----------------------------------------------------------------------------------------------------------
+
+
+def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Policy) -> Folded:
+    """Offer one occasion to the rules of the phase, and after each move to those of the next, each at most once."""
+    rule = _firing(customer, occasion, (), policy)
+    if rule is None:
+        return Folded(customer)
+    moves, hints, used = list[Move](), list[Hint](), list[RuleName]()
+    while rule is not None:
+        used.append(rule.name)
+        moved = _enter(customer, rule, occasion, instant, policy)
+        moves.append(_move(customer, moved, rule, occasion, instant, policy))
+        if rule.name is RuleName.FIRST_PURCHASE and not (occasion.happening and occasion.happening.historical):
+            hints.append(welcome(instant))
+        customer = moved
+        rule = _firing(customer, occasion, used, policy)
+    return Folded(customer, moves, hints)
+
+
+def _firing(customer: Customer, occasion: Occasion, used: Sequence[RuleName], policy: Policy) -> Rule | None:
+    for rule in RULES_FOR[customer.phase, occasion.kind]:
+        if rule.name not in used and rule.when(customer, occasion, policy):
             return rule
     return None
 
 
-def _count(customer: Customer, happening: Happening) -> Customer:
-    """The facts of an event, before any rule looks at them."""
-    order = happening.order
-    if order is None:
-        return replace(customer, last_event=happening.key)
-    currency = order.total.currency
-    return replace(
-        customer,
-        last_event=happening.key,
-        orders=customer.orders + 1,
-        revenue=_plus(customer.revenue, currency, order.total.amount),
-        margin=customer.margin if happening.margin is None else _plus(customer.margin, currency, happening.margin),
-        first_order_at=customer.first_order_at or happening.time,
-        last_order_at=happening.time,
-        orders_since_return=customer.orders_since_return + 1,
-        causes=customer.causes - {Cause.SILENCE} if customer.causes else customer.causes,
-    )
+_BEGINS_ANEW: Final = frozenset({RuleName.FIRST_PURCHASE, RuleName.RETURNED})
 
 
-def _plus(amounts: dict[str, int], currency: str, amount: int) -> dict[str, int]:
-    return {**amounts, currency: amounts.get(currency, 0) + amount}
-
-
-def _enter(customer: Customer, rule: Rule, instant: datetime) -> Customer:
+def _enter(customer: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy) -> Customer:
     """The one place where a phase changes."""
-    returned, at_risk = rule.name is RuleName.RETURNED, rule.to is Phase.AT_RISK
-    return replace(
+    entered = replace(
         customer,
-        phase=rule.to or customer.before,
+        phase=rule.target(customer, policy),
         since=instant,
+        reached=instant,
         position=customer.position + 1,
-        episode=customer.episode + returned,
-        orders_since_return=1 if returned else customer.orders_since_return,
-        before=customer.phase if at_risk else None,
-        causes=frozenset({Cause.SILENCE}) if at_risk else frozenset(),
+        before=customer.phase if rule.to is Phase.AT_RISK else None,
+        causes=occasion.gives if rule.to is Phase.AT_RISK else NOTHING,
         faded=rule.name is RuleName.PROSPECT_FADED,
     )
+    if rule.name in _BEGINS_ANEW:
+        by_order = occasion.kind is Kind.ORDER
+        entered = replace(entered, orders_since_return=int(by_order), contracts_since_return=int(not by_order))
+    if rule.name is RuleName.RETURNED and customer.phase is not None:
+        origin = Return(customer.last_event, customer.phase, customer.since)
+        return replace(entered, episode=customer.episode + 1, returned=origin)
+    if rule.name is RuleName.FIRST_PURCHASE_UNDONE and customer.returned:
+        return replace(entered, since=customer.returned.since, returned=None)
+    return replace(entered, evidence={}) if rule.name is RuleName.ENTHUSIASM_FADED else entered
 
 
-def _fire(
-    customer: Customer,
-    rule: Rule,
-    instant: datetime,
-    evidence: Evidence,
-    policy: Policy,
-    happening: Happening | None = None,
-) -> tuple[Customer, Move]:
-    entered = _enter(customer, rule, instant)
-    assert entered.phase is not None  # noqa: S101  (no rule leads back to "not yet known")
-    move = Move(
-        position=entered.position,
-        from_=customer.phase,
-        to=entered.phase,
+def _move(before: Customer, after: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy) -> Move:
+    happening = occasion.happening
+    assert after.phase is not None  # noqa: S101  (no rule leads back to "not yet known")
+    return Move(
+        position=after.position,
+        from_=before.phase,
+        to=after.phase,
         rule=rule.name,
         occurred_at=instant,
-        evidence=evidence,
+        evidence=_evidence(happening, instant),
         policy=PolicyRef(policy.name, policy.version),
-        episode=entered.episode,
+        episode=after.episode,
         historical=happening is not None and happening.historical,
-        profile=_profile(entered, policy, happening),
+        profile=_profile(after, policy, happening),
     )
-    return entered, move
+
+
+def _evidence(happening: Happening | None, instant: datetime) -> Evidence:
+    if happening is None:
+        return Evidence(deadline=instant)
+    return Evidence(events=(EventRef(happening.source, happening.id),))
 
 
 def _profile(customer: Customer, policy: Policy, happening: Happening | None) -> Profile:
-    deadlines = {rule.name: rule.due(customer, policy) for rule in ON_TIME[customer.phase] if rule.due}
     return Profile(
         orders=customer.orders,
         revenue=sums(customer.revenue),
         margin=sums(customer.margin),
         first_order_at=customer.first_order_at,
         last_order_at=customer.last_order_at,
-        deadlines={name: max(due, customer.since) for name, due in deadlines.items() if due},
+        deadlines=running(customer, policy),
+        causes=tuple(sorted(customer.causes)),
         order=happening.order if happening else None,
     )

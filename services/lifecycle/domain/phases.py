@@ -28,16 +28,15 @@ class RuleName(StrEnum):
     FIRST_CONTACT = "first_contact"
     HABIT_FORMED = "habit_formed"
     RECOMMENDS = "recommends"
+    ENTHUSIASM_FADED = "enthusiasm_faded"
     SILENCE_BEGINS = "silence_begins"
+    DISSATISFIED = "dissatisfied"
+    BOND_WEAKENS = "bond_weakens"
+    CANCELLATION_ANNOUNCED = "cancellation_announced"
     RECOVERED = "recovered"
     FELL_SILENT = "fell_silent"
     PROSPECT_FADED = "prospect_faded"
     RELATIONSHIP_ENDED = "relationship_ended"
     RETURNED = "returned"
     SETTLED = "settled"
-
-
-class Cause(StrEnum):
-    """Why a customer is at risk."""
-
-    SILENCE = "silence"
+    FIRST_PURCHASE_UNDONE = "first_purchase_undone"

@@ -11,7 +11,10 @@ LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Policy:
-    """One version of a policy. Days are 24 hours; counts are orders. The defaults are the built-in policy."""
+    """One version of a policy. Days are 24 hours; counts are orders; 0 switches off what may be off.
+
+    The defaults are the built-in policy.
+    """
 
     name: str = "default"
     version: int = 1
@@ -21,7 +24,18 @@ class Policy:
     settle_after_orders: int = 2
     former_after_inactive_days: int = 730
     prospect_days: int = 365
+    advocate_days: int = 365
+    complaint_overdue_hours: int = 24
+    revenue_decline_share: float = 0.0
+    contact_days: int = 0
+    renewal_grace_days: int = 14
     act_within_days: int = 7
+    active_days: int = 90
+    survey_days: int = 7
+    onboarding_days: int = 14
+    renewal_notice_days: int = 30
+    incentive_days: int = 60
+    answer_hours: int = 2
 
     @cached_property
     def at_risk(self) -> timedelta:
@@ -42,6 +56,26 @@ class Policy:
     def prospect_fades(self) -> timedelta:
         """Time without any event after which a prospect has faded."""
         return timedelta(days=self.prospect_days)
+
+    @cached_property
+    def advocacy(self) -> timedelta:
+        """How long a recommendation or praise makes an advocate."""
+        return timedelta(days=self.advocate_days)
+
+    @cached_property
+    def complaint_overdue(self) -> timedelta:
+        """Time after which an unanswered complaint puts at risk."""
+        return timedelta(hours=self.complaint_overdue_hours)
+
+    @cached_property
+    def contact_fades(self) -> timedelta:
+        """Time without a session, click or page after which the bond weakens."""
+        return timedelta(days=self.contact_days)
+
+    @cached_property
+    def renewal_grace(self) -> timedelta:
+        """How long a contract may be renewed after its end."""
+        return timedelta(days=self.renewal_grace_days)
 
 
 def later(anchor: datetime, span: timedelta) -> datetime:

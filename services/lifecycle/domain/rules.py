@@ -2,126 +2,195 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import product
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
-from services.lifecycle.domain.customer import Customer, Kind
+import msgspec
+
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.happenings import Happening, Kind, Score
 from services.lifecycle.domain.phases import BONDED, KNOWN, Phase, RuleName
-from services.lifecycle.domain.policy import Policy, later
+from services.lifecycle.domain.policy import Policy
 
-Source = Phase | None
+Source: TypeAlias = Phase | None
+LUKEWARM: Final = 8
+"""The highest NPS that ends enthusiasm."""
 
 
-def always(_: Customer, __: Policy) -> bool:
+class Occasion(msgspec.Struct, frozen=True, gc=False):
+    """What the rules judge: an event, or the passing of a deadline (without a `happening`).
+
+    `kind` is what it means to this customer, `gives` the causes of being at risk that it brings.
+    """
+
+    kind: Kind
+    gives: frozenset[str]
+    happening: Happening | None = None
+
+
+Condition: TypeAlias = Callable[[Customer, Occasion, Policy], bool]
+
+
+def always(_: Customer, __: Occasion, ___: Policy) -> bool:
     """No further condition."""
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row. It fires on events of the kinds `on`, or when its deadline `due` passes; `to` None is the phase before.
-
-    `when` sees the customer with the event already counted.
-    """
-
-    name: RuleName
-    sources: frozenset[Source]
-    to: Phase | None
-    on: frozenset[Kind] = frozenset()
-    when: Callable[[Customer, Policy], bool] = always
-    due: Callable[[Customer, Policy], datetime | None] | None = None
+def never_bought_before(customer: Customer, _: Occasion, __: Policy) -> bool:
+    """Unknown customers and prospects become new; the inactive and former only with their very first purchase."""
+    return customer.phase in (None, Phase.PROSPECT) or customer.purchases == 1
 
 
-def never_bought_before(customer: Customer, _: Policy) -> bool:
-    """Unknown customers and prospects become new again; the inactive and former only with their very first order."""
-    return customer.phase in (None, Phase.PROSPECT) or customer.orders == 1
-
-
-def unknown_or_faded(customer: Customer, _: Policy) -> bool:
+def unknown_or_faded(customer: Customer, _: Occasion, __: Policy) -> bool:
     """A faded prospect is one again by any sign of life."""
     return customer.phase is None or customer.faded
 
 
-def bought_before(customer: Customer, _: Policy) -> bool:
-    """Not the first order ever."""
-    return customer.orders > 1
+def bought_before(customer: Customer, occasion: Occasion, _: Policy) -> bool:
+    """Not the first purchase ever; who renews a contract has concluded it before."""
+    return customer.purchases > 1 or occasion.kind is Kind.RENEWED
 
 
-def buys_habitually(customer: Customer, policy: Policy) -> bool:
-    """Enough orders to be established."""
-    return customer.orders >= policy.established_after_orders
+def buys_habitually(customer: Customer, _: Occasion, policy: Policy) -> bool:
+    """Enough orders to be established, or a contract renewed, be it while at risk."""
+    return customer.orders >= policy.established_after_orders or customer.has_renewed
 
 
-def has_settled(customer: Customer, policy: Policy) -> bool:
-    """Enough orders since the return."""
-    return customer.orders_since_return >= policy.settle_after_orders
+def has_settled(customer: Customer, occasion: Occasion, policy: Policy) -> bool:
+    """Enough orders since the return, be it while at risk, or a contract renewed."""
+    return occasion.kind is Kind.RENEWED or customer.orders_since_return >= policy.settle_after_orders
 
 
-def without_cause(customer: Customer, _: Policy) -> bool:
+def referral_or_praise(customer: Customer, occasion: Occasion, _: Policy) -> bool:
+    """A referral from wherever; praise only from the established."""
+    return occasion.kind is Kind.RECOMMENDED or customer.phase is Phase.ESTABLISHED
+
+
+def no_longer_enthusiastic(customer: Customer, occasion: Occasion, _: Policy) -> bool:
+    """Too long ago, the only evidence annulled, or an NPS that says so."""
+    if occasion.kind is Kind.ADVOCACY_AGED:
+        return True
+    if occasion.kind is Kind.ANNULLED:
+        return not customer.evidence
+    said = occasion.happening.content if occasion.happening else None
+    return isinstance(said, Score) and said.kind == "nps" and said.score <= LUKEWARM
+
+
+def gives_a_cause(_: Customer, occasion: Occasion, __: Policy) -> bool:
+    """The occasion is a reason to be at risk."""
+    return bool(occasion.gives)
+
+
+def without_cause(customer: Customer, _: Occasion, __: Policy) -> bool:
     """Nothing puts the customer at risk any more."""
     return not customer.causes
 
 
-def silence_begins(customer: Customer, policy: Policy) -> datetime | None:
-    """D1, from the last order."""
-    return later(customer.last_order_at, policy.at_risk) if customer.last_order_at else None
+def no_purchase_left(customer: Customer, _: Occasion, __: Policy) -> bool:
+    """Every order since the first or the return is undone, and no contract was concluded since."""
+    return customer.orders_since_return == 0 and customer.contracts_since_return == 0
 
 
-def falls_silent(customer: Customer, policy: Policy) -> datetime | None:
-    """D2, from the last order."""
-    return later(customer.last_order_at, policy.inactive) if customer.last_order_at else None
+def as_before(customer: Customer, _: Policy) -> Phase:
+    """The phase before the customer was at risk."""
+    return customer.before or Phase.NEW
 
 
-def prospect_fades(customer: Customer, policy: Policy) -> datetime | None:
-    """Without an order, from the last event of any kind."""
-    return None if customer.orders else later(customer.last_event[0], policy.prospect_fades)
+def as_bought(customer: Customer, policy: Policy) -> Phase:
+    """The phase that purchases alone justify."""
+    if customer.orders >= policy.established_after_orders or customer.has_renewed:
+        return Phase.ESTABLISHED
+    return Phase.NEW if customer.purchases else Phase.PROSPECT
 
 
-def ends_after_inactivity(customer: Customer, policy: Policy) -> datetime | None:
-    """Only from `inactive`, where every customer stays for a limited time."""
-    return later(customer.since, policy.former_after) if customer.phase is Phase.INACTIVE else None
+def as_before_the_purchase(customer: Customer, _: Policy) -> Phase:
+    """Back to where the customer had returned from, or a prospect."""
+    return customer.returned.from_ if customer.returned else Phase.PROSPECT
 
 
-ORDER: Final = frozenset({Kind.ORDER})
-UNKNOWN: Final[frozenset[Source]] = frozenset({None})
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: it fires in one of the phases `sources` on an occasion of one of the kinds `on` if `when` holds.
+
+    `when` and `to` see the customer with the occasion already counted.
+    """
+
+    name: RuleName
+    sources: frozenset[Source]
+    on: frozenset[Kind]
+    to: Phase | Callable[[Customer, Policy], Phase]
+    when: Condition = always
+
+    def target(self, customer: Customer, policy: Policy) -> Phase:
+        """The phase that the rule leads to."""
+        return self.to if isinstance(self.to, Phase) else self.to(customer, policy)
+
+
+def _some(*kinds: Kind) -> frozenset[Kind]:
+    return frozenset(kinds)
+
+
+def _from(*phases: Source) -> frozenset[Source]:
+    return frozenset(phases)
+
+
+_BY_TIME: Final = _some(
+    Kind.SILENCE, Kind.LONG_SILENCE, Kind.LONG_INACTIVE, Kind.NO_SIGN_OF_LIFE, Kind.ADVOCACY_AGED,
+    Kind.COMPLAINT_OVERDUE, Kind.CONTACT_FADED, Kind.CONTRACT_ENDED,
+)  # fmt: skip
+_EVENTS: Final = frozenset(Kind) - _BY_TIME
+_CONTACTS: Final = _EVENTS - {Kind.RECOMMENDED, Kind.CLOSED, Kind.NOTICE}
+_UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _ADVOCATE = None, Phase.PROSPECT, Phase.NEW, Phase.ESTABLISHED, Phase.ADVOCATE
+_AT_RISK, _INACTIVE, _FORMER, _WON_BACK = Phase.AT_RISK, Phase.INACTIVE, Phase.FORMER, Phase.WON_BACK
 
 RULES: Final = (
     Rule(
-        RuleName.FIRST_PURCHASE, UNKNOWN | {Phase.PROSPECT, Phase.INACTIVE, Phase.FORMER}, Phase.NEW,
-        on=ORDER, when=never_bought_before,
+        RuleName.FIRST_PURCHASE, _from(_UNKNOWN, _PROSPECT, _INACTIVE, _FORMER),
+        _some(Kind.ORDER, Kind.CONCLUDED), _NEW, never_bought_before,
+    ),
+    Rule(RuleName.FIRST_CONTACT, _from(_UNKNOWN, _INACTIVE), _CONTACTS, _PROSPECT, unknown_or_faded),
+    Rule(RuleName.HABIT_FORMED, _from(_NEW), _EVENTS, _ESTABLISHED, buys_habitually),
+    Rule(
+        RuleName.RECOMMENDS, _from(_UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _WON_BACK),
+        _some(Kind.RECOMMENDED, Kind.PRAISED), _ADVOCATE, referral_or_praise,
     ),
     Rule(
-        RuleName.FIRST_CONTACT, UNKNOWN | {Phase.INACTIVE}, Phase.PROSPECT,
-        on=frozenset({Kind.CONTACT}), when=unknown_or_faded,
+        RuleName.ENTHUSIASM_FADED, _from(_ADVOCATE),
+        _some(Kind.ADVOCACY_AGED, Kind.SCORED, Kind.ANNULLED), as_bought, no_longer_enthusiastic,
     ),
-    Rule(RuleName.HABIT_FORMED, frozenset({Phase.NEW}), Phase.ESTABLISHED, on=ORDER, when=buys_habitually),
+    Rule(RuleName.SILENCE_BEGINS, _from(*BONDED), _some(Kind.SILENCE), _AT_RISK),
     Rule(
-        RuleName.RECOMMENDS, UNKNOWN | {Phase.PROSPECT, Phase.NEW, Phase.ESTABLISHED, Phase.WON_BACK}, Phase.ADVOCATE,
-        on=frozenset({Kind.RECOMMENDED}),
+        RuleName.DISSATISFIED, _from(*BONDED),
+        _some(Kind.SCORED, Kind.COMPLAINED, Kind.COMPLAINT_OVERDUE), _AT_RISK, gives_a_cause,
     ),
-    Rule(RuleName.SILENCE_BEGINS, BONDED, Phase.AT_RISK, due=silence_begins),
-    Rule(RuleName.RECOVERED, frozenset({Phase.AT_RISK}), None, on=ORDER, when=without_cause),
-    Rule(RuleName.FELL_SILENT, BONDED | {Phase.AT_RISK}, Phase.INACTIVE, due=falls_silent),
-    Rule(RuleName.PROSPECT_FADED, frozenset({Phase.PROSPECT, Phase.ADVOCATE}), Phase.INACTIVE, due=prospect_fades),
     Rule(
-        RuleName.RELATIONSHIP_ENDED, KNOWN - {Phase.FORMER}, Phase.FORMER,
-        on=frozenset({Kind.CLOSED}), due=ends_after_inactivity,
+        RuleName.BOND_WEAKENS, _from(*BONDED),
+        _some(Kind.UNSUBSCRIBED, Kind.ORDER, Kind.UNDONE, Kind.CONTACT_FADED), _AT_RISK, gives_a_cause,
     ),
-    Rule(RuleName.RETURNED, frozenset({Phase.INACTIVE, Phase.FORMER}), Phase.WON_BACK, on=ORDER, when=bought_before),
-    Rule(RuleName.SETTLED, frozenset({Phase.WON_BACK}), Phase.ESTABLISHED, on=ORDER, when=has_settled),
+    Rule(RuleName.CANCELLATION_ANNOUNCED, _from(*BONDED), _some(Kind.CANCELLED), _AT_RISK, gives_a_cause),
+    Rule(RuleName.RECOVERED, _from(_AT_RISK), _EVENTS, as_before, without_cause),
+    Rule(RuleName.FELL_SILENT, _from(*BONDED, _AT_RISK), _some(Kind.LONG_SILENCE), _INACTIVE),
+    Rule(RuleName.PROSPECT_FADED, _from(_PROSPECT, _ADVOCATE), _some(Kind.NO_SIGN_OF_LIFE), _INACTIVE),
+    Rule(
+        RuleName.RELATIONSHIP_ENDED, KNOWN - {_FORMER},
+        _some(Kind.CLOSED, Kind.CONTRACT_ENDED, Kind.LONG_INACTIVE), _FORMER,
+    ),
+    Rule(
+        RuleName.RETURNED, _from(_INACTIVE, _FORMER),
+        _some(Kind.ORDER, Kind.CONCLUDED, Kind.RENEWED), _WON_BACK, bought_before,
+    ),
+    Rule(RuleName.SETTLED, _from(_WON_BACK), _EVENTS, _ESTABLISHED, has_settled),
+    Rule(
+        RuleName.FIRST_PURCHASE_UNDONE, _from(_NEW, _WON_BACK), _some(Kind.UNDONE), as_before_the_purchase,
+        no_purchase_left,
+    ),
 )  # fmt: skip
 
-ON_EVENT: Final[Mapping[tuple[Source, Kind], tuple[Rule, ...]]] = MappingProxyType(
+RULES_FOR: Final[Mapping[tuple[Source, Kind], tuple[Rule, ...]]] = MappingProxyType(
     {
         (phase, kind): tuple(rule for rule in RULES if phase in rule.sources and kind in rule.on)
         for phase, kind in product((None, *Phase), Kind)
     }
 )
-"""The rules that an event of a kind may fire in a phase, in the order of the table."""
-
-ON_TIME: Final[Mapping[Source, tuple[Rule, ...]]] = MappingProxyType(
-    {phase: tuple(rule for rule in RULES if phase in rule.sources and rule.due) for phase in (None, *Phase)}
-)
-"""The rules with a deadline that may fire in a phase, in the order of the table."""
+"""The rules that an occasion of a kind may fire in a phase, in the order of the table."""

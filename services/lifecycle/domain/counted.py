@@ -1,0 +1,24 @@
+"""What the counting of an event comes to, and the shape of the functions that count."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.happenings import Happening, Kind
+from services.lifecycle.domain.orders import Orders
+from services.lifecycle.domain.policy import Policy
+
+NOTHING: Final[frozenset[str]] = frozenset()
+
+
+class Counted(NamedTuple):
+    """The state with the event counted, what the event means in this state, and the causes that it gives and takes."""
+
+    customer: Customer
+    kind: Kind
+    gives: frozenset[str] = NOTHING
+    takes: Callable[[str], bool] | None = None
+
+
+Counting: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Counted]
+"""One function per kind of event; `orders` as for `count`."""

@@ -1,0 +1,119 @@
+"""The deadlines: in which phases each runs, when it passes, for which rule. In the order of the table of rules."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from services.lifecycle.domain.customer import DAWN, SILENCE, Customer
+from services.lifecycle.domain.happenings import Kind
+from services.lifecycle.domain.phases import BONDED, Phase, RuleName
+from services.lifecycle.domain.policy import Policy, later
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When `due`, time itself gives the rules something of this kind to judge, as an event does."""
+
+    kind: Kind
+    rule: RuleName
+    phases: frozenset[Phase | None]
+    due: Callable[[Customer, Policy], datetime | None]
+
+
+def enthusiasm_ages(customer: Customer, policy: Policy) -> datetime:
+    """From the last recommendation or praise; at once where there is none left."""
+    return later(max(customer.evidence.values()), policy.advocacy) if customer.evidence else DAWN
+
+
+def silence_begins(customer: Customer, policy: Policy) -> datetime | None:
+    """D1, from the last order; suspended while a contract runs."""
+    if customer.last_order_at is None or customer.contracts or SILENCE in customer.causes:
+        return None
+    return later(customer.last_order_at, policy.at_risk)
+
+
+def falls_silent(customer: Customer, policy: Policy) -> datetime | None:
+    """D2, from the last order; suspended while a contract runs."""
+    if customer.last_order_at is None or customer.contracts:
+        return None
+    return later(customer.last_order_at, policy.inactive)
+
+
+def answer_overdue(customer: Customer, policy: Policy) -> datetime | None:
+    """When the first of the complaints has waited too long for an answer."""
+    if not customer.complaints:
+        return None
+    waiting = [c.opened_at for c in customer.complaints.values() if not (c.answered or c.overdue)]
+    return later(min(waiting), policy.complaint_overdue) if waiting else None
+
+
+def contact_fades(customer: Customer, policy: Policy) -> datetime | None:
+    """From the last session, page or click, where there has ever been one."""
+    if customer.contact_at is None or not policy.contact_days:
+        return None
+    return later(customer.contact_at, policy.contact_fades)
+
+
+def prospect_fades(customer: Customer, policy: Policy) -> datetime | None:
+    """From the last event of any kind; for an advocate only without an order."""
+    if customer.contracts or (customer.phase is Phase.ADVOCATE and customer.last_order_at):
+        return None
+    return later(customer.last_event[0], policy.prospect_fades)
+
+
+def inactivity_ends(customer: Customer, policy: Policy) -> datetime:
+    """From the beginning of inactivity."""
+    return later(customer.since, policy.former_after)
+
+
+def contract_ends(customer: Customer, policy: Policy) -> datetime | None:
+    """When the first of the contracts runs out, its grace included."""
+    return min(c.end(policy) for c in customer.contracts.values()) if customer.contracts else None
+
+
+_EVERY: Final[frozenset[Phase | None]] = frozenset({None, *Phase})
+_WEAKENING: Final = BONDED | {Phase.AT_RISK}
+
+DEADLINES: Final = (
+    Deadline(Kind.ADVOCACY_AGED, RuleName.ENTHUSIASM_FADED, frozenset({Phase.ADVOCATE}), enthusiasm_ages),
+    Deadline(Kind.SILENCE, RuleName.SILENCE_BEGINS, _WEAKENING, silence_begins),
+    Deadline(Kind.COMPLAINT_OVERDUE, RuleName.DISSATISFIED, _EVERY, answer_overdue),
+    Deadline(Kind.CONTACT_FADED, RuleName.BOND_WEAKENS, _EVERY, contact_fades),
+    Deadline(Kind.LONG_SILENCE, RuleName.FELL_SILENT, _WEAKENING, falls_silent),
+    Deadline(
+        Kind.NO_SIGN_OF_LIFE, RuleName.PROSPECT_FADED, frozenset({Phase.PROSPECT, Phase.ADVOCATE}), prospect_fades
+    ),
+    Deadline(Kind.LONG_INACTIVE, RuleName.RELATIONSHIP_ENDED, frozenset({Phase.INACTIVE}), inactivity_ends),
+    Deadline(Kind.CONTRACT_ENDED, RuleName.RELATIONSHIP_ENDED, _EVERY, contract_ends),
+)
+
+DEADLINES_IN: Final[Mapping[Phase | None, tuple[Deadline, ...]]] = MappingProxyType(
+    {phase: tuple(deadline for deadline in DEADLINES if phase in deadline.phases) for phase in (None, *Phase)}
+)
+
+
+def first_deadline(customer: Customer, policy: Policy) -> tuple[datetime, Deadline] | None:
+    """The earliest deadline that runs; what came up with its time already passed is due now."""
+    first: tuple[datetime, Deadline] | None = None
+    for deadline in DEADLINES_IN[customer.phase]:
+        due = deadline.due(customer, policy)
+        if due is not None and (first is None or due < first[0]):
+            now = customer.now
+            if due >= now:
+                first = due, deadline
+            elif first is None or now < first[0]:
+                first = now, deadline
+    return first
+
+
+def running(customer: Customer, policy: Policy) -> dict[str, datetime]:
+    """The instants of all deadlines that run, by the rule that they are for."""
+    found = dict[str, datetime]()
+    for deadline in DEADLINES_IN[customer.phase]:
+        due = deadline.due(customer, policy)
+        if due is not None:
+            instant = max(due, customer.now)
+            found[deadline.rule] = min(instant, found.get(deadline.rule, instant))
+    return found

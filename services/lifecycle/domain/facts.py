@@ -1,0 +1,123 @@
+"""What an event adds to what is known of a customer, before any rule looks at it: one function per kind of event."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from msgspec.structs import replace
+
+from services.lifecycle.domain import contracts, opinions, purchases
+from services.lifecycle.domain.counted import NOTHING, Counted, Counting
+from services.lifecycle.domain.customer import CONTACT, SILENCE, Customer
+from services.lifecycle.domain.happenings import Happening, Kind
+from services.lifecycle.domain.orders import Orders
+from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.policy import Policy, later
+
+
+def count(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+    """The facts of an event.
+
+    `orders` are those of the whole life, when it is folded from the beginning. Without them an event must not concern
+    an order that another event has named already.
+    """
+    heard = replace(customer, last_event=happening.key)
+    of_kind = COUNTING.get(happening.kind)
+    counted = of_kind(heard, happening, policy, orders) if of_kind else Counted(heard, happening.kind)
+    if happening.kind in LIVELY:
+        counted = _lively(counted, happening)
+    return _weigh(counted) if counted.customer.phase is Phase.AT_RISK else counted
+
+
+def _weigh(counted: Counted) -> Counted:
+    """The causes of a customer at risk after the event: without what it takes, with what it gives."""
+    customer, _, gives, takes = counted
+    kept = customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
+    return counted._replace(customer=replace(customer, causes=kept | gives))
+
+
+# -- activity --------------------------------------------------------------------------------------------------------
+
+ACTS: Final = frozenset(
+    {
+        Kind.ORDER, Kind.CONCLUDED, Kind.RENEWED, Kind.SCORED, Kind.COMPLAINED, Kind.SUBSCRIBED, Kind.SIGNED_UP,
+        Kind.SEEN, Kind.ACTIVATED, Kind.ACTIVE,
+    }
+)  # fmt: skip
+"""Events in which the customer has acted, bought, clicked or paid."""
+LIVELY: Final = ACTS - {Kind.ORDER, Kind.CONCLUDED, Kind.RENEWED}
+"""Activity that ends the fading of contact and nothing else (purchases end more)."""
+
+
+def _lively(counted: Counted, happening: Happening) -> Counted:
+    customer, kind, gives, takes = counted
+    if CONTACT in customer.causes:
+        also = takes or _nothing
+        seen = replace(customer, contact_at=happening.time)
+        return Counted(seen, kind, gives, lambda cause: cause == CONTACT or also(cause))
+    if happening.kind is Kind.SEEN:
+        return Counted(replace(customer, contact_at=happening.time), kind, gives, takes)
+    return counted
+
+
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _signed_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    return Counted(replace(customer, signed_up_at=customer.signed_up_at or happening.time), Kind.SIGNED_UP)
+
+
+def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    return Counted(replace(customer, activated_at=customer.activated_at or happening.time), Kind.ACTIVATED)
+
+
+COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
+    {
+        Kind.ORDER: purchases.completed,
+        Kind.UNDONE: purchases.undone,
+        Kind.CONCLUDED: contracts.concluded,
+        Kind.RENEWED: contracts.renewed,
+        Kind.CANCELLED: contracts.cancelled,
+        Kind.SCORED: opinions.scored,
+        Kind.RECOMMENDED: opinions.recommended,
+        Kind.ANNULLED: opinions.annulled,
+        Kind.COMPLAINED: opinions.complained,
+        Kind.ANSWERED: opinions.answered,
+        Kind.RESOLVED: opinions.resolved,
+        Kind.SUBSCRIBED: opinions.subscribed,
+        Kind.UNSUBSCRIBED: opinions.unsubscribed,
+        Kind.SIGNED_UP: _signed_up,
+        Kind.ACTIVATED: _activated,
+    }
+)
+"""How each kind of event counts; the others leave nothing but that the customer was heard of."""
+
+
+# -- time ------------------------------------------------------------------------------------------------------------
+
+
+def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy) -> Counted:
+    """The facts of a deadline that passes at `instant`."""
+    customer = replace(customer, reached=instant)
+    if kind is Kind.CONTRACT_ENDED:
+        ended = {id: c for id, c in customer.contracts.items() if c.end(policy) <= instant}  # noqa: A001
+        return contracts.without(customer, ended, Kind.NOTICE)
+    gives = NOTHING
+    if kind is Kind.SILENCE:
+        gives = frozenset({SILENCE})
+    elif kind is Kind.CONTACT_FADED:
+        customer, gives = replace(customer, contact_at=None), frozenset({CONTACT})
+    elif kind is Kind.COMPLAINT_OVERDUE:
+        overdue = {
+            id: replace(complaint, overdue=True)
+            for id, complaint in customer.complaints.items()  # noqa: A001
+            if not (complaint.answered or complaint.overdue)
+            and later(complaint.opened_at, policy.complaint_overdue) <= instant
+        }
+        customer = replace(customer, complaints={**customer.complaints, **overdue})
+        gives = frozenset(f"complaint:{id}" for id in overdue)  # noqa: A001
+    if customer.phase is Phase.AT_RISK:
+        customer = replace(customer, causes=customer.causes | gives)
+    return Counted(customer, kind, gives)

@@ -1,0 +1,128 @@
+"""What happens to a customer: events, reduced to what the rules look at, and deadlines that pass."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+from shared.events.transitions import OrderRef
+
+Key = tuple[datetime, str, str]
+"""Events are folded in the order of (time, source, id)."""
+
+
+class Kind(StrEnum):
+    """What an event, or the passing of a deadline, means to the rules."""
+
+    ORDER = "order"
+    UNDONE = "undone"
+    """An order was refunded or cancelled."""
+    CONCLUDED = "concluded"
+    RENEWED = "renewed"
+    CANCELLED = "cancelled"
+    CLOSED = "closed"
+    RECOMMENDED = "recommended"
+    ANNULLED = "annulled"
+    SCORED = "scored"
+    PRAISED = "praised"
+    """Feedback that makes an advocate."""
+    COMPLAINED = "complained"
+    ANSWERED = "answered"
+    RESOLVED = "resolved"
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    SIGNED_UP = "signed_up"
+    SEEN = "seen"
+    """A session, a page or a click."""
+    ACTIVATED = "activated"
+    ACTIVE = "active"
+    """Another sign of life from the customer."""
+    CONTACT = "contact"
+    """Anything else that makes somebody known, or an event that turns out to have no effect."""
+    NOTICE = "notice"
+    """Concerns a customer without creating one."""
+
+    SILENCE = "silence"
+    LONG_SILENCE = "long_silence"
+    LONG_INACTIVE = "long_inactive"
+    NO_SIGN_OF_LIFE = "no_sign_of_life"
+    ADVOCACY_AGED = "advocacy_aged"
+    COMPLAINT_OVERDUE = "complaint_overdue"
+    CONTACT_FADED = "contact_faded"
+    CONTRACT_ENDED = "contract_ended"
+
+
+class Undoing(msgspec.Struct, frozen=True, gc=False):
+    """Which order, and how much of it in minor units; without an amount all of it."""
+
+    order_id: str
+    amount: int | None = None
+    currency: str | None = None
+
+
+class Agreement(msgspec.Struct, frozen=True, gc=False):
+    """What an event says of a contract."""
+
+    contract_id: str
+    months: int | None = None
+    renews_at: datetime | None = None
+    effective_at: datetime | None = None
+
+
+class Score(msgspec.Struct, frozen=True, gc=False):
+    """Feedback on its scale (NPS 0 to 10, CSAT and review 1 to 5)."""
+
+    kind: str
+    score: int
+    public: bool = False
+
+
+class Grievance(msgspec.Struct, frozen=True, gc=False):
+    """What an event says of a complaint."""
+
+    complaint_id: str
+    severity: int = 2
+    satisfied: bool = False
+
+
+class Recommendation(msgspec.Struct, frozen=True, gc=False):
+    """Which referral succeeded, or was annulled."""
+
+    reference: str
+
+
+class Merger(msgspec.Struct, frozen=True, gc=False):
+    """Who stays when two ids turn out to be one customer."""
+
+    into: str
+
+
+Content: TypeAlias = OrderRef | Undoing | Agreement | Score | Grievance | Recommendation | Merger
+
+
+class Happening(msgspec.Struct, frozen=True, gc=False):
+    """One event; `content` by its kind; `margin` is in the currency of the order's total."""
+
+    time: datetime
+    source: str
+    id: str
+    kind: Kind
+    content: Content | None = None
+    margin: int | None = None
+    historical: bool = False
+
+    @property
+    def key(self) -> Key:
+        """Where the event stands in the customer's life."""
+        return self.time, self.source, self.id
+
+    @property
+    def order(self) -> OrderRef | None:
+        """The order, if this is one."""
+        return self.content if isinstance(self.content, OrderRef) else None
+
+    @property
+    def order_id(self) -> str | None:
+        """The order that is completed or undone."""
+        return self.content.order_id if isinstance(self.content, OrderRef | Undoing) else None

@@ -1,0 +1,106 @@
+"""Hints for the shop's own measures: each at an exact instant, once per customer and occasion, never about the past."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.happenings import Kind
+from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.policy import LAST_INSTANT, Policy, later
+
+SURVEY_DUE: Final = "survey.due"
+ONBOARDING_STALLED: Final = "onboarding.stalled"
+RENEWAL_DUE: Final = "contract.renewal_due"
+INCENTIVE_DUE: Final = "incentive.due"
+COMPLAINT_OVERDUE: Final = "complaint.overdue"
+
+WELCOME: Final = "welcome"
+CHANGING: Final = ("discount", "gift", "points", "preview")
+"""The incentives of established customers, in turn: never the same twice in a row."""
+
+CONCERNED: Final = frozenset(
+    {
+        Kind.CONCLUDED, Kind.RENEWED, Kind.CANCELLED, Kind.CONTRACT_ENDED, Kind.COMPLAINED, Kind.ANSWERED,
+        Kind.RESOLVED, Kind.ACTIVATED, Kind.UNDONE,
+    }
+)  # fmt: skip
+"""Events that move the instant of a hint without a change of phase."""
+
+
+class Hint(msgspec.Struct, frozen=True):
+    """Something worth doing for a customer; the same name and `occasion` are the same hint."""
+
+    name: str
+    at: datetime
+    occasion: str
+    data: dict[str, str] = {}
+
+
+def welcome(instant: datetime) -> Hint:
+    """For somebody who has just become a customer."""
+    return Hint(INCENTIVE_DUE, instant, WELCOME, {"incentive": WELCOME})
+
+
+def next_instant(customer: Customer, policy: Policy) -> datetime | None:
+    """When the next hint is due."""
+    return min((hint.at for hint in _coming(customer, policy)), default=None)
+
+
+def due_at(customer: Customer, instant: datetime, policy: Policy) -> list[Hint]:
+    """The hints of exactly this instant."""
+    return [hint for hint in _coming(customer, policy) if hint.at == instant]
+
+
+def _coming(customer: Customer, policy: Policy) -> Iterator[Hint]:
+    """Every hint whose instant is still to come. What has been reached was given then, so nothing needs marking."""
+    now = customer.now
+    for hint in _all(customer, policy):
+        if now < hint.at < LAST_INSTANT:
+            yield hint
+
+
+def _all(customer: Customer, policy: Policy) -> Iterator[Hint]:
+    yield from _of_complaints(customer, policy)
+    if customer.phase is Phase.FORMER:
+        return
+    yield from _after_first_order(customer, policy)
+    yield from _of_contracts(customer, policy)
+    if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
+        every = timedelta(days=policy.incentive_days)
+        turn = CHANGING[customer.incentives % len(CHANGING)]
+        at = later(customer.since, every * ((customer.now - customer.since) // every + 1))
+        yield Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn})
+
+
+def _after_first_order(customer: Customer, policy: Policy) -> Iterator[Hint]:
+    first = customer.first_order_at
+    if first is None or not customer.orders or customer.first_order_historical:
+        return
+    if policy.survey_days:
+        yield Hint(SURVEY_DUE, later(first, timedelta(days=policy.survey_days)), "first_order")
+    if policy.onboarding_days and customer.activated_at is None:
+        yield Hint(ONBOARDING_STALLED, later(first, timedelta(days=policy.onboarding_days)), "first_order")
+
+
+def _of_contracts(customer: Customer, policy: Policy) -> Iterator[Hint]:
+    if not policy.renewal_notice_days:
+        return
+    for id, contract in customer.contracts.items():  # noqa: A001
+        renews_at = contract.renews_at
+        if contract.ends_at is None and renews_at < LAST_INSTANT:
+            data = {"contract_id": id, "renews_at": renews_at.isoformat()}
+            at = renews_at - timedelta(days=policy.renewal_notice_days)
+            yield Hint(RENEWAL_DUE, at, f"{id} {renews_at.isoformat()}", data)
+
+
+def _of_complaints(customer: Customer, policy: Policy) -> Iterator[Hint]:
+    if not policy.answer_hours:
+        return
+    for id, complaint in customer.complaints.items():  # noqa: A001
+        if not (complaint.answered or complaint.historical):
+            at = later(complaint.opened_at, timedelta(hours=policy.answer_hours))
+            occasion = f"{id} {complaint.opened_at.isoformat()}"
+            yield Hint(COMPLAINT_OVERDUE, at, occasion, {"complaint_id": id})

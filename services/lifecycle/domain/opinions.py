@@ -1,0 +1,104 @@
+"""What scores, recommendations, complaints and the newsletter add to what is known."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from msgspec.structs import replace
+
+from services.lifecycle.domain.agreements import Complaint
+from services.lifecycle.domain.counted import NOTHING, Counted
+from services.lifecycle.domain.customer import NEWSLETTER, Customer
+from services.lifecycle.domain.happenings import Grievance, Happening, Kind, Recommendation, Score
+from services.lifecycle.domain.orders import Orders
+from services.lifecycle.domain.policy import Policy
+
+_LOW: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
+"""Scores up to here put at risk; those above take the cause away."""
+PROMOTER: Final = 9
+BEST_REVIEW: Final = 5
+
+
+def scored(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    """A low score is a cause, one above the limit takes it away, the best are praise."""
+    said = happening.content
+    assert isinstance(said, Score)  # noqa: S101
+    cause = f"score:{said.kind}"
+    if said.score <= _LOW[said.kind]:
+        return Counted(customer, Kind.SCORED, frozenset({cause}))
+    if customer.complaints or not _is_praise(said):
+        return Counted(customer, Kind.SCORED, NOTHING, cause.__eq__)
+    praised = replace(customer, evidence={**customer.evidence, said.kind: happening.time})
+    return Counted(praised, Kind.PRAISED, NOTHING, cause.__eq__)
+
+
+def _is_praise(said: Score) -> bool:
+    if said.kind == "nps":
+        return said.score >= PROMOTER
+    return said.kind == "review" and said.public and said.score >= BEST_REVIEW
+
+
+def recommended(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    """Evidence of an advocate."""
+    evidence = {**customer.evidence, _reference(happening): happening.time}
+    return Counted(replace(customer, evidence=evidence), Kind.RECOMMENDED)
+
+
+def annulled(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    """Evidence falls away."""
+    reference = _reference(happening)
+    left = {name: at for name, at in customer.evidence.items() if name != reference}
+    return Counted(replace(customer, evidence=left), Kind.ANNULLED)
+
+
+def _reference(happening: Happening) -> str:
+    assert isinstance(happening.content, Recommendation)  # noqa: S101
+    return f"referral:{happening.content.reference}"
+
+
+def complained(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    """A complaint is open; from severity 2 on it is a cause at once."""
+    said = _grievance(happening)
+    complaint = customer.complaints.get(said.complaint_id) or Complaint(
+        happening.time, said.severity, historical=happening.historical
+    )
+    opened = replace(customer, complaints={**customer.complaints, said.complaint_id: complaint})
+    return Counted(opened, Kind.COMPLAINED, _cause(said) if said.severity > 1 else NOTHING)
+
+
+def answered(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    """Ends the waiting, and the cause that a mild complaint became by it."""
+    said = _grievance(happening)
+    complaint = customer.complaints.get(said.complaint_id)
+    if complaint is None:
+        return Counted(customer, Kind.ANSWERED)
+    answered = {**customer.complaints, said.complaint_id: replace(complaint, answered=True)}
+    takes = _cause(said).__contains__ if complaint.severity == 1 else None
+    return Counted(replace(customer, complaints=answered), Kind.ANSWERED, NOTHING, takes)
+
+
+def resolved(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    """The complaint is over, and its cause if the customer is satisfied."""
+    said = _grievance(happening)
+    left = {id: complaint for id, complaint in customer.complaints.items() if id != said.complaint_id}  # noqa: A001
+    takes = _cause(said).__contains__ if said.satisfied else None
+    return Counted(replace(customer, complaints=left), Kind.RESOLVED, NOTHING, takes)
+
+
+def _cause(said: Grievance) -> frozenset[str]:
+    return frozenset({f"complaint:{said.complaint_id}"})
+
+
+def _grievance(happening: Happening) -> Grievance:
+    assert isinstance(happening.content, Grievance)  # noqa: S101
+    return happening.content
+
+
+def unsubscribed(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Counted:
+    """Cancelling the newsletter is a cause."""
+    return Counted(customer, Kind.UNSUBSCRIBED, frozenset({NEWSLETTER}))
+
+
+def subscribed(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Counted:
+    """Takes back what cancelling the newsletter gave."""
+    return Counted(customer, Kind.SUBSCRIBED, NOTHING, NEWSLETTER.__eq__)

@@ -1,0 +1,69 @@
+"""What stands of each order: completed, refunded and cancelled events matched by order id, whatever came first."""
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.lifecycle.domain.happenings import Happening, Key, Undoing
+from shared.events.transitions import OrderRef
+
+
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """What an order brings, or what its undoing takes away (minor units); `whole` if nothing of it is left."""
+
+    key: Key
+    currency: str
+    amount: int
+    margin: int | None
+    whole: bool
+
+
+@dataclass(slots=True)
+class _Order:
+    placed: OrderRef | None = None
+    key: Key | None = None
+    margin: int | None = None
+    undoings: list[Undoing] = field(default_factory=list)
+
+    def remainder(self) -> Part | None:
+        """What stands of the order, None before it is placed. A refund in another currency undoes nothing."""
+        if self.placed is None or self.key is None:
+            return None
+        total = self.placed.total
+        known = [u for u in self.undoings if u.currency in (None, total.currency)]
+        refunded = sum(u.amount for u in known if u.amount is not None)
+        whole = any(u.amount is None for u in known) or (bool(known) and refunded >= total.amount)
+        left = 0 if whole else total.amount - refunded
+        margin = self.margin if self.margin is None or not total.amount else self.margin * left // total.amount
+        return Part(self.key, total.currency, left, 0 if whole and margin else margin, whole)
+
+
+class Orders:
+    """The orders of one customer while its whole life is folded."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, _Order] = {}
+
+    def place(self, happening: Happening, ref: OrderRef) -> Part | None:
+        """What the order brings; None if it was placed before, under another event id."""
+        order = self._orders.setdefault(ref.order_id, _Order())
+        if order.placed is not None:
+            return None
+        order.placed, order.key, order.margin = ref, happening.key, happening.margin
+        return order.remainder()
+
+    def undo(self, undoing: Undoing) -> Part | None:
+        """What this undoing takes away; None if the order is not known (yet), or nothing of it was left."""
+        order = self._orders.setdefault(undoing.order_id, _Order())
+        before = order.remainder()
+        order.undoings.append(undoing)
+        after = order.remainder()
+        if before is None or after is None or before.whole:
+            return None
+        margin = None if before.margin is None else before.margin - (after.margin or 0)
+        return Part(before.key, before.currency, before.amount - after.amount, margin, after.whole)
+
+
+def fresh(happening: Happening, ref: OrderRef) -> Part:
+    """What an order brings whose id has not been seen before."""
+    return Part(happening.key, ref.total.currency, ref.total.amount, happening.margin, whole=False)

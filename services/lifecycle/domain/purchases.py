@@ -1,0 +1,103 @@
+"""What orders, their refunds and their cancellations add to what is known, the decline of revenue included."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from services.lifecycle.domain.counted import NOTHING, Counted
+from services.lifecycle.domain.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
+from services.lifecycle.domain.happenings import Happening, Kind, Undoing
+from services.lifecycle.domain.orders import Orders, Part, fresh
+from services.lifecycle.domain.policy import Policy
+from shared.events.transitions import OrderRef
+
+QUARTER: Final = timedelta(days=90)
+FEWEST_SALES: Final = 3
+"""Orders in the earlier quarter without which its revenue is not compared."""
+ENDED_BY_A_PURCHASE: Final = frozenset({SILENCE, REVENUE, CONTACT, NEWSLETTER})
+"""The causes that any purchase takes away."""
+
+
+def _by_an_order(cause: str) -> bool:
+    return cause in ENDED_BY_A_PURCHASE
+
+
+def completed(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+    """An order counts once, however often and under whatever event ids it is told."""
+    ref = happening.content
+    assert isinstance(ref, OrderRef)  # noqa: S101
+    part = orders.place(happening, ref) if orders else fresh(happening, ref)
+    if part is None:
+        return Counted(customer, Kind.CONTACT)  # the same order under a second event id
+    seen_at = happening.time if CONTACT in customer.causes else customer.contact_at
+    first_at, historical = customer.first_order_at, customer.first_order_historical
+    if first_at is None:
+        first_at, historical = happening.time, happening.historical
+    if part.whole:  # cancelled before it was completed
+        silent = replace(
+            customer, first_order_at=first_at, first_order_historical=historical, last_order_at=happening.time
+        )
+        return Counted(silent, Kind.CONTACT)
+    bought = replace(
+        customer,
+        orders=customer.orders + 1,
+        revenue=_plus(customer.revenue, part.currency, part.amount),
+        margin=customer.margin if part.margin is None else _plus(customer.margin, part.currency, part.margin),
+        first_order_at=first_at,
+        first_order_historical=historical,
+        last_order_at=happening.time,
+        orders_since_return=customer.orders_since_return + 1,
+        contact_at=seen_at,
+    )
+    if not policy.revenue_decline_share:
+        return Counted(bought, Kind.ORDER, NOTHING, _by_an_order)
+    sale = Sale(ref.order_id, happening.time, part.currency, part.amount)
+    bought = replace(bought, sales=(*_recent(bought, happening.time), sale))
+    return Counted(bought, Kind.ORDER, _decline(bought, happening.time, policy), _by_an_order)
+
+
+def undone(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+    """What is refunded or cancelled leaves the sums; an order of which nothing is left leaves the counts."""
+    undoing = happening.content
+    assert isinstance(undoing, Undoing)  # noqa: S101
+    part = orders.undo(undoing) if orders else None
+    if part is None:
+        return Counted(customer, Kind.CONTACT)
+    left = replace(
+        customer,
+        revenue=_plus(customer.revenue, part.currency, -part.amount),
+        margin=customer.margin if part.margin is None else _plus(customer.margin, part.currency, -part.margin),
+        sales=tuple(_reduced(customer.sales, undoing.order_id, part)),
+    )
+    if part.whole:
+        of_episode = customer.returned is None or part.key >= customer.returned.key
+        since_return = max(customer.orders_since_return - of_episode, 0)  # 0 already if the return itself was undone
+        left = replace(left, orders=left.orders - 1, orders_since_return=since_return)
+    return Counted(left, Kind.UNDONE, _decline(left, happening.time, policy))
+
+
+def _plus(amounts: dict[str, int], currency: str, amount: int) -> dict[str, int]:
+    return {**amounts, currency: amounts.get(currency, 0) + amount}
+
+
+def _reduced(sales: tuple[Sale, ...], order_id: str, part: Part) -> list[Sale]:
+    reduced = (replace(s, amount=s.amount - part.amount) if s.order_id == order_id else s for s in sales)
+    return [s for s in reduced if s.order_id != order_id or not part.whole]
+
+
+def _recent(customer: Customer, now: datetime) -> list[Sale]:
+    return [sale for sale in customer.sales if sale.time > now - 2 * QUARTER]
+
+
+def _decline(customer: Customer, now: datetime, policy: Policy) -> frozenset[str]:
+    """Is the revenue of (now - 90 d, now] below the share of that of the 90 days before, in any currency?"""
+    if not policy.revenue_decline_share:
+        return NOTHING
+    for currency in {sale.currency for sale in customer.sales}:
+        sales = [sale for sale in _recent(customer, now) if sale.currency == currency]
+        earlier = [sale.amount for sale in sales if sale.time <= now - QUARTER]
+        late = sum(sale.amount for sale in sales if sale.time > now - QUARTER)
+        if len(earlier) >= FEWEST_SALES and late < policy.revenue_decline_share * sum(earlier):
+            return frozenset({REVENUE})
+    return NOTHING

@@ -1,0 +1,82 @@
+"""A batch while it is being folded: the visits of its customers, and the rows and messages that come of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from zlib import crc32
+
+from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.memory import Entry
+from services.lifecycle.recording import Recorder
+from services.lifecycle.repository import CustomerRow, EventRow
+from shared.batch import Incoming, Portion
+from shared.outbox import Message
+
+
+def order_key(happening: Happening) -> int | None:
+    """A narrow hash of the order that an event names: a chance collision costs a recompute and nothing else."""
+    order_id = happening.order_id
+    return None if order_id is None else crc32(order_id.encode())
+
+
+@dataclass(slots=True)
+class Visit:
+    """One customer's new events in a batch, by identity.
+
+    `merger` is the event that merges the customer into another, `into` whom; what comes after it is `onward` bound.
+    """
+
+    portion: Portion
+    entry: Entry
+    arrivals: dict[int, Incoming] = field(default_factory=dict)
+    released: bool = False
+    merger: Incoming | None = None
+    into: str | None = None
+    onward: list[Incoming] = field(default_factory=list)
+    _orders: set[int] = field(default_factory=set)
+
+    def happenings(self) -> list[Happening]:
+        """The new events in the order of the fold."""
+        found = [incoming.content for incoming in self.arrivals.values()]
+        return found if len(found) == 1 else sorted(found, key=lambda h: h.key)
+
+    def repeats_order(self, happening: Happening) -> bool:
+        """Has another event named the same order?"""
+        key = order_key(happening)
+        if key is None:
+            return False
+        if key in self.entry.orders or key in self._orders:
+            return True
+        self._orders.add(key)
+        return False
+
+
+@dataclass(slots=True)
+class Work:
+    """What one batch writes. `customers` are taken from `touched` at the end: the next batch changes the entries."""
+
+    recorder: Recorder
+    touched: dict[str, Entry] = field(default_factory=dict)
+    customers: list[CustomerRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+    sightings: set[int] = field(default_factory=set)
+    merged: dict[str, str] = field(default_factory=dict)
+    onward: list[Message] = field(default_factory=list)
+    ticks: list[Message] = field(default_factory=list)
+
+    def arm(self, entry: Entry, *, exactly: bool = False) -> None:
+        """Keep the timer no later than the earliest deadline; it moves back only when it goes off (`exactly`).
+
+        So a customer who buys often costs one timer a term, not one an order.
+        """
+        due = None if entry.parked else entry.customer.wakes_at
+        if due is None:
+            if exactly and entry.armed is not None:
+                self._set(entry, None)
+        elif entry.armed is None or due < entry.armed or (exactly and due != entry.armed):
+            self._set(entry, due)
+
+    def _set(self, entry: Entry, due: datetime | None) -> None:
+        self.timers[entry.id] = entry.partition, due
+        entry.armed = due

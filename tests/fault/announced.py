@@ -1,0 +1,66 @@
+"""Every message that a committed transaction has put into an outbox, against what stands on the topics."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import asyncpg
+
+from shared.events.envelope import Envelope, decode
+from shared.services import CONSUMERS
+from tests.pipeline import published, rows
+
+_NOTE: Final = """
+CREATE SCHEMA fault;
+CREATE TABLE fault.announced (topic text NOT NULL, body bytea NOT NULL);
+CREATE FUNCTION fault.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+    'BEGIN INSERT INTO fault.announced VALUES (NEW.topic, NEW.body); RETURN NULL; END';
+"""
+_WATCH: Final = "CREATE TRIGGER note AFTER INSERT ON {}.outbox FOR EACH ROW EXECUTE FUNCTION fault.note()"
+SOURCES: Final = {f"/{service}" for service in CONSUMERS}
+
+
+async def take_note(database: str) -> None:
+    """From now on the database keeps a copy of all that goes through its outboxes."""
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(_NOTE)
+        for service in CONSUMERS:
+            await connection.execute(_WATCH.format(service))
+    finally:
+        await connection.close()
+
+
+async def received(bootstrap: str, topic: str) -> list[Envelope]:
+    """A topic as a consumer has it who drops the ids that it has seen: each record once, where it came first.
+
+    A worker killed after producing produces again: the repeat must be the same record.
+    """
+    seen: dict[tuple[str, str, str], Envelope] = {}
+    for event in await published(bootstrap, topic):
+        first = seen.setdefault((event.subject, event.source, event.id), event)
+        assert first == event, f"one id, two contents: {first} {event}"
+    return list(seen.values())
+
+
+async def verify_announced(bootstrap: str, database: str, topic: str) -> list[Envelope]:
+    """Everything announced was announced once, and everything on the topic was announced; returns what was received."""
+    bodies = await rows(database, "SELECT body FROM fault.announced WHERE topic = $1", topic)
+    announced = Counter(event.id for row in bodies if (event := decode(row["body"])).subject)
+    on_topic = await received(bootstrap, topic)
+    found = {event.id for event in on_topic if event.source in SOURCES}
+    doubled = [number for number, count in announced.items() if count > 1]
+    assert not doubled, f"announced twice on {topic}: {_named(on_topic, doubled)}"
+    assert not announced.keys() - found, f"missing on {topic}: {len(announced.keys() - found)} records"
+    assert not found - announced.keys(), f"never announced on {topic}: {_named(on_topic, found - announced.keys())}"
+    return on_topic
+
+
+def _named(events: list[Envelope], ids: Collection[str]) -> list[tuple[str, str, str]]:
+    return [(event.subject, event.type, event.id) for event in events if event.id in ids][:3]
+
+
+def difference(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> list[tuple[Any, Any, Any]]:
+    """The first three keys with what is there and what should be."""
+    keys = [key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)]
+    return [(key, found.get(key), expected.get(key)) for key in keys[:3]]

@@ -1,0 +1,87 @@
+"""What keeps every effect exactly once, taken away one at a time: without it the checks must fail."""
+
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from shared import db, ownership
+from shared.batch import Batch
+from shared.consumer import Session
+from shared.intake import Intake
+from shared.outbox import Relay
+
+
+def _without_transaction() -> None:
+    """Every statement commits by itself."""
+
+    @asynccontextmanager
+    async def no_transaction(connection: Any) -> Any:
+        yield connection
+
+    db.transaction = no_transaction
+
+
+def _without_checkpoint() -> None:
+    """Checkpoints move in a transaction of their own, before the work that they stand for."""
+    commit = Session._commit
+
+    async def commit_after(self: Session, batch: Batch, work: object) -> None:
+        advances = [advance for portion in batch.portions.values() for advance in portion.advances]
+        async with db.transaction(self._writer) as tx:
+            await ownership.advance(tx, advances, [])
+        for portion in batch.portions.values():
+            portion.advances = []
+        await commit(self, batch, work)
+
+    Session._commit = commit_after  # type: ignore[method-assign]
+
+
+def _without_dedupe() -> None:
+    """Every record counts, whether it is known or not; ids are made unique so that the tables do not refuse."""
+    original, counter = Intake._take, iter(range(10**9))
+
+    def take(self: Intake, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
+        before = len(portion.events)
+        stop = original(self, record, portion, checkpoint, brake)
+        for n in range(before, len(portion.events)):
+            content = portion.events[n].content
+            salted = type(content)(
+                content.time,
+                content.source,
+                f"{content.id}-{next(counter)}",
+                content.kind,
+                content.order,
+                content.margin,
+            )
+            event = portion.events[n].event
+            renamed = type(event)(
+                id=salted.id, source=event.source, type=event.type, subject=event.subject, time=event.time
+            )
+            portion.events[n] = portion.events[n]._replace(event=renamed, content=salted)
+        return stop
+
+    Intake._take = take  # type: ignore[method-assign]
+
+
+def _without_outbox() -> None:
+    """The relay deletes before Kafka has acknowledged."""
+    send, delete = Relay._send, Relay._delete
+
+    async def delete_first(self: Relay, rows: Any) -> None:
+        await delete(self, rows, {row["partition"]: self._epochs()[row["partition"]] for row in rows})
+        await send(self, rows)
+
+    Relay._send = delete_first  # type: ignore[method-assign]
+
+
+GUARDS: Final[dict[str, Callable[[], None]]] = {
+    "transaction": _without_transaction,
+    "checkpoint": _without_checkpoint,
+    "dedupe": _without_dedupe,
+    "outbox": _without_outbox,
+}
+
+
+def without(guard: str) -> None:
+    """Remove a guard, to see the test fail."""
+    GUARDS[guard]()

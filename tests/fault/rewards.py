@@ -1,0 +1,232 @@
+"""What must have come of the referral program: claims, rewards and a ledger that are the plain fold of everything."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Touch, Verdict, determine, judge
+from services.referral.domain.codes import code_of
+from services.referral.domain.rewards import Facts, Side, movements, standing
+from services.referral.reading import touch
+from shared.events import transitions
+from shared.events.envelope import Envelope
+from shared.events.transitions import Correction
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from tests.fault.announced import difference, received, verify_announced
+from tests.fault.counter import Counter as Desk
+from tests.fault.market import referral_settings
+from tests.pipeline import rows
+
+Book = tuple[str, UUID]
+
+_LEDGER: Final = """
+SELECT p.customer, p.claim_id, p.kind, p.time, p.cause,
+       coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
+       coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
+FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id
+WHERE p.cancels IS NULL AND NOT EXISTS (SELECT 1 FROM referral.posting AS c WHERE c.cancels = p.id)
+GROUP BY p.id
+"""
+_UNBALANCED: Final = "SELECT posting_id FROM referral.entry GROUP BY posting_id, currency HAVING sum(amount) <> 0"
+_BALANCES: Final = """
+SELECT p.customer, claim_id, coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
+       coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
+FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id GROUP BY p.customer, claim_id
+"""
+
+
+@dataclass(slots=True)
+class Program:
+    """The referral program as everything accepted makes it."""
+
+    codes: set[str]
+    verdicts: dict[UUID, tuple[str, Verdict]] = field(default_factory=dict)
+    facts: dict[UUID, Facts] = field(default_factory=dict)
+
+    def rewards(self) -> dict[Book, tuple[Side, Facts]]:
+        """Both sides' rewards."""
+        return {(facts.customer(side), claim): (side, facts) for claim, facts in self.facts.items() for side in Side}
+
+
+async def verify_referral(bootstrap: str, database: str, desk: Desk, end: datetime) -> None:
+    """No claim, reward or posting lost or doubled, in the tables and for whoever reads the topic; promises kept."""
+    claims = await rows(database, "SELECT * FROM referral.claim")
+    program = await _expected(bootstrap, claims, desk)
+    await _verify_claims(database, claims, desk, program)
+    await _verify_rewards(database, program, end)
+    await _verify_ledger(database, program, end)
+    assert await rows(database, "SELECT 1 FROM referral.outbox") == []
+    assert await rows(database, "SELECT reason, detail FROM referral.dead_letter") == []
+    await _verify_told(bootstrap, database, program, end)
+
+
+# -- what must have come of it ---------------------------------------------------------------------------------------
+
+
+async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], desk: Desk) -> Program:
+    """By the events and transitions on the topics, and by what was asked for and recorded at the desk."""
+    program = Program(desk.codes | await _advocates(bootstrap))
+    owners = {code_of(customer): customer for customer in program.codes}
+    touches: dict[str, dict[UUID, Touch]] = defaultdict(dict)
+    orders: dict[str, list[OrderEvent]] = defaultdict(list)
+    terms = referral_settings().terms
+    for event in await received(bootstrap, CUSTOMER_EVENTS):
+        data = msgspec.json.decode(event.data)
+        if event.type.startswith("order."):
+            orders[event.subject].append(_order_event(event, data))
+        if data.get("referral_code"):
+            made = touch(event.subject, event.time, event.source, event.id, data["referral_code"], terms)
+            touches[event.subject][made.id] = made
+    for row in claims:
+        if row["source"] == "/referral":
+            made = touch(row["referee"], row["time"], row["source"], row["event"], row["code"], terms)
+            touches[row["referee"]][made.id] = made
+    for referee, found in touches.items():
+        known = [replace(t, recommender=owners.get(t.code)) for t in found.values()]
+        verdicts = judge(referee, known, orders[referee])
+        program.verdicts |= {number: (referee, verdict) for number, verdict in verdicts.items()}
+        program.facts |= determine(referee, known, orders[referee], verdicts)
+    return program
+
+
+async def _advocates(bootstrap: str) -> set[str]:
+    """Who has become an advocate, and not only in the past."""
+    found = set[str]()
+    for event in await received(bootstrap, PHASE_TRANSITIONS):
+        said = transitions.decode(event)
+        moves = said.added if isinstance(said, Correction) else (said,) if said else ()
+        found |= {event.subject for move in moves if move.to == "advocate" and not move.historical}
+    return found
+
+
+def _order_event(event: Envelope, data: dict[str, Any]) -> OrderEvent:
+    money = data.get("total") or data.get("amount") or {"amount": 0, "currency": ""}
+    return OrderEvent(
+        Kind(event.type), event.time, event.source, event.id, data["order_id"], money["amount"], money["currency"],
+        data.get("return_window_days"),
+    )  # fmt: skip
+
+
+# -- the tables ------------------------------------------------------------------------------------------------------
+
+
+async def _verify_claims(database: str, claims: Sequence[asyncpg.Record], desk: Desk, program: Program) -> None:
+    codes = {row["customer"]: row["code"] for row in await rows(database, "SELECT * FROM referral.code")}
+    assert codes == {customer: code_of(customer) for customer in program.codes}
+    found = {row["id"]: (row["referee"], _verdict(row)) for row in claims}
+    assert found == program.verdicts, f"claims differ: {difference(found, program.verdicts)}"
+    assert desk.claims <= found.keys(), "a claim was answered and is not there"
+    states = Counter(verdict.state for _, verdict in found.values())
+    assert states.keys() >= {"qualified", "refused", "superseded"}, states
+
+
+def _verdict(row: asyncpg.Record) -> Verdict:
+    return Verdict(State(row["state"]), row["reason"] and Reason(row["reason"]), row["order_id"])
+
+
+async def _verify_rewards(database: str, program: Program, end: datetime) -> None:
+    """Every reward has the facts of its claim; both sides have seen the same revision of them."""
+    stored = await rows(database, "SELECT * FROM referral.reward")
+    expected = {
+        book: (side, facts, standing(facts, side, end).state) for book, (side, facts) in program.rewards().items()
+    }
+    found = {
+        (row["customer"], row["claim_id"]): (
+            row["side"], msgspec.json.decode(row["facts"], type=Facts), row["state"],
+        )
+        for row in stored
+        if row["facts"]
+    }  # fmt: skip
+    assert found == expected, f"rewards differ: {difference(found, expected)}"
+    revisions: dict[UUID, set[int]] = defaultdict(set)
+    for row in stored:
+        revisions[row["claim_id"]].add(row["revision"])
+    apart = {claim: seen for claim, seen in revisions.items() if len(seen) != 1}
+    assert not apart, f"a recommender's reward is behind: {apart}"
+
+
+async def _verify_ledger(database: str, program: Program, end: datetime) -> None:
+    """Balanced; and what is in force is exactly what every reward's movements are."""
+    assert await rows(database, _UNBALANCED) == []
+    found = Counter(tuple(row) for row in await rows(database, _LEDGER))
+    expected = Counter(
+        (*book, movement.kind, movement.time, movement.cause, movement.pending, movement.available)
+        for book, (side, facts) in program.rewards().items()
+        for movement in movements(facts, side, end)
+    )
+    assert found == expected, (
+        f"postings: {list((found - expected).items())[:2]}, {list((expected - found).items())[:2]}"
+    )
+    sums = {
+        (row["customer"], row["claim_id"]): (row["pending"], row["available"])
+        for row in await rows(database, _BALANCES)
+    }
+    stands = {book: standing(facts, side, end) for book, (side, facts) in program.rewards().items()}
+    wanted = dict.fromkeys(sums, (0, 0)) | {book: (s.pending, s.available) for book, s in stands.items()}
+    assert sums == wanted, f"balances differ: {difference(sums, wanted)}"
+
+
+# -- the topic -------------------------------------------------------------------------------------------------------
+
+
+async def _verify_told(bootstrap: str, database: str, program: Program, end: datetime) -> None:
+    """The records add up: to the codes, to each claim's verdict, to the advocates' recommendations, to each reward."""
+    events = [e for e in await verify_announced(bootstrap, database, REFERRAL_EVENTS) if e.source == "/referral"]
+    by_kind: dict[str, list[tuple[Envelope, Any]]] = defaultdict(list)
+    for event in events:
+        by_kind[event.type].append((event, msgspec.json.decode(event.data)))
+    assert {event.subject for event, _ in by_kind["code.issued"]} == program.codes
+    _verify_verdicts(events, program)
+    _verify_recommendations(by_kind, program)
+    _verify_standings(events, program, end)
+    await _verify_determinations(database, by_kind)
+
+
+def _verify_verdicts(events: list[Envelope], program: Program) -> None:
+    last: dict[UUID, tuple[str, str | None]] = {}
+    for event in events:
+        if event.type.startswith("claim."):
+            data = msgspec.json.decode(event.data)
+            last[UUID(data["claim_id"])] = (event.type, data.get("reason"))
+    expected = {
+        claim: ("claim.refused", verdict.reason) if verdict.state == "refused" else ("claim.accepted", None)
+        for claim, (_, verdict) in program.verdicts.items()
+    }
+    assert last == expected, f"answers differ: {difference(last, expected)}"
+
+
+def _verify_recommendations(by_kind: dict[str, list[tuple[Envelope, Any]]], program: Program) -> None:
+    def orders(kind: str) -> set[tuple[str, UUID, str]]:
+        return {(e.subject, UUID(data["claim_id"]), data["order_id"]) for e, data in by_kind[kind]}
+
+    expected = {(facts.recommender, claim, facts.order_id) for claim, facts in program.facts.items()}
+    found = orders("referral.succeeded") - orders("referral.annulled")
+    assert found == expected, f"recommendations differ: {found ^ expected}"
+
+
+def _verify_standings(events: list[Envelope], program: Program, end: datetime) -> None:
+    last: dict[Book, Any] = {}
+    for event in events:
+        if event.type in ("reward.pending", "reward.available", "reward.reversed"):
+            data = msgspec.json.decode(event.data)
+            last[event.subject, UUID(data["claim_id"])] = (data["pending"], data["available"], data["reversed"])
+    for book, (side, facts) in program.rewards().items():
+        stands = standing(facts, side, end)
+        assert last[book] == (stands.pending, stands.available, stands.reversed), (book, last[book], stands)
+
+
+async def _verify_determinations(database: str, by_kind: dict[str, list[tuple[Envelope, Any]]]) -> None:
+    """What goes from the referee's owner to the recommender's: every revision."""
+    told: dict[UUID, list[int]] = defaultdict(list)
+    for _, data in by_kind["reward.determined"]:
+        told[UUID(data["claim_id"])].append(data["revision"])
+    stored = await rows(database, "SELECT claim_id, max(revision) AS n FROM referral.reward GROUP BY claim_id")
+    assert {claim: sorted(seen) for claim, seen in told.items()} == {
+        row["claim_id"]: list(range(1, row["n"] + 1)) for row in stored
+    }

@@ -1,0 +1,129 @@
+"""Lifecycle's API names phases in other models, as of any instant, in German and English, for customers of any id."""
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from services.lifecycle.domain.views import Model, views
+from shared.http import Language
+from tests.builders import day, event, order, tick
+from tests.integration.lifecycle import worker
+from tests.integration.test_parking import client
+from tests.pipeline import publish, settled
+from tests.stack import Stack
+
+GERMAN = {"Accept-Language": "de"}
+LIFE = [
+    event("ada", "page.viewed", 0), event("ada", "customer.signed_up", 10), order("ada", 20),
+    event("ada", "product.activated", 30, product="app"), event("ada", "customer.signed_up", 35, id="again"),
+]  # fmt: skip
+"""A prospect, signed up on day 10, new on day 20, activated on day 30, at risk on day 110."""
+
+
+async def read(api: httpx.AsyncClient, path: str, language: Language = Language.ENGLISH, **query: str) -> Any:
+    answer = await api.get(path, params=query, headers={"Accept-Language": language})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-language"] == language
+    return answer.json()
+
+
+async def counted(api: httpx.AsyncClient, model: str, at: float) -> dict[str, int]:
+    counts = (await read(api, "/v1/phases", model=model, as_of=day(at).isoformat()))["counts"]
+    return {code: n for code, n in counts.items() if n}
+
+
+async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(stack: Stack, blank: str) -> None:
+    others = [order("ben", 1), order("cy", 2), event("nobody", "consent.granted", 1, channel="email", purpose="news")]
+    await publish(stack.bootstrap, [*LIFE, *others, tick(100)])
+    async with worker(stack, blank), client(stack, blank) as api:
+        await settled(stack, blank, "lifecycle")
+
+        plain = await read(api, "/v1/customers/ada")
+        assert (plain["phase"], plain["model"], plain["view"], plain["label"]) == ("new", None, "new", "new customer")
+        six = await read(api, "/v1/customers/ada", Language.GERMAN, model="six_phase")
+        assert (six["phase"], six["model"], six["view"], six["label"]) == (
+            "new", "six_phase", "activation", "Aktivierung",
+        )  # fmt: skip
+        assert (six["next_transition"]["to"], six["next_transition"]["label"]) == ("at_risk", "Erneuerung")
+        activity = await read(api, "/v1/customers/ada", Language.GERMAN, model="activity")
+        assert (activity["view"], activity["next_transition"]["view"]) == ("active", "active"), "until day 120"
+        assert (await read(api, "/v1/customers/ben", model="activity"))["view"] == "passive"
+
+        assert await counted(api, "six_phase", 0.5) == {"awareness": 1}
+        assert await counted(api, "six_phase", 9.9) == {"awareness": 1, "purchase": 2}
+        assert await counted(api, "six_phase", 10) == {"conversion": 1, "purchase": 2}
+        assert await counted(api, "six_phase", 29) == {"purchase": 3}
+        assert await counted(api, "six_phase", 30) == {"purchase": 2, "activation": 1}
+        assert await counted(api, "activity", 90) == {"active": 3}
+        assert await counted(api, "activity", 91) == {"active": 2, "passive": 1}
+        assert await counted(api, "five_phase", 5) == {"prospect": 1, "new_customer": 2}
+
+        for model in Model:
+            answer = await read(api, "/v1/phases", Language.GERMAN, model=model)
+            assert answer["model"] == model
+            assert list(answer["counts"]) == list(answer["labels"]) == [found.code for found in views(model)]
+            assert list(answer["labels"].values()) == [found.german for found in views(model)]
+            assert sum(answer["counts"].values()) == 3
+        whole = await read(api, "/v1/phases")
+        assert (whole["model"], whole["counts"]["at_risk"], whole["labels"]["at_risk"]) == (None, 2, "at risk")
+
+
+async def test_a_history_is_named_as_of_each_transition(stack: Stack, blank: str) -> None:
+    await publish(stack.bootstrap, [*LIFE, tick(201)])
+    async with worker(stack, blank), client(stack, blank) as api:
+        await settled(stack, blank, "lifecycle")
+
+        async def told(model: str) -> list[tuple[str | None, ...]]:
+            items = (await read(api, "/v1/customers/ada/history", Language.GERMAN, model=model))["items"]
+            return [(t["rule"], t["from_view"], t["view"]) for t in reversed(items)]
+
+        assert await told("six_phase") == [
+            ("first_contact", None, "awareness"),
+            ("first_purchase", "conversion", "purchase"),
+            ("silence_begins", "activation", "renewal"),
+            ("fell_silent", "renewal", "renewal"),
+        ]
+        assert [view for _, _, view in await told("activity")] == ["active", "active", "active", "passive"]
+        (newest, *_), (oldest,) = (
+            (await read(api, "/v1/customers/ada/history"))["items"],
+            (await read(api, "/v1/customers/ada/history", limit="1", model="cxm"))["items"],
+        )
+        assert (newest["from_label"], newest["label"], newest["model"]) == ("at risk", "inactive customer", None)
+        assert (oldest["from"], oldest["from_label"], oldest["to"], oldest["label"]) == (
+            "at_risk", "active", "inactive", "passive",
+        )  # fmt: skip
+
+        unknown = await api.get("/v1/customers/ada?model=seven_phase")
+        assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "model")
+        assert (await api.get("/v1/customers/nobody?model=cxm")).status_code == 404
+
+
+ODD = ["shop/7/Jürgen 👨‍👩‍👧", "a%2Fb", "100 % ß?#&", "../phases", "顧客\u00a01"]
+
+
+async def test_customers_of_any_id_are_found_and_merged_ones_are_named_where_they_went(
+    stack: Stack, blank: str
+) -> None:
+    old = "old/🙂"
+    merger = event(old, "customer.merged", 2, into=ODD[0])
+    await publish(stack.bootstrap, [*(order(id, 0) for id in ODD), order(old, 1), merger, tick(3)])  # noqa: A001
+    async with worker(stack, blank), client(stack, blank) as api:
+        await settled(stack, blank, "lifecycle")
+        for id in ODD:  # noqa: A001
+            path = f"/v1/customers/{quote(id, safe='')}"
+            found = await read(api, path, model="three_stage")
+            assert (found["customer"], found["view"]) == (id, "acquisition")
+            assert (await read(api, f"{path}/history"))["items"][-1]["customer"] == id
+        moved = await api.get(f"/v1/customers/{quote(old, safe='')}?model=cxm")
+        assert moved.status_code == 301
+        assert moved.headers["location"] == f"/v1/customers/{quote(ODD[0], safe='')}?model=cxm"
+        assert await counted(api, "three_stage", 3) == {"acquisition": len(ODD)}
+
+
+@pytest.mark.parametrize("path", ["/v1/customers/ada/release", "/v1/transitions/counts"])
+async def test_a_path_that_names_no_phase_takes_no_model(stack: Stack, blank: str, path: str) -> None:
+    async with client(stack, blank) as api:
+        method = api.post if path.endswith("release") else api.get
+        assert (await method(f"{path}?model=cxm")).status_code == 422

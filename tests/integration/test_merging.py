@@ -1,0 +1,149 @@
+"""Two ids of one person: the old id's events go on to the one that stays, whatever comes when."""
+
+from typing import Any
+
+import pytest
+
+from services.lifecycle import repository
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.memory import Entry
+from services.lifecycle.reading import read
+from services.lifecycle.repository import CustomerRow
+from shared import db
+from shared.errors import Retryable
+from shared.events import envelope, transitions
+from shared.events.transitions import Correction
+from shared.ids import partition_of
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
+from tests.builders import day, encode, event, order, tick
+from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
+from tests.integration.test_parking import client
+from tests.pipeline import publish, published, rows, settled
+from tests.stack import Stack
+from tests.support import PARTITIONS
+
+pytestmark = pytest.mark.usefixtures("fresh_topics")
+
+
+def merged(customer: str, into: str, at: float, **more: Any) -> dict[str, Any]:
+    return event(customer, "customer.merged", at, into=into, **more)
+
+
+def elsewhere(customer: str, name: str) -> str:
+    """A customer of another partition."""
+    return on((partition_of(customer, PARTITIONS) + 1) % PARTITIONS, name)
+
+
+def expected(events: list[dict[str, Any]], until: float) -> list[str]:
+    """The rules of the plain fold of the events."""
+    contents = [read(CUSTOMER_EVENTS, envelope.decode(encode(e))) for e in events]
+    return [m.rule for m in fold([c for c in contents if isinstance(c, Happening)], POLICY, until=day(until)).moves]
+
+
+async def current(database: str, customer: str) -> list[str]:
+    return [rule for rule, _, void, _ in await history(database, customer) if not void]
+
+
+async def reasons(database: str) -> list[str]:
+    return [row["reason"] for row in await rows(database, "SELECT reason FROM lifecycle.dead_letter ORDER BY 1")]
+
+
+async def send(stack: Stack, database: str, *events: dict[str, Any]) -> None:
+    await publish(stack.bootstrap, events)
+    await settled(stack, database, "lifecycle")
+
+
+async def test_the_one_who_stays_has_lived_both_lives(stack: Stack, blank: str) -> None:
+    old, kept = "merge-ada", elsewhere("merge-ada", "merge-berta")
+    lives = [order(old, 0), order(old, 60), order(kept, 30), order(kept, 200)]
+    async with worker(stack, blank), client(stack, blank) as api:
+        await send(stack, blank, *lives, tick(201))
+        await send(stack, blank, merged(old, kept, 201), tick(202))
+        assert await current(blank, kept) == expected(lives, 202)
+        assert await current(blank, old) == []
+        assert await orders_of(blank, kept) == 4
+
+        found = [e for e in await published(stack.bootstrap, PHASE_TRANSITIONS) if e.subject == old]
+        last = transitions.decode(found[-1])
+        assert isinstance(last, Correction)
+        assert (last.added, last.current) == ((), None)
+
+        answer = await api.get(f"/v1/customers/{old}/history?limit=5")
+        assert answer.status_code == 301
+        assert answer.headers["Location"] == f"/v1/customers/{kept}/history?limit=5"
+        assert answer.json()["code"] == "merged"
+        assert (await api.get(f"/v1/customers/{old}", follow_redirects=True)).json()["customer"] == kept
+
+
+async def test_what_comes_for_the_old_id_later_goes_on_and_nothing_counts_twice(stack: Stack, blank: str) -> None:
+    old, kept = "later-ada", elsewhere("later-ada", "later-berta")
+    first, merger, late = order(old, 0), merged(old, kept, 5), order(old, 3)
+    async with worker(stack, blank):
+        await send(stack, blank, first, merger)
+        await send(stack, blank, late, first, merger, late, order(old, 10), tick(11))
+        assert await orders_of(blank, kept) == 3
+        assert await current(blank, kept) == expected([first, late, order(old, 10)], 11)
+        assert await reasons(blank) == []
+
+
+async def test_events_before_and_behind_the_merger_in_one_batch_all_arrive(stack: Stack, blank: str) -> None:
+    old, kept = "batch-ada", elsewhere("batch-ada", "batch-berta")
+    await publish(stack.bootstrap, [order(old, 0), merged(old, kept, 5), order(old, 6), order(kept, 1)])
+    async with worker(stack, blank):
+        await settled(stack, blank, "lifecycle")
+        assert await orders_of(blank, kept) == 3
+        assert await current(blank, old) == []
+
+
+async def test_a_chain_is_followed_to_its_end_whatever_was_merged_first(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank), client(stack, blank) as api:
+        await send(stack, blank, order("c1", 0), order("c2", 1), order("c3", 2))
+        await send(stack, blank, merged("c1", "c2", 3))
+        await send(stack, blank, merged("c2", "c3", 4))
+        await send(stack, blank, order("c1", 5))
+        assert await orders_of(blank, "c3") == 4
+
+        await send(stack, blank, order("d1", 0), order("d2", 1), order("d3", 2))
+        await send(stack, blank, merged("d2", "d3", 3))
+        await send(stack, blank, merged("d1", "d2", 4))
+        assert await orders_of(blank, "d3") == 3
+        for old, end in (("c1", "c3"), ("c2", "c3"), ("d1", "d3")):
+            assert (await api.get(f"/v1/customers/{old}")).headers["Location"] == f"/v1/customers/{end}"
+
+
+async def test_a_merger_that_would_close_a_cycle_is_a_dead_letter(stack: Stack, blank: str) -> None:
+    one, two = "cycle-1", elsewhere("cycle-1", "cycle-2")
+    async with worker(stack, blank):
+        await send(stack, blank, order(one, 0), order(two, 1), merged(one, two, 2))
+        await send(stack, blank, merged(two, one, 3), merged(two, two, 4))
+        assert await reasons(blank) == ["merge_cycle", "merge_cycle"]
+        assert await orders_of(blank, two) == 2
+        await publish(stack.bootstrap, [merged("pair-1", "pair-2", 2), merged("pair-2", "pair-1", 2)])
+        await settled(stack, blank, "lifecycle")
+        assert await reasons(blank) == ["merge_cycle"] * 3, "both in one batch: the first one holds"
+
+
+async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str) -> None:
+    connection = await db.connect(blank, "lifecycle")
+
+    async def merge(customer: str, into: str | None) -> None:
+        await repository.save_customers(connection, [CustomerRow.of(Entry(customer, 0, merged_into=into))])
+
+    try:
+        for customer, into in (("x", "y"), ("y", "z"), ("z", None)):
+            await merge(customer, into)
+        await repository.refuse_cycles(connection, ["x", "y"])
+        await merge("z", "x")
+        with pytest.raises(Retryable, match="cycle"):
+            await repository.refuse_cycles(connection, ["z"])
+    finally:
+        await connection.close()
+
+
+async def test_where_ids_clash_the_first_recorded_stays(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank):
+        await send(stack, blank, order("e1", 0, id="same", amount=100), order("e2", 1, id="same", amount=900))
+        await send(stack, blank, merged("e1", "e2", 2))
+        assert await reasons(blank) == ["conflicting_duplicate"]
+        assert await orders_of(blank, "e2") == 1

@@ -1,0 +1,84 @@
+"""Referral at its edges: claims before the first tick or before their code, revisions that arrive together."""
+
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from services.referral.app import create_app
+from services.referral.apply import Referral
+from services.referral.domain.codes import code_of
+from services.referral.settings import ReferralSettings
+from services.referral.worker import SUBSCRIPTION
+from shared.clock import ClockMode
+from shared.instants import render
+from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from tests.builders import day, event, order
+from tests.pipeline import publish, published, rows, running, settled
+from tests.stack import Stack
+from tests.support import PARTITIONS
+
+pytestmark = pytest.mark.usefixtures("fresh_topics")
+
+
+def settings(stack: Stack, database: str) -> ReferralSettings:
+    known: dict[str, Any] = {"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6}
+    return ReferralSettings(
+        kafka_bootstrap=stack.bootstrap, database_url=database, api_key=SecretStr("secret"), **known
+    )
+
+
+def determined(recommender: str, claim: str, revision: int, order: str | None) -> dict[str, Any]:
+    """What the referee's owner tells the recommender's; without an order the reward was not earned after all."""
+    facts: dict[str, Any] = {
+        "order_id": order, "referee": "bob", "recommender": recommender, "currency": "EUR", "total": 5000,
+        "earned_at": render(day(1)), "available_at": render(day(15)), "recommender_reward": 1000,
+        "referee_reward": 500, "refunds": [],
+    }  # fmt: skip
+    data = {"claim_id": claim, "revision": revision, "facts": facts if order else None}
+    made = event(recommender, "reward.determined", 1, id=f"{claim}-{revision}")
+    return made | {"source": "/referral", "data": data}
+
+
+async def test_a_claim_before_the_first_tick_is_answered(stack: Stack, database: str) -> None:
+    app = create_app(settings(stack, database))
+    transport, headers = httpx.ASGITransport(app, raise_app_exceptions=False), {"Authorization": "Bearer secret"}
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client,
+    ):
+        assert (await client.post("/v1/codes", json={"customer": "ann"})).status_code == 201
+        answer = await client.post("/v1/claims", json={"code": code_of("ann"), "referee": "bob"})
+    assert (answer.status_code, answer.json().get("state")) == (201, "accepted")
+
+
+async def test_a_reward_taken_back_before_it_was_seen_is_the_recommenders_when_it_is_earned_again(
+    stack: Stack, database: str
+) -> None:
+    claim, config = str(uuid4()), settings(stack, database)
+    for together in ([(1, "o-1"), (2, None)], [(3, "o-0")]):
+        records = [determined("ann", claim, revision, order) for revision, order in together]
+        await publish(stack.bootstrap, records, topic=REFERRAL_EVENTS)
+        async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+            await settled(stack, database, "referral")
+    stored = await rows(database, "SELECT side, state FROM referral.reward WHERE customer = 'ann'")
+    assert [tuple(row) for row in stored] == [("recommender", "pending")]
+    query = (
+        "SELECT sum(amount)::bigint AS n FROM referral.entry WHERE customer = 'ann' AND account = 'customer:pending'"
+    )
+    assert (await rows(database, query))[0]["n"] == 1000
+
+
+async def test_who_named_a_code_twice_before_it_was_issued_is_told_once(stack: Stack, database: str) -> None:
+    config, code = settings(stack, database), code_of("cora")
+    named = [event("cid", "customer.signed_up", 1, referral_code=code), order("cid", 2, referral_code=code)]
+    became = event("cora", "phase.changed", 3, to="advocate", occurred_at=render(day(3)), historical=False)
+    await publish(stack.bootstrap, named, topic=CUSTOMER_EVENTS)
+    async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+        await settled(stack, database, "referral")
+        await publish(stack.bootstrap, [became], topic=PHASE_TRANSITIONS)
+        await settled(stack, database, "referral")
+    told = [e for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.type == "code.found"]
+    assert [e.subject for e in told] == ["cid"]
