@@ -10,7 +10,7 @@ import msgspec
 from services.lifecycle import merging, repository
 from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.facts import ACTS
-from services.lifecycle.domain.fold import advance, fold, pass_time
+from services.lifecycle.domain.fold import advance, fold, pass_time, taken_back
 from services.lifecycle.domain.happenings import Happening, Kind, Merger
 from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.policy import Policy
@@ -177,9 +177,10 @@ class Lifecycle:
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
+            hints = [*folded.hints, *taken_back(entry.customer, folded)]
             self._accept(visit, folded.customer, work)
             work.recorder.recomputed(entry, histories[entry.id], folded.moves, portion.clock, portion.import_began)
-            work.recorder.hinted(entry, folded.hints, portion.clock, portion.import_began)
+            work.recorder.hinted(entry, hints, portion.clock, portion.import_began)
 
     async def _merge(self, visits: Sequence[Visit], work: Work) -> None:
         """Withdraw the histories of customers who are merged into others, and send their events on."""

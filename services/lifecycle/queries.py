@@ -1,4 +1,4 @@
-"""Reads for the views of other models: what held of customers, as of any instant."""
+"""Reads of the API: customers, their history, the phases of all, and what held of them as of any instant."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,99 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
+import msgspec
 
+from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.views import Fact
+from shared.clock import DAWN
 from shared.db import Pool
+from shared.events.transitions import Transition
+
+_state: Final = msgspec.json.Decoder(Customer)
+_transition: Final = msgspec.json.Decoder(Transition)
+
+_CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
+_FIND: Final = "SELECT state, version, parked FROM customer WHERE customer = $1"
+_END: Final = """
+WITH RECURSIVE chain AS (
+    SELECT merged_into FROM customer WHERE customer = $1 AND merged_into IS NOT NULL
+    UNION ALL
+    SELECT c.merged_into FROM chain JOIN customer AS c ON c.customer = chain.merged_into
+    WHERE c.merged_into IS NOT NULL
+)
+SELECT chain.merged_into FROM chain LEFT JOIN customer AS c ON c.customer = chain.merged_into
+WHERE c.merged_into IS NULL
+"""
+_PHASES: Final = """
+SELECT phase, sum(n)::bigint AS n FROM (
+    SELECT to_phase AS phase, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY 1
+    UNION ALL
+    SELECT from_phase, -count(*) FROM transition
+    WHERE withdrawn IS NULL AND occurred_at <= $1 AND from_phase IS NOT NULL GROUP BY 1
+) AS flow GROUP BY phase
+"""
+_RULES: Final = "SELECT rule, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY rule"
+_CAUSES: Final = """
+SELECT split_part(cause, ':', 1) AS cause, count(*) AS n
+FROM transition AS t
+CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
+WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk' AND t.occurred_at <= $1 GROUP BY 1
+"""
+_HINTS: Final = "SELECT name, count(*) AS n FROM hint WHERE at <= $1 GROUP BY name"
+_PAGE: Final = """
+SELECT position, version, withdrawn, body FROM transition
+WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
+ORDER BY position DESC, version DESC LIMIT $5
+"""
+
+
+async def clock(pool: Pool, partition: int | None = None) -> datetime:
+    """The instant up to which a partition, or every one, has been judged."""
+    return await pool.fetchval(_CLOCK, partition) or DAWN
+
+
+async def find(pool: Pool, customer: str) -> tuple[Customer, int, str | None] | None:
+    """A customer's state, version, and why it is parked if it is."""
+    row = await pool.fetchrow(_FIND, customer)
+    return (_state.decode(row["state"]), row["version"], row["parked"]) if row else None
+
+
+async def end_of_chain(pool: Pool, customer: str) -> str | None:
+    """Who a merged customer is now; None for one who is not merged."""
+    end: str | None = await pool.fetchval(_END, customer)
+    return end
+
+
+async def phases(pool: Pool, as_of: datetime) -> dict[str, int]:
+    """Customers by phase at an instant: those who have entered it by then less those who have left it."""
+    return {row["phase"]: row["n"] for row in await pool.fetch(_PHASES, as_of)}
+
+
+async def rules(pool: Pool, as_of: datetime) -> dict[str, int]:
+    """Transitions of the current histories by rule, up to an instant."""
+    return {row["rule"]: row["n"] for row in await pool.fetch(_RULES, as_of)}
+
+
+async def causes(pool: Pool, as_of: datetime) -> dict[str, int]:
+    """Moves to at_risk by the kind of their causes, up to an instant."""
+    return {row["cause"]: row["n"] for row in await pool.fetch(_CAUSES, as_of)}
+
+
+async def hints(pool: Pool, as_of: datetime) -> dict[str, int]:
+    """Hints given by name, up to an instant."""
+    return {row["name"]: row["n"] for row in await pool.fetch(_HINTS, as_of)}
+
+
+async def history_page(
+    pool: Pool, customer: str, *, withdrawn_too: bool, before: tuple[int, int], limit: int
+) -> list[tuple[Transition, int | None]]:
+    """Transitions below (position, version), newest first, each with the version that withdrew it."""
+    rows = await pool.fetch(_PAGE, customer, withdrawn_too, *before, limit)
+    return [(_transition.decode(row["body"]), row["withdrawn"]) for row in rows]
+
+
+# -- views -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Every SQL statement of lifecycle."""
+"""The SQL statements of a batch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Final, NamedTuple, Self, TypeAlias
 import msgspec
 
 from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.memory import Entry
-from shared.clock import DAWN
 from shared.db import Pool, Tx
 from shared.errors import Retryable
 from shared.events.transitions import Transition
@@ -91,8 +91,6 @@ class Due:
     until: datetime
 
 
-# -- the batch -------------------------------------------------------------------------------------------------------
-
 _LOAD: Final = """
 SELECT c.customer, c.partition, c.version, c.state, c.parked, c.merged_into, t.due_at
 FROM customer AS c LEFT JOIN timer AS t USING (customer) WHERE c.customer = ANY($1::text[])
@@ -146,6 +144,10 @@ WITH RECURSIVE chain AS (
     WHERE chain.merged_into <> chain.start
 )
 SELECT start FROM chain WHERE merged_into = start LIMIT 1
+"""
+_NOTICED: Final = """
+SELECT customer, occasion FROM hint
+JOIN unnest($2::text[], $3::text[]) AS told(customer, occasion) USING (customer, occasion) WHERE name = $1
 """
 _SIGHTED: Final = "SELECT partition FROM sighting WHERE type = $1"
 _SIGHT: Final = """
@@ -269,75 +271,22 @@ async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) 
 
 
 async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[Message]:
-    """Note hints as given; the messages of those that had not been given before, each once."""
-    if not rows:
-        return []
+    """Note hints as given; the messages of those that had not been given before, each once, in order.
+
+    A notice is taken back only if it was given.
+    """
+    backs = [row for row in rows if row.name == CHANGE_WITHDRAWN]
+    fresh = await _note(tx, [row for row in rows if row.name != CHANGE_WITHDRAWN])
+    if backs:
+        occasions = list(map(list, zip(*((row.customer, row.occasion) for row in backs), strict=True)))
+        given = {tuple(row) for row in await tx.fetch(_NOTICED, CHANGE_DUE, *occasions)}
+        fresh |= await _note(tx, [row for row in backs if (row.customer, row.occasion) in given])
     by_occasion = {row[:3]: row for row in rows}
-    columns = zip(*(row[:4] for row in by_occasion.values()), strict=True)
-    fresh = {tuple(row) for row in await tx.fetch(_HINT, *map(list, columns))}
     return [row.message for occasion, row in by_occasion.items() if occasion in fresh]
 
 
-# -- reads of the API ------------------------------------------------------------------------------------------------
-
-_CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
-_FIND: Final = "SELECT state, version, parked FROM customer WHERE customer = $1"
-_END: Final = """
-WITH RECURSIVE chain AS (
-    SELECT merged_into FROM customer WHERE customer = $1 AND merged_into IS NOT NULL
-    UNION ALL
-    SELECT c.merged_into FROM chain JOIN customer AS c ON c.customer = chain.merged_into
-    WHERE c.merged_into IS NOT NULL
-)
-SELECT chain.merged_into FROM chain LEFT JOIN customer AS c ON c.customer = chain.merged_into
-WHERE c.merged_into IS NULL
-"""
-_PHASES: Final = """
-SELECT phase, sum(n)::bigint AS n FROM (
-    SELECT to_phase AS phase, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY 1
-    UNION ALL
-    SELECT from_phase, -count(*) FROM transition
-    WHERE withdrawn IS NULL AND occurred_at <= $1 AND from_phase IS NOT NULL GROUP BY 1
-) AS flow GROUP BY phase
-"""
-_RULES: Final = "SELECT rule, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY rule"
-_PAGE: Final = """
-SELECT position, version, withdrawn, body FROM transition
-WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
-ORDER BY position DESC, version DESC LIMIT $5
-"""
-
-
-async def clock(connection: Connection, partition: int | None = None) -> datetime:
-    """The instant up to which a partition, or every one, has been judged."""
-    return await connection.fetchval(_CLOCK, partition) or DAWN
-
-
-async def find(connection: Connection, customer: str) -> tuple[Customer, int, str | None] | None:
-    """A customer's state, version, and why it is parked if it is."""
-    row = await connection.fetchrow(_FIND, customer)
-    return (_state.decode(row["state"]), row["version"], row["parked"]) if row else None
-
-
-async def end_of_chain(connection: Connection, customer: str) -> str | None:
-    """Who a merged customer is now; None for one who is not merged."""
-    end: str | None = await connection.fetchval(_END, customer)
-    return end
-
-
-async def phases(connection: Connection, as_of: datetime) -> dict[str, int]:
-    """Customers by phase at an instant: those who have entered it by then less those who have left it."""
-    return {row["phase"]: row["n"] for row in await connection.fetch(_PHASES, as_of)}
-
-
-async def rules(connection: Connection, as_of: datetime) -> dict[str, int]:
-    """Transitions of the current histories by rule, up to an instant."""
-    return {row["rule"]: row["n"] for row in await connection.fetch(_RULES, as_of)}
-
-
-async def history_page(
-    connection: Connection, customer: str, *, withdrawn_too: bool, before: tuple[int, int], limit: int
-) -> list[tuple[Transition, int | None]]:
-    """Transitions below (position, version), newest first, each with the version that withdrew it."""
-    rows = await connection.fetch(_PAGE, customer, withdrawn_too, *before, limit)
-    return [(_transition.decode(row["body"]), row["withdrawn"]) for row in rows]
+async def _note(tx: Tx, rows: Sequence[HintRow]) -> set[tuple[str, str, str]]:
+    if not rows:
+        return set()
+    columns = zip(*{row[:3]: row[:4] for row in rows}.values(), strict=True)
+    return {tuple(row) for row in await tx.fetch(_HINT, *map(list, columns))}

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import queries, repository
+from services.lifecycle import queries
 from services.lifecycle.domain.fold import next_move
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
@@ -17,7 +17,9 @@ from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE
 from services.lifecycle.schemas import (
+    CauseCounts,
     CustomerView,
+    HintCounts,
     HistoryPage,
     Naming,
     PhaseCounts,
@@ -47,8 +49,8 @@ class Lifecycle:
 
     async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
         """Raises Problem 404 for customers without a phase."""
-        clock = await repository.clock(self.pool, self.partition(id))  # before the state: never newer than it
-        found = await repository.find(self.pool, id)
+        clock = await queries.clock(self.pool, self.partition(id))  # before the state: never newer than it
+        found = await queries.find(self.pool, id)
         if found is None or found[0].phase is None:
             raise _unknown(id)
         customer, version, parked = found
@@ -70,7 +72,7 @@ class Lifecycle:
             for phase, facts, n in await queries.standings(self.pool, as_of, self._asked(model)):
                 counts[view(model, phase, facts).code] += n
         else:
-            for name, n in (await repository.phases(self.pool, as_of)).items():
+            for name, n in (await queries.phases(self.pool, as_of)).items():
                 counts[view(model, Phase(name), ()).code] += n
         return counts
 
@@ -79,7 +81,7 @@ class Lifecycle:
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
-        clock = await repository.clock(self.pool)
+        clock = await queries.clock(self.pool)
         if as_of is not None and as_of > clock:
             wrong = FieldError("as_of", f"lies after the clock, {clock.isoformat()}: nobody knows yet")
             raise Problem(422, "as_of_in_future", "The instant has not been reached.", errors=(wrong,))
@@ -87,7 +89,7 @@ class Lifecycle:
 
     async def release(self, id: CustomerId) -> None:  # noqa: A002
         """Ask the owner to fold what waits for a parked customer. Raises Problem 404 or 409."""
-        found = await repository.find(self.pool, id)
+        found = await queries.find(self.pool, id)
         if found is None:
             raise _unknown(id)
         request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found[2])
@@ -125,7 +127,7 @@ Names = Annotated[Naming, Depends(naming)]
 
 async def present(customer: CustomerPath, request: Request, service: Service) -> CustomerId:
     """The customer asked for. Raises Problem 301 with the same address for whom a merged one has become."""
-    end = await repository.end_of_chain(service.pool, customer)
+    end = await queries.end_of_chain(service.pool, customer)
     if end is None:
         return customer
     path = request.scope["route"].path_format.format(customer=quote(end, safe=""))
@@ -153,8 +155,8 @@ async def show_history(
 ) -> HistoryPage:
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
-    clock = await repository.clock(service.pool, service.partition(customer))
-    rows = await repository.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
+    clock = await queries.clock(service.pool, service.partition(customer))
+    rows = await queries.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not rows:
         await service.customer(customer, names)
     facts = await service.facts(customer, [transition.occurred_at for transition, _ in rows], names.model)
@@ -185,5 +187,19 @@ async def count_phases(service: Service, names: Names, as_of: AsOf = None) -> Ph
 async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
     """Transitions of the current histories by rule."""
     instant = await service.instant(as_of)
-    counts = await repository.rules(service.pool, instant)
+    counts = await queries.rules(service.pool, instant)
     return RuleCounts(as_of=instant, counts=counts, total=sum(counts.values()))
+
+
+@router.get("/causes/counts")
+async def count_causes(service: Service, as_of: AsOf = None) -> CauseCounts:
+    """Why customers became at risk: moves to at_risk by the kind of their causes. One move may have several."""
+    instant = await service.instant(as_of)
+    return CauseCounts(as_of=instant, counts=await queries.causes(service.pool, instant))
+
+
+@router.get("/hints/counts")
+async def count_hints(service: Service, as_of: AsOf = None) -> HintCounts:
+    """Hints given to the shop, by name."""
+    instant = await service.instant(as_of)
+    return HintCounts(as_of=instant, counts=await queries.hints(service.pool, instant))

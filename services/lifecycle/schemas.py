@@ -198,3 +198,17 @@ class RuleCounts(BaseModel):
     as_of: Instant
     counts: dict[str, int]
     total: int
+
+
+class CauseCounts(BaseModel):
+    """Moves to at_risk by the kind of their causes, up to an instant."""
+
+    as_of: Instant
+    counts: dict[str, int]
+
+
+class HintCounts(BaseModel):
+    """Hints by name, up to an instant."""
+
+    as_of: Instant
+    counts: dict[str, int]

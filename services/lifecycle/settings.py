@@ -50,6 +50,7 @@ class PolicyFile(BaseModel):
     renewal_notice_days: DaysOrOff = Policy.renewal_notice_days
     incentive_days: DaysOrOff = Policy.incentive_days
     answer_hours: Annotated[int, Field(ge=0, le=8760, strict=True)] = Policy.answer_hours
+    notice_days: DaysOrOff = Policy.notice_days
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -13,14 +13,22 @@ from shared.services import LIFECYCLE, PROCESSES, REACTIVATION, REFERRAL
 
 
 async def show_life_cycle(state: StackState, key: str) -> None:
-    """Customers by phase beside transitions by rule."""
+    """Customers by phase beside transitions by rule, causes of being at risk and hints given."""
     async with Api(state.url(LIFECYCLE), key) as lifecycle:
         phases = await lifecycle.get("/v1/phases")
-        transitions = await lifecycle.get("/v1/transitions/counts", as_of=phases["as_of"])
+        transitions, causes, hints = [
+            await lifecycle.get(f"/v1/{what}/counts", as_of=phases["as_of"])
+            for what in ("transitions", "causes", "hints")
+        ]
     _side_by_side(
         f"Life cycle, as of {phases['as_of']}",
         counts_table("Phase", "Customers", phases["counts"]),
         counts_table("Rule", "Transitions", _most_first(transitions["counts"])),
+    )
+    _side_by_side(
+        "Why customers became at risk, and what the shop was told to do",
+        counts_table("Cause", "Moves", _most_first(causes["counts"])),
+        counts_table("Hint", "Given", _most_first(hints["counts"])),
     )
 
 

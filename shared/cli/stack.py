@@ -34,6 +34,7 @@ ClockOption = Annotated[
 PolicyOption = Annotated[
     Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="Policy, a TOML file.")
 ]
+WATCHFUL: Final = Path(__file__).parents[2] / "deploy" / "policies" / "watchful.toml"
 STOP_S: Final = 60.0
 
 
@@ -64,7 +65,8 @@ def run_demo(
 ) -> None:
     """Start everything on empty data and replay 18 months of a real shop through it, or 24 of a simulated one."""
     place = Home(home)
-    options = _options(place, port_base, clock=ClockMode.LOG, policy=policy, fresh=not keep)
+    judging = policy or (WATCHFUL if simulated else None)
+    options = _options(place, port_base, clock=ClockMode.LOG, policy=judging, fresh=not keep)
     work = demonstration(place.path) if simulated else play
     run(until_interrupted(_serve(place, options, work=work, stay=not exit_after)))
 

@@ -314,6 +314,11 @@ def test_the_return_decides_which_of_two_orders_at_one_instant_is_of_the_episode
     assert (customer.phase, customer.orders_since_return) == (Phase.WON_BACK, 1)
 
 
+def test_a_contract_told_twice_is_counted_once() -> None:
+    customer, _, _ = live([*concludes(0), *concludes(1), *renews(2)], 3, Policy())
+    assert (customer.contracts_ever, customer.contracts_since_return, len(customer.contracts)) == (1, 1, 1)
+
+
 # -- sums ------------------------------------------------------------------------------------------------------------
 
 COST: Final = {"margin": {"amount": 300, "currency": "EUR"}}

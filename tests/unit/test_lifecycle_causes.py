@@ -154,7 +154,7 @@ BONDS: Final = {
         [*UNSUBSCRIBED, *does("newsletter.subscribed", 2)], 3, [*WEAKENED, "2 recovered new"]
     ),
     "so does an order": Case([*UNSUBSCRIBED, *buys(2)], 3, [*WEAKENED, "2 recovered new"]),
-    "so does a contract": Case([*UNSUBSCRIBED, *concludes(2)], 3, [*WEAKENED, "2 recovered new"]),
+    "a contract clears it": Case([*UNSUBSCRIBED, *concludes(2)], 3, [*WEAKENED, "2 recovered new"]),
     "so does a renewal": Case(
         [*concludes(0), *does("newsletter.unsubscribed", 1), *renews(2)], 3,
         [*WEAKENED, "2 recovered new", "2 habit_formed established"],
@@ -177,10 +177,17 @@ BONDS: Final = {
         [*SEEN, *does("page.viewed", 40)], 70, [*FADING, "40 recovered new", "70 bond_weakens at_risk"],
         causes=("contact",), policy=CONTACTS,
     ),
-    "an order clears it": Case([*SEEN, *buys(40)], 69, [*FADING, "40 recovered new"], policy=CONTACTS),
-    "a contract clears it": Case([*SEEN, *concludes(40)], 69, [*FADING, "40 recovered new"], policy=CONTACTS),
-    "any activity clears it": Case(
-        [*SEEN, *scores(40, "csat", 4)], 69, [*FADING, "40 recovered new"], policy=CONTACTS
+    "an order clears it, and starts it anew": Case(
+        [*SEEN, *buys(40)], 70, [*FADING, "40 recovered new", "70 bond_weakens at_risk"],
+        causes=("contact",), policy=CONTACTS,
+    ),
+    "so does a contract": Case(
+        [*SEEN, *concludes(40)], 70, [*FADING, "40 recovered new", "70 bond_weakens at_risk"],
+        causes=("contact",), policy=CONTACTS,
+    ),
+    "so does any activity": Case(
+        [*SEEN, *scores(40, "csat", 4)], 70, [*FADING, "40 recovered new", "70 bond_weakens at_risk"],
+        causes=("contact",), policy=CONTACTS,
     ),
     "what the shop does is none": Case(
         [*SEEN, *does("delivery.delayed", 40, order_id="o0"), *does("inquiry.answered", 41, inquiry_id="i")], 69,

@@ -22,6 +22,7 @@ from tests.builders import day, event
 from tests.lives import C, Raw, happenings
 
 POLICY: Final = Policy(
+    notice_days=3,
     at_risk_days=20, inactive_days=40, former_after_inactive_days=60, prospect_days=50, advocate_days=70,
     complaint_overdue_hours=240, contact_days=30, revenue_decline_share=0.5, renewal_grace_days=10, survey_days=10,
     onboarding_days=20, renewal_notice_days=20, incentive_days=30, answer_hours=120,

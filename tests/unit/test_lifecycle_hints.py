@@ -53,6 +53,9 @@ CASES: Final[dict[str, tuple[list[Raw], float, list[str]]]] = {
         [*buys(0), *does("product.activated", 14, product="p")], 80, FIRST
     ),
     "a first order undone is asked for no more": ([*buys(0), *cancels_order(5, "o0")], 80, [WELCOME]),
+    "an order cancelled before it completed is not the first": (
+        [*cancels_order(0, "o1"), *buys(1, 30)], 60, ["30 incentive.due", "37 survey.due", "44 onboarding.stalled"]
+    ),
     "an advocate's first order is followed like any other": (
         [*refers(0), *buys(1)], 60, ["8 survey.due", "15 onboarding.stalled"]
     ),
@@ -121,6 +124,11 @@ def test_an_incentive_is_never_the_same_twice_in_a_row() -> None:
     assert len(found) > 20
     assert found[0] == "welcome"
     assert all(one != other for one, other in pairwise(found))
+
+
+def test_nothing_is_waited_for_once_the_first_order_is_undone() -> None:
+    customer, _, _ = live([*refers(0), *buys(1), *cancels_order(2, "o1")], 3, Policy())
+    assert customer.hint_due is None
 
 
 def test_the_same_occasion_is_the_same_hint() -> None:

@@ -181,6 +181,10 @@ ENTHUSIASM_FADED: Final = {
         [*PRAISED, *complains(4), *annuls(5), *resolved(6)], 7,
         [*ADVOCATE, "4 dissatisfied at_risk", "6 recovered advocate", "6 enthusiasm_faded established"],
     ),
+    "evidence from before it faded does not count again": Case(
+        [*PRAISED, *scores(4, "nps", 8), *refers(5, "eve"), *annuls(6, "eve")], 7,
+        [*ADVOCATE, "4 enthusiasm_faded established", "5 recommends advocate", "6 enthusiasm_faded established"],
+    ),
     "evidence given while at risk counts on the way back": Case(
         [*PRAISED, *complains(4), *refers(5, "eve"), *annuls(5.5), *resolved(6)], 7,
         [*ADVOCATE, "4 dissatisfied at_risk", "6 recovered advocate"],
@@ -457,7 +461,7 @@ ENDLESS: Final = {
     "a complaint and a contact on the last day": [
         {**raw, "time": EVE} for raw in [*complains(0), *does("page.viewed", 1), *buys(2)]
     ],
-    "a contract until then": [*THRICE, *concludes(3), *gives_notice(4, 2_900_000), *concludes(5, 1200, of="w")],
+    "a contract beyond": [*THRICE, *concludes(3), *gives_notice(4, 2_912_900), *concludes(5, 1200, of="w")],
     "a customer unheard of since": [*VIEWED, *complains(1), *concludes(2, 1200)],
 }
 

@@ -28,6 +28,14 @@ class Return(msgspec.Struct, frozen=True):
     since: datetime
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """A transition that time alone will bring, if nothing else happens before."""
+
+    rule: str
+    to: Phase
+    at: datetime
+
+
 class Sale(msgspec.Struct, frozen=True):
     """An order of the last 180 days, kept only where revenue decline is watched."""
 
@@ -75,6 +83,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     contact_at: datetime | None = None
     sales: tuple[Sale, ...] = ()
     incentives: int = 0
+    noticed: Notice | None = None
     due: datetime | None = None
     hint_due: datetime | None = None
 

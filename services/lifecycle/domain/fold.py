@@ -7,11 +7,20 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from services.lifecycle.domain.counted import NOTHING
-from services.lifecycle.domain.customer import Customer, Move, Return, sums
+from services.lifecycle.domain.customer import Customer, Move, Notice, Return, sums
 from services.lifecycle.domain.deadlines import Deadline, first_deadline, running
 from services.lifecycle.domain.facts import count, count_time
 from services.lifecycle.domain.happenings import Happening, Kind
-from services.lifecycle.domain.hints import CONCERNED, INCENTIVE_DUE, Hint, due_at, next_instant, welcome
+from services.lifecycle.domain.hints import (
+    CONCERNED,
+    INCENTIVE_DUE,
+    Hint,
+    change_due,
+    change_withdrawn,
+    due_at,
+    next_instant,
+    welcome,
+)
 from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.phases import Phase, RuleName
 from services.lifecycle.domain.policy import Policy
@@ -74,26 +83,40 @@ def pass_time(customer: Customer, until: datetime, policy: Policy) -> Folded:
 
 def next_move(customer: Customer, policy: Policy) -> Move | None:
     """What time alone will do next, if nothing else happens before."""
-    while customer.wakes_at is not None:
-        customer, moves, _ = _wake(customer, customer.wakes_at, policy)
+    customer = replace(customer, hint_due=None)
+    while customer.due is not None:
+        customer, moves, _ = _wake(customer, customer.due, policy.quiet)
         if moves:
             return moves[0]
-        if customer.due is None:
-            break
     return None
+
+
+def taken_back(before: Customer, folded: Folded) -> Sequence[Hint]:
+    """What must be withdrawn when a customer is folded anew: a notice given that the new life does not know."""
+    told = before.noticed
+    if told is None or told == folded.customer.noticed or _came_true(told, folded.moves):
+        return ()
+    return [change_withdrawn(told, folded.customer.now)]
 
 
 def _wake(customer: Customer, instant: datetime, policy: Policy) -> Folded:
     """One instant at which something may be due: its hints first, or else its first deadline."""
     if customer.hint_due == instant:
-        given = due_at(customer, instant, policy)
-        turns = sum(hint.name == INCENTIVE_DUE for hint in given)
-        reached = replace(customer, reached=instant, incentives=customer.incentives + turns)
-        return _rearm(Folded(reached, (), given), policy, hints_too=True)
+        return _rearm(_hint(customer, instant, policy), policy, hints_too=True)
     found = first_deadline(customer, policy)
     if found is None or found[0] > instant:  # a longer deadline than the state was folded with
         return Folded(replace(customer, due=found[0] if found else None))
     return _rearm(_fall_due(customer, instant, found[1], policy), policy, hints_too=True)
+
+
+def _hint(customer: Customer, instant: datetime, policy: Policy) -> Folded:
+    given = due_at(customer, instant, policy)
+    turns = sum(hint.name == INCENTIVE_DUE for hint in given)
+    ahead = _ahead(customer, policy)
+    if ahead and ahead.at - policy.notice == instant:
+        given.append(change_due(ahead, instant))
+        customer = replace(customer, noticed=ahead)
+    return Folded(replace(customer, reached=instant, incentives=customer.incentives + turns), (), given)
 
 
 def _fall_due(customer: Customer, instant: datetime, deadline: Deadline, policy: Policy) -> Folded:
@@ -104,8 +127,34 @@ def _fall_due(customer: Customer, instant: datetime, deadline: Deadline, policy:
 def _rearm(folded: Folded, policy: Policy, *, hints_too: bool) -> Folded:
     customer, moves, hints = folded
     found = first_deadline(customer, policy)
-    hint_due = next_instant(customer, policy) if hints_too else customer.hint_due
-    return Folded(replace(customer, due=found[0] if found else None, hint_due=hint_due), moves, hints)
+    hint_due = next_instant(customer, policy) if hints_too or policy.notice_days else customer.hint_due
+    rearmed = Folded(replace(customer, due=found[0] if found else None, hint_due=hint_due), moves, hints)
+    return _renotice(rearmed, policy) if policy.notice_days else rearmed
+
+
+# -- notices ---------------------------------------------------------------------------------------------------------
+
+
+def _ahead(customer: Customer, policy: Policy) -> Notice | None:
+    move = next_move(customer, policy) if policy.notice_days else None
+    return Notice(move.rule, move.to, move.occurred_at) if move else None
+
+
+def _renotice(folded: Folded, policy: Policy) -> Folded:
+    """Take back a notice that is not true any more, and see when the next is due."""
+    customer, moves, hints = folded
+    ahead, told = _ahead(customer, policy), customer.noticed
+    if told is not None and told != ahead:
+        customer = replace(customer, noticed=None)
+        hints = hints if _came_true(told, moves) else [*hints, change_withdrawn(told, customer.now)]
+    if ahead is None or customer.noticed is not None or ahead.at - policy.notice <= customer.now:
+        return Folded(customer, moves, hints)
+    at = ahead.at - policy.notice
+    return Folded(replace(customer, hint_due=min(at, customer.hint_due or at)), moves, hints)
+
+
+def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
+    return any(move.rule == notice.rule and move.occurred_at == notice.at for move in moves)
 
 
 # -- rules -----------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.customer import Customer, Notice
 from services.lifecycle.domain.happenings import Kind
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import LAST_INSTANT, Policy, later
@@ -16,6 +16,8 @@ ONBOARDING_STALLED: Final = "onboarding.stalled"
 RENEWAL_DUE: Final = "contract.renewal_due"
 INCENTIVE_DUE: Final = "incentive.due"
 COMPLAINT_OVERDUE: Final = "complaint.overdue"
+CHANGE_DUE: Final = "phase.change_due"
+CHANGE_WITHDRAWN: Final = "phase.change_withdrawn"
 
 WELCOME: Final = "welcome"
 CHANGING: Final = ("discount", "gift", "points", "preview")
@@ -42,6 +44,21 @@ class Hint(msgspec.Struct, frozen=True):
 def welcome(instant: datetime) -> Hint:
     """For somebody who has just become a customer."""
     return Hint(INCENTIVE_DUE, instant, WELCOME, {"incentive": WELCOME})
+
+
+def change_due(notice: Notice, instant: datetime) -> Hint:
+    """A transition is near."""
+    return _of_change(CHANGE_DUE, notice, instant)
+
+
+def change_withdrawn(notice: Notice, instant: datetime) -> Hint:
+    """It will not come, or not then."""
+    return _of_change(CHANGE_WITHDRAWN, notice, instant)
+
+
+def _of_change(name: str, notice: Notice, instant: datetime) -> Hint:
+    at = notice.at.isoformat()
+    return Hint(name, instant, f"{notice.rule} {at}", {"rule": notice.rule, "to": notice.to, "at": at})
 
 
 def next_instant(customer: Customer, policy: Policy) -> datetime | None:

@@ -1,6 +1,6 @@
 """The thresholds by which customers are judged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Final
@@ -36,6 +36,7 @@ class Policy:
     renewal_notice_days: int = 30
     incentive_days: int = 60
     answer_hours: int = 2
+    notice_days: int = 0
 
     @cached_property
     def at_risk(self) -> timedelta:
@@ -76,6 +77,24 @@ class Policy:
     def renewal_grace(self) -> timedelta:
         """How long a contract may be renewed after its end."""
         return timedelta(days=self.renewal_grace_days)
+
+    @cached_property
+    def notice(self) -> timedelta:
+        """How long before a time-driven transition it is announced."""
+        return timedelta(days=self.notice_days)
+
+    @cached_property
+    def quiet(self) -> "Policy":
+        """The same without hints."""
+        return replace(
+            self,
+            survey_days=0,
+            onboarding_days=0,
+            renewal_notice_days=0,
+            incentive_days=0,
+            answer_hours=0,
+            notice_days=0,
+        )
 
 
 def later(anchor: datetime, span: timedelta) -> datetime:

@@ -31,14 +31,11 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
     if part is None:
         return Counted(customer, Kind.CONTACT)  # the same order under a second event id
     seen_at = happening.time if CONTACT in customer.causes else customer.contact_at
+    if part.whole:  # cancelled before it was completed: no purchase, but silence is measured from it
+        return Counted(replace(customer, last_order_at=happening.time), Kind.CONTACT)
     first_at, historical = customer.first_order_at, customer.first_order_historical
     if first_at is None:
         first_at, historical = happening.time, happening.historical
-    if part.whole:  # cancelled before it was completed
-        silent = replace(
-            customer, first_order_at=first_at, first_order_historical=historical, last_order_at=happening.time
-        )
-        return Counted(silent, Kind.CONTACT)
     bought = replace(
         customer,
         orders=customer.orders + 1,

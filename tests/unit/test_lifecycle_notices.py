@@ -1,0 +1,83 @@
+"""Changes that time alone will bring are announced some days before, and taken back when they will not come."""
+
+from datetime import timedelta
+from typing import Any
+
+from services.lifecycle.domain.fold import fold, taken_back
+from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.reading import read
+from shared.events.envelope import decode
+from shared.topics import CUSTOMER_EVENTS
+from tests.builders import day, encode, event, order
+
+
+def policy(notice_days: int = 7) -> Policy:
+    """Only notices, no other hints."""
+    return Policy(notice_days=notice_days, survey_days=0, onboarding_days=0, incentive_days=0, answer_hours=0)
+
+
+def happenings(*events: dict[str, Any]) -> list[Happening]:
+    found = [read(CUSTOMER_EVENTS, decode(encode(e))) for e in events]
+    return [h for h in found if isinstance(h, Happening)]
+
+
+def notices(*events: dict[str, Any], until: float, notice_days: int = 7) -> list[tuple[str, float, str]]:
+    """Name, day and rule of each notice."""
+    hints = fold(happenings(*events), policy(notice_days), until=day(until)).hints
+    found = [hint for hint in hints if hint.name.startswith("phase.")]
+    return [(h.name.removeprefix("phase.change_"), (h.at - day(0)) / timedelta(days=1), h.data["rule"]) for h in found]
+
+
+def test_each_change_by_time_is_announced_as_many_days_before() -> None:
+    assert notices(order("ada", 0), until=180) == [("due", 83, "silence_begins"), ("due", 173, "fell_silent")]
+
+
+def test_a_change_that_comes_true_is_not_taken_back() -> None:
+    assert notices(order("ada", 0), until=100) == [("due", 83, "silence_begins")]
+
+
+def test_an_order_takes_the_notice_back_and_later_there_is_another() -> None:
+    assert notices(order("ada", 0), order("ada", 85), until=168) == [
+        ("due", 83, "silence_begins"),
+        ("withdrawn", 85, "silence_begins"),
+        ("due", 168, "silence_begins"),
+    ]
+
+
+def test_a_log_in_that_changes_nothing_takes_nothing_back() -> None:
+    assert notices(order("ada", 0), event("ada", "session.signed_in", 85), until=89) == [("due", 83, "silence_begins")]
+
+
+def test_a_closed_relationship_takes_back_what_can_no_longer_come() -> None:
+    closed = event("ada", "customer.closed", 85)
+    assert notices(order("ada", 0), closed, until=400)[1:] == [("withdrawn", 85, "silence_begins")]
+
+
+def test_a_change_nearer_than_the_notice_is_not_announced() -> None:
+    assert notices(order("ada", 0), until=90, notice_days=91) == []
+
+
+def test_notices_are_off_unless_the_policy_asks() -> None:
+    assert notices(order("ada", 0), until=400, notice_days=0) == []
+
+
+def test_deadlines_that_move_nobody_are_not_announced() -> None:
+    """At risk by a complaint; silence only joins the causes on day 90, the next change is the long silence."""
+    events = order("ada", 0), event("ada", "complaint.opened", 10, complaint_id="c")
+    assert notices(*events, until=180) == [("due", 173, "fell_silent")]
+
+
+def test_a_late_event_takes_back_what_the_new_life_does_not_know() -> None:
+    before = fold(happenings(order("ada", 0)), policy(), until=day(85))
+    anew = fold(happenings(order("ada", 0), order("ada", 80)), policy(), until=day(85))
+    assert [(h.name, h.data["rule"]) for h in taken_back(before.customer, anew)] == [
+        ("phase.change_withdrawn", "silence_begins")
+    ]
+    assert taken_back(before.customer, before) == ()
+
+
+def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
+    before = fold(happenings(order("ada", 0)), policy(), until=day(85))
+    anew = fold(happenings(order("ada", 0), event("ada", "session.signed_in", 3)), policy(), until=day(91))
+    assert taken_back(before.customer, anew) == ()
