@@ -36,7 +36,8 @@ _SAVE_REWARDS: Final = """
 INSERT INTO reward (customer, claim_id, side, partition, revision, facts, state, as_of, due_at)
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::jsonb[], $7::text[],
                      $8::timestamptz[], $9::timestamptz[])
-ON CONFLICT (customer, claim_id) DO UPDATE SET revision = excluded.revision, facts = excluded.facts,
+ON CONFLICT (customer, claim_id) DO UPDATE
+SET side = excluded.side, revision = excluded.revision, facts = excluded.facts,
     state = excluded.state, as_of = excluded.as_of, due_at = excluded.due_at
 """
 _DUE: Final = """

@@ -78,9 +78,11 @@ def _revised(
 ) -> Reward | None:
     if found is None or (before and found.revision <= before.revision):
         return before
+    side = before.side if before else Side.REFEREE
+    if found.facts:
+        side = Side.RECOMMENDER if found.facts.recommender == book.customer else Side.REFEREE
     if before:
-        return replace(before, revision=found.revision, facts=found.facts)
-    side = Side.RECOMMENDER if found.facts and found.facts.recommender == book.customer else Side.REFEREE
+        return replace(before, revision=found.revision, facts=found.facts, side=side)
     partition = announcer.partition(book.customer)
     return Reward(book, side, partition, found.revision, found.facts, State.ANNULLED, now, None)
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from services.reactivation import app as reactivation
 from services.referral import app as referral
 from services.referral.domain.codes import code_of
-from tests.builders import DAY_0, order
+from tests.builders import order
 from tests.fault.market import ASKING, AT_THE_DESK, referral_settings, winback_settings
 from tests.stack import Stack
 
@@ -45,7 +45,7 @@ class Counter:
         while True:
             if asking:
                 await self._ask(asking.pop())
-            if referees and self.codes and await self._ticks(referees[-1]):
+            if referees and self.codes:
                 await self._claim(referees.pop(), sorted(self.codes)[len(referees) % len(self.codes)])
             await self._redeem()
             await asyncio.sleep(PAUSE_S)
@@ -72,12 +72,6 @@ class Counter:
         answer = await self.referral.post("/v1/codes", json={"customer": customer})
         assert answer.status_code in (200, 201), answer.text
         self.codes.add(customer)
-
-    async def _ticks(self, customer: str) -> bool:
-        """Has the clock of the customer's partition begun to tick?"""
-        answer = await self.referral.get(f"/v1/customers/{customer}/balance")
-        assert answer.is_success, answer.text
-        return datetime.fromisoformat(answer.json()["as_of"]) > DAY_0
 
     async def _claim(self, referee: str, recommender: str) -> None:
         body = {"code": code_of(recommender), "referee": referee}

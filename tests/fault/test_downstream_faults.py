@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.services import LIFECYCLE, REACTIVATION, REFERRAL
@@ -69,7 +70,9 @@ class Market:
         bootstrap, database = self.stack.bootstrap, self.database
         told = await received(bootstrap, REFERRAL_EVENTS)
         outcomes = [
-            event(e.subject, e.type, e.time, id=e.id) | {"source": e.source} for e in told if e.type in ANNOUNCEMENTS
+            event(e.subject, e.type, e.time, id=e.id, **msgspec.json.decode(e.data)) | {"source": e.source}
+            for e in told
+            if e.type in ANNOUNCEMENTS
         ]
         await verify(bootstrap, database, Traffic(self._accepted + outcomes, self._traffic.end))
         if REACTIVATION in services:

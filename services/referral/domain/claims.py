@@ -11,7 +11,7 @@ from services.referral.domain import codes
 from services.referral.domain.rewards import Facts, Refund
 
 FIRST_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
-FOREVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
+FOREVER: Final = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 class State(StrEnum):
