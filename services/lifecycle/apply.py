@@ -10,9 +10,9 @@ import msgspec
 from services.lifecycle import merging, repository
 from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.facts import ACTS
-from services.lifecycle.domain.fold import advance, fold, pass_time, taken_back
+from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, taken_back
 from services.lifecycle.domain.happenings import Happening, Kind, Merger
-from services.lifecycle.domain.hints import Hint
+from services.lifecycle.domain.hints import Hint, change_withdrawn
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry, Memory
 from services.lifecycle.reading import ACTIVATED, RELEASED, read
@@ -94,8 +94,9 @@ class Lifecycle:
             key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
             if key in entry.known or key in visit.arrivals:
                 await self._compare(batch, visit, incoming, key)
-            elif entry.merged_into or visit.into:
-                visit.onward.append(incoming)
+            elif (into := visit.into or entry.merged_into) is not None:
+                if incoming.content.content != Merger(into):  # told again under another id: nothing to send on
+                    visit.onward.append(incoming)
             elif await self._may_stay(batch, visit, incoming, work):
                 visit.arrivals[key] = incoming
 
@@ -153,14 +154,15 @@ class Lifecycle:
                 customer, new_moves, new_hints = advance(customer, happening, self._policy)
                 moves += new_moves
                 hints += new_hints
+            folded = self._until_clock(Folded(customer, moves, hints), visit.portion)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
             self._park(visit, error, work)
             return True
-        self._accept(visit, customer, work)
-        if moves:
-            work.recorder.changed(visit.entry, moves, visit.portion.clock, visit.portion.import_began)
-        if hints:
-            work.recorder.hinted(visit.entry, hints, visit.portion.clock, visit.portion.import_began)
+        self._accept(visit, folded.customer, work)
+        if folded.moves:
+            work.recorder.changed(visit.entry, folded.moves, visit.portion.clock, visit.portion.import_began)
+        if folded.hints:
+            work.recorder.hinted(visit.entry, folded.hints, visit.portion.clock, visit.portion.import_began)
         return True
 
     async def _fold_anew(self, visits: Sequence[Visit], work: Work) -> None:
@@ -171,9 +173,7 @@ class Lifecycle:
             entry, portion = visit.entry, visit.portion
             try:
                 happenings = [*self._happenings(entry.id, stored[entry.id]), *visit.happenings()]
-                folded = fold(happenings, self._policy, until=entry.customer.reached)
-                if _may_fire(folded.customer, portion, until=portion.clock):
-                    folded = folded.then(pass_time(folded.customer, portion.clock, self._policy))
+                folded = self._until_clock(fold(happenings, self._policy, until=entry.customer.reached), portion)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
@@ -181,6 +181,12 @@ class Lifecycle:
             self._accept(visit, folded.customer, work)
             work.recorder.recomputed(entry, histories[entry.id], folded.moves, portion.clock, portion.import_began)
             work.recorder.hinted(entry, hints, portion.clock, portion.import_began)
+
+    def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
+        """What comes behind the clock is judged as of the clock: no later tick need come."""
+        if not _may_fire(folded.customer, portion, until=portion.clock):
+            return folded
+        return folded.then(pass_time(folded.customer, portion.clock, self._policy))
 
     async def _merge(self, visits: Sequence[Visit], work: Work) -> None:
         """Withdraw the histories of customers who are merged into others, and send their events on."""
@@ -199,7 +205,10 @@ class Lifecycle:
                 for event in events
                 if event.subject == entry.id
             ]
-            entry.merged_into = into
+            entry.merged_into, told = into, entry.customer.noticed
+            if told is not None:
+                withdrawn = change_withdrawn(told, entry.customer.now)
+                work.recorder.hinted(entry, [withdrawn], portion.clock, portion.import_began)
             self._accept(visit, Customer(), work)
             work.recorder.recomputed(entry, histories[entry.id], [], portion.clock, portion.import_began)
 
@@ -267,7 +276,7 @@ class Lifecycle:
 
     def _fire(self, entry: Entry, portion: Portion, work: Work) -> None:
         tick = portion.until
-        if not entry.parked:
+        if not entry.parked and _may_fire(entry.customer, portion):
             try:
                 entry.customer, moves, hints = pass_time(entry.customer, tick, self._policy)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)

@@ -58,6 +58,7 @@ KINDS: Final = MappingProxyType(
 
 _Amount = Annotated[int, msgspec.Meta(ge=0)]
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Months = Annotated[int, msgspec.Meta(ge=1, le=1200)]
 
 
@@ -79,7 +80,7 @@ class _Undoing(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Agreement(msgspec.Struct, frozen=True, gc=False):
-    contract_id: str
+    contract_id: _Name
     term_months: _Months | None = None
     renews_at: _Instant | None = None
     effective_at: _Instant | None = None
@@ -92,7 +93,7 @@ class _Feedback(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Complaint(msgspec.Struct, frozen=True, gc=False):
-    complaint_id: str
+    complaint_id: _Name
     severity: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
     satisfied: bool | None = None
 
@@ -103,7 +104,7 @@ class _Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Merger(msgspec.Struct, frozen=True, gc=False):
-    into: Annotated[str, msgspec.Meta(min_length=1)]
+    into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 M = TypeVar("M")
@@ -123,7 +124,7 @@ _agreement: Final = _by(
     _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
 )
 _merger: Final = _by(_Merger, lambda m: Merger(m.into))
-_recommendation: Final = _by(_Outcome, lambda o: Recommendation(o.referee or o.order_id or ""))
+_recommendation: Final = _by(_Outcome, lambda o: Recommendation(f"{o.referee or ''} {o.order_id or ''}"))
 
 CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
     {

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from services.lifecycle.domain.customer import Move
-from services.lifecycle.domain.hints import ONBOARDING_STALLED, Hint
+from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry
 from services.lifecycle.repository import HintRow, TransitionRow
@@ -69,9 +69,10 @@ class Recorder:
         self._announce(entry, CORRECTED, clock, _encode(correction))
 
     def hinted(self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None) -> None:
-        """One message per hint, but for those about the past."""
+        """One message per hint, but for those about the past; a notice that was given is taken back however late."""
         for hint in hints:
-            if clock - hint.at > self._act_within or (began is not None and hint.at <= began):
+            past = clock - hint.at > self._act_within or (began is not None and hint.at <= began)
+            if past and hint.name != CHANGE_WITHDRAWN:
                 continue
             if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
                 continue

@@ -21,11 +21,9 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from shared.errors import FieldError, StammkundeError
 from shared.events import vocabulary
-from shared.events.envelope import CONTROL
+from shared.events.envelope import CONTROL, ESCAPED_NUL
 from shared.events.fields import PRINTABLE, TYPES, Data, Id, Subject
 from shared.instants import Instant
-
-_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Refused(StammkundeError):
@@ -113,7 +111,7 @@ def canonical(raw: bytes) -> tuple[Event, bytes]:
     """The event and the bytes to publish. Raises Refused."""
     event = parse(raw)
     value = event.to_bytes()
-    if b"\\u0000" in value and _ESCAPED_NUL.search(value):
+    if b"\\u0000" in value and ESCAPED_NUL.search(value):
         raise Refused("invalid", FieldError("data", "holds the character U+0000, which cannot be stored"))
     if (b"Infinity" in value or b"NaN" in value) and not _is_json(value):
         raise Refused("invalid", FieldError("data", "holds a number that is not finite"))

@@ -1,5 +1,6 @@
 """The envelope of every record on every topic: CloudEvents 1.0 in JSON, read and written with msgspec."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -14,6 +15,8 @@ CONTROL: Final = frozenset({CLOCK_TICKED, IMPORT_STARTED, IMPORT_FINISHED, "impr
 """Control records go to every partition, have no subject and never reach a fold."""
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The character that PostgreSQL stores neither in text nor in jsonb, as JSON writes it."""
 
 
 class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -26,7 +29,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     id: str
     source: str
     type: str
-    subject: str = ""
+    subject: Annotated[str, msgspec.Meta(max_length=128)] = ""
     time: Instant
     data: msgspec.Raw = msgspec.Raw(b"{}")
     historical: bool = False
@@ -46,8 +49,8 @@ def decode(value: bytes) -> Envelope:
             event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:
         raise Poison("undecodable", f"{type(error).__name__}: {error}") from error
-    if "\0" in event.subject + event.id + event.source + event.type:
-        raise Poison("undecodable", "U+0000 in a name: PostgreSQL cannot store it")
+    if b"\\u0000" in value and ESCAPED_NUL.search(value):
+        raise Poison("undecodable", "U+0000: PostgreSQL cannot store it")
     return event
 
 

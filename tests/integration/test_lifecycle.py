@@ -92,3 +92,12 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_mo
         database, "SELECT count(*) AS n FROM lifecycle.timer WHERE due_at <= (SELECT min(clock) FROM lifecycle.owner)"
     )
     assert ticks[0]["n"] == 0
+
+
+async def test_what_comes_behind_the_clock_is_judged_as_of_the_clock_at_once(stack: Stack, database: str) -> None:
+    await run(stack, database, [tick(1500), order("late", 1300)])
+    assert [(t.rule, t.historical) for t in await announced(stack, "late") if isinstance(t, Transition)] == [
+        ("first_purchase", True),
+        ("silence_begins", True),
+        ("fell_silent", True),
+    ]

@@ -20,6 +20,7 @@ from shared.errors import Misconfigured
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from tests.builders import control, day, encode, order, tick
 from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
+from tests.lives import complains
 from tests.pipeline import by_partition, publish, rows, settled, worker_settings
 from tests.stack import Stack
 from tests.support import PARTITIONS, eventually, renew_topics
@@ -258,3 +259,18 @@ async def test_a_forwarded_tick_comes_behind_everything_that_happened_until_then
         for event in events:
             assert event.time > reached
             reached = reached if event.subject else event.time
+
+
+async def test_what_an_import_makes_due_waits_for_its_end_though_a_later_timer_goes_off(
+    stack: Stack, blank: str
+) -> None:
+    async with worker(stack, blank):
+        await publish(stack.bootstrap, [order("ada", 150), tick(200)])
+        await settled(stack, blank, "lifecycle")
+    await publish(stack.bootstrap, [control("import.started", 200), *complains(170, severity=1), tick(250)])
+    async with worker(stack, blank):
+        await settled(stack, blank, "lifecycle")
+        assert [rule for rule, *_ in await history(blank, "ada")] == ["first_purchase"]
+        await publish(stack.bootstrap, [control("import.finished", 250), tick(251)])
+        await settled(stack, blank, "lifecycle")
+    assert (await history(blank, "ada"))[1:] == [("dissatisfied", day(171), False, True)]

@@ -5,21 +5,24 @@ from typing import Any
 import pytest
 
 from services.lifecycle import repository
+from services.lifecycle.apply import Lifecycle
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.repository import CustomerRow
+from services.lifecycle.worker import SUBSCRIPTION
 from shared import db
 from shared.errors import Retryable
 from shared.events import envelope, transitions
 from shared.events.transitions import Correction
 from shared.ids import partition_of
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
+from shared.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, event, order, tick
 from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
 from tests.integration.test_parking import client
-from tests.pipeline import publish, published, rows, settled
+from tests.pipeline import publish, published, rows, running, settled, worker_settings
 from tests.stack import Stack
 from tests.support import PARTITIONS
 
@@ -81,7 +84,8 @@ async def test_what_comes_for_the_old_id_later_goes_on_and_nothing_counts_twice(
     first, merger, late = order(old, 0), merged(old, kept, 5), order(old, 3)
     async with worker(stack, blank):
         await send(stack, blank, first, merger)
-        await send(stack, blank, late, first, merger, late, order(old, 10), tick(11))
+        again = merged(old, kept, 5, id="again")
+        await send(stack, blank, late, first, merger, again, late, order(old, 10), tick(11))
         assert await orders_of(blank, kept) == 3
         assert await current(blank, kept) == expected([first, late, order(old, 10)], 11)
         assert await reasons(blank) == []
@@ -147,3 +151,15 @@ async def test_where_ids_clash_the_first_recorded_stays(stack: Stack, blank: str
         await send(stack, blank, merged("e1", "e2", 2))
         assert await reasons(blank) == ["conflicting_duplicate"]
         assert await orders_of(blank, "e2") == 1
+
+
+async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_merged(stack: Stack, blank: str) -> None:
+    policy, settings = Policy(notice_days=20, survey_days=0, onboarding_days=0), worker_settings(stack, blank)
+    async with running(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, policy)):
+        await send(stack, blank, order("buys", 0), order("goes", 0), tick(70), tick(89))
+        await send(stack, blank, order("buys", 60), merged("goes", "stays", 89))
+        await send(stack, blank, tick(89.5))
+    found = [(e.subject, e.type) for e in await published(stack.bootstrap, HINTS) if e.type.startswith("phase.")]
+    for customer in ("buys", "goes"):
+        told = [kind for subject, kind in found if subject == customer]
+        assert told == ["phase.change_due", "phase.change_withdrawn"], customer

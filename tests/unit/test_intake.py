@@ -195,9 +195,11 @@ def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> 
     deep = b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     beyond = encode({**order(CUSTOMER, 0), "time": "9999-12-31T23:59:59-12:00"})
     nul = encode({**order(CUSTOMER, 0), "subject": "a\0b"})
+    inside = encode(order(CUSTOMER, 0, coupon="a\0b"))
+    long = encode({**order(CUSTOMER, 0), "subject": "a" * 129})
     made = intake()
-    made.add(records(deep, beyond, nul))
-    assert [letter.reason for letter in made.next_batch().portions[0].dead] == ["undecodable"] * 3
+    made.add(records(deep, beyond, nul, inside, long))
+    assert [letter.reason for letter in made.next_batch().portions[0].dead] == ["undecodable"] * 5
 
 
 def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:

@@ -123,6 +123,9 @@ def test_a_margin_in_another_currency_is_left_out() -> None:
         does("contract.cancelled", 0, contract_id="v", effective_at="2024-05-01T12:00:00"),
         does("contract.cancelled", 0, contract_id="v", effective_at="9999-12-31T23:59:59-12:00"),
         does("order.completed", 0),
+        concludes(0, of="v" * 201),
+        complains(0, of="k" * 201),
+        does("customer.merged", 0, into="a" * 129),
     ],
     ids=lambda events: f"{events[0]['type']} {events[0]['data']}"[:70],
 )
