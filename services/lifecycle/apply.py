@@ -19,7 +19,7 @@ from services.lifecycle.reading import ACTIVATED, RELEASED, read
 from services.lifecycle.recording import SOURCE, Recorder
 from services.lifecycle.repository import CustomerRow, Due, EventRow
 from services.lifecycle.settings import LifecycleSettings
-from services.lifecycle.visits import Visit, Work, order_key
+from services.lifecycle.visits import Visit, Work
 from shared import metrics, outbox, parking
 from shared.batch import Batch, Incoming, Portion
 from shared.clock import ClockMode
@@ -148,9 +148,10 @@ class Lifecycle:
         if visit.released or visit.into is not None:
             return False
         try:
-            for happening in visit.happenings():
-                if customer.is_late(happening) or visit.repeats_order(happening):
-                    return False
+            happenings = visit.happenings()
+            if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
+                return False
+            for happening in happenings:
                 customer, new_moves, new_hints = advance(customer, happening, self._policy)
                 moves += new_moves
                 hints += new_hints
@@ -220,18 +221,17 @@ class Lifecycle:
 
     def _accept(self, visit: Visit, customer: Customer, work: Work) -> None:
         entry, portion = visit.entry, visit.portion
-        owner = narrow(entry.id)
         entry.customer = customer
         self._memory.learn(entry, visit.arrivals)
         for key, incoming in visit.arrivals.items():
-            if incoming.content.kind is Kind.ACTIVATED and entry.partition not in work.recorder.activating:
+            told: Happening = incoming.content
+            if told.order_key is not None:
+                entry.orders.add(told.order_key)
+            elif told.kind is Kind.ACTIVATED and entry.partition not in work.recorder.activating:
                 work.recorder.activating.add(entry.partition)
                 work.sightings.add(entry.partition)
-            order = order_key(incoming.content)
-            if order is not None:
-                entry.orders.add(order)
-            act, time = incoming.content.kind in ACTS, incoming.event.time
-            work.events.append(EventRow(owner, key, order, time, portion.clock, act, incoming.value))
+            act = told.kind in ACTS
+            work.events.append(EventRow(entry.key, key, told.order_key, told.time, portion.clock, act, incoming.value))
         if visit.released:
             entry.parked = None
             work.released.append(entry.id)
@@ -322,7 +322,8 @@ def _same_content(one: Envelope, other: Envelope) -> bool:
 
 def _may_fire(customer: Customer, portion: Portion, *, until: datetime | None = None) -> bool:
     """Is the next deadline due, and not one of those that an open import holds back?"""
-    return customer.wakes_at is not None and portion.held < customer.wakes_at <= (until or portion.until)
+    at = customer.wakes_at
+    return at is not None and at <= (until or portion.until) and portion.held < at
 
 
 def _forward(portion: Portion) -> Message:

@@ -6,13 +6,15 @@ from datetime import datetime
 from itertools import islice
 
 from services.lifecycle.domain.customer import Customer
+from shared.ids import narrow
 
 
 @dataclass(slots=True)
 class Entry:
     """One customer. `armed` is the instant in the timer table, never later than the state's earliest deadline.
 
-    `known` are the identities of its events, `orders` the (narrow) keys of the orders that they name.
+    `known` are the identities of its events, `orders` the (narrow) keys of the orders that they name;
+    `key` is its own.
     """
 
     id: str
@@ -24,6 +26,10 @@ class Entry:
     armed: datetime | None = None
     known: set[int] = field(default_factory=set)
     orders: set[int] = field(default_factory=set)
+    key: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = narrow(self.id)
 
 
 class Memory:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Final, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -115,10 +116,6 @@ def _by(model: type[M], make: Callable[[M], Content]) -> Callable[[bytes | msgsp
     return lambda data: make(decode(data))
 
 
-def _undoing(said: _Undoing) -> Undoing:
-    return Undoing(said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ()))
-
-
 _grievance: Final = _by(_Complaint, lambda c: Grievance(c.complaint_id, c.severity, bool(c.satisfied)))
 _agreement: Final = _by(
     _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
@@ -128,7 +125,6 @@ _recommendation: Final = _by(_Outcome, lambda o: Recommendation(f"{o.referee or 
 
 CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
     {
-        Kind.UNDONE: _by(_Undoing, _undoing),
         Kind.CONCLUDED: _agreement,
         Kind.RENEWED: _agreement,
         Kind.CANCELLED: _agreement,
@@ -143,6 +139,7 @@ CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = Mappi
 """How the content of an event is read; kinds that are not here have none that a rule looks at."""
 
 _order: Final = msgspec.json.Decoder(_Order).decode
+_undoing: Final = msgspec.json.Decoder(_Undoing).decode
 
 
 def read(topic: str, event: Envelope) -> Happening | str | None:
@@ -154,23 +151,32 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     if kind is None:
         return _without_kind(topic, event)
     content: Content | None = None
-    margin = None
+    margin, order_key = None, None
     try:
         if kind is Kind.ORDER:
             content, margin = _ordered(_order(event.data))
+            order_key = crc32(content.order_id.encode())
+        elif kind is Kind.UNDONE:
+            content = _undone(event.data)
+            order_key = crc32(content.order_id.encode())
         elif kind in CONTENTS:
             content = CONTENTS[kind](event.data)
         elif event.type == MERGED:
             content = _merger(event.data)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
-    return Happening(event.time, event.source, event.id, kind, content, margin, event.historical)
+    return Happening(event.time, event.source, event.id, kind, content, margin, event.historical, order_key)
 
 
 def _ordered(order: _Order) -> tuple[OrderRef, int | None]:
     total, margin = order.total, order.margin
     ref = OrderRef(order.order_id, Money(total.amount, total.currency), order.coupon)
     return ref, margin.amount if margin and margin.currency == total.currency else None
+
+
+def _undone(data: msgspec.Raw) -> Undoing:
+    said = _undoing(data)
+    return Undoing(said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ()))
 
 
 def _utc(instant: datetime | None) -> datetime | None:

@@ -78,7 +78,7 @@ class CustomerRow(NamedTuple):
         state = entry.customer
         return cls(
             entry.id, entry.partition, state.phase, entry.version, _encode(state), entry.parked, entry.merged_into,
-            narrow(entry.id), state.signed_up_at, state.activated_at,
+            entry.key, state.signed_up_at, state.activated_at,
         )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ async def load(connection: Connection, customers: Sequence[str]) -> list[Entry]:
         for row in rows
     }
     if entries:
-        by_key = {narrow(customer): entry for customer, entry in entries.items()}
+        by_key = {entry.key: entry for entry in entries.values()}
         for row in await connection.fetch(_KNOWN, list(by_key)):
             entry = by_key[row["customer_key"]]
             entry.known.add(row["event_key"])

@@ -1,8 +1,8 @@
 """A batch while it is being folded: the visits of its customers, and the rows and messages that come of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from zlib import crc32
 
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.memory import Entry
@@ -10,12 +10,6 @@ from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow
 from shared.batch import Incoming, Portion
 from shared.outbox import Message
-
-
-def order_key(happening: Happening) -> int | None:
-    """A narrow hash of the order that an event names: a chance collision costs a recompute and nothing else."""
-    order_id = happening.order_id
-    return None if order_id is None else crc32(order_id.encode())
 
 
 @dataclass(slots=True)
@@ -32,22 +26,16 @@ class Visit:
     merger: Incoming | None = None
     into: str | None = None
     onward: list[Incoming] = field(default_factory=list)
-    _orders: set[int] = field(default_factory=set)
 
     def happenings(self) -> list[Happening]:
         """The new events in the order of the fold."""
         found = [incoming.content for incoming in self.arrivals.values()]
         return found if len(found) == 1 else sorted(found, key=lambda h: h.key)
 
-    def repeats_order(self, happening: Happening) -> bool:
-        """Has another event named the same order?"""
-        key = order_key(happening)
-        if key is None:
-            return False
-        if key in self.entry.orders or key in self._orders:
-            return True
-        self._orders.add(key)
-        return False
+    def repeats_order(self, happenings: Sequence[Happening]) -> bool:
+        """Does one of them name an order that another event has named? A chance collision costs a recompute."""
+        keys = [happening.order_key for happening in happenings if happening.order_key is not None]
+        return not self.entry.orders.isdisjoint(keys) or (len(keys) > 1 and len(set(keys)) < len(keys))
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ class Worker:
         self.hints = list[Hint]()
         self.published = set[tuple[str, str]]()
         self._known = dict[tuple[str, str], Happening]()
-        self._orders = set[str]()
+        self._orders = set[int]()
 
     def take(self, batch: Iterable[Happening]) -> None:
         """Fold a batch of events; those that are known are left out."""
@@ -137,7 +137,7 @@ class Worker:
             folded = fold(self._known.values(), POLICY, until=self.customer.reached)
             self.moves, self.hints = [], []
             self._add(folded)
-        self._orders |= {h.order_id for h in ordered if h.order_id is not None}
+        self._orders |= {h.order_key for h in ordered if h.order_key is not None}
 
     def tick(self, instant: datetime) -> None:
         """Let time pass."""
@@ -146,10 +146,10 @@ class Worker:
     def _onward(self, ordered: list[Happening]) -> bool:
         customer, moves, hints, named = self.customer, list[Move](), list[Hint](), set(self._orders)
         for happening in ordered:
-            if customer.is_late(happening) or happening.order_id in named:
+            if customer.is_late(happening) or happening.order_key in named:
                 return False
-            if happening.order_id is not None:
-                named.add(happening.order_id)
+            if happening.order_key is not None:
+                named.add(happening.order_key)
             customer, new_moves, new_hints = advance(customer, happening, POLICY)
             moves += new_moves
             hints += new_hints

@@ -95,14 +95,16 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def now(self) -> datetime:
         """The last instant that the state has seen."""
-        return max(self.reached, self.last_event[0])
+        reached, heard = self.reached, self.last_event[0]
+        return max(heard, reached)
 
     @property
     def wakes_at(self) -> datetime | None:
         """When time alone changes something next: a deadline, or a hint."""
-        if self.due is None or self.hint_due is None:
-            return self.due or self.hint_due
-        return min(self.due, self.hint_due)
+        due, hint_due = self.due, self.hint_due
+        if due is None or hint_due is None:
+            return due or hint_due
+        return min(due, hint_due)
 
     def is_late(self, happening: Happening) -> bool:
         """Does this event belong before something already folded? Then the customer is folded anew."""

@@ -92,12 +92,18 @@ DEADLINES: Final = (
 DEADLINES_IN: Final[Mapping[Phase | None, tuple[Deadline, ...]]] = MappingProxyType(
     {phase: tuple(deadline for deadline in DEADLINES if phase in deadline.phases) for phase in (None, *Phase)}
 )
+_SELDOM: Final = frozenset({Kind.COMPLAINT_OVERDUE, Kind.CONTACT_FADED, Kind.CONTRACT_ENDED})
+_OFTEN_IN: Final[Mapping[Phase | None, tuple[Deadline, ...]]] = MappingProxyType(
+    {phase: tuple(d for d in deadlines if d.kind not in _SELDOM) for phase, deadlines in DEADLINES_IN.items()}
+)
+"""Those of a customer without complaint or contract, where contact is not watched: most customers, at most events."""
 
 
 def first_deadline(customer: Customer, policy: Policy) -> tuple[datetime, Deadline] | None:
     """The earliest deadline that runs; what came up with its time already passed is due now."""
     first: tuple[datetime, Deadline] | None = None
-    for deadline in DEADLINES_IN[customer.phase]:
+    has_more = customer.complaints or customer.contracts or policy.contact_days
+    for deadline in (DEADLINES_IN if has_more else _OFTEN_IN)[customer.phase]:
         due = deadline.due(customer, policy)
         if due is not None and (first is None or due < first[0]):
             now = customer.now

@@ -59,12 +59,16 @@ def advance(customer: Customer, happening: Happening, policy: Policy, orders: Or
 
     Without the `orders` of the whole life, no other event may have named its order before.
     """
-    before = pass_time(customer, happening.time, policy)
-    customer, kind, gives, _ = count(before.customer, happening, policy, orders)
-    judged = _judge(customer, Occasion(kind, gives, happening), happening.time, policy)
-    first_order = kind is Kind.ORDER and not before.customer.orders
-    hints_too = bool(judged.moves) or first_order or kind in CONCERNED
-    return before.then(_rearm(judged, policy, hints_too=hints_too))
+    time, wakes_at = happening.time, customer.wakes_at
+    before = None if wakes_at is None or wakes_at > time else pass_time(customer, time, policy)
+    if before is not None:
+        customer = before.customer
+    had_orders = customer.orders
+    customer, kind, gives, _ = count(customer, happening, policy, orders)
+    judged = _judge(customer, Occasion(kind, gives, happening), time, policy)
+    hints_too = bool(judged.moves) or kind in CONCERNED or (kind is Kind.ORDER and not had_orders)
+    folded = _rearm(judged, policy, hints_too=hints_too)
+    return folded if before is None else before.then(folded)
 
 
 def pass_time(customer: Customer, until: datetime, policy: Policy) -> Folded:

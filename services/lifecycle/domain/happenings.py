@@ -102,7 +102,10 @@ Content: TypeAlias = OrderRef | Undoing | Agreement | Score | Grievance | Recomm
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):
-    """One event; `content` by its kind; `margin` is in the currency of the order's total."""
+    """One event; `content` by its kind; `margin` is in the currency of the order's total.
+
+    `order_key` is a narrow hash of the order that the event names: events with different ones name different orders.
+    """
 
     time: datetime
     source: str
@@ -111,6 +114,7 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     content: Content | None = None
     margin: int | None = None
     historical: bool = False
+    order_key: int | None = None
 
     @property
     def key(self) -> Key:
@@ -121,8 +125,3 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     def order(self) -> OrderRef | None:
         """The order, if this is one."""
         return self.content if isinstance(self.content, OrderRef) else None
-
-    @property
-    def order_id(self) -> str | None:
-        """The order that is completed or undone."""
-        return self.content.order_id if isinstance(self.content, OrderRef | Undoing) else None
