@@ -2,7 +2,7 @@
 
 import uuid
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha1
 from typing import Final, NewType
 
 from aiokafka.partitioner import murmur2
@@ -21,6 +21,13 @@ def partition_of(key: str, partitions: int) -> int:
 def stable_id(*parts: str | int) -> uuid.UUID:
     """An id that is a pure function of its parts: the same work gives the same id."""
     return uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
+
+
+def stable_text(*parts: str | int) -> str:
+    """`str(stable_id(...))`, made directly: every message has one."""
+    digest = sha1(_NAMESPACE.bytes + "\x1f".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def narrow(text: str) -> int:

@@ -155,7 +155,9 @@ class Lifecycle:
                 customer, new_moves, new_hints = advance(customer, happening, self._policy)
                 moves += new_moves
                 hints += new_hints
-            folded = self._until_clock(Folded(customer, moves, hints), visit.portion)
+            folded = Folded(customer, moves, hints)
+            if customer.wakes_at is not None and customer.wakes_at <= visit.portion.clock:
+                folded = self._until_clock(folded, visit.portion)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
             self._park(visit, error, work)
             return True

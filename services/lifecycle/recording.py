@@ -13,7 +13,7 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.repository import HintRow, TransitionRow
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
-from shared.ids import stable_id
+from shared.ids import stable_text
 from shared.outbox import Message
 from shared.topics import HINTS, PHASE_TRANSITIONS
 
@@ -77,7 +77,7 @@ class Recorder:
             if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
                 continue
             event = Envelope(
-                id=str(stable_id(entry.id, hint.name, hint.occasion)),
+                id=stable_text(entry.id, hint.name, hint.occasion),
                 source=SOURCE,
                 type=hint.name,
                 subject=entry.id,
@@ -112,7 +112,7 @@ class Recorder:
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
         event = Envelope(
-            id=str(stable_id(entry.id, entry.version)),
+            id=stable_text(entry.id, entry.version),
             source=SOURCE,
             type=kind,
             subject=entry.id,
