@@ -12,7 +12,7 @@ from shared.db import Tx
 from shared.errors import Problem
 from shared.events import envelope
 from shared.events.envelope import Envelope
-from shared.ids import stable_id
+from shared.ids import stable_text
 from shared.outbox import Message
 
 log = structlog.get_logger()
@@ -54,6 +54,6 @@ def release(kind: str, source: str, topic: str, customer: str, partition: int, *
         raise Problem(409, "not_parked", f"Customer {customer} is not parked.")
     at = now()
     request = Envelope(
-        id=str(stable_id(kind, customer, at.isoformat())), source=source, type=kind, subject=customer, time=at
+        id=stable_text(kind, customer, at.isoformat()), source=source, type=kind, subject=customer, time=at
     )
     return Message(partition, topic, customer, envelope.encode(request))

@@ -64,8 +64,8 @@ class Lifecycle:
         if late:
             await batch.settled()
             async for some in in_turns(late):
-                await self._fold_anew([visit for visit in some if visit.into is None], work)
-                await self._merge([visit for visit in some if visit.into is not None], work)
+                await self._fold_anew([visit for visit in some if visit.merger is None], work)
+                await self._merge([visit for visit in some if visit.merger is not None], work)
         await self._pass_time(batch, work)
         work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
         return work
@@ -78,9 +78,6 @@ class Lifecycle:
         async for arrivals in in_turns(batch.events()):
             for _, incoming in arrivals:
                 await self._arrive(batch, visits[incoming.event.subject], incoming, work)
-        for visit in visits.values():
-            into = visit.into or visit.entry.merged_into or ""
-            work.onward += [merging.forwarded(i.event, into, self._settings.partitions) for i in visit.onward]
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
 
     async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming, work: Work) -> None:
@@ -96,7 +93,7 @@ class Lifecycle:
                 await self._compare(batch, visit, incoming, key)
             elif (into := visit.into or entry.merged_into) is not None:
                 if incoming.content.content != Merger(into):  # told again under another id: nothing to send on
-                    visit.onward.append(incoming)
+                    work.onward.append(merging.forwarded(incoming.event, into, self._settings.partitions))
             elif await self._may_stay(batch, visit, incoming, work):
                 visit.arrivals[key] = incoming
 
@@ -113,7 +110,7 @@ class Lifecycle:
         if await merging.closes_cycle(visit.entry.id, merger.into, merged_into):
             visit.portion.reject(incoming, "merge_cycle", f"{merger.into} is merged into {visit.entry.id} already")
             return False
-        visit.merger, visit.into = incoming, merger.into
+        visit.merger = incoming
         work.merged[visit.entry.id] = merger.into
         return True
 
@@ -145,7 +142,7 @@ class Lifecycle:
     def _fold_on(self, visit: Visit, work: Work) -> bool:
         """Fold new events onto the state; False, with nothing changed, if that takes more than the state knows."""
         customer, moves, hints = visit.entry.customer, list[Move](), list[Hint]()
-        if visit.released or visit.into is not None:
+        if visit.released or visit.merger is not None:
             return False
         try:
             happenings = visit.happenings()
@@ -155,9 +152,7 @@ class Lifecycle:
                 customer, new_moves, new_hints = advance(customer, happening, self._policy)
                 moves += new_moves
                 hints += new_hints
-            folded = Folded(customer, moves, hints)
-            if customer.wakes_at is not None and customer.wakes_at <= visit.portion.clock:
-                folded = self._until_clock(folded, visit.portion)
+            folded = self._until_clock(Folded(customer, moves, hints), visit.portion)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
             self._park(visit, error, work)
             return True
@@ -200,7 +195,6 @@ class Lifecycle:
         for visit in visits:
             entry, portion, into = visit.entry, visit.portion, visit.into
             assert into is not None  # noqa: S101
-            assert visit.merger is not None  # noqa: S101
             events = [envelope.decode(body) for body in stored[entry.id]]
             events += [i.event for i in visit.arrivals.values() if i is not visit.merger]
             work.onward += [

@@ -27,7 +27,6 @@ from shared.topics import CUSTOMER_EVENTS
 RELEASED: Final = "customer.released"
 """Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""
 
-MERGED: Final = "customer.merged"
 ACTIVATED: Final = "product.activated"
 
 KINDS: Final = MappingProxyType(
@@ -52,7 +51,8 @@ KINDS: Final = MappingProxyType(
         **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), Kind.SEEN),
         **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), Kind.ACTIVE),
         **dict.fromkeys(("customer.updated", "delivery.delayed", "inquiry.answered", "contact.made"), Kind.CONTACT),
-        **dict.fromkeys((MERGED, "customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE),
+        "customer.merged": Kind.MERGED,
+        **dict.fromkeys(("customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE),
     }
 )
 """What each event of the catalogue means to the rules."""
@@ -120,7 +120,6 @@ _grievance: Final = _by(_Complaint, lambda c: Grievance(c.complaint_id, c.severi
 _agreement: Final = _by(
     _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
 )
-_merger: Final = _by(_Merger, lambda m: Merger(m.into))
 _recommendation: Final = _by(_Outcome, lambda o: Recommendation(f"{o.referee or ''} {o.order_id or ''}"))
 
 CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
@@ -134,6 +133,7 @@ CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = Mappi
         Kind.RESOLVED: _grievance,
         Kind.RECOMMENDED: _recommendation,
         Kind.ANNULLED: _recommendation,
+        Kind.MERGED: _by(_Merger, lambda m: Merger(m.into)),
     }
 )
 """How the content of an event is read; kinds that are not here have none that a rule looks at."""
@@ -161,8 +161,6 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
             order_key = crc32(content.order_id.encode())
         elif kind in CONTENTS:
             content = CONTENTS[kind](event.data)
-        elif event.type == MERGED:
-            content = _merger(event.data)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
     return Happening(event.time, event.source, event.id, kind, content, margin, event.historical, order_key)

@@ -76,15 +76,8 @@ class Recorder:
                 continue
             if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
                 continue
-            event = Envelope(
-                id=stable_text(entry.id, hint.name, hint.occasion),
-                source=SOURCE,
-                type=hint.name,
-                subject=entry.id,
-                time=hint.at,
-                data=pack(hint.data),
-            )
-            message = Message(entry.partition, HINTS, entry.id, encode(event))
+            identity = stable_text(entry.id, hint.name, hint.occasion)
+            message = _message(HINTS, entry, identity, hint.name, hint.at, pack(hint.data))
             self.hints.append(HintRow(entry.id, hint.name, hint.occasion, hint.at, message))
 
     def _transition(self, entry: Entry, move: Move, clock: datetime, began: datetime | None) -> Transition:
@@ -111,15 +104,13 @@ class Recorder:
         return body
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
-        event = Envelope(
-            id=stable_text(entry.id, entry.version),
-            source=SOURCE,
-            type=kind,
-            subject=entry.id,
-            time=time,
-            data=msgspec.Raw(data),
-        )
-        self.messages.append(Message(entry.partition, PHASE_TRANSITIONS, entry.id, encode(event)))
+        identity = stable_text(entry.id, entry.version)
+        self.messages.append(_message(PHASE_TRANSITIONS, entry, identity, kind, time, msgspec.Raw(data)))
+
+
+def _message(topic: str, entry: Entry, identity: str, kind: str, time: datetime, data: msgspec.Raw) -> Message:
+    event = Envelope(id=identity, source=SOURCE, type=kind, subject=entry.id, time=time, data=data)
+    return Message(entry.partition, topic, entry.id, encode(event))
 
 
 def _kept(old: Sequence[Transition], new: Sequence[Move]) -> int:

@@ -3,20 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
 from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.memory import Entry
-from shared.db import Pool, Tx
+from shared.db import Tx
 from shared.errors import Retryable
 from shared.events.transitions import Transition
 from shared.ids import narrow
 from shared.outbox import Message
-
-Connection: TypeAlias = "Tx | Pool"
 
 _encode: Final = msgspec.json.Encoder().encode
 _state: Final = msgspec.json.Decoder(Customer)
@@ -157,7 +155,7 @@ ON CONFLICT DO NOTHING
 _DISARM: Final = "DELETE FROM timer WHERE customer = ANY($1::text[])"
 
 
-async def load(connection: Connection, customers: Sequence[str]) -> list[Entry]:
+async def load(connection: Tx, customers: Sequence[str]) -> list[Entry]:
     """States and known event identities of those customers that exist."""
     rows = await connection.fetch(_LOAD, customers)
     entries = {
@@ -182,7 +180,7 @@ async def load(connection: Connection, customers: Sequence[str]) -> list[Entry]:
     return list(entries.values())
 
 
-async def events(connection: Connection, customers: Iterable[str]) -> dict[str, list[bytes]]:
+async def events(connection: Tx, customers: Iterable[str]) -> dict[str, list[bytes]]:
     """The stored events of customers, in no order. Hashes may collide: readers check the subject."""
     by_key = {narrow(customer): customer for customer in customers}
     found: dict[str, list[bytes]] = {customer: [] for customer in by_key.values()}
@@ -191,13 +189,13 @@ async def events(connection: Connection, customers: Iterable[str]) -> dict[str, 
     return found
 
 
-async def event(connection: Connection, customer: str, event_key: int) -> bytes | None:
+async def event(connection: Tx, customer: str, event_key: int) -> bytes | None:
     """One stored event."""
     body: bytes | None = await connection.fetchval(_BODY, narrow(customer), event_key)
     return body
 
 
-async def histories(connection: Connection, customers: Iterable[str]) -> dict[str, list[Transition]]:
+async def histories(connection: Tx, customers: Iterable[str]) -> dict[str, list[Transition]]:
     """The current histories of customers, oldest first."""
     found: dict[str, list[Transition]] = {customer: [] for customer in customers}
     for row in await connection.fetch(_HISTORY, list(found)):
@@ -205,13 +203,13 @@ async def histories(connection: Connection, customers: Iterable[str]) -> dict[st
     return found
 
 
-async def due(connection: Connection, wanted: Sequence[Due], limit: int) -> list[tuple[str, int]]:
+async def due(connection: Tx, wanted: Sequence[Due], limit: int) -> list[tuple[str, int]]:
     """Customers, with their partition, that may have a deadline due; ordered by partition, then instant."""
     partitions, after, until = zip(*((d.partition, d.after, d.until) for d in wanted), strict=True)
     return [tuple(row) for row in await connection.fetch(_DUE, partitions, after, until, limit)]
 
 
-async def merged_into(connection: Connection, customer: str) -> str | None:
+async def merged_into(connection: Tx, customer: str) -> str | None:
     """Whom a customer is merged into, if into anybody."""
     into: str | None = await connection.fetchval(_INTO, customer)
     return into
@@ -229,7 +227,7 @@ async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
         raise Retryable(f"another worker has merged customers in a cycle through {start}")
 
 
-async def sighted(connection: Connection, type: str) -> set[int]:  # noqa: A002
+async def sighted(connection: Tx, type: str) -> set[int]:  # noqa: A002
     """The partitions on which an event of a type has ever been seen."""
     return {row["partition"] for row in await connection.fetch(_SIGHTED, type)}
 

@@ -16,7 +16,7 @@ from shared.outbox import Message
 class Visit:
     """One customer's new events in a batch, by identity.
 
-    `merger` is the event that merges the customer into another, `into` whom; what comes after it is `onward` bound.
+    `merger` is the event that merges the customer into another; what comes after it goes on at once.
     """
 
     portion: Portion
@@ -24,8 +24,11 @@ class Visit:
     arrivals: dict[int, Incoming] = field(default_factory=dict)
     released: bool = False
     merger: Incoming | None = None
-    into: str | None = None
-    onward: list[Incoming] = field(default_factory=list)
+
+    @property
+    def into(self) -> str | None:
+        """Whom this batch merges the customer into."""
+        return None if self.merger is None else self.merger.content.content.into
 
     def happenings(self) -> list[Happening]:
         """The new events in the order of the fold."""

@@ -9,7 +9,7 @@ import msgspec
 from services.reactivation.domain.changes import OPENING, Change, Fact
 from shared.events import envelope
 from shared.events.envelope import Envelope
-from shared.ids import stable_id
+from shared.ids import stable_text
 from shared.outbox import Message
 from shared.topics import WINBACK_EVENTS
 
@@ -85,7 +85,7 @@ def _record(change: Change, fact: Fact, version: int, recorded_at: datetime) -> 
     case, opening = change.case, fact in OPENING
     return envelope.encode(
         Envelope(
-            id=str(stable_id("reactivation", str(case.id), version)),
+            id=stable_text("reactivation", str(case.id), version),
             source=SOURCE,
             type=fact,
             subject=case.customer,

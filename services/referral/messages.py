@@ -13,7 +13,7 @@ from services.referral.reading import CODE_FOUND, DETERMINED, RELEASED, Determin
 from shared import parking
 from shared.events import envelope
 from shared.events.envelope import Envelope
-from shared.ids import partition_of, stable_id
+from shared.ids import partition_of, stable_text
 from shared.outbox import Message
 from shared.topics import REFERRAL_EVENTS
 
@@ -31,7 +31,7 @@ class Announcer:
 
     def _message(self, kind: str, customer: str, time: datetime, data: object, *identity: object) -> Message:
         event = Envelope(
-            id=str(stable_id(kind, customer, *map(str, identity))),
+            id=stable_text(kind, customer, *map(str, identity)),
             source=SOURCE,
             type=kind,
             subject=customer,

@@ -6,8 +6,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.lifecycle.domain.agreements import Contract
-from services.lifecycle.domain.counted import NOTHING, Counted
-from services.lifecycle.domain.customer import CONTACT, Customer
+from services.lifecycle.domain.counted import NOTHING, Counted, last_contact
+from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.happenings import Agreement, Happening, Kind
 from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.phases import Phase
@@ -33,7 +33,7 @@ def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | 
         contracts={**customer.contracts, said.contract_id: contract},
         contracts_ever=customer.contracts_ever + is_new,
         contracts_since_return=customer.contracts_since_return + is_new,
-        contact_at=happening.time if CONTACT in customer.causes else customer.contact_at,
+        contact_at=last_contact(customer, happening),
     )
     return Counted(signed, Kind.CONCLUDED, NOTHING, _by_a_contract)
 
@@ -50,7 +50,7 @@ def renewed(customer: Customer, happening: Happening, policy: Policy, orders: Or
         customer,
         contracts={**customer.contracts, said.contract_id: contract},
         has_renewed=True,
-        contact_at=happening.time if CONTACT in customer.causes else customer.contact_at,
+        contact_at=last_contact(customer, happening),
     )
     return Counted(prolonged, Kind.RENEWED, NOTHING, _by_a_contract)
 

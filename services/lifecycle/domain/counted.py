@@ -1,14 +1,20 @@
 """What the counting of an event comes to, and the shape of the functions that count."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final, NamedTuple, TypeAlias
 
-from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.customer import CONTACT, Customer
 from services.lifecycle.domain.happenings import Happening, Kind
 from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.policy import Policy
 
 NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def last_contact(customer: Customer, happening: Happening) -> datetime | None:
+    """The last session, page or click, or else the activity that has made up for their absence: this one, if any."""
+    return happening.time if CONTACT in customer.causes else customer.contact_at
 
 
 class Counted(NamedTuple):

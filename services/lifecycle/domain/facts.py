@@ -27,12 +27,14 @@ def count(customer: Customer, happening: Happening, policy: Policy, orders: Orde
     counted = of_kind(heard, happening, policy, orders) if of_kind else Counted(heard, happening.kind)
     if happening.kind in LIVELY:
         counted = _lively(counted, happening)
-    return _weigh(counted) if counted.customer.phase is Phase.AT_RISK else counted
+    return _weigh(counted)
 
 
 def _weigh(counted: Counted) -> Counted:
-    """The causes of a customer at risk after the event: without what it takes, with what it gives."""
+    """The causes of a customer at risk afterwards: without what the occasion takes, with what it gives."""
     customer, _, gives, takes = counted
+    if customer.phase is not Phase.AT_RISK:
+        return counted
     kept = customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
     return counted._replace(customer=replace(customer, causes=kept | gives))
 
@@ -118,6 +120,4 @@ def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy
         }
         customer = replace(customer, complaints={**customer.complaints, **overdue})
         gives = frozenset(f"complaint:{id}" for id in overdue)  # noqa: A001
-    if customer.phase is Phase.AT_RISK:
-        customer = replace(customer, causes=customer.causes | gives)
-    return Counted(customer, kind, gives)
+    return _weigh(Counted(customer, kind, gives))

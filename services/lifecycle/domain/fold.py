@@ -65,10 +65,8 @@ def advance(customer: Customer, happening: Happening, policy: Policy, orders: Or
         customer = before.customer
     had_orders = customer.orders
     customer, kind, gives, _ = count(customer, happening, policy, orders)
-    occasion = Occasion(kind, gives, happening)
-    rule = _firing(customer, occasion, (), policy)
-    judged = Folded(customer) if rule is None else _judge(customer, rule, occasion, time, policy)
-    hints_too = rule is not None or kind in CONCERNED or (kind is Kind.ORDER and not had_orders)
+    judged = _judge(customer, Occasion(kind, gives, happening), time, policy)
+    hints_too = bool(judged.moves) or kind in CONCERNED or (kind is Kind.ORDER and not had_orders)
     folded = _rearm(judged, policy, hints_too=hints_too)
     return folded if before is None else before.then(folded)
 
@@ -127,9 +125,7 @@ def _hint(customer: Customer, instant: datetime, policy: Policy) -> Folded:
 
 def _fall_due(customer: Customer, instant: datetime, deadline: Deadline, policy: Policy) -> Folded:
     customer, kind, gives, _ = count_time(customer, deadline.kind, instant, policy)
-    occasion = Occasion(kind, gives)
-    rule = _firing(customer, occasion, (), policy)
-    return Folded(customer) if rule is None else _judge(customer, rule, occasion, instant, policy)
+    return _judge(customer, Occasion(kind, gives), instant, policy)
 
 
 def _rearm(folded: Folded, policy: Policy, *, hints_too: bool) -> Folded:
@@ -168,10 +164,12 @@ def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
 # -- rules -----------------------------------------------------------------------------------------------------------
 
 
-def _judge(customer: Customer, first: Rule, occasion: Occasion, instant: datetime, policy: Policy) -> Folded:
-    """Fire a rule, and offer the occasion to the rules of each phase it leads to, each rule at most once."""
+def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Policy) -> Folded:
+    """Offer one occasion to the rules of the phase, and after each move to those of the next, each at most once."""
+    rule = _firing(customer, occasion, (), policy)
+    if rule is None:
+        return Folded(customer)
     moves, hints, used = list[Move](), list[Hint](), list[RuleName]()
-    rule: Rule | None = first
     while rule is not None:
         used.append(rule.name)
         moved = _enter(customer, rule, occasion, instant, policy)

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     """Another sign of life from the customer."""
     CONTACT = "contact"
     """Anything else that makes somebody known, or an event that turns out to have no effect."""
+    MERGED = "merged"
+    """Another id is the same customer: for the owner of this one, not for the rules."""
     NOTICE = "notice"
     """Concerns a customer without creating one."""
 

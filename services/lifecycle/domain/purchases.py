@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.counted import NOTHING, Counted
+from services.lifecycle.domain.counted import NOTHING, Counted, last_contact
 from services.lifecycle.domain.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
 from services.lifecycle.domain.happenings import Happening, Kind, Undoing
 from services.lifecycle.domain.orders import Orders, Part, fresh
@@ -30,7 +30,6 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
     part = orders.place(happening, ref) if orders else fresh(happening, ref)
     if part is None:
         return Counted(customer, Kind.CONTACT)  # the same order under a second event id
-    seen_at = happening.time if CONTACT in customer.causes else customer.contact_at
     if part.whole:  # cancelled before it was completed: no purchase, but silence is measured from it
         return Counted(replace(customer, last_order_at=happening.time), Kind.CONTACT)
     first_at, historical = customer.first_order_at, customer.first_order_historical
@@ -45,7 +44,7 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
         first_order_historical=historical,
         last_order_at=happening.time,
         orders_since_return=customer.orders_since_return + 1,
-        contact_at=seen_at,
+        contact_at=last_contact(customer, happening),
     )
     if not policy.revenue_decline_share:
         return Counted(bought, Kind.ORDER, NOTHING, _by_an_order)
@@ -91,8 +90,9 @@ def _decline(customer: Customer, now: datetime, policy: Policy) -> frozenset[str
     """Is the revenue of (now - 90 d, now] below the share of that of the 90 days before, in any currency?"""
     if not policy.revenue_decline_share:
         return NOTHING
-    for currency in {sale.currency for sale in customer.sales}:
-        sales = [sale for sale in _recent(customer, now) if sale.currency == currency]
+    recent = _recent(customer, now)
+    for currency in {sale.currency for sale in recent}:
+        sales = [sale for sale in recent if sale.currency == currency]
         earlier = [sale.amount for sale in sales if sale.time <= now - QUARTER]
         late = sum(sale.amount for sale in sales if sale.time > now - QUARTER)
         if len(earlier) >= FEWEST_SALES and late < policy.revenue_decline_share * sum(earlier):
