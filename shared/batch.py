@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from shared.clock import DAWN
 from shared.events.envelope import Envelope
 from shared.ownership import Advance, ClockMove
@@ -16,7 +18,7 @@ Read = Callable[[str, Envelope], object]
 """What a service makes of an event on a topic; None skips it. Raises Poison."""
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True, gc=False):
     """One decoded record with where it came from; `content` is what the service's `read` made of it."""
 
     topic: str
@@ -71,7 +73,8 @@ class Portion:
 
     def reject(self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None) -> None:
         """Put a record into the dead letters, in the batch's own transaction."""
-        self.dead.append(DeadLetter(*incoming[:3], parked, reason, detail, incoming.value, self.clock))
+        topic, partition, offset, value = incoming.topic, incoming.partition, incoming.offset, incoming.value
+        self.dead.append(DeadLetter(topic, partition, offset, parked, reason, detail, value, self.clock))
 
     def recall(self, customer: str) -> list[DeadLetter]:
         """Take back what this batch has put into the dead letters for a parked customer."""

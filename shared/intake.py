@@ -148,10 +148,11 @@ class Intake:
         topic, partition, offset, value = record.topic, record.partition, record.offset, record.value
         try:
             event = envelope.decode(value)
+            subject = event.subject
             if event.type in CONTROL:
                 self._control(event, portion, checkpoint, from_millis(record.timestamp))
                 return True
-            if partition_of(event.subject, self._partitions) != partition or not event.subject:
+            if not subject or partition_of(subject, self._partitions) != partition:
                 raise Poison("wrong_partition", f"{event.type} of another partition's customer, or of none")
             content = self._service_read(topic, event)
         except Poison as poison:

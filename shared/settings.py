@@ -23,7 +23,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port that HTTP listens on.")
     worker: str = Field(default="1", description="This worker's name in its group: unique, stable.")
     session_timeout_s: float = Field(default=10.0, gt=0, description="After this silence others take over.")
-    batch_records: int = Field(default=4000, ge=1, description="Most records applied in one transaction.")
+    batch_records: int = Field(default=16_000, ge=1, description="Most records applied in one transaction.")
     shutdown_s: float = Field(default=10.0, gt=0, description="Time to drain after SIGTERM.")
     log_format: str = Field(default="console", pattern="^(console|json)$", description="console or json")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged.")

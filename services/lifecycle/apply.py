@@ -17,7 +17,7 @@ from services.lifecycle.domain.policy import Policy
 from services.lifecycle.memory import Entry, Memory
 from services.lifecycle.reading import ACTIVATED, RELEASED, read
 from services.lifecycle.recording import SOURCE, Recorder
-from services.lifecycle.repository import CustomerRow, Due, EventRow
+from services.lifecycle.repository import CustomerRow, Due
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.visits import Visit, Work
 from shared import metrics, outbox, parking
@@ -77,25 +77,28 @@ class Lifecycle:
         visits = {customer: Visit(portion, self._memory[customer]) for customer, portion in places.items()}
         async for arrivals in in_turns(batch.events()):
             for _, incoming in arrivals:
-                await self._arrive(batch, visits[incoming.event.subject], incoming, work)
+                event = incoming.event
+                visit, key = visits[event.subject], narrow(f"{event.source}\x1f{event.id}")
+                if visit.is_plain(incoming.content, key):
+                    visit.arrivals[key] = incoming
+                else:
+                    await self._arrive(batch, visit, incoming, key, work)
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
 
-    async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming, work: Work) -> None:
+    async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming, key: int, work: Work) -> None:
         entry = visit.entry
         if incoming.content is RELEASED:
             await batch.settled()
             await self._release(batch, visit, work)
         elif entry.parked and not visit.released:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
-        else:
-            key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
-            if key in entry.known or key in visit.arrivals:
-                await self._compare(batch, visit, incoming, key)
-            elif (into := visit.into or entry.merged_into) is not None:
-                if incoming.content.content != Merger(into):  # told again under another id: nothing to send on
-                    work.onward.append(merging.forwarded(incoming.event, into, self._settings.partitions))
-            elif await self._may_stay(batch, visit, incoming, work):
-                visit.arrivals[key] = incoming
+        elif key in entry.known or key in visit.arrivals:
+            await self._compare(batch, visit, incoming, key)
+        elif (into := visit.into or entry.merged_into) is not None:
+            if incoming.content.content != Merger(into):  # told again under another id: nothing to send on
+                work.onward.append(merging.forwarded(incoming.event, into, self._settings.partitions))
+        elif await self._may_stay(batch, visit, incoming, work):
+            visit.arrivals[key] = incoming
 
     async def _may_stay(self, batch: Batch, visit: Visit, incoming: Incoming, work: Work) -> bool:
         """Note a merger; one that would close a cycle is a dead letter."""
@@ -137,11 +140,12 @@ class Lifecycle:
             return
         visit.released = True
         for incoming in await parking.recall(self._reader, visit.portion, entry.id, read):
-            await self._arrive(batch, visit, incoming, work)
+            key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
+            await self._arrive(batch, visit, incoming, key, work)
 
     def _fold_on(self, visit: Visit, work: Work) -> bool:
         """Fold new events onto the state; False, with nothing changed, if that takes more than the state knows."""
-        customer, moves, hints = visit.entry.customer, list[Move](), list[Hint]()
+        entry, customer, moves, hints = visit.entry, visit.entry.customer, list[Move](), list[Hint]()
         if visit.released or visit.merger is not None:
             return False
         try:
@@ -157,10 +161,11 @@ class Lifecycle:
             self._park(visit, error, work)
             return True
         self._accept(visit, folded.customer, work)
+        portion = visit.portion
         if folded.moves:
-            work.recorder.changed(visit.entry, folded.moves, visit.portion.clock, visit.portion.import_began)
+            work.recorder.changed(entry, folded.moves, portion.clock, portion.import_began)
         if folded.hints:
-            work.recorder.hinted(visit.entry, folded.hints, visit.portion.clock, visit.portion.import_began)
+            work.recorder.hinted(entry, folded.hints, portion.clock, portion.import_began)
         return True
 
     async def _fold_anew(self, visits: Sequence[Visit], work: Work) -> None:
@@ -216,7 +221,7 @@ class Lifecycle:
                 yield content
 
     def _accept(self, visit: Visit, customer: Customer, work: Work) -> None:
-        entry, portion = visit.entry, visit.portion
+        entry, events, clock = visit.entry, work.events, visit.portion.clock
         entry.customer = customer
         self._memory.learn(entry, visit.arrivals)
         for key, incoming in visit.arrivals.items():
@@ -227,12 +232,12 @@ class Lifecycle:
                 work.recorder.activating.add(entry.partition)
                 work.sightings.add(entry.partition)
             act = told.kind in ACTS
-            work.events.append(EventRow(entry.key, key, told.order_key, told.time, portion.clock, act, incoming.value))
+            events.append((entry.key, key, told.order_key, told.time, clock, act, incoming.value))
         if visit.released:
             entry.parked = None
             work.released.append(entry.id)
         work.touched[entry.id] = entry
-        work.arm(entry, exactly=portion.import_open or visit.released)
+        work.arm(entry, exactly=visit.portion.import_open or visit.released)
 
     def _park(self, visit: Visit, error: Exception, work: Work) -> None:
         entry = visit.entry
@@ -274,16 +279,17 @@ class Lifecycle:
         tick = portion.until
         if not entry.parked and _may_fire(entry.customer, portion):
             try:
-                entry.customer, moves, hints = pass_time(entry.customer, tick, self._policy)
+                folded = pass_time(entry.customer, tick, self._policy)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(Visit(portion, entry), error, work)
                 return
+            entry.customer = folded.customer
             work.touched[entry.id] = entry
-            if moves:
-                work.recorder.changed(entry, moves, tick, portion.import_began)
-                metrics.DEADLINES_FIRED.inc(len(moves))
-            if hints:
-                work.recorder.hinted(entry, hints, tick, portion.import_began)
+            if folded.moves:
+                work.recorder.changed(entry, folded.moves, tick, portion.import_began)
+                metrics.DEADLINES_FIRED.inc(len(folded.moves))
+            if folded.hints:
+                work.recorder.hinted(entry, folded.hints, tick, portion.import_began)
         work.arm(entry, exactly=True)
 
     # -- in the transaction ------------------------------------------------------------------------------------------

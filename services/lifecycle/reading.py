@@ -15,13 +15,14 @@ from services.lifecycle.domain.happenings import (
     Happening,
     Kind,
     Merger,
+    Order,
+    Price,
     Recommendation,
     Score,
     Undoing,
 )
 from shared.errors import Poison
 from shared.events.envelope import Envelope
-from shared.events.transitions import Money, OrderRef
 from shared.topics import CUSTOMER_EVENTS
 
 RELEASED: Final = "customer.released"
@@ -57,27 +58,14 @@ KINDS: Final = MappingProxyType(
 )
 """What each event of the catalogue means to the rules."""
 
-_Amount = Annotated[int, msgspec.Meta(ge=0)]
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Months = Annotated[int, msgspec.Meta(ge=1, le=1200)]
 
 
-class _Money(msgspec.Struct, frozen=True, gc=False):
-    amount: _Amount
-    currency: str
-
-
-class _Order(msgspec.Struct, frozen=True, gc=False):
-    order_id: str
-    total: _Money
-    margin: _Money | None = None
-    coupon: str | None = None
-
-
 class _Undoing(msgspec.Struct, frozen=True, gc=False):
     order_id: str
-    amount: _Money | None = None
+    amount: Price | None = None
 
 
 class _Agreement(msgspec.Struct, frozen=True, gc=False):
@@ -138,7 +126,7 @@ CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = Mappi
 )
 """How the content of an event is read; kinds that are not here have none that a rule looks at."""
 
-_order: Final = msgspec.json.Decoder(_Order).decode
+_order: Final = msgspec.json.Decoder(Order).decode
 _undoing: Final = msgspec.json.Decoder(_Undoing).decode
 
 
@@ -151,10 +139,10 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     if kind is None:
         return _without_kind(topic, event)
     content: Content | None = None
-    margin, order_key = None, None
+    order_key = None
     try:
         if kind is Kind.ORDER:
-            content, margin = _ordered(_order(event.data))
+            content = _order(event.data)
             order_key = crc32(content.order_id.encode())
         elif kind is Kind.UNDONE:
             content = _undone(event.data)
@@ -163,13 +151,7 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
             content = CONTENTS[kind](event.data)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
-    return Happening(event.time, event.source, event.id, kind, content, margin, event.historical, order_key)
-
-
-def _ordered(order: _Order) -> tuple[OrderRef, int | None]:
-    total, margin = order.total, order.margin
-    ref = OrderRef(order.order_id, Money(total.amount, total.currency), order.coupon)
-    return ref, margin.amount if margin and margin.currency == total.currency else None
+    return Happening(event.time, event.source, event.id, kind, content, event.historical, order_key)
 
 
 def _undone(data: msgspec.Raw) -> Undoing:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeAlias
 
 import msgspec
 
@@ -21,16 +21,9 @@ _state: Final = msgspec.json.Decoder(Customer)
 _transition: Final = msgspec.json.Decoder(Transition)
 
 
-class EventRow(NamedTuple):
-    """One event to store."""
-
-    customer_key: int
-    event_key: int
-    order_key: int | None
-    time: datetime
-    recorded_at: datetime
-    act: bool
-    body: bytes
+EventRow: TypeAlias = tuple[int, int, int | None, datetime, datetime, bool, bytes]
+"""One event to store: the columns below."""
+_EVENT: Final = ("customer_key", "event_key", "order_key", "time", "recorded_at", "act", "body")
 
 
 class TransitionRow(NamedTuple):
@@ -56,27 +49,27 @@ class HintRow(NamedTuple):
     message: Message
 
 
-class CustomerRow(NamedTuple):
-    """A customer's state as it stands now, in bytes: the entry itself moves on while the row is being written."""
+class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A customer as it stands now: the entry itself moves on while the row is being written."""
 
     customer: str
     partition: int
-    phase: str | None
     version: int
-    state: bytes
-    parked: str | None
-    merged_into: str | None
     key: int
-    signed_up_at: datetime | None
-    activated_at: datetime | None
+    state: Customer
+    phase: str | None = None
+    parked: str | None = None
+    merged_into: str | None = None
+    signed_up_at: datetime | None = None
+    activated_at: datetime | None = None
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
         """The row of an entry."""
         state = entry.customer
         return cls(
-            entry.id, entry.partition, state.phase, entry.version, _encode(state), entry.parked, entry.merged_into,
-            entry.key, state.signed_up_at, state.activated_at,
+            entry.id, entry.partition, entry.version, entry.key, state,
+            state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,
         )  # fmt: skip
 
 
@@ -111,9 +104,10 @@ CROSS JOIN LATERAL (
 """
 _SAVE: Final = """
 INSERT INTO customer
-    (customer, partition, phase, version, state, parked, merged_into, key, signed_up_at, activated_at)
-SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
-    $8::bigint[], $9::timestamptz[], $10::timestamptz[])
+    (customer, partition, version, key, state, phase, parked, merged_into, signed_up_at, activated_at)
+SELECT * FROM json_to_recordset($1::json) AS row (
+    customer text, partition int, version bigint, key bigint, state json,
+    phase text, parked text, merged_into text, signed_up_at timestamptz, activated_at timestamptz)
 ON CONFLICT (customer) DO UPDATE
 SET phase = excluded.phase, version = excluded.version, state = excluded.state, parked = excluded.parked,
     merged_into = excluded.merged_into, signed_up_at = excluded.signed_up_at, activated_at = excluded.activated_at
@@ -241,13 +235,13 @@ async def add_sightings(tx: Tx, type: str, partitions: Sequence[int]) -> None:  
 async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
     """Append to the event store."""
     if rows:
-        await tx.copy_records_to_table("event", records=rows, columns=EventRow._fields)
+        await tx.copy_records_to_table("event", records=rows, columns=_EVENT)
 
 
 async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:
     """Write the states of customers, which must come in key order."""
     if rows:
-        await tx.execute(_SAVE, *map(list, zip(*rows, strict=True)))
+        await tx.execute(_SAVE, _encode(rows).decode())
 
 
 async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[tuple[str, int, int]]) -> None:

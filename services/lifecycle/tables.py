@@ -17,7 +17,7 @@ customer = sa.Table(
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column("phase", sa.Text, comment="null: only events so far that create no customer"),
     sa.Column("version", sa.BigInteger, nullable=False, comment="records published for this customer"),
-    sa.Column("state", sa.LargeBinary, nullable=False, comment="the folded state, as JSON"),
+    sa.Column("state", sa.JSON, nullable=False, comment="as folded"),
     sa.Column("parked", sa.Text, comment="why this customer's events wait in the dead letters; null while they do not"),
     sa.Column("merged_into", sa.Text, comment="the customer who stays; this one's events go on to it"),
     sa.Column("key", sa.BigInteger, nullable=False, comment="hash of the customer, as its events have it"),

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from services.lifecycle.domain.happenings import Happening
+import msgspec
+
+from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.memory import Entry
+from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow
 from shared.batch import Incoming, Portion
 from shared.outbox import Message
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """One customer's new events in a batch, by identity.
 
     `merger` is the event that merges the customer into another; what comes after it goes on at once.
@@ -21,7 +24,7 @@ class Visit:
 
     portion: Portion
     entry: Entry
-    arrivals: dict[int, Incoming] = field(default_factory=dict)
+    arrivals: dict[int, Incoming] = {}
     released: bool = False
     merger: Incoming | None = None
 
@@ -30,10 +33,25 @@ class Visit:
         """Whom this batch merges the customer into."""
         return None if self.merger is None else self.merger.content.content.into
 
+    def is_plain(self, content: Any, key: int) -> bool:
+        """Is this event new, and does it concern nothing but the history of a customer who is here to stay?"""
+        entry = self.entry
+        return (
+            key not in entry.known
+            and key not in self.arrivals
+            and entry.parked is None
+            and entry.merged_into is None
+            and self.merger is None
+            and content is not RELEASED
+            and content.kind is not Kind.MERGED
+        )
+
     def happenings(self) -> list[Happening]:
         """The new events in the order of the fold."""
         found = [incoming.content for incoming in self.arrivals.values()]
-        return found if len(found) == 1 else sorted(found, key=lambda h: h.key)
+        if len(found) > 1:
+            found.sort(key=IN_ORDER)
+        return found
 
     def repeats_order(self, happenings: Sequence[Happening]) -> bool:
         """Does one of them name an order that another event has named? A chance collision costs a recompute."""

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from shared import db, ownership
 from shared.batch import Batch
 from shared.consumer import Session
@@ -45,19 +47,12 @@ def _without_dedupe() -> None:
         stop = original(self, record, portion, checkpoint, brake)
         for n in range(before, len(portion.events)):
             content = portion.events[n].content
-            salted = type(content)(
-                content.time,
-                content.source,
-                f"{content.id}-{next(counter)}",
-                content.kind,
-                content.order,
-                content.margin,
-            )
+            salted = replace(content, id=f"{content.id}-{next(counter)}")
             event = portion.events[n].event
             renamed = type(event)(
                 id=salted.id, source=event.source, type=event.type, subject=event.subject, time=event.time
             )
-            portion.events[n] = portion.events[n]._replace(event=renamed, content=salted)
+            portion.events[n] = replace(portion.events[n], event=renamed, content=salted)
         return stop
 
     Intake._take = take  # type: ignore[method-assign]

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from services.lifecycle.domain.customer import CONTACT, Customer
 from services.lifecycle.domain.happenings import Happening, Kind
@@ -17,7 +19,7 @@ def last_contact(customer: Customer, happening: Happening) -> datetime | None:
     return happening.time if CONTACT in customer.causes else customer.contact_at
 
 
-class Counted(NamedTuple):
+class Counted(msgspec.Struct, frozen=True, gc=False):
     """The state with the event counted, what the event means in this state, and the causes that it gives and takes."""
 
     customer: Customer

@@ -32,11 +32,11 @@ def count(customer: Customer, happening: Happening, policy: Policy, orders: Orde
 
 def _weigh(counted: Counted) -> Counted:
     """The causes of a customer at risk afterwards: without what the occasion takes, with what it gives."""
-    customer, _, gives, takes = counted
+    customer, takes = counted.customer, counted.takes
     if customer.phase is not Phase.AT_RISK:
         return counted
     kept = customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
-    return counted._replace(customer=replace(customer, causes=kept | gives))
+    return replace(counted, customer=replace(customer, causes=kept | counted.gives))
 
 
 # -- activity --------------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ LIVELY: Final = ACTS - {Kind.ORDER, Kind.CONCLUDED, Kind.RENEWED}
 
 
 def _lively(counted: Counted, happening: Happening) -> Counted:
-    customer, kind, gives, takes = counted
+    customer, kind, gives, takes = counted.customer, counted.kind, counted.gives, counted.takes
     if CONTACT in customer.causes:
         also = takes or _nothing
         seen = replace(customer, contact_at=happening.time)

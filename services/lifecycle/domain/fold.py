@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
 from services.lifecycle.domain.counted import NOTHING
 from services.lifecycle.domain.customer import Customer, Move, Notice, Return, sums
-from services.lifecycle.domain.deadlines import Deadline, first_deadline, running
+from services.lifecycle.domain.deadlines import first_deadline, running
 from services.lifecycle.domain.facts import count, count_time
-from services.lifecycle.domain.happenings import Happening, Kind
+from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.domain.hints import (
     CONCERNED,
     INCENTIVE_DUE,
@@ -23,7 +23,7 @@ from services.lifecycle.domain.hints import (
 )
 from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy import Policy, later
 from services.lifecycle.domain.rules import RULES_FOR, Occasion, Rule
 from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
@@ -46,7 +46,7 @@ def fold(happenings: Iterable[Happening], policy: Policy, *, until: datetime | N
     """A customer's whole life: events in any order, and then the deadlines up to `until`."""
     orders, customer = Orders(), Customer()
     moves, hints = list[Move](), list[Hint]()
-    for happening in sorted(happenings, key=lambda h: h.key):
+    for happening in sorted(happenings, key=IN_ORDER):
         customer, new_moves, new_hints = advance(customer, happening, policy, orders)
         moves += new_moves
         hints += new_hints
@@ -64,10 +64,12 @@ def advance(customer: Customer, happening: Happening, policy: Policy, orders: Or
     if before is not None:
         customer = before.customer
     had_orders = customer.orders
-    customer, kind, gives, _ = count(customer, happening, policy, orders)
-    judged = _judge(customer, Occasion(kind, gives, happening), time, policy)
-    hints_too = bool(judged.moves) or kind in CONCERNED or (kind is Kind.ORDER and not had_orders)
-    folded = _rearm(judged, policy, hints_too=hints_too)
+    counted = count(customer, happening, policy, orders)
+    kind = counted.kind
+    customer, moves, hints = _judge(counted.customer, Occasion(kind, counted.gives, happening), time, policy)
+    if moves or not had_orders or kind is not Kind.ORDER or not _only_defers(customer, time, policy):
+        customer = _rearm(customer, policy, hints_too=not had_orders or bool(moves) or kind in CONCERNED)
+    folded = _renotice(Folded(customer, moves, hints), policy)
     return folded if before is None else before.then(folded)
 
 
@@ -106,46 +108,50 @@ def taken_back(before: Customer, folded: Folded) -> Sequence[Hint]:
 def _wake(customer: Customer, instant: datetime, policy: Policy) -> Folded:
     """One instant at which something may be due: its hints first, or else its first deadline."""
     if customer.hint_due == instant:
-        return _rearm(_hint(customer, instant, policy), policy, hints_too=True)
+        customer, hints = _hint(customer, instant, policy)
+        return _renotice(Folded(_rearm(customer, policy, hints_too=True), (), hints), policy)
     found = first_deadline(customer, policy)
     if found is None or found[0] > instant:  # a longer deadline than the state was folded with
         return Folded(replace(customer, due=found[0] if found else None))
-    return _rearm(_fall_due(customer, instant, found[1], policy), policy, hints_too=True)
+    counted = count_time(customer, found[1].kind, instant, policy)
+    customer, moves, hints = _judge(counted.customer, Occasion(counted.kind, counted.gives), instant, policy)
+    return _renotice(Folded(_rearm(customer, policy, hints_too=True), moves, hints), policy)
 
 
-def _hint(customer: Customer, instant: datetime, policy: Policy) -> Folded:
+def _hint(customer: Customer, instant: datetime, policy: Policy) -> tuple[Customer, Sequence[Hint]]:
     given = due_at(customer, instant, policy)
     turns = sum(hint.name == INCENTIVE_DUE for hint in given)
-    ahead = _ahead(customer, policy)
+    ahead = _ahead(customer, policy) if policy.notice_days else None
     if ahead and ahead.at - policy.notice == instant:
         given.append(change_due(ahead, instant))
         customer = replace(customer, noticed=ahead)
-    return Folded(replace(customer, reached=instant, incentives=customer.incentives + turns), (), given)
+    return replace(customer, reached=instant, incentives=customer.incentives + turns), given
 
 
-def _fall_due(customer: Customer, instant: datetime, deadline: Deadline, policy: Policy) -> Folded:
-    customer, kind, gives, _ = count_time(customer, deadline.kind, instant, policy)
-    return _judge(customer, Occasion(kind, gives), instant, policy)
+def _only_defers(customer: Customer, time: datetime, policy: Policy) -> bool:
+    """Has an order that moved nothing brought no deadline forward? Then `due` stays: it may come before them all."""
+    due = customer.due
+    return due is not None and customer.phase is not Phase.AT_RISK and due <= later(time, policy.at_risk)
 
 
-def _rearm(folded: Folded, policy: Policy, *, hints_too: bool) -> Folded:
-    customer, moves, hints = folded
+def _rearm(customer: Customer, policy: Policy, *, hints_too: bool) -> Customer:
     found = first_deadline(customer, policy)
     hint_due = next_instant(customer, policy) if hints_too or policy.notice_days else customer.hint_due
-    rearmed = Folded(replace(customer, due=found[0] if found else None, hint_due=hint_due), moves, hints)
-    return _renotice(rearmed, policy) if policy.notice_days else rearmed
+    return replace(customer, due=found[0] if found else None, hint_due=hint_due)
 
 
 # -- notices ---------------------------------------------------------------------------------------------------------
 
 
 def _ahead(customer: Customer, policy: Policy) -> Notice | None:
-    move = next_move(customer, policy) if policy.notice_days else None
+    move = next_move(customer, policy)
     return Notice(move.rule, move.to, move.occurred_at) if move else None
 
 
 def _renotice(folded: Folded, policy: Policy) -> Folded:
     """Take back a notice that is not true any more, and see when the next is due."""
+    if not policy.notice_days:
+        return folded
     customer, moves, hints = folded
     ahead, told = _ahead(customer, policy), customer.noticed
     if told is not None and told != ahead:
@@ -163,12 +169,14 @@ def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
 
 # -- rules -----------------------------------------------------------------------------------------------------------
 
+_Judged: TypeAlias = tuple[Customer, Sequence[Move], Sequence[Hint]]
 
-def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Policy) -> Folded:
+
+def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Policy) -> _Judged:
     """Offer one occasion to the rules of the phase, and after each move to those of the next, each at most once."""
     rule = _firing(customer, occasion, (), policy)
     if rule is None:
-        return Folded(customer)
+        return customer, (), ()
     moves, hints, used = list[Move](), list[Hint](), list[RuleName]()
     while rule is not None:
         used.append(rule.name)
@@ -178,7 +186,7 @@ def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Po
             hints.append(welcome(instant))
         customer = moved
         rule = _firing(customer, occasion, used, policy)
-    return Folded(customer, moves, hints)
+    return customer, moves, hints
 
 
 def _firing(customer: Customer, occasion: Occasion, used: Sequence[RuleName], policy: Policy) -> Rule | None:

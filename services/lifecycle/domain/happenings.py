@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from operator import attrgetter
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from shared.events.transitions import OrderRef
+from shared.events.transitions import Money, OrderRef
 
 Key = tuple[datetime, str, str]
 """Events are folded in the order of (time, source, id)."""
@@ -55,6 +56,22 @@ class Kind(StrEnum):
     CONTRACT_ENDED = "contract_ended"
 
 
+class Price(msgspec.Struct, frozen=True, gc=False):
+    """Minor units of a currency, never negative."""
+
+    amount: Annotated[int, msgspec.Meta(ge=0)]
+    currency: str
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """A purchase, as the event has it; a margin in another currency than the total's is none."""
+
+    order_id: str
+    total: Price
+    margin: Price | None = None
+    coupon: str | None = None
+
+
 class Undoing(msgspec.Struct, frozen=True, gc=False):
     """Which order, and how much of it in minor units; without an amount all of it."""
 
@@ -100,11 +117,11 @@ class Merger(msgspec.Struct, frozen=True, gc=False):
     into: str
 
 
-Content: TypeAlias = OrderRef | Undoing | Agreement | Score | Grievance | Recommendation | Merger
+Content: TypeAlias = Order | Undoing | Agreement | Score | Grievance | Recommendation | Merger
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):
-    """One event; `content` by its kind; `margin` is in the currency of the order's total.
+    """One event; `content` by its kind.
 
     `order_key` is a narrow hash of the order that the event names: events with different ones name different orders.
     """
@@ -114,7 +131,6 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     id: str
     kind: Kind
     content: Content | None = None
-    margin: int | None = None
     historical: bool = False
     order_key: int | None = None
 
@@ -125,5 +141,12 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def order(self) -> OrderRef | None:
-        """The order, if this is one."""
-        return self.content if isinstance(self.content, OrderRef) else None
+        """The order as transitions name it, if this is one."""
+        order = self.content
+        if not isinstance(order, Order):
+            return None
+        return OrderRef(order.order_id, Money(order.total.amount, order.total.currency), order.coupon)
+
+
+IN_ORDER: Final = attrgetter("time", "source", "id")
+"""`Happening.key` of a happening, for sorting."""

@@ -1,7 +1,6 @@
 """Hints for the shop's own measures: each at an exact instant, once per customer and occasion, never about the past."""
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -63,7 +62,7 @@ def _of_change(name: str, notice: Notice, instant: datetime) -> Hint:
 
 def next_instant(customer: Customer, policy: Policy) -> datetime | None:
     """When the next hint is due."""
-    return min((hint.at for hint in _coming(customer, policy)), default=None)
+    return min([hint.at for hint in _coming(customer, policy)], default=None)
 
 
 def due_at(customer: Customer, instant: datetime, policy: Policy) -> list[Hint]:
@@ -71,53 +70,53 @@ def due_at(customer: Customer, instant: datetime, policy: Policy) -> list[Hint]:
     return [hint for hint in _coming(customer, policy) if hint.at == instant]
 
 
-def _coming(customer: Customer, policy: Policy) -> Iterator[Hint]:
+def _coming(customer: Customer, policy: Policy) -> list[Hint]:
     """Every hint whose instant is still to come. What has been reached was given then, so nothing needs marking."""
+    found = _of_complaints(customer, policy) if customer.complaints else []
+    if customer.phase is not Phase.FORMER:
+        found += _after_first_order(customer, policy)
+        if customer.contracts:
+            found += _of_contracts(customer, policy)
+        if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
+            turn = CHANGING[customer.incentives % len(CHANGING)]
+            turns = (customer.now - customer.since) // policy.incentive + 1
+            at = later(customer.since, policy.incentive * turns)
+            found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
     now = customer.now
-    for hint in _all(customer, policy):
-        if now < hint.at < LAST_INSTANT:
-            yield hint
+    return [hint for hint in found if now < hint.at < LAST_INSTANT]
 
 
-def _all(customer: Customer, policy: Policy) -> Iterator[Hint]:
-    yield from _of_complaints(customer, policy)
-    if customer.phase is Phase.FORMER:
-        return
-    yield from _after_first_order(customer, policy)
-    yield from _of_contracts(customer, policy)
-    if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
-        every = timedelta(days=policy.incentive_days)
-        turn = CHANGING[customer.incentives % len(CHANGING)]
-        at = later(customer.since, every * ((customer.now - customer.since) // every + 1))
-        yield Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn})
-
-
-def _after_first_order(customer: Customer, policy: Policy) -> Iterator[Hint]:
-    first = customer.first_order_at
+def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:
+    first, found = customer.first_order_at, list[Hint]()
     if first is None or not customer.orders or customer.first_order_historical:
-        return
+        return found
     if policy.survey_days:
-        yield Hint(SURVEY_DUE, later(first, timedelta(days=policy.survey_days)), "first_order")
+        found.append(Hint(SURVEY_DUE, later(first, policy.survey), "first_order"))
     if policy.onboarding_days and customer.activated_at is None:
-        yield Hint(ONBOARDING_STALLED, later(first, timedelta(days=policy.onboarding_days)), "first_order")
+        found.append(Hint(ONBOARDING_STALLED, later(first, policy.onboarding), "first_order"))
+    return found
 
 
-def _of_contracts(customer: Customer, policy: Policy) -> Iterator[Hint]:
+def _of_contracts(customer: Customer, policy: Policy) -> list[Hint]:
+    found = list[Hint]()
     if not policy.renewal_notice_days:
-        return
+        return found
     for id, contract in customer.contracts.items():  # noqa: A001
         renews_at = contract.renews_at
         if contract.ends_at is None and renews_at < LAST_INSTANT:
             data = {"contract_id": id, "renews_at": renews_at.isoformat()}
-            at = renews_at - timedelta(days=policy.renewal_notice_days)
-            yield Hint(RENEWAL_DUE, at, f"{id} {renews_at.isoformat()}", data)
+            at = renews_at - policy.renewal_notice
+            found.append(Hint(RENEWAL_DUE, at, f"{id} {renews_at.isoformat()}", data))
+    return found
 
 
-def _of_complaints(customer: Customer, policy: Policy) -> Iterator[Hint]:
+def _of_complaints(customer: Customer, policy: Policy) -> list[Hint]:
+    found = list[Hint]()
     if not policy.answer_hours:
-        return
+        return found
     for id, complaint in customer.complaints.items():  # noqa: A001
         if not (complaint.answered or complaint.historical):
-            at = later(complaint.opened_at, timedelta(hours=policy.answer_hours))
             occasion = f"{id} {complaint.opened_at.isoformat()}"
-            yield Hint(COMPLAINT_OVERDUE, at, occasion, {"complaint_id": id})
+            at = later(complaint.opened_at, policy.answer)
+            found.append(Hint(COMPLAINT_OVERDUE, at, occasion, {"complaint_id": id}))
+    return found

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.lifecycle.domain.happenings import Happening, Key, Undoing
-from shared.events.transitions import OrderRef
+from services.lifecycle.domain.happenings import Happening, Key, Order, Undoing
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -20,9 +19,8 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class _Order:
-    placed: OrderRef | None = None
+    placed: Order | None = None
     key: Key | None = None
-    margin: int | None = None
     undoings: list[Undoing] = field(default_factory=list)
 
     def remainder(self) -> Part | None:
@@ -34,7 +32,9 @@ class _Order:
         refunded = sum(u.amount for u in known if u.amount is not None)
         whole = any(u.amount is None for u in known) or (bool(known) and refunded >= total.amount)
         left = 0 if whole else total.amount - refunded
-        margin = self.margin if self.margin is None or not total.amount else self.margin * left // total.amount
+        margin = _margin(self.placed)
+        if margin is not None and total.amount:
+            margin = margin * left // total.amount
         return Part(self.key, total.currency, left, 0 if whole and margin else margin, whole)
 
 
@@ -44,12 +44,12 @@ class Orders:
     def __init__(self) -> None:
         self._orders: dict[str, _Order] = {}
 
-    def place(self, happening: Happening, ref: OrderRef) -> Part | None:
+    def place(self, happening: Happening, placed: Order) -> Part | None:
         """What the order brings; None if it was placed before, under another event id."""
-        order = self._orders.setdefault(ref.order_id, _Order())
+        order = self._orders.setdefault(placed.order_id, _Order())
         if order.placed is not None:
             return None
-        order.placed, order.key, order.margin = ref, happening.key, happening.margin
+        order.placed, order.key = placed, happening.key
         return order.remainder()
 
     def undo(self, undoing: Undoing) -> Part | None:
@@ -64,6 +64,12 @@ class Orders:
         return Part(before.key, before.currency, before.amount - after.amount, margin, after.whole)
 
 
-def fresh(happening: Happening, ref: OrderRef) -> Part:
+def fresh(happening: Happening, order: Order) -> Part:
     """What an order brings whose id has not been seen before."""
-    return Part(happening.key, ref.total.currency, ref.total.amount, happening.margin, whole=False)
+    return Part(happening.key, order.total.currency, order.total.amount, _margin(order), whole=False)
+
+
+def _margin(order: Order) -> int | None:
+    """Minor units of the total's currency."""
+    margin = order.margin
+    return margin.amount if margin is not None and margin.currency == order.total.currency else None

@@ -79,6 +79,31 @@ class Policy:
         return timedelta(days=self.renewal_grace_days)
 
     @cached_property
+    def survey(self) -> timedelta:
+        """How long after the first order the customer is asked about it."""
+        return timedelta(days=self.survey_days)
+
+    @cached_property
+    def onboarding(self) -> timedelta:
+        """How long after the first order a product may lie unused."""
+        return timedelta(days=self.onboarding_days)
+
+    @cached_property
+    def renewal_notice(self) -> timedelta:
+        """How long before its end a contract is talked about."""
+        return timedelta(days=self.renewal_notice_days)
+
+    @cached_property
+    def incentive(self) -> timedelta:
+        """The time between two incentives of an established customer."""
+        return timedelta(days=self.incentive_days)
+
+    @cached_property
+    def answer(self) -> timedelta:
+        """How long a complaint may wait for an answer before somebody is reminded."""
+        return timedelta(hours=self.answer_hours)
+
+    @cached_property
     def notice(self) -> timedelta:
         """How long before a time-driven transition it is announced."""
         return timedelta(days=self.notice_days)

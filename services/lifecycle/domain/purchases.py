@@ -7,10 +7,9 @@ from msgspec.structs import replace
 
 from services.lifecycle.domain.counted import NOTHING, Counted, last_contact
 from services.lifecycle.domain.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
-from services.lifecycle.domain.happenings import Happening, Kind, Undoing
+from services.lifecycle.domain.happenings import Happening, Kind, Order, Undoing
 from services.lifecycle.domain.orders import Orders, Part, fresh
 from services.lifecycle.domain.policy import Policy
-from shared.events.transitions import OrderRef
 
 QUARTER: Final = timedelta(days=90)
 FEWEST_SALES: Final = 3
@@ -25,9 +24,9 @@ def _by_an_order(cause: str) -> bool:
 
 def completed(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
     """An order counts once, however often and under whatever event ids it is told."""
-    ref = happening.content
-    assert isinstance(ref, OrderRef)  # noqa: S101
-    part = orders.place(happening, ref) if orders else fresh(happening, ref)
+    order = happening.content
+    assert isinstance(order, Order)  # noqa: S101
+    part = orders.place(happening, order) if orders else fresh(happening, order)
     if part is None:
         return Counted(customer, Kind.CONTACT)  # the same order under a second event id
     if part.whole:  # cancelled before it was completed: no purchase, but silence is measured from it
@@ -48,7 +47,7 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
     )
     if not policy.revenue_decline_share:
         return Counted(bought, Kind.ORDER, NOTHING, _by_an_order)
-    sale = Sale(ref.order_id, happening.time, part.currency, part.amount)
+    sale = Sale(order.order_id, happening.time, part.currency, part.amount)
     bought = replace(bought, sales=(*_recent(bought, happening.time), sale))
     return Counted(bought, Kind.ORDER, _decline(bought, happening.time, policy), _by_an_order)
 

@@ -16,7 +16,7 @@ CREATE TABLE customer (
     partition integer NOT NULL,
     phase text CONSTRAINT customer_phase CHECK (phase IN {PHASES}),
     version bigint NOT NULL CONSTRAINT customer_version CHECK (version >= 0),
-    state bytea NOT NULL,
+    state json NOT NULL,
     parked text,
     merged_into text,
     key bigint NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE customer (
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN customer.phase IS 'null: only events so far that create no customer';
 COMMENT ON COLUMN customer.version IS 'records published for this customer';
-COMMENT ON COLUMN customer.state IS 'the folded state, as JSON';
+COMMENT ON COLUMN customer.state IS 'as folded';
 COMMENT ON COLUMN customer.parked IS 'why this customer''s events wait in the dead letters; null while they do not';
 COMMENT ON COLUMN customer.merged_into IS 'the customer who stays; this one''s events go on to it';
 COMMENT ON COLUMN customer.key IS 'hash of the customer, as its events have it';
