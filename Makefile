@@ -9,10 +9,10 @@ ARGS ?=
 SEEDS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench fault fmt clean
+.PHONY: help setup run test check bench bench-cadence bench-simulation fault fmt clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Build .venv with everything pinned, Kafka included (needs Python 3.11 or newer)
 
@@ -41,6 +41,12 @@ check: $(STAMP) ## Lint, format, types, architecture, unit tests: under a minute
 
 bench: $(STAMP) ## Throughput and latency, as JSON lines
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-cadence: $(STAMP) ## What the cadence model is worth: against published figures, on real purchases and simulated ones
+	@$(BIN)/python -m tests.bench.cadence $(ARGS)
+
+bench-simulation: $(STAMP) ## Trying a policy on about a million stored events
+	@$(BIN)/python -m tests.bench.simulation $(ARGS)
 
 fault: $(STAMP) ## Fault tests with many seeds (SEEDS=20)
 	FAULT_SEEDS=$(SEEDS) $(PYTEST) tests/fault $(ARGS)

@@ -44,6 +44,9 @@ class Handler(Protocol[W]):
     def forget(self) -> None:
         """Drop everything in memory: ownership has changed."""
 
+    async def chores(self) -> Collection[int]:
+        """Partitions on which there is work though nothing arrives; asked once a second, and after such work."""
+
 
 def whole(_: str, event: Envelope) -> object:
     """Every event as it is."""
@@ -77,6 +80,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._committed: dict[TopicPartition, int] = {}
         self._inflight: asyncio.Task[None] | None = None
         self._intake = self._new_intake()
+        self._chores: Collection[int] = ()
         self.progressed = monotonic()
 
     async def run(self, new_handler: Callable[[Reader], Handler[Any]], stop: asyncio.Event) -> None:
@@ -200,7 +204,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             if self._failure:
                 raise self._failure
             generation = self._generation
-            fetched = await self._fetch(wait=not self._intake.pending)
+            fetched = await self._fetch(wait=not (self._intake.pending or self._chores))
             async with self._lock:
                 self._take_in(fetched, generation)
                 await self._step(group)
@@ -235,12 +239,14 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     async def _step(self, group: asyncio.TaskGroup) -> None:
         """Fold one batch while the one before is being committed, then commit it."""
-        batch = self._intake.next_batch()
+        batch = self._intake.next_batch(self._chores)
         if not batch.portions:
             return
         batch.settled = self._settled
         with db.sorting_errors():
             work = await self._handler.prepare(batch)
+            if self._chores:
+                self._chores = await self._handler.chores()
         self._intake.applied(batch)
         await self._settled()
         self._inflight = group.create_task(self._commit(batch, work))
@@ -299,6 +305,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             if self._settings.clock is ClockMode.WALL:
                 self._read_clocks(asked, lags)
             self._intake.end_idle_imports()
+            with db.sorting_errors():
+                self._chores = await self._handler.chores()
             await self._release_brakes()
             survey.watch(lags, self._claims)
         await self._commit_to_kafka()

@@ -1,7 +1,7 @@
 """From Kafka's records to batches: what is read, skipped, set aside, or held back behind a tick."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -70,8 +70,8 @@ class Intake:
         """Topics' partitions to fetch no more of for now: records of theirs wait, behind a tick or a brake."""
         return set(self._waiting)
 
-    def next_batch(self) -> Batch:
-        """Everything that may be applied now: per partition up to the next tick."""
+    def next_batch(self, chores: Collection[int] = ()) -> Batch:
+        """Everything that may be applied now: per partition up to the next tick; those with chores in any case."""
         batch = Batch()
         before = {tp: self._checkpoint(tp).next_offset for tp in self._waiting if tp[1] in self.claims}
         for topic, partition in sorted(self._waiting):
@@ -85,6 +85,9 @@ class Intake:
         for tp, expected in before.items():
             self._note_advance(batch, tp, expected)
         batch.portions = {p: x for p, x in batch.portions.items() if x.tick or x.events or x.advances}
+        for partition in chores:
+            if partition in self.claims:
+                self._portion(batch, partition)
         return batch
 
     def applied(self, batch: Batch) -> None:

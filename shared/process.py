@@ -24,7 +24,7 @@ def tune_memory() -> None:
     """Collect garbage rarely: a worker keeps many small acyclic objects, and looking through them all costs a third
     of its time with Python's defaults."""
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(400_000, 50, 100)
 
 
 def run_worker(subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]) -> None:

@@ -1,13 +1,18 @@
 """The HTTP process of lifecycle: `python -m services.lifecycle.app`."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.lifecycle import cadence_routes, policies, policy_routes, queries, simulation_routes
+from services.lifecycle.nightly import Nights
+from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Lifecycle, router
 from services.lifecycle.settings import LifecycleSettings, load_policy
+from services.lifecycle.simulating import Simulating
 from shared import db, http, logs
+from shared.clock import ClockMode
 
 
 def create_app(settings: LifecycleSettings) -> FastAPI:
@@ -17,13 +22,23 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "lifecycle") as pool:
-            app.state.lifecycle = Lifecycle(pool, policy, settings.partitions)
-            yield
+            async with pool.acquire() as connection:
+                await policies.adopt(connection, policy, await queries.clock(connection))
+            app.state.lifecycle = Lifecycle(pool, settings.partitions)
+            app.state.simulating = Simulating(pool)
+            app.state.fitter = Fitter(pool)
+            app.state.nights = Nights(app.state.fitter.fit, settings.fit_hour)
+            async with AsyncExitStack() as background:
+                await background.enter_async_context(app.state.simulating.running())
+                if settings.clock is ClockMode.WALL:
+                    await background.enter_async_context(app.state.nights.running())
+                yield
 
     async def ready() -> None:
         await db.ping(app.state.lifecycle.pool)
 
-    app = http.create_app(service="lifecycle", settings=settings, routers=[router], lifespan=lifespan, ready=ready)
+    routers = [router, policy_routes.router, cadence_routes.router, simulation_routes.router]
+    app = http.create_app(service="lifecycle", settings=settings, routers=routers, lifespan=lifespan, ready=ready)
     return app
 
 

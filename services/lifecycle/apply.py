@@ -1,7 +1,7 @@
 """One batch: events and ticks to folded customers in memory, then to rows and messages in one transaction."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,10 +10,11 @@ import msgspec
 from services.lifecycle import merging, repository
 from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.facts import ACTS
-from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, taken_back
+from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, rearmed, relearn, taken_back
 from services.lifecycle.domain.happenings import Happening, Kind, Merger
 from services.lifecycle.domain.hints import Hint, change_withdrawn
 from services.lifecycle.domain.policy import Policy
+from services.lifecycle.judging import Judging
 from services.lifecycle.memory import Entry, Memory
 from services.lifecycle.reading import ACTIVATED, RELEASED, read
 from services.lifecycle.recording import SOURCE, Recorder
@@ -36,17 +37,24 @@ from shared.turns import in_turns
 class Lifecycle:
     """The handler of lifecycle's worker. It alone writes its partitions' customers, so it keeps them in memory."""
 
-    def __init__(self, reader: Reader, settings: LifecycleSettings, policy: Policy) -> None:
+    def __init__(self, reader: Reader, settings: LifecycleSettings, policy: Policy | None = None) -> None:
+        """`policy` is that of a file: it comes into force if it is not."""
         self._reader: Final = reader
         self._settings: Final = settings
-        self._policy: Final = policy
         self._activating: set[int] | None = None
         self._memory = Memory(customers=settings.customers_in_memory, events=settings.events_in_memory)
+        self._judging = Judging(reader, policy, customers=settings.timers_per_batch)
 
     def forget(self) -> None:
         """Ownership has changed: somebody else may have written."""
         self._memory.clear()
         self._activating = None
+        self._judging.forget()
+
+    async def chores(self) -> Collection[int]:
+        """Partitions whose customers are still to be judged by an activation."""
+        await self._judging.look_up()
+        return self._judging.unfinished
 
     # -- in memory ---------------------------------------------------------------------------------------------------
 
@@ -57,7 +65,8 @@ class Lifecycle:
             self._memory.shrink()
         if self._activating is None:
             self._activating = await repository.sighted(self._reader, ACTIVATED)
-        work = Work(Recorder(self._policy, self._activating))
+        self._policies = await self._judging.look_up()
+        work = Work(Recorder(self._policies, self._activating))
         late = list[Visit]()
         async for visits in in_turns(await self._visits(batch, work)):
             late += [visit for visit in visits if not self._fold_on(visit, work)]
@@ -66,6 +75,7 @@ class Lifecycle:
             async for some in in_turns(late):
                 await self._fold_anew([visit for visit in some if visit.merger is None], work)
                 await self._merge([visit for visit in some if visit.merger is not None], work)
+        await self._rejudge(batch, work)
         await self._pass_time(batch, work)
         work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
         return work
@@ -121,7 +131,11 @@ class Lifecycle:
         missing = self._memory.missing(partitions)
         if missing:
             found = {entry.id: entry for entry in await repository.load(self._reader, missing)}
-            self._memory.add(found.get(customer) or Entry(customer, partitions[customer]) for customer in missing)
+            known = self._policies.known
+            self._memory.add(
+                found.get(customer) or Entry(customer, partitions[customer], Customer(known=known))
+                for customer in missing
+            )
 
     async def _compare(self, batch: Batch, visit: Visit, incoming: Incoming, key: int) -> None:
         """An event comes again; the same identity with another content is a dead letter."""
@@ -152,8 +166,13 @@ class Lifecycle:
             happenings = visit.happenings()
             if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
                 return False
+            if customer.known != self._policies.known:
+                relearned = relearn(customer, self._policies)
+                if relearned is None:
+                    return False
+                customer, hints = relearned.customer, [*relearned.hints]
             for happening in happenings:
-                customer, new_moves, new_hints = advance(customer, happening, self._policy)
+                customer, new_moves, new_hints = advance(customer, happening, self._policies)
                 moves += new_moves
                 hints += new_hints
             folded = self._until_clock(Folded(customer, moves, hints), visit.portion)
@@ -176,7 +195,7 @@ class Lifecycle:
             entry, portion = visit.entry, visit.portion
             try:
                 happenings = [*self._happenings(entry.id, stored[entry.id]), *visit.happenings()]
-                folded = self._until_clock(fold(happenings, self._policy, until=entry.customer.reached), portion)
+                folded = self._until_clock(fold(happenings, self._policies, until=entry.customer.reached), portion)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
@@ -187,9 +206,11 @@ class Lifecycle:
 
     def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
         """What comes behind the clock is judged as of the clock: no later tick need come."""
+        if portion.import_open:  # what is held back is told by its exact instant
+            folded = folded.then(rearmed(folded.customer, self._policies))
         if not _may_fire(folded.customer, portion, until=portion.clock):
             return folded
-        return folded.then(pass_time(folded.customer, portion.clock, self._policy))
+        return folded.then(pass_time(folded.customer, portion.clock, self._policies))
 
     async def _merge(self, visits: Sequence[Visit], work: Work) -> None:
         """Withdraw the histories of customers who are merged into others, and send their events on."""
@@ -211,7 +232,7 @@ class Lifecycle:
             if told is not None:
                 withdrawn = change_withdrawn(told, entry.customer.now)
                 work.recorder.hinted(entry, [withdrawn], portion.clock, portion.import_began)
-            self._accept(visit, Customer(), work)
+            self._accept(visit, Customer(known=self._policies.known), work)
             work.recorder.recomputed(entry, histories[entry.id], [], portion.clock, portion.import_began)
 
     def _happenings(self, customer: str, bodies: Iterable[bytes]) -> Iterable[Happening]:
@@ -260,10 +281,40 @@ class Lifecycle:
             if entry.partition in ticking and _may_fire(entry.customer, ticking[entry.partition])
         }
         await self._load(due)
-        for customer, partition in due.items():
-            self._fire(self._memory[customer], ticking[partition], work)
+        visits = [Visit(ticking[partition], self._memory[customer]) for customer, partition in due.items()]
+        await self._relearn(visits, work)
+        for visit in visits:
+            self._fire(visit.entry, visit.portion, work)
         if self._settings.clock is ClockMode.LOG:
             work.ticks = [_forward(portion) for portion in ticking.values() if not portion.unfinished]
+
+    async def _rejudge(self, batch: Batch, work: Work) -> None:
+        """Bring some more of the customers under activations that they were not folded with."""
+        concerned = [portion for p, portion in batch.portions.items() if p in self._judging.unfinished]
+        if not concerned:
+            return
+        await batch.settled()
+        for portion in concerned:
+            customers = await self._judging.next_customers(portion.partition)
+            await self._load(dict.fromkeys(customers, portion.partition))
+            await self._relearn([Visit(portion, self._memory[customer]) for customer in customers], work)
+            work.rearmed[portion.partition] = self._judging.done(portion.partition, customers)
+
+    async def _relearn(self, visits: Sequence[Visit], work: Work) -> None:
+        """Judge customers by all activations known, those anew who have seen the time of one."""
+        anew = list[Visit]()
+        for visit in visits:
+            entry, portion = visit.entry, visit.portion
+            if entry.parked or entry.merged_into or entry.customer.known == self._policies.known:
+                continue
+            relearned = relearn(entry.customer, self._policies)
+            if relearned is None:
+                anew.append(visit)
+                continue
+            self._accept(visit, relearned.customer, work)
+            work.recorder.hinted(entry, relearned.hints, portion.clock, portion.import_began)
+        async for some in in_turns(anew):
+            await self._fold_anew(some, work)
 
     async def _due(self, ticking: dict[int, Portion]) -> dict[str, int]:
         wanted = [Due(p, portion.held, portion.until) for p, portion in ticking.items()]
@@ -279,7 +330,7 @@ class Lifecycle:
         tick = portion.until
         if not entry.parked and _may_fire(entry.customer, portion):
             try:
-                folded = pass_time(entry.customer, tick, self._policy)
+                folded = pass_time(entry.customer, tick, self._policies)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(Visit(portion, entry), error, work)
                 return
@@ -303,6 +354,7 @@ class Lifecycle:
         if work.merged:
             await repository.refuse_cycles(tx, work.merged)
         await repository.add_transitions(tx, work.recorder.rows, work.recorder.withdrawn)
+        await repository.advance_rearming(tx, work.rearmed)
         await repository.set_timers(tx, work.timers)
         await repository.add_sightings(tx, ACTIVATED, sorted(work.sightings))
         hints = await repository.add_hints(tx, work.recorder.hints)
@@ -310,7 +362,7 @@ class Lifecycle:
         await outbox.add(tx, work.recorder.messages + hints + work.onward + work.ticks)
         for rule, count in Counter(row.rule for row in work.recorder.rows).items():
             metrics.TRANSITIONS.labels(rule).inc(count)
-        metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by in work.recorder.withdrawn}))
+        metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by, _ in work.recorder.withdrawn}))
 
 
 def _same_content(one: Envelope, other: Envelope) -> bool:

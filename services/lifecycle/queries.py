@@ -12,7 +12,7 @@ from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.views import Fact
 from shared.clock import DAWN
-from shared.db import Pool
+from shared.db import Pool, Tx
 from shared.events.transitions import Transition
 
 _state: Final = msgspec.json.Decoder(Customer)
@@ -53,7 +53,7 @@ ORDER BY position DESC, version DESC LIMIT $5
 """
 
 
-async def clock(pool: Pool, partition: int | None = None) -> datetime:
+async def clock(pool: Pool | Tx, partition: int | None = None) -> datetime:
     """The instant up to which a partition, or every one, has been judged."""
     return await pool.fetchval(_CLOCK, partition) or DAWN
 

@@ -11,6 +11,7 @@ import msgspec
 from services.lifecycle.domain.happenings import (
     Agreement,
     Content,
+    Details,
     Grievance,
     Happening,
     Kind,
@@ -51,7 +52,8 @@ KINDS: Final = MappingProxyType(
         ACTIVATED: Kind.ACTIVATED,
         **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), Kind.SEEN),
         **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), Kind.ACTIVE),
-        **dict.fromkeys(("customer.updated", "delivery.delayed", "inquiry.answered", "contact.made"), Kind.CONTACT),
+        **dict.fromkeys(("delivery.delayed", "inquiry.answered", "contact.made"), Kind.CONTACT),
+        "customer.updated": Kind.UPDATED,
         "customer.merged": Kind.MERGED,
         **dict.fromkeys(("customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE),
     }
@@ -92,6 +94,10 @@ class _Outcome(msgspec.Struct, frozen=True, gc=False):
     order_id: str | None = None
 
 
+class _Details(msgspec.Struct, frozen=True, gc=False):
+    account: Annotated[str, msgspec.Meta(pattern="^b2[cb]$")] | None = None
+
+
 class _Merger(msgspec.Struct, frozen=True, gc=False):
     into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
@@ -108,6 +114,7 @@ _grievance: Final = _by(_Complaint, lambda c: Grievance(c.complaint_id, c.severi
 _agreement: Final = _by(
     _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
 )
+_details: Final = _by(_Details, lambda d: Details(d.account))
 _recommendation: Final = _by(_Outcome, lambda o: Recommendation(f"{o.referee or ''} {o.order_id or ''}"))
 
 CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
@@ -121,6 +128,8 @@ CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = Mappi
         Kind.RESOLVED: _grievance,
         Kind.RECOMMENDED: _recommendation,
         Kind.ANNULLED: _recommendation,
+        Kind.SIGNED_UP: _details,
+        Kind.UPDATED: _details,
         Kind.MERGED: _by(_Merger, lambda m: Merger(m.into)),
     }
 )

@@ -1,16 +1,16 @@
 """From moves to records: versions, announcements, and the correction that a changed past takes."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.schedule import Policies
 from services.lifecycle.memory import Entry
-from services.lifecycle.repository import HintRow, TransitionRow
+from services.lifecycle.repository import HintRow, TransitionRow, Withdrawal
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
 from shared.ids import stable_text
@@ -28,11 +28,11 @@ class Recorder:
     `activating` are the partitions on which the shop has sent product.activated at all.
     """
 
-    def __init__(self, policy: Policy, activating: set[int]) -> None:
+    def __init__(self, policies: Policies, activating: set[int]) -> None:
         self.activating = activating
-        self._act_within = timedelta(days=policy.act_within_days)
+        self._policies = policies
         self.rows: list[TransitionRow] = []
-        self.withdrawn: list[tuple[str, int, int]] = []
+        self.withdrawn: list[Withdrawal] = []
         self.messages: list[Message] = []
         self.hints: list[HintRow] = []
 
@@ -54,7 +54,7 @@ class Recorder:
             return
         entry.version += 1
         withdrawn = sorted({transition.version for transition in old[kept:]})
-        self.withdrawn += [(entry.id, version, entry.version) for version in withdrawn]
+        self.withdrawn += [(entry.id, version, entry.version, clock) for version in withdrawn]
         added = tuple(self._transition(entry, move, clock, began) for move in new[kept:])
         for transition in added:
             self._add_row(transition)
@@ -71,7 +71,7 @@ class Recorder:
     def hinted(self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None) -> None:
         """One message per hint, but for those about the past; a notice that was given is taken back however late."""
         for hint in hints:
-            past = clock - hint.at > self._act_within or (began is not None and hint.at <= began)
+            past = self._is_past(hint.at, clock) or (began is not None and hint.at <= began)
             if past and hint.name != CHANGE_WITHDRAWN:
                 continue
             if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
@@ -94,13 +94,19 @@ class Recorder:
             evidence=move.evidence,
             policy=move.policy,
             episode=move.episode,
-            historical=move.historical or fell_due_before_import or clock - move.occurred_at > self._act_within,
+            historical=move.historical or fell_due_before_import or self._is_past(move.occurred_at, clock),
             profile=move.profile,
         )
 
+    def _is_past(self, instant: datetime, clock: datetime) -> bool:
+        """Is it too late to act on what happened then?"""
+        return clock - instant > self._policies.at(clock).act_within
+
     def _add_row(self, transition: Transition) -> bytes:
         t, body = transition, _encode(transition)
-        self.rows.append(TransitionRow(t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, body))
+        self.rows.append(
+            TransitionRow(t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, t.recorded_at, body)
+        )
         return body
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:

@@ -36,7 +36,12 @@ class TransitionRow(NamedTuple):
     to_phase: str
     rule: str
     occurred_at: datetime
+    recorded_at: datetime
     body: bytes
+
+
+Withdrawal: TypeAlias = tuple[str, int, int, datetime]
+"""The customer, the version that is void, the version of the correction, and its clock."""
 
 
 class HintRow(NamedTuple):
@@ -47,6 +52,16 @@ class HintRow(NamedTuple):
     occasion: str
     at: datetime
     message: Message
+
+
+class Rearming(NamedTuple):
+    """How far the customers of a partition have been told of an activation: those up to `after` know it."""
+
+    partition: int
+    target: int
+    after: str
+    done: int
+    finished: bool
 
 
 class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,8 +128,8 @@ SET phase = excluded.phase, version = excluded.version, state = excluded.state, 
     merged_into = excluded.merged_into, signed_up_at = excluded.signed_up_at, activated_at = excluded.activated_at
 """
 _WITHDRAW: Final = """
-UPDATE transition AS t SET withdrawn = w.by
-FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w(customer, version, by)
+UPDATE transition AS t SET withdrawn = w.by, withdrawn_at = w.at
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS w(customer, version, by, at)
 WHERE t.customer = w.customer AND t.version = w.version AND t.withdrawn IS NULL
 """
 _ARM: Final = """
@@ -140,6 +155,13 @@ SELECT start FROM chain WHERE merged_into = start LIMIT 1
 _NOTICED: Final = """
 SELECT customer, occasion FROM hint
 JOIN unnest($2::text[], $3::text[]) AS told(customer, occasion) USING (customer, occasion) WHERE name = $1
+"""
+_REARMING: Final = "SELECT partition, target, after, done, finished FROM rearming WHERE NOT finished"
+_NEXT: Final = "SELECT customer FROM customer WHERE partition = $1 AND customer > $2 ORDER BY customer LIMIT $3"
+_REARMED: Final = """
+UPDATE rearming AS r SET after = now.after, done = now.done, finished = now.finished
+FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bool[]) AS now(partition, target, after, done, finished)
+WHERE r.partition = now.partition AND r.target = now.target
 """
 _SIGHTED: Final = "SELECT partition FROM sighting WHERE type = $1"
 _SIGHT: Final = """
@@ -221,6 +243,22 @@ async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
         raise Retryable(f"another worker has merged customers in a cycle through {start}")
 
 
+async def rearming(connection: Tx) -> dict[int, Rearming]:
+    """How far unfinished re-arming has come, by partition."""
+    return {row["partition"]: Rearming(*row) for row in await connection.fetch(_REARMING)}
+
+
+async def customers_after(connection: Tx, partition: int, after: str, limit: int) -> list[str]:
+    """The next customers of a partition in the order of their ids."""
+    return [row["customer"] for row in await connection.fetch(_NEXT, partition, after, limit)]
+
+
+async def advance_rearming(tx: Tx, rows: Mapping[int, Rearming]) -> None:
+    """Note how far the customers know an activation; where another has come since, it begins anew by itself."""
+    if rows:
+        await tx.execute(_REARMED, *map(list, zip(*(rows[p] for p in sorted(rows)), strict=True)))
+
+
 async def sighted(connection: Tx, type: str) -> set[int]:  # noqa: A002
     """The partitions on which an event of a type has ever been seen."""
     return {row["partition"] for row in await connection.fetch(_SIGHTED, type)}
@@ -244,8 +282,8 @@ async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:
         await tx.execute(_SAVE, _encode(rows).decode())
 
 
-async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[tuple[str, int, int]]) -> None:
-    """Void what corrections withdraw (customer, version, version of the correction), then append."""
+async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[Withdrawal]) -> None:
+    """Void what corrections withdraw, then append."""
     if withdrawn:
         await tx.execute(_WITHDRAW, *map(list, zip(*withdrawn, strict=True)))
     if rows:

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import queries
-from services.lifecycle.domain.fold import next_move
+from services.lifecycle import policies, queries
+from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.domain.views import Fact, Model, needs, view
 from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
@@ -40,12 +40,19 @@ NEWEST = (2**31 - 1, 2**63 - 1)
 
 
 class Lifecycle:
-    """What the routes need: the database, the policy, the number of partitions."""
+    """What the routes need: the database, the schedule of policies, the number of partitions."""
 
-    def __init__(self, pool: Pool, policy: Policy, partitions: int) -> None:
+    def __init__(self, pool: Pool, partitions: int) -> None:
         self.pool = pool
-        self.policy = policy
-        self._partitions = partitions
+        self.partitions = partitions
+        self._schedule: Schedule | None = None
+
+    async def policies(self) -> Schedule:
+        """All activations made until now."""
+        async with self.pool.acquire() as connection:
+            if self._schedule is None or self._schedule.known != await policies.known(connection):
+                self._schedule = await policies.load(connection)
+        return self._schedule
 
     async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
         """Raises Problem 404 for customers without a phase."""
@@ -54,30 +61,34 @@ class Lifecycle:
         if found is None or found[0].phase is None:
             raise _unknown(id)
         customer, version, parked = found
-        as_of, move = max(clock, customer.now), next_move(customer, self.policy)
+        schedule = await self.policies()
+        if relearned := relearn(customer, schedule):
+            customer = relearned.customer
+        as_of, move = max(clock, customer.now), next_move(customer, schedule)
         facts = await self.facts(id, [as_of, move.occurred_at if move else as_of], naming.model)
         standing = Standing(id, customer, version, parked is not None, as_of, facts[0], move, facts[1])
-        return CustomerView.of(standing, self.policy, naming)
+        return CustomerView.of(standing, schedule.at(as_of, customer.account), naming)
 
     async def facts(self, id: CustomerId, instants: Sequence[datetime], model: Model | None) -> list[frozenset[Fact]]:  # noqa: A002
         """What held of a customer at each instant, as far as the model asks."""
         if not needs(model):
             return [frozenset()] * len(instants)
-        return await queries.facts(self.pool, id, instants, self._asked(model))
+        return await queries.facts(self.pool, id, instants, await self._asked(model))
 
     async def counts(self, as_of: datetime, model: Model | None) -> Counter[str]:
         """How many customers there were of each view of a model."""
         counts = Counter[str]()
         if needs(model):
-            for phase, facts, n in await queries.standings(self.pool, as_of, self._asked(model)):
+            for phase, facts, n in await queries.standings(self.pool, as_of, await self._asked(model)):
                 counts[view(model, phase, facts).code] += n
         else:
             for name, n in (await queries.phases(self.pool, as_of)).items():
                 counts[view(model, Phase(name), ()).code] += n
         return counts
 
-    def _asked(self, model: Model | None) -> Asked:
-        return Asked(Fact.ACTED in needs(model), timedelta(days=self.policy.active_days))
+    async def _asked(self, model: Model | None) -> Asked:
+        policy = (await self.policies()).at(await queries.clock(self.pool))
+        return Asked(Fact.ACTED in needs(model), timedelta(days=policy.active_days))
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
@@ -98,7 +109,7 @@ class Lifecycle:
 
     def partition(self, id: CustomerId) -> int:  # noqa: A002
         """Where the customer lives."""
-        return partition_of(id, self._partitions)
+        return partition_of(id, self.partitions)
 
 
 def _unknown(id: CustomerId) -> Problem:  # noqa: A002

@@ -9,10 +9,11 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from services.lifecycle.domain.customer import Customer, Move, sums
+from services.lifecycle.domain.outlook import outlook
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.views import Fact, Model, View, view, views
-from shared.events.transitions import Transition
+from shared.events.transitions import Outlook, Transition
 from shared.http import Instant, Language, Page
 
 MODEL: Final[Any] = Field(description="The model that was asked for; null: the phases themselves.")
@@ -61,6 +62,26 @@ class NextTransition(BaseModel):
     at: Instant
 
 
+class OutlookView(BaseModel):
+    """What the cadence model expects of a customer at `as_of`; money in minor units of the policy's currency."""
+
+    p_alive: float = Field(description="Probability that the customer has not dropped out.")
+    p_no_purchase: float = Field(description="Probability of no purchase in the policy's horizon_days from now.")
+    expected_orders_12m: float = Field(description="Purchases expected in 12 months; several of a day count once.")
+    expected_value: float | None = Field(
+        description="Value expected of an order, in minor units; null where no values are known."
+    )
+    clv: float | None = Field(
+        description="Customer lifetime value: expected margins of 36 months, discounted to now, in minor units."
+    )
+    fit: int = Field(description="Version of the fit (`/v1/cadence/fits`) that says so.")
+
+    @classmethod
+    def of(cls, found: Outlook | None) -> Self | None:
+        """The view of an outlook, where there is one."""
+        return None if found is None else cls(**msgspec.structs.asdict(found))
+
+
 class CustomerView(BaseModel):
     """Where a customer stands. `version` counts the records published for the customer."""
 
@@ -79,6 +100,7 @@ class CustomerView(BaseModel):
     last_order_at: Instant | None
     next_transition: NextTransition | None
     policy: PolicyView
+    outlook: OutlookView | None = Field(description="What the cadence model expects; null without a fit, or an order.")
     parked: bool = Field(description="Folding failed: events wait until an operator releases the customer.")
     as_of: Instant = Field(description="The clock that this answer was true at.")
 
@@ -103,6 +125,7 @@ class CustomerView(BaseModel):
             last_order_at=customer.last_order_at,
             next_transition=_next(found, naming),
             policy=PolicyView(name=policy.name, version=policy.version),
+            outlook=OutlookView.of(outlook(customer, policy, found.as_of)),
             parked=found.parked,
             as_of=found.as_of,
         )

@@ -11,7 +11,7 @@ from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import Recorder
-from services.lifecycle.repository import CustomerRow, EventRow
+from services.lifecycle.repository import CustomerRow, EventRow, Rearming
 from shared.batch import Incoming, Portion
 from shared.outbox import Message
 
@@ -69,6 +69,7 @@ class Work:
     events: list[EventRow] = field(default_factory=list)
     timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
+    rearmed: dict[int, Rearming] = field(default_factory=dict)
     sightings: set[int] = field(default_factory=set)
     merged: dict[str, str] = field(default_factory=dict)
     onward: list[Message] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """One batch of orders, transitions and due deadlines into cases, offers and announcements."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -103,6 +103,10 @@ class CaseWork:
         _set_aside(visits, waiting)
         await repository.park(tx, waiting | dict.fromkeys(released - waiting.keys()))
         await parking.forget(tx, released - waiting.keys())
+
+    async def chores(self) -> Collection[int]:
+        """None."""
+        return ()
 
     def forget(self) -> None:
         """Nothing is remembered."""

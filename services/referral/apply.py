@@ -1,6 +1,6 @@
 """One batch of events: into rows, postings and announcements, in the caller's transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -78,6 +78,10 @@ class Referral:
     def _span(self, work: Work, book: Book) -> Span:
         until = max(self._clock(work, book.customer), work.due.get(book, DAWN))
         return Span(until, work.held[self._announcer.partition(book.customer)])
+
+    async def chores(self) -> Collection[int]:
+        """None."""
+        return ()
 
     def forget(self) -> None:
         """Nothing to drop."""

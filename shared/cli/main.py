@@ -10,11 +10,13 @@ from shared.cli.operations import checkpoints, resume
 from shared.cli.replay import replay
 from shared.cli.schema import migrate, topics
 from shared.cli.simulate import simulate
+from shared.cli.simulate_policy import simulate_policy
 from shared.cli.stack import down, run_demo, status, up
 
 SYSTEM: Final = "The system"
 EVENTS: Final = "Events"
 CUSTOMERS: Final = "Customers"
+POLICIES: Final = "Policies"
 OPERATIONS: Final = "Operations"
 
 app = typer.Typer(
@@ -34,6 +36,7 @@ app.command(rich_help_panel=EVENTS)(replay)
 app.command(rich_help_panel=EVENTS)(simulate)
 app.command(rich_help_panel=CUSTOMERS)(phases)
 app.command(rich_help_panel=CUSTOMERS)(customer)
+app.command(rich_help_panel=POLICIES)(simulate_policy)
 app.command(rich_help_panel=OPERATIONS)(migrate)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(checkpoints, name="checkpoints", rich_help_panel=OPERATIONS)

@@ -48,6 +48,17 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
     coupon: str | None = None
 
 
+class Outlook(msgspec.Struct, frozen=True):
+    """What the cadence model of version `fit` expects of a customer; money in minor units of its currency."""
+
+    p_alive: float
+    p_no_purchase: float
+    expected_orders_12m: float
+    expected_value: float | None
+    clv: float | None
+    fit: int
+
+
 class Profile(msgspec.Struct, frozen=True):
     """What downstream services need to know of the customer, as it stood right after the transition.
 
@@ -63,6 +74,7 @@ class Profile(msgspec.Struct, frozen=True):
     deadlines: dict[str, datetime]
     order: OrderRef | None = None
     causes: tuple[str, ...] = ()
+    outlook: Outlook | None = None
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):

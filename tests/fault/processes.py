@@ -7,10 +7,10 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from services.lifecycle.settings import PolicyDocument
 from shared.services import LIFECYCLE
 from tests.fault.terms import POLICY, TERMS
 from tests.stack import Stack
@@ -30,7 +30,8 @@ class Workers:
 
     def __init__(self, stack: Stack, database: str, folder: Path) -> None:
         policy = folder / "policy.toml"
-        policy.write_text("\n".join(f"{name} = {value!r}" for name, value in asdict(POLICY).items()))
+        document = PolicyDocument.of(POLICY).model_dump(exclude_none=True)
+        policy.write_text("\n".join(f"{name} = {value!r}" for name, value in document.items()))
         self._environment = {
             **os.environ,
             "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,

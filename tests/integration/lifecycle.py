@@ -32,7 +32,7 @@ def on(partition: int, name: str) -> str:
 async def orders_of(database: str, customer: str) -> int | None:
     found = await rows(
         database,
-        "SELECT (convert_from(state, 'UTF8')::jsonb ->> 'orders')::int AS n"
+        "SELECT (state::jsonb ->> 'orders')::int AS n"
         " FROM lifecycle.customer WHERE customer = $1",
         customer,
     )

@@ -4,163 +4,20 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from services.lifecycle.domain.customer import Customer, Move
-from services.lifecycle.domain.fold import Folded, advance, fold, pass_time
+from services.lifecycle.domain.fold import fold, pass_time
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.phases import BONDED, Phase
-from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.rules import RULES, RULES_FOR
-from services.lifecycle.reading import KINDS
 from tests.builders import day, event
-from tests.lives import C, Raw, happenings
-
-POLICY: Final = Policy(
-    notice_days=3,
-    at_risk_days=20, inactive_days=40, former_after_inactive_days=60, prospect_days=50, advocate_days=70,
-    complaint_overdue_hours=240, contact_days=30, revenue_decline_share=0.5, renewal_grace_days=10, survey_days=10,
-    onboarding_days=20, renewal_notice_days=20, incentive_days=30, answer_hours=120,
-)  # fmt: skip
-"""All in steps of ten days, as are most of the events: deadlines coincide with each other and with events."""
-LENGTH: Final = 240
-END: Final = day(LENGTH + 400)
-
-# -- lives -----------------------------------------------------------------------------------------------------------
-
-FEW: Final = st.sampled_from(("a", "b", "c"))
-AT: Final = st.one_of(
-    st.integers(0, LENGTH // 10).map(lambda n: n * 10.0),
-    st.integers(0, LENGTH // 5).map(lambda n: n * 5.0),
-    st.floats(0, LENGTH, allow_nan=False).map(lambda n: round(n, 2)),
-)
-MONEY: Final = st.fixed_dictionaries(
-    {"amount": st.sampled_from((0, 100, 300, 1000, 5000)), "currency": st.sampled_from(("EUR", "EUR", "USD"))}
-)
-
-
-def maybe(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({}, optional=fields)
-
-
-def always(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries(fields)
-
-
-INSTANT: Final = AT.map(lambda at: day(at).isoformat())
-TERM: Final = st.integers(1, 3)
-SCORE: Final = st.one_of(
-    always(kind=st.just("nps"), score=st.integers(0, 10)),
-    always(kind=st.sampled_from(("csat", "review")), score=st.integers(1, 5), public=st.booleans()),
-)
-SEVERAL: Final = st.sampled_from("abcdefgh")
-ORDER_ID: Final = always(order_id=SEVERAL)
-CONTRACT_ID: Final = always(contract_id=FEW)
-COMPLAINT_ID: Final = always(complaint_id=FEW)
-
-
-def both(one: st.SearchStrategy[Raw], other: st.SearchStrategy[Raw]) -> st.SearchStrategy[Raw]:
-    return st.builds(lambda a, b: {**a, **b}, one, other)
-
-
-DATA: Final[dict[str, st.SearchStrategy[Raw]]] = {
-    "order.completed": both(always(order_id=SEVERAL, total=MONEY), maybe(margin=MONEY)),
-    "order.refunded": always(order_id=SEVERAL, amount=MONEY),
-    "order.cancelled": ORDER_ID,
-    "contract.concluded": both(always(contract_id=FEW, term_months=TERM), maybe(renews_at=INSTANT)),
-    "contract.renewed": both(CONTRACT_ID, maybe(term_months=TERM)),
-    "contract.cancelled": both(CONTRACT_ID, maybe(effective_at=INSTANT)),
-    "feedback.submitted": SCORE,
-    "complaint.opened": both(COMPLAINT_ID, maybe(severity=st.integers(1, 3))),
-    "complaint.answered": COMPLAINT_ID,
-    "complaint.resolved": both(COMPLAINT_ID, maybe(satisfied=st.booleans())),
-    "referral.succeeded": always(referee=FEW),
-    "referral.annulled": always(referee=FEW),
-    "customer.merged": always(into=st.just("eve")),
-}
-"""What the types say that a rule looks at; the others say nothing."""
-OFTEN: Final = ("order.completed",) * 20 + (
-    "order.cancelled", "order.refunded", "feedback.submitted", "contract.concluded", "contract.cancelled",
-) * 3  # fmt: skip
-TYPE: Final = st.sampled_from((*KINDS, *DATA, *OFTEN))
-
-
-def to_event(number: int, kind: str, at: float, data: Raw, *, historical: bool) -> Raw:
-    made = event(C, kind, at, id=f"{number * 7 % 25:02}")
-    return {**made, "source": f"/shop{number % 2}", "data": data, "historical": historical}
-
-
-@st.composite
-def lives(draw: st.DrawFn) -> list[Happening]:
-    """Events of one customer, of every type, in any order."""
-    raw = list[Raw]()
-    for number in range(draw(st.integers(0, 24))):
-        kind = draw(TYPE)
-        data = draw(DATA[kind]) if kind in DATA else {}
-        raw.append(to_event(number, kind, draw(AT), data, historical=draw(st.integers(0, 9)) == 0))
-    return happenings(raw)
-
-
-TICKS: Final = st.lists(AT, max_size=4)
-RANDOM: Final = st.randoms(use_true_random=False)
-
-
-def sampled(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-# -- the worker in small ---------------------------------------------------------------------------------------------
-
-
-class Worker:
-    """Folds what arrives as the service does: onward where it can, anew where an event is late or repeats an order."""
-
-    def __init__(self) -> None:
-        self.customer = Customer()
-        self.moves = list[Move]()
-        self.hints = list[Hint]()
-        self.published = set[tuple[str, str]]()
-        self._known = dict[tuple[str, str], Happening]()
-        self._orders = set[int]()
-
-    def take(self, batch: Iterable[Happening]) -> None:
-        """Fold a batch of events; those that are known are left out."""
-        new = {(h.source, h.id): h for h in batch if (h.source, h.id) not in self._known}
-        self._known |= new
-        ordered = sorted(new.values(), key=lambda h: h.key)
-        if not self._onward(ordered):
-            folded = fold(self._known.values(), POLICY, until=self.customer.reached)
-            self.moves, self.hints = [], []
-            self._add(folded)
-        self._orders |= {h.order_key for h in ordered if h.order_key is not None}
-
-    def tick(self, instant: datetime) -> None:
-        """Let time pass."""
-        self._add(pass_time(self.customer, instant, POLICY))
-
-    def _onward(self, ordered: list[Happening]) -> bool:
-        customer, moves, hints, named = self.customer, list[Move](), list[Hint](), set(self._orders)
-        for happening in ordered:
-            if customer.is_late(happening) or happening.order_key in named:
-                return False
-            if happening.order_key is not None:
-                named.add(happening.order_key)
-            customer, new_moves, new_hints = advance(customer, happening, POLICY)
-            moves += new_moves
-            hints += new_hints
-        self._add(Folded(customer, moves, hints))
-        return True
-
-    def _add(self, folded: Folded) -> None:
-        self.customer, moves, hints = folded
-        self.moves += moves
-        self.hints += hints
-        self.published |= {(hint.name, hint.occasion) for hint in hints}
+from tests.lives import C, happenings
+from tests.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled
 
 
 def whole(events: Iterable[Happening], until: datetime = END) -> tuple[Customer, list[Move], list[Hint]]:

@@ -1,15 +1,22 @@
 """The deadlines: in which phases each runs, when it passes, for which rule. In the order of the table of rules."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
+from services.lifecycle.domain.cadence import LONGEST, silence
 from services.lifecycle.domain.customer import DAWN, SILENCE, Customer
 from services.lifecycle.domain.happenings import Kind
 from services.lifecycle.domain.phases import BONDED, Phase, RuleName
-from services.lifecycle.domain.policy import Policy, later
+from services.lifecycle.domain.policy import FIXED, Policy, later
+
+
+FEWEST_PURCHASE_DAYS: Final = 2
+"""Before the second day with a purchase there is no rhythm."""
+BETWEEN: Final = timedelta(days=30)
+"""Time at least between D1 and D2 by rhythm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +34,39 @@ def enthusiasm_ages(customer: Customer, policy: Policy) -> datetime:
     return later(max(customer.evidence.values()), policy.advocacy) if customer.evidence else DAWN
 
 
+def silences(customer: Customer, policy: Policy) -> tuple[timedelta, timedelta]:
+    """D1 and D2 from the last order: by the rhythm of the purchases where a fit is in force, else the same for all."""
+    if policy.silence == FIXED or customer.last_order_at is None or customer.purchase_days < FEWEST_PURCHASE_DAYS:
+        return policy.at_risk, policy.inactive
+    fit = policy.fit_at(customer.last_order_at)
+    if fit is None:
+        return policy.at_risk, policy.inactive
+    x, days = rhythm(customer)
+    at_risk = silence(fit, x, days, policy.horizon_days, policy.risk_probability)
+    at_risk = max(at_risk, timedelta(days=policy.min_at_risk_days))
+    inactive = max(silence(fit, x, days, policy.horizon_days, policy.inactive_probability), at_risk + BETWEEN)
+    return min(at_risk, LONGEST), min(inactive, LONGEST)
+
+
+def rhythm(customer: Customer) -> tuple[int, int]:
+    """Repeat purchases (several on one day count once), and whole days from the first to the last."""
+    if customer.first_order_at is None or customer.bought_at is None:
+        return 0, 0
+    return customer.purchase_days - 1, (customer.bought_at.date() - customer.first_order_at.date()).days
+
+
 def silence_begins(customer: Customer, policy: Policy) -> datetime | None:
     """D1, from the last order; suspended while a contract runs."""
     if customer.last_order_at is None or customer.contracts or SILENCE in customer.causes:
         return None
-    return later(customer.last_order_at, policy.at_risk)
+    return later(customer.last_order_at, silences(customer, policy)[0])
 
 
 def falls_silent(customer: Customer, policy: Policy) -> datetime | None:
     """D2, from the last order; suspended while a contract runs."""
     if customer.last_order_at is None or customer.contracts:
         return None
-    return later(customer.last_order_at, policy.inactive)
+    return later(customer.last_order_at, silences(customer, policy)[1])
 
 
 def answer_overdue(customer: Customer, policy: Policy) -> datetime | None:
@@ -99,14 +127,12 @@ _OFTEN_IN: Final[Mapping[Phase | None, tuple[Deadline, ...]]] = MappingProxyType
 """Those of a customer without complaint or contract, where contact is not watched: most customers, at most events."""
 
 
-def first_deadline(customer: Customer, policy: Policy) -> tuple[datetime, Deadline] | None:
+def first_deadline(customer: Customer, policy: Policy, now: datetime) -> tuple[datetime, Deadline] | None:
     """The earliest deadline that runs; what came up with its time already passed is due now."""
     first: tuple[datetime, Deadline] | None = None
-    has_more = customer.complaints or customer.contracts or policy.contact_days
-    for deadline in (DEADLINES_IN if has_more else _OFTEN_IN)[customer.phase]:
+    for deadline in _concerning(customer, policy):
         due = deadline.due(customer, policy)
         if due is not None and (first is None or due < first[0]):
-            now = customer.now
             if due >= now:
                 first = due, deadline
             elif first is None or now < first[0]:
@@ -116,10 +142,16 @@ def first_deadline(customer: Customer, policy: Policy) -> tuple[datetime, Deadli
 
 def running(customer: Customer, policy: Policy) -> dict[str, datetime]:
     """The instants of all deadlines that run, by the rule that they are for."""
-    found = dict[str, datetime]()
-    for deadline in DEADLINES_IN[customer.phase]:
+    now, found = customer.now, dict[str, datetime]()
+    for deadline in _concerning(customer, policy):
         due = deadline.due(customer, policy)
         if due is not None:
-            instant = max(due, customer.now)
-            found[deadline.rule] = min(instant, found.get(deadline.rule, instant))
+            instant = max(now, due)
+            if deadline.rule not in found or instant < found[deadline.rule]:
+                found[deadline.rule] = instant
     return found
+
+
+def _concerning(customer: Customer, policy: Policy) -> Sequence[Deadline]:
+    has_more = customer.complaints or customer.contracts or policy.contact_days
+    return (DEADLINES_IN if has_more else _OFTEN_IN)[customer.phase]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.lifecycle.domain import contracts, opinions, purchases
 from services.lifecycle.domain.counted import NOTHING, Counted, Counting
 from services.lifecycle.domain.customer import CONTACT, SILENCE, Customer
-from services.lifecycle.domain.happenings import Happening, Kind
+from services.lifecycle.domain.happenings import Details, Happening, Kind
 from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy, later
@@ -68,7 +68,14 @@ def _nothing(_: str) -> bool:
 
 
 def _signed_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    customer = _updated(customer, happening, _, __).customer
     return Counted(replace(customer, signed_up_at=customer.signed_up_at or happening.time), Kind.SIGNED_UP)
+
+
+def _updated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+    said = happening.content
+    account = said.account if isinstance(said, Details) else None
+    return Counted(replace(customer, account=account or customer.account), happening.kind)
 
 
 def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
@@ -92,6 +99,7 @@ COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
         Kind.UNSUBSCRIBED: opinions.unsubscribed,
         Kind.SIGNED_UP: _signed_up,
         Kind.ACTIVATED: _activated,
+        Kind.UPDATED: _updated,
     }
 )
 """How each kind of event counts; the others leave nothing but that the customer was heard of."""

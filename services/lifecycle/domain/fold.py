@@ -7,8 +7,8 @@ from typing import Final, NamedTuple, TypeAlias
 from msgspec.structs import replace
 
 from services.lifecycle.domain.counted import NOTHING
-from services.lifecycle.domain.customer import Customer, Move, Notice, Return, sums
-from services.lifecycle.domain.deadlines import first_deadline, running
+from services.lifecycle.domain.customer import Customer, Move, Notice, Return
+from services.lifecycle.domain.deadlines import Deadline, first_deadline
 from services.lifecycle.domain.facts import count, count_time
 from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.domain.hints import (
@@ -17,15 +17,15 @@ from services.lifecycle.domain.hints import (
     Hint,
     change_due,
     change_withdrawn,
-    due_at,
-    next_instant,
+    upcoming,
     welcome,
 )
+from services.lifecycle.domain.moves import record
 from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.phases import Phase, RuleName
 from services.lifecycle.domain.policy import Policy, later
 from services.lifecycle.domain.rules import RULES_FOR, Occasion, Rule
-from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
+from services.lifecycle.domain.schedule import Policies
 
 
 class Folded(NamedTuple):
@@ -42,56 +42,74 @@ class Folded(NamedTuple):
         return Folded(more.customer, [*self.moves, *more.moves], [*self.hints, *more.hints])
 
 
-def fold(happenings: Iterable[Happening], policy: Policy, *, until: datetime | None = None) -> Folded:
+def fold(happenings: Iterable[Happening], policies: Policies, *, until: datetime | None = None) -> Folded:
     """A customer's whole life: events in any order, and then the deadlines up to `until`."""
-    orders, customer = Orders(), Customer()
+    orders, customer = Orders(), Customer(known=policies.known)
     moves, hints = list[Move](), list[Hint]()
     for happening in sorted(happenings, key=IN_ORDER):
-        customer, new_moves, new_hints = advance(customer, happening, policy, orders)
+        customer, new_moves, new_hints = advance(customer, happening, policies, orders)
         moves += new_moves
         hints += new_hints
     folded = Folded(customer, moves, hints)
-    return folded if until is None else folded.then(pass_time(customer, until, policy))
+    return folded if until is None else folded.then(pass_time(customer, until, policies))
 
 
-def advance(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None = None) -> Folded:
+def advance(customer: Customer, happening: Happening, policies: Policies, orders: Orders | None = None) -> Folded:
     """One event that is not late: first the deadlines up to its instant, then what it changes, then the rules.
 
     Without the `orders` of the whole life, no other event may have named its order before.
     """
     time, wakes_at = happening.time, customer.wakes_at
-    before = None if wakes_at is None or wakes_at > time else pass_time(customer, time, policy)
+    before = None if wakes_at is None or wakes_at > time else pass_time(customer, time, policies)
     if before is not None:
         customer = before.customer
-    had_orders = customer.orders
+    had_orders, account = customer.orders, customer.account
+    policy = policies.at(time, account)
     counted = count(customer, happening, policy, orders)
-    kind = counted.kind
-    customer, moves, hints = _judge(counted.customer, Occasion(kind, counted.gives, happening), time, policy)
-    if moves or not had_orders or kind is not Kind.ORDER or not _only_defers(customer, time, policy):
-        customer = _rearm(customer, policy, hints_too=not had_orders or bool(moves) or kind in CONCERNED)
-    folded = _renotice(Folded(customer, moves, hints), policy)
+    kind, customer = counted.kind, counted.customer
+    if customer.account != account:
+        policy = policies.at(time, customer.account)
+    customer, moves, hints = _judge(customer, Occasion(kind, counted.gives, happening), time, policy)
+    if moves or not had_orders or kind is not Kind.ORDER or not _only_defers(customer, time, policies):
+        hints_too = bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
+        customer = _rearm(customer, policies, hints_too=hints_too)
+    folded = _renotice(Folded(customer, moves, hints), policies)
     return folded if before is None else before.then(folded)
 
 
-def pass_time(customer: Customer, until: datetime, policy: Policy) -> Folded:
+def pass_time(customer: Customer, until: datetime, policies: Policies) -> Folded:
     """Let time pass up to and including `until`: each deadline and each hint at the instant when it was due."""
     wakes_at = customer.wakes_at
     if wakes_at is None or wakes_at > until:
         return Folded(customer)
     moves, hints = list[Move](), list[Hint]()
     while wakes_at is not None and wakes_at <= until:
-        customer, new_moves, new_hints = _wake(customer, wakes_at, policy)
+        customer, new_moves, new_hints = _wake(customer, wakes_at, policies)
         moves += new_moves
         hints += new_hints
         wakes_at = customer.wakes_at
     return Folded(customer, moves, hints)
 
 
-def next_move(customer: Customer, policy: Policy) -> Move | None:
+def relearn(customer: Customer, policies: Policies) -> Folded | None:
+    """The state under activations and fits that it was not folded with; None if one reaches back into what it knows."""
+    since = policies.since(customer.known)
+    if since is not None and customer.now >= since:
+        return None
+    relearned = replace(_rearm(customer, policies, hints_too=True), known=policies.known)
+    return _renotice(Folded(relearned), policies)
+
+
+def rearmed(customer: Customer, policies: Policies) -> Folded:
+    """The state with its earliest deadline, where `due` may come before it."""
+    return Folded(_rearm(customer, policies, hints_too=False))
+
+
+def next_move(customer: Customer, policies: Policies) -> Move | None:
     """What time alone will do next, if nothing else happens before."""
-    customer = replace(customer, hint_due=None)
+    customer, quiet = replace(customer, hint_due=None), policies.quiet
     while customer.due is not None:
-        customer, moves, _ = _wake(customer, customer.due, policy.quiet)
+        customer, moves, _ = _wake(customer, customer.due, quiet)
         if moves:
             return moves[0]
     return None
@@ -105,62 +123,79 @@ def taken_back(before: Customer, folded: Folded) -> Sequence[Hint]:
     return [change_withdrawn(told, folded.customer.now)]
 
 
-def _wake(customer: Customer, instant: datetime, policy: Policy) -> Folded:
+def _wake(customer: Customer, instant: datetime, policies: Policies) -> Folded:
     """One instant at which something may be due: its hints first, or else its first deadline."""
     if customer.hint_due == instant:
-        customer, hints = _hint(customer, instant, policy)
-        return _renotice(Folded(_rearm(customer, policy, hints_too=True), (), hints), policy)
-    found = first_deadline(customer, policy)
+        customer, hints = _hint(customer, instant, policies)
+        return _renotice(Folded(_rearm(customer, policies, hints_too=True), (), hints), policies)
+    found = _next_deadline(customer, policies)
     if found is None or found[0] > instant:  # a longer deadline than the state was folded with
         return Folded(replace(customer, due=found[0] if found else None))
+    policy = policies.at(instant, customer.account)
     counted = count_time(customer, found[1].kind, instant, policy)
     customer, moves, hints = _judge(counted.customer, Occasion(counted.kind, counted.gives), instant, policy)
-    return _renotice(Folded(_rearm(customer, policy, hints_too=True), moves, hints), policy)
+    return _renotice(Folded(_rearm(customer, policies, hints_too=True), moves, hints), policies)
 
 
-def _hint(customer: Customer, instant: datetime, policy: Policy) -> tuple[Customer, Sequence[Hint]]:
-    given = due_at(customer, instant, policy)
+def _hint(customer: Customer, instant: datetime, policies: Policies) -> tuple[Customer, Sequence[Hint]]:
+    at, coming = upcoming(customer, policies)
+    given = list(coming) if at == instant else []
     turns = sum(hint.name == INCENTIVE_DUE for hint in given)
-    ahead = _ahead(customer, policy) if policy.notice_days else None
-    if ahead and ahead.at - policy.notice == instant:
-        given.append(change_due(ahead, instant))
-        customer = replace(customer, noticed=ahead)
+    ahead = _ahead(customer, policies)
+    if ahead is not None and ahead[1] == instant:
+        given.append(change_due(ahead[0], instant))
+        customer = replace(customer, noticed=ahead[0])
     return replace(customer, reached=instant, incentives=customer.incentives + turns), given
 
 
-def _only_defers(customer: Customer, time: datetime, policy: Policy) -> bool:
+def _next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, Deadline] | None:
+    """The first deadline by the policy that is in force when it passes."""
+    start: datetime | None = customer.now
+    while start is not None:
+        end = policies.next_change(start, customer.account)
+        found = first_deadline(customer, policies.at(start, customer.account), start)
+        if found is not None and (end is None or found[0] < end):
+            return found
+        start = end
+    return None
+
+
+def _only_defers(customer: Customer, time: datetime, policies: Policies) -> bool:
     """Has an order that moved nothing brought no deadline forward? Then `due` stays: it may come before them all."""
     due = customer.due
-    return due is not None and customer.phase is not Phase.AT_RISK and due <= later(time, policy.at_risk)
+    return due is not None and customer.phase is not Phase.AT_RISK and due <= later(time, policies.shortest_silence)
 
 
-def _rearm(customer: Customer, policy: Policy, *, hints_too: bool) -> Customer:
-    found = first_deadline(customer, policy)
-    hint_due = next_instant(customer, policy) if hints_too or policy.notice_days else customer.hint_due
+def _rearm(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
+    found = _next_deadline(customer, policies)
+    hint_due = upcoming(customer, policies)[0] if hints_too or policies.gives_notice else customer.hint_due
     return replace(customer, due=found[0] if found else None, hint_due=hint_due)
 
 
 # -- notices ---------------------------------------------------------------------------------------------------------
 
 
-def _ahead(customer: Customer, policy: Policy) -> Notice | None:
-    move = next_move(customer, policy)
-    return Notice(move.rule, move.to, move.occurred_at) if move else None
+def _ahead(customer: Customer, policies: Policies) -> tuple[Notice, datetime] | None:
+    """What time will bring, and when that is announced, if the policy in force then wants it."""
+    move = next_move(customer, policies) if policies.gives_notice else None
+    policy = policies.at(move.occurred_at, customer.account) if move else None
+    if move is None or policy is None or not policy.gives_notice:
+        return None
+    return Notice(move.rule, move.to, move.occurred_at), move.occurred_at - policy.notice
 
 
-def _renotice(folded: Folded, policy: Policy) -> Folded:
+def _renotice(folded: Folded, policies: Policies) -> Folded:
     """Take back a notice that is not true any more, and see when the next is due."""
-    if not policy.notice_days:
+    if not policies.gives_notice and folded.customer.noticed is None:
         return folded
     customer, moves, hints = folded
-    ahead, told = _ahead(customer, policy), customer.noticed
-    if told is not None and told != ahead:
+    ahead, told = _ahead(customer, policies), customer.noticed
+    if told is not None and (ahead is None or told != ahead[0]):
         customer = replace(customer, noticed=None)
         hints = hints if _came_true(told, moves) else [*hints, change_withdrawn(told, customer.now)]
-    if ahead is None or customer.noticed is not None or ahead.at - policy.notice <= customer.now:
+    if ahead is None or customer.noticed is not None or ahead[1] <= customer.now:
         return Folded(customer, moves, hints)
-    at = ahead.at - policy.notice
-    return Folded(replace(customer, hint_due=min(at, customer.hint_due or at)), moves, hints)
+    return Folded(replace(customer, hint_due=min(ahead[1], customer.hint_due or ahead[1])), moves, hints)
 
 
 def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
@@ -181,7 +216,7 @@ def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Po
     while rule is not None:
         used.append(rule.name)
         moved = _enter(customer, rule, occasion, instant, policy)
-        moves.append(_move(customer, moved, rule, occasion, instant, policy))
+        moves.append(record(customer, moved, rule, occasion, instant, policy))
         if rule.name is RuleName.FIRST_PURCHASE and not (occasion.happening and occasion.happening.historical):
             hints.append(welcome(instant))
         customer = moved
@@ -220,39 +255,3 @@ def _enter(customer: Customer, rule: Rule, occasion: Occasion, instant: datetime
     if rule.name is RuleName.FIRST_PURCHASE_UNDONE and customer.returned:
         return replace(entered, since=customer.returned.since, returned=None)
     return replace(entered, evidence={}) if rule.name is RuleName.ENTHUSIASM_FADED else entered
-
-
-def _move(before: Customer, after: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy) -> Move:
-    happening = occasion.happening
-    assert after.phase is not None  # noqa: S101  (no rule leads back to "not yet known")
-    return Move(
-        position=after.position,
-        from_=before.phase,
-        to=after.phase,
-        rule=rule.name,
-        occurred_at=instant,
-        evidence=_evidence(happening, instant),
-        policy=PolicyRef(policy.name, policy.version),
-        episode=after.episode,
-        historical=happening is not None and happening.historical,
-        profile=_profile(after, policy, happening),
-    )
-
-
-def _evidence(happening: Happening | None, instant: datetime) -> Evidence:
-    if happening is None:
-        return Evidence(deadline=instant)
-    return Evidence(events=(EventRef(happening.source, happening.id),))
-
-
-def _profile(customer: Customer, policy: Policy, happening: Happening | None) -> Profile:
-    return Profile(
-        orders=customer.orders,
-        revenue=sums(customer.revenue),
-        margin=sums(customer.margin),
-        first_order_at=customer.first_order_at,
-        last_order_at=customer.last_order_at,
-        deadlines=running(customer, policy),
-        causes=tuple(sorted(customer.causes)),
-        order=happening.order if happening else None,
-    )

@@ -37,6 +37,7 @@ class Kind(StrEnum):
     SEEN = "seen"
     """A session, a page or a click."""
     ACTIVATED = "activated"
+    UPDATED = "updated"
     ACTIVE = "active"
     """Another sign of life from the customer."""
     CONTACT = "contact"
@@ -111,13 +112,19 @@ class Recommendation(msgspec.Struct, frozen=True, gc=False):
     reference: str
 
 
+class Details(msgspec.Struct, frozen=True, gc=False):
+    """What an event says of the customer: the kind of account."""
+
+    account: str | None = None
+
+
 class Merger(msgspec.Struct, frozen=True, gc=False):
     """Who stays when two ids turn out to be one customer."""
 
     into: str
 
 
-Content: TypeAlias = Order | Undoing | Agreement | Score | Grievance | Recommendation | Merger
+Content: TypeAlias = Order | Undoing | Agreement | Score | Grievance | Recommendation | Details | Merger
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):

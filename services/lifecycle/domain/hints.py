@@ -1,5 +1,6 @@
 """Hints for the shop's own measures: each at an exact instant, once per customer and occasion, never about the past."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -9,6 +10,7 @@ from services.lifecycle.domain.customer import Customer, Notice
 from services.lifecycle.domain.happenings import Kind
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import LAST_INSTANT, Policy, later
+from services.lifecycle.domain.schedule import Policies
 
 SURVEY_DUE: Final = "survey.due"
 ONBOARDING_STALLED: Final = "onboarding.stalled"
@@ -60,18 +62,22 @@ def _of_change(name: str, notice: Notice, instant: datetime) -> Hint:
     return Hint(name, instant, f"{notice.rule} {at}", {"rule": notice.rule, "to": notice.to, "at": at})
 
 
-def next_instant(customer: Customer, policy: Policy) -> datetime | None:
-    """When the next hint is due."""
-    return min([hint.at for hint in _coming(customer, policy)], default=None)
+def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
+    """When the next hint is due, and the hints of that instant, each by the policy that is in force then."""
+    start: datetime | None = customer.now
+    while start is not None:
+        policy, end = policies.at(start, customer.account), policies.next_change(start, customer.account)
+        coming = _coming(customer, policy, start)
+        if coming:
+            first = min([hint.at for hint in coming])
+            if end is None or first < end:
+                return first, [hint for hint in coming if hint.at == first]
+        start = end
+    return None, ()
 
 
-def due_at(customer: Customer, instant: datetime, policy: Policy) -> list[Hint]:
-    """The hints of exactly this instant."""
-    return [hint for hint in _coming(customer, policy) if hint.at == instant]
-
-
-def _coming(customer: Customer, policy: Policy) -> list[Hint]:
-    """Every hint whose instant is still to come. What has been reached was given then, so nothing needs marking."""
+def _coming(customer: Customer, policy: Policy, start: datetime) -> list[Hint]:
+    """Every hint after `start`. What has been reached was given then, so nothing needs marking."""
     found = _of_complaints(customer, policy) if customer.complaints else []
     if customer.phase is not Phase.FORMER:
         found += _after_first_order(customer, policy)
@@ -79,11 +85,9 @@ def _coming(customer: Customer, policy: Policy) -> list[Hint]:
             found += _of_contracts(customer, policy)
         if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
             turn = CHANGING[customer.incentives % len(CHANGING)]
-            turns = (customer.now - customer.since) // policy.incentive + 1
-            at = later(customer.since, policy.incentive * turns)
+            at = later(customer.since, policy.incentive * ((start - customer.since) // policy.incentive + 1))
             found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
-    now = customer.now
-    return [hint for hint in found if now < hint.at < LAST_INSTANT]
+    return [hint for hint in found if start < hint.at < LAST_INSTANT]
 
 
 def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:

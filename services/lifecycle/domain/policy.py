@@ -3,7 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Final
+from typing import ClassVar, Final
+
+from services.lifecycle.domain.cadence import Fit
+
+FIXED: Final = "fixed"
+CADENCE: Final = "cadence"
+AUTO: Final = "auto"
+"""Models of silence: the same days for all; by the rhythm of purchases; the latter as soon as there is a fit."""
 
 LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 """The last instant that events may have; deadlines lie no later."""
@@ -13,11 +20,15 @@ LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 class Policy:
     """One version of a policy. Days are 24 hours; counts are orders; 0 switches off what may be off.
 
-    The defaults are the built-in policy.
+    The defaults are the built-in policy. `account` is the kind of customer it is for, None for all; `silence` the
+    model of silence. `fits` are those of the cadence model that are known, the earliest first: no part of the policy.
     """
 
     name: str = "default"
     version: int = 1
+    account: str | None = None
+    currency: str = "EUR"
+    silence: str = FIXED
     at_risk_days: int = 90
     inactive_days: int = 180
     established_after_orders: int = 3
@@ -37,6 +48,22 @@ class Policy:
     incentive_days: int = 60
     answer_hours: int = 2
     notice_days: int = 0
+    horizon_days: int = 180
+    risk_probability: float = 0.65
+    inactive_probability: float = 0.80
+    min_at_risk_days: int = 30
+    discount_rate: float = 0.10
+    default_margin_rate: float = 0.30
+    fits: tuple[Fit, ...] = ()
+
+    def fit_at(self, instant: datetime) -> Fit | None:
+        """The fit of the cadence model in force at an instant, whether silence is judged by it or not."""
+        return next((fit for fit in reversed(self.fits) if fit.effective_at <= instant), None)
+
+    @cached_property
+    def shortest_silence(self) -> timedelta:
+        """No deadline of silence lies nearer to the order that it is measured from."""
+        return self.at_risk if self.silence == FIXED else min(self.at_risk, timedelta(days=self.min_at_risk_days))
 
     @cached_property
     def at_risk(self) -> timedelta:
@@ -79,6 +106,11 @@ class Policy:
         return timedelta(days=self.renewal_grace_days)
 
     @cached_property
+    def act_within(self) -> timedelta:
+        """What happened longer ago is history: nobody acts on it."""
+        return timedelta(days=self.act_within_days)
+
+    @cached_property
     def survey(self) -> timedelta:
         """How long after the first order the customer is asked about it."""
         return timedelta(days=self.survey_days)
@@ -104,6 +136,11 @@ class Policy:
         return timedelta(hours=self.answer_hours)
 
     @cached_property
+    def gives_notice(self) -> bool:
+        """Does it announce what time will bring?"""
+        return self.notice_days > 0
+
+    @cached_property
     def notice(self) -> timedelta:
         """How long before a time-driven transition it is announced."""
         return timedelta(days=self.notice_days)
@@ -120,6 +157,22 @@ class Policy:
             answer_hours=0,
             notice_days=0,
         )
+
+    # -- a policy alone is a schedule that never changes ---------------------------------------------------------------
+
+    known: ClassVar[int] = 0
+
+    def at(self, _: datetime, __: str | None = None) -> "Policy":
+        """The policy in force."""
+        return self
+
+    def next_change(self, _: datetime, __: str | None = None) -> datetime | None:
+        """When another comes into force."""
+        return None
+
+    def since(self, _: int) -> datetime | None:
+        """The earliest instant of what has become known since."""
+        return None
 
 
 def later(anchor: datetime, span: timedelta) -> datetime:

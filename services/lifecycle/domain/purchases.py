@@ -34,8 +34,11 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
     first_at, historical = customer.first_order_at, customer.first_order_historical
     if first_at is None:
         first_at, historical = happening.time, happening.historical
+    on_new_day = customer.bought_at is None or customer.bought_at.date() != happening.time.date()
     bought = replace(
         customer,
+        purchase_days=customer.purchase_days + on_new_day,
+        bought_at=happening.time,
         orders=customer.orders + 1,
         revenue=_plus(customer.revenue, part.currency, part.amount),
         margin=customer.margin if part.margin is None else _plus(customer.margin, part.currency, part.margin),

@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters; customers, events, transitions, hints, timers."""
+"""Ownership, outbox, dead letters; customers, events, transitions, hints, timers; policies; simulations."""
 
 from alembic import op
 
@@ -55,10 +55,15 @@ CREATE TABLE transition (
     rule text NOT NULL,
     occurred_at timestamptz NOT NULL,
     withdrawn bigint,
+    recorded_at timestamptz NOT NULL,
+    withdrawn_at timestamptz,
     body bytea NOT NULL,
-    PRIMARY KEY (customer, version, position)
+    PRIMARY KEY (customer, version, position),
+    CONSTRAINT transition_withdrawn_at CHECK ((withdrawn IS NULL) = (withdrawn_at IS NULL))
 );
 COMMENT ON COLUMN transition.withdrawn IS 'version of the correction that voided it';
+COMMENT ON COLUMN transition.recorded_at IS 'the clock when it was recorded';
+COMMENT ON COLUMN transition.withdrawn_at IS 'the clock when it was voided';
 COMMENT ON COLUMN transition.body IS 'the transition as published, as JSON';
 CREATE UNIQUE INDEX transition_current ON transition (customer, position) WHERE withdrawn IS NULL;
 CREATE TABLE hint (
@@ -75,6 +80,93 @@ CREATE TABLE timer (customer text PRIMARY KEY, partition integer NOT NULL, due_a
     WITH (fillfactor = 70);
 COMMENT ON COLUMN timer.due_at IS 'no deadline of the customer lies before';
 CREATE INDEX timer_due ON timer (partition, due_at);
+CREATE SEQUENCE schedule_number;
+CREATE TABLE policy (
+    name text,
+    version integer CONSTRAINT policy_version CHECK (version >= 1),
+    account text CONSTRAINT policy_account CHECK (account IN ('b2c', 'b2b')),
+    document json NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (name, version)
+);
+COMMENT ON COLUMN policy.account IS 'the kind of account that it judges; null: all';
+COMMENT ON COLUMN policy.document IS 'every threshold, the defaults too; never changed';
+COMMENT ON COLUMN policy.created_at IS 'the clock when it was stored';
+CREATE TABLE activation (
+    number bigint PRIMARY KEY,
+    name text NOT NULL,
+    version integer NOT NULL,
+    at timestamptz NOT NULL,
+    made_at timestamptz NOT NULL,
+    from_file boolean NOT NULL DEFAULT false,
+    FOREIGN KEY (name, version) REFERENCES policy (name, version)
+);
+COMMENT ON COLUMN activation.number IS 'of schedule_number';
+COMMENT ON COLUMN activation.at IS 'what happens from here on is judged by the policy';
+COMMENT ON COLUMN activation.made_at IS 'the clock when it was made';
+COMMENT ON COLUMN activation.from_file IS 'a policy file asked';
+CREATE TABLE fit (
+    number bigint PRIMARY KEY,
+    effective_at timestamptz NOT NULL,
+    made_at timestamptz NOT NULL,
+    accepted boolean NOT NULL,
+    reason text,
+    customers integer NOT NULL,
+    repeats integer NOT NULL,
+    parameters json NOT NULL,
+    CONSTRAINT fit_reason CHECK (accepted = (reason IS NULL))
+);
+COMMENT ON COLUMN fit.number IS 'of schedule_number';
+COMMENT ON COLUMN fit.effective_at IS 'purchases from here on are judged by it';
+COMMENT ON COLUMN fit.reason IS 'why it was refused';
+COMMENT ON COLUMN fit.customers IS 'customers that it was made from';
+COMMENT ON COLUMN fit.repeats IS 'their repeat purchases';
+COMMENT ON COLUMN fit.parameters IS 'the fit as the fold reads it';
+CREATE TABLE rearming (
+    partition integer PRIMARY KEY,
+    target bigint NOT NULL,
+    after text NOT NULL DEFAULT '',
+    done bigint NOT NULL DEFAULT 0,
+    total bigint NOT NULL,
+    finished boolean NOT NULL DEFAULT false
+);
+COMMENT ON COLUMN rearming.target IS 'the number that customers are being told of';
+COMMENT ON COLUMN rearming.after IS 'customers up to this one know it';
+CREATE TABLE simulation (
+    id uuid PRIMARY KEY,
+    number bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    idempotency_key text UNIQUE,
+    request text NOT NULL,
+    policy json NOT NULL,
+    begins timestamptz NOT NULL,
+    ends timestamptz NOT NULL,
+    account text CONSTRAINT simulation_account CHECK (account IN ('b2c', 'b2b')),
+    state text NOT NULL DEFAULT 'queued'
+        CONSTRAINT simulation_state CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+    done bigint NOT NULL DEFAULT 0,
+    total bigint,
+    events bigint NOT NULL DEFAULT 0,
+    reason text,
+    report json,
+    created_at timestamptz NOT NULL,
+    started_at timestamptz,
+    ended_at timestamptz,
+    CONSTRAINT simulation_span CHECK (begins < ends),
+    CONSTRAINT simulation_reason CHECK ((state = 'failed') = (reason IS NOT NULL)),
+    CONSTRAINT simulation_report CHECK ((state = 'done') = (report IS NOT NULL)),
+    CONSTRAINT simulation_ended CHECK ((state IN ('queued', 'running')) = (ended_at IS NULL))
+);
+COMMENT ON COLUMN simulation.request IS 'the body that came with the key first';
+COMMENT ON COLUMN simulation.policy IS 'the candidate';
+COMMENT ON COLUMN simulation.begins IS 'the candidate judges from here on';
+COMMENT ON COLUMN simulation.ends IS 'no later than the clock when it was asked for';
+COMMENT ON COLUMN simulation.account IS 'only customers of this kind; null: all';
+COMMENT ON COLUMN simulation.done IS 'customers';
+COMMENT ON COLUMN simulation.total IS 'customers; null until they have been counted';
+COMMENT ON COLUMN simulation.events IS 'folded so far';
+COMMENT ON COLUMN simulation.reason IS 'why it failed';
+COMMENT ON COLUMN simulation.created_at IS 'by the wall clock, as the two below';
+CREATE INDEX simulation_open ON simulation (number) WHERE ended_at IS NULL;
 """
 
 

@@ -1,0 +1,233 @@
+"""The rules in words: why each has fired, and what it lacks to fire next. One entry per rule of the table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from msgspec.structs import replace
+
+from services.lifecycle.domain.causes import recovery
+from services.lifecycle.domain.contracts import without
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.happenings import Kind
+from services.lifecycle.domain.phases import Phase, RuleName
+from services.lifecycle.domain.rules import RULES, Rule
+from services.lifecycle.domain.ways import Now, Way, Ways, written
+
+
+def open_rules(now: Now) -> list[tuple[Rule, tuple[Way, ...]]]:
+    """The rules that could fire next from this phase, in the order of the table, each with the ways to it."""
+    of_phase = [rule for rule in RULES if now.customer.phase in rule.sources]
+    found = [(rule, tuple(IN_WORDS[rule.name].ways(now))) for rule in of_phase]
+    return [(rule, ways) for rule, ways in found if ways]
+
+
+def _some(*kinds: Kind) -> frozenset[Kind]:
+    return frozenset(kinds)
+
+
+_ON: Final = {rule.name: rule.on - {Kind.MERGED} for rule in RULES}
+
+
+def _until(now: Now, kind: Kind, nothing: str) -> Ways:
+    """Time alone, as long as nothing of this comes."""
+    due = now.due(kind)
+    if due is not None:
+        yield Way(f"no {nothing} until {written(due)}", deadline=due)
+
+
+def _first_purchase(now: Now) -> Ways:
+    if now.customer.phase is Phase.PROSPECT or not now.customer.purchases:
+        yield Way("a first order or contract", _some(Kind.ORDER, Kind.CONCLUDED))
+
+
+def _first_contact(now: Now) -> Ways:
+    if now.customer.phase is None or now.customer.faded:
+        by_purchase = _some(Kind.ORDER, Kind.CONCLUDED)
+        yield Way("any event but a purchase or a recommendation", _ON[RuleName.FIRST_CONTACT] - by_purchase)
+
+
+def _habit_formed(now: Now) -> Ways:
+    customer = now.customer
+    enough = 0 if customer.has_renewed else now.policy.established_after_orders
+    return _orders_or_renewal(customer, enough - customer.orders, _ON[RuleName.HABIT_FORMED])
+
+
+def _settled(now: Now) -> Ways:
+    lacking = now.policy.settle_after_orders - now.customer.orders_since_return
+    return _orders_or_renewal(now.customer, lacking, _ON[RuleName.SETTLED])
+
+
+def _orders_or_renewal(customer: Customer, orders: int, events: frozenset[Kind]) -> Ways:
+    if orders <= 0:
+        yield Way("any further event", events)
+        return
+    yield Way("1 more order" if orders == 1 else f"{orders} more orders", _some(Kind.ORDER))
+    if customer.contracts:
+        yield Way(f"a renewal of {_contracts(customer)}", _some(Kind.RENEWED))
+
+
+def _recommends(now: Now) -> Ways:
+    customer = now.customer
+    yield Way("a successful recommendation", _some(Kind.RECOMMENDED))
+    if customer.phase is Phase.ESTABLISHED:
+        first = "".join(f"complaint {id} resolved, " for id in customer.complaints)  # noqa: A001
+        praise = "an NPS of 9 or 10, or a public review of 5 stars"
+        yield Way(f"{first}then {praise}" if first else praise, _some(Kind.PRAISED))
+
+
+def _enthusiasm_faded(now: Now) -> Ways:
+    yield from _until(now, Kind.ADVOCACY_AGED, "further recommendation or praise")
+    yield Way("an NPS of 8 or less", _some(Kind.SCORED))
+    evidence = list(now.customer.evidence)
+    if len(evidence) == 1 and evidence[0].startswith("referral:"):
+        yield Way("the recommendation annulled, the only evidence", _some(Kind.ANNULLED))
+
+
+def _silence_begins(now: Now) -> Ways:
+    return _silence(now, Kind.SILENCE)
+
+
+def _dissatisfied(now: Now) -> Ways:
+    yield Way("an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less", _some(Kind.SCORED))
+    yield Way("a complaint of severity 2 or 3", _some(Kind.COMPLAINED))
+    waiting = {c.opened_at: id for id, c in now.customer.complaints.items() if not (c.answered or c.overdue)}  # noqa: A001
+    if waiting:
+        yield from _until(now, Kind.COMPLAINT_OVERDUE, f"answer to complaint {waiting[min(waiting)]}")
+
+
+def _bond_weakens(now: Now) -> Ways:
+    yield Way("the newsletter cancelled", _some(Kind.UNSUBSCRIBED))
+    share = now.policy.revenue_decline_share
+    if share:
+        lacks = f"revenue of 90 days below {share:.0%} of that of the 90 days before, with 3 orders in those"
+        yield Way(lacks, _some(Kind.ORDER, Kind.UNDONE))
+    yield from _until(now, Kind.CONTACT_FADED, "session, page view or click")
+
+
+def _cancellation_announced(now: Now) -> Ways:
+    if now.customer.contracts:
+        yield Way(f"notice of a later end of {_contracts(now.customer)}", _some(Kind.CANCELLED))
+
+
+def _recovered(now: Now) -> Ways:
+    remedies = recovery(now.customer)
+    if not remedies:
+        yield Way("any further event", _ON[RuleName.RECOVERED])
+    else:
+        on = frozenset[Kind]().union(*(remedy.on for remedy in remedies))
+        yield Way("; and ".join(remedy.words for remedy in remedies), on)
+
+
+def _fell_silent(now: Now) -> Ways:
+    return _silence(now, Kind.LONG_SILENCE)
+
+
+def _silence(now: Now, kind: Kind) -> Ways:
+    """Suspended while a contract runs; it counts again where the end of the last does not end the relationship."""
+    customer = now.customer
+    if not customer.contracts:
+        yield from _until(now, kind, "order")
+        return
+    end = _end_of_contracts(now)
+    if end is not None and not _ends_all(now, end):
+        afterwards = Now(replace(customer, contracts={}, reached=end), now.policies)
+        yield from _until(afterwards, kind, f"renewal of {_contracts(customer, several='any')} and no order")
+
+
+def _prospect_faded(now: Now) -> Ways:
+    return _until(now, Kind.NO_SIGN_OF_LIFE, "event of any kind")
+
+
+def _relationship_ended(now: Now) -> Ways:
+    yield Way("the account closed", _some(Kind.CLOSED))
+    yield from _until(now, Kind.LONG_INACTIVE, "return")
+    customer = now.customer
+    if len(customer.contracts) == 1:
+        yield Way(f"{_contracts(customer)} cancelled at once", _some(Kind.CANCELLED))
+    end = _end_of_contracts(now)
+    if end is not None and _ends_all(now, end):
+        also = "" if any(c.cancelled_at is None for c in customer.contracts.values()) else " and no order"
+        yield Way(f"no renewal of {_contracts(customer, several='any')}{also} until {written(end)}", deadline=end)
+
+
+def _end_of_contracts(now: Now) -> datetime | None:
+    contracts = now.customer.contracts.values()
+    return now.first(lambda policy: max((contract.end(policy) for contract in contracts), default=None))
+
+
+def _ends_all(now: Now, end: datetime) -> bool:
+    """Does the relationship end with the last contracts? Not if an order has followed their cancellation."""
+    customer, policy = now.customer, now.policies.at(end, now.customer.account)
+    last = {id: c for id, c in customer.contracts.items() if max(c.end(policy), customer.now) >= end}  # noqa: A001
+    return without(replace(customer, contracts=last), last, Kind.NOTICE).kind is Kind.CONTRACT_ENDED
+
+
+def _returned(now: Now) -> Ways:
+    if now.customer.purchases:
+        renewal = _some(Kind.RENEWED) if now.customer.contracts else _some()
+        yield Way("an order or a contract", _some(Kind.ORDER, Kind.CONCLUDED) | renewal)
+
+
+def _first_purchase_undone(now: Now) -> Ways:
+    orders = now.customer.orders_since_return
+    if not now.customer.contracts_since_return:
+        these = {1: "the order", 2: "both orders"}.get(orders, f"all {orders} orders")
+        since = "the return" if now.customer.returned else "the first purchase"
+        lacks = f"{these} since {since} cancelled or wholly refunded" if orders else "any order undone"
+        yield Way(lacks, _some(Kind.UNDONE))
+
+
+def _contracts(customer: Customer, *, several: str = "one") -> str:
+    ids = sorted(customer.contracts)
+    return f"contract {ids[0]}" if len(ids) == 1 else f"{several} of the contracts {', '.join(ids)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A rule in words: the ways in which it may fire, and why it has fired, by an event or by time.
+
+    The clauses may name `{last_order}`, the day of the last order, and `{orders}`, how many stand.
+    """
+
+    ways: Callable[[Now], Ways]
+    by_event: str = ""
+    by_time: str = ""
+
+
+_SILENT: Final = "there has been no order since {last_order}"
+
+IN_WORDS: Final[Mapping[RuleName, Words]] = MappingProxyType(
+    {
+        RuleName.FIRST_PURCHASE: Words(_first_purchase, "the customer bought for the first time"),
+        RuleName.FIRST_CONTACT: Words(_first_contact, "the customer was heard of"),
+        RuleName.HABIT_FORMED: Words(_habit_formed, "buying has become a habit ({orders} orders)"),
+        RuleName.RECOMMENDS: Words(_recommends, "the customer recommended or praised the shop"),
+        RuleName.ENTHUSIASM_FADED: Words(
+            _enthusiasm_faded, "the enthusiasm is gone", "there was no recommendation or praise for too long"
+        ),
+        RuleName.SILENCE_BEGINS: Words(_silence_begins, by_time=_SILENT),
+        RuleName.DISSATISFIED: Words(
+            _dissatisfied, "the customer is dissatisfied", "a complaint waited too long for an answer"
+        ),
+        RuleName.BOND_WEAKENS: Words(
+            _bond_weakens, "the bond has weakened", "there was no session, page view or click for too long"
+        ),
+        RuleName.CANCELLATION_ANNOUNCED: Words(_cancellation_announced, "notice was given for a contract"),
+        RuleName.RECOVERED: Words(_recovered, "nothing puts the customer at risk any more"),
+        RuleName.FELL_SILENT: Words(_fell_silent, by_time=_SILENT),
+        RuleName.PROSPECT_FADED: Words(_prospect_faded, by_time="nothing was heard of the customer for too long"),
+        RuleName.RELATIONSHIP_ENDED: Words(
+            _relationship_ended,
+            "the account was closed, or the last contract cancelled",
+            "the last contract ran out, or the customer was inactive for too long",
+        ),
+        RuleName.RETURNED: Words(_returned, "the customer came back with an order or a contract"),
+        RuleName.SETTLED: Words(_settled, "the customer has stayed since the return"),
+        RuleName.FIRST_PURCHASE_UNDONE: Words(
+            _first_purchase_undone, "every order since the first, or since the return, was undone"
+        ),
+    }
+)

@@ -1,0 +1,80 @@
+"""Which version of a policy judges when, and so where each version stands."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeAlias
+
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.schedule import Schedule
+
+Key: TypeAlias = tuple[str, int]
+"""Name and version of a policy."""
+
+ACCOUNTS: Final = (None, "b2c", "b2b")
+
+
+class State(StrEnum):
+    """Where a version of a policy stands: never activated, judging, going to, no longer."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    SCHEDULED = "scheduled"
+    SUPERSEDED = "superseded"
+
+
+class Reign(NamedTuple):
+    """A version judges a kind of account from `begin` on and before `end`; None: until further notice."""
+
+    key: Key
+    begin: datetime
+    end: datetime | None
+
+
+class Status(NamedTuple):
+    """A state, and since when: it judges, from when it will, until when it did."""
+
+    state: State
+    since: datetime
+
+
+def statuses(schedule: Schedule, clock: datetime) -> Mapping[Key, Status]:
+    """Where every version stands that was ever activated; all others are drafts.
+
+    A version that judges some kind of account is active, whatever else is to come.
+    """
+    by_key: dict[Key, list[Reign]] = {}
+    for account in ACCOUNTS:
+        for reign in reigns(schedule, account):
+            by_key.setdefault(reign.key, []).append(reign)
+    found = {key: _status(reigns, clock) for key, reigns in by_key.items()}
+    for activation in schedule.activations:
+        # One that another activation at the same instant has displaced never reigned.
+        found.setdefault(_key(activation.policy), Status(State.SUPERSEDED, activation.at))
+    return found
+
+
+def reigns(schedule: Schedule, account: str | None) -> Iterator[Reign]:
+    """Who judges a kind of account, from the first activation on."""
+    begin = schedule.activations[0].at
+    while True:
+        policy, end = schedule.at(begin, account), schedule.next_change(begin, account)
+        while end and _key(schedule.at(end, account)) == _key(policy):
+            end = schedule.next_change(end, account)
+        yield Reign(_key(policy), begin, end)
+        if end is None:
+            return
+        begin = end
+
+
+def _status(reigns: list[Reign], clock: datetime) -> Status:
+    ended = [reign.end for reign in reigns if reign.end and reign.end <= clock]
+    coming = [reign.begin for reign in reigns if reign.begin > clock]
+    running = [reign.begin for reign in reigns if reign.begin <= clock and (reign.end is None or reign.end > clock)]
+    if running:
+        return Status(State.ACTIVE, min(running))
+    return Status(State.SCHEDULED, min(coming)) if coming else Status(State.SUPERSEDED, max(ended))
+
+
+def _key(policy: Policy) -> Key:
+    return policy.name, policy.version

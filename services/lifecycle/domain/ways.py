@@ -1,0 +1,61 @@
+"""A way in which a rule may come to fire, and the standpoint from which it is looked for."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.deadlines import DEADLINES
+from services.lifecycle.domain.happenings import Kind
+from services.lifecycle.domain.policy import LAST_INSTANT, Policy
+from services.lifecycle.domain.schedule import Policies
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which a rule may come to fire: what is lacking, and the events or the deadline that bring it."""
+
+    lacks: str
+    on: frozenset[Kind] = frozenset()
+    deadline: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """A customer as it stands, and the policies by which it is judged from here on."""
+
+    customer: Customer
+    policies: Policies
+
+    @property
+    def policy(self) -> Policy:
+        """The one in force."""
+        return self.policies.at(self.customer.now, self.customer.account)
+
+    def first(self, due: Callable[[Policy], datetime | None]) -> datetime | None:
+        """When a deadline passes, by the policy in force then; None if it never does."""
+        start: datetime | None = self.customer.now
+        while start is not None:
+            account = self.customer.account
+            end, instant = self.policies.next_change(start, account), due(self.policies.at(start, account))
+            if instant is not None and (end is None or max(start, instant) < end):
+                return None if instant >= LAST_INSTANT else max(start, instant)
+            start = end
+        return None
+
+    def due(self, kind: Kind) -> datetime | None:
+        """When the deadline of a kind passes, if nothing happens before."""
+        deadline = next(deadline for deadline in DEADLINES if deadline.kind is kind)
+        if self.customer.phase not in deadline.phases:
+            return None
+        return self.first(lambda policy: deadline.due(self.customer, policy))
+
+
+Ways: TypeAlias = Iterator[Way]
+
+
+def written(instant: datetime) -> str:
+    """`2026-03-01T00:00Z`; seconds only where there are any."""
+    text = instant.isoformat(timespec="seconds" if instant.second else "minutes")
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,113 @@
+"""The HTTP API of reasons: what held when as known when, why, and everything in order of time."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from services.lifecycle import queries, timeline
+from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.domain.views import Fact, needs
+from services.lifecycle.domain.ways import Now
+from services.lifecycle.reason_schemas import Asked, Explained, Explanation, PhaseAt
+from services.lifecycle.routes import Lifecycle, Names, Present, Service
+from services.lifecycle.schemas import Naming, Standing
+from services.lifecycle.timeline import LATEST
+from services.lifecycle.timeline_schemas import TimelineEntry, TimelinePage, entry
+from shared.errors import FieldError, Problem
+from shared.http import Instant, Page, Paging
+from shared.ids import CustomerId
+
+router = APIRouter(prefix="/v1", tags=["lifecycle"])
+
+AsOf = Annotated[Instant | None, Query(description="An instant up to the clock; without it, the clock.")]
+KnownAt = Annotated[Instant | None, Query(description="An earlier state of the clock; without it, the present one.")]
+
+
+@router.get("/customers/{customer}/phase")
+async def show_phase(
+    customer: Present, service: Service, names: Names, as_of: AsOf = None, known_at: KnownAt = None
+) -> PhaseAt:
+    """The phase that a customer was in at an instant, as it was known then or later.
+
+    An answer without a phase says in `reason` why there was none.
+    """
+    asked = await _asked(customer, service, names, as_of, known_at)
+    held = await timeline.held(service.pool, customer, asked.as_of, asked.known_at)
+    if held is not None:
+        return PhaseAt.of(asked, held, await _facts(service, asked))
+    first = await timeline.first(service.pool, customer, asked.known_at)
+    return PhaseAt.none(asked, "not_yet_known" if first is None else "not_yet_customer")
+
+
+async def _asked(
+    customer: CustomerId, service: Lifecycle, names: Naming, as_of: datetime | None, known_at: datetime | None
+) -> Asked:
+    """Raises Problem 404, or 422 for instants that nobody knows of yet."""
+    clock = await queries.clock(service.pool, service.partition(customer))
+    found = await queries.find(service.pool, customer)
+    if found is None or found[0].phase is None:
+        raise _unknown(customer)
+    latest = max(clock, found[0].now)
+    _refuse_future("as_of", as_of, latest)
+    _refuse_future("known_at", known_at, clock)
+    return Asked(customer, as_of or latest, known_at or clock, names)
+
+
+def _refuse_future(field: str, instant: datetime | None, latest: datetime) -> None:
+    if instant is not None and instant > latest:
+        wrong = FieldError(field, f"lies after the clock, {latest.isoformat()}: nobody knows yet")
+        raise Problem(422, f"{field}_in_future", "The instant has not been reached.", errors=(wrong,))
+
+
+async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
+    if not needs(asked.naming.model):
+        return frozenset()
+    policy = (await service.policies()).at(asked.as_of)
+    active = timedelta(days=policy.active_days)
+    return await timeline.facts(service.pool, asked.customer, asked.as_of, asked.known_at, active)
+
+
+@router.get("/customers/{customer}/explain")
+async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
+    """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
+    clock = await queries.clock(service.pool, service.partition(customer))  # before the state: never newer than it
+    found, schedule = await timeline.standing(service.pool, customer), await service.policies()
+    if found is None or found.transition is None:
+        raise _unknown(customer)
+    relearned = relearn(found.customer, schedule)
+    state = relearned.customer if relearned else found.customer
+    as_of, move = max(clock, state.now), next_move(state, schedule)
+    instants = [as_of, move.occurred_at if move else as_of, found.transition.occurred_at]
+    facts, facts_then, facts_before = await service.facts(customer, instants, names.model)
+    standing = Standing(customer, state, found.version, found.parked is not None, as_of, facts, move, facts_then)
+    evidence = await timeline.evidence(service.pool, customer, found.transition.evidence.events)
+    return Explained(standing, Now(state, schedule), found.transition, facts_before, evidence, names).view()
+
+
+@router.get("/customers/{customer}/timeline")
+async def show_timeline(
+    customer: Present,
+    service: Service,
+    part: Paging,
+    names: Names,
+    all: Annotated[bool, Query(description="Withdrawn transitions too.")] = False,  # noqa: A002
+) -> TimelinePage:
+    """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
+    before = part.after(datetime, int, int, int) or LATEST
+    clock = await queries.clock(service.pool, service.partition(customer))
+    found = await timeline.entries(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
+    if not found and await queries.find(service.pool, customer) is None:
+        raise _unknown(customer)
+    facts = await service.facts(customer, [row.key[0] for row in found], names.model)
+    page = Page[TimelineEntry].of(
+        list(zip(found, facts, strict=True)),
+        part,
+        key=lambda row: row[0].key,
+        view=lambda row: entry(row[0].of, row[1], names),
+    )
+    return TimelinePage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
+
+
+def _unknown(customer: CustomerId) -> Problem:
+    return Problem(404, "unknown_customer", f"No event has made {customer} a customer.")

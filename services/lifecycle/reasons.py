@@ -1,0 +1,74 @@
+"""What a service agent can read out: why a customer is in a phase, what it takes to leave it, what time will bring."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from services.lifecycle.domain.causes import meaning
+from services.lifecycle.domain.customer import Customer, Move
+from services.lifecycle.domain.happenings import Kind
+from services.lifecycle.domain.lacking import IN_WORDS, open_rules
+from services.lifecycle.domain.phases import Phase, RuleName
+from services.lifecycle.domain.rules import Rule
+from services.lifecycle.domain.views import PHASES, View
+from services.lifecycle.domain.ways import Now, Way
+from services.lifecycle.reading import KINDS
+from shared.events.transitions import Transition
+
+_UPWARD: Final = frozenset(
+    {
+        RuleName.FIRST_PURCHASE, RuleName.HABIT_FORMED, RuleName.RECOMMENDS, RuleName.RECOVERED, RuleName.RETURNED,
+        RuleName.SETTLED,
+    }
+)  # fmt: skip
+"""What a shop hopes for: of these the first that could fire is told."""
+
+
+def event_types(kinds: Collection[Kind]) -> list[str]:
+    """The types of event that may be of one of these kinds."""
+    wanted = {Kind.SCORED if kind is Kind.PRAISED else kind for kind in kinds}
+    return [name for name, kind in KINDS.items() if kind in wanted]
+
+
+def because(customer: Customer, transition: Transition) -> str:
+    """Why the customer is in the phase, as a clause: for one at risk the causes that hold, else what led there."""
+    if customer.phase is Phase.AT_RISK and customer.causes:
+        return "; ".join(meaning(cause) for cause in sorted(customer.causes))
+    words = IN_WORDS[RuleName(transition.rule)]
+    last = transition.profile.last_order_at
+    clause = words.by_event if transition.evidence.deadline is None else words.by_time
+    return clause.format(orders=transition.profile.orders, last_order="long ago" if last is None else _day(last))
+
+
+def summary(id: str, now: Now, transition: Transition, move: Move | None) -> str:  # noqa: A002
+    """One to three sentences: the phase and why, what it takes to come further, what time alone will bring."""
+    return " ".join(_sentences(id, now, transition, move))
+
+
+def _sentences(id: str, now: Now, transition: Transition, move: Move | None) -> Iterator[str]:  # noqa: A002
+    customer = now.customer
+    phase = customer.phase or Phase(transition.to)
+    yield f"Customer {id} has been {_being(phase)} since {_day(customer.since)}: {because(customer, transition)}."
+    hoped = next(((rule, ways) for rule, ways in open_rules(now) if rule.name in _UPWARD), None)
+    if hoped is not None:
+        yield _taking(now, *hoped)
+    if move is not None:
+        yield f"If nothing happens before, the customer will be {_being(move.to)} from {_day(move.occurred_at)} on."
+
+
+def _taking(now: Now, rule: Rule, ways: Sequence[Way]) -> str:
+    lacks = ", or ".join(way.lacks for way in ways)
+    again = " again" if rule.name is RuleName.RECOVERED else ""
+    return f"To be {_being(rule.target(now.customer, now.policy))}{again}, this is lacking: {lacks}."
+
+
+def _being(phase: Phase) -> str:
+    named = PHASES[phase]
+    assert isinstance(named, View)  # noqa: S101  (the phases themselves ask for nothing more)
+    if phase is Phase.AT_RISK:
+        return named.english
+    return f"{'an' if named.english[0] in 'aeiou' else 'a'} {named.english}"
+
+
+def _day(instant: datetime) -> str:
+    return f"{instant.day} {instant:%B %Y}"

@@ -1,0 +1,178 @@
+"""Stored orders as the cadence model reads them, and the fits made of them: every statement of both."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Self
+
+import msgspec
+
+from services.lifecycle.domain.alarms import Episode
+from services.lifecycle.domain.cadence import Fit
+from shared.clock import DAWN
+from shared.db import Pool, Tx
+
+PATIENCE_S: Final = 900.0
+"""All orders are read at once, and who asks for a fit may have to wait for another."""
+
+_DAYS: Final = """
+WITH told AS (
+    SELECT customer_key, order_key, min(time) AS time FROM event
+    WHERE order_key IS NOT NULL AND act AND time <= $1 GROUP BY 1, 2
+), before AS (
+    SELECT o.customer_key, o.order_key, convert_from(u.body, 'UTF8')::json -> 'data' -> 'amount' AS amount, p.total
+    FROM told AS o
+    JOIN event AS u ON (u.customer_key, u.order_key) = (o.customer_key, o.order_key) AND NOT u.act AND u.time < o.time
+    CROSS JOIN LATERAL (
+        SELECT convert_from(body, 'UTF8')::json -> 'data' -> 'total' AS total FROM event
+        WHERE (customer_key, order_key, time) = (o.customer_key, o.order_key, o.time) AND act LIMIT 1
+    ) AS p
+), void AS (
+    SELECT customer_key, order_key FROM before
+    WHERE amount ->> 'amount' IS NULL OR amount ->> 'currency' = total ->> 'currency'
+    GROUP BY 1, 2
+    HAVING bool_or(amount ->> 'amount' IS NULL)
+        OR sum((amount ->> 'amount')::numeric) >= max((total ->> 'amount')::numeric)
+), days AS (
+    SELECT o.customer_key, (o.time AT TIME ZONE 'UTC')::date AS day, min(o.time) AS began, max(o.time) AS ended
+    FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
+    WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (o.customer_key, o.order_key))
+    GROUP BY 1, 2
+)
+"""
+"""The UTC days on which each customer bought. An order told under several event ids counts once, when first told; one
+that was cancelled, or refunded in full, before it was told of is no purchase."""
+_HISTORIES: Final = f"""
+{_DAYS}
+, rhythm AS (
+    SELECT count(*) - 1 AS x, max(day) - min(day) AS tx, ($1 AT TIME ZONE 'UTC')::date - min(day) AS age
+    FROM days GROUP BY customer_key
+)
+SELECT x, tx, age, count(*) AS n FROM rhythm GROUP BY 1, 2, 3
+"""  # noqa: S608  (constants)
+_EPISODES: Final = f"""
+{_DAYS}
+, episode AS (
+    SELECT customer_key, row_number() OVER life - 1 AS x, first_value(began) OVER life AS first, ended,
+        lead(day) OVER life - day AS gap
+    FROM days WINDOW life AS (PARTITION BY customer_key ORDER BY day)
+)
+SELECT customer_key, x, first, ended, gap FROM episode WHERE ended >= $2
+"""  # noqa: S608  (constants)
+_VALUES: Final = """
+SELECT (state ->> 'purchase_days')::int - 1 AS x,
+    (state -> 'revenue' ->> $1)::float8 / (state ->> 'orders')::int AS mean
+FROM customer
+WHERE merged_into IS NULL AND (state ->> 'purchase_days')::int > 1 AND (state ->> 'orders')::int > 0
+    AND (state -> 'revenue' ->> $1)::float8 > 0 AND (SELECT count(*) FROM json_object_keys(state -> 'revenue')) = 1
+"""
+_FURTHEST: Final = "SELECT max(clock) FROM owner"
+_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('lifecycle.fit', 0))"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.fit', 0))"
+_STORE: Final = """
+INSERT INTO fit (number, effective_at, made_at, accepted, reason, customers, repeats, parameters)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json)
+"""
+_IN_FORCE: Final = """
+SELECT number, effective_at, made_at, reason, customers, repeats, parameters FROM fit
+WHERE accepted ORDER BY effective_at DESC, number DESC LIMIT 1
+"""
+_PAGE: Final = """
+SELECT number, effective_at, made_at, reason, customers, repeats, parameters FROM fit
+WHERE number < $1 ORDER BY number DESC LIMIT $2
+"""
+
+
+class Rhythm(NamedTuple):
+    """`customers` with `x` days of purchase after the first one: `tx` days from it to the last, `age` to the clock."""
+
+    x: int
+    tx: int
+    age: int
+    customers: int
+
+
+class Estimate(Fit, frozen=True):
+    """A fit as it is stored: with its log-likelihood, and why it knows no values if it does not."""
+
+    log_likelihood: float | None = None
+    no_values: str | None = None
+
+
+class Attempt(NamedTuple):
+    """A fit that was made: accepted with its estimate, or refused for a reason. `repeats` counts repeat purchases."""
+
+    number: int
+    effective_at: datetime
+    made_at: datetime
+    reason: str | None
+    customers: int
+    repeats: int
+    estimate: Estimate | None
+
+    @classmethod
+    def of(cls, row: Iterable[Any]) -> Self:
+        """A row of the table."""
+        number, effective_at, made_at, reason, customers, repeats, parameters = row
+        estimate = None if reason else _estimate.decode(parameters)
+        return cls(number, effective_at, made_at, reason, customers, repeats, estimate)
+
+
+_estimate: Final = msgspec.json.Decoder(Estimate)
+
+
+@asynccontextmanager
+async def alone(connection: Tx) -> AsyncIterator[None]:
+    """Wait until no other process makes a fit, and keep others waiting."""
+    await connection.execute(_LOCK, timeout=PATIENCE_S)
+    try:
+        yield
+    finally:
+        await connection.execute(_UNLOCK)
+
+
+async def histories(connection: Tx, as_of: datetime) -> list[Rhythm]:
+    """The rhythms of all customers by their orders until an instant, equal ones counted together."""
+    return [Rhythm(*row) for row in await connection.fetch(_HISTORIES, as_of, timeout=PATIENCE_S)]
+
+
+async def values(connection: Tx, currency: str) -> list[tuple[int, float]]:
+    """Repeat purchases and the mean value of an order, as the fold has them, of all who came back.
+
+    In minor units of the currency; who has bought in another one too is left out.
+    """
+    rows = await connection.fetch(_VALUES, currency, timeout=PATIENCE_S)
+    return [(row["x"], row["mean"]) for row in rows]
+
+
+async def episodes(connection: Tx, since: datetime, as_of: datetime) -> list[Episode]:
+    """The purchases from `since` to `as_of`, several of a day as one."""
+    return [Episode(*row) for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)]
+
+
+async def furthest_clock(connection: Tx) -> datetime:
+    """The instant beyond which nothing has been judged yet."""
+    return await connection.fetchval(_FURTHEST) or DAWN
+
+
+async def store(tx: Tx, attempt: Attempt) -> None:
+    """Keep an attempt for ever; its number must have been taken in this transaction."""
+    parameters = msgspec.json.encode(attempt.estimate).decode() if attempt.estimate else "{}"
+    await tx.execute(_STORE, *attempt[:3], attempt.estimate is not None, *attempt[3:6], parameters)
+
+
+async def in_force(connection: Tx | Pool) -> Attempt | None:
+    """The last accepted fit."""
+    row = await connection.fetchrow(_IN_FORCE)
+    return Attempt.of(row) if row else None
+
+
+async def page(connection: Tx | Pool, before: int, limit: int) -> Sequence[Attempt]:
+    """Attempts with smaller numbers, the newest first."""
+    return [Attempt.of(row) for row in await connection.fetch(_PAGE, before, limit)]
+
+
+async def last(connection: Tx | Pool) -> Attempt | None:
+    """The newest attempt."""
+    found = await page(connection, 2**63 - 1, 1)
+    return found[0] if found else None

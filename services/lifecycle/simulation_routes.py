@@ -1,0 +1,113 @@
+"""The HTTP API of simulations: ask for one, follow it, read its report, cancel it."""
+
+from dataclasses import replace
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from services.lifecycle import policies, queries, simulations
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.routes import Lifecycle, Service
+from services.lifecycle.simulating import Simulating
+from services.lifecycle.simulation_schemas import SimulationPage, SimulationRequest, SimulationSummary, SimulationView
+from services.lifecycle.simulations import Order, Stored
+from shared import clock
+from shared.errors import FieldError, Problem
+from shared.http import Page, Paging
+
+router = APIRouter(prefix="/v1", tags=["simulations"])
+
+NEWEST = 2**63 - 1
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+
+
+def simulating(request: Request) -> Simulating:
+    """Where simulations run."""
+    found: Simulating = request.app.state.simulating
+    return found
+
+
+Runner = Annotated[Simulating, Depends(simulating)]
+
+
+@router.post("/simulations", status_code=202)
+async def create_simulation(
+    body: SimulationRequest,
+    response: Response,
+    service: Service,
+    runner: Runner,
+    idempotency_key: IdempotencyKey = None,
+) -> SimulationView:
+    """Try a policy on the stored events, without touching what customers are judged by now.
+
+    It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
+    """
+    order, request = await _order(body, service), body.model_dump_json(by_alias=True, exclude_unset=True)
+    found, first = await simulations.create(
+        service.pool, uuid4(), order, clock.now(), request=request, key=idempotency_key
+    )
+    if first != request:
+        wrong = FieldError("Idempotency-Key", "came with another body before")
+        detail = "This Idempotency-Key belongs to another request."
+        raise Problem(422, "idempotency_key_reused", detail, errors=(wrong,))
+    runner.woken.set()
+    response.headers["Location"] = f"/v1/simulations/{found}"
+    return SimulationView.of(await _stored(service, found))
+
+
+@router.get("/simulations")
+async def list_simulations(service: Service, part: Paging) -> SimulationPage:
+    """All simulations, the latest first, without their reports."""
+    (before,) = part.after(int) or (NEWEST,)
+    rows = await simulations.page(service.pool, before, part.limit + 1)
+    page = Page[SimulationSummary].of(rows, part, key=lambda row: (row.number,), view=SimulationSummary.of)
+    return SimulationPage(items=page.items, next_cursor=page.next_cursor)
+
+
+@router.get("/simulations/{simulation}")
+async def show_simulation(simulation: UUID, service: Service) -> SimulationView:
+    """How far a simulation is and, once it is done, what it has found out."""
+    return SimulationView.of(await _stored(service, simulation))
+
+
+@router.post("/simulations/{simulation}/cancel")
+async def cancel_simulation(simulation: UUID, service: Service, runner: Runner) -> SimulationView:
+    """End a simulation. One that has ended stays as it is, so that sending this again is safe."""
+    await _stored(service, simulation)
+    await simulations.cancel(service.pool, simulation, clock.now())
+    runner.stop(simulation)
+    return SimulationView.of(await _stored(service, simulation))
+
+
+async def _stored(service: Lifecycle, simulation: UUID) -> Stored:
+    found = await simulations.find(service.pool, simulation)
+    if found is None:
+        raise Problem(404, "unknown_simulation", f"There is no simulation {simulation}.")
+    return found
+
+
+async def _order(body: SimulationRequest, service: Lifecycle) -> Order:
+    policy, now = await _candidate(body, service), await queries.clock(service.pool)
+    to = body.to or now
+    if to > now:
+        wrong = FieldError("to", f"lies after the clock, {now.isoformat()}: nobody knows yet")
+        raise Problem(422, "to_in_future", "The instant has not been reached.", errors=(wrong,))
+    if body.from_ >= to:
+        wrong = FieldError("from", f"must be before the clock, {now.isoformat()}")
+        raise Problem(422, "invalid", "from: must be before the clock.", errors=(wrong,))
+    return Order(policy, body.from_, to, body.account)
+
+
+async def _candidate(body: SimulationRequest, service: Lifecycle) -> Policy:
+    document = body.policy
+    policy = document.policy()
+    if document.version is not None and document.model_fields_set == {"name", "version"}:
+        found = await policies.find(service.pool, document.name, document.version)
+        if found is None:
+            raise policies.unknown(document.name, document.version, "policy")
+        policy = found.policy
+    if body.account is not None and policy.account not in (None, body.account):
+        wrong = FieldError("account", f"the candidate judges {policy.account} only")
+        raise Problem(422, "invalid", f"account: the candidate judges {policy.account} only.", errors=(wrong,))
+    return replace(policy, account=body.account or policy.account)

@@ -1,0 +1,109 @@
+"""What the lifecycle API shows of events, and of all that happened to a customer in order of time."""
+
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from services.lifecycle.domain.views import Fact
+from services.lifecycle.schemas import Naming, TransitionView
+from services.lifecycle.timeline import Hinted, Moved, Told
+from shared.http import Instant, Page
+
+_LEVELS: Final = 100
+"""Data nested deeper is shown as text."""
+
+
+class EventView(BaseModel):
+    """One event of the customer."""
+
+    type: str
+    time: Instant
+    recorded_at: Instant = Field(description="The clock of the customer's partition when it was recorded.")
+    source: str
+    id: str
+    historical: bool
+    merged_from: str | None = Field(description="The id under which it came in, of a customer merged into this one.")
+    data: Any
+
+    @classmethod
+    def of(cls, told: Told) -> Self:
+        """The view of a stored event."""
+        return cls.model_validate(_event(told))
+
+
+def _event(told: Told) -> dict[str, Any]:
+    event = told.event
+    return {
+        "type": event.type,
+        "time": event.time,
+        "recorded_at": told.recorded_at,
+        "source": event.source,
+        "id": event.id,
+        "historical": event.historical,
+        "merged_from": event.mergedfrom,
+        "data": _data(event.data),
+    }
+
+
+def _data(raw: msgspec.Raw) -> Any:
+    """The data of an event; numbers beyond all ranges, or too many levels, leave it as text."""
+    try:
+        data = msgspec.json.decode(raw)
+    except msgspec.MsgspecError:
+        return bytes(raw).decode()
+    return bytes(raw).decode() if _is_deep(data) else data
+
+
+def _is_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(_LEVELS):
+        nested = [part for part in level if isinstance(part, dict | list)]
+        level = [part for outer in nested for part in (outer.values() if isinstance(outer, dict) else outer)]
+    return bool(level)
+
+
+class EventEntry(EventView):
+    """An event."""
+
+    kind: Literal["event"] = "event"
+
+
+class TransitionEntry(TransitionView):
+    """A transition; `time` is when it occurred."""
+
+    kind: Literal["transition"] = "transition"
+    time: Instant
+    withdrawn_at: Instant | None = Field(default=None, description="The clock of that correction.")
+
+
+class HintEntry(BaseModel):
+    """A hint that was given to the shop."""
+
+    kind: Literal["hint"] = "hint"
+    time: Instant
+    name: str
+    occasion: str
+
+
+TimelineEntry: TypeAlias = Annotated[EventEntry | TransitionEntry | HintEntry, Field(discriminator="kind")]
+
+
+def entry(
+    of: Told | Moved | Hinted, facts: frozenset[Fact], naming: Naming
+) -> EventEntry | TransitionEntry | HintEntry:
+    """The view of an entry; `facts` held when it happened."""
+    if isinstance(of, Told):
+        return EventEntry.model_validate(_event(of))
+    if isinstance(of, Hinted):
+        return HintEntry(time=of.at, name=of.name, occasion=of.occasion)
+    view = TransitionView.of(of.transition, of.withdrawn, facts, naming)
+    return TransitionEntry(
+        **view.model_dump(by_alias=True), time=of.transition.occurred_at, withdrawn_at=of.withdrawn_at
+    )
+
+
+class TimelinePage(Page[TimelineEntry]):
+    """A part of all that happened to a customer, newest first."""
+
+    as_of: Instant = Field(description="The clock of the customer's partition.")

@@ -1,0 +1,138 @@
+"""A shop with a past for tests of simulations: events and what the live policies made of them, and its API."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+import httpx
+
+from services.lifecycle import policies, repository
+from services.lifecycle.app import create_app
+from services.lifecycle.domain.customer import Move
+from services.lifecycle.domain.facts import ACTS
+from services.lifecycle.domain.fold import Folded, fold
+from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.memory import Entry
+from services.lifecycle.reading import read
+from services.lifecycle.recording import Recorder
+from services.lifecycle.repository import CustomerRow, EventRow
+from shared.db import Tx
+from shared.events.envelope import decode
+from shared.ids import narrow, partition_of
+from shared.topics import CUSTOMER_EVENTS
+from tests.builders import encode
+from tests.integration.policies import Shop
+from tests.pipeline import rows, worker_settings
+from tests.stack import Stack
+from tests.support import PARTITIONS, eventually
+
+Raw: TypeAlias = dict[str, Any]
+
+FINAL: Final = {"done", "failed", "cancelled"}
+TABLES: Final = (
+    "customer", "event", "transition", "hint", "timer", "outbox", "owner", "checkpoint", "policy", "activation", "fit",
+    "rearming", "sighting", "dead_letter",
+)  # fmt: skip
+"""All that is live."""
+
+
+class Store:
+    """Writes lives as the worker would have left them, by COPY."""
+
+    def __init__(self, tx: Tx, schedule: policies.Schedule, clock: datetime) -> None:
+        self._tx = tx
+        self._schedule = schedule
+        self._clock = clock
+        self._recorder = Recorder(schedule, set())
+        self._customers: list[CustomerRow] = []
+        self._events: list[EventRow] = []
+
+    async def add(self, customer: str, records: Iterable[bytes]) -> None:
+        """One customer and all its events; an identity that comes twice counts once."""
+        entry = Entry(customer, partition_of(customer, PARTITIONS))
+        happenings = dict[int, Happening]()
+        for record in records:
+            event = decode(record)
+            content, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
+            if isinstance(content, Happening) and key not in happenings:
+                happenings[key] = content
+                act = content.kind in ACTS
+                row = entry.key, key, content.order_key, content.time, self._clock, act, record
+                self._events.append(row)
+        folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
+        entry.customer = folded.customer
+        moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
+        self._recorder.changed(entry, moves, self._clock, None)
+        self._customers.append(CustomerRow.of(entry))
+        if len(self._events) > 20_000:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what has been added."""
+        await repository.add_events(self._tx, self._events)
+        await repository.save_customers(self._tx, sorted(self._customers, key=lambda row: row.customer))
+        await repository.add_transitions(self._tx, self._recorder.rows, [])
+        self._recorder, self._customers, self._events = Recorder(self._schedule, set()), [], []
+
+
+async def store(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> None:
+    """Customers with their events, judged by all activations until the clock."""
+    await shop.set_clock(clock)
+    async with shop.connected() as connection:
+        target = Store(connection, await policies.load(connection), clock)
+        for customer, events in lives.items():
+            await target.add(customer, map(encode, events))
+        await target.flush()
+
+
+@asynccontextmanager
+async def api(stack: Stack, url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The whole API of lifecycle, in this process; simulations run in theirs."""
+    app = create_app(worker_settings(stack, url))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://api", headers={"Authorization": "Bearer key"}
+        ) as found,
+    ):
+        yield found
+
+
+async def asked(client: httpx.AsyncClient, **body: Any) -> str:
+    """Ask for a simulation; where it is to be found."""
+    answer = await client.post("/v1/simulations", json=body)
+    assert answer.status_code == 202, answer.text
+    where: str = answer.headers["location"]
+    assert where == f"/v1/simulations/{answer.json()['id']}"
+    return where
+
+
+async def ended(client: httpx.AsyncClient, where: str, *, within_s: float = 60) -> Any:
+    """A simulation once it has come to an end."""
+
+    async def final() -> Any:
+        found = (await client.get(where)).json()
+        return found if found["state"] in FINAL else None
+
+    return await eventually(final, within_s=within_s, what="the simulation has ended")
+
+
+async def simulated(client: httpx.AsyncClient, **body: Any) -> Any:
+    """The report of a simulation."""
+    found = await ended(client, await asked(client, **body))
+    assert found["state"] == "done", found
+    return found["report"]
+
+
+async def contents(url: str) -> dict[str, list[str]]:
+    """Every row of every live table."""
+    return {
+        table: sorted(row[0] for row in await rows(url, f"SELECT t::text FROM lifecycle.{table} AS t"))
+        for table in TABLES
+    }
+
+
+def matrix(report: Any) -> dict[tuple[str, str], int]:
+    """Customers by both phases."""
+    return {(cell["live"], cell["candidate"]): cell["customers"] for cell in report["matrix"]}

@@ -1,0 +1,299 @@
+"""Fits of the cadence model from stored orders: what is read, what is kept, who is judged by it, and when."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from random import Random
+from typing import Any, Final
+
+import httpx
+import msgspec
+import pytest
+
+from services.lifecycle import app, fitting, policies, rhythms
+from services.lifecycle.apply import Lifecycle
+from services.lifecycle.domain.cadence import silence
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.deadlines import rhythm
+from services.lifecycle.domain.policy import AUTO, Policy
+from services.lifecycle.nightly import Nights
+from services.lifecycle.refitting import Fitter
+from services.lifecycle.rhythms import Attempt
+from services.lifecycle.worker import SUBSCRIPTION
+from shared import db
+from shared.clock import ClockMode
+from shared.instants import parse, render
+from shared.simulator.shop import Shop, lines, lives
+from tests.builders import day, event, order, tick
+from tests.pipeline import publish, rows, running, settled, worker_settings
+from tests.stack import Stack
+from tests.support import eventually
+
+JUDGING: Final = Policy(name="rhythm", silence=AUTO, act_within_days=1000)
+CUSTOMERS: Final = 700
+DAYS: Final = 300
+ARMED: Final = "SELECT customer, due_at FROM lifecycle.timer ORDER BY 1"
+
+
+def worker(stack: Stack, database: str) -> Any:
+    config = worker_settings(stack, database)
+    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, JUDGING))
+
+
+@asynccontextmanager
+async def client(stack: Stack, database: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    made = app.create_app(worker_settings(stack, database, **settings))
+    headers = {"Authorization": "Bearer key"}
+    async with (
+        made.router.lifespan_context(made),
+        httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://api", headers=headers) as found,
+    ):
+        yield found
+
+
+def purchases(seed: int = 1) -> list[dict[str, Any]]:
+    """Everybody first buys in the first weeks, then with a rate of their own until they drop out."""
+    random, events = Random(seed), list[dict[str, Any]]()
+    for n in range(CUSTOMERS):
+        rate, loss, value = random.gammavariate(0.8, 1 / 20), random.betavariate(0.8, 2.5), random.gammavariate(4, 800)
+        at = random.uniform(0, 60)
+        while at < DAYS:
+            events.append(order(f"c{n}", at, amount=max(1, int(random.gammavariate(5, value / 5)))))
+            if random.random() < loss:
+                break
+            at += random.expovariate(rate)
+    return sorted(events, key=lambda made: str(made["time"]))
+
+
+async def fill(stack: Stack, database: str, events: list[dict[str, Any]], until: float) -> None:
+    await publish(stack.bootstrap, [*events, tick(until)])
+    await settled(stack, database, "lifecycle")
+
+
+async def read(api: httpx.AsyncClient, path: str) -> Any:
+    answer = await api.get(path)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def fit(api: httpx.AsyncClient) -> Any:
+    answer = await api.post("/v1/cadence/fits")
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+# -- what is read ------------------------------------------------------------------------------------------------------
+
+
+ODD: Final = [
+    order("twice a day", 0), order("twice a day", 0.2, id="b"), order("twice a day", 10),
+    order("told twice", 0, id="a"), {**order("told twice", 5, id="a"), "id": "again"}, order("told twice", 9),
+    event("gone before", "order.cancelled", 1, order_id="x"), order("gone before", 2, id="x"), order("gone before", 7),
+    event("refunded before", "order.refunded", 1, order_id="y", amount={"amount": 400, "currency": "EUR"}),
+    event("refunded before", "order.refunded", 2, order_id="y", amount={"amount": 600, "currency": "EUR"}),
+    order("refunded before", 3, id="y"),
+    event("partly before", "order.refunded", 1, order_id="z", amount={"amount": 400, "currency": "EUR"}),
+    order("partly before", 3, id="z"), event("partly before", "order.cancelled", 4, order_id="z"),
+    order("old", 0), order("new", 20), event("old", "customer.merged", 30, into="new"), order("old", 40),
+    event("never bought", "page.viewed", 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_stored_orders_tell_the_same_rhythm_as_the_fold(stack: Stack, blank: str, seed: int) -> None:
+    shop = Shop(customers=150, months=18, seed=seed, duplicates=0.1, late=0.1)
+    simulated = [json.loads(line.json) for life in lives(shop) for line in lines(shop, life)]
+    async with worker(stack, blank):
+        await publish(stack.bootstrap, [*simulated, *ODD])
+        await publish(stack.bootstrap, [tick(shop.ends)])
+        await settled(stack, blank, "lifecycle")
+    connection = await db.connect(blank, "lifecycle")
+    try:
+        found = {found[:3]: found.customers for found in await rhythms.histories(connection, shop.ends)}
+    finally:
+        await connection.close()
+    expected = Counter[tuple[int, int, int]]()
+    for row in await rows(blank, "SELECT state FROM lifecycle.customer WHERE merged_into IS NULL"):
+        customer = msgspec.json.decode(row["state"], type=Customer)
+        if customer.first_order_at is not None:
+            expected[(*rhythm(customer), (shop.ends.date() - customer.first_order_at.date()).days)] += 1
+    assert found == expected
+    assert expected.total() > 100
+
+
+# -- what is kept ------------------------------------------------------------------------------------------------------
+
+
+async def test_a_fit_is_made_kept_and_seen_with_what_it_expects_of_customers(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank), client(stack, blank) as api:
+        await fill(stack, blank, purchases(), DAYS)
+        before = await read(api, "/v1/cadence")
+        assert (before["silence"], before["in_force"], before["last"]) == ("auto", None, None)
+        assert (await read(api, "/v1/customers/c1"))["outlook"] is None
+
+        made = await fit(api)
+        assert (made["accepted"], made["reason"], made["customers"]) == (True, None, CUSTOMERS)
+        assert (made["effective_at"], made["made_at"]) == (render(day(DAYS)), render(day(DAYS)))
+        assert made["parameters"]["currency"] == "EUR"
+        assert all(made["parameters"][name] > 0 for name in ("r", "alpha", "a", "b", "p", "q", "gamma"))
+        assert made["parameters"]["log_likelihood"] < 0
+
+        seen = await read(api, "/v1/cadence")
+        assert (seen["in_force"], seen["last"], seen["as_of"]) == (made, made, render(day(DAYS)))
+        assert seen["guards"] == {"customers": 500, "repeats": 200, "drop_out": 0.001}
+
+        outlook = (await read(api, "/v1/customers/c1"))["outlook"]
+        assert outlook["fit"] == made["version"]
+        assert 0 < outlook["p_alive"] < 1
+        assert 0 < outlook["p_no_purchase"] < 1
+        assert outlook["clv"] > 0 < outlook["expected_value"]
+
+
+async def test_a_refused_fit_is_kept_with_its_reason_and_the_last_accepted_one_stays_in_force(
+    stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(stack, blank), client(stack, blank) as api:
+        refused = await fit(api)
+        assert (refused["accepted"], refused["parameters"]) == (False, None)
+        assert refused["reason"] == "only 0 customers, 500 are needed"
+        assert (await api.get("/v1/cadence/comparison")).json()["code"] == "no_fit"
+
+        await fill(stack, blank, purchases(), DAYS)
+        accepted = await fit(api)
+        monkeypatch.setattr(fitting, "LEAST_REPEATS", 10**6)
+        again = await fit(api)
+        assert "repeat purchases, 1000000 are needed" in again["reason"]
+        seen = await read(api, "/v1/cadence")
+        assert (seen["in_force"], seen["last"]) == (accepted, again)
+
+        first = await read(api, "/v1/cadence/fits?limit=2")
+        second = await read(api, f"/v1/cadence/fits?limit=2&cursor={first['next_cursor']}")
+        assert first["items"] + second["items"] == [again, accepted, refused]
+        assert second["next_cursor"] is None
+        assert refused["version"] < accepted["version"] < again["version"]
+
+
+async def test_values_in_another_currency_than_the_policys_are_not_known(stack: Stack, blank: str) -> None:
+    events = purchases()
+    for made in events:
+        made["data"]["total"]["currency"] = "USD"
+    async with worker(stack, blank), client(stack, blank) as api:
+        await fill(stack, blank, events, DAYS)
+        made = await fit(api)
+        assert (made["accepted"], made["parameters"]["p"], made["parameters"]["currency"]) == (True, None, None)
+        assert made["parameters"]["no_values"] == "only 0 repeat purchases of some value, 200 are needed"
+        assert (await read(api, "/v1/customers/c1"))["outlook"]["clv"] is None
+
+
+# -- who is judged by it -----------------------------------------------------------------------------------------------
+
+
+async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(stack: Stack, blank: str) -> None:
+    events = purchases()
+    bought = Counter(made["subject"] for made in events)
+    regular, other = [customer for customer, n in bought.most_common(2)]
+    async with worker(stack, blank), client(stack, blank) as api:
+        await fill(stack, blank, events, DAYS)
+        armed = [tuple(row) for row in await rows(blank, ARMED)]
+        before = (await read(api, f"/v1/customers/{other}"))["next_transition"]
+        made = await fit(api)
+        (told,) = await rows(blank, "SELECT count(*) AS n FROM lifecycle.rearming WHERE NOT finished")
+        assert told["n"] == 0
+
+        await fill(stack, blank, [order(regular, DAYS + 1)], DAYS + 1.001)
+        now = [tuple(row) for row in await rows(blank, ARMED)]
+        due = {customer: at for customer, at in now if at > day(DAYS + 1.001)}
+        assert {c: at for c, at in due.items() if c != regular} == {
+            c: at for c, at in armed if c in due and c != regular
+        }
+        assert (await read(api, f"/v1/customers/{other}"))["next_transition"] == before
+
+        view = await read(api, f"/v1/customers/{regular}")
+        found = await stored(blank, policies.load)
+        (accepted,) = found.fits
+        x, days = await state(blank, regular, rhythm)
+        expected = max(silence(accepted, x, days, 180, 0.65), timedelta(days=30))
+        assert accepted.version == made["version"]
+        assert expected != timedelta(days=90)
+        assert (view["next_transition"]["rule"], view["next_transition"]["at"]) == (
+            "silence_begins", render(day(DAYS + 1) + expected),
+        )  # fmt: skip
+        await fill(stack, blank, [], DAYS + 1 + expected / timedelta(days=1) + 0.01)
+        assert (await read(api, f"/v1/customers/{regular}"))["phase"] == "at_risk"
+
+
+async def stored(database: str, load: Callable[[Any], Any]) -> Any:
+    connection = await db.connect(database, "lifecycle")
+    try:
+        return await load(connection)
+    finally:
+        await connection.close()
+
+
+async def state(database: str, customer: str, ask: Callable[[Customer], Any]) -> Any:
+    (row,) = await rows(database, "SELECT state FROM lifecycle.customer WHERE customer = $1", customer)
+    return ask(msgspec.json.decode(row["state"], type=Customer))
+
+
+async def test_fixed_days_and_cadence_are_compared_on_the_same_purchases(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank), client(stack, blank) as api:
+        await fill(stack, blank, [made for made in purchases() if parse(made["time"]) < day(100)], 100)
+        await fit(api)
+        await fill(stack, blank, [made for made in purchases() if parse(made["time"]) >= day(100)], DAYS + 100)
+        found = await read(api, "/v1/cadence/comparison")
+        later = await read(api, f"/v1/cadence/comparison?since={render(day(200))}")
+    assert found["since"] == render(day(100))
+    assert found["purchases"] >= found["lost"] + found["returning"] > later["lost"] + later["returning"] > 0
+    for model in ("fixed", "cadence"):
+        assert 0 < found[model]["customers_warned"] <= CUSTOMERS
+        assert found[model]["false_alarm_share"] == found[model]["false_alarms"] / found["returning"]
+    assert found["fixed"]["mean_lead_days"] == 90
+
+
+# -- when --------------------------------------------------------------------------------------------------------------
+
+
+async def test_who_asks_while_a_fit_is_made_gets_that_one_from_any_process(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank):
+        await fill(stack, blank, purchases(), DAYS)
+    async with client(stack, blank) as one, client(stack, blank) as other:
+        made = await asyncio.gather(*(fit(api) for api in (one, other, one, other)))
+        assert len({found["version"] for found in made}) == 1
+        assert (await fit(other))["version"] > made[0]["version"]
+    assert len(await rows(blank, "SELECT FROM lifecycle.fit")) == 2
+
+
+@pytest.mark.parametrize("clock", list(ClockMode))
+async def test_every_night_has_its_fit_but_in_log_time(
+    stack: Stack, blank: str, clock: ClockMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, now = list[Attempt](), day(0)
+
+    async def wait(_: asyncio.Event, seconds: float) -> None:
+        nonlocal now
+        if made:
+            await asyncio.Event().wait()
+        now += timedelta(seconds=seconds)
+
+    def clock_now() -> datetime:
+        return now
+
+    class Remembering(Fitter):
+        async def fit(self) -> Attempt:
+            made.append(await super().fit())
+            return made[-1]
+
+    monkeypatch.setattr(app, "Fitter", Remembering)
+    monkeypatch.setattr(app, "Nights", partial(Nights, now=clock_now, wait=wait))
+    async with client(stack, blank, clock=clock, fit_hour=2) as api:
+        if clock is ClockMode.WALL:
+            await eventually(lambda: bool(made), what="the night's fit")
+            assert now == day(1).replace(hour=2)
+            assert (await read(api, "/v1/cadence"))["last"]["reason"] == "only 0 customers, 500 are needed"
+        else:
+            await asyncio.gather(*(read(api, "/v1/cadence") for _ in range(10)))
+    assert len(made) == len(await rows(blank, "SELECT FROM lifecycle.fit")) == (clock is ClockMode.WALL)

@@ -1,0 +1,245 @@
+"""The run of a simulation on a real PostgreSQL: in turn, cancelled, crashed, left behind; asked for twice; listed."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from tests.builders import day, order
+from tests.integration.policies import Shop, instant, new_shop, wrong
+from tests.integration.simulations import Raw, api, asked, ended, matrix, store
+from tests.pipeline import rows
+from tests.stack import Stack
+from tests.support import eventually
+
+ASKED: Final[Raw] = {"policy": {"name": "strict", "at_risk_days": 30}, "from": instant(0), "to": instant(100)}
+RESULT: Final = {("new", "at_risk"): 1}
+
+
+@pytest.fixture
+async def shop(stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+    """With one customer."""
+    async with new_shop(stack, template) as shop:
+        monkeypatch.setenv("STAMMKUNDE_DATABASE_URL", shop.url)
+        await shop.set_clock(day(0))
+        await shop.adopt(None, day(0))
+        await store(shop, day(100), {"ada": [order("ada", 50)]})
+        yield shop
+
+
+@pytest.fixture
+async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
+    async with api(stack, shop.url) as found:
+        yield found
+
+
+@asynccontextmanager
+async def held(shop: Shop) -> AsyncIterator[None]:
+    """Whoever wants to read events waits until the block ends."""
+    connection = await asyncpg.connect(shop.url)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE lifecycle.event IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        await connection.close()
+
+
+async def is_in(client: httpx.AsyncClient, where: str, state: str) -> Any:
+    async def found() -> Any:
+        answer = (await client.get(where)).json()
+        return answer if answer["state"] == state else None
+
+    return await eventually(found, what=f"{where} is {state}")
+
+
+def processes(where: str) -> list[psutil.Process]:
+    """The processes of a simulation."""
+    id = where.rsplit("/", 1)[1]  # noqa: A001
+    return [child for child in psutil.Process().children() if id in child.cmdline()]
+
+
+async def gone(where: str) -> None:
+    await eventually(lambda: not processes(where), what="its process has gone")
+
+
+# -- in turn -----------------------------------------------------------------------------------------------------------
+
+
+async def test_one_runs_at_a_time_and_the_others_in_the_order_in_which_they_were_asked_for(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
+    async with held(shop):
+        first, *others = [await asked(client, **ASKED) for _ in range(3)]
+        running = await is_in(client, first, "running")
+        assert (running["started_at"] is not None, running["ended_at"], running["report"]) == (True, None, None)
+        assert [(await client.get(other)).json()["state"] for other in others] == ["queued", "queued"]
+        (process,) = processes(first)
+        assert process.nice() > psutil.Process().nice()
+    found = [await ended(client, where) for where in (first, *others)]
+    assert [matrix(one["report"]) for one in found] == [RESULT] * 3
+    ends = [one["ended_at"] for one in found]
+    assert ends == sorted(ends)
+
+
+async def test_it_tells_how_far_it_is(shop: Shop, client: httpx.AsyncClient) -> None:
+    async with held(shop):
+        where = await asked(client, **ASKED)
+        assert (await client.get(where)).json()["progress"] == {"done": 0, "total": None, "events": 0}
+        await is_in(client, where, "running")
+    assert (await ended(client, where))["progress"] == {"done": 1, "total": 1, "events": 1}
+
+
+# -- cancelled ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_simulation_ends_at_once_and_the_next_one_begins(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
+    async with held(shop):
+        first, second = await asked(client, **ASKED), await asked(client, **ASKED)
+        await is_in(client, first, "running")
+        cancelled = (await client.post(f"{first}/cancel")).json()
+        assert (cancelled["state"], cancelled["reason"], cancelled["report"]) == ("cancelled", None, None)
+        assert (await client.post(f"{first}/cancel")).json() == cancelled, "again changes nothing"
+        await gone(first)
+        await is_in(client, second, "running")
+    assert (await ended(client, second))["state"] == "done"
+    assert (await client.get(first)).json() == cancelled
+
+
+async def test_one_that_waits_is_cancelled_and_one_that_is_done_stays_done(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
+    async with held(shop):
+        first, second = await asked(client, **ASKED), await asked(client, **ASKED)
+        await is_in(client, first, "running")
+        assert (await client.post(f"{second}/cancel")).json()["state"] == "cancelled"
+    done = await ended(client, first)
+    assert (await client.post(f"{first}/cancel")).json() == done
+    assert (await client.get(second)).json()["started_at"] is None
+
+
+async def test_a_process_that_was_not_told_sees_that_it_is_not_wanted(shop: Shop, client: httpx.AsyncClient) -> None:
+    """As when another API process, which has not started it, cancels it."""
+    async with held(shop):
+        where = await asked(client, **ASKED)
+        await is_in(client, where, "running")
+        await rows(shop.url, "UPDATE lifecycle.simulation SET state = 'cancelled', ended_at = created_at")
+    await gone(where)
+    found = (await client.get(where)).json()
+    assert (found["state"], found["report"]) == ("cancelled", None)
+
+
+# -- crashed, left behind ----------------------------------------------------------------------------------------------
+
+
+async def test_the_crash_of_its_process_is_told_and_the_next_one_begins(shop: Shop, client: httpx.AsyncClient) -> None:
+    async with held(shop):
+        first, second = await asked(client, **ASKED), await asked(client, **ASKED)
+        await is_in(client, first, "running")
+        processes(first)[0].kill()
+        failed = await is_in(client, first, "failed")
+        assert failed["reason"] == "its process ended with SIGKILL"
+    assert matrix((await ended(client, second))["report"]) == RESULT
+
+
+async def test_what_goes_wrong_is_told(shop: Shop, client: httpx.AsyncClient) -> None:
+    await rows(shop.url, "UPDATE lifecycle.event SET body = '{'")
+    failed = await ended(client, await asked(client, **ASKED))
+    assert failed["state"] == "failed"
+    assert failed["reason"].startswith("undecodable: ")
+    assert failed["reason"].endswith("(customer ada)")
+
+
+async def test_when_the_service_stops_so_does_what_runs_and_the_queue_is_worked_off_after_the_start(
+    stack: Stack, shop: Shop
+) -> None:
+    async with held(shop):
+        async with api(stack, shop.url) as client:
+            first, second = await asked(client, **ASKED), await asked(client, **ASKED)
+            await is_in(client, first, "running")
+            (process,) = processes(first)
+        assert not process.is_running()
+    async with api(stack, shop.url) as client:
+        failed = (await client.get(first)).json()
+        assert (failed["state"], "the service was stopped" in failed["reason"]) == ("failed", True)
+        assert matrix((await ended(client, second))["report"]) == RESULT
+
+
+async def test_one_whose_process_died_with_the_service_is_found_after_the_start(stack: Stack, shop: Shop) -> None:
+    async with held(shop):
+        async with api(stack, shop.url) as client:
+            where = await asked(client, **ASKED)
+            await is_in(client, where, "running")
+        await rows(shop.url, "UPDATE lifecycle.simulation SET state = 'running', reason = NULL, ended_at = NULL")
+    async with api(stack, shop.url) as client:
+        failed = await ended(client, where)
+        assert (failed["state"], "ended without a word" in failed["reason"]) == ("failed", True)
+
+
+async def test_one_that_another_service_process_runs_is_left_alone(stack: Stack, shop: Shop) -> None:
+    async with api(stack, shop.url) as client, held(shop):
+        where = await asked(client, **ASKED)
+        await is_in(client, where, "running")
+        async with api(stack, shop.url) as other:
+            waiting = await asked(other, **ASKED)
+            await eventually(lambda: other.get(waiting), what="the other looks at the queue")
+            assert (await client.get(where)).json()["state"] == "running"
+            await other.post(f"{waiting}/cancel")
+
+
+async def test_its_process_ends_with_the_one_that_has_started_it(shop: Shop) -> None:
+    async with held(shop):
+        id = uuid4()  # noqa: A001
+        await rows(
+            shop.url,
+            "INSERT INTO lifecycle.simulation (id, request, policy, begins, ends, created_at)"
+            " VALUES ($1, '', '{}', $2, $3, $3)",
+            id,
+            day(0),
+            day(100),
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.lifecycle.simulate", str(id), "--leashed", stdin=asyncio.subprocess.PIPE
+        )
+
+        async def running() -> bool:
+            return bool(await rows(shop.url, "SELECT FROM lifecycle.simulation WHERE state = 'running'"))
+
+        await eventually(running)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert await asyncio.wait_for(process.wait(), 10) == 1
+
+
+# -- asked for twice, listed -------------------------------------------------------------------------------------------
+
+
+async def test_with_an_idempotency_key_it_is_asked_for_once(shop: Shop, client: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    answers = [await client.post("/v1/simulations", json=ASKED, headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    other = await client.post("/v1/simulations", json={**ASKED, "from": instant(1)}, headers=key)
+    assert wrong(other) == (422, "idempotency_key_reused", ["Idempotency-Key"])
+    assert await asked(client, **ASKED) != answers[0].headers["location"]
+    assert len((await client.get("/v1/simulations")).json()["items"]) == 2
+
+
+async def test_all_are_listed_the_latest_first_without_reports(shop: Shop, client: httpx.AsyncClient) -> None:
+    made = [await asked(client, **ASKED) for _ in range(3)]
+    last = await ended(client, made[-1])
+    first = (await client.get("/v1/simulations", params={"limit": 2})).json()
+    rest = (await client.get("/v1/simulations", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    listed = [*first["items"], *rest["items"]]
+    assert [f"/v1/simulations/{item['id']}" for item in listed] == made[::-1]
+    assert listed[0] == {name: value for name, value in last.items() if name != "report"}
+    assert rest["next_cursor"] is None

@@ -1,0 +1,328 @@
+"""The cadence model: its formulae against published figures, quadrature and simulation, and the guards of its fit."""
+
+import math
+from datetime import timedelta
+from statistics import mean
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.optimize import approx_fprime
+from scipy.special import hyp2f1
+from scipy.stats import beta
+
+from services.lifecycle.domain.cadence import (
+    LONGEST,
+    MONTH,
+    Fit,
+    clv,
+    expected_orders,
+    expected_value,
+    hypergeometric_rest,
+    outlook,
+    p_alive,
+    p_no_purchase,
+    silence,
+)
+from services.lifecycle.fitting import (
+    Histories,
+    Refused,
+    Rhythm,
+    Value,
+    compress,
+    fit_rhythm,
+    fit_value,
+    rhythm_objective,
+    value_objective,
+)
+from tests.builders import DAY_0
+from tests.rhythms import simulate
+
+# CDNOW, 39 weeks: MBG/NBD of all 23,570 customers; Gamma-Gamma of Fader & Hardie 2013 (6.25, 3.74, 15.44), in cents.
+CDNOW = Fit(7, DAY_0, 0.63713973, 7.31028954, 0.80747412, 1.228394, 6.25, 3.74, 1544.0, "USD")
+TRUE = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.0}
+IMPLAUSIBLE = 20.0
+"""Twice the gain in log-likelihood over the truth is chi-squared with 3 or 4 degrees of freedom: above 20 in 0.05 %."""
+
+fits = st.builds(
+    lambda r, alpha, a, b: Fit(1, DAY_0, r, alpha, a, b),
+    *(st.floats(low, high) for low, high in ((0.05, 50), (0.5, 100), (0.05, 5_000), (0.05, 50_000))),
+)
+counts = st.integers(0, 10_000)
+days = st.integers(0, 2_000)
+
+
+def live_orders(fit: Fit, x: int, exposure: float, span: float) -> float:
+    """E[(1 − e^(−λps))/p] of a live customer by quadrature: λ ~ gamma(r+x, α+T), p ~ beta(a, b+x+1)."""
+
+    def bought(p: float) -> float:
+        return -math.expm1(-(fit.r + x) * math.log1p(p * span / exposure)) / p if p else (fit.r + x) * span / exposure
+
+    lost = beta(fit.a, fit.b + x + 1)
+    found, _ = quad(lambda share: bought(lost.ppf(share)), 0, 1, limit=200)
+    return float(found)
+
+
+def test_a_one_time_buyer_may_be_lost() -> None:
+    # By hand, r = α = a = b = 1, 3 weeks after the only purchase: 1 / (1 + 1/1 · (4/1)^1).
+    assert p_alive(Fit(1, DAY_0, 1, 1, 1, 1), 0, 0, 3) == pytest.approx(1 / 5)
+
+
+def test_a_customer_who_has_just_come_back_may_have_dropped_out_at_that_purchase() -> None:
+    # By hand: 1 / (1 + a/(b+x)) = 1 / (1 + 0.5/(1.5+2)).
+    assert p_alive(Fit(1, DAY_0, 1, 1, 0.5, 1.5), 2, 6, 6) == pytest.approx(7 / 8)
+
+
+def test_the_chance_of_no_purchase_is_that_of_the_lost_and_of_the_slow() -> None:
+    # By hand: P(alive) = 1/5; a live customer of gamma(1, 4) buys within 4 weeks with 1 − 4/8.
+    assert p_no_purchase(Fit(1, DAY_0, 1, 1, 1, 1), 0, 0, 3, 4) == pytest.approx(1 - 1 / 5 * 1 / 2)
+
+
+def test_expected_orders_are_those_of_the_published_formula() -> None:
+    # Batislam et al. 2007, with scipy's 2F1.
+    fit, x, tx, known, span = CDNOW, 2, 30.43, 38.86, 39.0
+    z, c = span / (fit.alpha + known + span), fit.a + fit.b + x
+    bracket = 1 - (1 - z) ** (fit.r + x) * hyp2f1(fit.r + x, fit.b + x + 1, c, z)
+    published = p_alive(fit, x, tx, known) * c / (fit.a - 1) * bracket
+    assert expected_orders(fit, x, tx, known, span) == pytest.approx(published, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("r", "alpha", "a", "b"),
+    [(0.637, 7.31, 0.807, 1.228), (1.257, 6.038, 1.0, 0.716), (40, 60, 1.7, 0.5), (0.6, 7, 400, 900)],
+    ids=["CDNOW", "at the removable pole", "rates hardly differ", "chances of loss hardly differ"],
+)
+@pytest.mark.parametrize("x", [0, 3, 40])
+def test_expected_orders_are_those_of_the_mixture(r: float, alpha: float, a: float, b: float, x: int) -> None:
+    fit = Fit(1, DAY_0, r, alpha, a, b)
+    found = expected_orders(fit, x, 20, 20, 52) / p_alive(fit, x, 20, 20)
+    assert found == pytest.approx(live_orders(fit, x, fit.alpha + 20, 52), rel=1e-6)
+
+
+@given(st.floats(-1.5, 8), st.floats(-0.95, 6), st.floats(0, 40), st.floats(0.01, 0.97))
+def test_the_series_is_the_hypergeometric_function(u: float, epsilon: float, extra: float, z: float) -> None:
+    c = abs(u) + 0.3 + extra
+    expected = hyp2f1(u, epsilon, c, z)
+    assert 1 + epsilon * hypergeometric_rest(u, epsilon, c, z) == pytest.approx(expected, rel=1e-8, abs=1e-8)
+
+
+def test_expected_value_is_that_of_the_paper() -> None:
+    # Fader & Hardie 2013, CDNOW: no repeat purchase 35.17; and 35.02175699 for three of 35 each on average, in dollars.
+    assert expected_value(CDNOW, 0, 0) == pytest.approx(3517, abs=5)
+    by_sample = Fit(1, DAY_0, 1, 1, 1, 1, 6.24955253, 3.744215362, 15.44353094)
+    assert expected_value(by_sample, 3, 35) == pytest.approx(35.02175699, rel=1e-8)
+
+
+def test_a_fit_without_values_expects_none() -> None:
+    fit = Fit(1, DAY_0, 1, 1, 1, 1)
+    assert expected_value(fit, 2, 1000) is None
+    assert outlook(fit, 2, 10, 20, 1000, 0.3, 180, 0.1).clv is None
+
+
+@pytest.mark.parametrize("past", [(0, 0, 0), (3, 20, 25), (60, 50, 80)])
+def test_clv_is_the_sum_of_the_discounted_margins_of_each_month(past: tuple[int, float, float]) -> None:
+    ends = [expected_orders(CDNOW, *past, month * MONTH) for month in range(37)]
+    margins = ((ends[m] - ends[m - 1]) * 4_000 * 0.3 / 1.1 ** (m / 12) for m in range(1, 37))
+    assert clv(CDNOW, *past, 4_000, 0.3, 0.1) == pytest.approx(sum(margins), rel=2e-6)
+
+
+def test_clv_without_discount_over_a_year_is_the_margin_of_the_orders_expected() -> None:
+    orders = expected_orders(CDNOW, 1, 4, 9, 12 * MONTH)
+    assert clv(CDNOW, 1, 4, 9, 1_000, 0.5, 0.0, months=12) == pytest.approx(500 * orders, rel=1e-9)
+
+
+@given(fits, counts, days, days, st.floats(0.1, 300))
+def test_probabilities_are_probabilities_and_fall_with_silence(
+    fit: Fit, x: int, tx: int, more: int, horizon: float
+) -> None:
+    tx = tx if x else 0
+    alive = [p_alive(fit, x, tx / 7, (tx + quiet) / 7) for quiet in (0, more, more + 30)]
+    silent = [p_no_purchase(fit, x, tx / 7, (tx + quiet) / 7, horizon) for quiet in (0, more, more + 30)]
+    assert 1 >= alive[0] >= alive[1] >= alive[2] >= 0
+    assert 0 <= silent[0] <= silent[1] + 1e-12 <= silent[2] + 2e-12 <= 1 + 2e-12
+
+
+@settings(deadline=None)
+@given(fits, counts, days, days)
+def test_an_outlook_is_finite_and_nobody_buys_less_than_nothing(fit: Fit, x: int, more: int, quiet: int) -> None:
+    tx = x + more if x else 0
+    found = outlook(fit, x, tx, tx + quiet, None, 0.3, 180, 0.1)
+    assert 0 <= found.expected_orders_12m < math.inf
+    assert found.expected_orders_12m <= 12 * MONTH * (fit.r + x) / (fit.alpha + (tx + quiet) / 7) * (1 + 1e-9)
+
+
+@given(fits, counts, days, st.integers(1, 400), st.floats(0.05, 0.95))
+def test_silence_ends_where_the_probability_first_exceeds(
+    fit: Fit, x: int, tx: int, horizon: int, probability: float
+) -> None:
+    tx = tx if x else 0
+    found = silence(fit, x, tx, horizon, probability)
+    assert timedelta(0) <= found <= LONGEST
+    assert found % timedelta(minutes=1) == timedelta(0)
+
+    def exceeded(quiet: timedelta) -> float:
+        known = tx / 7 + quiet / timedelta(weeks=1)
+        return p_no_purchase(fit, x, tx / 7, known, horizon / 7) - probability
+
+    if found < LONGEST:
+        assert exceeded(found) > -1e-9
+    if found > timedelta(0):
+        assert exceeded(found - timedelta(minutes=1)) < 1e-9
+
+
+@given(fits, counts, days, st.floats(0.05, 0.85))
+def test_a_greater_probability_takes_a_longer_silence(fit: Fit, x: int, tx: int, probability: float) -> None:
+    tx = tx if x else 0
+    assert silence(fit, x, tx, 180, probability) <= silence(fit, x, tx, 180, probability + 0.1)
+
+
+def test_who_buys_often_is_missed_sooner() -> None:
+    waits = [silence(CDNOW, x, 180, 180, 0.65) for x in (5, 10, 20, 40, 10_000)]
+    assert waits == sorted(waits, reverse=True)
+    assert waits[0] > timedelta(days=60)
+    assert waits[-1] < timedelta(days=1)
+
+
+def test_a_regular_buyer_of_ten_thousand_orders_overflows_nothing() -> None:
+    found = outlook(CDNOW, 10_000, 1_000, 100_000, 5_000, 0.3, 180, 0.1)
+    assert found.p_alive == pytest.approx(0)
+    assert found.p_no_purchase == 1
+    assert found.clv == pytest.approx(0)
+
+
+def test_an_outlook_says_what_the_functions_say_in_weeks() -> None:
+    past = (CDNOW, 4, 100 / 7, 140 / 7)
+    found = outlook(CDNOW, 4, 100, 140, 2_500, 0.3, 180, 0.1)
+    value = expected_value(CDNOW, 4, 2_500)
+    assert value is not None
+    assert (found.p_alive, found.p_no_purchase) == (p_alive(*past), p_no_purchase(*past, 180 / 7))
+    assert (found.expected_orders_12m, found.expected_value) == (expected_orders(*past, 12 * MONTH), value)
+    assert found.clv == pytest.approx(clv(*past, value, 0.3, 0.1))
+    assert found.fit == 7
+
+
+def test_identical_histories_are_one_row() -> None:
+    found = compress([0, 2, 0, 2], [0, 3, 0, 3], [9, 9, 9, 8], [5, 1, 2, 4])
+    rows = zip(found.x, found.tx, found.T, found.count, strict=True)
+    assert sorted(rows) == [(0, 0, 9, 7), (2, 3, 8, 4), (2, 3, 9, 1)]
+    assert (found.customers, found.repeats) == (12, 10)
+
+
+@pytest.mark.parametrize("row", [(1, 5, 4), (-1, 0, 4), (1, -1, 4), (0, 1, 4)])
+def test_an_impossible_history_is_an_error(row: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="a history needs"):
+        compress(*([value] for value in row))
+
+
+def test_the_likelihood_of_one_history_is_the_mixture_of_its_two_endings() -> None:
+    # λ^x·(1−p)^x · [(1−p)·e^(−λT) + p·e^(−λtx)] under r = α = 1 (λ exponential), a = b = 1 (p uniform), x = 1, by hand:
+    # ∫λe^(−λ(1+T))dλ · ∫(1−p)²dp + ∫λe^(−λ(1+tx))dλ · ∫p(1−p)dp = 1/(1+T)² · 1/3 + 1/(1+tx)² · 1/6.
+    value, _ = rhythm_objective(compress([1], [2], [4]))(np.zeros(4))
+    assert math.exp(-value) == pytest.approx(1 / 25 / 3 + 1 / 9 / 6)
+
+
+def test_the_gradient_of_the_rhythm_is_the_slope() -> None:
+    objective, logs = rhythm_objective(simulate(300, TRUE)), np.log([0.6, 8.0, 0.7, 3.0])
+    slopes = approx_fprime(logs, lambda point: objective(point)[0], 1e-6)
+    assert objective(logs)[1] == pytest.approx(slopes, rel=1e-4, abs=1e-2)
+
+
+def test_the_gradient_of_the_values_is_the_slope() -> None:
+    objective = value_objective(np.array([1.0, 2.0, 7.0]), np.array([30.0, 12.0, 55.0]))
+    logs = np.log([2.0, 3.0, 20.0])
+    assert objective(logs)[1] == pytest.approx(approx_fprime(logs, lambda point: objective(point)[0], 1e-7), rel=1e-4)
+
+
+def test_the_parameters_of_simulated_customers_are_recovered() -> None:
+    known = simulate(60_000, TRUE, seed=3)
+    found = fit_rhythm(known)
+    assert isinstance(found, Rhythm)
+    for name, true in TRUE.items():
+        assert getattr(found, name) == pytest.approx(true, rel=0.12), name
+    truth = -rhythm_objective(known)(np.log(list(TRUE.values())))[0]
+    assert 0 <= 2 * (found.log_likelihood - truth) < IMPLAUSIBLE
+
+
+def test_weeks_may_be_scaled_without_another_fit() -> None:
+    known = simulate(3_000, TRUE)
+    scaled = Histories(known.x, known.tx * 7, known.T * 7, known.count)
+    weeks, in_days = fit_rhythm(known), fit_rhythm(scaled)
+    assert isinstance(weeks, Rhythm)
+    assert isinstance(in_days, Rhythm)
+    assert in_days.alpha == pytest.approx(7 * weeks.alpha, rel=1e-4)
+    assert in_days.log_likelihood == pytest.approx(weeks.log_likelihood - weeks.repeats * math.log(7))
+    assert weeks.log_likelihood == pytest.approx(
+        -rhythm_objective(known)(np.log([weeks.r, weeks.alpha, weeks.a, weeks.b]))[0]
+    )
+
+
+def test_the_values_of_simulated_customers_are_recovered() -> None:
+    random, true = np.random.default_rng(5), (5.0, 4.0, 2_000.0)
+    x = random.integers(1, 9, 40_000).astype(float)
+    mean_values = random.gamma(true[0] * x, 1 / random.gamma(true[1], 1 / true[2], len(x))) / x
+    found = fit_value(x, mean_values)
+    assert isinstance(found, Value)
+    assert (found.p, found.q, found.gamma) == pytest.approx(true, rel=0.13)
+    truth = -value_objective(x, mean_values)(np.log(true))[0]
+    assert 0 <= 2 * (found.log_likelihood - truth) < IMPLAUSIBLE
+
+
+def test_money_may_be_in_cents_or_dollars() -> None:
+    random = np.random.default_rng(5)
+    x, dollars = np.full(900, 2.0), random.gamma(12.0, 1 / random.gamma(4.0, 1 / 20, 900)) / 2
+    in_dollars, in_cents = fit_value(x, dollars), fit_value(x, dollars * 100)
+    assert isinstance(in_dollars, Value)
+    assert isinstance(in_cents, Value)
+    assert in_cents.gamma == pytest.approx(100 * in_dollars.gamma, rel=1e-4)
+    assert in_cents.log_likelihood == pytest.approx(in_dollars.log_likelihood - 900 * math.log(100))
+
+
+def test_who_never_paid_for_a_repeat_purchase_tells_nothing_about_values() -> None:
+    random = np.random.default_rng(5)
+    x, worth = np.full(900, 2.0), random.gamma(12.0, 1 / random.gamma(4.0, 1 / 20, 900)) / 2
+    found = fit_value(np.append(x, [0.0, 3.0]), np.append(worth, [50.0, 0.0]))
+    assert not isinstance(found, Refused)
+    assert (found.customers, found.repeats) == (900, 1_800)
+
+
+def test_few_customers_are_no_basis() -> None:
+    assert fit_rhythm(compress([2] * 499, [3] * 499, [9] * 499)) == Refused(
+        "only 499 customers, 500 are needed", 499, 998
+    )
+
+
+def test_few_repeat_purchases_are_no_basis() -> None:
+    known = compress([1, 0], [3, 0], [9, 9], [199, 1_000])
+    assert fit_rhythm(known) == Refused("only 199 repeat purchases, 200 are needed", 1_199, 199)
+    assert isinstance(fit_value([1] * 199, [20] * 199), Refused)
+
+
+def test_a_shop_that_nobody_leaves_has_no_cadence_of_leaving() -> None:
+    found = fit_rhythm(simulate(4_000, {"r": 2.0, "alpha": 4.0, "a": 1e-9, "b": 5.0}))
+    assert isinstance(found, Refused)
+    assert found.reason.startswith("next to nobody drops out: a/(a+b) = ")
+
+
+def test_values_that_are_all_alike_do_not_converge() -> None:
+    found = fit_value(np.full(600, 2.0), np.full(600, 20.0))
+    assert isinstance(found, Refused)
+    assert "not converged" in found.reason
+
+
+def test_a_rhythm_that_the_data_do_not_tell_does_not_converge() -> None:
+    # All buy once more after exactly a week and are watched for as long: any rate without spread explains it.
+    found = fit_rhythm(compress([1], [1], [1], [1_000]))
+    assert isinstance(found, Refused)
+    assert "not converged" in found.reason or "drops out" in found.reason
+
+
+def test_the_model_agrees_with_what_its_own_customers_do() -> None:
+    seen = simulate(200_000, TRUE, seed=11)
+    never = float(seen.count[seen.x == 0].sum()) / seen.customers
+    fit = Fit(1, DAY_0, TRUE["r"], TRUE["alpha"], TRUE["a"], TRUE["b"])
+    expected_never = mean(p_no_purchase(fit, 0, 0, 0, known) for known in seen.T[::100])
+    expected_mean = mean(expected_orders(fit, 0, 0, 0, known) for known in seen.T[::100])
+    assert never == pytest.approx(expected_never, abs=0.005)
+    assert seen.repeats / seen.customers == pytest.approx(expected_mean, rel=0.02)
