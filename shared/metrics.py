@@ -45,4 +45,4 @@ OUTBOX_PUBLISHED: Final = Counter("stammkunde_outbox_published", "Records publis
 TRANSITIONS: Final = Counter("stammkunde_transitions", "Transitions recorded.", ["rule"])
 CORRECTIONS: Final = Counter("stammkunde_corrections", "Histories corrected after late or withdrawn events.")
 DEADLINES_FIRED: Final = Counter("stammkunde_deadlines_fired", "Deadlines that fell due and were applied.")
-FITS: Final = Counter("stammkunde_fits", "Fits of the cadence model: accepted, refused, or failed at night.", ["outcome"])
+FITS: Final = Counter("stammkunde_fits", "Fits of the cadence model: accepted, refused or failed.", ["outcome"])

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.lifecycle import cadence_routes, policies, policy_routes, queries, simulation_routes
+from services.lifecycle import cadence_routes, policies, policy_routes, queries, reason_routes, simulation_routes
 from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Lifecycle, router
@@ -37,7 +37,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     async def ready() -> None:
         await db.ping(app.state.lifecycle.pool)
 
-    routers = [router, policy_routes.router, cadence_routes.router, simulation_routes.router]
+    routers = [router, reason_routes.router, policy_routes.router, cadence_routes.router, simulation_routes.router]
     app = http.create_app(service="lifecycle", settings=settings, routers=routers, lifespan=lifespan, ready=ready)
     return app
 

@@ -99,8 +99,10 @@ class ComparisonView(BaseModel):
     purchases: int = Field(description="From `since` on; several orders on one UTC day count once.")
     lost: int = Field(description="The customer's last purchase, at least the horizon ago.")
     returning: int = Field(description="Followed by another one within the horizon.")
-    fixed: ScoreView
-    cadence: ScoreView
+    fixed: ScoreView = Field(description="By `at_risk_days` of the policy in force.")
+    cadence: ScoreView = Field(description="By the rhythm of each customer, the fit in force at the purchase.")
+    matched: ScoreView = Field(description="By `matched_days` for everybody: the fewest with no more false alarms.")
+    matched_days: int
 
     @classmethod
     def of(cls, found: Comparison, *, since: datetime, as_of: datetime, horizon_days: int) -> Self:

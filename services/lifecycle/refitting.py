@@ -68,7 +68,7 @@ async def _material(connection: Tx) -> Material:
     as_of = await queries.clock(connection)
     currency = (await policies.load(connection)).at(as_of).currency
     histories = await rhythms.histories(connection, as_of)
-    return Material(as_of, currency, histories, await rhythms.values(connection, currency))
+    return Material(as_of, currency, histories, await rhythms.values(connection, as_of, currency))
 
 
 def _maximize(material: Material) -> tuple[Fitted | Refused, fitting.Value | Refused]:

@@ -35,7 +35,7 @@ WITH told AS (
         OR sum((amount ->> 'amount')::numeric) >= max((total ->> 'amount')::numeric)
 ), days AS (
     SELECT o.customer_key, (o.time AT TIME ZONE 'UTC')::date AS day, min(o.time) AS began, max(o.time) AS ended
-    FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
+    FROM told AS o JOIN customer AS c ON c.key = o.customer_key
     WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (o.customer_key, o.order_key))
     GROUP BY 1, 2
 )
@@ -59,13 +59,20 @@ _EPISODES: Final = f"""
 )
 SELECT customer_key, x, first, ended, gap FROM episode WHERE ended >= $2
 """  # noqa: S608  (constants)
-_VALUES: Final = """
-SELECT (state ->> 'purchase_days')::int - 1 AS x,
-    (state -> 'revenue' ->> $1)::float8 / (state ->> 'orders')::int AS mean
-FROM customer
-WHERE merged_into IS NULL AND (state ->> 'purchase_days')::int > 1 AND (state ->> 'orders')::int > 0
-    AND (state -> 'revenue' ->> $1)::float8 > 0 AND (SELECT count(*) FROM json_object_keys(state -> 'revenue')) = 1
-"""
+_VALUES: Final = f"""
+{_DAYS}
+, began AS (SELECT customer_key, min(day) AS day FROM days GROUP BY 1)
+, placed AS (
+    SELECT DISTINCT ON (customer_key, order_key) customer_key, order_key, (time AT TIME ZONE 'UTC')::date AS day,
+        (convert_from(body, 'UTF8')::json #>> '{{data,total,amount}}')::float8 AS amount,
+        convert_from(body, 'UTF8')::json #>> '{{data,total,currency}}' AS currency
+    FROM event WHERE order_key IS NOT NULL AND act AND time <= $1 ORDER BY customer_key, order_key, time
+)
+SELECT count(DISTINCT p.day) AS x, sum(p.amount) / count(DISTINCT p.day) AS mean
+FROM placed AS p JOIN began AS b ON b.customer_key = p.customer_key AND b.day < p.day
+WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (p.customer_key, p.order_key))
+GROUP BY p.customer_key HAVING bool_and(p.currency = $2) AND sum(p.amount) > 0
+"""  # noqa: S608  (constants)
 _FURTHEST: Final = "SELECT max(clock) FROM owner"
 _LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('lifecycle.fit', 0))"
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.fit', 0))"
@@ -136,12 +143,12 @@ async def histories(connection: Tx, as_of: datetime) -> list[Rhythm]:
     return [Rhythm(*row) for row in await connection.fetch(_HISTORIES, as_of, timeout=PATIENCE_S)]
 
 
-async def values(connection: Tx, currency: str) -> list[tuple[int, float]]:
-    """Repeat purchases and the mean value of an order, as the fold has them, of all who came back.
+async def values(connection: Tx, as_of: datetime, currency: str) -> list[tuple[int, float]]:
+    """Repeat purchases and what they were worth on average, until an instant, of all who came back.
 
-    In minor units of the currency; who has bought in another one too is left out.
+    In minor units of the currency, before refunds; who came back in another currency is left out.
     """
-    rows = await connection.fetch(_VALUES, currency, timeout=PATIENCE_S)
+    rows = await connection.fetch(_VALUES, as_of, currency, timeout=PATIENCE_S)
     return [(row["x"], row["mean"]) for row in rows]
 
 

@@ -171,10 +171,10 @@ class Comparison:
     def _differ(self, customer: str, live: History, candidate: History) -> None:
         shared = next((n for n, (one, other) in enumerate(zip(live, candidate, strict=False)) if one != other), None)
         at = min(len(live), len(candidate)) if shared is None else shared
-        firsts = live[at : at + 1], candidate[at : at + 1]
-        kind = Difference(*("".join(step.rule for step in first) for first in firsts), _phase(live), _phase(candidate))
+        ours, theirs = live[at : at + 1], candidate[at : at + 1]
+        kind = Difference(_rule(ours), _rule(theirs), _phase(live), _phase(candidate))
         self._kinds[kind] += 1
-        self._unsettled += min(step.occurred_at for first in firsts for step in first) < self._begin
+        self._unsettled += min(step.occurred_at for step in (*ours, *theirs)) < self._begin
         samples = self._samples.setdefault(kind, [])
         insort(samples, _Sample(len(live) + len(candidate), customer, live, candidate))
         del samples[EXAMPLES:]
@@ -189,6 +189,10 @@ class Comparison:
             if turn < len(self._samples[kind])
         )
         return [sample.told(self._kinds[kind]) for kind, sample in list(turns)[:EXAMPLES]]
+
+
+def _rule(history: History) -> str:
+    return history[0].rule if history else ""
 
 
 def _phase(history: History) -> str:

@@ -1,6 +1,6 @@
 """Simulations as the database has them: the queue, how far each is, its result; and the snapshot that one reads."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -207,7 +207,7 @@ async def count(tx: Tx) -> int:
     return found
 
 
-async def lives(tx: Tx, until: datetime, *, handful: int) -> AsyncIterator[list[Life]]:
+async def lives(tx: Tx, until: datetime, *, handful: int) -> AsyncGenerator[list[Life], None]:
     """All customers but merged and parked ones, with what happened until an instant, some at a time."""
     cursor = await tx.cursor(_CUSTOMERS)
     while rows := await cursor.fetch(handful):

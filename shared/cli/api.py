@@ -10,8 +10,8 @@ from shared.errors import Misconfigured, Retryable
 class Api:
     """One service, with the bearer key; use as an async context manager."""
 
-    def __init__(self, url: str, key: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=60)
+    def __init__(self, url: str, key: str, *, timeout_s: float = 60) -> None:
+        self._client = httpx.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=timeout_s)
 
     async def __aenter__(self) -> "Api":
         return self

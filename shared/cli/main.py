@@ -4,6 +4,7 @@ from typing import Final
 
 import typer
 
+from shared.cli.cadence import cadence
 from shared.cli.customers import customer, phases
 from shared.cli.demo import demo
 from shared.cli.operations import checkpoints, resume
@@ -37,6 +38,7 @@ app.command(rich_help_panel=EVENTS)(simulate)
 app.command(rich_help_panel=CUSTOMERS)(phases)
 app.command(rich_help_panel=CUSTOMERS)(customer)
 app.command(rich_help_panel=POLICIES)(simulate_policy)
+app.add_typer(cadence, name="cadence", rich_help_panel=CUSTOMERS)
 app.command(rich_help_panel=OPERATIONS)(migrate)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(checkpoints, name="checkpoints", rich_help_panel=OPERATIONS)

@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final, cast
@@ -84,16 +84,19 @@ def read_lines(raw: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 async def settle(state: StackState) -> None:
     """Wait until all checkpoints are at the end and all outboxes empty, showing what is still to do."""
-    workers = [service for service in CONSUMERS if f"{service}-worker" in state.urls]
     with console.status("waiting for the system to come to rest …") as shown:
 
         def watch(standings: dict[str, Standing]) -> None:
             todo = [f"{name} {s.behind:,} behind, {s.unpublished:,} unpublished" for name, s in standings.items()]
             shown.update("waiting: " + " · ".join(todo))
 
-        await wait_until_settled(
-            state.kafka_bootstrap, state.database_url, workers=workers, watch=lambda found: watch(dict(found))
-        )
+        await rest(state, watch=lambda found: watch(dict(found)))
+
+
+async def rest(state: StackState, *, watch: Callable[[Mapping[str, Standing]], None] = lambda _: None) -> None:
+    """The same without a word; `watch` is told."""
+    workers = [service for service in CONSUMERS if f"{service}-worker" in state.urls]
+    await wait_until_settled(state.kafka_bootstrap, state.database_url, workers=workers, watch=watch)
 
 
 def show_tally(tally: Tally, seconds: float) -> None:

@@ -134,7 +134,7 @@ def show_report(simulation: Answer, report: Answer) -> None:
     show("Transitions into the phases of lost customers", _versus("Phase", report["entered"], ("phase",)))
     show("Transitions by rule and month", _versus("Rule", _with_sums(report["transitions"]), ("rule", "month")))
     for number, example in enumerate(report["examples"], start=1):
-        title = f"{number}. {example['customer']}: {example['alike']:,} customers differ like this"
+        title = f"{number}. {example['customer']}, for {example['alike']:,} who differ in this way"
         show(title, _side_by_side(example))
 
 
@@ -160,9 +160,13 @@ def _versus(noun: str, rows: Sequence[Answer], names: Sequence[str]) -> Table:
         live, candidate = row["live"], row["candidate"]
         style = "bold" if row.get("month") == "all" else ""
         table.add_row(
-            *(row[name] for name in names), f"{live:,}", f"{candidate:,}", f"{candidate - live:+,}", style=style
+            *(row[name] for name in names), f"{live:,}", f"{candidate:,}", _difference(candidate - live), style=style
         )
     return table
+
+
+def _difference(number: int) -> str:
+    return f"{number:+,}" if number else ""
 
 
 def _with_sums(rows: Sequence[Answer]) -> list[Answer]:

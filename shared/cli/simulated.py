@@ -14,14 +14,13 @@ from shared.cli.common import say
 from shared.cli.figures import show_addresses, show_life_cycle, show_referrals, show_winback
 from shared.cli.follow import Cast, Following
 from shared.cli.generate import generate
-from shared.cli.replay import bar, settle, show_tally
+from shared.cli.replay import bar, rest, settle, show_tally
 from shared.cli.script import Tick, steps
 from shared.cli.sender import Sender, Tally
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.local.state import StackState
-from shared.quiescence import wait_until_settled
-from shared.services import CONSUMERS, INGEST, REACTIVATION, REFERRAL
+from shared.services import INGEST, REACTIVATION, REFERRAL
 from shared.simulator.calendar import OPENING
 from shared.simulator.log import Log
 from shared.simulator.person import name_of
@@ -82,7 +81,7 @@ async def _follow(
         for step in steps(numbered, ticking=True, until=cast.shop.ends):
             await sender.send([step])
             if isinstance(step, Tick) and step.at - looked >= every:
-                await _rest(state)
+                await rest(state)
                 await following.look(step.at, every)
                 looked = step.at
         return sender.tally, following
@@ -90,9 +89,3 @@ async def _follow(
 
 def _moving(progress: Progress) -> Callable[[Tally], None]:
     return lambda tally: progress.update(progress.task_ids[0], completed=tally.sent, events=tally.sent)
-
-
-async def _rest(state: StackState) -> None:
-    """Offers are read when everything up to the tick has been worked off."""
-    workers = [service for service in CONSUMERS if f"{service}-worker" in state.urls]
-    await wait_until_settled(state.kafka_bootstrap, state.database_url, workers=workers)

@@ -31,11 +31,25 @@ Work: TypeAlias = Callable[[StackState, str], Awaitable[None]]
 ClockOption = Annotated[
     ClockMode, typer.Option("--clock", help="What moves deadlines: real time, or clock.ticked events in the log.")
 ]
-PolicyOption = Annotated[
-    Path | None, typer.Option("--policy", exists=True, dir_okay=False, help="Policy, a TOML file.")
-]
-WATCHFUL: Final = Path(__file__).parents[2] / "deploy" / "policies" / "watchful.toml"
+SHIPPED: Final = Path(__file__).parents[2] / "deploy" / "policies"
+WATCHFUL: Final = SHIPPED / "watchful.toml"
 STOP_S: Final = 60.0
+
+
+def policy_file(given: Path | None) -> Path | None:
+    """A file, or the bare name of one that is shipped."""
+    if given is None or given.is_file():
+        return given
+    shipped = SHIPPED / given.name
+    if given != Path(given.name) or not shipped.is_file():
+        raise typer.BadParameter(f"{given} is neither a file nor the name of one in {SHIPPED}")
+    return shipped
+
+
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option("--policy", callback=policy_file, help="Policy: a TOML file, or the name of one in deploy/policies."),
+]
 
 
 def up(

@@ -49,7 +49,7 @@ async def lifecycle(bootstrap: str, url: str) -> None:
         figures["reference_events_per_s"] = statistics.median(reference)
         figures["lifecycle_ratio_to_reference"] = round(statistics.median(ours) / statistics.median(reference), 2)
     show(figures)
-    for kind, customers in (("late", CUSTOMERS), ("simulated", SHOPPERS)):
+    for kind, customers in (("cadence", CUSTOMERS), ("late", CUSTOMERS), ("simulated", SHOPPERS)):
         (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(customers), kind)
         if reference:
             found["ratio_to_reference"] = round(found["events_per_s"] / statistics.median(reference), 2)

@@ -1,8 +1,9 @@
 """One timed run of lifecycle's worker from empty tables, relay included.
 
-Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS [orders|late|simulated]
-`orders` is the input of the reference loop, `late` the same with one event in twenty far behind its place, `simulated`
-a simulated shop of so many customers in 24 months (EVENTS is ignored).
+Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS [orders|cadence|late|simulated]
+`orders` is the input of the reference loop, `cadence` the same with silence judged by the cadence model, `late` the
+same with one event in twenty far behind its place, `simulated` a simulated shop of so many customers in 24 months
+(EVENTS is ignored).
 """
 
 import asyncio
@@ -19,12 +20,14 @@ import asyncpg
 import uvloop
 from pydantic import SecretStr
 
+from services.lifecycle import policies, rhythms
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy import CADENCE, Policy
+from services.lifecycle.rhythms import Attempt, Estimate
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import kafka, logs, migrations
-from shared.clock import ClockMode, monotonic
+from shared import db, kafka, logs, migrations
+from shared.clock import DAWN, ClockMode, monotonic
 from shared.consumer import Reader, consume
 from shared.ids import partition_of
 from shared.process import tune_memory
@@ -73,7 +76,7 @@ def simulated(_: int, customers: int) -> Iterator[tuple[str, bytes]]:
         yield json.loads(line.json)["subject"], line.json.encode()
 
 
-INPUTS: Final = {"orders": generate, "late": late, "simulated": simulated}
+INPUTS: Final = {"orders": generate, "cadence": generate, "late": late, "simulated": simulated}
 
 
 async def publish(bootstrap: str, events: Iterable[tuple[str, bytes]]) -> int:
@@ -96,6 +99,16 @@ def settings_for(bootstrap: str, url: str, clock: ClockMode) -> LifecycleSetting
     )
 
 
+async def add_fit(url: str) -> None:
+    """An accepted fit, in force for every purchase: that of CDNOW's whole cohort in 39 weeks."""
+    connection = await db.connect(url, "lifecycle")
+    async with db.transaction(connection) as tx:
+        number = await policies.next_number(tx)
+        estimate = Estimate(number, DAWN, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0)
+        await rhythms.store(tx, Attempt(number, DAWN, DAWN, None, 23_570, 9_000, estimate))
+    await connection.close()
+
+
 class Timed(Lifecycle):
     """Timed as the reference loop is: from when the consumer has its partitions."""
 
@@ -109,6 +122,9 @@ async def main(bootstrap: str, admin_url: str, size: int, customers: int, kind: 
     """Print one JSON line."""
     url = await make_database(admin_url)
     await migrations.upgrade_all(url)
+    if kind == "cadence":
+        await add_fit(url)
+    policy = Policy(silence=CADENCE) if kind == "cadence" else Policy()
     await renew_topics(bootstrap, partitions=PARTITIONS)
     events = await publish(bootstrap, INPUTS[kind](size, customers))
     settings = settings_for(bootstrap, url, ClockMode.LOG)
@@ -116,7 +132,7 @@ async def main(bootstrap: str, admin_url: str, size: int, customers: int, kind: 
     workers = list[Timed]()
 
     def new_worker(reader: Reader) -> Lifecycle:
-        workers.append(Timed(reader, settings, Policy()))
+        workers.append(Timed(reader, settings, policy))
         return workers[-1]
 
     async with asyncio.TaskGroup() as group:

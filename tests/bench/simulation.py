@@ -1,20 +1,25 @@
 """`make bench-simulation`: how long a simulation takes over a simulated shop of about a million stored events.
 
 Usage: python -m tests.bench.simulation [EVENTS]
-The events and what the built-in policy made of them are written as the worker would have left them; then another policy
-is tried by the process that the API starts. One JSON line; `peak_mb` is the most memory that this process held.
+The events and what the built-in policy made of them are written as the worker would have left them; then two policies
+are tried, each by the process that the API starts: one with other fixed days, one by the cadence model with a fit made
+elsewhere. One JSON line; `peak_mb` is the most memory that the process held.
 """
 
 import asyncio
 import json
 import os
-import resource
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from uuid import uuid4
 
+import msgspec
+import psutil
+
 from services.lifecycle import policies, simulations
+from services.lifecycle.domain.cadence import Fit
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.merging import forwarded
 from services.lifecycle.simulations import Order
@@ -29,7 +34,9 @@ from tests.support import PARTITIONS, drop_database, make_database
 EVENTS = 1_000_000
 MONTHS = 24
 TRIED_MONTHS = 12
-CANDIDATE = Policy(name="strict", at_risk_days=60, inactive_days=120, contact_days=90)
+FIXED = Policy(name="strict", at_risk_days=60, inactive_days=120, contact_days=90)
+CADENCE = Policy(name="rhythm", silence="cadence")
+FIT = {"r": 0.52, "alpha": 6.18, "a": 0.89, "b": 1.61}
 
 
 async def load(url: str, events: int) -> tuple[Shop, int]:
@@ -69,15 +76,38 @@ async def simulate(url: str, order: Order) -> dict[str, object]:
         began = clock.monotonic()
         command = sys.executable, "-m", "services.lifecycle.simulate", str(id)
         process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "STAMMKUNDE_DATABASE_URL": url})
-        code = await process.wait()
+        peak, code = await asyncio.gather(most_memory(process), process.wait())
         seconds = clock.monotonic() - began
         found = await simulations.find(connection, id)
     if code or found is None or found.report is None:
         raise SystemExit(f"the simulation ended with {code}: {found and found.reason}")
     report = json.loads(found.report)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
     figures = {"seconds": round(seconds, 1), "events_per_s": round(report["events"] / seconds), "peak_mb": peak}
     return {**{name: report[name] for name in ("events", "customers", "differing", "unsettled")}, **figures}
+
+
+async def most_memory(process: asyncio.subprocess.Process) -> int:
+    """In MiB, until the process ends."""
+    most, watched = 0, psutil.Process(process.pid)
+    while process.returncode is None:
+        with suppress(psutil.Error):
+            most = max(most, watched.memory_info().rss)
+        await asyncio.sleep(0.1)
+    return most >> 20
+
+
+async def add_fit(url: str, begins: datetime) -> None:
+    """A fit of the cadence model, in force from the beginning of what is tried."""
+    async with shops.Shop(url).connected() as connection:
+        number = await policies.next_number(connection)
+        fit = Fit(number, begins, **FIT)
+        await connection.execute(
+            "INSERT INTO fit (number, effective_at, made_at, accepted, customers, repeats, parameters)"
+            " VALUES ($1, $2, $2, true, 1, 1, $3::json)",
+            number,
+            begins,
+            msgspec.json.encode(fit).decode(),
+        )
 
 
 async def main(events: int) -> None:
@@ -87,8 +117,9 @@ async def main(events: int) -> None:
         await migrations.upgrade_all(url)
         shop, _ = await load(url, events)
         begins = shop.ends - timedelta(days=30 * TRIED_MONTHS)
-        figures = await simulate(url, Order(CANDIDATE, begins, shop.ends, None))
-        print(json.dumps({"simulation": figures}), flush=True)
+        await add_fit(url, begins)
+        tried = {p.silence: await simulate(url, Order(p, begins, shop.ends, None)) for p in (FIXED, CADENCE)}
+        print(json.dumps({"simulation": tried}), flush=True)
         await drop_database(url)
 
 

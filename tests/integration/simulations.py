@@ -13,6 +13,7 @@ from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.facts import ACTS
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
@@ -40,7 +41,7 @@ TABLES: Final = (
 class Store:
     """Writes lives as the worker would have left them, by COPY."""
 
-    def __init__(self, tx: Tx, schedule: policies.Schedule, clock: datetime) -> None:
+    def __init__(self, tx: Tx, schedule: Schedule, clock: datetime) -> None:
         self._tx = tx
         self._schedule = schedule
         self._clock = clock

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -20,6 +20,7 @@ from services.lifecycle.domain.cadence import silence
 from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.deadlines import rhythm
 from services.lifecycle.domain.policy import AUTO, Policy
+from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.rhythms import Attempt
@@ -36,7 +37,11 @@ from tests.support import eventually
 JUDGING: Final = Policy(name="rhythm", silence=AUTO, act_within_days=1000)
 CUSTOMERS: Final = 700
 DAYS: Final = 300
-ARMED: Final = "SELECT customer, due_at FROM lifecycle.timer ORDER BY 1"
+ARMED: Final = "SELECT customer, due_at FROM lifecycle.timer WHERE customer <> 'somebody' ORDER BY 1"
+FIRED: Final = """
+SELECT customer, occurred_at - (convert_from(body, 'UTF8')::json -> 'profile' ->> 'last_order_at')::timestamptz AS after
+FROM lifecycle.transition WHERE rule = 'silence_begins' AND occurred_at > $1
+"""
 
 
 def worker(stack: Stack, database: str) -> Any:
@@ -125,6 +130,25 @@ async def test_stored_orders_tell_the_same_rhythm_as_the_fold(stack: Stack, blan
     assert expected.total() > 100
 
 
+async def test_values_are_those_of_the_days_after_the_first_in_one_currency(stack: Stack, blank: str) -> None:
+    dollars = order("elsewhere", 3)
+    dollars["data"]["total"]["currency"] = "USD"
+    async with worker(stack, blank):
+        told_twice = {**order("one", 5, id="a", amount=300), "id": "again"}
+        events = [
+            order("one", 0, amount=9900), order("one", 0.1, id="b", amount=9900), order("one", 2, id="a", amount=300),
+            told_twice, order("one", 7, amount=100), order("one", 7.1, id="c", amount=200), order("one", 30, amount=1),
+            order("once", 1), order("free", 1), order("free", 2, amount=0), order("elsewhere", 1), dollars,
+        ]  # fmt: skip
+        await fill(stack, blank, events, 20)
+    connection = await db.connect(blank, "lifecycle")
+    try:
+        assert await rhythms.values(connection, day(20), "EUR") == [(2, 300.0)]
+        assert await rhythms.values(connection, day(20), "USD") == [(1, 1000.0)]
+    finally:
+        await connection.close()
+
+
 # -- what is kept ------------------------------------------------------------------------------------------------------
 
 
@@ -194,49 +218,41 @@ async def test_values_in_another_currency_than_the_policys_are_not_known(stack: 
 
 async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(stack: Stack, blank: str) -> None:
     events = purchases()
-    bought = Counter(made["subject"] for made in events)
-    regular, other = [customer for customer, n in bought.most_common(2)]
+    ((regular, _),) = Counter(made["subject"] for made in events).most_common(1)
     async with worker(stack, blank), client(stack, blank) as api:
         await fill(stack, blank, events, DAYS)
-        armed = [tuple(row) for row in await rows(blank, ARMED)]
-        before = (await read(api, f"/v1/customers/{other}"))["next_transition"]
+        armed = await rows(blank, ARMED)
         made = await fit(api)
-        (told,) = await rows(blank, "SELECT count(*) AS n FROM lifecycle.rearming WHERE NOT finished")
-        assert told["n"] == 0
+        await fill(stack, blank, [event("somebody", "page.viewed", DAYS)], DAYS)
+        assert await rows(blank, ARMED) == armed, "and the worker has seen the fit"
 
         await fill(stack, blank, [order(regular, DAYS + 1)], DAYS + 1.001)
-        now = [tuple(row) for row in await rows(blank, ARMED)]
-        due = {customer: at for customer, at in now if at > day(DAYS + 1.001)}
-        assert {c: at for c, at in due.items() if c != regular} == {
-            c: at for c, at in armed if c in due and c != regular
-        }
-        assert (await read(api, f"/v1/customers/{other}"))["next_transition"] == before
-
         view = await read(api, f"/v1/customers/{regular}")
-        found = await stored(blank, policies.load)
-        (accepted,) = found.fits
-        x, days = await state(blank, regular, rhythm)
-        expected = max(silence(accepted, x, days, 180, 0.65), timedelta(days=30))
+        (accepted,) = (await stored(blank)).fits
+        due = day(DAYS + 1) + max(silence(accepted, *await rhythm_of(blank, regular), 180, 0.65), timedelta(days=30))
         assert accepted.version == made["version"]
-        assert expected != timedelta(days=90)
-        assert (view["next_transition"]["rule"], view["next_transition"]["at"]) == (
-            "silence_begins", render(day(DAYS + 1) + expected),
-        )  # fmt: skip
-        await fill(stack, blank, [], DAYS + 1 + expected / timedelta(days=1) + 0.01)
-        assert (await read(api, f"/v1/customers/{regular}"))["phase"] == "at_risk"
+        assert due != day(DAYS + 1 + JUDGING.at_risk_days)
+        assert (view["next_transition"]["rule"], view["next_transition"]["at"]) == ("silence_begins", render(due))
+
+        await fill(stack, blank, [], DAYS + JUDGING.at_risk_days)
+        fired = await rows(blank, FIRED, day(DAYS))
+    found = {row["customer"]: row["after"] for row in fired}
+    assert len(found) > 50
+    assert found.pop(regular, None) == due - day(DAYS + 1)
+    assert set(found.values()) == {JUDGING.at_risk}
 
 
-async def stored(database: str, load: Callable[[Any], Any]) -> Any:
+async def stored(database: str) -> Schedule:
     connection = await db.connect(database, "lifecycle")
     try:
-        return await load(connection)
+        return await policies.load(connection)
     finally:
         await connection.close()
 
 
-async def state(database: str, customer: str, ask: Callable[[Customer], Any]) -> Any:
+async def rhythm_of(database: str, customer: str) -> tuple[int, int]:
     (row,) = await rows(database, "SELECT state FROM lifecycle.customer WHERE customer = $1", customer)
-    return ask(msgspec.json.decode(row["state"], type=Customer))
+    return rhythm(msgspec.json.decode(row["state"], type=Customer))
 
 
 async def test_fixed_days_and_cadence_are_compared_on_the_same_purchases(stack: Stack, blank: str) -> None:

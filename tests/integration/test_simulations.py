@@ -38,11 +38,6 @@ async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
         yield found
 
 
-@pytest.fixture
-async def blank_topics(stack: Stack) -> None:
-    await renew_topics(stack.bootstrap)
-
-
 def buys(customer: str, *at: float) -> list[Raw]:
     return [order(customer, each) for each in at]
 
@@ -149,9 +144,10 @@ async def test_a_stored_policy_is_named_and_what_was_activated_after_the_beginni
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_recorded(
-    stack: Stack, shop: Shop, blank_topics: None, seed: int, client: httpx.AsyncClient
+    stack: Stack, shop: Shop, seed: int, client: httpx.AsyncClient
 ) -> None:
-    """A simulated shop: duplicates, late events, mergers; the history is what the worker has written, corrections too."""
+    """A simulated shop with duplicates, late events and mergers; corrections are part of what was recorded."""
+    await renew_topics(stack.bootstrap)
     made = Simulated(customers=60, months=12, seed=seed, duplicates=0.05, late=0.2, late_days=20)
     arriving = sorted(line for life in simulated_lives(made) for line in lines(made, life))
     await publish(stack.bootstrap, [*(json.loads(line.json) for line in arriving), tick(made.ends)])

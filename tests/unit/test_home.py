@@ -6,9 +6,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from shared.cli.main import app
+from shared.cli.stack import SHIPPED, policy_file
 from shared.clock import ClockMode
 from shared.errors import Misconfigured
 from shared.local.stack import Options, open_stack
@@ -85,3 +87,14 @@ def test_a_replay_needs_an_instant_with_a_zone(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["replay", str(file), "--until", "2024-01-01T00:00:00", "--home", str(tmp_path)])
     assert result.exit_code == 2
     assert "zone" in result.stderr
+
+
+def test_a_policy_is_a_file_or_the_name_of_one_that_is_shipped(tmp_path: Path) -> None:
+    mine = tmp_path / "auto.toml"
+    mine.touch()
+    assert policy_file(None) is None
+    assert policy_file(mine) == mine
+    assert policy_file(Path("auto.toml")) == SHIPPED / "auto.toml"
+    for wrong in (Path("nothing.toml"), tmp_path / "watchful.toml"):
+        with pytest.raises(typer.BadParameter, match="neither a file"):
+            policy_file(wrong)

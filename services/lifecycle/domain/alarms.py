@@ -6,9 +6,10 @@ passes before the next purchase. A warning in a returning episode is a false ala
 days of the horizon are left at D1, 0 if none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import compress
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.customer import Customer
@@ -19,7 +20,7 @@ _DAY: Final = timedelta(days=1)
 
 
 class Episode(NamedTuple):
-    """A customer's `x`-th repeat purchase, the first purchase of all, and the days until the next one if there is one."""
+    """A customer's `x`-th repeat purchase, the first purchase ever, and the days until the next one, if there is."""
 
     customer: int
     x: int
@@ -40,45 +41,64 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The same episodes under fixed days and by rhythm."""
+    """The same episodes under fixed days, by rhythm, and under the fewest fixed days with no more false alarms."""
 
     purchases: int
     lost: int
     returning: int
     fixed: Score
     cadence: Score
+    matched: Score
+    matched_days: int
 
 
 def compare(episodes: Iterable[Episode], policy: Policy, until: date) -> Comparison:
     """Both models with the thresholds of a policy and the fits that it knows, on the purchases until a day."""
-    seen, horizon = tuple(episodes), policy.horizon_days
-    lost = tuple(_silent(episode, until) >= horizon and episode.gap is None for episode in seen)
-    returning = tuple(episode.gap is not None and episode.gap <= horizon for episode in seen)
+    lives = _Lives(tuple(episodes), policy.horizon_days, until)
+    fixed, cadence = (
+        lives.score(_alarms(lives.episodes, replace(policy, silence=model))) for model in (FIXED, CADENCE)
+    )
+    days = lives.fewest_days(cadence.false_alarms)
+    matched = lives.score([float(days)] * len(lives.episodes))
+    return Comparison(
+        len(lives.episodes), sum(lives.lost), sum(lives.returning), fixed, cadence, matched, matched_days=days
+    )
 
-    def score(model: str) -> Score:
-        judging = replace(policy, silence=model)
-        alarms = [_alarm(episode, judging) for episode in seen]
-        warned = [alarm < _silent(episode, until) for episode, alarm in zip(seen, alarms, strict=True)]
-        leads = [max(0.0, horizon - alarm) for alarm, counts in zip(alarms, lost, strict=True) if counts]
-        in_vain = sum(one and other for one, other in zip(warned, returning, strict=True))
+
+class _Lives:
+    """Episodes with what became of them."""
+
+    def __init__(self, episodes: Sequence[Episode], horizon: int, until: date) -> None:
+        self.episodes = episodes
+        self._horizon = horizon
+        self._silent = [(until - e.at.date()).days if e.gap is None else e.gap for e in episodes]
+        self.lost = [e.gap is None and days >= horizon for e, days in zip(episodes, self._silent, strict=True)]
+        self.returning = [e.gap is not None and e.gap <= horizon for e in episodes]
+
+    def score(self, alarms: Sequence[float]) -> Score:
+        """What alarms, in days after each purchase, achieve."""
+        warned = [alarm < days for alarm, days in zip(alarms, self._silent, strict=True)]
+        leads = [max(0.0, self._horizon - alarm) for alarm in compress(alarms, self.lost)]
+        in_vain, returning = sum(compress(warned, self.returning)), sum(self.returning)
         return Score(
-            len({episode.customer for episode, alarmed in zip(seen, warned, strict=True) if alarmed}),
-            sum(leads) / len(leads) if leads else None,
-            in_vain,
-            in_vain / sum(returning) if any(returning) else None,
+            customers_warned=len({episode.customer for episode in compress(self.episodes, warned)}),
+            mean_lead_days=sum(leads) / len(leads) if leads else None,
+            false_alarms=in_vain,
+            false_alarm_share=in_vain / returning if returning else None,
         )
 
-    return Comparison(len(seen), sum(lost), sum(returning), score(FIXED), score(CADENCE))
+    def fewest_days(self, false_alarms: int) -> int:
+        """The least number of days for everybody that gives no more false alarms."""
+        gaps = sorted(compress(self._silent, self.returning), reverse=True)
+        return gaps[false_alarms] if false_alarms < len(gaps) else 0
 
 
-def _silent(episode: Episode, until: date) -> int:
-    """Days from the purchase to the next one, or until now."""
-    return (until - episode.at.date()).days if episode.gap is None else episode.gap
+def _alarms(episodes: Iterable[Episode], policy: Policy) -> list[float]:
+    """D1 in days after each purchase."""
+    return [silences(_just_bought(episode), policy)[0] / _DAY for episode in episodes]
 
 
-def _alarm(episode: Episode, policy: Policy) -> float:
-    """D1 in days."""
-    bought = Customer(
+def _just_bought(episode: Episode) -> Customer:
+    return Customer(
         first_order_at=episode.first, bought_at=episode.at, last_order_at=episode.at, purchase_days=episode.x + 1
     )
-    return silences(bought, policy)[0] / _DAY

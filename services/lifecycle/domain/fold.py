@@ -70,7 +70,9 @@ def advance(customer: Customer, happening: Happening, policies: Policies, orders
     if customer.account != account:
         policy = policies.at(time, customer.account)
     customer, moves, hints = _judge(customer, Occasion(kind, counted.gives, happening), time, policy)
-    if moves or not had_orders or kind is not Kind.ORDER or not _only_defers(customer, time, policies):
+    if had_orders and not moves and kind is Kind.ORDER and customer.due and customer.phase is not Phase.AT_RISK:
+        customer = _deferred(customer, time, policies)
+    else:
         hints_too = bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
         customer = _rearm(customer, policies, hints_too=hints_too)
     folded = _renotice(Folded(customer, moves, hints), policies)
@@ -160,10 +162,10 @@ def _next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, De
     return None
 
 
-def _only_defers(customer: Customer, time: datetime, policies: Policies) -> bool:
-    """Has an order that moved nothing brought no deadline forward? Then `due` stays: it may come before them all."""
-    due = customer.due
-    return due is not None and customer.phase is not Phase.AT_RISK and due <= later(time, policies.shortest_silence)
+def _deferred(customer: Customer, time: datetime, policies: Policies) -> Customer:
+    """After an order that moved nothing only the deadline of silence may be nearer than before: `due` comes first."""
+    nearest = later(time, policies.shortest_silence)
+    return customer if customer.due is not None and customer.due <= nearest else replace(customer, due=nearest)
 
 
 def _rearm(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
