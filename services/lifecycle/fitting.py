@@ -20,7 +20,7 @@ _VALUE_STARTS: Final = ((1.0, 1.0, 0.0), (0.0, 0.5, 0.5), (2.0, 2.0, 1.0))
 _FLAT: Final = 1e-6
 """The greatest slope, per customer and logarithm of a parameter, at which a maximum counts as reached."""
 _FARTHEST: Final = 15.0
-"""A parameter (its logarithm, in scaled units) that runs farther than this is no longer told by the data."""
+"""No parameter (its logarithm, in scaled units) is looked for farther out; the slope tells where one wants to go there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +224,9 @@ def _maximize(objective: Objective, starts: Sequence[tuple[float, ...]], custome
 
 
 def _unsettled(found: _Maximum, objective: Objective, customers: int) -> str | None:
-    """Why this is no maximum inside the space of parameters; None if it is one."""
+    """Why this is no maximum; None if it is one."""
     slope = float(np.abs(objective(found.parameters)[1]).max()) / customers
-    if not slope <= _FLAT:
-        return f"the likelihood has not converged: its slope is still {slope:.2g}"
-    if np.abs(found.parameters).max() > _FARTHEST - 1:
-        return "the likelihood has not converged: a parameter runs to its limit"
-    return None
+    return None if slope <= _FLAT else f"the likelihood has not converged: its slope is still {slope:.2g}"
 
 
 def _too_few(customers: int, repeats: int) -> str | None:

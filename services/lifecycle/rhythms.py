@@ -35,7 +35,7 @@ WITH told AS (
         OR sum((amount ->> 'amount')::numeric) >= max((total ->> 'amount')::numeric)
 ), days AS (
     SELECT o.customer_key, (o.time AT TIME ZONE 'UTC')::date AS day, min(o.time) AS began, max(o.time) AS ended
-    FROM told AS o JOIN customer AS c ON c.key = o.customer_key
+    FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
     WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (o.customer_key, o.order_key))
     GROUP BY 1, 2
 )

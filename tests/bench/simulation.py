@@ -36,7 +36,7 @@ MONTHS = 24
 TRIED_MONTHS = 12
 FIXED = Policy(name="strict", at_risk_days=60, inactive_days=120, contact_days=90)
 CADENCE = Policy(name="rhythm", silence="cadence")
-FIT = {"r": 0.52, "alpha": 6.18, "a": 0.89, "b": 1.61}
+R, ALPHA, A, B = 0.52, 6.18, 0.89, 1.61
 
 
 async def load(url: str, events: int) -> tuple[Shop, int]:
@@ -100,7 +100,7 @@ async def add_fit(url: str, begins: datetime) -> None:
     """A fit of the cadence model, in force from the beginning of what is tried."""
     async with shops.Shop(url).connected() as connection:
         number = await policies.next_number(connection)
-        fit = Fit(number, begins, **FIT)
+        fit = Fit(number, begins, R, ALPHA, A, B)
         await connection.execute(
             "INSERT INTO fit (number, effective_at, made_at, accepted, customers, repeats, parameters)"
             " VALUES ($1, $2, $2, true, 1, 1, $3::json)",

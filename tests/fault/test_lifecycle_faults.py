@@ -27,8 +27,9 @@ async def recover(stack: Stack, database: str, group: Workers, traffic: Traffic,
 
 
 def _places() -> list[tuple[str, Callable[[int], Traffic]]]:
-    """Every point with both kinds of traffic; only the shop merges customers."""
-    places = [(point, kind) for point in POINTS[LIFECYCLE] for kind in (generate, simulate)]
+    """Every point with all that a shop sends; with many seeds with orders alone too. Only the shop merges customers."""
+    kinds = (generate, simulate) if len(SEEDS) > 1 else (simulate,)
+    places = [(point, kind) for point in POINTS[LIFECYCLE] for kind in kinds]
     return [place for place in places if place != ("while_merging", generate)]
 
 

@@ -211,13 +211,14 @@ def _orders_of_the_living(fit: Fit, x: int, exposure: float, span: float) -> flo
 
 def hypergeometric_rest(u: float, epsilon: float, c: float, z: float) -> float:
     """(2F1(u, ε; c; z) − 1) / ε by its power series, for 0 ≤ z < 1; finite at ε = 0 too."""
-    term = u / c * z
-    total, n, enough = term, 1, _PRECISION * (1 - z)
+    # Without the factor u of all terms, which might be so small that they stop shrinking.
+    term = total = z / c
+    n, enough = 1, _PRECISION * (1 - z)
     while abs(term) > enough * abs(total):
         term *= (u + n) * (epsilon + n) / ((c + n) * (n + 1)) * z
         total += term
         n += 1
-    return total
+    return u * total
 
 
 def _orders_before_loss(rate: float, c: float, epsilon: float, z: float) -> float:
