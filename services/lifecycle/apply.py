@@ -159,33 +159,39 @@ class Lifecycle:
 
     def _fold_on(self, visit: Visit, work: Work) -> bool:
         """Fold new events onto the state; False, with nothing changed, if that takes more than the state knows."""
-        entry, customer, moves, hints = visit.entry, visit.entry.customer, list[Move](), list[Hint]()
         if visit.released or visit.merger is not None:
             return False
+        entry, portion = visit.entry, visit.portion
         try:
-            happenings = visit.happenings()
-            if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
-                return False
-            if customer.known != self._policies.known:
-                relearned = relearn(customer, self._policies)
-                if relearned is None:
-                    return False
-                customer, hints = relearned.customer, [*relearned.hints]
-            for happening in happenings:
-                customer, new_moves, new_hints = advance(customer, happening, self._policies)
-                moves += new_moves
-                hints += new_hints
-            folded = self._until_clock(Folded(customer, moves, hints), visit.portion)
+            folded = self._onward(visit)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
             self._park(visit, error, work)
             return True
+        if folded is None:
+            return False
         self._accept(visit, folded.customer, work)
-        portion = visit.portion
         if folded.moves:
             work.recorder.changed(entry, folded.moves, portion.clock, portion.import_began)
         if folded.hints:
             work.recorder.hinted(entry, folded.hints, portion.clock, portion.import_began)
         return True
+
+    def _onward(self, visit: Visit) -> Folded | None:
+        """The state with the new events; None if one is late or repeats an order, or an activation reaches back."""
+        customer, moves, hints = visit.entry.customer, list[Move](), list[Hint]()
+        happenings = visit.happenings()
+        if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
+            return None
+        if customer.known != self._policies.known:
+            relearned = relearn(customer, self._policies)
+            if relearned is None:
+                return None
+            customer, hints = relearned.customer, [*relearned.hints]
+        for happening in happenings:
+            customer, new_moves, new_hints = advance(customer, happening, self._policies)
+            moves += new_moves
+            hints += new_hints
+        return self._until_clock(Folded(customer, moves, hints), visit.portion)
 
     async def _fold_anew(self, visits: Sequence[Visit], work: Work) -> None:
         """Fold customers with late events from everything stored, and record how the history changes."""

@@ -20,7 +20,7 @@ _VALUE_STARTS: Final = ((1.0, 1.0, 0.0), (0.0, 0.5, 0.5), (2.0, 2.0, 1.0))
 _FLAT: Final = 1e-6
 """The greatest slope, per customer and logarithm of a parameter, at which a maximum counts as reached."""
 _FARTHEST: Final = 15.0
-"""No parameter (its logarithm, in scaled units) is looked for farther out; the slope tells where one wants to go there."""
+"""No parameter (its logarithm, in scaled units) is looked for farther out; the slope tells where one wants to go."""
 
 
 @dataclass(frozen=True, slots=True)

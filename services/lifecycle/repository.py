@@ -159,9 +159,10 @@ JOIN unnest($2::text[], $3::text[]) AS told(customer, occasion) USING (customer,
 _REARMING: Final = "SELECT partition, target, after, done, finished FROM rearming WHERE NOT finished"
 _NEXT: Final = "SELECT customer FROM customer WHERE partition = $1 AND customer > $2 ORDER BY customer LIMIT $3"
 _REARMED: Final = """
-UPDATE rearming AS r SET after = now.after, done = now.done, finished = now.finished
-FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bool[]) AS now(partition, target, after, done, finished)
-WHERE r.partition = now.partition AND r.target = now.target
+UPDATE rearming AS r SET after = told.after, done = told.done, finished = told.finished
+FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bool[])
+    AS told(partition, target, after, done, finished)
+WHERE r.partition = told.partition AND r.target = told.target
 """
 _SIGHTED: Final = "SELECT partition FROM sighting WHERE type = $1"
 _SIGHT: Final = """

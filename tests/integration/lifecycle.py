@@ -32,8 +32,7 @@ def on(partition: int, name: str) -> str:
 async def orders_of(database: str, customer: str) -> int | None:
     found = await rows(
         database,
-        "SELECT (state::jsonb ->> 'orders')::int AS n"
-        " FROM lifecycle.customer WHERE customer = $1",
+        "SELECT (state::jsonb ->> 'orders')::int AS n FROM lifecycle.customer WHERE customer = $1",
         customer,
     )
     return found[0]["n"] if found else None

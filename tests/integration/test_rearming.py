@@ -1,6 +1,5 @@
 """An activation reaches every customer: in batches, across restarts, and exactly as if it had always been known."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest

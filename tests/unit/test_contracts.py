@@ -19,7 +19,15 @@ SQL: Final = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|TRUNCAT
 DATABASE_CLOCK: Final = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp)\(\)|\bcurrent_timestamp\b", re.IGNORECASE
 )
-REPOSITORIES: Final = {"repository.py", "queries.py", "books.py", "policies.py", "rhythms.py", "simulations.py", "timeline.py"}
+REPOSITORIES: Final = {
+    "repository.py",
+    "queries.py",
+    "books.py",
+    "policies.py",
+    "rhythms.py",
+    "simulations.py",
+    "timeline.py",
+}
 PURE: Final = {"shared.errors", "shared.events", "shared.ids"}
 """What a domain may use of shared; of the events only the envelope and the transitions."""
 

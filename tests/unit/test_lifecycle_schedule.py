@@ -58,7 +58,8 @@ CASES: Final[dict[str, tuple[list[tuple[float, Policy]], list[Raw], float, list[
         ["0 first_purchase new", "50 silence_begins at_risk"],
     ),
     "the event that tells of the account is judged by the policy for it": (
-        [(0, replace(FOR_FIRMS, established_after_orders=2))], [*buys(0, 1), *does("customer.updated", 5, account="b2b")], 6,
+        [(0, replace(FOR_FIRMS, established_after_orders=2))],
+        [*buys(0, 1), *does("customer.updated", 5, account="b2b")], 6,
         ["0 first_purchase new", "5 habit_formed established"],
     ),
     "a firm stays under the policy for firms when one for all comes later": (

@@ -51,10 +51,9 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     `revenue` and `margin` are minor units by currency; `orders_since_return` and `contracts_since_return` count from
     the last return on, that one included, undone orders excluded; `before` is the phase to which a customer at risk
     recovers; `faded` marks an inactive prospect; `evidence` is what makes an advocate, with its instant; `reached` is
-    the last instant at which something fell due. `purchase_days` are the
-    UTC days with an order, `bought_at` the last order on the last of them that was not cancelled before; `known` is the
-    number of the latest activation or fit that the state was folded with. `due` is no later than the earliest deadline, `hint_due` the
-    earliest instant of a hint.
+    the last instant at which something fell due. `purchase_days` are the UTC days with an order, `bought_at` the last
+    order that was not cancelled before; `known` is the number of the latest activation or fit that the state was folded
+    with. `due` is no later than the earliest deadline, `hint_due` the earliest instant of a hint.
     """
 
     known: int = 0

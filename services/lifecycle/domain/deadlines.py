@@ -12,7 +12,6 @@ from services.lifecycle.domain.happenings import Kind
 from services.lifecycle.domain.phases import BONDED, Phase, RuleName
 from services.lifecycle.domain.policy import FIXED, Policy, later
 
-
 FEWEST_PURCHASE_DAYS: Final = 2
 """Before the second day with a purchase there is no rhythm."""
 BETWEEN: Final = timedelta(days=30)

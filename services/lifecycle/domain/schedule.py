@@ -49,7 +49,7 @@ class Activation(NamedTuple):
 
 
 class Schedule:
-    """All activations and fits known. Once there is a policy for a kind of account, it counts rather than one for all."""
+    """All activations and fits known. A policy for a kind of account, once there is one, comes before those for all."""
 
     def __init__(self, activations: Iterable[Activation], fits: Iterable[Fit] = ()) -> None:
         self.fits = tuple(sorted(fits, key=lambda fit: (fit.effective_at, fit.version)))
