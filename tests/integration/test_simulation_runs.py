@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -76,9 +76,13 @@ async def queued(shop: Shop, *, state: str = "queued") -> UUID:
 
 
 def processes(where: str) -> list[psutil.Process]:
-    """The processes of a simulation."""
-    id = where.rsplit("/", 1)[1]  # noqa: A001
-    return [child for child in psutil.Process().children() if id in child.cmdline()]
+    """The processes of a simulation; one that has just ended has no command line any more."""
+    id, found = where.rsplit("/", 1)[1], list[psutil.Process]()  # noqa: A001
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if id in child.cmdline():
+                found.append(child)
+    return found
 
 
 async def gone(where: str) -> None:
