@@ -170,6 +170,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     def _let_go(self) -> None:
         self._generation += 1
+        self._chores = ()
         self._claims = {}
         self._committed = {}
         self._intake = self._new_intake()
@@ -246,10 +247,14 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         with db.sorting_errors():
             work = await self._handler.prepare(batch)
             if self._chores:
-                self._chores = await self._handler.chores()
+                await self._ask_for_chores()
         self._intake.applied(batch)
         await self._settled()
         self._inflight = group.create_task(self._commit(batch, work))
+
+    async def _ask_for_chores(self) -> None:
+        """Those of our partitions: the handler may know of others."""
+        self._chores = self._claims.keys() & set(await self._handler.chores())
 
     async def _settled(self) -> None:
         """Wait until nothing is being committed; raises what the commit raised."""
@@ -306,7 +311,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 self._read_clocks(asked, lags)
             self._intake.end_idle_imports()
             with db.sorting_errors():
-                self._chores = await self._handler.chores()
+                await self._ask_for_chores()
             await self._release_brakes()
             survey.watch(lags, self._claims)
         await self._commit_to_kafka()

@@ -23,7 +23,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "lifecycle") as pool:
             async with pool.acquire() as connection:
-                await policies.adopt(connection, policy, await queries.clock(connection))
+                await policies.adopt(connection, policy, await queries.furthest_clock(connection))
             app.state.lifecycle = Lifecycle(pool, settings.partitions)
             app.state.simulating = Simulating(pool)
             app.state.fitter = Fitter(pool)

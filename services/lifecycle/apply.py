@@ -14,7 +14,7 @@ from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, rea
 from services.lifecycle.domain.happenings import Happening, Kind, Merger
 from services.lifecycle.domain.hints import Hint, change_withdrawn
 from services.lifecycle.domain.policy import Policy
-from services.lifecycle.judging import Judging
+from services.lifecycle.judging import Judging, PolicyFile
 from services.lifecycle.memory import Entry, Memory
 from services.lifecycle.reading import ACTIVATED, RELEASED, read
 from services.lifecycle.recording import SOURCE, Recorder
@@ -37,13 +37,13 @@ from shared.turns import in_turns
 class Lifecycle:
     """The handler of lifecycle's worker. It alone writes its partitions' customers, so it keeps them in memory."""
 
-    def __init__(self, reader: Reader, settings: LifecycleSettings, policy: Policy | None = None) -> None:
-        """`policy` is that of a file: it comes into force if it is not."""
+    def __init__(self, reader: Reader, settings: LifecycleSettings, file: PolicyFile | Policy) -> None:
         self._reader: Final = reader
         self._settings: Final = settings
         self._activating: set[int] | None = None
         self._memory = Memory(customers=settings.customers_in_memory, events=settings.events_in_memory)
-        self._judging = Judging(reader, policy, customers=settings.timers_per_batch)
+        file = file if isinstance(file, PolicyFile) else PolicyFile(file)
+        self._judging = Judging(reader, file, customers=settings.timers_per_batch)
 
     def forget(self) -> None:
         """Ownership has changed: somebody else may have written."""
@@ -161,7 +161,6 @@ class Lifecycle:
         """Fold new events onto the state; False, with nothing changed, if that takes more than the state knows."""
         if visit.released or visit.merger is not None:
             return False
-        entry, portion = visit.entry, visit.portion
         try:
             folded = self._onward(visit)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
@@ -169,12 +168,17 @@ class Lifecycle:
             return True
         if folded is None:
             return False
+        self._take_over(visit, folded, work)
+        return True
+
+    def _take_over(self, visit: Visit, folded: Folded, work: Work) -> None:
+        """What has been folded onto the state is the state."""
+        entry, portion = visit.entry, visit.portion
         self._accept(visit, folded.customer, work)
         if folded.moves:
             work.recorder.changed(entry, folded.moves, portion.clock, portion.import_began)
         if folded.hints:
             work.recorder.hinted(entry, folded.hints, portion.clock, portion.import_began)
-        return True
 
     def _onward(self, visit: Visit) -> Folded | None:
         """The state with the new events; None if one is late or repeats an order, or an activation reaches back."""
@@ -295,16 +299,16 @@ class Lifecycle:
             work.ticks = [_forward(portion) for portion in ticking.values() if not portion.unfinished]
 
     async def _rejudge(self, batch: Batch, work: Work) -> None:
-        """Bring some more of the customers under activations that they were not folded with."""
-        concerned = [portion for p, portion in batch.portions.items() if p in self._judging.unfinished]
-        if not concerned:
+        """Bring some more customers, of one partition, under activations that they were not folded with."""
+        partition = min(self._judging.unfinished & batch.portions.keys(), default=None)
+        if partition is None:
             return
         await batch.settled()
-        for portion in concerned:
-            customers = await self._judging.next_customers(portion.partition)
-            await self._load(dict.fromkeys(customers, portion.partition))
-            await self._relearn([Visit(portion, self._memory[customer]) for customer in customers], work)
-            work.rearmed[portion.partition] = self._judging.done(portion.partition, customers)
+        portion = batch.portions[partition]
+        customers = await self._judging.next_customers(partition)
+        await self._load(dict.fromkeys(customers, partition))
+        await self._relearn([Visit(portion, self._memory[customer]) for customer in customers], work)
+        work.rearmed[partition] = self._judging.done(partition, customers)
 
     async def _relearn(self, visits: Sequence[Visit], work: Work) -> None:
         """Judge customers by all activations known, those anew who have seen the time of one."""
@@ -313,12 +317,16 @@ class Lifecycle:
             entry, portion = visit.entry, visit.portion
             if entry.parked or entry.merged_into or entry.customer.known == self._policies.known:
                 continue
-            relearned = relearn(entry.customer, self._policies)
-            if relearned is None:
-                anew.append(visit)
+            try:
+                relearned = relearn(entry.customer, self._policies)
+                folded = relearned and self._until_clock(relearned, portion)
+            except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
+                self._park(visit, error, work)
                 continue
-            self._accept(visit, relearned.customer, work)
-            work.recorder.hinted(entry, relearned.hints, portion.clock, portion.import_began)
+            if folded is None:
+                anew.append(visit)
+            else:
+                self._take_over(visit, folded, work)
         async for some in in_turns(anew):
             await self._fold_anew(some, work)
 

@@ -1,6 +1,7 @@
 """By what a worker judges: the schedule of policies, and how far its customers know it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 from typing import Final
 
 from services.lifecycle import policies, queries, repository
@@ -10,12 +11,20 @@ from services.lifecycle.repository import Rearming
 from shared.consumer import Reader
 
 
+@dataclass(slots=True)
+class PolicyFile:
+    """The policy of a file, if there is one, brought into force once by a process, however often it begins anew."""
+
+    policy: Policy | None
+    adopted: bool = False
+
+
 class Judging:
     """The schedule as the database has it, and the customers still to be told of it, so many in a batch."""
 
-    def __init__(self, reader: Reader, policy: Policy | None, *, customers: int) -> None:
+    def __init__(self, reader: Reader, file: PolicyFile, *, customers: int) -> None:
         self._reader: Final = reader
-        self._policy = policy
+        self._file: Final = file
         self._customers = customers
         self._schedule: Schedule | None = None
         self._rearming: dict[int, Rearming] = {}
@@ -25,14 +34,15 @@ class Judging:
         self._schedule = None
 
     @property
-    def unfinished(self) -> Collection[int]:
+    def unfinished(self) -> Set[int]:
         """The partitions with customers still to be told."""
         return self._rearming.keys()
 
     async def look_up(self) -> Schedule:
         """The schedule in force, with everything that has become known."""
-        if self._schedule is None:
-            await policies.adopt(self._reader, self._policy, await queries.clock(self._reader))
+        if not self._file.adopted:
+            await policies.adopt(self._reader, self._file.policy, await queries.furthest_clock(self._reader))
+            self._file.adopted = True
         if self._schedule is None or self._schedule.known != await policies.known(self._reader):
             self._schedule = await self._load()
         return self._schedule

@@ -167,7 +167,7 @@ async def activate(connection: Tx, name: str, version: int, at: datetime | None,
         found = await find(tx, name, version)
         if found is None:
             raise unknown(name, version)
-        clock = await queries.clock(tx)
+        clock = await queries.furthest_clock(tx)
         last = await tx.fetchrow(_LAST, found.policy.account, at or clock, at is None)
         if last and (last["name"], last["version"]) == (name, version):
             return int(last["number"])

@@ -18,6 +18,7 @@ from shared.events.transitions import Transition
 _state: Final = msgspec.json.Decoder(Customer)
 _transition: Final = msgspec.json.Decoder(Transition)
 
+_FURTHEST: Final = "SELECT max(clock) FROM owner"
 _CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
 _FIND: Final = "SELECT state, version, parked FROM customer WHERE customer = $1"
 _END: Final = """
@@ -51,6 +52,11 @@ SELECT position, version, withdrawn, body FROM transition
 WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
 ORDER BY position DESC, version DESC LIMIT $5
 """
+
+
+async def furthest_clock(pool: Pool | Tx) -> datetime:
+    """The instant beyond which nobody has been judged by time."""
+    return await pool.fetchval(_FURTHEST) or DAWN
 
 
 async def clock(pool: Pool | Tx, partition: int | None = None) -> datetime:

@@ -71,7 +71,7 @@ class Recorder:
     def hinted(self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None) -> None:
         """One message per hint, but for those about the past; a notice that was given is taken back however late."""
         for hint in hints:
-            past = self._is_past(hint.at, clock) or (began is not None and hint.at <= began)
+            past = self._is_past(hint.at, clock, entry) or (began is not None and hint.at <= began)
             if past and hint.name != CHANGE_WITHDRAWN:
                 continue
             if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
@@ -94,13 +94,13 @@ class Recorder:
             evidence=move.evidence,
             policy=move.policy,
             episode=move.episode,
-            historical=move.historical or fell_due_before_import or self._is_past(move.occurred_at, clock),
+            historical=move.historical or fell_due_before_import or self._is_past(move.occurred_at, clock, entry),
             profile=move.profile,
         )
 
-    def _is_past(self, instant: datetime, clock: datetime) -> bool:
+    def _is_past(self, instant: datetime, clock: datetime, entry: Entry) -> bool:
         """Is it too late to act on what happened then?"""
-        return clock - instant > self._policies.at(clock).act_within
+        return clock - instant > self._policies.at(clock, entry.customer.account).act_within
 
     def _add_row(self, transition: Transition) -> bytes:
         t, body = transition, _encode(transition)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.lifecycle.apply import Lifecycle
+from services.lifecycle.judging import PolicyFile
 from services.lifecycle.reading import read
 from services.lifecycle.settings import LifecycleSettings, load_policy
 from shared.consumer import Subscription
@@ -17,8 +18,8 @@ SUBSCRIPTION: Final = Subscription(
 def main() -> None:
     """Run until SIGTERM."""
     settings = LifecycleSettings()
-    policy = load_policy(settings.policy_file)
-    run_worker(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, policy))
+    file = PolicyFile(load_policy(settings.policy_file))
+    run_worker(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, file))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from services.lifecycle.apply import Lifecycle
 from services.lifecycle.domain.policy import Policy
+from services.lifecycle.judging import PolicyFile
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.consumer import Session
 from shared.ids import partition_of
@@ -20,8 +21,8 @@ def worker(
     stack: Stack, database: str, *, watch: Callable[[Session], None] = lambda _: None, **settings: Any
 ) -> AbstractAsyncContextManager[None]:
     """Runs until the block ends; `watch` is told of every session it holds."""
-    config = worker_settings(stack, database, **settings)
-    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, POLICY), watch)
+    config, file = worker_settings(stack, database, **settings), PolicyFile(POLICY)
+    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, file), watch)
 
 
 def on(partition: int, name: str) -> str:

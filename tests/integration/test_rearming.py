@@ -8,6 +8,7 @@ from services.lifecycle import policies
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from shared import db
+from shared.consumer import Session
 from tests.builders import day, order, tick
 from tests.integration.lifecycle import history, worker
 from tests.pipeline import publish, rows, settled
@@ -16,6 +17,9 @@ from tests.support import PARTITIONS, eventually
 
 SHORT: Final = Policy(name="short", at_risk_days=30, inactive_days=300, act_within_days=1000)
 CUSTOMERS: Final = [f"c{n}" for n in range(40)]
+END_CONNECTIONS: Final = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 FEW: Final = 2
 """Customers in a batch: several batches for each partition."""
 
@@ -35,6 +39,14 @@ async def activate(database: str, policy: Policy, at: float) -> None:
     try:
         await policies.create(connection, PolicyDocument.of(policy))
         await policies.activate(connection, policy.name, policy.version, day(at), PARTITIONS)
+    finally:
+        await connection.close()
+
+
+async def adopt(database: str, policy: Policy) -> None:
+    connection = await db.connect(database, "lifecycle")
+    try:
+        await policies.adopt(connection, policy, day(12))
     finally:
         await connection.close()
 
@@ -125,3 +137,40 @@ async def test_another_activation_begins_to_tell_from_the_first_customer_on(stac
         await settled(stack, shop, "lifecycle")
     for customer in CUSTOMERS:
         assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(50))]
+
+
+async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(stack: Stack, shop: str) -> None:
+    async with worker(stack, shop, worker="a", timers_per_batch=FEW), worker(stack, shop, worker="b"):
+        await publish(stack.bootstrap, [order("early", 11)])
+        await settled(stack, shop, "lifecycle")
+        await activate(shop, SHORT, 20)
+        await eventually(lambda: told_all(shop), what="all customers told")
+        await publish(stack.bootstrap, [tick(40)])
+        await settled(stack, shop, "lifecycle")
+    assert await moves(shop, CUSTOMERS[-1]) == [("first_purchase", day(0)), ("silence_begins", day(30))]
+
+
+async def test_a_deadline_that_an_activation_at_the_clock_brings_is_judged_without_another_tick(
+    stack: Stack, shop: str
+) -> None:
+    hasty = Policy(name="hasty", at_risk_days=5, inactive_days=300, act_within_days=1000)
+    async with worker(stack, shop):
+        await activate(shop, hasty, 10)
+        await eventually(lambda: told_all(shop), what="all customers told")
+    for customer in CUSTOMERS:
+        assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(10))]
+
+
+async def test_a_worker_that_begins_anew_does_not_bring_its_policy_file_back(stack: Stack, shop: str) -> None:
+    """Another process has adopted another file since."""
+    sessions = list[Session]()
+    async with worker(stack, shop, watch=sessions.append):
+        await publish(stack.bootstrap, [order("early", 11)])
+        await settled(stack, shop, "lifecycle")
+        await adopt(shop, SHORT)
+        await rows(shop, END_CONNECTIONS)
+        await eventually(lambda: len(sessions) > 1, what="another session")
+        await publish(stack.bootstrap, [order("late", 11), tick(12)])
+        await settled(stack, shop, "lifecycle")
+    found = await rows(shop, "SELECT name FROM lifecycle.activation ORDER BY number")
+    assert found[-1]["name"] == "short"

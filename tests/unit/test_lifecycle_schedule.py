@@ -85,6 +85,34 @@ def test_hints_too_belong_to_the_policy_in_force() -> None:
     assert [hint.at for hint in fold(happenings(buys(0)), later, until=day(89)).hints] == [day(0), day(20)]
 
 
+def test_a_hint_due_at_the_very_instant_of_an_activation_is_given() -> None:
+    hints = fold(happenings(buys(0)), schedule((7, Policy(name="again"))), until=day(8)).hints
+    assert [hint.name for hint in hints] == ["incentive.due", "survey.due"]
+
+
+def test_an_incentive_due_at_the_very_instant_of_an_activation_is_given_once() -> None:
+    again = schedule((62, Policy(name="again")))
+    hints = fold(happenings(buys(0, 1, 2)), again, until=day(91)).hints
+    assert [hint.at for hint in hints if hint.name == "incentive.due"] == [day(0), day(62)]
+
+
+WATCHFUL: Final = Policy(name="watchful", revenue_decline_share=0.5)
+DECLINE: Final = buys(0, 10, 20, 30, 115)
+
+
+def test_a_policy_that_watches_revenue_knows_the_orders_before_its_activation() -> None:
+    small = [{**raw, "data": {**raw["data"], "total": {"amount": 1, "currency": "EUR"}}} for raw in DECLINE[-1:]]
+    moves = told(fold(happenings([*DECLINE[:-1], *small]), schedule((114, WATCHFUL)), until=day(116)).moves)
+    assert moves[-1] == "115 bond_weakens at_risk"
+
+
+def test_who_was_folded_without_watching_is_folded_anew_for_it() -> None:
+    worker = Worker(schedule().quiet)
+    worker.take(happenings(DECLINE[:-1]))
+    worker.learn(schedule((114, WATCHFUL)).quiet)
+    assert len(worker.customer.sales) == len(DECLINE) - 1
+
+
 def test_a_policy_announces_what_comes_while_it_is_in_force() -> None:
     hints = fold(happenings(buys(0)), schedule((80, Policy(notice_days=5))), until=day(90)).hints
     assert [hint.at for hint in hints if hint.name == "phase.change_due"] == [day(85)]

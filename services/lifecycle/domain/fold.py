@@ -98,6 +98,8 @@ def relearn(customer: Customer, policies: Policies) -> Folded | None:
     since = policies.since(customer.known)
     if since is not None and customer.now >= since:
         return None
+    if policies.keeps_sales and customer.orders and not customer.sales:  # nobody watched revenue until now
+        return None
     relearned = replace(_rearm(customer, policies, hints_too=True), known=policies.known)
     return _renotice(Folded(relearned), policies)
 

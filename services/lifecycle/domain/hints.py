@@ -1,7 +1,7 @@
 """Hints for the shop's own measures: each at an exact instant, once per customer and occasion, never about the past."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -20,6 +20,7 @@ COMPLAINT_OVERDUE: Final = "complaint.overdue"
 CHANGE_DUE: Final = "phase.change_due"
 CHANGE_WITHDRAWN: Final = "phase.change_withdrawn"
 
+NO_TIME: Final = timedelta()
 WELCOME: Final = "welcome"
 CHANGING: Final = ("discount", "gift", "points", "preview")
 """The incentives of established customers, in turn: never the same twice in a row."""
@@ -77,7 +78,7 @@ def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, S
 
 
 def _coming(customer: Customer, policy: Policy, start: datetime) -> list[Hint]:
-    """Every hint after `start`. What has been reached was given then, so nothing needs marking."""
+    """Every hint from `start` on. What the state has seen was given then, so nothing needs marking."""
     found = _of_complaints(customer, policy) if customer.complaints else []
     if customer.phase is not Phase.FORMER:
         found += _after_first_order(customer, policy)
@@ -85,9 +86,10 @@ def _coming(customer: Customer, policy: Policy, start: datetime) -> list[Hint]:
             found += _of_contracts(customer, policy)
         if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
             turn = CHANGING[customer.incentives % len(CHANGING)]
-            at = later(customer.since, policy.incentive * ((start - customer.since) // policy.incentive + 1))
+            turns, over = divmod(start - customer.since, policy.incentive)
+            at = later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == customer.now)))
             found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
-    return [hint for hint in found if start < hint.at < LAST_INSTANT]
+    return [hint for hint in found if start <= hint.at < LAST_INSTANT and hint.at > customer.now]
 
 
 def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:

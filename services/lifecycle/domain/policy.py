@@ -21,7 +21,8 @@ class Policy:
     """One version of a policy. Days are 24 hours; counts are orders; 0 switches off what may be off.
 
     The defaults are the built-in policy. `account` is the kind of customer it is for, None for all; `silence` the
-    model of silence. `fits` are those of the cadence model that are known, the earliest first: no part of the policy.
+    model of silence. `fits` are those of the cadence model that are known, the earliest first; with `keeps_sales` some
+    policy, though perhaps not this one, watches revenue: neither is part of the policy.
     """
 
     name: str = "default"
@@ -55,6 +56,7 @@ class Policy:
     discount_rate: float = 0.10
     default_margin_rate: float = 0.30
     fits: tuple[Fit, ...] = ()
+    keeps_sales: bool = False
 
     def fit_at(self, instant: datetime) -> Fit | None:
         """The fit of the cadence model in force at an instant, whether silence is judged by it or not."""

@@ -48,7 +48,7 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
         orders_since_return=customer.orders_since_return + 1,
         contact_at=last_contact(customer, happening),
     )
-    if not policy.revenue_decline_share:
+    if not (policy.revenue_decline_share or policy.keeps_sales):
         return Counted(bought, Kind.ORDER, NOTHING, _by_an_order)
     sale = Sale(order.order_id, happening.time, part.currency, part.amount)
     bought = replace(bought, sales=(*_recent(bought, happening.time), sale))

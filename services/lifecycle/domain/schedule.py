@@ -28,6 +28,10 @@ class Policies(Protocol):
         """The earliest instant of an activation or fit with a greater number."""
 
     @property
+    def keeps_sales(self) -> bool:
+        """Does any policy watch revenue, so that recent orders must be known?"""
+
+    @property
     def shortest_silence(self) -> timedelta:
         """No deadline of silence lies nearer to the order that it is measured from."""
 
@@ -53,9 +57,11 @@ class Schedule:
 
     def __init__(self, activations: Iterable[Activation], fits: Iterable[Fit] = ()) -> None:
         self.fits = tuple(sorted(fits, key=lambda fit: (fit.effective_at, fit.version)))
+        made = sorted(activations, key=lambda activation: (activation.at, activation.number))
+        self.keeps_sales = any(activation.policy.revenue_decline_share for activation in made)
         self.activations = tuple(
-            activation._replace(policy=replace(activation.policy, fits=self.fits))
-            for activation in sorted(activations, key=lambda activation: (activation.at, activation.number))
+            activation._replace(policy=replace(activation.policy, fits=self.fits, keeps_sales=self.keeps_sales))
+            for activation in made
         )
         if all(activation.policy.account for activation in self.activations):
             raise ValueError("a schedule has at least one policy for all accounts")
