@@ -168,10 +168,10 @@ async def test_an_activation_before_the_clock_is_refused_and_the_clock_is_told(
 ) -> None:
     await shop.set_clock(day(110), partitions=range(1, PARTITIONS))
     await create(api)
-    answer = await api.post("/v1/policies/strict/1/activate", json={"at": day(99.9).isoformat()})
+    answer = await api.post("/v1/policies/strict/1/activate", json={"at": day(109.9).isoformat()})
     assert wrong(answer) == (422, "activation_in_past", ["at"])
-    assert "2024-04-10T12:00:00" in answer.json()["errors"][0]["message"], "the least clock of all partitions"
-    assert (await activate(api, "strict/1", at=100))["number"] == 2
+    assert "2024-04-20T12:00:00" in answer.json()["errors"][0]["message"], "the furthest clock of all partitions"
+    assert (await activate(api, "strict/1", at=110))["number"] == 2
 
 
 async def test_the_same_activation_again_changes_nothing_however_late(api: httpx.AsyncClient, shop: Shop) -> None:
