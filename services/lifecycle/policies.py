@@ -239,7 +239,7 @@ async def _is_news(tx: Tx, policy: Policy, now: datetime) -> bool:
 
 def _same(one: Policy, other: Policy) -> bool:
     """Are they equal in all but the version?"""
-    return replace(one, version=1, fits=()) == replace(other, version=1, fits=())
+    return replace(one, version=1) == replace(other, version=1)
 
 
 def _taken(stored: Policy, wanted: Policy) -> Problem:

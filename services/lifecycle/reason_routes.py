@@ -10,17 +10,15 @@ from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.views import Fact, needs
 from services.lifecycle.domain.ways import Now
 from services.lifecycle.reason_schemas import Asked, Explained, Explanation, PhaseAt
-from services.lifecycle.routes import Lifecycle, Names, Present, Service
+from services.lifecycle.routes import AsOf, Lifecycle, Names, Present, Service, refuse_future, unknown_customer
 from services.lifecycle.schemas import Naming, Standing
 from services.lifecycle.timeline import LATEST
 from services.lifecycle.timeline_schemas import TimelineEntry, TimelinePage, entry
-from shared.errors import FieldError, Problem
 from shared.http import Instant, Page, Paging
 from shared.ids import CustomerId
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 
-AsOf = Annotated[Instant | None, Query(description="An instant up to the clock; without it, the clock.")]
 KnownAt = Annotated[Instant | None, Query(description="An earlier state of the clock; without it, the present one.")]
 
 
@@ -47,17 +45,11 @@ async def _asked(
     clock = await queries.clock(service.pool, service.partition(customer))
     found = await queries.find(service.pool, customer)
     if found is None or found[0].phase is None:
-        raise _unknown(customer)
+        raise unknown_customer(customer)
     latest = max(clock, found[0].now)
-    _refuse_future("as_of", as_of, latest)
-    _refuse_future("known_at", known_at, clock)
+    refuse_future("as_of", as_of, latest)
+    refuse_future("known_at", known_at, clock)
     return Asked(customer, as_of or latest, known_at or clock, names)
-
-
-def _refuse_future(field: str, instant: datetime | None, latest: datetime) -> None:
-    if instant is not None and instant > latest:
-        wrong = FieldError(field, f"lies after the clock, {latest.isoformat()}: nobody knows yet")
-        raise Problem(422, f"{field}_in_future", "The instant has not been reached.", errors=(wrong,))
 
 
 async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
@@ -74,7 +66,7 @@ async def explain_customer(customer: Present, service: Service, names: Names) ->
     clock = await queries.clock(service.pool, service.partition(customer))  # before the state: never newer than it
     found, schedule = await timeline.standing(service.pool, customer), await service.policies()
     if found is None or found.transition is None:
-        raise _unknown(customer)
+        raise unknown_customer(customer)
     relearned = relearn(found.customer, schedule)
     state = relearned.customer if relearned else found.customer
     as_of, move = max(clock, state.now), next_move(state, schedule)
@@ -98,7 +90,7 @@ async def show_timeline(
     clock = await queries.clock(service.pool, service.partition(customer))
     found = await timeline.entries(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not found and await queries.find(service.pool, customer) is None:
-        raise _unknown(customer)
+        raise unknown_customer(customer)
     facts = await service.facts(customer, [row.key[0] for row in found], names.model)
     page = Page[TimelineEntry].of(
         list(zip(found, facts, strict=True)),
@@ -107,7 +99,3 @@ async def show_timeline(
         view=lambda row: entry(row[0].of, row[1], names),
     )
     return TimelinePage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
-
-
-def _unknown(customer: CustomerId) -> Problem:
-    return Problem(404, "unknown_customer", f"No event has made {customer} a customer.")

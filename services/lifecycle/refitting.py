@@ -55,7 +55,7 @@ class Fitter:
         found = await asyncio.to_thread(_maximize, material)
         async with transaction(connection) as tx:
             # What lies beyond every clock has been judged by nobody: a fit re-judges nothing.
-            effective_at = await rhythms.furthest_clock(tx)
+            effective_at = await queries.furthest_clock(tx)
             attempt = _attempt(await policies.next_number(tx), effective_at, material, *found)
             await rhythms.store(tx, attempt)
         outcome = "refused" if attempt.reason else "accepted"

@@ -9,7 +9,6 @@ import msgspec
 
 from services.lifecycle.domain.alarms import Episode
 from services.lifecycle.domain.cadence import Fit
-from shared.clock import DAWN
 from shared.db import Pool, Tx
 
 PATIENCE_S: Final = 900.0
@@ -73,7 +72,6 @@ FROM placed AS p JOIN began AS b ON b.customer_key = p.customer_key AND b.day < 
 WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (p.customer_key, p.order_key))
 GROUP BY p.customer_key HAVING bool_and(p.currency = $2) AND sum(p.amount) > 0
 """  # noqa: S608  (constants)
-_FURTHEST: Final = "SELECT max(clock) FROM owner"
 _LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('lifecycle.fit', 0))"
 _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.fit', 0))"
 _STORE: Final = """
@@ -155,11 +153,6 @@ async def values(connection: Tx, as_of: datetime, currency: str) -> list[tuple[i
 async def episodes(connection: Tx, since: datetime, as_of: datetime) -> list[Episode]:
     """The purchases from `since` to `as_of`, several of a day as one."""
     return [Episode(*row) for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)]
-
-
-async def furthest_clock(connection: Tx) -> datetime:
-    """The instant beyond which nothing has been judged yet."""
-    return await connection.fetchval(_FURTHEST) or DAWN
 
 
 async def store(tx: Tx, attempt: Attempt) -> None:

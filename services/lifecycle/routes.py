@@ -59,7 +59,7 @@ class Lifecycle:
         clock = await queries.clock(self.pool, self.partition(id))  # before the state: never newer than it
         found = await queries.find(self.pool, id)
         if found is None or found[0].phase is None:
-            raise _unknown(id)
+            raise unknown_customer(id)
         customer, version, parked = found
         schedule = await self.policies()
         if relearned := relearn(customer, schedule):
@@ -93,16 +93,14 @@ class Lifecycle:
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
         clock = await queries.clock(self.pool)
-        if as_of is not None and as_of > clock:
-            wrong = FieldError("as_of", f"lies after the clock, {clock.isoformat()}: nobody knows yet")
-            raise Problem(422, "as_of_in_future", "The instant has not been reached.", errors=(wrong,))
+        refuse_future("as_of", as_of, clock)
         return as_of or clock
 
     async def release(self, id: CustomerId) -> None:  # noqa: A002
         """Ask the owner to fold what waits for a parked customer. Raises Problem 404 or 409."""
         found = await queries.find(self.pool, id)
         if found is None:
-            raise _unknown(id)
+            raise unknown_customer(id)
         request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found[2])
         async with self.pool.acquire() as connection, transaction(connection) as tx:
             await outbox.add(tx, [request])
@@ -112,8 +110,16 @@ class Lifecycle:
         return partition_of(id, self.partitions)
 
 
-def _unknown(id: CustomerId) -> Problem:  # noqa: A002
+def unknown_customer(id: CustomerId) -> Problem:  # noqa: A002
+    """The answer to who asks for somebody without a phase."""
     return Problem(404, "unknown_customer", f"No event has made {id} a customer.")
+
+
+def refuse_future(field: str, instant: datetime | None, latest: datetime) -> None:
+    """Raises Problem 422 for an instant that nobody knows of yet."""
+    if instant is not None and instant > latest:
+        wrong = FieldError(field, f"lies after the clock, {latest.isoformat()}: nobody knows yet")
+        raise Problem(422, f"{field}_in_future", "The instant has not been reached.", errors=(wrong,))
 
 
 def lifecycle(request: Request) -> Lifecycle:

@@ -113,6 +113,10 @@ def test_who_was_folded_without_watching_is_folded_anew_for_it() -> None:
     assert len(worker.customer.sales) == len(DECLINE) - 1
 
 
+def test_what_a_schedule_adds_makes_no_other_policy_of_one() -> None:
+    assert schedule((50, WATCHFUL), fits=[FIT]).at(day(0)) == Policy()
+
+
 def test_a_policy_announces_what_comes_while_it_is_in_force() -> None:
     hints = fold(happenings(buys(0)), schedule((80, Policy(notice_days=5))), until=day(90)).hints
     assert [hint.at for hint in hints if hint.name == "phase.change_due"] == [day(85)]

@@ -1,6 +1,6 @@
 """The thresholds by which customers are judged."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, Final
@@ -55,8 +55,8 @@ class Policy:
     min_at_risk_days: int = 30
     discount_rate: float = 0.10
     default_margin_rate: float = 0.30
-    fits: tuple[Fit, ...] = ()
-    keeps_sales: bool = False
+    fits: tuple[Fit, ...] = field(default=(), compare=False)
+    keeps_sales: bool = field(default=False, compare=False)
 
     def fit_at(self, instant: datetime) -> Fit | None:
         """The fit of the cadence model in force at an instant, whether silence is judged by it or not."""
