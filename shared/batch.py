@@ -47,7 +47,8 @@ class Portion:
     """One partition's share of a batch.
 
     `clock` is where the partition's clock stands while the events are applied; afterwards deadlines may fire until
-    `tick`. While a history import is open (`import_open`), deadlines up to `import_began` wait for its end.
+    `tick`. While a history import is open (`import_open`), deadlines up to `import_began` wait for its end. What
+    happens before `closed` lies in a UTC day that was over for this partition.
     """
 
     partition: int
@@ -60,6 +61,10 @@ class Portion:
     unfinished: bool = False
     advances: list[Advance] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    closed: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.closed = self.clock.replace(hour=0, minute=0, second=0, microsecond=0)
 
     @property
     def until(self) -> datetime:

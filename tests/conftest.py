@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from shared import migrations
+from tests.pipeline import daily_counts_hold
 from tests.stack import Stack, open_stack
 from tests.support import administer, drop_database, make_database, renew_topics, sibling
 
@@ -33,6 +34,7 @@ async def database(stack: Stack, template: str) -> AsyncIterator[str]:
     """The URL of a fresh, migrated database of this module."""
     url = await make_database(stack.database_url, template=template)
     yield url
+    await daily_counts_hold(url)
     await drop_database(url)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -107,3 +107,21 @@ async def rows(database: str, query: str, *args: Any) -> Sequence[asyncpg.Record
         return await connection.fetch(query, *args)
     finally:
         await connection.close()
+
+
+_MISCOUNTED: Final = """
+WITH counted AS (
+    SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '') AS from_phase, t.to_phase,
+        coalesce(c.account, '') AS account, c.partition, count(*) AS n
+    FROM lifecycle.transition AS t JOIN lifecycle.customer AS c USING (customer) WHERE t.withdrawn IS NULL
+    GROUP BY 1, 2, 3, 4, 5
+)
+SELECT * FROM counted
+FULL JOIN (SELECT * FROM lifecycle.flow WHERE n <> 0) AS kept USING (day, from_phase, to_phase, account, partition)
+WHERE counted.n IS DISTINCT FROM kept.n
+"""
+
+
+async def daily_counts_hold(database: str) -> None:
+    """What the worker counts by day is what the current transitions come to."""
+    assert await rows(database, _MISCOUNTED) == []

@@ -9,7 +9,6 @@ import msgspec
 
 from services.lifecycle import merging, repository
 from services.lifecycle.domain.customer import Customer, Move
-from services.lifecycle.domain.facts import ACTS
 from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, rearmed, relearn, taken_back
 from services.lifecycle.domain.happenings import Happening, Kind, Merger
 from services.lifecycle.domain.hints import Hint, change_withdrawn
@@ -78,6 +77,7 @@ class Lifecycle:
         await self._rejudge(batch, work)
         await self._pass_time(batch, work)
         work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
+        work.relabel(batch)
         return work
 
     async def _visits(self, batch: Batch, work: Work) -> list[Visit]:
@@ -176,7 +176,7 @@ class Lifecycle:
         entry, portion = visit.entry, visit.portion
         self._accept(visit, folded.customer, work)
         if folded.moves:
-            work.recorder.changed(entry, folded.moves, portion.clock, portion.import_began)
+            work.recorder.changed(entry, folded.moves, portion.clock, portion)
         if folded.hints:
             work.recorder.hinted(entry, folded.hints, portion.clock, portion.import_began)
 
@@ -211,7 +211,7 @@ class Lifecycle:
                 continue
             hints = [*folded.hints, *taken_back(entry.customer, folded)]
             self._accept(visit, folded.customer, work)
-            work.recorder.recomputed(entry, histories[entry.id], folded.moves, portion.clock, portion.import_began)
+            work.recorder.recomputed(entry, histories[entry.id], folded.moves, portion)
             work.recorder.hinted(entry, hints, portion.clock, portion.import_began)
 
     def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
@@ -242,8 +242,10 @@ class Lifecycle:
             if told is not None:
                 withdrawn = change_withdrawn(told, entry.customer.now)
                 work.recorder.hinted(entry, [withdrawn], portion.clock, portion.import_began)
+            for event in events:
+                work.recorder.restate(event.time, portion)
             self._accept(visit, Customer(known=self._policies.known), work)
-            work.recorder.recomputed(entry, histories[entry.id], [], portion.clock, portion.import_began)
+            work.recorder.recomputed(entry, histories[entry.id], [], portion)
 
     def _happenings(self, customer: str, bodies: Iterable[bytes]) -> Iterable[Happening]:
         for event in map(envelope.decode, bodies):
@@ -252,18 +254,24 @@ class Lifecycle:
                 yield content
 
     def _accept(self, visit: Visit, customer: Customer, work: Work) -> None:
-        entry, events, clock = visit.entry, work.events, visit.portion.clock
+        entry, portion, events = visit.entry, visit.portion, work.events
+        if customer.account != entry.customer.account:
+            work.accounts.setdefault(entry.id, entry.customer.account)
         entry.customer = customer
         self._memory.learn(entry, visit.arrivals)
+        clock, closed = portion.clock, portion.closed
         for key, incoming in visit.arrivals.items():
             told: Happening = incoming.content
+            amount, currency = told.worth
             if told.order_key is not None:
                 entry.orders.add(told.order_key)
             elif told.kind is Kind.ACTIVATED and entry.partition not in work.recorder.activating:
                 work.recorder.activating.add(entry.partition)
                 work.sightings.add(entry.partition)
-            act = told.kind in ACTS
-            events.append((entry.key, key, told.order_key, told.time, clock, act, incoming.value))
+            if told.time < closed:
+                work.recorder.restate(told.time, portion)
+            type, body = incoming.event.type, incoming.value  # noqa: A001
+            events.append((entry.key, key, told.order_key, told.time, clock, type, amount, currency, body))
         if visit.released:
             entry.parked = None
             work.released.append(entry.id)
@@ -351,7 +359,7 @@ class Lifecycle:
             entry.customer = folded.customer
             work.touched[entry.id] = entry
             if folded.moves:
-                work.recorder.changed(entry, folded.moves, tick, portion.import_began)
+                work.recorder.changed(entry, folded.moves, tick, portion)
                 metrics.DEADLINES_FIRED.inc(len(folded.moves))
             if folded.hints:
                 work.recorder.hinted(entry, folded.hints, tick, portion.import_began)
@@ -364,10 +372,13 @@ class Lifecycle:
         await repository.add_events(tx, work.events)
         if work.merged:
             await repository.begin_merging(tx)
+        await repository.relabel(tx, work.relabelled)
         await repository.save_customers(tx, work.customers)
         if work.merged:
             await repository.refuse_cycles(tx, work.merged)
         await repository.add_transitions(tx, work.recorder.rows, work.recorder.withdrawn)
+        await repository.add_flows(tx, work.recorder.flows)
+        await repository.restate(tx, work.recorder.restated)
         await repository.advance_rearming(tx, work.rearmed)
         await repository.set_timers(tx, work.timers)
         await repository.add_sightings(tx, ACTIVATED, sorted(work.sightings))

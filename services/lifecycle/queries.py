@@ -11,6 +11,7 @@ import msgspec
 from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.views import Fact
+from services.lifecycle.reading import ACT_TYPES
 from shared.clock import DAWN
 from shared.db import Pool, Tx
 from shared.events.transitions import Transition
@@ -122,7 +123,8 @@ class Asked:
 _FACTS: Final = """
 SELECT coalesce(c.signed_up_at <= w.until, false) AS signed_up, coalesce(c.activated_at <= w.until, false) AS activated,
     $4 AND EXISTS (
-        SELECT FROM event AS e WHERE e.customer_key = c.key AND e.act AND e.time > w.since AND e.time <= w.until
+        SELECT FROM event AS e
+        WHERE e.customer_key = c.key AND e.type = ANY($5::text[]) AND e.time > w.since AND e.time <= w.until
     ) AS acted
 FROM customer AS c CROSS JOIN unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w(since, until, n)
 WHERE c.customer = $1 ORDER BY w.n
@@ -134,7 +136,8 @@ WITH standing AS (
 )
 SELECT s.phase, coalesce(c.signed_up_at <= $2, false) AS signed_up, coalesce(c.activated_at <= $2, false) AS activated,
     $3 AND EXISTS (
-        SELECT FROM event AS e WHERE e.customer_key = c.key AND e.act AND e.time > $1 AND e.time <= $2
+        SELECT FROM event AS e
+        WHERE e.customer_key = c.key AND e.type = ANY($4::text[]) AND e.time > $1 AND e.time <= $2
     ) AS acted,
     count(*) AS n
 FROM standing AS s JOIN customer AS c USING (customer) GROUP BY 1, 2, 3, 4
@@ -144,12 +147,12 @@ FROM standing AS s JOIN customer AS c USING (customer) GROUP BY 1, 2, 3, 4
 async def facts(pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked) -> list[frozenset[Fact]]:
     """What held of a customer at each of the instants."""
     since = [asked.since(instant) for instant in instants]
-    return [_facts(row) for row in await pool.fetch(_FACTS, customer, since, instants, asked.acts)]
+    return [_facts(row) for row in await pool.fetch(_FACTS, customer, since, instants, asked.acts, ACT_TYPES)]
 
 
 async def standings(pool: Pool, as_of: datetime, asked: Asked) -> list[tuple[Phase, frozenset[Fact], int]]:
     """How many customers were in each phase at an instant, by what held of them."""
-    rows = await pool.fetch(_STANDINGS, asked.since(as_of), as_of, asked.acts)
+    rows = await pool.fetch(_STANDINGS, asked.since(as_of), as_of, asked.acts, ACT_TYPES)
     return [(Phase(row["phase"]), _facts(row), row["n"]) for row in rows]
 
 

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import msgspec
 
+from services.lifecycle.domain.facts import ACTS
 from services.lifecycle.domain.happenings import (
     Agreement,
     Content,
@@ -59,6 +60,8 @@ KINDS: Final = MappingProxyType(
     }
 )
 """What each event of the catalogue means to the rules."""
+ACT_TYPES: Final = [name for name, kind in KINDS.items() if kind in ACTS]
+"""Events in which the customer has acted, bought, clicked or paid."""
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]

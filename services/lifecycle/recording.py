@@ -1,7 +1,8 @@
 """From moves to records: versions, announcements, and the correction that a changed past takes."""
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 import msgspec
@@ -10,7 +11,8 @@ from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
 from services.lifecycle.domain.schedule import Policies
 from services.lifecycle.memory import Entry
-from services.lifecycle.repository import HintRow, TransitionRow, Withdrawal
+from services.lifecycle.repository import Flow, HintRow, TransitionRow, Withdrawal
+from shared.batch import Portion
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
 from shared.ids import stable_text
@@ -19,7 +21,7 @@ from shared.topics import HINTS, PHASE_TRANSITIONS
 
 SOURCE: Final = "/lifecycle"
 _encode: Final = msgspec.json.Encoder().encode
-_PURE: Final = Move.__struct_fields__
+_PURE: Final = tuple(name for name in Move.__struct_fields__ if name not in ("historical", "since"))
 
 
 class Recorder:
@@ -35,29 +37,31 @@ class Recorder:
         self.withdrawn: list[Withdrawal] = []
         self.messages: list[Message] = []
         self.hints: list[HintRow] = []
+        self.flows: Counter[Flow] = Counter()
+        self.restated: dict[tuple[int, date], datetime] = {}
 
-    def changed(self, entry: Entry, moves: Sequence[Move], clock: datetime, began: datetime | None) -> None:
-        """One `phase.changed` per move."""
+    def changed(self, entry: Entry, moves: Sequence[Move], clock: datetime, portion: Portion) -> None:
+        """One `phase.changed` per move, recorded at `clock`."""
         for move in moves:
             entry.version += 1
-            transition = self._transition(entry, move, clock, began)
-            body = self._add_row(transition)
+            transition = self._transition(entry, move, clock, portion.import_began)
+            body = self._add_row(entry, transition, move, portion)
             self._announce(entry, CHANGED, transition.occurred_at, body)
 
-    def recomputed(
-        self, entry: Entry, old: Sequence[Transition], new: Sequence[Move], clock: datetime, began: datetime | None
-    ) -> None:
+    def recomputed(self, entry: Entry, old: Sequence[Transition], new: Sequence[Move], portion: Portion) -> None:
         """What a recompute changes: nothing, moves at the end, or one `phase.corrected`."""
-        kept = _kept(old, new)
+        kept, clock = _kept(old, new), portion.clock
         if kept == len(old):
-            self.changed(entry, new[kept:], clock, began)
+            self.changed(entry, new[kept:], clock, portion)
             return
         entry.version += 1
         withdrawn = sorted({transition.version for transition in old[kept:]})
         self.withdrawn += [(entry.id, version, entry.version, clock) for version in withdrawn]
-        added = tuple(self._transition(entry, move, clock, began) for move in new[kept:])
-        for transition in added:
-            self._add_row(transition)
+        for void in old[kept:]:
+            self._count(entry, void, -1, portion)
+        added = tuple(self._transition(entry, move, clock, portion.import_began) for move in new[kept:])
+        for transition, move in zip(added, new[kept:], strict=True):
+            self._add_row(entry, transition, move, portion)
         correction = Correction(
             customer=entry.id,
             version=entry.version,
@@ -67,6 +71,11 @@ class Recorder:
             recorded_at=clock,
         )
         self._announce(entry, CORRECTED, clock, _encode(correction))
+
+    def restate(self, time: datetime, portion: Portion) -> None:
+        """Note that something has changed in the past, if the day was over."""
+        if time < portion.closed:
+            self.restated[portion.partition, time.date()] = portion.clock
 
     def hinted(self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None) -> None:
         """One message per hint, but for those about the past; a notice that was given is taken back however late."""
@@ -102,12 +111,17 @@ class Recorder:
         """Is it too late to act on what happened then?"""
         return clock - instant > self._policies.at(clock, entry.customer.account).act_within
 
-    def _add_row(self, transition: Transition) -> bytes:
+    def _add_row(self, entry: Entry, transition: Transition, move: Move, portion: Portion) -> bytes:
         t, body = transition, _encode(transition)
-        self.rows.append(
-            TransitionRow(t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, t.recorded_at, body)
-        )
+        row = t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, t.recorded_at, move.since, body
+        self.rows.append(TransitionRow(*row))
+        self._count(entry, transition, 1, portion)
         return body
+
+    def _count(self, entry: Entry, transition: Transition, n: int, portion: Portion) -> None:
+        account, time = entry.customer.account or "", transition.occurred_at
+        self.flows[Flow(time.date(), transition.from_ or "", transition.to, account, entry.partition)] += n
+        self.restate(time, portion)
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
         identity = stable_text(entry.id, entry.version)
@@ -134,4 +148,4 @@ def _kept(old: Sequence[Transition], new: Sequence[Move]) -> int:
 
 def _same(transition: Transition, move: Move) -> bool:
     """Are they equal in all that is a pure function of the events?"""
-    return all(getattr(transition, name) == getattr(move, name) for name in _PURE if name != "historical")
+    return all(getattr(transition, name) == getattr(move, name) for name in _PURE)

@@ -1,13 +1,14 @@
 """The SQL statements of a batch."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final, NamedTuple, Self, TypeAlias
 
 import msgspec
 
 from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.happenings import MOST
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.memory import Entry
 from shared.db import Tx
@@ -21,9 +22,11 @@ _state: Final = msgspec.json.Decoder(Customer)
 _transition: Final = msgspec.json.Decoder(Transition)
 
 
-EventRow: TypeAlias = tuple[int, int, int | None, datetime, datetime, bool, bytes]
+EventRow: TypeAlias = tuple[int, int, int | None, datetime, datetime, str, int | None, str | None, bytes]
 """One event to store: the columns below."""
-_EVENT: Final = ("customer_key", "event_key", "order_key", "time", "recorded_at", "act", "body")
+_EVENT: Final = (
+    "customer_key", "event_key", "order_key", "time", "recorded_at", "type", "amount", "currency", "body"
+)  # fmt: skip
 
 
 class TransitionRow(NamedTuple):
@@ -37,11 +40,31 @@ class TransitionRow(NamedTuple):
     rule: str
     occurred_at: datetime
     recorded_at: datetime
+    since: datetime | None
     body: bytes
 
 
 Withdrawal: TypeAlias = tuple[str, int, int, datetime]
 """The customer, the version that is void, the version of the correction, and its clock."""
+
+
+class Flow(NamedTuple):
+    """Current transitions of one UTC day, to be counted; phases and account are empty where they are not known."""
+
+    day: date
+    from_phase: str
+    to_phase: str
+    account: str
+    partition: int
+
+
+class Relabelled(NamedTuple):
+    """A customer whose kind of account has changed, and from what."""
+
+    customer: str
+    partition: int
+    before: str
+    now: str
 
 
 class HintRow(NamedTuple):
@@ -77,14 +100,24 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     merged_into: str | None = None
     signed_up_at: datetime | None = None
     activated_at: datetime | None = None
+    account: str | None = None
+    since: datetime | None = None
+    first_order_at: datetime | None = None
+    causes: Collection[str] = frozenset()
+    value: int = 0
+    currency: str | None = None
+    magnitude: int = 0
 
     @classmethod
     def of(cls, entry: Entry) -> Self:
         """The row of an entry."""
         state = entry.customer
+        value, currency = max(zip(state.revenue.values(), state.revenue, strict=True), default=(0, None))
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,
             state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,
+            state.account, state.since if state.phase else None, state.first_order_at, state.causes,
+            min(value, MOST), currency, max(value, 0).bit_length(),
         )  # fmt: skip
 
 
@@ -119,18 +152,44 @@ CROSS JOIN LATERAL (
 """
 _SAVE: Final = """
 INSERT INTO customer
-    (customer, partition, version, key, state, phase, parked, merged_into, signed_up_at, activated_at)
-SELECT * FROM json_to_recordset($1::json) AS row (
+    (customer, partition, version, key, state, phase, parked, merged_into, signed_up_at, activated_at,
+     account, since, first_order_at, causes, value, currency, magnitude)
+SELECT customer, partition, version, key, state, phase, parked, merged_into, signed_up_at, activated_at,
+    account, since, first_order_at, coalesce(causes, '{}'), coalesce(value, 0), currency, coalesce(magnitude, 0)
+FROM json_to_recordset($1::json) AS row (
     customer text, partition int, version bigint, key bigint, state json,
-    phase text, parked text, merged_into text, signed_up_at timestamptz, activated_at timestamptz)
+    phase text, parked text, merged_into text, signed_up_at timestamptz, activated_at timestamptz,
+    account text, since timestamptz, first_order_at timestamptz, causes text[],
+    value bigint, currency text, magnitude smallint)
 ON CONFLICT (customer) DO UPDATE
 SET phase = excluded.phase, version = excluded.version, state = excluded.state, parked = excluded.parked,
-    merged_into = excluded.merged_into, signed_up_at = excluded.signed_up_at, activated_at = excluded.activated_at
+    merged_into = excluded.merged_into, signed_up_at = excluded.signed_up_at, activated_at = excluded.activated_at,
+    account = excluded.account, since = excluded.since, first_order_at = excluded.first_order_at,
+    causes = excluded.causes, value = excluded.value, currency = excluded.currency, magnitude = excluded.magnitude
 """
 _WITHDRAW: Final = """
 UPDATE transition AS t SET withdrawn = w.by, withdrawn_at = w.at
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS w(customer, version, by, at)
 WHERE t.customer = w.customer AND t.version = w.version AND t.withdrawn IS NULL
+"""
+_RELABEL: Final = """
+INSERT INTO flow AS f (day, from_phase, to_phase, account, partition, n)
+SELECT (t.occurred_at AT TIME ZONE 'UTC')::date, coalesce(t.from_phase, ''), t.to_phase, said.account, who.partition,
+    sum(said.n)
+FROM unnest($1::text[], $2::int[], $3::text[], $4::text[]) AS who(customer, partition, before, now)
+JOIN transition AS t ON t.customer = who.customer AND t.withdrawn IS NULL
+CROSS JOIN LATERAL (VALUES (who.before, -1), (who.now, 1)) AS said(account, n)
+GROUP BY 1, 2, 3, 4, 5
+ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = f.n + excluded.n
+"""
+_FLOW: Final = """
+INSERT INTO flow AS f (day, from_phase, to_phase, account, partition, n)
+SELECT * FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[])
+ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = f.n + excluded.n
+"""
+_RESTATE: Final = """
+INSERT INTO restated AS r (partition, day, at) SELECT * FROM unnest($1::int[], $2::date[], $3::timestamptz[])
+ON CONFLICT (partition, day) DO UPDATE SET number = r.number + 1, at = excluded.at
 """
 _ARM: Final = """
 INSERT INTO timer (customer, partition, due_at) SELECT * FROM unnest($1::text[], $2::int[], $3::timestamptz[])
@@ -289,6 +348,26 @@ async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequ
         await tx.execute(_WITHDRAW, *map(list, zip(*withdrawn, strict=True)))
     if rows:
         await tx.copy_records_to_table("transition", records=rows, columns=TransitionRow._fields)
+
+
+async def relabel(tx: Tx, rows: Sequence[Relabelled]) -> None:
+    """Count the current transitions stored of these customers under what they are now."""
+    if rows:
+        await tx.execute(_RELABEL, *map(list, zip(*rows, strict=True)))
+
+
+async def add_flows(tx: Tx, counts: Mapping[Flow, int]) -> None:
+    """Add to the transitions counted by day, or take away."""
+    flows = sorted(flow for flow, n in counts.items() if n)
+    if flows:
+        await tx.execute(_FLOW, *map(list, zip(*flows, strict=True)), [counts[flow] for flow in flows])
+
+
+async def restate(tx: Tx, days: Mapping[tuple[int, date], datetime]) -> None:
+    """Note which days, of a partition each, have changed after they were over, at which clock."""
+    if days:
+        keys = sorted(days)
+        await tx.execute(_RESTATE, *map(list, zip(*keys, strict=True)), [days[key] for key in keys])
 
 
 async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:

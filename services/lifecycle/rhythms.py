@@ -17,21 +17,20 @@ PATIENCE_S: Final = 900.0
 _DAYS: Final = """
 WITH told AS (
     SELECT customer_key, order_key, min(time) AS time FROM event
-    WHERE order_key IS NOT NULL AND act AND time <= $1 GROUP BY 1, 2
+    WHERE type = 'order.completed' AND time <= $1 GROUP BY 1, 2
 ), before AS (
-    SELECT o.customer_key, o.order_key, convert_from(u.body, 'UTF8')::json -> 'data' -> 'amount' AS amount, p.total
+    SELECT o.customer_key, o.order_key, u.amount, u.currency, p.total, p.of
     FROM told AS o
-    JOIN event AS u ON (u.customer_key, u.order_key) = (o.customer_key, o.order_key) AND NOT u.act AND u.time < o.time
+    JOIN event AS u ON (u.customer_key, u.order_key) = (o.customer_key, o.order_key)
+        AND u.type IN ('order.refunded', 'order.cancelled') AND u.time < o.time
     CROSS JOIN LATERAL (
-        SELECT convert_from(body, 'UTF8')::json -> 'data' -> 'total' AS total FROM event
-        WHERE (customer_key, order_key, time) = (o.customer_key, o.order_key, o.time) AND act LIMIT 1
+        SELECT amount AS total, currency AS of FROM event
+        WHERE (customer_key, order_key, time) = (o.customer_key, o.order_key, o.time) AND type = 'order.completed'
+        LIMIT 1
     ) AS p
 ), void AS (
     SELECT customer_key, order_key FROM before
-    WHERE amount ->> 'amount' IS NULL OR amount ->> 'currency' = total ->> 'currency'
-    GROUP BY 1, 2
-    HAVING bool_or(amount ->> 'amount' IS NULL)
-        OR sum((amount ->> 'amount')::numeric) >= max((total ->> 'amount')::numeric)
+    WHERE amount IS NULL OR currency = of GROUP BY 1, 2 HAVING bool_or(amount IS NULL) OR sum(amount) >= max(total)
 ), days AS (
     SELECT o.customer_key, (o.time AT TIME ZONE 'UTC')::date AS day, min(o.time) AS began, max(o.time) AS ended
     FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
@@ -63,9 +62,8 @@ _VALUES: Final = f"""
 , began AS (SELECT customer_key, min(day) AS day FROM days GROUP BY 1)
 , placed AS (
     SELECT DISTINCT ON (customer_key, order_key) customer_key, order_key, (time AT TIME ZONE 'UTC')::date AS day,
-        (convert_from(body, 'UTF8')::json #>> '{{data,total,amount}}')::float8 AS amount,
-        convert_from(body, 'UTF8')::json #>> '{{data,total,currency}}' AS currency
-    FROM event WHERE order_key IS NOT NULL AND act AND time <= $1 ORDER BY customer_key, order_key, time
+        amount::float8 AS amount, currency
+    FROM event WHERE type = 'order.completed' AND time <= $1 ORDER BY customer_key, order_key, time
 )
 SELECT count(DISTINCT p.day) AS x, sum(p.amount) / count(DISTINCT p.day) AS mean
 FROM placed AS p JOIN began AS b ON b.customer_key = p.customer_key AND b.day < p.day

@@ -8,7 +8,22 @@ from shared.tables import add_core, instant
 metadata = sa.MetaData(schema="lifecycle")
 add_core(metadata)
 
+CAUSES = "why the customer is at risk; empty otherwise"
+AMOUNT = "minor units: the total of an order, or what of it is undone (null: all)"
+VALUE = "minor units: lifetime revenue in the currency of most of it"
+MAGNITUDE = "binary digits of the value: changes seldom, so that it can be indexed"
 PHASES = ", ".join(f"'{phase}'" for phase in Phase)
+NUMBER = "how many batches have changed it"
+STAMP = "sum of restated.number of all days before the end when it was computed"
+VOICES = ", ".join(
+    f"'{name}'"
+    for name in (
+        "feedback.submitted", "complaint.opened", "complaint.answered", "complaint.resolved", "inquiry.opened",
+        "inquiry.answered", "contract.concluded", "contract.renewed", "contract.cancelled", "referral.succeeded",
+        "referral.annulled",
+    )
+)  # fmt: skip
+"""Events that figures look for by type and time."""
 
 customer = sa.Table(
     "customer",
@@ -23,8 +38,22 @@ customer = sa.Table(
     sa.Column("key", sa.BigInteger, nullable=False, comment="hash of the customer, as its events have it"),
     sa.Column("signed_up_at", instant(), comment="of the state: the first sign-up"),
     sa.Column("activated_at", instant(), comment="of the state: the first product put to use"),
+    sa.Column("account", sa.Text),
+    sa.Column("since", instant(), comment="when the phase was entered"),
+    sa.Column("first_order_at", instant()),
+    sa.Column("causes", sa.ARRAY(sa.Text), nullable=False, server_default="{}", comment=CAUSES),
+    sa.Column("value", sa.BigInteger, nullable=False, server_default=sa.text("0"), comment=VALUE),
+    sa.Column("currency", sa.Text),
+    sa.Column("magnitude", sa.SmallInteger, nullable=False, server_default=sa.text("0"), comment=MAGNITUDE),
     sa.CheckConstraint(f"phase IN ({PHASES})", name="customer_phase"),
     sa.CheckConstraint("version >= 0", name="customer_version"),
+    sa.CheckConstraint("account IN ('b2c', 'b2b')", name="customer_account"),
+    sa.Index("customer_of_key", "key"),
+    sa.Index("customer_of_partition", "partition", "customer"),
+    sa.Index("customer_of_phase", "phase", "customer"),
+    sa.Index("customer_of_since", "phase", "since"),
+    sa.Index("customer_of_account", "account", "customer"),
+    sa.Index("customer_of_magnitude", "magnitude", "customer"),
 )
 
 event = sa.Table(
@@ -35,8 +64,26 @@ event = sa.Table(
     sa.Column("order_key", sa.BigInteger, comment="hash of the order that it names"),
     sa.Column("time", instant(), nullable=False),
     sa.Column("recorded_at", instant(), nullable=False),
-    sa.Column("act", sa.Boolean, nullable=False, comment="the customer has acted, bought, clicked or paid"),
+    sa.Column("type", sa.Text, nullable=False, comment="what has happened, as the record says"),
+    sa.Column(
+        "amount", sa.BigInteger, comment="minor units: the total of an order, or what of it is undone (null: all)"
+    ),
+    sa.Column("currency", sa.Text),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the record as it was read"),
+    sa.Index(
+        "event_sold",
+        "time",
+        postgresql_include=["customer_key", "order_key", "amount", "currency"],
+        postgresql_where=sa.text("type = 'order.completed'"),
+    ),
+    sa.Index(
+        "event_undone",
+        "customer_key",
+        "order_key",
+        postgresql_include=["time", "amount", "currency"],
+        postgresql_where=sa.text("type IN ('order.refunded', 'order.cancelled')"),
+    ),
+    sa.Index("event_voiced", "type", "time", postgresql_where=sa.text(f"type IN ({VOICES})")),
     postgresql_partition_by="HASH (customer_key)",
 )
 
@@ -53,11 +100,79 @@ transition = sa.Table(
     sa.Column("withdrawn", sa.BigInteger, comment="version of the correction that voided it"),
     sa.Column("recorded_at", instant(), nullable=False, comment="the clock when it was recorded"),
     sa.Column("withdrawn_at", instant(), comment="the clock when it was voided"),
+    sa.Column("since", instant(), comment="when the phase that was left had been entered"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the transition as published, as JSON"),
     sa.CheckConstraint("(withdrawn IS NULL) = (withdrawn_at IS NULL)", name="transition_withdrawn_at"),
     sa.CheckConstraint(f"from_phase IN ({PHASES})", name="transition_from_phase"),
     sa.CheckConstraint(f"to_phase IN ({PHASES})", name="transition_to_phase"),
     sa.Index("transition_current", "customer", "position", unique=True, postgresql_where=sa.text("withdrawn IS NULL")),
+    sa.Index(
+        "transition_at",
+        "occurred_at",
+        postgresql_include=["customer", "position", "from_phase", "to_phase", "since"],
+        postgresql_where=sa.text("withdrawn IS NULL"),
+    ),
+)
+
+flow = sa.Table(
+    "flow",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("from_phase", sa.Text, primary_key=True, comment="empty: not yet known"),
+    sa.Column("to_phase", sa.Text, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True, comment="what the customers are now; empty: not known"),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    comment="current transitions by UTC day",
+)
+
+restated = sa.Table(
+    "restated",
+    metadata,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False, server_default=sa.text("1"), comment=NUMBER),
+    sa.Column("at", instant(), nullable=False, comment="the clock of the last"),
+    comment="days that were over when something of them changed",
+)
+
+figure = sa.Table(
+    "figure",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("begins", sa.Date, primary_key=True),
+    sa.Column("ends", sa.Date, primary_key=True),
+    sa.Column("account", sa.Text, primary_key=True),
+    sa.Column("value", sa.JSON, nullable=False),
+    sa.Column("stamp", sa.BigInteger, nullable=False, comment=STAMP),
+    sa.Column("computed_at", instant(), nullable=False),
+)
+
+pattern = sa.Table(
+    "pattern",
+    metadata,
+    sa.Column("topic", sa.Text, primary_key=True),
+    sa.Column("week", sa.Date, primary_key=True),
+    comment="complaint patterns that were published, by the Monday of the week",
+)
+
+change = sa.Table(
+    "change",
+    metadata,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("customer", sa.Text, nullable=False),
+    sa.Column("recorded_at", instant(), nullable=False, comment="when Kafka had acknowledged it, by the wall clock"),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    comment="published transitions and corrections, in the order of their partition",
+)
+
+change_floor = sa.Table(
+    "change_floor",
+    metadata,
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    comment="up to where changes were deleted, because they were too old",
 )
 
 hint = sa.Table(

@@ -9,7 +9,7 @@ import msgspec
 from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase, RuleName
 from services.lifecycle.domain.views import Fact
-from services.lifecycle.reading import ACTIVATED
+from services.lifecycle.reading import ACT_TYPES, ACTIVATED
 from shared.db import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
@@ -48,7 +48,7 @@ SELECT min(occurred_at) FROM transition
 WHERE customer = $1 AND recorded_at <= $2 AND (withdrawn_at IS NULL OR withdrawn_at > $2)
 """
 _ACTS: Final = """
-SELECT time, body FROM event WHERE customer_key = $1 AND act AND time <= $2 AND recorded_at <= $3
+SELECT time, body FROM event WHERE customer_key = $1 AND type = ANY($4::text[]) AND time <= $2 AND recorded_at <= $3
 """
 _STANDING: Final = """
 SELECT c.state, c.version, c.parked, t.body FROM customer AS c
@@ -141,7 +141,7 @@ async def facts(pool: Pool, customer: str, as_of: datetime, known_at: datetime, 
     """What held beside the phase, from the events that were known; `active` is the span in which acts count."""
     acts = [
         (row["time"], event.type)
-        for row in await pool.fetch(_ACTS, narrow(customer), as_of, known_at)
+        for row in await pool.fetch(_ACTS, narrow(customer), as_of, known_at, ACT_TYPES)
         for event in _own(customer, row["body"])
     ]
     types = {type for _, type in acts}  # noqa: A001

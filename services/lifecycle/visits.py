@@ -11,8 +11,9 @@ from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import Recorder
-from services.lifecycle.repository import CustomerRow, EventRow, Rearming
-from shared.batch import Incoming, Portion
+from services.lifecycle.repository import CustomerRow, EventRow, Rearming, Relabelled
+from shared.batch import Batch, Incoming, Portion
+from shared.clock import DAWN
 from shared.outbox import Message
 
 
@@ -61,7 +62,9 @@ class Visit(msgspec.Struct):
 
 @dataclass(slots=True)
 class Work:
-    """What one batch writes. `customers` are taken from `touched` at the end: the next batch changes the entries."""
+    """What one batch writes. `customers` are taken from `touched` at the end: the next batch changes the entries.
+
+    `accounts` are what kinds of account some customers had before the batch."""
 
     recorder: Recorder
     touched: dict[str, Entry] = field(default_factory=dict)
@@ -71,6 +74,8 @@ class Work:
     released: list[str] = field(default_factory=list)
     rearmed: dict[int, Rearming] = field(default_factory=dict)
     sightings: set[int] = field(default_factory=set)
+    accounts: dict[str, str | None] = field(default_factory=dict)
+    relabelled: list[Relabelled] = field(default_factory=list)
     merged: dict[str, str] = field(default_factory=dict)
     onward: list[Message] = field(default_factory=list)
     ticks: list[Message] = field(default_factory=list)
@@ -86,6 +91,15 @@ class Work:
                 self._set(entry, None)
         elif entry.armed is None or due < entry.armed or (exactly and due != entry.armed):
             self._set(entry, due)
+
+    def relabel(self, batch: Batch) -> None:
+        """Whose transitions are to be counted under another kind of account: all days may change with them."""
+        for customer in sorted(self.accounts):
+            entry, before = self.touched[customer], self.accounts[customer]
+            now = entry.customer.account
+            if entry.version and now != before:
+                self.relabelled.append(Relabelled(customer, entry.partition, before or "", now or ""))
+                self.recorder.restate(DAWN, batch.portions[entry.partition])
 
     def _set(self, entry: Entry, due: datetime | None) -> None:
         self.timers[entry.id] = entry.partition, due

@@ -20,7 +20,7 @@ from shared.ids import stable_id
 from shared.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, event, order, tick
 from tests.fault.terms import POLICY
-from tests.pipeline import published, rows
+from tests.pipeline import daily_counts_hold, published, rows
 
 DAYS = 200
 KINDS = ("order.completed", "order.completed", "order.completed", "session.signed_in", "customer.closed")
@@ -82,7 +82,7 @@ def in_order(arrivals: list[tuple[float, dict[str, Any]]]) -> list[dict[str, Any
 
 def essence(history: list[Move] | list[Transition]) -> list[Any]:
     """What two histories must share: everything that is a pure function of the events."""
-    names = [name for name in Move.__struct_fields__ if name != "historical"]
+    names = [name for name in Move.__struct_fields__ if name not in ("historical", "since")]
     return [msgspec.to_builtins({name: getattr(t, name) for name in names}) for t in history]
 
 
@@ -92,6 +92,7 @@ async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
     compare(await stored(database), expected)
     compare(await read_back(bootstrap), expected)
     assert await rows(database, "SELECT 1 FROM lifecycle.outbox") == []
+    await daily_counts_hold(database)
     hints = [hint.id for hint in await published(bootstrap, HINTS)]
     given = await rows(database, "SELECT customer, name, occasion FROM lifecycle.hint")
     assert set(hints) == {str(stable_id(*row)) for row in given}, "hints lost, or given without being noted"

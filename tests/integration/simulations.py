@@ -10,7 +10,6 @@ import httpx
 from services.lifecycle import policies, repository
 from services.lifecycle.app import create_app
 from services.lifecycle.domain.customer import Move
-from services.lifecycle.domain.facts import ACTS
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.schedule import Schedule
@@ -18,6 +17,8 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow
+from shared.batch import Portion
+from shared.clock import DAWN
 from shared.db import Tx
 from shared.events.envelope import decode
 from shared.ids import narrow, partition_of
@@ -58,13 +59,12 @@ class Store:
             content, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
             if isinstance(content, Happening) and key not in happenings:
                 happenings[key] = content
-                act = content.kind in ACTS
-                row = entry.key, key, content.order_key, content.time, self._clock, act, record
+                row = entry.key, key, content.order_key, content.time, self._clock, event.type, *content.worth, record
                 self._events.append(row)
         folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
         entry.customer = folded.customer
         moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
-        self._recorder.changed(entry, moves, self._clock, None)
+        self._recorder.changed(entry, moves, self._clock, Portion(entry.partition, 1, DAWN))
         self._customers.append(CustomerRow.of(entry))
         if len(self._events) > 20_000:
             await self.flush()
@@ -74,6 +74,7 @@ class Store:
         await repository.add_events(self._tx, self._events)
         await repository.save_customers(self._tx, sorted(self._customers, key=lambda row: row.customer))
         await repository.add_transitions(self._tx, self._recorder.rows, [])
+        await repository.add_flows(self._tx, self._recorder.flows)
         self._recorder, self._customers, self._events = Recorder(self._schedule, set()), [], []
 
 

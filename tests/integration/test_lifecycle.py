@@ -11,7 +11,7 @@ from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
 from shared.events.transitions import Correction, Transition
 from shared.topics import PHASE_TRANSITIONS
-from tests.builders import event, order, tick
+from tests.builders import day, event, order, tick
 from tests.pipeline import publish, published, rows, running, settled, worker_settings
 from tests.stack import Stack
 
@@ -101,3 +101,25 @@ async def test_what_comes_behind_the_clock_is_judged_as_of_the_clock_at_once(sta
         ("silence_begins", True),
         ("fell_silent", True),
     ]
+
+
+async def test_days_that_were_over_are_marked_when_they_change_and_counted_under_the_account_of_today(
+    stack: Stack, database: str
+) -> None:
+    def restated() -> Any:
+        return rows(
+            database,
+            "SELECT day::text, number FROM lifecycle.restated JOIN lifecycle.customer AS c USING (partition)"
+            " WHERE c.customer = 'eve' ORDER BY 1",
+        )
+
+    def counted() -> Any:
+        return rows(database, "SELECT sum(n) FROM lifecycle.flow WHERE account = 'b2b' HAVING sum(n) > 0")
+
+    await run(stack, database, [order("eve", 2000), tick(2001), order("eve", 2001.5), tick(2002)])
+    before = {row["day"]: row["number"] for row in await restated()}
+    await run(stack, database, [order("eve", 1999), event("eve", "customer.updated", 2003, account="b2b")])
+    after = {row["day"]: row["number"] for row in await restated()}
+    changed = {day for day in after if after[day] != before.get(day)}
+    assert changed == {day(1999).date().isoformat(), day(2000).date().isoformat(), "1970-01-01"}
+    assert [row["sum"] for row in await counted()] == [2]

@@ -370,9 +370,8 @@ def test_instants_are_written_to_the_minute_unless_they_are_finer() -> None:
 def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Explanation:
     customer, moves, _ = live(events, until, policy)
     last = moves[-1]
-    transition = Transition(
-        customer="ada", version=1, recorded_at=day(until), **{f: getattr(last, f) for f in Move.__struct_fields__}
-    )
+    told = {name: getattr(last, name) for name in Move.__struct_fields__ if name != "since"}
+    transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
     facts, ahead = frozenset[Fact](), next_move(customer, policy)
     standing = Standing("ada", customer, 1, False, day(until), facts, ahead, facts)
     return Explained(standing, Now(customer, policy), transition, facts, (), Naming(None, Language.ENGLISH)).view()

@@ -129,6 +129,8 @@ class Move(msgspec.Struct, frozen=True):
     episode: int
     historical: bool
     profile: Profile
+    since: datetime | None = None
+    """When the phase that is left had been entered."""
 
 
 def sums(by_currency: dict[str, int]) -> tuple[Money, ...]:

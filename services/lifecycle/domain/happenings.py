@@ -57,10 +57,14 @@ class Kind(StrEnum):
     CONTRACT_ENDED = "contract_ended"
 
 
+MOST: Final = 2**63 - 1
+"""Minor units that PostgreSQL can store."""
+
+
 class Price(msgspec.Struct, frozen=True, gc=False):
     """Minor units of a currency, never negative."""
 
-    amount: Annotated[int, msgspec.Meta(ge=0)]
+    amount: Annotated[int, msgspec.Meta(ge=0, le=MOST)]
     currency: str
 
 
@@ -147,6 +151,14 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         return self.time, self.source, self.id
 
     @property
+    def worth(self) -> tuple[int | None, str | None]:
+        """Minor units and currency: the total of an order, or what of it is undone (None: all of it)."""
+        said = self.content
+        if isinstance(said, Order):
+            return said.total.amount, said.total.currency
+        return (said.amount, said.currency) if isinstance(said, Undoing) else _WORTHLESS
+
+    @property
     def order(self) -> OrderRef | None:
         """The order as transitions name it, if this is one."""
         order = self.content
@@ -154,6 +166,8 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
             return None
         return OrderRef(order.order_id, Money(order.total.amount, order.total.currency), order.coupon)
 
+
+_WORTHLESS: Final = (None, None)
 
 IN_ORDER: Final = attrgetter("time", "source", "id")
 """`Happening.key` of a happening, for sorting."""

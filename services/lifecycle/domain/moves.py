@@ -28,6 +28,7 @@ def record(
         episode=after.episode,
         historical=happening is not None and happening.historical,
         profile=_profile(after, policy, happening, instant),
+        since=before.since if before.phase else None,
     )
 
 

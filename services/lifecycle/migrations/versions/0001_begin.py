@@ -9,6 +9,14 @@ down_revision = None
 
 PHASES = "('prospect', 'new', 'established', 'advocate', 'at_risk', 'inactive', 'former', 'won_back')"
 EVENT_PARTITIONS = 8
+VOICES = ", ".join(
+    f"'{name}'"
+    for name in (
+        "feedback.submitted", "complaint.opened", "complaint.answered", "complaint.resolved", "inquiry.opened",
+        "inquiry.answered", "contract.concluded", "contract.renewed", "contract.cancelled", "referral.succeeded",
+        "referral.annulled",
+    )
+)  # fmt: skip
 
 SCRIPT = f"""
 CREATE TABLE customer (
@@ -21,7 +29,14 @@ CREATE TABLE customer (
     merged_into text,
     key bigint NOT NULL,
     signed_up_at timestamptz,
-    activated_at timestamptz
+    activated_at timestamptz,
+    account text CONSTRAINT customer_account CHECK (account IN ('b2c', 'b2b')),
+    since timestamptz,
+    first_order_at timestamptz,
+    causes text[] NOT NULL DEFAULT '{{}}',
+    value bigint NOT NULL DEFAULT 0,
+    currency text,
+    magnitude smallint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN customer.phase IS 'null: only events so far that create no customer';
 COMMENT ON COLUMN customer.version IS 'records published for this customer';
@@ -31,20 +46,38 @@ COMMENT ON COLUMN customer.merged_into IS 'the customer who stays; this one''s e
 COMMENT ON COLUMN customer.key IS 'hash of the customer, as its events have it';
 COMMENT ON COLUMN customer.signed_up_at IS 'of the state: the first sign-up';
 COMMENT ON COLUMN customer.activated_at IS 'of the state: the first product put to use';
+COMMENT ON COLUMN customer.since IS 'when the phase was entered';
+COMMENT ON COLUMN customer.causes IS 'why the customer is at risk; empty otherwise';
+COMMENT ON COLUMN customer.value IS 'minor units: lifetime revenue in the currency of most of it';
+COMMENT ON COLUMN customer.magnitude IS 'binary digits of the value: changes seldom, so that it can be indexed';
+CREATE INDEX customer_of_key ON customer (key);
+CREATE INDEX customer_of_partition ON customer (partition, customer);
+CREATE INDEX customer_of_phase ON customer (phase, customer);
+CREATE INDEX customer_of_since ON customer (phase, since);
+CREATE INDEX customer_of_account ON customer (account, customer);
+CREATE INDEX customer_of_magnitude ON customer (magnitude, customer);
 CREATE TABLE event (
     customer_key bigint,
     event_key bigint,
     order_key bigint,
     time timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL,
-    act boolean NOT NULL,
+    type text NOT NULL,
+    amount bigint,
+    currency text,
     body bytea NOT NULL,
     PRIMARY KEY (customer_key, event_key)
 ) PARTITION BY HASH (customer_key);
+CREATE INDEX event_sold ON event (time) INCLUDE (customer_key, order_key, amount, currency)
+    WHERE type = 'order.completed';
+CREATE INDEX event_undone ON event (customer_key, order_key) INCLUDE (time, amount, currency)
+    WHERE type IN ('order.refunded', 'order.cancelled');
+CREATE INDEX event_voiced ON event (type, time) WHERE type IN ({VOICES});
 COMMENT ON COLUMN event.customer_key IS 'hash of the customer';
 COMMENT ON COLUMN event.event_key IS 'hash of source and id';
 COMMENT ON COLUMN event.order_key IS 'hash of the order that it names';
-COMMENT ON COLUMN event.act IS 'the customer has acted, bought, clicked or paid';
+COMMENT ON COLUMN event.type IS 'what has happened, as the record says';
+COMMENT ON COLUMN event.amount IS 'minor units: the total of an order, or what of it is undone (null: all)';
 COMMENT ON COLUMN event.body IS 'the record as it was read';
 CREATE TABLE transition (
     customer text,
@@ -57,6 +90,7 @@ CREATE TABLE transition (
     withdrawn bigint,
     recorded_at timestamptz NOT NULL,
     withdrawn_at timestamptz,
+    since timestamptz,
     body bytea NOT NULL,
     PRIMARY KEY (customer, version, position),
     CONSTRAINT transition_withdrawn_at CHECK ((withdrawn IS NULL) = (withdrawn_at IS NULL))
@@ -64,8 +98,58 @@ CREATE TABLE transition (
 COMMENT ON COLUMN transition.withdrawn IS 'version of the correction that voided it';
 COMMENT ON COLUMN transition.recorded_at IS 'the clock when it was recorded';
 COMMENT ON COLUMN transition.withdrawn_at IS 'the clock when it was voided';
+COMMENT ON COLUMN transition.since IS 'when the phase that was left had been entered';
 COMMENT ON COLUMN transition.body IS 'the transition as published, as JSON';
 CREATE UNIQUE INDEX transition_current ON transition (customer, position) WHERE withdrawn IS NULL;
+CREATE INDEX transition_at ON transition (occurred_at) INCLUDE (customer, position, from_phase, to_phase, since)
+    WHERE withdrawn IS NULL;
+CREATE TABLE flow (
+    day date,
+    from_phase text,
+    to_phase text,
+    account text,
+    partition integer,
+    n bigint NOT NULL,
+    PRIMARY KEY (day, from_phase, to_phase, account, partition)
+);
+COMMENT ON TABLE flow IS 'current transitions by UTC day';
+COMMENT ON COLUMN flow.from_phase IS 'empty: not yet known';
+COMMENT ON COLUMN flow.account IS 'what the customers are now; empty: not known';
+CREATE TABLE restated (
+    partition integer,
+    day date,
+    number bigint NOT NULL DEFAULT 1,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (partition, day)
+);
+COMMENT ON TABLE restated IS 'days that were over when something of them changed';
+COMMENT ON COLUMN restated.number IS 'how many batches have changed it';
+COMMENT ON COLUMN restated.at IS 'the clock of the last';
+CREATE TABLE figure (
+    name text,
+    begins date,
+    ends date,
+    account text,
+    value json NOT NULL,
+    stamp bigint NOT NULL,
+    computed_at timestamptz NOT NULL,
+    PRIMARY KEY (name, begins, ends, account)
+);
+COMMENT ON COLUMN figure.stamp IS 'sum of restated.number of all days before the end when it was computed';
+CREATE TABLE pattern (topic text, week date, PRIMARY KEY (topic, week));
+COMMENT ON TABLE pattern IS 'complaint patterns that were published, by the Monday of the week';
+CREATE TABLE change (
+    partition integer,
+    seq bigint,
+    customer text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (partition, seq)
+);
+COMMENT ON TABLE change IS 'published transitions and corrections, in the order of their partition';
+COMMENT ON COLUMN change.recorded_at IS 'when Kafka had acknowledged it, by the wall clock';
+CREATE TABLE change_floor (partition integer PRIMARY KEY, seq bigint NOT NULL);
+COMMENT ON TABLE change_floor IS 'up to where changes were deleted, because they were too old';
 CREATE TABLE hint (
     customer text,
     name text,
