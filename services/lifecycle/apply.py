@@ -82,18 +82,24 @@ class Lifecycle:
 
     async def _visits(self, batch: Batch, work: Work) -> list[Visit]:
         """The customers of a batch with the events that are not in the store yet."""
-        places = {incoming.event.subject: portion for portion, incoming in batch.events()}
+        portions = batch.portions.values()
+        places = {incoming.event.subject: portion for portion in portions for incoming in portion.events}
         await self._load({customer: portion.partition for customer, portion in places.items()})
-        visits = {customer: Visit(portion, self._memory[customer]) for customer, portion in places.items()}
-        async for arrivals in in_turns(batch.events()):
-            for _, incoming in arrivals:
-                event = incoming.event
-                visit, key = visits[event.subject], narrow(f"{event.source}\x1f{event.id}")
-                if visit.is_plain(incoming.content, key):
-                    visit.arrivals[key] = incoming
-                else:
-                    await self._arrive(batch, visit, incoming, key, work)
+        visits = {customer: self._visit(customer, portion) for customer, portion in places.items()}
+        for portion in portions:
+            async for arrivals in in_turns(portion.events):
+                for incoming in arrivals:
+                    event = incoming.event
+                    visit, key = visits[event.subject], narrow(f"{event.source}\x1f{event.id}")
+                    if visit.is_plain(incoming.content, key):
+                        visit.arrivals[key] = incoming
+                    else:
+                        await self._arrive(batch, visit, incoming, key, work)
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
+
+    def _visit(self, customer: str, portion: Portion) -> Visit:
+        entry = self._memory[customer]
+        return Visit(portion, entry, stays=entry.parked is None and entry.merged_into is None)
 
     async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming, key: int, work: Work) -> None:
         entry = visit.entry
@@ -123,7 +129,7 @@ class Lifecycle:
         if await merging.closes_cycle(visit.entry.id, merger.into, merged_into):
             visit.portion.reject(incoming, "merge_cycle", f"{merger.into} is merged into {visit.entry.id} already")
             return False
-        visit.merger = incoming
+        visit.merger, visit.stays = incoming, False
         work.merged[visit.entry.id] = merger.into
         return True
 
@@ -264,6 +270,8 @@ class Lifecycle:
             told: Happening = incoming.content
             amount, currency = told.worth
             if told.order_key is not None:
+                if told.kind is Kind.ORDER and told.order_key in entry.orders:
+                    work.retold.append((entry.key, told.order_key))
                 entry.orders.add(told.order_key)
             elif told.kind is Kind.ACTIVATED and entry.partition not in work.recorder.activating:
                 work.recorder.activating.add(entry.partition)
@@ -370,6 +378,7 @@ class Lifecycle:
     async def apply(self, work: Work, tx: Tx) -> None:
         """One statement per table."""
         await repository.add_events(tx, work.events)
+        await repository.retell(tx, work.retold)
         if work.merged:
             await repository.begin_merging(tx)
         await repository.relabel(tx, work.relabelled)

@@ -129,7 +129,7 @@ class Recorder:
 
 
 def _message(topic: str, entry: Entry, identity: str, kind: str, time: datetime, data: msgspec.Raw) -> Message:
-    event = Envelope(id=identity, source=SOURCE, type=kind, subject=entry.id, time=time, data=data)
+    event = Envelope(specversion="1.0", id=identity, source=SOURCE, type=kind, subject=entry.id, time=time, data=data)
     return Message(entry.partition, topic, entry.id, encode(event))
 
 

@@ -167,6 +167,9 @@ SET phase = excluded.phase, version = excluded.version, state = excluded.state, 
     account = excluded.account, since = excluded.since, first_order_at = excluded.first_order_at,
     causes = excluded.causes, value = excluded.value, currency = excluded.currency, magnitude = excluded.magnitude
 """
+_RETELL: Final = """
+INSERT INTO retold (customer_key, order_key) SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING
+"""
 _WITHDRAW: Final = """
 UPDATE transition AS t SET withdrawn = w.by, withdrawn_at = w.at
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS w(customer, version, by, at)
@@ -196,9 +199,13 @@ INSERT INTO timer (customer, partition, due_at) SELECT * FROM unnest($1::text[],
 ON CONFLICT (customer) DO UPDATE SET due_at = excluded.due_at
 """
 _HINT: Final = """
-INSERT INTO hint (customer, name, occasion, at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[])
-ON CONFLICT DO NOTHING RETURNING customer, name, occasion
+WITH told AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) AS t(customer, name, occasion, at)
+), new AS (
+    INSERT INTO hint (customer, name, occasion, at) SELECT * FROM told
+    ON CONFLICT DO NOTHING RETURNING customer, name, occasion
+)
+SELECT customer, name, occasion FROM told EXCEPT SELECT * FROM new
 """
 _INTO: Final = "SELECT merged_into FROM customer WHERE customer = $1"
 _LOCK_MERGING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.merging', 0))"
@@ -350,6 +357,12 @@ async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequ
         await tx.copy_records_to_table("transition", records=rows, columns=TransitionRow._fields)
 
 
+async def retell(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
+    """Note orders, by the keys of customer and order, that are told though an earlier record has named them."""
+    if orders:
+        await tx.execute(_RETELL, *map(list, zip(*sorted(orders), strict=True)))
+
+
 async def relabel(tx: Tx, rows: Sequence[Relabelled]) -> None:
     """Count the current transitions stored of these customers under what they are now."""
     if rows:
@@ -385,18 +398,20 @@ async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[Message]:
 
     A notice is taken back only if it was given.
     """
-    backs = [row for row in rows if row.name == CHANGE_WITHDRAWN]
-    fresh = await _note(tx, [row for row in rows if row.name != CHANGE_WITHDRAWN])
+    told = {row[:3]: row for row in rows}
+    backs = [row for row in told.values() if row.name == CHANGE_WITHDRAWN]
+    known = await _note(tx, [row for row in told.values() if row.name != CHANGE_WITHDRAWN])
     if backs:
         occasions = list(map(list, zip(*((row.customer, row.occasion) for row in backs), strict=True)))
         given = {tuple(row) for row in await tx.fetch(_NOTICED, CHANGE_DUE, *occasions)}
-        fresh |= await _note(tx, [row for row in backs if (row.customer, row.occasion) in given])
-    by_occasion = {row[:3]: row for row in rows}
-    return [row.message for occasion, row in by_occasion.items() if occasion in fresh]
+        known |= {row[:3] for row in backs if (row.customer, row.occasion) not in given}
+        known |= await _note(tx, [row for row in backs if row[:3] not in known])
+    return [row.message for occasion, row in told.items() if occasion not in known]
 
 
-async def _note(tx: Tx, rows: Sequence[HintRow]) -> set[tuple[str, str, str]]:
+async def _note(tx: Tx, rows: Sequence[HintRow]) -> set[tuple[str, ...]]:
+    """Note hints, each once; returns those that had been given before."""
     if not rows:
         return set()
-    columns = zip(*{row[:3]: row[:4] for row in rows}.values(), strict=True)
-    return {tuple(row) for row in await tx.fetch(_HINT, *map(list, columns))}
+    customers, names, occasions, instants, _ = map(list, zip(*rows, strict=True))
+    return {tuple(row) for row in await tx.fetch(_HINT, customers, names, occasions, instants)}

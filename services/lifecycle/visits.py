@@ -20,12 +20,14 @@ from shared.outbox import Message
 class Visit(msgspec.Struct):
     """One customer's new events in a batch, by identity.
 
-    `merger` is the event that merges the customer into another; what comes after it goes on at once.
+    `merger` is the event that merges the customer into another; what comes after it goes on at once. A customer who
+    `stays` is neither merged nor parked.
     """
 
     portion: Portion
     entry: Entry
     arrivals: dict[int, Incoming] = {}
+    stays: bool = True
     released: bool = False
     merger: Incoming | None = None
 
@@ -36,13 +38,10 @@ class Visit(msgspec.Struct):
 
     def is_plain(self, content: Any, key: int) -> bool:
         """Is this event new, and does it concern nothing but the history of a customer who is here to stay?"""
-        entry = self.entry
         return (
-            key not in entry.known
+            self.stays
+            and key not in self.entry.known
             and key not in self.arrivals
-            and entry.parked is None
-            and entry.merged_into is None
-            and self.merger is None
             and content is not RELEASED
             and content.kind is not Kind.MERGED
         )
@@ -76,6 +75,7 @@ class Work:
     sightings: set[int] = field(default_factory=set)
     accounts: dict[str, str | None] = field(default_factory=dict)
     relabelled: list[Relabelled] = field(default_factory=list)
+    retold: list[tuple[int, int]] = field(default_factory=list)
     merged: dict[str, str] = field(default_factory=dict)
     onward: list[Message] = field(default_factory=list)
     ticks: list[Message] = field(default_factory=list)

@@ -75,7 +75,9 @@ def advance(customer: Customer, happening: Happening, policies: Policies, orders
     else:
         hints_too = bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
         customer = _rearm(customer, policies, hints_too=hints_too)
-    folded = _renotice(Folded(customer, moves, hints), policies)
+    folded = Folded(customer, moves, hints)
+    if policies.gives_notice or customer.noticed:
+        folded = _renotice(folded, policies)
     return folded if before is None else before.then(folded)
 
 

@@ -86,10 +86,16 @@ def _coming(customer: Customer, policy: Policy, start: datetime) -> list[Hint]:
             found += _of_contracts(customer, policy)
         if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
             turn = CHANGING[customer.incentives % len(CHANGING)]
-            turns, over = divmod(start - customer.since, policy.incentive)
-            at = later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == customer.now)))
+            at = _next_turn(customer, policy, start)
             found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
     return [hint for hint in found if start <= hint.at < LAST_INSTANT and hint.at > customer.now]
+
+
+def _next_turn(customer: Customer, policy: Policy, start: datetime) -> datetime:
+    if start == customer.since:
+        return later(start, policy.incentive)
+    turns, over = divmod(start - customer.since, policy.incentive)
+    return later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == customer.now)))
 
 
 def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:

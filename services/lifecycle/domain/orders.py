@@ -8,13 +8,16 @@ from services.lifecycle.domain.happenings import Happening, Key, Order, Undoing
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """What an order brings, or what its undoing takes away (minor units); `whole` if nothing of it is left."""
+    """What an order brings, or what its undoing takes away (minor units); `whole` if nothing of it is left.
 
-    key: Key
+    `key` is where in the customer's life the order stands, for its undoing.
+    """
+
     currency: str
     amount: int
     margin: int | None
-    whole: bool
+    whole: bool = False
+    key: Key | None = None
 
 
 @dataclass(slots=True)
@@ -35,7 +38,7 @@ class _Order:
         margin = _margin(self.placed)
         if margin is not None and total.amount:
             margin = margin * left // total.amount
-        return Part(self.key, total.currency, left, 0 if whole and margin else margin, whole)
+        return Part(total.currency, left, 0 if whole and margin else margin, whole, self.key)
 
 
 class Orders:
@@ -61,12 +64,13 @@ class Orders:
         if before is None or after is None or before.whole:
             return None
         margin = None if before.margin is None else before.margin - (after.margin or 0)
-        return Part(before.key, before.currency, before.amount - after.amount, margin, after.whole)
+        return Part(before.currency, before.amount - after.amount, margin, after.whole, before.key)
 
 
-def fresh(happening: Happening, order: Order) -> Part:
+def fresh(order: Order) -> Part:
     """What an order brings whose id has not been seen before."""
-    return Part(happening.key, order.total.currency, order.total.amount, _margin(order), whole=False)
+    total = order.total
+    return Part(total.currency, total.amount, None if order.margin is None else _margin(order))
 
 
 def _margin(order: Order) -> int | None:

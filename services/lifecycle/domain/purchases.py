@@ -6,7 +6,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.lifecycle.domain.counted import NOTHING, Counted, last_contact
-from services.lifecycle.domain.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
+from services.lifecycle.domain.customer import BEGINNING, CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
 from services.lifecycle.domain.happenings import Happening, Kind, Order, Undoing
 from services.lifecycle.domain.orders import Orders, Part, fresh
 from services.lifecycle.domain.policy import Policy
@@ -26,7 +26,7 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
     """An order counts once, however often and under whatever event ids it is told."""
     order = happening.content
     assert isinstance(order, Order)  # noqa: S101
-    part = orders.place(happening, order) if orders else fresh(happening, order)
+    part = orders.place(happening, order) if orders else fresh(order)
     if part is None:
         return Counted(customer, Kind.CONTACT)  # the same order under a second event id
     if part.whole:  # cancelled before it was completed: no purchase, but silence is measured from it
@@ -69,7 +69,7 @@ def undone(customer: Customer, happening: Happening, policy: Policy, orders: Ord
         sales=tuple(_reduced(customer.sales, undoing.order_id, part)),
     )
     if part.whole:
-        of_episode = customer.returned is None or part.key >= customer.returned.key
+        of_episode = customer.returned is None or (part.key or BEGINNING) >= customer.returned.key
         since_return = max(customer.orders_since_return - of_episode, 0)  # 0 already if the return itself was undone
         left = replace(left, orders=left.orders - 1, orders_since_return=since_return)
     return Counted(left, Kind.UNDONE, _decline(left, happening.time, policy))
