@@ -55,12 +55,16 @@ def whole(_: str, event: Envelope) -> object:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What a service consumes and how it reads it; in log time its clock is the least tick of `tick_topics`."""
+    """What a service consumes and how it reads it; in log time its clock is the least tick of `tick_topics`.
+
+    `archive` keeps some of what the relay has published (shared/outbox.py).
+    """
 
     service: str
     topics: tuple[str, ...]
     tick_topics: tuple[str, ...]
     read: Read = whole
+    archive: str | None = None
 
 
 SURVEY_S: Final = 1.0
@@ -91,7 +95,8 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             producer = kafka.producer(self._settings.kafka_bootstrap, client_id=self._subscription.service)
             await self._start(stack, producer)
             self._consumer = self._new_consumer()
-            self._relay = Relay(await self._connect(stack), producer, self._epochs)
+            archive = self._subscription.archive
+            self._relay = Relay(await self._connect(stack), producer, self._epochs, archive=archive)
             self._consumer.subscribe(list(self._subscription.topics), listener=self)
             await self._start(stack, self._consumer)
             async with asyncio.TaskGroup() as group:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
+from shared.clock import now
 from shared.db import Tx, sorting_errors
 from shared.errors import Fenced, Retryable
 from shared.turns import wait
@@ -25,10 +26,13 @@ WHERE partition = ANY($1::int[]) ORDER BY seq LIMIT $2
 """
 _DELETE: Final = """
 WITH ours AS (
-    SELECT partition FROM owner JOIN unnest($2::int[], $3::bigint[]) AS known(partition, epoch) USING (partition, epoch)
+    SELECT partition, $4::timestamptz AS at
+    FROM owner JOIN unnest($2::int[], $3::bigint[]) AS known(partition, epoch) USING (partition, epoch)
     ORDER BY partition FOR KEY SHARE OF owner
-)
-DELETE FROM outbox USING ours WHERE outbox.partition = ours.partition AND outbox.seq = ANY($1::bigint[])
+), gone AS (
+    DELETE FROM outbox USING ours WHERE outbox.partition = ours.partition AND outbox.seq = ANY($1::bigint[])
+    RETURNING {columns}
+){archived} SELECT count(*) FROM gone
 """
 """The lock excludes a new owner, but not the owner's batches, so that the relay runs beside them."""
 
@@ -50,7 +54,11 @@ async def add(tx: Tx, messages: Sequence[Message]) -> None:
 
 
 class Relay:
-    """Publishes the outbox rows of the partitions owned, in order, and deletes what Kafka has acknowledged."""
+    """Publishes the outbox rows of the partitions owned, in order, and deletes what Kafka has acknowledged.
+
+    `archive` is an INSERT that keeps some of it in the same statement: it reads the deleted rows from `gone`, and from
+    `ours` the partitions that are still ours with the instant of the deletion (`at`).
+    """
 
     def __init__(
         self,
@@ -58,12 +66,14 @@ class Relay:
         producer: AIOKafkaProducer,
         epochs: Callable[[], Mapping[int, int]],
         *,
+        archive: str | None = None,
         rows: int = 4000,
         interval_s: float = 0.2,
     ) -> None:
         self._connection = connection
         self._producer = producer
         self._epochs = epochs
+        self._deletion = _deletion(archive)
         self._rows = rows
         self._interval_s = interval_s
         self._woken = asyncio.Event()
@@ -127,8 +137,15 @@ class Relay:
         """Delete under our epochs, in one round trip: the next rows wait for it."""
         touched = sorted({row["partition"] for row in rows})
         with sorting_errors():
-            status = await self._connection.execute(
-                _DELETE, [row["seq"] for row in rows], touched, [epochs[p] for p in touched]
+            deleted = await self._connection.fetchval(
+                self._deletion, [row["seq"] for row in rows], touched, [epochs[p] for p in touched], now()
             )
-        if status != f"DELETE {len(rows)}":
-            raise Fenced(f"{status} of {len(rows)} outbox rows: some of the partitions {touched} have a new owner")
+        if deleted != len(rows):
+            raise Fenced(f"{deleted} of {len(rows)} outbox rows: some of the partitions {touched} have a new owner")
+
+
+def _deletion(archive: str | None) -> str:
+    """One statement, so that what is deleted is archived once or not at all."""
+    if archive is None:
+        return _DELETE.format(columns="outbox.seq", archived="")
+    return _DELETE.format(columns="outbox.*", archived=f", archived AS ({archive})")

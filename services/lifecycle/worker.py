@@ -3,6 +3,7 @@
 from typing import Final
 
 from services.lifecycle.apply import Lifecycle
+from services.lifecycle.changes.queries import ARCHIVE
 from services.lifecycle.judging import PolicyFile
 from services.lifecycle.reading import read
 from services.lifecycle.settings import LifecycleSettings, load_policy
@@ -11,7 +12,11 @@ from shared.process import run_worker
 from shared.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 
 SUBSCRIPTION: Final = Subscription(
-    "lifecycle", topics=(CUSTOMER_EVENTS, REFERRAL_EVENTS), tick_topics=(CUSTOMER_EVENTS,), read=read
+    "lifecycle",
+    topics=(CUSTOMER_EVENTS, REFERRAL_EVENTS),
+    tick_topics=(CUSTOMER_EVENTS,),
+    read=read,
+    archive=ARCHIVE,
 )
 
 

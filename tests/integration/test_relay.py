@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from shared import db, outbox
+from services.lifecycle.changes.queries import ARCHIVE
+from shared import db, kafka, outbox
 from shared.consumer import Session
+from shared.errors import Fenced, Retryable
 from shared.events.envelope import Envelope, encode
 from shared.outbox import Message
-from shared.topics import WINBACK_EVENTS
+from shared.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.builders import day, order
 from tests.integration.lifecycle import on, orders_of, worker
 from tests.pipeline import by_partition, publish, rows, settled
@@ -130,3 +132,64 @@ async def test_a_batch_that_lost_its_partition_leaves_no_trace_and_is_done_again
     assert (len(sessions), await epoch(blank)) == (2, 3)
     found = await rows(blank, "SELECT rule FROM lifecycle.transition ORDER BY version")
     assert [row["rule"] for row in found] == ["first_purchase", "habit_formed"]
+
+
+# -- the archive of what was published ---------------------------------------------------------------------------------
+
+
+async def archived(url: str, *, floor: int = 0) -> list[str]:
+    """The ids of the records kept, by their numbers, which have no gaps behind what was deleted."""
+    found = await rows(
+        url,
+        "SELECT seq, convert_from(body, 'UTF8')::jsonb ->> 'id' AS id FROM lifecycle.change"
+        " WHERE partition = $1 ORDER BY seq",
+        PLACE,
+    )
+    assert [row["seq"] for row in found] == list(range(floor + 1, floor + len(found) + 1))
+    return [row["id"] for row in found]
+
+
+@pytest.mark.parametrize("robbed", [True, False], ids=["robbed", "killed"])
+async def test_what_is_published_again_because_it_was_not_deleted_is_archived_once(
+    stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch, robbed: bool
+) -> None:
+    """Between Kafka's acknowledgement and the deletion another owner comes, or the relay dies."""
+    original, struck = outbox.Relay._send, asyncio.Event()
+
+    async def send(self: outbox.Relay, found: list[asyncpg.Record]) -> None:
+        await original(self, found)
+        if not struck.is_set():
+            struck.set()
+            if not robbed:
+                raise Retryable("killed")
+            await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
+
+    monkeypatch.setattr(outbox.Relay, "_send", send)
+    customers = [on(PLACE, f"customer{n}-") for n in range(5)]
+    await publish(stack.bootstrap, [order(customer, n) for n, customer in enumerate(customers)])
+    async with worker(stack, blank):
+        await settled(stack, blank, "lifecycle")
+    published = [event.id for event in (await by_partition(stack.bootstrap, PHASE_TRANSITIONS))[PLACE]]
+    assert len(published) == 2 * len(customers), "the topic has them twice"
+    assert await archived(blank) == published[: len(customers)] == published[len(customers) :]
+
+
+async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) -> None:
+    events = [Envelope(id=f"{n}", source="/test", type="phase.changed", subject="ada", time=day(n)) for n in range(5)]
+    tick = Envelope(id="tick", source="/test", type="clock.ticked", time=day(9))
+    sent = [Message(PLACE, PHASE_TRANSITIONS, event.subject or None, encode(event)) for event in (*events, tick)]
+    producer = kafka.producer(stack.bootstrap, client_id="tests")
+    await producer.start()
+    async with connection(blank) as mine, connection(blank) as theirs:
+        await mine.execute("INSERT INTO owner VALUES ($1, 2, $2, 'log')", PLACE, day(0))
+        await mine.execute("INSERT INTO change_floor VALUES ($1, 41)", PLACE)
+        await outbox.add(mine, [*sent, message("other topic", 0)])
+        owner = outbox.Relay(mine, producer, lambda: {PLACE: 2}, archive=ARCHIVE)
+        zombie = outbox.Relay(theirs, producer, lambda: {PLACE: 1}, archive=ARCHIVE)
+        with pytest.raises(Fenced):
+            await zombie.publish()
+        assert await archived(blank) == []
+        assert await owner.publish() == 7
+        assert await archived(blank, floor=41) == [event.id for event in events], "no tick, nothing of other topics"
+        assert await zombie.publish() == await left(blank) == 0
+    await producer.stop()

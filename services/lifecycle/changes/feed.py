@@ -1,0 +1,150 @@
+"""The feed: one small query every 200 ms tells all who wait in this process whether something was published."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from services.lifecycle.changes import queries
+from services.lifecycle.changes.positions import Change, Extent, Position, is_ahead, size, spans
+from services.lifecycle.changes.recent import Recent
+from shared import db
+from shared.clock import monotonic
+from shared.db import Pool
+from shared.errors import Retryable, StammkundeError
+from shared.turns import wait
+
+log = structlog.get_logger()
+
+POLL_S: Final = 0.2
+READERS: Final = 4
+"""Most reads of changes at one time: the other routes need connections too."""
+READ_AHEAD: Final = 2000
+"""Most changes that the poller reads for all; behind more than that, everybody catches up alone."""
+
+
+class Deleted(StammkundeError):
+    """What lies behind a position is not there any more."""
+
+
+class Feed:
+    """What has been published.
+
+    `failure` says why the database could not be asked the last time; `waiting` is how many wait for news.
+    """
+
+    def __init__(self, pool: Pool, partitions: int) -> None:
+        self.partitions: Final = partitions
+        self.failure: Retryable | None = None
+        self.stopped = False
+        self.waiting = 0
+        self._pool = pool
+        self._extent = Extent((0,) * partitions, (0,) * partitions)
+        self._asked = self._answered = 0
+        self._asking = asyncio.Lock()
+        self._readers = asyncio.Semaphore(READERS)
+        self._recent = Recent()
+        self._announced: Position = (0,) * partitions
+        self._news = asyncio.Event()
+        self._wanted = asyncio.Event()
+
+    @asynccontextmanager
+    async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
+        """Polls while the block runs; nobody is kept waiting once `stopping` is set."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._poll()), group.create_task(self._stop(stopping))]
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def extent(self) -> Extent:
+        """What there is to read, asked after this call began: one query, or one failure, for all who call meanwhile.
+
+        Raises Retryable.
+        """
+        mine = self._asked + 1
+        async with self._asking:
+            if self._answered < mine:
+                self._asked += 1
+                await self._ask()
+                self._answered = self._asked
+        if self.failure:
+            raise Retryable(str(self.failure))
+        return self._extent
+
+    async def _ask(self) -> None:
+        try:
+            with db.sorting_errors():
+                self._extent = await queries.extent(self._pool, self.partitions)
+            self.failure = None
+        except Retryable as error:
+            self.failure = error
+
+    async def read(self, at: Position, heads: Position, limit: int) -> list[Change]:
+        """The next changes, at most `limit`, by partition and number. Raises Deleted or Retryable."""
+        parts = spans(at, heads, limit)
+        found = self._recent.find(parts)
+        if found is None:
+            async with self._readers:
+                with db.sorting_errors():
+                    found = await queries.read(self._pool, parts)
+        if len(found) != size(parts):
+            raise Deleted
+        return found
+
+    async def news(self, at: Position, seconds: float) -> Position:
+        """Wait until something lies ahead of a position, or the poller fails, or the process stops, or time is up.
+
+        Returns the heads that all who wait have been told of.
+        """
+        until = monotonic() + seconds
+        self.waiting += 1
+        self._wanted.set()
+        try:
+            while not (self.stopped or is_ahead(self._announced, at)) and (left := until - monotonic()) > 0:
+                await wait(self._news, left)
+                if self.failure:
+                    break
+        finally:
+            self.waiting -= 1
+            if not self.waiting:
+                self._wanted.clear()
+        return self._announced
+
+    async def _poll(self) -> None:
+        failing = False
+        while True:
+            await self._wanted.wait()
+            try:
+                await self._announce((await self.extent()).heads)
+                failing = False
+            except Retryable as error:
+                if not failing:
+                    log.warning("changes.not_read", reason=str(error))
+                    self._wake()
+                failing = True
+            await wait(asyncio.Event(), POLL_S)
+
+    async def _announce(self, heads: Position) -> None:
+        """Read what is new once, then tell everybody."""
+        if not is_ahead(heads, self._announced):
+            return
+        parts = spans(self._announced, heads, READ_AHEAD + 1)
+        if size(parts) <= READ_AHEAD:
+            with db.sorting_errors():
+                self._recent.keep(await queries.read(self._pool, parts))
+        self._announced = heads
+        self._wake()
+
+    def _wake(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def _stop(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        self.stopped = True
+        self._wake()

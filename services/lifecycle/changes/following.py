@@ -1,0 +1,135 @@
+"""Following changes: where a cursor stands, the next page behind it, and the stream of all that follow."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, NamedTuple
+
+import msgspec
+
+from services.lifecycle.changes import cursor
+from services.lifecycle.changes.feed import Deleted, Feed
+from services.lifecycle.changes.positions import Change, Extent, Position, behind, is_ahead
+from services.lifecycle.changes.retention import Retention
+from shared.db import Pool
+from shared.errors import FieldError, Problem, Retryable
+from shared.turns import wait
+
+NOW: Final = "now"
+HEARTBEAT_S: Final = 15.0
+AGAIN_S: Final = 1.0
+RECONNECT_MS: Final = 2000
+STREAMED: Final = 50
+"""Most changes that a stream holds in memory: its client may be slow."""
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_typed: Final = msgspec.json.Decoder(_Typed)
+
+
+class Page(NamedTuple):
+    """Changes, the cursor behind them, and whether there were more."""
+
+    changes: list[Change]
+    next: str
+    more: bool
+
+
+class Changes:
+    """What the routes need: the feed, and how long changes are kept."""
+
+    def __init__(self, pool: Pool, partitions: int, *, days: int) -> None:
+        self._feed = Feed(pool, partitions)
+        self._retention = Retention(pool, partitions, days)
+        self._days = days
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for something to be published."""
+        return self._feed.waiting
+
+    @asynccontextmanager
+    async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
+        """Polls for those who wait and deletes what is too old, while the block runs."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._feed.running(stopping))
+            await stack.enter_async_context(self._retention.running())
+            yield
+
+    async def page(self, after: str | None, limit: int, wait_s: float) -> Page:
+        """The changes behind a cursor; if there are none, wait for some. Raises Problem 422 or 410, or Retryable."""
+        extent = await self._feed.extent()
+        at, heads = self._start(after, extent, "after"), extent.heads
+        if wait_s and not is_ahead(heads, at):
+            heads = await self._feed.news(at, wait_s)
+            if self._feed.failure:
+                raise Retryable(str(self._feed.failure))
+        try:
+            changes = await self._feed.read(at, heads, limit)
+        except Deleted:
+            raise self._expired() from None
+        end = behind(at, changes)
+        return Page(changes, cursor.encode(end), is_ahead(heads, end))
+
+    async def start(self, after: str | None, field: str) -> Position:
+        """Where to begin. Raises Problem 422 or 410, or Retryable."""
+        return self._start(after, await self._feed.extent(), field)
+
+    async def stream(self, at: Position, *, heartbeat_s: float = HEARTBEAT_S) -> AsyncGenerator[bytes, None]:
+        """Server-sent events of all changes behind a position until the process stops; while the database is down
+        there are heartbeats, and what lies behind the position having been deleted ends it."""
+        yield f"id: {cursor.encode(at)}\nretry: {RECONNECT_MS}\n\n".encode()
+        heads = at
+        while not self._feed.stopped:
+            try:
+                if changes := await self._feed.read(at, heads, STREAMED):
+                    yield b"".join(_frames(at, changes))
+                    at = behind(at, changes)
+                    continue
+            except Deleted:
+                return
+            except Retryable:
+                yield b": the database does not answer\n\n"
+                await wait(asyncio.Event(), AGAIN_S)
+                continue
+            heads = await self._feed.news(at, heartbeat_s)
+            if not is_ahead(heads, at):
+                yield b": nothing new\n\n"
+
+    def _start(self, after: str | None, extent: Extent, field: str) -> Position:
+        if after is None:
+            return extent.floors
+        if after == NOW:
+            return extent.heads
+        try:
+            at = cursor.decode(after, self._feed.partitions)
+        except ValueError:
+            raise _invalid(field, "is not a cursor of an answer of this list") from None
+        if is_ahead(at, extent.heads):
+            raise _invalid(field, "lies ahead of everything that was published")
+        if is_ahead(extent.floors, at):
+            raise self._expired()
+        return at
+
+    def _expired(self) -> Problem:
+        return Problem(
+            410,
+            "cursor_expired",
+            f"Changes behind this cursor have been deleted: they are kept for {self._days} days. Get a new cursor with "
+            "after=now, then read the customers themselves (GET /v1/customers), then follow from that cursor.",
+        )
+
+
+def _invalid(field: str, message: str) -> Problem:
+    return Problem(422, "invalid_cursor", "The cursor cannot be used.", errors=(FieldError(field, message),))
+
+
+def _frames(at: Position, changes: Iterable[Change]) -> Iterable[bytes]:
+    """One event of the stream for each change, with the cursor behind it."""
+    for change in changes:
+        at = behind(at, [change])
+        head = f"id: {cursor.encode(at)}\nevent: {_typed.decode(change.body).type}\ndata: "
+        yield head.encode() + change.body + b"\n\n"

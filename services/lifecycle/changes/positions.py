@@ -1,0 +1,64 @@
+"""How far a reader is: a number for each partition; what lies ahead of it, and which part of that to read next."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+Position = tuple[int, ...]
+"""By partition, the number of the last change read; 0 before the first. The changes of a partition have no gaps."""
+
+
+class Span(NamedTuple):
+    """The changes of a partition behind `after`, up to and with `until`."""
+
+    partition: int
+    after: int
+    until: int
+
+
+class Change(NamedTuple):
+    """A published transition or correction: where it stands, and the CloudEvent as JSON."""
+
+    partition: int
+    number: int
+    body: bytes
+
+
+class Extent(NamedTuple):
+    """What there is to read: behind the floors, for what lies below is deleted, up to the heads."""
+
+    floors: Position
+    heads: Position
+
+
+def is_ahead(heads: Position, at: Position) -> bool:
+    """Is there anything to read?"""
+    return any(head > number for head, number in zip(heads, at, strict=True))
+
+
+def spans(at: Position, heads: Position, limit: int) -> list[Span]:
+    """The next changes to read, at most `limit`: an even share of each partition that has some.
+
+    If there are more partitions than that, their turn changes with every page, so that none waits for ever.
+    """
+    left = {p: head - number for p, (head, number) in enumerate(zip(heads, at, strict=True)) if head > number}
+    turn = sum(at) % len(at)
+    chosen = sorted(left, key=lambda p: (p - turn) % len(at))[:limit]
+    found = list[Span]()
+    for place, partition in enumerate(sorted(chosen, key=left.__getitem__)):
+        share = min(left[partition], limit // (len(chosen) - place))
+        found.append(Span(partition, at[partition], at[partition] + share))
+        limit -= share
+    return sorted(found)
+
+
+def size(parts: Sequence[Span]) -> int:
+    """How many changes that is."""
+    return sum(part.until - part.after for part in parts)
+
+
+def behind(at: Position, changes: Iterable[Change]) -> Position:
+    """The position behind changes that were read from `at` on."""
+    moved = list(at)
+    for change in changes:
+        moved[change.partition] = change.number
+    return tuple(moved)

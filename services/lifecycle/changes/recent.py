@@ -1,0 +1,38 @@
+"""The newest changes in memory, so that all who follow at the end are served by one read."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from services.lifecycle.changes.positions import Change, Span
+
+MOST_BYTES: Final = 8 << 20
+
+
+class Recent:
+    """What was published last, as much of it as fits."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most = most_bytes
+        self._bytes = 0
+        self._changes: OrderedDict[tuple[int, int], Change] = OrderedDict()
+
+    def keep(self, changes: Iterable[Change]) -> None:
+        """Take in what is newer than everything here."""
+        for change in changes:
+            self._changes[change.partition, change.number] = change
+            self._bytes += len(change.body)
+        while self._bytes > self._most:
+            _, oldest = self._changes.popitem(last=False)
+            self._bytes -= len(oldest.body)
+
+    def find(self, parts: Sequence[Span]) -> list[Change] | None:
+        """All of them, or None."""
+        found = list[Change]()
+        for part in parts:
+            for number in range(part.after + 1, part.until + 1):
+                change = self._changes.get((part.partition, number))
+                if change is None:
+                    return None
+                found.append(change)
+        return found

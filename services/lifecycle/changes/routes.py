@@ -1,0 +1,83 @@
+"""The HTTP API of changes: pages behind a cursor, and server-sent events."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.lifecycle.changes.following import Changes, Page
+from services.lifecycle.changes.schemas import ChangePage
+from shared.http.problems import Kind, problems
+
+router = APIRouter(prefix="/v1", tags=["changes"])
+
+MAX_LIMIT: Final = 1000
+MAX_WAIT_S: Final = 30.0
+
+_UNCACHED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+"""The second tells nginx to pass on each event at once."""
+_INVALID: Final = Kind(422, "invalid_cursor", "The cursor is not one of an answer of this list; `errors` names it.")
+_EXPIRED: Final = Kind(410, "cursor_expired", "What lies behind the cursor has been deleted; `detail` says what to do.")
+_EVENTS: Final = (
+    "id: AQQBAAMCAQUAAAIBAfDgD74\nretry: 2000\n\n"
+    'id: AQUBAAMCAQUAAAIBAWtFQ9E\nevent: phase.changed\ndata: {"specversion":"1.0", …}\n\n: nothing new\n\n'
+)
+_STREAM: Final[dict[int, dict[str, Any]]] = {
+    200: {
+        "description": "For each change an event with the cursor behind it (`id`), its type, and the CloudEvent.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}},
+    }
+}
+
+
+def changes(request: Request) -> Changes:
+    """The dependency of both routes."""
+    found: Changes = request.app.state.changes
+    return found
+
+
+Service = Annotated[Changes, Depends(changes)]
+After = Annotated[
+    str | None,
+    Query(description="`next` of the last answer. Left out: all that is kept. `now`: only what comes from here on."),
+]
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events (WHATWG HTML, section 9.2)."""
+
+    media_type = "text/event-stream"
+
+
+@router.get("/changes", response_model=ChangePage, responses=problems(_INVALID, _EXPIRED))
+async def list_changes(
+    service: Service,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.")] = 100,
+    wait_s: Annotated[
+        float,
+        Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="If there is nothing, wait up to so many seconds."),
+    ] = 0,
+) -> Response:
+    """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
+    page = await service.page(after, limit, wait_s)
+    return Response(_json(page), media_type="application/json", headers=_UNCACHED)
+
+
+@router.get("/changes/stream", response_class=EventStream, responses=problems(_INVALID, _EXPIRED, also=_STREAM))
+async def stream_changes(
+    service: Service,
+    after: After = None,
+    last_event_id: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", description="The last `id` seen: go on there, not at `after`."),
+    ] = None,
+) -> EventStream:
+    """The same as server-sent events, for as long as the client listens."""
+    cursor, field = (last_event_id, "Last-Event-ID") if last_event_id else (after, "after")
+    return EventStream(service.stream(await service.start(cursor, field)), headers=_UNCACHED)
+
+
+def _json(page: Page) -> bytes:
+    items = b",".join(change.body for change in page.changes)
+    return b'{"items":[%b],"next":"%b","more":%b}' % (items, page.next.encode(), b"true" if page.more else b"false")
