@@ -1,0 +1,1 @@
+"""Customers by the page, by the id and as a file."""

@@ -1,0 +1,70 @@
+"""Which customers a list is about."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, NamedTuple, Self
+
+from services.lifecycle.domain.causes import CANCELLATION, CAUSES, COMPLAINT, SCORE
+from services.lifecycle.domain.phases import Phase
+
+SCORES: Final = ("nps", "csat", "review")
+_ABOUT: Final = MappingProxyType({SCORE: SCORES, COMPLAINT: None, CANCELLATION: None})
+"""What may stand behind the colon, by kind; None: any id."""
+_LONGEST_ID: Final = 200
+
+
+class Cause(NamedTuple):
+    """A kind of cause, and what it is about where one exact cause is meant."""
+
+    kind: str
+    about: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`complaint` or `complaint:77`. Raises ValueError with what is wrong."""
+        kind, colon, about = text.partition(":")
+        if kind not in CAUSES:
+            raise ValueError(f"must begin with one of {', '.join(CAUSES)}")
+        if not colon:
+            return cls(kind)
+        if kind not in _ABOUT:
+            raise ValueError(f"takes nothing behind {kind}")
+        known = _ABOUT[kind]
+        if known is not None and about not in known:
+            raise ValueError(f"takes one of {', '.join(known)} behind {kind}:")
+        if not 0 < len(about) <= _LONGEST_ID or "\0" in about:
+            raise ValueError(f"takes an id of 1 to {_LONGEST_ID} characters behind {kind}:")
+        return cls(kind, about)
+
+    @property
+    def names(self) -> list[str] | None:
+        """All causes that are meant, as customers have them; None where there is no end of them."""
+        if self.about is not None:
+            return [f"{self.kind}:{self.about}"]
+        if self.kind not in _ABOUT:
+            return [self.kind]
+        known = _ABOUT[self.kind]
+        return None if known is None else [f"{self.kind}:{about}" for about in known]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What all customers of a list have in common; None asks for nothing.
+
+    `due_before`: the next transition by time alone lies before it. `min_value` is in minor units of the currency in
+    which the customer bought for most.
+    """
+
+    phase: Phase | None = None
+    since_before: datetime | None = None
+    due_before: datetime | None = None
+    min_value: int | None = None
+    account: str | None = None
+    cause: Cause | None = None
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Those that a customer may be in: causes are of customers at risk only."""
+        asked = tuple(Phase) if self.phase is None else (self.phase,)
+        return asked if self.cause is None else tuple(phase for phase in asked if phase is Phase.AT_RISK)

@@ -1,0 +1,143 @@
+"""The customers of a list, a few at a time: found, judged by the policies in force, and what held of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from services.lifecycle.domain.customer import Customer, Move
+from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.views import Fact, Model, needs
+from services.lifecycle.lists import queries
+from services.lifecycle.lists.filters import Filters
+from services.lifecycle.lists.queries import STRETCH, Row, Way
+from shared.clock import DAWN
+from shared.db import Tx
+from shared.turns import in_turns
+
+EFFORT: Final = 20 * STRETCH
+"""So many customers are looked at for one page at the most."""
+JUDGING: Final = 12
+"""To see when one customer's next transition is due takes as long as to look at so many."""
+FEWEST_AT_ONCE: Final = 100
+
+
+class Hit(NamedTuple):
+    """A customer of the list as of now, and what time alone will do next."""
+
+    row: Row
+    customer: Customer
+    move: Move | None
+
+
+class Facts(NamedTuple):
+    """What holds of a customer now, and will at the next move by time alone if nothing happens before."""
+
+    now: frozenset[Fact]
+    then: frozenset[Fact]
+
+
+@dataclass(slots=True)
+class Search:
+    """All that fulfil the filters, in the order of their ids; `reached` is None once everybody has been looked at."""
+
+    way: Way
+    schedule: Schedule
+    reached: str | None
+    effort: int = 0
+
+    async def next(self, tx: Tx, most: int) -> list[Hit]:
+        """The next hits, of at most so many candidates; none is no sign of the end."""
+        if self.reached is None:
+            return []
+        rows, self.reached = await self.way.next(tx, self.reached, most)
+        self.effort += len(rows) * JUDGING + (0 if len(rows) == most else STRETCH)
+        before = self.way.filters.due_before
+        hits = [hit async for some in in_turns(rows) for hit in _judged(some, self.schedule)]
+        return [hit for hit in hits if before is None or (hit.move is not None and hit.move.occurred_at < before)]
+
+
+async def search(tx: Tx, filters: Filters, schedule: Schedule, after: str = "") -> Search:
+    """A search for the customers behind one."""
+    way = await queries.way(tx, filters)
+    return Search(way, schedule, after if filters.phases else None)
+
+
+async def page(tx: Tx, looking: Search, limit: int) -> tuple[list[Hit], str | None]:
+    """The next hits, and the customer behind whom the next page begins (None: this is the last).
+
+    There are fewer than `limit` where the search would take too long for one page.
+    """
+    hits = list[Hit]()
+    at_once = limit + 1 if looking.way.filters.due_before is None else max(limit + 1, FEWEST_AT_ONCE)
+    while len(hits) <= limit and looking.reached is not None and looking.effort < EFFORT:
+        hits += await looking.next(tx, at_once)
+    if len(hits) > limit:
+        return hits[:limit], hits[limit - 1].row.customer
+    return hits, looking.reached
+
+
+async def lookup(tx: Tx, customers: Sequence[str], schedule: Schedule) -> dict[str, Row | Hit]:
+    """What became of customers: the hit, or the row of a merged or phaseless one; mergers are followed to the end."""
+    found: dict[str, Row | Hit] = {}
+    wanted = [*dict.fromkeys(customers)]
+    while wanted:
+        rows = await queries.named(tx, wanted)
+        async for some in in_turns([row for row in rows.values() if row.state.phase]):
+            found |= {hit.row.customer: hit for hit in _judged(some, schedule)}
+        found |= {customer: row for customer, row in rows.items() if customer not in found}
+        into = (row.merged_into for row in rows.values() if row.merged_into)
+        wanted = [customer for customer in dict.fromkeys(into) if customer not in found]
+    return found
+
+
+def end_of_chain(customer: str, found: Mapping[str, Row | Hit]) -> str:
+    """Who a customer is now, by what a lookup found."""
+    while isinstance(row := found.get(customer), Row) and row.merged_into:
+        customer = row.merged_into
+    return customer
+
+
+async def facts(
+    tx: Tx, hits: Sequence[Hit], model: Model | None, clocks: Mapping[int, datetime], active: timedelta
+) -> list[Facts]:
+    """What a model asks beside the phase; `active` is the span in which acts count."""
+    asked = needs(model)
+    if not asked:
+        return [Facts(frozenset(), frozenset())] * len(hits)
+    instants = [_instants(hit, clocks.get(hit.row.partition, DAWN)) for hit in hits]
+    acted = [False] * (2 * len(hits))
+    if Fact.ACTED in asked:
+        until = [instant for pair in instants for instant in pair]
+        keys = [hit.row.key for hit in hits for _ in range(2)]
+        acted = await queries.acted(tx, keys, [instant - active for instant in until], until)
+    found = list[Facts]()
+    for hit, pair, acts in zip(hits, instants, zip(acted[::2], acted[1::2], strict=True), strict=True):
+        now, then = (_facts(hit.customer, *held) & asked for held in zip(pair, acts, strict=True))
+        found.append(Facts(now, then))
+    return found
+
+
+def _judged(rows: Sequence[Row], schedule: Schedule) -> Iterator[Hit]:
+    for row in rows:
+        customer = row.state
+        if customer.known != schedule.known and (relearned := relearn(customer, schedule)):
+            customer = relearned.customer
+        yield Hit(row, customer, next_move(customer, schedule))
+
+
+def _instants(hit: Hit, clock: datetime) -> tuple[datetime, datetime]:
+    """As of when the customer is shown, and when time alone brings the next move."""
+    now = max(clock, hit.customer.now)
+    return now, hit.move.occurred_at if hit.move else now
+
+
+def _facts(customer: Customer, at: datetime, acted: bool) -> frozenset[Fact]:
+    signed_up, activated = customer.signed_up_at, customer.activated_at
+    holding = {
+        Fact.SIGNED_UP: signed_up is not None and signed_up <= at,
+        Fact.ACTIVATED: activated is not None and activated <= at,
+        Fact.ACTED: acted,
+    }
+    return frozenset(fact for fact, holds in holding.items() if holds)

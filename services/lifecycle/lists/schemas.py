@@ -1,0 +1,132 @@
+"""What the lists show."""
+
+from datetime import datetime
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.views import Model
+from services.lifecycle.lists.filters import Cause
+from services.lifecycle.lists.listing import Facts, Hit
+from services.lifecycle.schemas import LABEL, MODEL, VIEW, MoneyView, Naming, NextTransition
+from shared.events.fields import Subject
+from shared.http import Instant, Page
+
+MOST_AT_ONCE: Final = 1000
+"""Customers of one lookup."""
+MOST_VALUE: Final = 2**63 - 1
+
+Account = Literal["b2c", "b2b"]
+
+
+def _cause(text: str) -> str:
+    try:
+        Cause.parse(text)
+    except ValueError as error:
+        raise PydanticCustomError("not_a_cause", "{wrong}", {"wrong": str(error)}) from error
+    return text
+
+
+CauseName = Annotated[str, AfterValidator(_cause)]
+"""A kind of cause, or one exact cause."""
+
+
+class CustomerItem(BaseModel):
+    """A customer of a list."""
+
+    customer: str = Field(description="The id.", examples=["ada"])
+    phase: Phase = Field(description="Where the customer stands.", examples=["at_risk"])
+    model: Model | None = MODEL
+    view: str = VIEW
+    label: str = LABEL
+    since: Instant = Field(description="When the phase was entered.")
+    account: Account | None = Field(description="The kind of account; null: not known.")
+    causes: list[str] = Field(description="Why the customer is at risk; empty otherwise.", examples=[["silence"]])
+    value: MoneyView | None = Field(
+        description="Lifetime revenue in the currency in which the customer bought for most; null before any order."
+    )
+    orders: int = Field(description="Orders that stand.", examples=[3])
+    next_transition: NextTransition | None = Field(
+        description="The next transition by time alone, if nothing else happens before."
+    )
+    version: int = Field(description="Records published for the customer.", examples=[4])
+    parked: bool = Field(description="Folding failed: events wait until an operator releases the customer.")
+
+    @classmethod
+    def of(cls, hit: Hit, facts: Facts, naming: Naming) -> Self:
+        """The view of a customer who has a phase."""
+        row, customer = hit.row, hit.customer
+        phase = customer.phase or Phase.PROSPECT
+        view, label = naming.view(phase, facts.now)
+        return cls(
+            customer=row.customer,
+            phase=phase,
+            model=naming.model,
+            view=view,
+            label=label,
+            since=customer.since,
+            account=customer.account,
+            causes=sorted(customer.causes),
+            value=None if row.currency is None else MoneyView(amount=row.value, currency=row.currency),
+            orders=customer.orders,
+            next_transition=_next(hit, facts, naming),
+            version=row.version,
+            parked=row.parked is not None,
+        )
+
+
+def _next(hit: Hit, facts: Facts, naming: Naming) -> NextTransition | None:
+    move = hit.move
+    if move is None:
+        return None
+    view, label = naming.view(move.to, facts.then)
+    return NextTransition(to=move.to, view=view, label=label, rule=move.rule, at=move.occurred_at)
+
+
+class CustomerPage(Page[CustomerItem]):
+    """A part of a list, in the order of the ids. It may hold few or none while there is a `next_cursor`."""
+
+    as_of: Instant = Field(description="The least clock: no partition has been judged less far.")
+
+
+class ExportedCustomer(CustomerItem):
+    """One line of an export: a customer, and the clock of the whole file."""
+
+    as_of: Instant = Field(description="The least clock: no partition has been judged less far.")
+
+
+def exported(item: CustomerItem, as_of: datetime) -> ExportedCustomer:
+    """The line of an item, which is valid already."""
+    return ExportedCustomer.model_construct(**dict(item), as_of=as_of)
+
+
+class Lookup(BaseModel):
+    """Customers asked for by id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customers: list[Subject] = Field(
+        max_length=MOST_AT_ONCE, description="Ids, in any order; repeats are answered again.", examples=[["ada", "bob"]]
+    )
+
+
+class LookedUp(BaseModel):
+    """The answer about one id."""
+
+    asked: str = Field(description="The id that was asked for.", examples=["ada"])
+    merged_into: str | None = Field(
+        description="Whom the customer has become; null: nobody else.", examples=["ada-lovelace"]
+    )
+    customer: CustomerItem | None = Field(
+        description="The customer, or the one that it was merged into; null: no event has made it a customer."
+    )
+
+
+class LookupAnswer(BaseModel):
+    """The answers in the order of the request."""
+
+    items: list[LookedUp] = Field(description="One for each id asked for.")
+    unknown: list[str] = Field(description="The ids asked for that lead to no customer, each once.", examples=[["bob"]])
+    as_of: Instant = Field(description="The least clock: no partition has been judged less far.")

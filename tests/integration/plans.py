@@ -1,0 +1,197 @@
+"""How the database would run every statement of the lifecycle API: all that its document offers to read is asked for.
+
+Nothing here knows an endpoint: parameters are made of what the document says of them, cursors are followed, and
+statements are explained on the connection and in the transaction that they run in, just before they run.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from itertools import combinations
+from typing import Any, Final, NamedTuple, NoReturn
+from unittest.mock import patch
+from uuid import UUID
+
+import asyncpg
+import httpx
+
+from shared.instants import render
+from tests.bench.reads_lives import ENDS
+from tests.bench.reads_load import name_of
+from tests.integration.simulations import api
+from tests.stack import Stack
+
+BIG: Final = re.compile(r"customer|event(_\d+)?|transition|change|timer|hint")
+"""Tables that grow with the shop."""
+_EXPLAINED: Final = re.compile(r"\s*(WITH|SELECT|INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
+_STREAM: Final = "text/event-stream"
+_STREAM_S: Final = 0.3
+READING_POSTS: Final = ("/v1/customers/lookup",)
+_OPEN: Final = ("/livez", "/readyz", "/metrics")
+
+Json = dict[str, Any]
+_Connection: Any = asyncpg.Connection
+
+
+class Plan(NamedTuple):
+    """A statement with its arguments, the request that it was run for, and the scans of whole tables in its plan."""
+
+    request: str
+    query: str
+    arguments: Sequence[Any]
+    scans: frozenset[str]
+
+
+def scans(node: Json, *, limited: bool = False) -> Iterator[str]:
+    """The big tables that a plan reads whole: in their own order, or in that of an index without a bound."""
+    kind, table = node["Node Type"], node.get("Relation Name", "")
+    through_index = kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not limited
+    if BIG.fullmatch(table) and (kind == "Seq Scan" or through_index):
+        yield f"{kind} on {table}"
+    limited = kind == "Limit" or (limited and kind in ("Subquery Scan", "Nested Loop", "Append", "Merge Append"))
+    for inner in node.get("Plans", ()):
+        yield from scans(inner, limited=limited)
+
+
+def refused(plans: Iterable[Plan]) -> list[str]:
+    """What is wrong with some plans, each statement once."""
+    wrong = {
+        plan.query: f"{plan.request}: {', '.join(sorted(plan.scans))}\n{plan.query}" for plan in plans if plan.scans
+    }
+    return list(wrong.values())
+
+
+async def explain(connection: "asyncpg.Connection[asyncpg.Record]", plan: Plan) -> Plan:
+    """The plan of the same statement now."""
+    found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {plan.query}", *plan.arguments)
+    return plan._replace(scans=frozenset(scans(json.loads(found)[0]["Plan"])))
+
+
+class Watch:
+    """Explains what connections of its class run, each statement once with the same arguments."""
+
+    def __init__(self) -> None:
+        self.plans: dict[tuple[str, str], Plan] = {}
+        self.request = "start"
+        watch = self
+
+        class Watched(_Connection):  # type: ignore[misc]
+            async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **more: Any) -> Any:
+                if _EXPLAINED.match(query) and (query, repr(args)) not in watch.plans:
+                    rows = await super()._execute(f"EXPLAIN (FORMAT JSON) {query}", args, 0, None)
+                    watch.see(query, args, json.loads(rows[0][0])[0]["Plan"])
+                return await super()._execute(query, args, *rest, **more)
+
+            async def execute(self, query: str, *args: Any, **more: Any) -> Any:
+                is_one = _EXPLAINED.match(query) and ";" not in query
+                if args or not is_one:
+                    return await super().execute(query, *args, **more)
+                return await self._execute(query, args, 0, None, return_status=True)
+
+            def _unseen(self, *_: Any, **__: Any) -> NoReturn:
+                raise AssertionError("tests/integration/plans.py does not see statements that are run in this way")
+
+            cursor = prepare = copy_from_query = executemany = _unseen
+
+        self.connection_class: Final = Watched
+
+    def see(self, query: str, arguments: Sequence[Any], plan: Json) -> None:
+        """A statement is about to run."""
+        self.plans[query, repr(arguments)] = Plan(self.request, query, arguments, frozenset(scans(plan)))
+
+
+# -- requests --------------------------------------------------------------------------------------------------------
+
+_INSTANTS: Final = [render(ENDS + timedelta(days=days, hours=-9)) for days in (-600, -30, 0, 90)]
+_VALUES: Final = {"date-time": _INSTANTS, "date": ["2025-12-01", "2025-01-01"], "uuid": [str(UUID(int=6))]}
+_FOLLOWED: Final = {"cursor": "next_cursor", "after": "next"}
+"""Parameters that go on where an answer ended, and its field that says where that is."""
+
+
+class Asking:
+    """Asks an API for all that its document offers; `statuses` are the answers by path."""
+
+    def __init__(self, client: httpx.AsyncClient, watch: Watch, document: Json) -> None:
+        self._client = client
+        self._watch = watch
+        self._document = document
+        self.statuses: dict[str, set[int]] = {}
+
+    async def everything(self) -> None:
+        """Every GET, and those POSTs that only read."""
+        for path, operations in self._document["paths"].items():
+            if path not in _OPEN and "get" in operations:
+                await self._get(path, operations["get"])
+            elif path in READING_POSTS:
+                body = operations["post"]["requestBody"]["content"]["application/json"]["example"]
+                await self._send(path, "POST", json=body)
+
+    async def _get(self, path: str, operation: Json) -> None:
+        known = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p["name"] not in _FOLLOWED]
+        values = {parameter["name"]: list(self._values(parameter)) for parameter in known}
+        followed = {p["name"] for p in operation.get("parameters", ())} & _FOLLOWED.keys()
+        kinds = operation["responses"]["200"].get("content", {})
+        if _STREAM in kinds:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._send(path, "GET"), _STREAM_S)
+            return
+        for params in _together(values):
+            answer = await self._send(path, "GET", params=params)
+            for name in followed if answer.is_success else ():
+                if behind := answer.json().get(_FOLLOWED[name]):
+                    await self._send(path, "GET", params={**params, name: behind})
+        for kind in kinds.keys() - {"application/json"}:
+            await self._send(path, "GET", headers={"Accept": kind})
+
+    async def _send(self, path: str, method: str, **how: Any) -> httpx.Response:
+        operation = self._document["paths"][path][method.lower()]
+        names = {p["name"]: next(self._values(p)) for p in operation.get("parameters", ()) if p["in"] == "path"}
+        self._watch.request = f"{method} {path} {how.get('params', '')}"
+        answer = await self._client.request(method, path.format(**names), **how)
+        self.statuses.setdefault(path, set()).add(answer.status_code)
+        return answer
+
+    def _values(self, parameter: Json) -> Iterator[Any]:
+        """What a parameter may be."""
+        if parameter["name"] == "customer":
+            yield name_of(7)
+        yield from self._of(parameter["schema"], parameter)
+
+    def _of(self, schema: Json, parameter: Json) -> Iterator[Any]:
+        if "$ref" in schema:
+            schema = self._document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        examples = schema.get("examples") or parameter.get("examples")
+        if "anyOf" in schema:
+            for choice in schema["anyOf"]:
+                yield from self._of(choice, {"examples": examples})
+        elif schema.get("type") != "null":
+            plain = {"boolean": ["true"], "integer": [schema.get("minimum", 1)], "number": [schema.get("minimum", 0)]}
+            found = schema.get("enum") or ([schema["const"]] if "const" in schema else None)
+            yield from (
+                found or _VALUES.get(schema.get("format", ""), []) or examples or plain.get(schema["type"], ["x"])
+            )
+
+
+def _together(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """No parameter, each with each of its values, each two, and all."""
+    yield {}
+    for name, choices in values.items():
+        yield from ({name: value} for value in choices)
+    for pair in combinations(values, 2):
+        yield {name: values[name][-1] for name in pair}
+    if len(values) > 2:
+        yield {name: choices[-1] for name, choices in values.items()}
+
+
+async def collected(stack: Stack, url: str) -> tuple[list[Plan], dict[str, set[int]]]:
+    """The plans of all statements that the reads of the API run on this database, and the statuses by path."""
+    watch = Watch()
+    with patch.object(asyncpg, "create_pool", partial(asyncpg.create_pool, connection_class=watch.connection_class)):
+        async with api(stack, url) as client:
+            asking = Asking(client, watch, (await client.get("/openapi.json")).json())
+            await asking.everything()
+    return list(watch.plans.values()), asking.statuses
