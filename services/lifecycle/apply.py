@@ -263,14 +263,14 @@ class Lifecycle:
         entry, portion, events = visit.entry, visit.portion, work.events
         if customer.account != entry.customer.account:
             work.accounts.setdefault(entry.id, entry.customer.account)
-        entry.customer = customer
+        (latest, _, _), entry.customer = entry.customer.last_event, customer
         self._memory.learn(entry, visit.arrivals)
         clock, closed = portion.clock, portion.closed
         for key, incoming in visit.arrivals.items():
             told: Happening = incoming.content
             amount, currency = told.worth
             if told.order_key is not None:
-                if told.kind is Kind.ORDER and told.order_key in entry.orders:
+                if told.order_key in entry.orders and (told.kind is Kind.ORDER or told.time < latest):
                     work.retold.append((entry.key, told.order_key))
                 entry.orders.add(told.order_key)
             elif told.kind is Kind.ACTIVATED and entry.partition not in work.recorder.activating:
@@ -278,6 +278,7 @@ class Lifecycle:
                 work.sightings.add(entry.partition)
             if told.time < closed:
                 work.recorder.restate(told.time, portion)
+            latest = max(latest, told.time)
             type, body = incoming.event.type, incoming.value  # noqa: A001
             events.append((entry.key, key, told.order_key, told.time, clock, type, amount, currency, body))
         if visit.released:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -33,13 +33,18 @@ SELECT chain.merged_into FROM chain LEFT JOIN customer AS c ON c.customer = chai
 WHERE c.merged_into IS NULL
 """
 _PHASES: Final = """
-SELECT phase, sum(n)::bigint AS n FROM (
-    SELECT to_phase AS phase, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY 1
+WITH moved AS (
+    SELECT from_phase, to_phase, sum(n) AS n FROM flow WHERE day < $2::date GROUP BY 1, 2
     UNION ALL
-    SELECT from_phase, -count(*) FROM transition
-    WHERE withdrawn IS NULL AND occurred_at <= $1 AND from_phase IS NOT NULL GROUP BY 1
+    SELECT coalesce(from_phase, ''), to_phase, count(*) FROM transition
+    WHERE withdrawn IS NULL AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
+    GROUP BY 1, 2
+)
+SELECT phase, sum(n)::bigint AS n FROM (
+    SELECT to_phase AS phase, n FROM moved UNION ALL SELECT from_phase, -n FROM moved WHERE from_phase <> ''
 ) AS flow GROUP BY phase
 """
+"""Whole days from the daily counts, the last one from its transitions."""
 _RULES: Final = "SELECT rule, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY rule"
 _CAUSES: Final = """
 SELECT split_part(cause, ':', 1) AS cause, count(*) AS n
@@ -79,7 +84,8 @@ async def end_of_chain(pool: Pool, customer: str) -> str | None:
 
 async def phases(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Customers by phase at an instant: those who have entered it by then less those who have left it."""
-    return {row["phase"]: row["n"] for row in await pool.fetch(_PHASES, as_of)}
+    day = as_of.astimezone(UTC).date()
+    return {row["phase"]: row["n"] for row in await pool.fetch(_PHASES, as_of, day)}
 
 
 async def rules(pool: Pool, as_of: datetime) -> dict[str, int]:

@@ -358,7 +358,7 @@ async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequ
 
 
 async def retell(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
-    """Note orders, by the keys of customer and order, that are told though an earlier record has named them."""
+    """Note orders, by the keys of customer and order, that are told again, or undone before they were told."""
     if orders:
         await tx.execute(_RETELL, *map(list, zip(*sorted(orders), strict=True)))
 

@@ -50,10 +50,11 @@ customer = sa.Table(
     sa.CheckConstraint("account IN ('b2c', 'b2b')", name="customer_account"),
     sa.Index("customer_of_key", "key"),
     sa.Index("customer_of_partition", "partition", "customer"),
-    sa.Index("customer_of_phase", "phase", "customer"),
+    sa.Index("customer_of_phase", "phase", "customer", postgresql_include=["key"]),
     sa.Index("customer_of_since", "phase", "since"),
-    sa.Index("customer_of_account", "account", "customer"),
+    sa.Index("customer_of_account", "account", "customer", postgresql_include=["key"]),
     sa.Index("customer_of_magnitude", "magnitude", "customer"),
+    sa.Index("customer_of_cause", "causes", postgresql_using="gin", postgresql_where=sa.text("causes <> '{}'")),
 )
 
 event = sa.Table(
@@ -78,13 +79,20 @@ event = sa.Table(
     ),
     sa.Index(
         "event_undone",
-        "customer_key",
-        "order_key",
-        postgresql_include=["time", "amount", "currency"],
+        "time",
+        postgresql_include=["order_key", "customer_key", "amount", "currency"],
         postgresql_where=sa.text("type IN ('order.refunded', 'order.cancelled')"),
     ),
     sa.Index("event_voiced", "type", "time", postgresql_where=sa.text(f"type IN ({VOICES})")),
     postgresql_partition_by="HASH (customer_key)",
+)
+
+retold = sa.Table(
+    "retold",
+    metadata,
+    sa.Column("customer_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("order_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    comment="orders to be looked at one by one: told again, or undone before they were told",
 )
 
 transition = sa.Table(

@@ -52,10 +52,11 @@ COMMENT ON COLUMN customer.value IS 'minor units: lifetime revenue in the curren
 COMMENT ON COLUMN customer.magnitude IS 'binary digits of the value: changes seldom, so that it can be indexed';
 CREATE INDEX customer_of_key ON customer (key);
 CREATE INDEX customer_of_partition ON customer (partition, customer);
-CREATE INDEX customer_of_phase ON customer (phase, customer);
+CREATE INDEX customer_of_phase ON customer (phase, customer) INCLUDE (key);
 CREATE INDEX customer_of_since ON customer (phase, since);
-CREATE INDEX customer_of_account ON customer (account, customer);
+CREATE INDEX customer_of_account ON customer (account, customer) INCLUDE (key);
 CREATE INDEX customer_of_magnitude ON customer (magnitude, customer);
+CREATE INDEX customer_of_cause ON customer USING gin (causes) WHERE causes <> '{{}}';
 CREATE TABLE event (
     customer_key bigint,
     event_key bigint,
@@ -70,7 +71,7 @@ CREATE TABLE event (
 ) PARTITION BY HASH (customer_key);
 CREATE INDEX event_sold ON event (time) INCLUDE (customer_key, order_key, amount, currency)
     WHERE type = 'order.completed';
-CREATE INDEX event_undone ON event (customer_key, order_key) INCLUDE (time, amount, currency)
+CREATE INDEX event_undone ON event (time) INCLUDE (order_key, customer_key, amount, currency)
     WHERE type IN ('order.refunded', 'order.cancelled');
 CREATE INDEX event_voiced ON event (type, time) WHERE type IN ({VOICES});
 COMMENT ON COLUMN event.customer_key IS 'hash of the customer';
@@ -79,6 +80,8 @@ COMMENT ON COLUMN event.order_key IS 'hash of the order that it names';
 COMMENT ON COLUMN event.type IS 'what has happened, as the record says';
 COMMENT ON COLUMN event.amount IS 'minor units: the total of an order, or what of it is undone (null: all)';
 COMMENT ON COLUMN event.body IS 'the record as it was read';
+CREATE TABLE retold (customer_key bigint, order_key bigint, PRIMARY KEY (customer_key, order_key));
+COMMENT ON TABLE retold IS 'orders to be looked at one by one: told again, or undone before they were told';
 CREATE TABLE transition (
     customer text,
     version bigint,

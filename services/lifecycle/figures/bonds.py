@@ -1,0 +1,94 @@
+"""How many customers are active and passive, stay, and are lost."""
+
+from typing import Final
+
+from pydantic import Field
+
+from services.lifecycle.domain.phases import Phase
+from services.lifecycle.figures import standing
+from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.period import Account, Period
+from shared.db import Tx
+
+
+class ActiveValue(Value):
+    """How many customers there are at the end of the period."""
+
+    value: float = Field(description="Active customers at `to`.", examples=[2])
+    passive: int = Field(description="Customers who are inactive or former at `to`.", examples=[1])
+    active_at_begin: int = Field(description="Active customers at `from`.", examples=[2])
+    passive_at_begin: int = Field(description="Customers who are inactive or former at `from`.", examples=[0])
+    advocates_without_order: int = Field(
+        description="Advocates at `to` who have not ordered; they are not active.", examples=[0]
+    )
+    phases: dict[Phase, int] = Field(
+        description="Customers by phase at `to`.", examples=[{"prospect": 1, "new": 1, "at_risk": 1, "inactive": 1}]
+    )
+
+
+class RetentionValue(Value):
+    """How many active customers stay."""
+
+    value: float | None = Field(
+        description="Share of the customers active at `from` who are active at `to` too.", examples=[0.5]
+    )
+    active_at_begin: int = Field(description="Customers active at `from`.", examples=[2])
+    kept: int = Field(description="Of these, customers active at `to`.", examples=[1])
+
+
+class ChurnValue(Value):
+    """How many active customers are lost."""
+
+    value: float | None = Field(
+        description="Share of the customers active at `from` who are lost at `to`.", examples=[0.5]
+    )
+    active_at_begin: int = Field(description="Customers active at `from`.", examples=[2])
+    lost: int = Field(description="Of these, customers inactive or former at `to`.", examples=[1])
+
+
+async def _active_passive(tx: Tx, period: Period, account: Account | None) -> ActiveValue:
+    begin, end = await standing.standings(tx, period, account)
+    return ActiveValue(
+        value=end.active,
+        passive=end.passive,
+        active_at_begin=begin.active,
+        passive_at_begin=begin.passive,
+        advocates_without_order=end.without_order,
+        phases={phase: end.phases[phase] for phase in Phase},
+    )
+
+
+async def _retention(tx: Tx, period: Period, account: Account | None) -> RetentionValue:
+    ties = await standing.ties(tx, period, account)
+    return RetentionValue(value=share(ties.kept, ties.active), active_at_begin=ties.active, kept=ties.kept)
+
+
+async def _churn(tx: Tx, period: Period, account: Account | None) -> ChurnValue:
+    ties = await standing.ties(tx, period, account)
+    return ChurnValue(value=share(ties.lost, ties.active), active_at_begin=ties.active, lost=ties.lost)
+
+
+ACTIVE_PASSIVE: Final = Figure(
+    name="active_passive",
+    formula="customers who at `to` are new, established, at risk, won back, or advocates who have ordered",
+    source="flow; customer.first_order_at of advocates",
+    unit=Unit.CUSTOMERS,
+    value=ActiveValue,
+    compute=_active_passive,
+)
+RETENTION: Final = Figure(
+    name="retention",
+    formula="customers active at `from` and at `to` / customers active at `from`",
+    source="flow; transition; customer.first_order_at of advocates",
+    unit=Unit.SHARE,
+    value=RetentionValue,
+    compute=_retention,
+)
+CHURN: Final = Figure(
+    name="churn",
+    formula="customers active at `from` and inactive or former at `to` / customers active at `from`",
+    source="flow; transition; customer.first_order_at of advocates",
+    unit=Unit.SHARE,
+    value=ChurnValue,
+    compute=_churn,
+)

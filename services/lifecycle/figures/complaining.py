@@ -1,0 +1,129 @@
+"""What customers complain about more than usual: topics above their baseline of the eight weeks before."""
+
+from collections import Counter
+from datetime import date, datetime, timedelta
+from typing import Final, Self
+
+from pydantic import BaseModel, Field
+
+from services.lifecycle.figures.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
+from services.lifecycle.figures.figure import Figure, Unit, Value
+from services.lifecycle.figures.period import Account, Period, midnight
+from services.lifecycle.figures.whose import OURS, statements
+from shared.db import Tx
+
+WEEK: Final = timedelta(days=7)
+_FIRST: Final = "SELECT time FROM event WHERE type = 'complaint.opened' ORDER BY time LIMIT 1"
+_OPENED: Final = statements(
+    f"""
+WITH opened AS (
+    SELECT DISTINCT ON (e.customer_key, said.complaint_id) e.time, said.topic
+    FROM event AS e
+    CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json -> 'data')
+        AS said(complaint_id text, topic text)
+    WHERE e.type = 'complaint.opened' AND e.time >= $1 AND e.time < $2 AND {OURS}
+    ORDER BY e.customer_key, said.complaint_id, e.time
+)
+SELECT topic, ((time AT TIME ZONE 'UTC')::date - ($1 AT TIME ZONE 'UTC')::date) / 7 AS week, count(*) AS n
+FROM opened GROUP BY 1, 2
+"""  # noqa: S608  (constants)
+)
+
+
+class Topic(BaseModel):
+    """Complaints about one topic beside their baseline."""
+
+    topic: str = Field(description="As the shop names it.", examples=["delivery"])
+    complaints: int = Field(description="Complaints opened in the period.", examples=[12])
+    expected: float | None = Field(
+        description="Complaints expected in a period of this length by the baseline.", examples=[3.5]
+    )
+    weekly_mean: float | None = Field(description="Mean of the complaints a week in the baseline.", examples=[0.8])
+    weekly_spread: float | None = Field(
+        description="Standard deviation of the complaints a week in the baseline.", examples=[0.9]
+    )
+    probability: float | None = Field(
+        description="Of so many complaints or more, if nothing has changed.", examples=[0.0002]
+    )
+    above: bool = Field(description="More than chance and the usual ups and downs explain.")
+
+    @classmethod
+    def of(cls, topic: str, complaints: int, found: Judgement | None) -> Self:
+        """The view of a judgement; without one nothing is above."""
+        expected, usual, spread, probability, above = found or (None, None, None, None, False)
+        return cls(
+            topic=topic,
+            complaints=complaints,
+            expected=expected,
+            weekly_mean=usual,
+            weekly_spread=spread,
+            probability=probability,
+            above=above,
+        )
+
+
+class ComplaintValue(Value):
+    """What customers complain about."""
+
+    value: float | None = Field(description="Topics above their baseline; null without a baseline.", examples=[1])
+    complaints: int = Field(
+        description="Complaints opened in the period; one told of under several event ids is one.", examples=[17]
+    )
+    without_topic: int = Field(description="Of these, complaints without a topic.", examples=[2])
+    baseline_weeks: int = Field(
+        description="Weeks before `from` that are the baseline: 8, fewer in a young shop.", examples=[8]
+    )
+    topics: list[Topic] = Field(description="Every topic of the period, those above their baseline first.")
+
+
+async def first(tx: Tx) -> datetime | None:
+    """When the first complaint of all was opened."""
+    found: datetime | None = await tx.fetchval(_FIRST)
+    return found
+
+
+async def opened(tx: Tx, begin: date, end: date, account: Account | None) -> dict[str | None, Counter[int]]:
+    """Complaints opened from `begin` on and before `end` by topic and by week, 0 the one that starts with `begin`."""
+    found: dict[str | None, Counter[int]] = {}
+    for topic, week, n in await tx.fetch(_OPENED[account], midnight(begin), midnight(end), account):
+        found.setdefault(topic, Counter())[week] = n
+    return found
+
+
+def baseline(first: datetime | None, begin: date) -> int:
+    """How many whole weeks before `begin` are to be compared with: none before the first complaint of all."""
+    return 0 if first is None else min(max((midnight(begin) - first) // WEEK, 0), WEEKS)
+
+
+async def _complaint_topics(tx: Tx, period: Period, account: Account | None) -> ComplaintValue:
+    begin = period.begins - WEEKS * WEEK
+    found = await opened(tx, begin, period.ends, account)
+    known = baseline(await first(tx), period.begins)
+    totals = {topic: sum(n for week, n in weeks.items() if week >= WEEKS) for topic, weeks in found.items()}
+    topics = [
+        Topic.of(topic, totals[topic], judge(totals[topic], period.days, _before(found[topic], known)))
+        for topic in found
+        if topic is not None and totals[topic]
+    ]
+    return ComplaintValue(
+        value=sum(topic.above for topic in topics) if known >= FEWEST_WEEKS else None,
+        complaints=sum(totals.values()),
+        without_topic=totals.get(None, 0),
+        baseline_weeks=known,
+        topics=sorted(topics, key=lambda topic: (not topic.above, -topic.complaints, topic.topic)),
+    )
+
+
+def _before(weeks: Counter[int], known: int) -> list[int]:
+    return [weeks[week] for week in range(WEEKS - known, WEEKS)]
+
+
+COMPLAINT_TOPICS: Final = Figure(
+    name="complaint_topics",
+    formula="topics with more complaints opened in the period than the 8 weeks before explain: at least 5, less likely "
+    "than 0.001 at an unchanged rate, and 3 standard deviations above the mean",
+    source="event: complaint.opened",
+    unit=Unit.TOPICS,
+    value=ComplaintValue,
+    compute=_complaint_topics,
+)

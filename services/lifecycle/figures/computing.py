@@ -1,0 +1,89 @@
+"""Figures on demand: the stored value if it still holds, else computed once whoever asks, in one snapshot."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final, Generic
+
+from services.lifecycle import queries
+from services.lifecycle.figures import store
+from services.lifecycle.figures.figure import Figure, MoneyValue, V
+from services.lifecycle.figures.flights import Flights
+from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.store import Headline, Kept
+from shared import clock
+from shared.db import Pool, sorting_errors
+
+AT_ONCE: Final = 2
+"""Figures that a process computes at the same time; other requests want the database too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[V]):
+    """A value; `settled` if every clock has passed the end of its period, `recomputed_at` the last change behind it."""
+
+    value: V
+    settled: bool
+    computed_at: datetime
+    recomputed_at: datetime | None
+
+    @property
+    def headline(self) -> Headline:
+        """What the overview shows of it."""
+        currency = self.value.currency if isinstance(self.value, MoneyValue) else None
+        return Headline(self.value.value, currency, self.computed_at, self.recomputed_at)
+
+
+class Figures:
+    """The figures of this process."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool: Final = pool
+        self._flights: Final = Flights()
+        self._slots: Final = asyncio.Semaphore(AT_ONCE)  # waits without a connection
+
+    async def period(self, begins: date | None, ends: date | None) -> Period:
+        """What a request asks about. Raises Problem 422."""
+        async with self._pool.acquire() as connection, store.snapshot(connection) as tx:
+            least, furthest = await queries.clock(tx), await queries.furthest_clock(tx)
+        return Period.asked(begins, ends, least=least, furthest=furthest)
+
+    async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
+        """A figure of a period. Raises Retryable if the database does not answer."""
+        with sorting_errors():
+            if figure.stored and (kept := await store.find(self._pool, figure.key, period, account)):
+                value = figure.value.model_validate_json(kept.value)
+                return Answer(value, True, kept.computed_at, kept.recomputed_at)
+            key = figure.key, period, account
+            answer: Answer[V] = await self._flights.once(key, lambda: self._computed(figure, period, account))
+            return answer
+
+    async def headlines(
+        self, figures: Iterable[Figure[Any]], periods: Iterable[Period], account: Account | None
+    ) -> dict[tuple[str, date], Headline]:
+        """The headlines of figures by key and beginning of the period."""
+        wanted = {(figure.key, period.begins): (figure, period) for figure in figures for period in periods}
+        keys, periods = [figure.key for figure in figures if figure.stored], list(periods)
+        found = await store.headlines(self._pool, keys, periods, account)
+        missing = [wanted[key] for key in wanted if key not in found]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = {
+                    (figure.key, period.begins): group.create_task(self.one(figure, period, account))
+                    for figure, period in missing
+                }
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        return found | {key: task.result().headline for key, task in tasks.items()}
+
+    async def _computed(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
+        async with self._slots, self._pool.acquire() as connection:
+            async with store.snapshot(connection) as tx:
+                basis = await store.basis(tx, period)
+                value = await figure.compute(tx, period, account)
+            answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
+            if figure.stored and basis.settled:
+                kept = Kept(value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at)
+                await store.keep(connection, figure.key, period, account, kept, basis.stamp)
+        return answer

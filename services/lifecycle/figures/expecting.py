@@ -1,0 +1,144 @@
+"""What the active customers are expected to buy within a year, by the cadence model."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from math import fsum
+from typing import Final, NamedTuple
+
+from pydantic import Field
+
+from services.lifecycle import policies
+from services.lifecycle.domain import cadence
+from services.lifecycle.domain.cadence import MONTH, WEEK, Fit
+from services.lifecycle.domain.customer import DAWN
+from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.figures.buying import ROOM
+from services.lifecycle.figures.figure import Figure, MoneyValue, Unit
+from services.lifecycle.figures.orders import KEPT
+from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.standing import ACTIVE
+from services.lifecycle.figures.whose import statements
+from shared.db import Tx
+
+PATIENCE_S: Final = 120.0
+"""All orders of active customers are read."""
+_RHYTHMS: Final = statements(
+    f"""
+WITH moved AS MATERIALIZED (
+    SELECT DISTINCT ON (customer) customer, from_phase AS phase FROM transition
+    WHERE withdrawn IS NULL AND occurred_at >= $2 ORDER BY customer, position
+),
+active AS (
+    SELECT key AS customer_key FROM customer AS c
+    WHERE phase = ANY($4::text[]) AND NOT EXISTS (SELECT FROM moved AS m WHERE m.customer = c.customer)
+    UNION ALL
+    SELECT c.key FROM moved AS m JOIN customer AS c USING (customer) WHERE m.phase = ANY($4::text[])
+),
+{KEPT},
+told AS (SELECT *, (time AT TIME ZONE 'UTC')::date AS day, bought = 1 AS stood FROM kept),
+life AS (
+    SELECT customer_key, count(DISTINCT day) FILTER (WHERE stood) - 1 AS x, min(day) FILTER (WHERE stood) AS first,
+        max(day) FILTER (WHERE stood) AS last, sum(orders) AS orders,
+        sum(amount) FILTER (WHERE currency = $5)::float8 AS revenue
+    FROM told WHERE customer_key IN (SELECT customer_key FROM active) GROUP BY 1
+)
+SELECT x::int, last - first AS tx, ($2 AT TIME ZONE 'UTC')::date - first AS age, count(*) AS customers,
+    count(*) FILTER (WHERE revenue > 0) AS valued,
+    coalesce(sum(revenue / orders) FILTER (WHERE revenue > 0), 0) AS means
+FROM life WHERE orders > 0 GROUP BY 1, 2, 3
+"""  # noqa: S608  (constants)
+)
+
+
+class ExpectedValue(MoneyValue):
+    """What the active customers are expected to buy."""
+
+    value: float | None = Field(
+        None, description="Revenue expected in 12 months from `to` on, in whole minor units.", examples=[1254300.0]
+    )
+    currency: str | None = Field(
+        None, description="ISO 4217 code of the fit's currency; null where there is no value.", examples=["EUR"]
+    )
+    reason: str | None = Field(
+        None, description="Why there is no value; null if there is one.", examples=["no fit was in force"]
+    )
+    orders: float | None = Field(None, description="Orders expected in the same time.", examples=[310.5])
+    customers: int | None = Field(
+        None, description="Customers active at `to` with an order that stands.", examples=[405]
+    )
+    without_value: int | None = Field(
+        None, description="Of these, customers without revenue in that currency; they add none.", examples=[0]
+    )
+    fit: int | None = Field(None, description="Number of the fit of the cadence model in force at `to`.", examples=[2])
+
+
+class Rhythm(NamedTuple):
+    """So many customers with one rhythm, in days as `cadence.outlook` has it; `means` sums the values of an order.
+
+    That is in minor units over the `valued` customers, who have revenue in the currency of the fit.
+    """
+
+    x: int
+    tx: int
+    age: int
+    customers: int
+    valued: int
+    means: float
+
+
+def expected(fit: Fit, rhythms: Sequence[Rhythm]) -> tuple[float, float]:
+    """Orders, and revenue in minor units, expected within 12 months of all these customers together.
+
+    The expected value is linear in the mean one: customers with one rhythm need one evaluation. What a living customer
+    will order does not hang on when the last order was.
+    """
+
+    @cache
+    def living(x: int, age: int) -> float:
+        recent = fit, x, age / WEEK, age / WEEK
+        return cadence.expected_orders(*recent, 12 * MONTH) / cadence.p_alive(*recent)
+
+    orders, revenue = list[float](), list[float]()
+    for x, tx, age, customers, valued, means in rhythms:
+        each = cadence.p_alive(fit, x, tx / WEEK, age / WEEK) * living(x, age)
+        orders.append(each * customers)
+        value = cadence.expected_value(fit, x, means / valued) if valued else None
+        if value is not None:
+            revenue.append(each * value * valued)
+    return fsum(orders), fsum(revenue)
+
+
+def in_force(schedule: Schedule, period: Period) -> Fit | None:
+    """The fit in force just before the end of a period: no later one can take its place."""
+    return next((fit for fit in reversed(schedule.fits) if fit.effective_at < period.until), None)
+
+
+async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> ExpectedValue:
+    fit = in_force(await policies.load(tx), period)
+    if fit is None:
+        return ExpectedValue(reason="no fit of the cadence model was in force")
+    await tx.execute(ROOM)
+    asked = DAWN, period.until, account, ACTIVE, fit.currency or ""
+    rhythms = [Rhythm(*row) for row in await tx.fetch(_RHYTHMS[account], *asked, timeout=PATIENCE_S)]
+    orders, revenue = await asyncio.to_thread(expected, fit, rhythms)
+    found = ExpectedValue(
+        orders=orders,
+        customers=sum(rhythm.customers for rhythm in rhythms),
+        without_value=sum(rhythm.customers - rhythm.valued for rhythm in rhythms),
+        fit=fit.version,
+    )
+    if fit.p is None:
+        return found.model_copy(update={"reason": "the fit in force knows no values"})
+    return found.model_copy(update={"value": round(revenue), "currency": fit.currency})
+
+
+EXPECTED_REVENUE: Final = Figure(
+    name="expected_revenue",
+    formula="sum over customers active at `to` of the orders expected in 12 months x their expected value, by the fit "
+    "of the cadence model in force at `to`",
+    source="event: order.completed, order.refunded, order.cancelled; retold; transition; fit",
+    unit=Unit.MONEY,
+    value=ExpectedValue,
+    compute=_expected_revenue,
+)

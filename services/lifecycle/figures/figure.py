@@ -1,0 +1,77 @@
+"""What a figure is: a name, a formula, a source, a unit, and how its value is computed from stored history."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from pydantic import BaseModel, Field
+
+from services.lifecycle.figures.period import Account, Period
+from shared.db import Tx
+
+
+class Unit(StrEnum):
+    """What a headline counts."""
+
+    SHARE = "share"
+    """Between 0 and 1."""
+    CUSTOMERS = "customers"
+    TRANSITIONS = "transitions"
+    TOPICS = "topics"
+    DAYS = "days"
+    HOURS = "hours"
+    POINTS = "points"
+    """Of the score that the figure is named after."""
+    MONEY = "minor_units"
+    """Integer minor units (ISO 4217) of the headline's currency."""
+
+
+class Value(BaseModel):
+    """What a figure comes to. Figures add what the headline was made from."""
+
+    value: float | None = Field(description="The headline, in the figure's unit; null where there is nothing to say.")
+
+
+class MoneyValue(Value):
+    """A figure in money."""
+
+    currency: str | None = Field(description="ISO 4217 code of the headline's currency; null where there is none.")
+
+
+V = TypeVar("V", bound=Value)
+V_co = TypeVar("V_co", bound=Value, covariant=True)
+Compute: TypeAlias = Callable[[Tx, Period, Account | None], Awaitable[V_co]]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure(Generic[V]):
+    """One figure; `compute` reads inside one read-only snapshot and gets a period that ends by the furthest clock.
+
+    A figure that is not `stored` depends on more than what `restated` watches, so that it is computed every time.
+    """
+
+    name: str
+    formula: str
+    source: str
+    unit: Unit
+    value: type[V]
+    compute: Compute[V]
+    stored: bool = True
+    variant: str | None = None
+    """Tells figures of one name apart."""
+
+    @property
+    def title(self) -> str:
+        """What its value says of itself."""
+        return (self.value.__doc__ or "").partition("\n")[0]
+
+    @property
+    def key(self) -> str:
+        """What it is stored under."""
+        return f"{self.name}.{self.variant}" if self.variant else self.name
+
+
+def share(part: float, whole: float) -> float | None:
+    """None of nothing."""
+    return part / whole if whole else None

@@ -1,0 +1,159 @@
+"""Complaint patterns: each week that the clocks have passed is judged, and what stands out is published once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
+from typing import Final, NamedTuple
+
+import structlog
+
+from services.lifecycle import policies, queries
+from services.lifecycle.figures import complaining
+from services.lifecycle.figures.baseline import Judgement, judge
+from services.lifecycle.figures.complaining import WEEK
+from services.lifecycle.figures.period import midnight
+from services.lifecycle.recording import SOURCE
+from shared import outbox
+from shared.clock import DAWN
+from shared.db import Pool, Tx, sorting_errors, transaction
+from shared.errors import Retryable
+from shared.events.envelope import Envelope, encode, pack
+from shared.ids import stable_text
+from shared.outbox import Message
+from shared.topics import HINTS
+from shared.turns import wait
+
+log = structlog.get_logger()
+
+DETECTED: Final = "complaint.pattern_detected"
+_PARTITION: Final = 0
+_INTERVAL_S: Final = 1.0
+_FIND: Final = """
+INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) ORDER BY 1, 2
+ON CONFLICT DO NOTHING RETURNING topic, week
+"""
+
+
+class Pattern(NamedTuple):
+    """More complaints about a topic than usual, in the week that starts with this Monday."""
+
+    topic: str
+    week: date
+    complaints: int
+    judgement: Judgement
+
+    @property
+    def ends(self) -> datetime:
+        """When the week is over."""
+        return midnight(self.week + WEEK)
+
+    def message(self, *, historical: bool) -> Message:
+        """What is published."""
+        expected, usual, spread, probability, _ = self.judgement
+        data = {
+            "topic": self.topic,
+            "week": f"{self.week:%G-W%V}",
+            "complaints": self.complaints,
+            "expected": expected,
+            "weekly_mean": usual,
+            "weekly_spread": spread,
+            "probability": probability,
+        }
+        event = Envelope(
+            id=stable_text(DETECTED, self.topic, self.week.isoformat()),
+            source=SOURCE,
+            type=DETECTED,
+            time=self.ends,
+            data=pack(data),
+            historical=historical,
+        )
+        return Message(_PARTITION, HINTS, None, encode(event))
+
+
+class Patterns:
+    """Looks for patterns whenever the least clock has come to another week."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool: Final = pool
+        self._judged: date | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block runs."""
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.run(stop))
+            try:
+                yield
+            finally:
+                stop.set()
+                task.cancel()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except Retryable as error:
+                log.warning("patterns.postponed", reason=str(error))
+            await wait(stop, _INTERVAL_S)
+
+    async def look(self) -> None:
+        """Judge all weeks that are over, unless none has come to its end since; publish what is new.
+
+        So what late events tell of an earlier week is found as well. Raises Retryable if the database does not answer.
+        """
+        with sorting_errors():
+            clock = await queries.clock(self._pool)
+            week = monday(clock.date())
+            if clock == DAWN or week == self._judged:
+                return
+            async with self._pool.acquire() as connection, transaction(connection) as tx:
+                news = await publish(tx, await patterns(tx, week), clock)
+        self._judged = week
+        for pattern in news:
+            log.info("pattern.detected", topic=pattern.topic, week=str(pattern.week), complaints=pattern.complaints)
+
+
+def monday(day: date) -> date:
+    """The Monday of a day's week."""
+    return day - timedelta(days=day.weekday())
+
+
+async def patterns(tx: Tx, until: date) -> list[Pattern]:
+    """The patterns of all weeks before that Monday."""
+    first = await complaining.first(tx)
+    if first is None:
+        return []
+    begin = monday(first.date())
+    by_topic = await complaining.opened(tx, begin, until, None)
+    return [
+        pattern
+        for topic, weeks in by_topic.items()
+        if topic is not None
+        for pattern in _above(topic, weeks, begin, first)
+    ]
+
+
+async def publish(tx: Tx, found: list[Pattern], clock: datetime) -> list[Pattern]:
+    """Announce those that have not been announced, whoever else does the same; returns these.
+
+    What came to its end long before the clock is marked `historical`: nobody is to act on it.
+    """
+    rows = await tx.fetch(_FIND, [pattern.topic for pattern in found], [pattern.week for pattern in found])
+    fresh = {(row["topic"], row["week"]) for row in rows}
+    news = [pattern for pattern in found if (pattern.topic, pattern.week) in fresh]
+    act_within = (await policies.load(tx)).at(clock).act_within if news else timedelta(0)
+    await outbox.add(tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in news])
+    return news
+
+
+def _above(topic: str, weeks: Counter[int], begin: date, first: datetime) -> Iterator[Pattern]:
+    for number, complaints in sorted(weeks.items()):
+        week = begin + number * WEEK
+        known = complaining.baseline(first, week)
+        judgement = judge(complaints, WEEK.days, [weeks[n] for n in range(number - known, number)])
+        if judgement and judgement.above:
+            yield Pattern(topic, week, complaints, judgement)

@@ -1,0 +1,91 @@
+"""The period that a figure is of: whole UTC days, half-open, with the one of the same length just before it."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from shared import instants
+from shared.errors import FieldError, Problem
+
+DEFAULT_DAYS: Final = 30
+"""How long a period is whose beginning nobody has said."""
+
+Account = Literal["b2c", "b2b"]
+
+
+def _day(value: object) -> date:
+    """Raises PydanticCustomError for what is no whole UTC day."""
+    if not isinstance(value, str):
+        raise PydanticCustomError("not_a_day", "must be a day such as 2024-05-01")
+    if "T" not in value.upper():
+        return instants.parse(f"{value}T00:00:00Z").date()
+    instant = instants.parse(value)
+    if instant.time() != time.min:
+        raise PydanticCustomError("not_midnight", "must be a day, or the instant at which a day begins in UTC")
+    return instant.date()
+
+
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+"""A query parameter: `2024-05-01`, or an RFC 3339 instant at 00:00Z of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """All instants from 00:00Z of `begins` on and before 00:00Z of `ends`."""
+
+    begins: date
+    ends: date
+
+    @classmethod
+    def asked(cls, begins: date | None, ends: date | None, *, least: datetime, furthest: datetime) -> Self:
+        """What `from` and `to` say between the least and the furthest clock.
+
+        Without `to` it ends with the last day that every clock has passed, without `from` it has 30 days. Raises
+        Problem 422 `in_the_future` for a `to` behind the furthest clock, `invalid` unless `from` is before `to`.
+        """
+        if ends is not None and midnight(ends) > furthest:
+            wrong = FieldError("to", f"lies after the clock, {instants.render(furthest)}: nobody knows yet")
+            raise Problem(422, "in_the_future", "The period has not ended.", errors=(wrong,))
+        until = ends or least.astimezone(UTC).date()
+        since = begins or until - timedelta(days=DEFAULT_DAYS)
+        if since >= until:
+            wrong = FieldError("from", f"must be before to, {until}")
+            raise Problem(422, "invalid", "from: must be before to.", errors=(wrong,))
+        return cls(since, until)
+
+    @property
+    def since(self) -> datetime:
+        """The first instant."""
+        return midnight(self.begins)
+
+    @property
+    def until(self) -> datetime:
+        """The first instant after it."""
+        return midnight(self.ends)
+
+    @property
+    def days(self) -> int:
+        """How long it is."""
+        return (self.ends - self.begins).days
+
+    @property
+    def before(self) -> "Period":
+        """The period of the same length that ends where this one begins."""
+        return Period(date.fromordinal(max(1, self.begins.toordinal() - self.days)), self.begins)
+
+
+def midnight(day: date) -> datetime:
+    """The instant at which a day begins in UTC."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def by_account(statement: str) -> tuple[str, str]:
+    """A statement on transitions `t` as it is for all customers, and for those of one kind of account ($3).
+
+    It says `{theirs}` where tables are joined, and goes on with a further condition.
+    """
+    everybody, theirs = "WHERE $3::text IS NULL", "JOIN customer AS c ON c.customer = t.customer WHERE c.account = $3"
+    return statement.format(theirs=everybody), statement.format(theirs=theirs)

@@ -1,0 +1,62 @@
+"""How many customers recommend the shop with success."""
+
+from typing import Final
+
+from pydantic import Field
+
+from services.lifecycle.figures import standing
+from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.period import Account, Period
+from shared.db import Tx
+
+_RECOMMENDERS: Final = """
+WITH told AS (
+    SELECT customer_key, time, type, body ->> 'subject' AS customer,
+        coalesce(body #>> '{data,referee}', '') AS referee, coalesce(body #>> '{data,order_id}', '') AS order_id
+    FROM (
+        SELECT customer_key, time, type, convert_from(body, 'UTF8')::jsonb AS body FROM event
+        WHERE type IN ('referral.succeeded', 'referral.annulled') AND time >= $1 AND time < $2
+    ) AS read
+)
+SELECT count(DISTINCT c.customer) AS customers, count(DISTINCT (c.customer, s.referee, s.order_id)) AS referrals
+FROM told AS s JOIN customer AS c ON c.key = s.customer_key AND c.customer = s.customer
+WHERE s.type = 'referral.succeeded' AND c.merged_into IS NULL AND ($3::text IS NULL OR c.account = $3)
+    AND NOT EXISTS (
+        SELECT FROM told AS a
+        WHERE a.type = 'referral.annulled' AND a.customer = s.customer AND a.time >= s.time
+            AND a.referee = s.referee AND a.order_id = s.order_id
+    )
+"""
+
+
+class RecommendationValue(Value):
+    """How many customers recommend the shop with success."""
+
+    value: float | None = Field(description="Recommending customers by active customers; may exceed 1.", examples=[0.1])
+    recommending: int = Field(
+        description="Customers with a referral that succeeded and was not annulled before `to`.", examples=[1]
+    )
+    referrals: int = Field(description="These referrals.", examples=[2])
+    active: int = Field(description="Customers active at `to`.", examples=[10])
+
+
+async def _recommendation_rate(tx: Tx, period: Period, account: Account | None) -> RecommendationValue:
+    row = await tx.fetchrow(_RECOMMENDERS, period.since, period.until, account)
+    assert row is not None  # noqa: S101  (an aggregate)
+    _, end = await standing.standings(tx, period, account)
+    return RecommendationValue(
+        value=share(row["customers"], end.active),
+        recommending=row["customers"],
+        referrals=row["referrals"],
+        active=end.active,
+    )
+
+
+RECOMMENDATION_RATE: Final = Figure(
+    name="recommendation_rate",
+    formula="customers with a referral that succeeded in the period / customers active at `to`",
+    source="event: referral.succeeded, referral.annulled; flow; customer.first_order_at of advocates",
+    unit=Unit.SHARE,
+    value=RecommendationValue,
+    compute=_recommendation_rate,
+)

@@ -1,0 +1,128 @@
+"""Who is active, and who stays so: customers by phase at both ends of a period, from the daily counts of transitions.
+
+What the counts cannot tell is which advocates have never ordered: these are not active, and are looked up one by one.
+"""
+
+from collections import Counter
+from typing import Final, NamedTuple
+
+from services.lifecycle.domain.phases import Phase
+from services.lifecycle.figures.period import Account, Period, by_account
+from shared.db import Tx
+
+ACTIVE: Final = (Phase.NEW, Phase.ESTABLISHED, Phase.ADVOCATE, Phase.AT_RISK, Phase.WON_BACK)
+"""Advocates only if they have ordered."""
+PASSIVE: Final = (Phase.INACTIVE, Phase.FORMER)
+_OTHERS: Final = ("", *(phase for phase in Phase if phase not in ACTIVE))
+
+OF_ACCOUNT: Final = "($3::text IS NULL OR account = $3)"
+"""Of daily counts, or of customers by themselves."""
+
+_COUNTS: Final = f"""
+SELECT from_phase, to_phase, coalesce(sum(n) FILTER (WHERE day < $1), 0)::bigint AS at_begin, sum(n)::bigint AS at_end
+FROM flow WHERE day < $2 AND {OF_ACCOUNT} GROUP BY 1, 2
+"""  # noqa: S608  (constants)
+
+_UNBOUGHT: Final = f"""
+stay AS (
+    SELECT customer, since, occurred_at AS ended FROM transition
+    WHERE withdrawn IS NULL AND occurred_at >= $1 AND from_phase = '{Phase.ADVOCATE}' AND since < $2
+    UNION ALL
+    SELECT customer, since, 'infinity' FROM customer WHERE phase = '{Phase.ADVOCATE}' AND since < $2
+),
+unbought AS (
+    SELECT stay.customer,
+        bool_or(stay.since < $1) AS at_begin,
+        bool_or(stay.ended >= $2 AND coalesce(c.first_order_at >= $2, true)) AS at_end
+    FROM stay JOIN customer AS c USING (customer)
+    WHERE coalesce(c.first_order_at >= $1, true) AND {OF_ACCOUNT} AND (stay.since < $1 OR stay.ended >= $2) GROUP BY 1
+)
+"""  # noqa: S608  (constants)
+_WITHOUT_ORDER: Final = f"""
+WITH {_UNBOUGHT}
+SELECT count(*) FILTER (WHERE at_begin) AS at_begin, count(*) FILTER (WHERE at_end) AS at_end FROM unbought
+"""  # noqa: S608  (constants)
+_MOVED: Final = by_account(
+    f"""
+WITH {_UNBOUGHT},
+step AS (
+    SELECT t.customer,
+        (to_phase <> ALL($4::text[]))::int - (coalesce(from_phase, '') <> ALL($4::text[]))::int AS active,
+        (to_phase = ANY($5::text[]))::int - (coalesce(from_phase, '') = ANY($5::text[]))::int AS passive
+    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL AND t.occurred_at >= $1 AND t.occurred_at < $2
+        AND (t.to_phase = ANY($4::text[]) OR coalesce(t.from_phase, '') = ANY($4::text[]))
+),
+moved AS (SELECT customer, sum(active) AS active, sum(passive) AS passive FROM step GROUP BY 1 HAVING sum(active) <> 0),
+counted AS (SELECT count(*) AS gone, count(*) FILTER (WHERE passive = 1) AS lost FROM moved WHERE active = -1)
+SELECT counted.*,
+    count(*) FILTER (WHERE u.at_begin) AS at_begin,
+    count(*) FILTER (WHERE u.at_end) AS at_end,
+    count(*) FILTER (WHERE (u.at_begin OR u.at_end) AND m.active IS NULL) AS stayed,
+    count(*) FILTER (WHERE u.at_begin AND m.active = -1 AND m.passive = 1) AS lost_without_order
+FROM counted LEFT JOIN unbought AS u ON true LEFT JOIN moved AS m USING (customer) GROUP BY counted.gone, counted.lost
+"""  # noqa: S608  (constants)
+)
+"""Only steps into or out of the phases of nobody active ($4, the empty one too) change how many are active."""
+
+
+class Standing(NamedTuple):
+    """Customers by phase at an instant, and how many of the advocates have not ordered by then."""
+
+    phases: Counter[Phase]
+    without_order: int
+
+    @property
+    def active(self) -> int:
+        """Customers in an active phase, but for advocates who have not ordered."""
+        return sum(self.phases[phase] for phase in ACTIVE) - self.without_order
+
+    @property
+    def passive(self) -> int:
+        """Customers who are inactive or former."""
+        return sum(self.phases[phase] for phase in PASSIVE)
+
+
+class Ties(NamedTuple):
+    """Customers active at the beginning; of these, active at the end too, and inactive or former by then."""
+
+    active: int
+    kept: int
+    lost: int
+
+
+async def standings(tx: Tx, period: Period, account: Account | None) -> tuple[Standing, Standing]:
+    """Where customers stand at the beginning and at the end: after all that lies before these instants."""
+    row = await tx.fetchrow(_WITHOUT_ORDER, period.since, period.until, account)
+    assert row is not None  # noqa: S101  (an aggregate)
+    begin, end = await _phases(tx, period, account)
+    return Standing(begin, row["at_begin"]), Standing(end, row["at_end"])
+
+
+async def ties(tx: Tx, period: Period, account: Account | None) -> Ties:
+    """What becomes of the customers who are active at the beginning."""
+    row = await tx.fetchrow(_MOVED[account is not None], period.since, period.until, account, _OTHERS, PASSIVE)
+    assert row is not None  # noqa: S101  (an aggregate)
+    begin, _ = await _phases(tx, period, account)
+    in_phase = sum(begin[phase] for phase in ACTIVE)
+    return Ties(
+        active=in_phase - row["at_begin"],
+        kept=in_phase - row["gone"] - row["stayed"],
+        lost=row["lost"] - row["lost_without_order"],
+    )
+
+
+async def prospects(tx: Tx, period: Period, account: Account | None) -> int:
+    """Prospects at the beginning."""
+    begin, _ = await _phases(tx, period, account)
+    return begin[Phase.PROSPECT]
+
+
+async def _phases(tx: Tx, period: Period, account: Account | None) -> tuple[Counter[Phase], Counter[Phase]]:
+    """Those who have entered each phase less those who have left it."""
+    begin, end = Counter[Phase](), Counter[Phase]()
+    for row in await tx.fetch(_COUNTS, period.begins, period.ends, account):
+        for counts, n in ((begin, row["at_begin"]), (end, row["at_end"])):
+            counts[Phase(row["to_phase"])] += n
+            if row["from_phase"]:
+                counts[Phase(row["from_phase"])] -= n
+    return begin, end

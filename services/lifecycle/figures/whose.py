@@ -1,0 +1,28 @@
+"""Whose events count: those of customers who are not merged into another, of one kind of account if it is asked for."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+from services.lifecycle.figures.period import Account
+
+Statements: TypeAlias = Mapping[Account | None, str]
+"""One statement for all customers and one for each kind of account: joined differently, so that indexes do."""
+
+OURS: Final = "(the event e counts)"
+"""Stands in a statement, whose third parameter is the account, for the condition on a table `e` by `customer_key`."""
+
+_NOT_MERGED: Final = """
+$3::text IS NULL AND NOT EXISTS (
+    SELECT FROM customer AS m WHERE m.key = e.customer_key AND m.phase IS NULL AND m.merged_into IS NOT NULL
+)
+"""
+"""Nobody who is merged has a phase: an index finds them by that."""
+_OF_ACCOUNT: Final = "e.customer_key IN (SELECT c.key FROM customer AS c WHERE c.account = $3)"
+"""Nobody who is merged has an account."""
+
+
+def statements(text: str) -> Statements:
+    """The statements that a text with OURS stands for."""
+    everybody, some = (text.replace(OURS, condition) for condition in (_NOT_MERGED, _OF_ACCOUNT))
+    return MappingProxyType({None: everybody, "b2c": some, "b2b": some})

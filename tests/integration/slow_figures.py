@@ -1,0 +1,235 @@
+"""Figures of events as one would reckon them by hand: slowly, from all events of every customer, without a database."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from math import ceil, comb, sqrt
+from statistics import mean, median, stdev
+from typing import Any, Final
+
+from services.lifecycle.domain.cadence import Fit
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.outlook import outlook
+from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.figures.period import Period
+from services.lifecycle.reading import read
+from shared.events.envelope import Envelope
+from tests.integration.figures import Life
+
+DAWN: Final = datetime.min.replace(tzinfo=UTC)
+MOMENT: Final = timedelta(microseconds=1)
+WEEK: Final = timedelta(days=7)
+IN_TOUCH: Final = {Phase.NEW, Phase.ESTABLISHED, Phase.AT_RISK, Phase.WON_BACK, Phase.ADVOCATE}
+
+
+def share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
+
+# -- orders ------------------------------------------------------------------------------------------------------------
+
+
+def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
+    """Currency and amount of each order of the period that stands at its end."""
+    placed = dict[str, tuple[datetime, int, str]]()
+    for told, data in life.data(DAWN, period.until, "order.completed"):
+        placed.setdefault(data["order_id"], (told.time, data["total"]["amount"], data["total"]["currency"]))
+    for order, (time, amount, currency) in placed.items():
+        whole, back = False, 0
+        for _, data in life.data(DAWN, period.until, "order.refunded", "order.cancelled"):
+            if data["order_id"] == order and data.get("amount") is None:
+                whole = True
+            elif data["order_id"] == order and data["amount"]["currency"] == currency:
+                back += data["amount"]["amount"]
+                whole = whole or back >= amount
+        if time >= period.since and not whole:
+            yield currency, amount - back
+
+
+def repurchase(lives: Sequence[Life], period: Period) -> dict[str, Any]:
+    orders = [n for n in (len(list(standing(life, period))) for life in lives) if n]
+    again = sum(n >= 2 for n in orders)
+    return {
+        "value": share(again, len(orders)), "buyers": len(orders), "repeat_buyers": again, "orders": sum(orders)
+    }  # fmt: skip
+
+
+def best_20_share(lives: Sequence[Life], period: Period) -> dict[str, Any]:
+    revenues = dict[str, list[int]]()
+    for life in lives:
+        bought = Counter[str]()
+        for currency, amount in standing(life, period):
+            bought[currency] += amount
+        for currency, amount in bought.items():
+            revenues.setdefault(currency, []).append(amount)
+    found = []
+    for currency, amounts in sorted(revenues.items(), key=lambda item: (-len(item[1]), item[0])):
+        best = sorted(amounts, reverse=True)[: ceil(len(amounts) / 5)]
+        found.append(
+            {
+                "currency": currency, "share": share(sum(best), sum(amounts)), "buyers": len(amounts),
+                "best_buyers": len(best), "revenue": sum(amounts), "best_revenue": sum(best),
+            }
+        )  # fmt: skip
+    return {"value": found[0]["share"] if found else None, "currencies": found}
+
+
+def expected_revenue(lives: Sequence[Life], period: Period, fit: Fit, policies: Policies) -> dict[str, Any]:
+    """By the outlook of each customer as folded until just before the end."""
+    known = Policy(fits=(fit,))
+    active = [life for life in lives if life.phase(period.until) in IN_TOUCH]
+    folded = [folded_until(life, period.until - MOMENT, policies) for life in active]
+    found = [found for customer in folded if (found := outlook(customer, known, period.until)) is not None]
+    return {
+        "value": sum(one.expected_orders_12m * (one.expected_value or 0) for one in found),
+        "orders": sum(one.expected_orders_12m for one in found),
+        "customers": len(found),
+        "without_value": sum(one.expected_value is None for one in found),
+    }
+
+
+def folded_until(life: Life, instant: datetime, policies: Policies, before: Envelope | None = None) -> Customer:
+    """The state at an instant, by the events until then, or those before an event."""
+    told = [e for e in life.events if (e.time <= instant if before is None else _key(e) < _key(before))]
+    happenings = [found for found in (read("", event) for event in told) if isinstance(found, Happening)]
+    return fold(happenings, policies, until=instant).customer
+
+
+def _key(event: Envelope) -> tuple[datetime, str, str]:
+    return event.time, event.source, event.id
+
+
+# -- contracts ---------------------------------------------------------------------------------------------------------
+
+
+def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> dict[str, Any]:
+    """By the contracts in the state before and after each event about them, and just before they are to be renewed."""
+    found, types = Counter[str](), ("contract.concluded", "contract.renewed", "contract.cancelled")
+    for life in lives:
+        due, done = set[tuple[str, datetime]](), set[tuple[str, datetime]]()
+        for told, data in life.data(DAWN, period.until, *types):
+            before = folded_until(life, told.time, policies, told).contracts
+            if told.type == "contract.renewed" and data["contract_id"] in before:
+                done.add((data["contract_id"], before[data["contract_id"]].renews_at))
+            after = folded_until(life, told.time, policies).contracts
+            due |= {(contract, running.renews_at) for contract, running in after.items()}
+        for contract, renews_at in sorted(due | done):
+            if period.since <= renews_at < period.until:
+                last = folded_until(life, renews_at - MOMENT, policies).contracts.get(contract)
+                is_up = last is not None and last.renews_at == renews_at
+                now = folded_until(life, period.until - MOMENT, policies).contracts.get(contract)
+                waits = now is not None and now.renews_at == renews_at and now.ends_at is None
+                is_done = (contract, renews_at) in done
+                found.update(possible=is_done or is_up, renewed=is_done, pending=waits and not is_done)
+    counts = {name: found[name] for name in ("possible", "renewed", "pending")}
+    return {"value": share(found["renewed"], found["possible"]), **counts}
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def scores(lives: Sequence[Life], period: Period, kind: str) -> list[int]:
+    """The last score of each customer."""
+    given = []
+    for life in lives:
+        told = [data["score"] for _, data in life.data(period.since, period.until, "feedback.submitted")
+                if data["kind"] == kind]  # fmt: skip
+        given += told[-1:]
+    return given
+
+
+def nps(lives: Sequence[Life], period: Period) -> dict[str, Any]:
+    given = scores(lives, period, "nps")
+    promoters, detractors = sum(score > 8 for score in given), sum(score < 7 for score in given)
+    return {
+        "value": share(100 * (promoters - detractors), len(given)), "promoters": promoters,
+        "passives": len(given) - promoters - detractors, "detractors": detractors, "customers": len(given),
+    }  # fmt: skip
+
+
+def csat(lives: Sequence[Life], period: Period) -> dict[str, Any]:
+    given = scores(lives, period, "csat")
+    good = sum(score > 3 for score in given)
+    return {
+        "value": share(good, len(given)), "mean": share(sum(given), len(given)), "satisfied": good,
+        "customers": len(given),
+    }  # fmt: skip
+
+
+def first_response(lives: Sequence[Life], period: Period) -> dict[str, Any]:
+    by_matter = {matter: list(waits(lives, period, matter)) for matter in ("complaint", "inquiry")}
+    together = responses([*by_matter["complaint"], *by_matter["inquiry"]], period)
+    return {
+        "value": together["median_hours"],
+        "together": together,
+        "complaints": responses(by_matter["complaint"], period),
+        "inquiries": responses(by_matter["inquiry"], period),
+    }
+
+
+def waits(lives: Sequence[Life], period: Period, matter: str) -> Iterator[tuple[datetime, float | None]]:
+    """When each complaint or inquiry was opened, and the hours to its first response."""
+    for life in lives:
+        opened = dict[str, datetime]()
+        for told, data in life.data(period.since, period.until, f"{matter}.opened"):
+            opened.setdefault(data[f"{matter}_id"], told.time)
+        for about, asked in opened.items():
+            answers = life.data(asked, period.until, f"{matter}.answered", f"{matter}.resolved")
+            times = [told.time for told, data in answers if data[f"{matter}_id"] == about]
+            yield asked, (times[0] - asked) / timedelta(hours=1) if times else None
+
+
+def responses(waited: Sequence[tuple[datetime, float | None]], period: Period) -> dict[str, Any]:
+    done = [hours for _, hours in waited if hours is not None]
+    still = [asked for asked, hours in waited if hours is None]
+    return {
+        "median_hours": median(done) if done else None,
+        "share_within_2_hours": share(sum(hours <= 2 for hours in done), len(done)),
+        "opened": len(waited), "responded": len(done), "within_2_hours": sum(hours <= 2 for hours in done),
+        "open": len(still), "open_over_2_hours": sum(asked < period.until - timedelta(hours=2) for asked in still),
+    }  # fmt: skip
+
+
+def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
+    """With the binomial tail summed up term by term."""
+    every = sorted(told.time for life in lives for told, _ in life.data(DAWN, period.until, "complaint.opened"))
+    complaints = [found for life in lives for found in opened(life, period.since - 8 * WEEK, period.until)]
+    known = min(max((period.since - every[0]) // WEEK, 0), 8) if every else 0
+    topics = []
+    now = Counter(topic for time, topic in complaints if time >= period.since)
+    for topic, n in now.items():
+        weeks = [sum(period.since - k * WEEK <= time < period.since - (k - 1) * WEEK and about == topic
+                     for time, about in complaints) for k in range(1, known + 1)]  # fmt: skip
+        if topic is not None:
+            topics.append({"topic": topic, "complaints": n, **judged(n, period.days / 7, weeks)})
+    return {
+        "value": sum(one["above"] for one in topics) if known >= 4 else None, "complaints": now.total(),
+        "without_topic": now[None], "baseline_weeks": known,
+        "topics": sorted(topics, key=lambda one: (not one["above"], -one["complaints"], one["topic"])),
+    }  # fmt: skip
+
+
+def opened(life: Life, begin: datetime, end: datetime) -> Iterator[tuple[datetime, str | None]]:
+    """Instant and topic of each complaint, when it was first told of."""
+    seen = set[str]()
+    for told, data in life.data(begin, end, "complaint.opened"):
+        if data["complaint_id"] not in seen:
+            seen.add(data["complaint_id"])
+            yield told.time, data.get("topic")
+
+
+def judged(n: int, spans: float, weeks: Sequence[int]) -> dict[str, Any]:
+    if len(weeks) < 4:
+        return {
+            "expected": None, "weekly_mean": None, "weekly_spread": None, "probability": None, "above": False
+        }  # fmt: skip
+    usual, spread, total, p = mean(weeks), stdev(weeks), n + sum(weeks), spans / (spans + len(weeks))
+    tail = sum(comb(total, k) * p**k * (1 - p) ** (total - k) for k in range(n, total + 1))
+    above = n >= 5 and tail < 0.001 and n > usual * spans + 3 * spread * sqrt(spans)
+    return {
+        "expected": usual * spans, "weekly_mean": usual, "weekly_spread": spread, "probability": tail, "above": above
+    }  # fmt: skip

@@ -1,0 +1,126 @@
+"""Figures by hand: which period is meant, how long stays last, and who waits for whom."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from services.lifecycle.figures.figure import share
+from services.lifecycle.figures.flights import Flights
+from services.lifecycle.figures.period import Day, Period
+from services.lifecycle.figures.survival import Step, median, steps
+from shared.errors import Problem
+
+LEAST, FURTHEST = datetime(2024, 5, 10, 7, tzinfo=UTC), datetime(2024, 5, 12, tzinfo=UTC)
+
+
+def asked(begins: date | None, ends: date | None) -> Period:
+    return Period.asked(begins, ends, least=LEAST, furthest=FURTHEST)
+
+
+@pytest.mark.parametrize("text", ["2024-05-01", "2024-05-01T00:00:00Z", "2024-05-01T02:00:00+02:00"])
+def test_a_day_is_a_date_or_the_instant_at_which_it_begins_in_utc(text: str) -> None:
+    assert TypeAdapter(Day).validate_python(text) == date(2024, 5, 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-05-01T12:00:00Z", "2024-05-01T00:00:00+02:00", "2024-02-30", "May", "1800-01-01"]
+)
+def test_anything_else_is_no_day(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Day).validate_python(text)
+
+
+def test_the_period_ends_with_the_last_whole_day_and_has_thirty_days_unless_the_request_says_more() -> None:
+    assert asked(None, None) == Period(date(2024, 4, 10), date(2024, 5, 10))
+    assert asked(date(2024, 5, 1), None) == Period(date(2024, 5, 1), date(2024, 5, 10))
+    assert asked(None, date(2024, 5, 12)) == Period(date(2024, 4, 12), date(2024, 5, 12))
+
+
+def test_the_period_before_is_as_long_and_ends_where_this_one_begins() -> None:
+    assert Period(date(2024, 3, 1), date(2024, 4, 1)).before == Period(date(2024, 1, 30), date(2024, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "code", "field"),
+    [
+        (None, date(2024, 5, 13), "in_the_future", "to"),
+        (date(2024, 5, 1), date(2024, 5, 1), "invalid", "from"),
+        (date(2024, 5, 10), None, "invalid", "from"),
+    ],
+)
+def test_a_period_that_has_not_ended_or_not_begun_is_refused(
+    begins: date | None, ends: date | None, code: str, field: str
+) -> None:
+    with pytest.raises(Problem) as refused:
+        asked(begins, ends)
+    assert (refused.value.status, refused.value.code, refused.value.errors[0].field) == (422, code, field)
+
+
+def test_survival_by_hand() -> None:
+    """Six stays: three end after 1, 3 and 3 days, the others are watched for 1, 2 and 5 days and go on."""
+    curve = steps({1: 1, 3: 2}, {1: 1, 2: 1, 5: 1})
+    assert [step[:3] for step in curve] == [(1, 6, 1), (3, 3, 2)]
+    assert [step.survival for step in curve] == pytest.approx([5 / 6, 5 / 6 * 1 / 3])
+    assert median(curve) == 3
+
+
+def test_nothing_is_known_of_the_days_that_nobody_was_watched_for() -> None:
+    assert steps({}, {4: 2}) == []
+    assert median(steps({2: 1}, {9: 9})) is None
+    assert steps({0: 1}, {0: 1}) == [Step(0, 2, 1, 0.5)]
+
+
+def test_a_share_of_nobody_is_nothing() -> None:
+    assert (share(1, 4), share(0, 0)) == (0.25, None)
+
+
+# -- many who ask at once ----------------------------------------------------------------------------------------------
+
+
+class Work:
+    """Something that takes until it is let go, and counts how often it was begun."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.begun, self.go, self._error = 0, asyncio.Event(), error
+
+    async def __call__(self) -> int:
+        self.begun += 1
+        await self.go.wait()
+        if self._error:
+            raise self._error
+        return self.begun
+
+
+async def asking(n: int, work: Callable[[], Awaitable[int]], flights: Flights) -> list[asyncio.Task[int]]:
+    tasks = [asyncio.ensure_future(flights.once("key", work)) for _ in range(n)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def test_who_asks_for_the_same_at_once_waits_for_one_answer_and_who_comes_later_gets_another() -> None:
+    flights, work = Flights(), Work()
+    tasks = await asking(5, work, flights)
+    work.go.set()
+    assert await asyncio.gather(*tasks) == [1] * 5
+    assert await flights.once("key", work) == 2
+
+
+async def test_what_goes_wrong_is_told_to_all() -> None:
+    work = Work(OSError("gone"))
+    tasks = await asking(3, work, Flights())
+    work.go.set()
+    found = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(error) for error in found] == [OSError] * 3
+    assert work.begun == 1
+
+
+async def test_if_the_first_gives_up_another_begins_anew() -> None:
+    work = Work()
+    first, *others = await asking(3, work, Flights())
+    first.cancel()
+    await asyncio.wait((first,))
+    work.go.set()
+    assert await asyncio.gather(*others) == [2, 2]
