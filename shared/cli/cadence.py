@@ -1,20 +1,23 @@
 """Commands of the cadence model: make a fit, and show the one in force."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Literal
 
 import typer
 from rich.table import Column, Table
 
-from shared.cli.api import Api
-from shared.cli.common import DEFAULT_HOME, HomeOption, print_json, run, running, say, show
+from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, say, show
 from shared.cli.customers import JsonOption
+from shared.client.lifecycle import AsyncLifecycleClient, CadenceView, FitView
 from shared.local.state import StackState
 from shared.services import LIFECYCLE
 
-PATIENCE_S: Final = 1800.0
+FIT_WITHIN_S: Final = 1800.0
 """A fit reads every order there is."""
+
+_Judge = Literal["fixed", "matched", "cadence"]
+_Measure = Literal["customers_warned", "mean_lead_days", "false_alarms", "false_alarm_share"]
+_Parameter = Literal["r", "alpha", "a", "b", "p", "q", "gamma", "currency", "log_likelihood"]
 
 cadence = typer.Typer(no_args_is_help=True, help="The cadence model: when silence means something for this customer.")
 
@@ -43,15 +46,15 @@ def show_cadence(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -
         raise typer.Exit(1)
 
 
-async def make_fit(state: StackState, key: str) -> Any:
+async def make_fit(state: StackState, key: str) -> FitView:
     """A fit of the running system, as the API answers it."""
-    async with Api(state.url(LIFECYCLE), key, timeout_s=PATIENCE_S) as api:
-        return await api.post("/v1/cadence/fits", {})
+    async with AsyncLifecycleClient(state.url(LIFECYCLE), key, timeout_s=FIT_WITHIN_S) as api:
+        return await api.make_fit()
 
 
-def show_fit(made: Mapping[str, Any]) -> None:
+def show_fit(made: FitView) -> None:
     """What came of a fit: its parameters, or the reason why it was refused."""
-    if not made["accepted"]:
+    if made["parameters"] is None:
         say(f"\nFit {made['version']} is refused: {made['reason']}.")
         return
     table = Table("Parameter", "Value", "Meaning")
@@ -68,9 +71,13 @@ def show_fit(made: Mapping[str, Any]) -> None:
 
 async def show_comparison(state: StackState, key: str, *, since: str) -> None:
     """Fixed days and cadence side by side, over the purchases since an instant."""
-    async with Api(state.url(LIFECYCLE), key, timeout_s=PATIENCE_S) as api:
-        found = await api.get("/v1/cadence/comparison", since=since)
-    models = {"fixed": "fixed days", "matched": f"{found['matched_days']} fixed days", "cadence": "cadence"}
+    async with AsyncLifecycleClient(state.url(LIFECYCLE), key, timeout_s=FIT_WITHIN_S) as api:
+        found = await api.compare_models(since=since)
+    models: dict[_Judge, str] = {
+        "fixed": "fixed days",
+        "matched": f"{found['matched_days']} fixed days",
+        "cadence": "cadence",
+    }
     table = Table("", *(Column(title, justify="right", no_wrap=True) for title in models.values()))
     for name, told in _MEASURES.items():
         table.add_row(told, *(_figure(name, found[model][name]) for model in models))
@@ -85,17 +92,17 @@ async def show_comparison(state: StackState, key: str, *, since: str) -> None:
     )
 
 
-async def _fit(home: Path) -> Any:
+async def _fit(home: Path) -> FitView:
     return await make_fit(*running(home))
 
 
-async def _read(home: Path) -> Any:
+async def _read(home: Path) -> CadenceView:
     state, key = running(home)
-    async with Api(state.url(LIFECYCLE), key) as api:
-        return await api.get("/v1/cadence")
+    async with AsyncLifecycleClient(state.url(LIFECYCLE), key, patience_s=PATIENCE_S) as api:
+        return await api.show_cadence()
 
 
-def _show_standing(found: Mapping[str, Any]) -> None:
+def _show_standing(found: CadenceView) -> None:
     say(f"The policy in force measures silence by: {found['silence']} (as of {found['as_of']}).")
     if found["in_force"] is None:
         say("No fit is in force: silence is measured in fixed days.")
@@ -108,7 +115,7 @@ def _show_standing(found: Mapping[str, Any]) -> None:
         say(f"The fit of {found['failure']['at']} could not be made: {found['failure']['reason']}.")
 
 
-def _figure(name: str, value: float | None) -> str:
+def _figure(name: _Measure, value: float | None) -> str:
     if value is None:
         return "-"
     return (
@@ -116,13 +123,13 @@ def _figure(name: str, value: float | None) -> str:
     )
 
 
-_MEASURES: Final = {
+_MEASURES: Final[dict[_Measure, str]] = {
     "customers_warned": "Customers warned",
     "mean_lead_days": "Mean lead over the lost",
     "false_alarms": "False alarms",
     "false_alarm_share": "of the returning purchases",
 }
-_MEANINGS: Final = {
+_MEANINGS: Final[dict[_Parameter, str]] = {
     "r": "shape of the purchase rates",
     "alpha": "scale of the purchase rates, in weeks",
     "a": "with b: a/(a+b) drop out after each purchase",

@@ -34,6 +34,8 @@ PortBaseOption = Annotated[
         "Default: the one last used in this home, else 8001.",
     ),
 ]
+PATIENCE_S: Final = 5.0
+"""How long a command waits for a service that does not answer."""
 DEFAULT_HOME: Final = Path(".stammkunde")
 
 

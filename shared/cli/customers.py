@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
-from urllib.parse import quote
+from pathlib import Path
+from typing import Annotated, cast
 
 import typer
 from rich.table import Table
 
-from shared.cli.api import Api
-from shared.cli.common import DEFAULT_HOME, HomeOption, print_json, run, running, show
+from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, show
+from shared.client.lifecycle import AsyncLifecycleClient, CustomerView, Model, PhaseCounts
 from shared.services import LIFECYCLE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
@@ -24,7 +24,7 @@ def phases(
     as_json: JsonOption = False,
 ) -> None:
     """How many customers are in each phase."""
-    answer = run(_read(home, "/v1/phases", as_of=as_of, model=model))
+    answer = run(_phases(home, as_of, cast("Model | None", model)))
     if as_json:
         print_json(answer)
     else:
@@ -38,7 +38,7 @@ def customer(
     as_json: JsonOption = False,
 ) -> None:
     """One customer: phase, since when, and what happens next."""
-    answer = run(_read(home, f"/v1/customers/{quote(customer_id, safe='')}", model=model))
+    answer = run(_customer(home, customer_id, cast("Model | None", model)))
     if as_json:
         print_json(answer)
         return
@@ -58,7 +58,16 @@ def counts_table(noun: str, unit: str, counts: Mapping[str, int]) -> Table:
     return table
 
 
-async def _read(home: Any, path: str, **query: str | None) -> Any:
+async def _phases(home: Path, as_of: str | None, model: Model | None) -> PhaseCounts:
+    async with _lifecycle(home) as api:
+        return await api.count_phases(as_of=as_of, model=model)
+
+
+async def _customer(home: Path, customer_id: str, model: Model | None) -> CustomerView:
+    async with _lifecycle(home) as api:
+        return await api.show_customer(customer_id, model=model)
+
+
+def _lifecycle(home: Path) -> AsyncLifecycleClient:
     state, key = running(home)
-    async with Api(state.url(LIFECYCLE), key) as api:
-        return await api.get(path, **query)
+    return AsyncLifecycleClient(state.url(LIFECYCLE), key, patience_s=PATIENCE_S)

@@ -2,10 +2,9 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from shared.cli import cdnow
-from shared.cli.api import Api
 from shared.cli.cadence import make_fit, show_comparison, show_fit
 from shared.cli.common import DEFAULT_HOME, HomeOption, run, running, until_interrupted
 from shared.cli.figures import show_addresses, show_life_cycle, show_winback
@@ -13,6 +12,7 @@ from shared.cli.replay import bar, rest, settle, show_tally
 from shared.cli.script import Tick, steps
 from shared.cli.sender import Sender, Tally
 from shared.cli.story import RECOMMENDER, show_referral
+from shared.client.lifecycle import AsyncLifecycleClient, FitView
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.local.state import StackState
@@ -52,11 +52,11 @@ async def play(state: StackState, key: str) -> None:
 
 async def _measures_rhythm(state: StackState, key: str) -> bool:
     """Is silence measured by the cadence model?"""
-    async with Api(state.url(LIFECYCLE), key) as lifecycle:
-        return bool((await lifecycle.get("/v1/cadence"))["silence"] != "fixed")
+    async with AsyncLifecycleClient(state.url(LIFECYCLE), key) as lifecycle:
+        return (await lifecycle.show_cadence())["silence"] != "fixed"
 
 
-async def _publish(state: StackState, key: str, *, fits: bool) -> tuple[Tally, Any]:
+async def _publish(state: StackState, key: str, *, fits: bool) -> tuple[Tally, FitView | None]:
     """What became of the events, and of the fit, if one was made on the way."""
     events, made = cdnow.lines(), None
     with bar("CDNOW", total=len(events)) as progress:

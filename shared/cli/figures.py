@@ -1,25 +1,25 @@
 """What the demonstration shows in the end: phases and transitions, win-back, and where to ask for more."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.table import Table
 
-from shared.cli.api import Api
 from shared.cli.common import console, say, show
 from shared.cli.customers import counts_table
+from shared.client.lifecycle import AsyncLifecycleClient
+from shared.client.reactivation import AsyncReactivationClient, CaseView
+from shared.client.referral import AsyncReferralClient
 from shared.local.state import StackState
 from shared.services import LIFECYCLE, PROCESSES, REACTIVATION, REFERRAL
 
 
 async def show_life_cycle(state: StackState, key: str) -> None:
     """Customers by phase beside transitions by rule, causes of being at risk and hints given."""
-    async with Api(state.url(LIFECYCLE), key) as lifecycle:
-        phases = await lifecycle.get("/v1/phases")
-        transitions, causes, hints = [
-            await lifecycle.get(f"/v1/{what}/counts", as_of=phases["as_of"])
-            for what in ("transitions", "causes", "hints")
-        ]
+    async with AsyncLifecycleClient(state.url(LIFECYCLE), key) as lifecycle:
+        phases = await lifecycle.count_phases()
+        transitions = await lifecycle.count_transitions(as_of=phases["as_of"])
+        causes = await lifecycle.count_causes(as_of=phases["as_of"])
+        hints = await lifecycle.count_hints(as_of=phases["as_of"])
     _side_by_side(
         f"Life cycle, as of {phases['as_of']}",
         counts_table("Phase", "Customers", phases["counts"]),
@@ -36,9 +36,9 @@ async def show_winback(state: StackState, key: str) -> None:
     """Cases and offers by state, and one case that went well, where reactivation runs."""
     if REACTIVATION not in state.urls:
         return
-    async with Api(state.url(REACTIVATION), key) as reactivation:
-        counts = await reactivation.get("/v1/cases/counts")
-        won_back = await reactivation.get("/v1/cases", state="won_back", limit="1")
+    async with AsyncReactivationClient(state.url(REACTIVATION), key) as reactivation:
+        counts = await reactivation.count_cases()
+        won_back = await reactivation.list_cases(state="won_back", limit=1)
     _side_by_side(
         f"Win-back, as of {counts['as_of']}",
         counts_table("Case", "Number", counts["cases"]),
@@ -52,8 +52,8 @@ async def show_referrals(state: StackState, key: str) -> None:
     """Claims and rewards by state, where referral runs."""
     if REFERRAL not in state.urls:
         return
-    async with Api(state.url(REFERRAL), key) as referral:
-        counts = await referral.get("/v1/referrals/counts")
+    async with AsyncReferralClient(state.url(REFERRAL), key) as referral:
+        counts = await referral.count()
     _side_by_side(
         f"Referral with {counts['codes']:,} codes, as of {counts['as_of']}",
         counts_table("Claim", "Number", counts["claims"]),
@@ -78,10 +78,12 @@ def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _example(case: Mapping[str, Any]) -> str:
+def _example(case: CaseView) -> str:
     """The story of a case that was won back, in one line."""
     offer = case["offer"]
-    lapse, returned, expiry = (instant[:10] for instant in (case["opened_at"], case["closed_at"], offer["expires_at"]))
+    lapse, returned, expiry = (
+        str(instant)[:10] for instant in (case["opened_at"], case["closed_at"], offer["expires_at"])
+    )
     offered = f"offered {offer['incentive']['value']} % off until {expiry}"
     how = "with" if case["with_code"] else "without"
     return f"For example {case['customer']}: {case['trigger']['to']} {lapse}, {offered}; came back {returned} {how} it."

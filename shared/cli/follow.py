@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from shared.cli.api import Api
+from shared.client.paging import aevery
+from shared.client.reactivation import AsyncReactivationClient, CaseView
+from shared.client.referral import AsyncReferralClient
 from shared.instants import parse
 from shared.simulator.calendar import DAY, since_opening
 from shared.simulator.circle import Circle
@@ -20,7 +22,7 @@ from shared.simulator.shop import Line, Shop, lines
 
 _ACT_WITHIN: Final = timedelta(days=8)
 """Cases opened because of something older get no offer."""
-_PAGE: Final = "1000"
+_PAGE: Final = 1000
 _OPEN: Final = "open"
 _TAKES_CODE: Final = 0.6
 """Of those who return by themselves while they have a code."""
@@ -62,14 +64,17 @@ class Cast:
 
 
 class Following:
-    """A simulated shop on its way into the system: its log, and what comes of offers and codes on the way."""
+    """A simulated shop on its way into the system: its log, and what comes of offers and codes on the way.
 
-    def __init__(self, cast: Cast, *, reactivation: Api | None, referral: Api | None) -> None:
+    Without `reactivation` nobody has offers, without `referral` nobody has codes.
+    """
+
+    def __init__(self, cast: Cast) -> None:
+        self.reactivation: AsyncReactivationClient | None = None
+        self.referral: AsyncReferralClient | None = None
         self.reactions = 0
         self._cast = cast
         self._invited = sorted(cast.invited, reverse=True)
-        self._reactivation = reactivation
-        self._referral = referral
         self._ahead: list[tuple[int, bytes]] = []
         self._seen: set[str] = set()
         self._codes: dict[str, tuple[str, int]] = {}
@@ -86,26 +91,26 @@ class Following:
 
     async def look(self, now: datetime, ahead: timedelta) -> None:
         """Read the offers made up to now, and get the codes that are needed `ahead`."""
-        if self._referral is not None:
-            await self._get_codes(self._referral, since_opening(now + ahead) + DAY)
-        if self._reactivation is not None:
-            async for case in _new_cases(self._reactivation, now - ahead - _ACT_WITHIN):
+        if self.referral is not None:
+            await self._get_codes(self.referral, since_opening(now + ahead) + DAY)
+        if self.reactivation is not None:
+            async for case in _new_cases(self.reactivation, now - ahead - _ACT_WITHIN):
                 self._take(case, since_opening(now))
 
-    async def _get_codes(self, referral: Api, until: int) -> None:
+    async def _get_codes(self, referral: AsyncReferralClient, until: int) -> None:
         while self._invited and self._invited[-1][0] < until:
             _, recommender = self._invited.pop()
             if recommender.encode() not in self._referral_codes:
-                answer = await referral.post("/v1/codes", {"customer": recommender})
+                answer = await referral.issue_code({"customer": recommender})
                 self._referral_codes[recommender.encode()] = answer["code"].encode()
 
-    def _take(self, case: dict[str, Any], now: int) -> None:
+    def _take(self, case: CaseView, now: int) -> None:
         """An offer that was not seen before, and what its customer makes of it from tomorrow on."""
-        offer = case.get("offer")
-        if not offer or offer["state"] != _OPEN or case["id"] in self._seen:
+        offer = case["offer"]
+        if offer["state"] != _OPEN or case["id"] in self._seen:
             return
         self._seen.add(case["id"])
-        made, expires = (since_opening(parse(offer[name])) for name in ("made_at", "expires_at"))
+        made, expires = since_opening(parse(offer["made_at"])), since_opening(parse(offer["expires_at"]))
         met = Offer(case["customer"], made, now + DAY, offer["incentive"]["kind"], offer["code"])
         life = self._cast.memory.react(met)
         if life is None:
@@ -135,15 +140,9 @@ class Following:
         return b"" if code is None else b',"referral_code":"' + code + b'"'
 
 
-async def _new_cases(reactivation: Api, since: datetime) -> AsyncIterator[dict[str, Any]]:
+async def _new_cases(reactivation: AsyncReactivationClient, since: datetime) -> AsyncIterator[CaseView]:
     """Cases opened since then, newest first."""
-    cursor: str | None = None
-    while True:
-        page = await reactivation.get("/v1/cases", limit=_PAGE, cursor=cursor)
-        for case in page["items"]:
-            if parse(case["opened_at"]) < since:
-                return
-            yield case
-        cursor = page["next_cursor"]
-        if cursor is None:
+    async for case in aevery(reactivation.list_cases, limit=_PAGE):
+        if parse(case["opened_at"]) < since:
             return
+        yield case

@@ -5,9 +5,12 @@ from typing import Final
 import typer
 
 from shared.cli.cadence import cadence
+from shared.cli.changes import changes
 from shared.cli.customers import customer, phases
 from shared.cli.demo import demo
+from shared.cli.export import export
 from shared.cli.operations import checkpoints, resume
+from shared.cli.recount import figures
 from shared.cli.replay import replay
 from shared.cli.schema import migrate, topics
 from shared.cli.simulate import simulate
@@ -37,12 +40,15 @@ app.command(rich_help_panel=EVENTS)(replay)
 app.command(rich_help_panel=EVENTS)(simulate)
 app.command(rich_help_panel=CUSTOMERS)(phases)
 app.command(rich_help_panel=CUSTOMERS)(customer)
+app.command(rich_help_panel=CUSTOMERS)(export)
+app.command(rich_help_panel=CUSTOMERS)(changes)
 app.command(rich_help_panel=POLICIES)(simulate_policy)
 app.add_typer(cadence, name="cadence", rich_help_panel=CUSTOMERS)
 app.command(rich_help_panel=OPERATIONS)(migrate)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(checkpoints, name="checkpoints", rich_help_panel=OPERATIONS)
 app.command(rich_help_panel=OPERATIONS)(resume)
+app.add_typer(figures, name="figures", rich_help_panel=OPERATIONS)
 
 if __name__ == "__main__":
     app()

@@ -6,24 +6,42 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, cast
 
 import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from shared.cli.api import Api
 from shared.cli.common import DEFAULT_HOME, HomeOption, print_json, run, running, say, show, until_interrupted
 from shared.cli.replay import bar
+from shared.client.lifecycle import (
+    AsyncLifecycleClient,
+    CellView,
+    ExampleView,
+    FiredView,
+    Phase,
+    PolicyDocument,
+    ReportView,
+    SimulationRequest,
+    SimulationStepView,
+    SimulationView,
+)
 from shared.instants import parse, render
 from shared.services import LIFECYCLE
-
-Answer: TypeAlias = Mapping[str, Any]
 
 ASK_EVERY_S: Final = 0.5
 DATE: Final = len("2024-05-01")
 OPEN: Final = ("queued", "running")
-_PHASES: Final = ("prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back")
+_PHASES: Final[tuple[Phase, ...]] = (
+    "prospect",
+    "new",
+    "established",
+    "advocate",
+    "at_risk",
+    "inactive",
+    "former",
+    "won_back",
+)
 
 
 def simulate_policy(
@@ -50,7 +68,8 @@ def simulate_policy(
     It runs in the background and changes nothing live. Ctrl-C cancels it. The
     result is kept: GET /v1/simulations/ID.
     """
-    body: dict[str, Any] = {"policy": _document(file), "from": _instant(begin, "--from"), "account": account}
+    kind = cast('Literal["b2c", "b2b"] | None', account)
+    body: SimulationRequest = {"policy": _document(file), "from": _instant(begin, "--from"), "account": kind}
     if end is not None:
         body["to"] = _instant(end, "--to")
     found = run(until_interrupted(_simulate(home, body, quiet=as_json)))
@@ -58,16 +77,16 @@ def simulate_policy(
         raise typer.Exit(1)
     if as_json:
         print_json(found)
-    elif found["state"] == "done":
+    elif found["report"] is not None:
         show_report(found, found["report"])
     if found["state"] != "done":
         say(f"the simulation has {found['state']}: {found['reason'] or 'somebody wanted it so'}")
         raise typer.Exit(1)
 
 
-def _document(file: Path) -> Answer:
+def _document(file: Path) -> PolicyDocument:
     try:
-        return tomllib.loads(file.read_text())
+        return cast("PolicyDocument", tomllib.loads(file.read_text()))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"cannot be read: {error}", param_hint="FILE") from error
 
@@ -79,31 +98,29 @@ def _instant(text: str, option: str) -> str:
         raise typer.BadParameter(str(error), param_hint=option) from error
 
 
-async def _simulate(home: Path, body: Answer, *, quiet: bool) -> Answer:
+async def _simulate(home: Path, body: SimulationRequest, *, quiet: bool) -> SimulationView:
     state, key = running(home)
-    async with Api(state.url(LIFECYCLE), key) as api:
-        asked = await api.post("/v1/simulations", body)
-        where = f"/v1/simulations/{asked['id']}"
+    async with AsyncLifecycleClient(state.url(LIFECYCLE), key) as api:
+        asked = await api.create_simulation(body)
         try:
-            return await _followed(api, where, quiet=quiet)
+            return await _followed(api, asked["id"], quiet=quiet)
         except asyncio.CancelledError:
-            await api.post(f"{where}/cancel", {})
+            await api.cancel_simulation(asked["id"])
             say(f"simulation {asked['id']} is cancelled")
             raise
 
 
-async def _followed(api: Api, where: str, *, quiet: bool) -> Answer:
+async def _followed(api: AsyncLifecycleClient, simulation: str, *, quiet: bool) -> SimulationView:
     """The simulation once it has ended."""
     with nullcontext() if quiet else bar("Simulation", total=1) as progress:
-        while (found := await api.get(where))["state"] in OPEN:
+        while (found := await api.show_simulation(simulation))["state"] in OPEN:
             _advance(progress, found)
             await asyncio.sleep(ASK_EVERY_S)
         _advance(progress, found)
-    answer: Answer = found
-    return answer
+    return found
 
 
-def _advance(progress: Progress | None, found: Answer) -> None:
+def _advance(progress: Progress | None, found: SimulationView) -> None:
     if progress is not None:
         made = found["progress"]
         name = "Queued" if found["state"] == "queued" else "Simulation"
@@ -119,7 +136,7 @@ def _advance(progress: Progress | None, found: Answer) -> None:
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def show_report(simulation: Answer, report: Answer) -> None:
+def show_report(simulation: SimulationView, report: ReportView) -> None:
     """Everything that a simulation has found out."""
     policy = simulation["policy"]
     customers, differing = report["customers"], report["differing"]
@@ -138,7 +155,7 @@ def show_report(simulation: Answer, report: Answer) -> None:
         show(title, _side_by_side(example))
 
 
-def matrix_table(cells: Sequence[Answer]) -> Table:
+def matrix_table(cells: Sequence[CellView]) -> Table:
     """The live phases as rows, the candidate's as columns; only those with customers."""
     counts = {(cell["live"], cell["candidate"]): cell["customers"] for cell in cells}
     phases = [phase for phase in (None, *_PHASES) if any(phase in pair for pair in counts)]
@@ -152,7 +169,7 @@ def matrix_table(cells: Sequence[Answer]) -> Table:
     return table
 
 
-def _versus(noun: str, rows: Sequence[Answer], names: Sequence[str]) -> Table:
+def _versus(noun: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Table:
     table = Table(noun, *("Month" for _ in names[1:]))
     for side in ("Live", "Candidate", "Difference"):
         table.add_column(side, justify="right", no_wrap=True)
@@ -169,22 +186,22 @@ def _difference(number: int) -> str:
     return f"{number:+,}" if number else ""
 
 
-def _with_sums(rows: Sequence[Answer]) -> list[Answer]:
+def _with_sums(rows: Sequence[FiredView]) -> list[Mapping[str, Any]]:
     """Each rule's months, and then all of them together."""
-    found = list[Answer]()
+    found = list[Mapping[str, Any]]()
     for rule in sorted({row["rule"] for row in rows}):
         of_rule = [row for row in rows if row["rule"] == rule]
-        sums = {side: sum(row[side] for row in of_rule) for side in ("live", "candidate")}
-        found += [*of_rule, {"rule": rule, "month": "all", **sums}]
+        live, candidate = (sum(row["live"] for row in of_rule), sum(row["candidate"] for row in of_rule))
+        found += [*of_rule, {"rule": rule, "month": "all", "live": live, "candidate": candidate}]
     return found
 
 
-def _side_by_side(example: Answer) -> Table:
+def _side_by_side(example: ExampleView) -> Table:
     table = Table("Live", "Candidate")
     for live, candidate in zip_longest(example["live"], example["candidate"]):
         table.add_row(_told(live), _told(candidate), style="dim" if live == candidate else "")
     return table
 
 
-def _told(step: Answer | None) -> str:
+def _told(step: SimulationStepView | None) -> str:
     return "" if step is None else f"{step['occurred_at'][:DATE]} {step['to']} ({step['rule']})"

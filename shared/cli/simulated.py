@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from rich.progress import Progress
 
-from shared.cli.api import Api
 from shared.cli.common import say
 from shared.cli.figures import show_addresses, show_life_cycle, show_referrals, show_winback
 from shared.cli.follow import Cast, Following
@@ -17,6 +16,8 @@ from shared.cli.generate import generate
 from shared.cli.replay import bar, rest, settle, show_tally
 from shared.cli.script import Tick, steps
 from shared.cli.sender import Sender, Tally
+from shared.client.reactivation import AsyncReactivationClient
+from shared.client.referral import AsyncReferralClient
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.local.state import StackState
@@ -68,12 +69,12 @@ async def _follow(
     state: StackState, key: str, cast: Cast, log: Log, total: int, every: timedelta
 ) -> tuple[Tally, Following]:
     async with AsyncExitStack() as opened:
-        apis = {
-            name: await opened.enter_async_context(Api(state.url(name), key))
-            for name in (REACTIVATION, REFERRAL)
-            if name in state.urls
-        }
-        following = Following(cast, reactivation=apis.get(REACTIVATION), referral=apis.get(REFERRAL))
+        following = Following(cast)
+        if REACTIVATION in state.urls:
+            client = AsyncReactivationClient(state.url(REACTIVATION), key)
+            following.reactivation = await opened.enter_async_context(client)
+        if REFERRAL in state.urls:
+            following.referral = await opened.enter_async_context(AsyncReferralClient(state.url(REFERRAL), key))
         progress = opened.enter_context(bar("Days", total=total))
         sender = await opened.enter_async_context(Sender(state.url(INGEST), key, progress=_moving(progress)))
         numbered = enumerate(following.merge(log.read()), start=1)

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
 from rich.table import Table
 
 from shared.cli import cdnow
-from shared.cli.api import Api
 from shared.cli.common import say, show
 from shared.cli.replay import settle
 from shared.cli.script import Chunk
 from shared.cli.sender import Sender
+from shared.client.lifecycle import AsyncLifecycleClient, CustomerView
+from shared.client.referral import AsyncReferralClient, BalanceView
 from shared.errors import Misconfigured
 from shared.instants import render
 from shared.local.state import StackState
@@ -51,32 +51,35 @@ class Outcome:
     """Who the recommender became, and balances by customer."""
 
     code: str
-    recommender: Mapping[str, Any]
-    balances: Mapping[str, Sequence[Mapping[str, Any]]]
+    recommender: CustomerView
+    balances: Mapping[str, Sequence[BalanceView]]
 
 
 async def show_referral(state: StackState, key: str) -> None:
     """Play the story over HTTP and show what everybody earned."""
     if REFERRAL not in state.urls:
         return
-    async with Api(state.url(REFERRAL), key) as referral, Api(state.url(LIFECYCLE), key) as lifecycle:
-        clock = (await lifecycle.get("/v1/phases"))["as_of"]
+    async with (
+        AsyncReferralClient(state.url(REFERRAL), key) as referral,
+        AsyncLifecycleClient(state.url(LIFECYCLE), key) as lifecycle,
+    ):
+        clock = (await lifecycle.count_phases())["as_of"]
         if clock != render(cdnow.END):
             say(f"\nThe referral story is played at the end of the log; the clock stands at {clock}.")
             return
         _show(await _play(state, key, referral, lifecycle))
 
 
-async def _play(state: StackState, key: str, referral: Api, lifecycle: Api) -> Outcome:
+async def _play(state: StackState, key: str, referral: AsyncReferralClient, lifecycle: AsyncLifecycleClient) -> Outcome:
     await _send(state, key, [_order(RECOMMENDER, cdnow.END + 9 * _HOUR, 35 * _DOLLAR)])
-    code = (await referral.post("/v1/codes", {"customer": RECOMMENDER}))["code"]
+    code = (await referral.issue_code({"customer": RECOMMENDER}))["code"]
     for referee in REFEREES:
-        await referral.post("/v1/claims", {"code": code, "referee": referee.customer}, idempotency_key=referee.customer)
+        await referral.claim({"code": code, "referee": referee.customer}, idempotency_key=referee.customer)
     await _send(state, key, [event for referee in REFEREES for event in _deeds(referee)])
     await settle(state)
     people = (RECOMMENDER, *(referee.customer for referee in REFEREES))
-    balances = {name: (await referral.get(f"/v1/customers/{quote(name)}/balance"))["balances"] for name in people}
-    return Outcome(code, await lifecycle.get(f"/v1/customers/{quote(RECOMMENDER)}"), balances)
+    balances = {name: (await referral.show_balance(name))["balances"] for name in people}
+    return Outcome(code, await lifecycle.show_customer(RECOMMENDER), balances)
 
 
 async def _send(state: StackState, key: str, events: Sequence[dict[str, Any]]) -> None:
@@ -135,14 +138,11 @@ def _deed(referee: Referee) -> str:
     return f"{ordered}, {_dollars(referee.refunded)} of it sent back after {referee.refunded_after.days} days"
 
 
-def _sums(balances: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+def _sums(balances: Sequence[BalanceView]) -> tuple[str, str]:
     """Pending and available, one line per currency."""
     found = [b for b in balances if b["pending"] or b["available"]]
-    pending, available = ("\n".join(f"{_dollars(b[name])} {b['currency']}" for b in found) for name in _ACCOUNTS)
-    return pending, available
-
-
-_ACCOUNTS: Final = ("pending", "available")
+    pending = "\n".join(f"{_dollars(b['pending'])} {b['currency']}" for b in found)
+    return pending, "\n".join(f"{_dollars(b['available'])} {b['currency']}" for b in found)
 
 
 def _dollars(cents: int) -> str:

@@ -10,6 +10,7 @@ import pytest
 from shared.cli import sender as module
 from shared.cli.script import Chunk, Tick
 from shared.cli.sender import Sender, Tally
+from shared.client.errors import ApiError
 from shared.errors import Misconfigured, Retryable
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -63,7 +64,7 @@ async def test_a_busy_ingest_and_a_lost_connection_are_tried_again() -> None:
 
 async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.0)
-    with pytest.raises(Retryable, match="did not take events"):
+    with pytest.raises(Retryable, match="answered 503"):
         await send(lambda _: httpx.Response(503), chunk("a"))
 
 
@@ -95,5 +96,5 @@ async def test_a_refused_tick_stops_the_replay() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 413, 500])
 async def test_an_answer_that_trying_again_cannot_mend_stops_the_replay(status: int) -> None:
-    with pytest.raises(Misconfigured, match=str(status)):
+    with pytest.raises(ApiError, match=str(status)):
         await send(lambda _: httpx.Response(status, json={"code": "no"}), chunk("a"))

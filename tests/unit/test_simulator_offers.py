@@ -186,7 +186,7 @@ def test_without_a_referral_service_nobody_comes_with_a_code() -> None:
         log += [(line.arrival, line.json.encode()) for line in cast.take(life)]
     assert cast.invited
     assert sum(b"referral_code" in line for _, line in log) == len(cast.invited)
-    merged = list(Following(cast, reactivation=None, referral=None).merge(sorted(log)))
+    merged = list(Following(cast).merge(sorted(log)))
     assert len(merged) == len(log)
     assert not any(b"referral_code" in line for line in merged)
     assert all(json.loads(line) for line in merged)

@@ -1,0 +1,222 @@
+"""Calls over HTTP: one key each, repeated until they are answered, and errors that say what to do."""
+
+import uuid
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from datetime import date, datetime
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_random_exponential,
+)
+
+from shared import instants
+from shared.client import errors
+from shared.client.errors import Unavailable
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 60.0
+PATIENCE_S: Final = 30.0
+_JSON: Final = "application/json"
+_IDEMPOTENCY_KEY: Final = "Idempotency-Key"
+_growing: Final = wait_random_exponential(multiplier=0.2, max=5)
+
+Values = Mapping[str, object]
+Statuses = Collection[int]
+
+
+def segment(value: object) -> str:
+    """One segment of a path; an id may hold slashes."""
+    return quote(str(value), safe="")
+
+
+class _Service:
+    """Where a service is, and how long it is waited for.
+
+    A call that nobody could answer (no connection, 408, 429, 502 to 504) is made again, after `Retry-After` or growing
+    pauses, for `patience_s`; every operation of the services may be repeated. `timeout_s` is for one answer.
+    """
+
+    def __init__(self, url: str, key: str, timeout_s: float, patience_s: float) -> None:
+        self._settings: Final[dict[str, Any]] = {
+            "base_url": url,
+            "headers": {"Authorization": f"Bearer {key}"},
+            "timeout": timeout_s,
+        }
+        self._persistent: Final[dict[str, Any]] = {
+            "retry": retry_if_exception_type(Unavailable),
+            "wait": _pause,
+            "stop": stop_before_delay(patience_s),
+            "reraise": True,
+        }
+
+
+class Client(_Service):
+    """One service; use as a context manager, from any number of threads."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, key, timeout_s, patience_s)
+        self._client = httpx.Client(**self._settings, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def _call(self, kind: type[T], method: str, path: str, *, also: Statuses = (), **values: Any) -> T:  # noqa: ARG002
+        request = _request(self._client, method, path, **values)
+        answer: T = Retrying(**self._persistent)(self._once, request, also)
+        return answer
+
+    def _once(self, request: httpx.Request, also: Statuses) -> Any:
+        try:
+            return _read(self._client.send(request, follow_redirects=request.method == "GET"), also)
+        except httpx.TransportError as error:
+            raise errors.no_answer(request, error) from error
+
+    @contextmanager
+    def _download(self, media_type: str, path: str, **values: Any) -> Iterator[Iterator[bytes]]:
+        """The parts of a file as they come. Raises Unavailable if it breaks off."""
+        request = _request(self._client, "GET", path, **_accepting(media_type, values))
+        answer: httpx.Response = Retrying(**self._persistent)(self._opened, request)
+        with closing(answer):
+            try:
+                yield answer.iter_bytes()
+            except httpx.TransportError as error:
+                raise errors.no_answer(request, error) from error
+
+    def _opened(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = self._client.send(request, stream=True, follow_redirects=True)
+            if not answer.is_success:
+                answer.read()
+                raise errors.of_answer(answer)
+        except httpx.TransportError as error:
+            raise errors.no_answer(request, error) from error
+        return answer
+
+
+class AsyncClient(_Service):
+    """One service; use as an asynchronous context manager."""
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        patience_s: float = PATIENCE_S,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        super().__init__(url, key, timeout_s, patience_s)
+        self._client = httpx.AsyncClient(**self._settings, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def _call(
+        self,
+        kind: type[T],  # noqa: ARG002
+        method: str,
+        path: str,
+        *,
+        also: Statuses = (),
+        **values: Any,
+    ) -> T:
+        request = _request(self._client, method, path, **values)
+        answer: T = await AsyncRetrying(**self._persistent)(self._once, request, also)
+        return answer
+
+    async def _once(self, request: httpx.Request, also: Statuses) -> Any:
+        try:
+            return _read(await self._client.send(request, follow_redirects=request.method == "GET"), also)
+        except httpx.TransportError as error:
+            raise errors.no_answer(request, error) from error
+
+    @asynccontextmanager
+    async def _download(self, media_type: str, path: str, **values: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The parts of a file as they come. Raises Unavailable if it breaks off."""
+        request = _request(self._client, "GET", path, **_accepting(media_type, values))
+        answer: httpx.Response = await AsyncRetrying(**self._persistent)(self._opened, request)
+        async with aclosing(answer):
+            try:
+                yield answer.aiter_bytes()
+            except httpx.TransportError as error:
+                raise errors.no_answer(request, error) from error
+
+    async def _opened(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = await self._client.send(request, stream=True, follow_redirects=True)
+            if not answer.is_success:
+                await answer.aread()
+                raise errors.of_answer(answer)
+        except httpx.TransportError as error:
+            raise errors.no_answer(request, error) from error
+        return answer
+
+
+def _accepting(media_type: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {**values, "headers": {**values.get("headers", {}), "Accept": media_type}}
+
+
+def _request(
+    client: httpx.Client | httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    query: Values | None = None,
+    headers: Values | None = None,
+    body: object = None,
+) -> httpx.Request:
+    """Made once for a call: all its repetitions carry the same key."""
+    said = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+    told = {name: _text(value) for name, value in (headers or {}).items() if value is not None}
+    if headers is not None and _IDEMPOTENCY_KEY in headers:
+        told.setdefault(_IDEMPOTENCY_KEY, str(uuid.uuid4()))
+    content = None
+    if body is not None:
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        told["Content-Type"] = _JSON
+    return client.build_request(method, path, params=said, headers=told, content=content)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime):
+        return instants.render(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _read(answer: httpx.Response, also: Statuses) -> Any:
+    """The decoded answer; with a status of `also` it is one unless its media type says that it is a problem."""
+    if answer.is_success or (answer.status_code in also and answer.headers.get("content-type") == _JSON):
+        return msgspec.json.decode(answer.content)
+    raise errors.of_answer(answer)
+
+
+def _pause(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    told = error.wait_s if isinstance(error, Unavailable) else None
+    return _growing(state) if told is None else told

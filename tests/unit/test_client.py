@@ -1,0 +1,201 @@
+"""The typed client: what it sends, when it sends it again, and what it makes of answers."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.client.errors import ApiError, NotThere, Refused, Unauthorized, Unavailable
+from shared.client.ingest import IngestClient
+from shared.client.lifecycle import AsyncLifecycleClient, LifecycleClient
+from shared.client.paging import aevery, every, follow
+from shared.client.referral import AsyncReferralClient, ReferralClient
+from shared.errors import FieldError, Retryable
+
+Answer = Callable[[httpx.Request], httpx.Response]
+
+BUSY = httpx.Response(503, headers={"Retry-After": "0"})
+
+
+def problem(status: int, code: str, **more: Any) -> httpx.Response:
+    body = {"type": "about:blank", "title": "", "status": status, "code": code, "detail": "Told.", "errors": [], **more}
+    return httpx.Response(status, headers={"Content-Type": "application/problem+json"}, content=json.dumps(body))
+
+
+class Shop:
+    """Answers with one response after the other, the last one for ever, and keeps the requests."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self.seen: list[httpx.Request] = []
+        self._answers = answers
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.seen.append(request)
+        answer = self._answers[min(len(self.seen), len(self._answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+def lifecycle(shop: Answer, patience_s: float = 30) -> LifecycleClient:
+    return LifecycleClient("http://shop", "key", patience_s=patience_s, transport=httpx.MockTransport(shop))
+
+
+def referral(shop: Answer) -> ReferralClient:
+    return ReferralClient("http://shop", "key", transport=httpx.MockTransport(shop))
+
+
+def test_ids_are_one_segment_and_instants_are_told_in_utc() -> None:
+    shop = Shop(httpx.Response(200, json={}))
+    at = datetime.fromisoformat("2024-05-01T14:00:00+02:00")
+    with lifecycle(shop) as api:
+        api.show_phase("a/b ü%2F", as_of=at, model="cxm", language="de")
+        api.show_history("c", all=True, limit=5)
+    first, second = shop.seen
+    assert first.url.raw_path == (b"/v1/customers/a%2Fb%20%C3%BC%252F/phase?as_of=2024-05-01T12%3A00%3A00Z&model=cxm")
+    assert (first.headers["authorization"], first.headers["accept-language"]) == ("Bearer key", "de")
+    assert second.url.query == b"all=true&limit=5"
+    assert "accept-language" not in second.headers
+
+
+def test_one_call_has_one_key_however_often_it_is_sent() -> None:
+    shop = Shop(BUSY, httpx.ReadTimeout("lost"), httpx.Response(201, json={"code": "X"}))
+    with referral(shop) as api:
+        assert api.issue_code({"customer": "ada"})["code"] == "X"
+        api.issue_code({"customer": "ada"})
+        api.issue_code({"customer": "ada"}, idempotency_key="mine")
+    keys = [request.headers["idempotency-key"] for request in shop.seen]
+    assert len(set(keys[:3])) == 1, "the same over its repetitions"
+    assert (len(set(keys)), keys[-1]) == (3, "mine")
+    assert [json.loads(request.content) for request in shop.seen] == [{"customer": "ada"}] * 5
+
+
+def test_a_busy_service_is_waited_for_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
+    busy = Shop(
+        httpx.Response(429, headers={"Retry-After": "7"}),
+        httpx.Response(504),
+        httpx.ConnectError("refused"),
+        httpx.Response(200, json={"done": 1}),
+    )
+    with lifecycle(busy) as api:
+        assert api.show_rearming()["done"] == 1
+    assert slept[0] == 7
+    assert all(0 <= pause <= 5 for pause in slept[1:]), "and else for a while that grows"
+
+
+def test_patience_ends_before_a_pause_that_is_too_long() -> None:
+    shop = Shop(httpx.Response(503, headers={"Retry-After": "60"}))
+    with lifecycle(shop) as api, pytest.raises(Unavailable, match="answered 503") as caught:
+        api.show_rearming()
+    assert (len(shop.seen), caught.value.wait_s, isinstance(caught.value, Retryable)) == (1, 60, True)
+    with lifecycle(Shop(httpx.ConnectError("refused")), 0) as api, pytest.raises(Unavailable, match="does not answer"):
+        api.show_rearming()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (problem(401, "unauthorized"), Unauthorized),
+        (problem(404, "unknown_customer"), NotThere),
+        (problem(410, "cursor_expired"), NotThere),
+        (problem(409, "policy_exists"), Refused),
+        (problem(422, "invalid", errors=[{"field": "limit", "message": "too many"}]), Refused),
+        (problem(500, "internal"), ApiError),
+    ],
+)
+def test_a_problem_is_an_error_that_says_what_to_do(answer: httpx.Response, kind: type[ApiError]) -> None:
+    shop = Shop(answer)
+    with lifecycle(shop) as api, pytest.raises(ApiError) as caught:
+        api.show_customer("ada")
+    told = answer.json()
+    assert (type(caught.value), caught.value.status, caught.value.code) == (kind, told["status"], told["code"])
+    assert list(caught.value.errors) == [FieldError(**wrong) for wrong in told["errors"]]
+    assert str(caught.value) == f"GET /v1/customers/ada answered {told['status']} {told['code']}: Told."
+    assert len(shop.seen) == 1, "asking again would not help"
+
+
+def test_an_answer_of_somebody_in_between_is_an_error_too() -> None:
+    for answer in (httpx.Response(502, json={"error": "gateway"}), httpx.Response(418, text="<html>")):
+        with lifecycle(Shop(answer), 0) as api, pytest.raises(ApiError, match=str(answer.status_code)):
+            api.show_customer("ada")
+
+
+def test_a_receipt_is_an_answer_whatever_its_status() -> None:
+    receipt = {"accepted": 0, "rejected": [{"index": 0, "id": None, "code": "missing", "field": "id", "message": "-"}]}
+    for status in (202, 422):
+        shop = Shop(httpx.Response(status, json=receipt))
+        with IngestClient("http://shop", "key", transport=httpx.MockTransport(shop)) as api:
+            assert api.accept_events(b"[{}]") == receipt
+        assert (shop.seen[0].content, shop.seen[0].headers["content-type"]) == (b"[{}]", "application/json")
+
+
+def test_of_a_merged_customer_the_one_that_it_became_is_read_and_never_changed() -> None:
+    moved = {"Location": "/v1/customers/new", "Content-Type": "application/problem+json"}
+    merged = httpx.Response(301, headers=moved, content=problem(301, "merged").content)
+    shop = Shop(merged, httpx.Response(200, json={"customer": "new"}))
+    with lifecycle(shop) as api:
+        assert api.show_customer("old")["customer"] == "new"
+    with lifecycle(Shop(merged)) as api, pytest.raises(Refused, match="merged"):
+        api.release_customer("old")
+
+
+PAGES = [
+    {"items": [{"name": "a"}, {"name": "b"}], "next_cursor": "more"},
+    {"items": [], "next_cursor": "most"},
+    {"items": [{"name": "c"}], "next_cursor": None},
+]
+
+
+async def test_every_item_of_every_page_comes_once() -> None:
+    shop = Shop(*(httpx.Response(200, json=page) for page in PAGES))
+    with lifecycle(shop) as api:
+        assert [policy["name"] for policy in every(api.list_policies, limit=2)] == ["a", "b", "c"]
+    assert [request.url.query for request in shop.seen] == [b"limit=2", b"limit=2&cursor=more", b"limit=2&cursor=most"]
+    again = Shop(*(httpx.Response(200, json=page) for page in PAGES))
+    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(again)) as later:
+        assert [policy["name"] async for policy in aevery(later.list_policies)] == ["a", "b", "c"]
+
+
+def test_changes_are_followed_behind_the_last_one() -> None:
+    pages = [{"items": [], "next": "a", "more": False}, {"items": [1], "next": "b", "more": False}]
+    shop = Shop(*(httpx.Response(200, json=page) for page in pages))
+    with lifecycle(shop) as api:
+        assert next(follow(api, "now"))["next"] == "b"
+    assert [request.url.params["after"] for request in shop.seen] == ["now", "a"]
+
+
+def test_a_file_comes_in_parts_and_a_refusal_as_an_error() -> None:
+    shop = Shop(BUSY, httpx.Response(200, text="customer\nada\n"))
+    with lifecycle(shop) as api, api.list_customers_as("text/csv", phase="at_risk") as parts:
+        assert b"".join(parts) == b"customer\nada\n"
+    assert (shop.seen[1].headers["accept"], shop.seen[1].url.query) == ("text/csv", b"phase=at_risk")
+    with lifecycle(Shop(problem(422, "invalid"))) as api, pytest.raises(Refused), api.list_customers_as("text/csv"):
+        pass
+
+
+async def test_the_asynchronous_client_does_the_same() -> None:
+    shop = Shop(BUSY, httpx.ConnectError("refused"), httpx.Response(200, json={"code": "X"}), problem(404, "no_code"))
+    async with AsyncReferralClient("http://shop", "key", transport=httpx.MockTransport(shop)) as api:
+        assert (await api.issue_code({"customer": "ada"}))["code"] == "X"
+        with pytest.raises(NotThere):
+            await api.show_code("bob")
+    assert len({request.headers["idempotency-key"] for request in shop.seen[:3]}) == 1
+    files = Shop(httpx.Response(200, text="one\n"))
+    async with (
+        AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(files)) as other,
+        other.list_customers_as("application/x-ndjson") as parts,
+    ):
+        assert [part async for part in parts] == [b"one\n"]
+
+
+async def test_many_may_use_one_asynchronous_client_at_once() -> None:
+    shop = Shop(httpx.Response(200, json={"as_of": datetime(2024, 5, 1, tzinfo=UTC).isoformat()}))
+    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop)) as api:
+        await asyncio.gather(*(api.count_phases() for _ in range(20)))
+    assert len(shop.seen) == 20
