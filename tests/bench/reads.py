@@ -1,0 +1,129 @@
+"""`make bench-reads`: how fast the lifecycle API answers over a million customers and five million transitions.
+
+Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL]
+Prints JSON lines: p50 and p95 of every way to read, one call after the other while nothing else runs; then point reads
+at a fixed rate beside a worker that consumes at half of what it can. With `--loaded` a database is used that
+tests.bench.reads_load has filled.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import httpx
+
+from shared import migrations
+from shared.clock import monotonic
+from tests.bench import reads_calls
+from tests.bench.latency import free_port, process
+from tests.bench.reads_calls import Asker, Call
+from tests.bench.reads_load import CUSTOMERS, load
+from tests.bench.reads_points import point_reads
+from tests.stack import open_stack
+from tests.support import drop_database, eventually, make_database
+
+CALLS: Final = 200
+PATIENCE_S: Final = 20.0
+"""No more calls of one kind after so long."""
+MOST_MS: Final = 300.0
+"""p95 at the most."""
+_ACCOUNTS: Final[tuple[dict[str, str], ...]] = ({}, {"account": "b2b"})
+
+
+def show(line: Mapping[str, Any]) -> None:
+    """One JSON line, at once."""
+    print(json.dumps(line), flush=True)
+
+
+def told(times: Sequence[float]) -> dict[str, Any]:
+    """The milliseconds of some calls."""
+    ordered = sorted(times)
+    p50, p95 = statistics.median(ordered), ordered[max(0, -(-95 * len(ordered) // 100) - 1)]
+    slow = {"slow": True} if p95 >= MOST_MS else {}
+    return {"calls": len(ordered), "p50_ms": round(p50, 1), "p95_ms": round(p95, 1), **slow}
+
+
+@asynccontextmanager
+async def api(bootstrap: str, url: str) -> AsyncIterator[httpx.AsyncClient]:
+    """The API of lifecycle as a process, once it answers."""
+    port = free_port()
+    settings = {"kafka_bootstrap": bootstrap, "database_url": url, "api_key": "bench", "log_level": "warning"}
+    client = httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "Bearer bench"}, timeout=120
+    )
+    async with process("services.lifecycle.app", **settings, clock="log", port=str(port)), client:
+
+        async def answers() -> bool:
+            try:
+                return (await client.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await eventually(answers, within_s=30)
+        yield client
+
+
+async def timed(client: httpx.AsyncClient, call: Call) -> tuple[float, httpx.Response]:
+    """Milliseconds until the whole answer was there, and the answer."""
+    began = monotonic()
+    answer = await call.send(client)
+    return (monotonic() - began) * 1000, answer
+
+
+async def repeated(client: httpx.AsyncClient, following: Callable[[Any], Call], calls: int = CALLS) -> list[float]:
+    """The times of calls, each made from the answer before, as many as there is time for."""
+    times, until, answer = list[float](), monotonic() + PATIENCE_S, None
+    while len(times) < calls and monotonic() < until:
+        time, found = await timed(client, following(answer))
+        times.append(time)
+        answer = found.json()
+    return times
+
+
+async def everything(client: httpx.AsyncClient, asker: Asker) -> None:
+    """One customer, several, all counted, lists and changes."""
+    following: dict[str, Callable[[Any], Call]] = {name: walk.next for name, walk in asker.walks().items()}
+    for name, make in {**asker.singles(), **asker.counts()}.items():
+        following[name] = lambda _, make=make: make()  # type: ignore[misc]
+    for name, call in sorted(following.items()):
+        await repeated(client, call, 3)
+        show({"read": name, **told(await repeated(client, call))})
+
+
+async def figures(client: httpx.AsyncClient) -> None:
+    """Each figure of each period: computed, and then as it was kept; the overview of periods that nobody asked for."""
+    paths = [(path, account) for path in await reads_calls.figure_paths(client) for account in _ACCOUNTS]
+    for path, account in (*paths, ("/v1/figures", {"account": "b2c"})):
+        for length, periods in reads_calls.periods().items():
+            calls = [reads_calls.figure(path, period, **account) for period in periods]
+            line: dict[str, Any] = {"read": path, "period": length, **account}
+            for turn in ("first", "again"):
+                line[turn] = told([(await timed(client, call))[0] for call in calls])
+            show(line)
+
+
+async def main(customers: int, loaded: str | None) -> None:
+    """Print JSON lines."""
+    async with open_stack() as stack:
+        url = loaded or await make_database(stack.database_url)
+        if loaded is None:
+            await migrations.upgrade_all(url)
+            customers = await load(url, customers)
+        async with api(stack.bootstrap, url) as client:
+            await everything(client, Asker(customers))
+            await figures(client)
+            show(await point_reads(stack.bootstrap, url, client.base_url.port or 0, customers))
+        if loaded is None:
+            await drop_database(url)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--customers", type=int, default=CUSTOMERS)
+    parser.add_argument("--loaded")
+    asked = parser.parse_args()
+    asyncio.run(main(asked.customers, asked.loaded))

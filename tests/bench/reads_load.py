@@ -1,0 +1,288 @@
+"""A shop of any size in an empty database of lifecycle: some lives folded as the worker does it, and copies of them.
+
+Usage: python -m tests.bench.reads_load DATABASE_URL [--customers N] (the database is migrated, and empty)
+A copy is another customer with the same life, all of it moved by less than an hour: so days, and whatever is counted by
+day, are exactly those of the lives that were folded. Copies are made by the server, without indexes until the end, and
+lie in the tables as they would have come: by time, so that what belongs to one customer is scattered.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from services.lifecycle import policies, repository
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.memory import Entry
+from services.lifecycle.reading import read
+from services.lifecycle.recording import Recorder
+from services.lifecycle.repository import CustomerRow, EventRow
+from shared.batch import Portion
+from shared.clock import DAWN, monotonic, now
+from shared.events import envelope
+from shared.ids import narrow, partition_of
+from shared.topics import CUSTOMER_EVENTS
+from tests.bench.reads_lives import BEGINS, DAYS, ENDS, live
+from tests.builders import encode
+from tests.integration.policies import Shop
+from tests.support import PARTITIONS
+
+CUSTOMERS: Final = 1_000_000
+LIVES: Final = 20_000
+CHANGED_DAYS: Final = 30
+"""Of so many days the published changes are kept: as if they had all been published just now."""
+_FIRST: Final = {"transition": "occurred_at", "change": "seq"}
+_SECOND: Final = {"event": "time", "hint": "at", "customer": "customer", "timer": "customer"}
+"""Which tables a connection copies, and in which order their rows come."""
+_COPIED: Final = (*_FIRST, *_SECOND)
+_SEED: Final = 6
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+async def load(url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quiet: bool = False) -> int:
+    """Fill a database; returns how many customers it has: a multiple of `lives` where there are more."""
+    began = monotonic()
+
+    def say(what: str) -> None:
+        if not quiet:
+            print(f"{monotonic() - began:6.1f} s  {what}", file=sys.stderr, flush=True)
+
+    lives = min(lives, customers)
+    copies = customers // lives
+    target = Shop(url)
+    await target.set_clock(ENDS)
+    await target.adopt(None, ENDS)
+    async with target.connected() as connection:
+        await _write(connection, lives)
+    say(f"{lives} lives folded")
+    async with _connected(url) as one, _connected(url) as other:
+        ddl = [line async for line in _without_indexes(one)]
+        await _mirror(one, lives, copies)
+        say(f"{lives * copies} customers named")
+        await asyncio.gather(_copy(one, _FIRST), _copy(other, _SECOND))
+        say("copies made")
+        await one.execute("DROP TABLE mirror, told")
+        await _share((one, other), ddl)
+        say("indexes made")
+        await _share((one, other), [f"VACUUM (ANALYZE) {name}" for name in _COPIED])
+        say("vacuumed and analysed")
+        await one.execute(_FLOWS)
+        await one.execute(_RESTATED, PARTITIONS, BEGINS, DAYS)
+        await one.execute("VACUUM (ANALYZE) flow, restated")
+        say("transitions counted by day")
+    return lives * copies
+
+
+def name_of(number: int) -> str:
+    """The customer of a number: all ids are of one length, so that a copy takes the same room."""
+    return f"c{number:07d}"
+
+
+# -- the lives that are folded ---------------------------------------------------------------------------------------
+
+
+class _Rows:
+    """What the worker would have written, had it recorded every life at the time."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self.recorder = Recorder(schedule, set(range(PARTITIONS)))
+        self.customers: list[CustomerRow] = []
+        self.events: list[EventRow] = []
+        self.timers: dict[str, tuple[int, datetime | None]] = {}
+
+    def add(self, number: int) -> None:
+        """One customer."""
+        customer = name_of(number)
+        entry = Entry(customer, partition_of(customer, PARTITIONS))
+        happenings = list[Happening]()
+        for record in map(encode, live(customer, _SEED * CUSTOMERS + number)):
+            event = envelope.decode(record)
+            told, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
+            assert isinstance(told, Happening)
+            happenings.append(told)
+            row = entry.key, key, told.order_key, event.time, event.time, event.type, *told.worth, record
+            self.events.append(row)
+        folded = fold(happenings, self._schedule, until=ENDS - timedelta(hours=1))
+        entry.customer = folded.customer
+        portion = Portion(entry.partition, 1, DAWN)
+        for move in folded.moves:
+            self.recorder.changed(entry, [move], move.occurred_at, portion)
+        for hint in folded.hints:
+            self.recorder.hinted(entry, [hint], hint.at, None)
+        self.customers.append(CustomerRow.of(entry))
+        self.timers[customer] = entry.partition, entry.customer.wakes_at
+
+
+async def _write(connection: Connection, lives: int) -> None:
+    rows = _Rows(await policies.load(connection))
+    for number in range(lives):
+        rows.add(number)
+    recorder, since = rows.recorder, ENDS - timedelta(days=CHANGED_DAYS)
+    await repository.add_events(connection, rows.events)
+    await repository.save_customers(connection, rows.customers)
+    await repository.add_transitions(connection, recorder.rows, [])
+    await repository.set_timers(connection, rows.timers)
+    await repository.add_hints(connection, recorder.hints)
+    told = zip(recorder.rows, recorder.messages, strict=True)
+    recent = sorted((row.occurred_at, m.partition, m.key, m.body) for row, m in told if row.occurred_at > since)
+    published = now() - timedelta(hours=1)
+    changes = [(place, n, key, published, body) for n, (_, place, key, body) in enumerate(recent)]
+    columns = "partition", "seq", "customer", "recorded_at", "body"
+    await connection.execute("CREATE UNLOGGED TABLE told (LIKE change)")
+    await connection.copy_records_to_table("told", records=changes, columns=columns)
+
+
+# -- their copies ----------------------------------------------------------------------------------------------------
+
+_MIRROR: Final = """
+CREATE UNLOGGED TABLE mirror (
+    template text, template_key bigint, copy int, customer text, key bigint, partition int,
+    shift interval, minutes text
+)
+"""
+_COLUMNS: Final = """
+SELECT a.attname AS name, t.typname AS type FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+_FLOWS: Final = """
+INSERT INTO flow AS f (day, from_phase, to_phase, account, partition, n)
+SELECT (t.occurred_at AT TIME ZONE 'UTC')::date, coalesce(t.from_phase, ''), t.to_phase, coalesce(c.account, ''),
+    c.partition, count(*)
+FROM transition AS t JOIN customer AS c USING (customer) WHERE t.withdrawn IS NULL GROUP BY 1, 2, 3, 4, 5
+ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = excluded.n
+"""
+_RESTATED: Final = """
+INSERT INTO restated (partition, day, number, at)
+SELECT p, $2::timestamptz::date + d, 1 + (p + d) % 5, $2 + make_interval(days => d + 1, hours => p)
+FROM generate_series(0, $1::int - 1) AS p, generate_series(0, $3::int - 2) AS d
+"""
+
+
+def _named(lives: int, copies: int) -> Iterator[tuple[object, ...]]:
+    luck = random.Random(_SEED)
+    keys = [narrow(name_of(number)) for number in range(lives)]
+    for number, key in enumerate(keys):
+        for copy in range(copies):
+            customer, seconds = name_of(copy * lives + number), luck.randrange(1, 3600) if copy else 0
+            place, minutes = partition_of(customer, PARTITIONS), f":{seconds // 60:02d}:{seconds % 60:02d}Z"
+            shift = timedelta(seconds=seconds)
+            yield name_of(number), key, copy, customer, narrow(customer), place, shift, minutes
+
+
+async def _mirror(connection: Connection, lives: int, copies: int) -> None:
+    await connection.execute(_MIRROR)
+    await connection.copy_records_to_table("mirror", records=_named(lives, copies))
+    await connection.execute("CREATE INDEX ON mirror (template)")
+    await connection.execute("CREATE INDEX ON mirror (template_key)")
+    await connection.execute("ANALYZE mirror")
+
+
+async def _copy(connection: Connection, tables: Mapping[str, str]) -> None:
+    """Make the copies of all rows that tables have, row by row in this order; changes are numbered without gaps."""
+    await connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
+    for table, order in tables.items():
+        columns = {row["name"]: row["type"] for row in await connection.fetch(_COLUMNS, table)}
+        source, least = ("told", 0) if table == "change" else (table, 1)
+        on = "t.customer_key = m.template_key" if "customer_key" in columns else "t.customer = m.template"
+        values = ", ".join(_copied(name, type) for name, type in columns.items())  # noqa: A001
+        await connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values}"
+            f" FROM (SELECT * FROM {source} ORDER BY {order}) AS t JOIN mirror AS m ON {on} AND m.copy >= {least}"
+        )
+    await connection.execute("RESET enable_hashjoin; RESET enable_mergejoin")
+
+
+def _copied(name: str, type: str) -> str:  # noqa: A002
+    """A column's value in a copy."""
+    own = {
+        "customer": "m.customer",
+        "key": "m.key",
+        "customer_key": "m.key",
+        "partition": "m.partition",
+        "seq": "row_number() OVER (PARTITION BY m.partition ORDER BY t.seq, m.copy)",
+    }
+    by_type = {
+        "timestamptz": "t.{} + m.shift",
+        "json": "replace(t.{}::text, ':00:00Z', m.minutes)::json",
+        "bytea": "convert_to(replace(replace("
+        "convert_from(t.{}, 'UTF8'), m.template, m.customer), ':00:00Z', m.minutes), 'UTF8')",
+    }
+    return own.get(name) or by_type.get(type, "t.{}").format(name)
+
+
+# -- indexes ---------------------------------------------------------------------------------------------------------
+
+_CONSTRAINTS: Final = """
+SELECT conname AS name, conrelid::regclass::text AS tbl, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+WHERE conrelid = $1::text::regclass AND contype IN ('p', 'u')
+"""
+_INDEXES: Final = """
+SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition FROM pg_index AS i
+WHERE i.indrelid = $1::text::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
+"""
+
+
+async def _without_indexes(connection: Connection) -> AsyncIterator[str]:
+    """Drop the indexes of the large tables; yields the statements that make them again."""
+    for table in _COPIED:
+        for row in await connection.fetch(_CONSTRAINTS, table):
+            await connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {row['name']}")
+            yield f"ALTER TABLE {table} ADD CONSTRAINT {row['name']} {row['definition']}"
+        for row in await connection.fetch(_INDEXES, table):
+            await connection.execute(f"DROP INDEX {row['name']}")
+            yield row["definition"].replace(" ON ONLY ", " ON ")
+
+
+# -- two connections -------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Connection]:
+    """A connection for large statements, as superuser."""
+    settings = {
+        "search_path": "lifecycle",
+        "timezone": "UTC",
+        "synchronous_commit": "off",
+        "max_parallel_workers_per_gather": "0",
+        "work_mem": "256MB",
+        "maintenance_work_mem": "512MB",
+    }
+    connection = await asyncpg.connect(url, server_settings=settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def _share(connections: Iterable[Connection], statements: Iterable[str]) -> None:
+    """Run statements, each on whichever connection is free."""
+    left = iter(list(statements))
+
+    async def work(connection: Connection) -> None:
+        for statement in left:
+            await connection.execute(statement)
+
+    await asyncio.gather(*map(work, connections))
+
+
+async def main(url: str, customers: int) -> None:
+    """Fill the database."""
+    print(await load(url, customers))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("url")
+    parser.add_argument("--customers", type=int, default=CUSTOMERS)
+    found = parser.parse_args()
+    asyncio.run(main(found.url, found.customers))
