@@ -7,9 +7,10 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 SEEDS ?= 20
+REQUESTS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-cadence bench-simulation fault fmt clean
+.PHONY: help setup run test check bench bench-cadence bench-simulation fault documents schemathesis fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,13 @@ bench-simulation: $(STAMP) ## Trying a policy on about a million stored events
 
 fault: $(STAMP) ## Fault tests with many seeds (SEEDS=20)
 	FAULT_SEEDS=$(SEEDS) $(PYTEST) tests/fault $(ARGS)
+
+documents: $(STAMP) ## Write docs/openapi/*.json from the applications, and the typed clients from these
+	$(BIN)/python -m tests.contract.documents
+	$(BIN)/python -m shared.client.generate docs/openapi
+
+schemathesis: $(STAMP) ## Send many odd requests to every operation (REQUESTS=200 each)
+	SCHEMATHESIS_REQUESTS=$(REQUESTS) $(PYTEST) tests/contract/test_schemathesis.py $(ARGS)
 
 fmt: $(STAMP) ## Format, and fix what can be fixed
 	$(BIN)/ruff format

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from services.ingest.apply import Ingest
-from services.ingest.schemas import Receipt
+from services.ingest.schemas import Receipt, body
 from shared.errors import Problem
 from shared.events import catalogue
+from shared.http import Kind, problems
 from shared.http.app import MAX_BODY
 
 _BODY_WITHIN_S: Final = 30.0
@@ -18,16 +19,16 @@ _BODY_WITHIN_S: Final = 30.0
 router = APIRouter(prefix="/v1", tags=["events"])
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/cloudevents+json": {"schema": {"type": "object"}},
-            "application/cloudevents-batch+json": {"schema": {"type": "array", "minItems": 1, "maxItems": 1000}},
-            "application/json": {"schema": {"type": ["object", "array"]}},
-        },
-    }
-}
+_RESPONSES: Final = problems(
+    Kind(400, "unreadable", "Nothing could be read: the body is neither an event nor an array of events."),
+    Kind(408, "too_slow", "The body did not arrive in time."),
+    Kind(413, "too_many", "The array holds more than 1,000 events."),
+    Kind(422, "empty", "The array holds no event."),
+    Kind(503, "not_acknowledged", "Kafka did not acknowledge in time: nothing counts, send the same again."),
+    Kind(503, "overloaded", "Too much is under way: send the same again."),
+    also={422: {"model": Receipt, "description": "No event of the request was accepted; the receipt says why."}},
+)
+_EXAMPLE: Final = {"product.used": catalogue.MODELS["product.used"].model_json_schema()}
 
 
 async def _ingest(request: Request) -> Ingest:
@@ -38,18 +39,7 @@ async def _ingest(request: Request) -> Ingest:
 IngestDep = Annotated[Ingest, Depends(_ingest)]
 
 
-@router.post(
-    "/events",
-    status_code=202,
-    response_model=Receipt,
-    openapi_extra=_BODY,
-    responses={
-        400: {"description": "Nothing could be read: the body is neither an event nor an array of events."},
-        413: {"description": "More than 5 MiB or 1,000 events."},
-        422: {"model": Receipt, "description": "No event of the request was accepted; the receipt says why."},
-        503: {"description": "Kafka did not acknowledge in time, nothing counts: send the same again."},
-    },
-)
+@router.post("/events", status_code=202, response_model=Receipt, openapi_extra=body(), responses=_RESPONSES)
 async def accept_events(request: Request, ingest: IngestDep) -> Response:
     """Accept one event or up to 1,000. Sending the same again is safe: identity is (subject, source, id)."""
     length = request.headers.get("content-length", "")
@@ -58,7 +48,7 @@ async def accept_events(request: Request, ingest: IngestDep) -> Response:
     return JSONResponse(receipt.model_dump(), 202 if receipt.accepted else 422)
 
 
-@router.get("/event-types")
+@router.get("/event-types", responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}})
 async def event_types() -> dict[str, Any]:
     """The JSON Schema of every type of event, by name."""
     return catalogue.json_schema()

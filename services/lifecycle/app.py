@@ -6,6 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from services.lifecycle import cadence_routes, policies, policy_routes, queries, reason_routes, simulation_routes
+from services.lifecycle.changes import routes as change_routes
+from services.lifecycle.changes.following import Changes
+from services.lifecycle.figures import routes as figure_routes
+from services.lifecycle.figures.computing import Figures
+from services.lifecycle.figures.patterns import Patterns
+from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Lifecycle, router
@@ -27,9 +33,15 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             app.state.lifecycle = Lifecycle(pool, settings.partitions)
             app.state.simulating = Simulating(pool)
             app.state.fitter = Fitter(pool)
+            app.state.figures = Figures(pool)
+            app.state.patterns = Patterns(pool)
+            app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
+            app.state.exports = list_routes.Exports()
             app.state.nights = Nights(app.state.fitter.fit, settings.fit_hour)
             async with AsyncExitStack() as background:
                 await background.enter_async_context(app.state.simulating.running())
+                await background.enter_async_context(app.state.patterns.running())
+                await background.enter_async_context(app.state.changes.running(app.state.stopping))
                 if settings.clock is ClockMode.WALL:
                     await background.enter_async_context(app.state.nights.running())
                 yield
@@ -37,7 +49,16 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     async def ready() -> None:
         await db.ping(app.state.lifecycle.pool)
 
-    routers = [router, reason_routes.router, policy_routes.router, cadence_routes.router, simulation_routes.router]
+    routers = [
+        router,
+        reason_routes.router,
+        policy_routes.router,
+        cadence_routes.router,
+        simulation_routes.router,
+        change_routes.router,
+        figure_routes.router,
+        list_routes.router,
+    ]
     app = http.create_app(service="lifecycle", settings=settings, routers=routers, lifespan=lifespan, ready=ready)
     return app
 

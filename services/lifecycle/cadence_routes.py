@@ -1,7 +1,7 @@
 """The HTTP API of the cadence model: make a fit, see the one in force, compare with fixed days."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -12,11 +12,12 @@ from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Service
 from shared.errors import Problem
-from shared.http import Instant, Page, Paging
+from shared.http import Instant, Kind, Page, Paging, problems
 
 router = APIRouter(prefix="/v1/cadence", tags=["cadence"])
 
 NEWEST = 2**63 - 1
+_NO_FIT: Final = Kind(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
 
 
 def fitter(request: Request) -> Fitter:
@@ -65,17 +66,14 @@ async def list_fits(service: Service, part: Paging) -> FitPage:
     return FitPage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
 
 
-@router.get("/comparison")
+@router.get("/comparison", responses=problems(_NO_FIT))
 async def compare_models(
     service: Service,
     since: Annotated[
         Instant | None, Query(description="Purchases from here on; default: where the fit begins.")
     ] = None,
 ) -> ComparisonView:
-    """Whom fixed days and whom the cadence would have warned, how early, and how often in vain.
-
-    Refused with 409 `no_fit` until a fit is accepted.
-    """
+    """Whom fixed days and whom the cadence would have warned, how early, and how often in vain."""
     found = await rhythms.in_force(service.pool)
     if found is None:
         raise Problem(409, "no_fit", "No fit has been accepted: there is nothing to compare.")

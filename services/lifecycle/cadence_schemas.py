@@ -16,29 +16,50 @@ from shared.http import Instant, Page
 class ParametersView(BaseModel):
     """The parameters of MBG/NBD (time in weeks) and, where there are values, of Gamma-Gamma (money in minor units)."""
 
-    r: float = Field(description="Shape of the purchase rates.")
-    alpha: float = Field(description="Scale of the purchase rates, in weeks.")
-    a: float = Field(description="With b: after each purchase, the first included, a/(a+b) of customers drop out.")
-    b: float
-    p: float | None = Field(description="Shape of the values of one customer's orders; null: no values are known.")
-    q: float | None = Field(description="Shape of the differences between customers' values.")
-    gamma: float | None = Field(description="Scale of the values, in minor units of `currency`.")
-    currency: str | None = Field(description="ISO 4217; that of the policy in force when the fit was made.")
-    log_likelihood: float | None = Field(description="Of the rhythms; greater is better on the same orders.")
-    no_values: str | None = Field(description="Why there are no values; null where there are.")
+    r: float = Field(description="Shape of the purchase rates, without a unit.", examples=[0.525])
+    alpha: float = Field(description="Scale of the purchase rates, in weeks.", examples=[6.183])
+    a: float = Field(
+        description="With b: after each purchase, the first included, a/(a+b) of customers drop out. Without a unit.",
+        examples=[0.891],
+    )
+    b: float = Field(description="See a. Without a unit.", examples=[1.614])
+    p: float | None = Field(
+        description="Shape of the values of one customer's orders, without a unit; null: no values are known.",
+        examples=[6.25],
+    )
+    q: float | None = Field(
+        description="Shape of the differences between customers' values, without a unit; null likewise.",
+        examples=[3.74],
+    )
+    gamma: float | None = Field(
+        description="Scale of the values, in minor units of `currency`; null likewise.", examples=[1545.0]
+    )
+    currency: str | None = Field(
+        description="ISO 4217; that of the policy in force when the fit was made; null likewise.", examples=["EUR"]
+    )
+    log_likelihood: float | None = Field(
+        description="Of the rhythms, without a unit; greater is better on the same orders.", examples=[-9582.4]
+    )
+    no_values: str | None = Field(
+        description="Why there are no values; null where there are.", examples=["fewer than 100 customers with values"]
+    )
 
 
 class FitView(BaseModel):
     """One fit: accepted with its parameters, or refused with the reason."""
 
-    version: int = Field(description="One more for every activation of a policy and every fit.")
-    accepted: bool
-    reason: str | None = Field(description="Why it was refused; null if it was not.")
+    version: int = Field(description="One more for every activation of a policy and every fit.", examples=[2])
+    accepted: bool = Field(description="Whether it is in force until the next accepted one.")
+    reason: str | None = Field(
+        description="Why it was refused; null if it was not.", examples=["fewer than 500 customers with an order"]
+    )
     effective_at: Instant = Field(description="Purchases from here on are judged by it.")
     made_at: Instant = Field(description="The clock until which orders were taken.")
-    customers: int = Field(description="Customers that it was made from.")
-    repeats: int = Field(description="Their repeat purchases; several orders on one UTC day count once.")
-    parameters: ParametersView | None
+    customers: int = Field(description="Number of customers that it was made from.", examples=[23570])
+    repeats: int = Field(
+        description="Number of their repeat purchases; several orders on one UTC day count once.", examples=[40714]
+    )
+    parameters: ParametersView | None = Field(description="What it has found; null: it was refused.")
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
@@ -52,26 +73,30 @@ class FitView(BaseModel):
 class Guards(BaseModel):
     """What a fit needs in order not to be refused."""
 
-    customers: int = Field(default=fitting.LEAST_CUSTOMERS, description="Customers at least.")
-    repeats: int = Field(default=fitting.LEAST_REPEATS, description="Repeat purchases at least.")
-    drop_out: float = Field(default=fitting.LEAST_DROP_OUT, description="a/(a+b) at least; and it must converge.")
+    customers: int = Field(default=fitting.LEAST_CUSTOMERS, description="So many customers at least.")
+    repeats: int = Field(default=fitting.LEAST_REPEATS, description="So many repeat purchases at least.")
+    drop_out: float = Field(
+        default=fitting.LEAST_DROP_OUT, description="a/(a+b), a share, at least; and it must converge."
+    )
 
 
 class FailureView(BaseModel):
     """A night's fit that could not be made at all."""
 
-    at: Instant
-    reason: str
+    at: Instant = Field(description="When it was tried, by the wall clock.")
+    reason: str = Field(description="What happened.", examples=["the database did not answer"])
 
 
 class CadenceView(BaseModel):
     """Where the cadence model stands. A refused fit changes nothing: the last accepted one stays in force."""
 
-    silence: str = Field(description="The model of the policy in force: fixed, cadence or auto.")
+    silence: str = Field(description="The model of the policy in force: fixed, cadence or auto.", examples=["auto"])
     in_force: FitView | None = Field(description="The fit by which purchases are judged now; null: fixed days.")
-    last: FitView | None = Field(description="The last fit, accepted or refused.")
-    guards: Guards = Guards()
-    failure: FailureView | None = Field(description="Of the last night, as far as this process knows.")
+    last: FitView | None = Field(description="The last fit, accepted or refused; null: none was made.")
+    guards: Guards = Field(default_factory=Guards, description="What the next fit needs in order not to be refused.")
+    failure: FailureView | None = Field(
+        description="Of the last night, as far as this process knows; null: it has not failed."
+    )
     as_of: Instant = Field(description="The clock that this answer was true at.")
 
 
@@ -84,25 +109,39 @@ class FitPage(Page[FitView]):
 class ScoreView(BaseModel):
     """What one model of silence makes of the purchases."""
 
-    customers_warned: int = Field(description="Customers of whom a D1 passed before their next purchase.")
-    mean_lead_days: float | None = Field(description="Mean over the lost of max(0, horizon - D1), in days.")
-    false_alarms: int = Field(description="Returning purchases of which D1 passed before the return.")
-    false_alarm_share: float | None = Field(description="Of all that returned within the horizon.")
+    customers_warned: int = Field(
+        description="Number of customers of whom a D1 passed before the next purchase.", examples=[812]
+    )
+    mean_lead_days: float | None = Field(
+        description="Mean over the lost of max(0, horizon - D1), in days; null: nobody is lost.", examples=[88.4]
+    )
+    false_alarms: int = Field(
+        description="Number of returning purchases of which D1 passed before the return.", examples=[97]
+    )
+    false_alarm_share: float | None = Field(
+        description="Their share (0 to 1) of all that returned within the horizon; null: none did.", examples=[0.101]
+    )
 
 
 class ComparisonView(BaseModel):
     """Fixed days and cadence side by side, on the same purchases; contracts and other causes left aside."""
 
-    since: Instant
+    since: Instant = Field(description="Purchases from here on are compared.", examples=["2023-05-01T12:00:00Z"])
     as_of: Instant = Field(description="The clock that this answer was true at.")
-    horizon_days: int = Field(description="Of the policy in force.")
-    purchases: int = Field(description="From `since` on; several orders on one UTC day count once.")
-    lost: int = Field(description="The customer's last purchase, at least the horizon ago.")
-    returning: int = Field(description="Followed by another one within the horizon.")
+    horizon_days: int = Field(description="Of the policy in force, in days.", examples=[180])
+    purchases: int = Field(
+        description="Number of purchases from `since` on; several orders on one UTC day count once.", examples=[2410]
+    )
+    lost: int = Field(
+        description="Number of those that were the customer's last, at least the horizon ago.", examples=[1033]
+    )
+    returning: int = Field(
+        description="Number of those that were followed by another one within the horizon.", examples=[961]
+    )
     fixed: ScoreView = Field(description="By `at_risk_days` of the policy in force.")
     cadence: ScoreView = Field(description="By the rhythm of each customer, the fit in force at the purchase.")
     matched: ScoreView = Field(description="By `matched_days` for everybody: the fewest with no more false alarms.")
-    matched_days: int
+    matched_days: int = Field(description="In days.", examples=[112])
 
     @classmethod
     def of(cls, found: Comparison, *, since: datetime, as_of: datetime, horizon_days: int) -> Self:

@@ -12,7 +12,7 @@ from services.lifecycle.domain.cadence import Fit
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.reigns import Key
 from services.lifecycle.domain.schedule import Activation, Schedule
-from services.lifecycle.settings import PolicyDocument
+from services.lifecycle.settings import PolicyDocument, next_version
 from shared.clock import DAWN
 from shared.db import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
@@ -63,7 +63,7 @@ SELECT greatest(0, (SELECT max(number) FROM activation), (SELECT max(number) FRO
 _STORED: Final = "SELECT document, created_at FROM policy WHERE name = $1 ORDER BY version DESC"
 _FIND: Final = "SELECT document, created_at FROM policy WHERE name = $1 AND version = $2"
 _PAGE: Final = """
-SELECT document, created_at FROM policy WHERE (name, version) > ($1, $2) ORDER BY name, version LIMIT $3
+SELECT document, created_at FROM policy WHERE (name, version) > ($1, $2::bigint) ORDER BY name, version LIMIT $3
 """
 _STORE: Final = "INSERT INTO policy (name, version, account, document, created_at) VALUES ($1, $2, $3, $4::json, $5)"
 _ACTIVATIONS: Final = "SELECT number, at, made_at FROM activation WHERE name = $1 AND version = $2 ORDER BY at, number"
@@ -152,7 +152,7 @@ async def create(connection: Tx, document: PolicyDocument) -> tuple[Stored, bool
                 return found, False
         if document.version in by_version:
             raise _taken(by_version[wanted.version].policy, wanted)
-        policy = wanted if document.version else replace(wanted, version=max(by_version, default=0) + 1)
+        policy = wanted if document.version else replace(wanted, version=next_version(by_version))
         return await _store(tx, policy, await queries.clock(tx)), True
 
 
@@ -219,7 +219,7 @@ async def _keep(tx: Tx, policy: Policy, now: datetime) -> Policy:
     if same:
         return policy if policy in same else same[0]
     numbers = {found.version for found in versions}
-    version = max(numbers) + 1 if policy.version in numbers else policy.version
+    version = next_version(numbers) if policy.version in numbers else policy.version
     return (await _store(tx, replace(policy, version=version), now)).policy
 
 

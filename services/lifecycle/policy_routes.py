@@ -1,9 +1,10 @@
 """The HTTP API of policies: draft, activate, compare, and follow how customers are told."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Body, Path, Query, Response
 
 from services.lifecycle import policies, queries
 from services.lifecycle.domain.reigns import statuses
@@ -20,19 +21,28 @@ from services.lifecycle.policy_schemas import (
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
-from shared.http import IdPath, Page, Paging
+from shared.http import IdPath, Kind, Page, Paging, problems
 
 router = APIRouter(prefix="/v1", tags=["policies"])
 
-Version = Annotated[int, Path(ge=1, le=MAX_VERSION)]
+PolicyPath = Annotated[IdPath, Path(description="The name of the policy, percent-encoded.", examples=["default"])]
+Version = Annotated[int, Path(ge=1, le=MAX_VERSION, description="Which version of it.", examples=[1])]
+Candidate = Annotated[PolicyDocument, Body(examples=[{"name": "strict", "at_risk_days": 60, "inactive_days": 120}])]
 Against = Annotated[str, Query(description="The other one: NAME/VERSION.", examples=["default/1"])]
 
+_AGAINST: Final = re.compile(r"(?P<name>[^\0]+)/(?P<version>[1-9][0-9]{0,9})", re.DOTALL)
+_UNKNOWN: Final = Kind(404, "unknown_policy", "No such version of a policy of this name is stored.")
+_EXISTS: Final = Kind(409, "policy_exists", "The version is stored with other content; `errors` says where.")
+_IN_PAST: Final = Kind(422, "activation_in_past", "`at` lies before the clock: who was judged stays judged.")
+_STORED: Final = {200: {"model": PolicyDetail, "description": "The same policy was stored before: this one."}}
+_CREATED: Final = {201: {"headers": {"Location": {"description": "The policy.", "schema": {"type": "string"}}}}}
 
-@router.post("/policies", status_code=201, responses={200: {"description": "The same policy was stored before."}})
-async def create_policy(body: PolicyDocument, response: Response, service: Service) -> PolicyDetail:
+
+@router.post("/policies", status_code=201, responses=problems(_EXISTS, also={**_STORED, **_CREATED}))
+async def create_policy(body: Candidate, response: Response, service: Service) -> PolicyDetail:
     """Store a version of a policy as a draft; it judges nobody until it is activated, and never changes.
 
-    Sending the same again is safe. Refused with 409 `policy_exists` where the version is stored with other content.
+    Sending the same again is safe.
     """
     async with service.pool.acquire() as connection:
         stored, is_new = await policies.create(connection, body)
@@ -57,19 +67,19 @@ async def list_policies(service: Service, part: Paging) -> PolicyPage:
     return PolicyPage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
 
 
-@router.get("/policies/{name}/{version}")
-async def show_policy(name: IdPath, version: Version, service: Service) -> PolicyDetail:
+@router.get("/policies/{name}/{version}", responses=problems(_UNKNOWN))
+async def show_policy(name: PolicyPath, version: Version, service: Service) -> PolicyDetail:
     """One version of a policy, with when it was activated."""
     return await _detail(service, await _stored(service, name, version))
 
 
-@router.post("/policies/{name}/{version}/activate")
+@router.post("/policies/{name}/{version}/activate", responses=problems(_UNKNOWN, _IN_PAST))
 async def activate_policy(
-    name: IdPath, version: Version, service: Service, body: ActivationRequest | None = None
+    name: PolicyPath, version: Version, service: Service, body: ActivationRequest | None = None
 ) -> ActivationView:
     """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
-    Sending the same again is safe. Refused with 422 `activation_in_past` for an instant before the clock.
+    Sending the same again is safe.
     """
     at = body.at if body else None
     async with service.pool.acquire() as connection:
@@ -78,15 +88,16 @@ async def activate_policy(
     return next(ActivationView.of(activation) for activation in made if activation.number == number)
 
 
-@router.get("/policies/{name}/{version}/diff")
-async def compare_policies(name: IdPath, version: Version, against: Against, service: Service) -> PolicyDiff:
+@router.get("/policies/{name}/{version}/diff", responses=problems(_UNKNOWN))
+async def compare_policies(name: PolicyPath, version: Version, against: Against, service: Service) -> PolicyDiff:
     """The fields in which two policies differ."""
     one = await _stored(service, name, version)
-    other, _, number = against.rpartition("/")
-    if not (other and number.isascii() and number.isdecimal() and 1 <= int(number[:11]) <= MAX_VERSION):
+    found = _AGAINST.fullmatch(against)
+    if found is None or int(found["version"]) > MAX_VERSION:
         wrong = FieldError("against", "must be NAME/VERSION, such as default/1")
         raise Problem(422, "invalid", "against: must be NAME/VERSION.", errors=(wrong,))
-    return PolicyDiff.of(one.policy, (await _stored(service, other, int(number), field="against")).policy)
+    other = await _stored(service, found["name"], int(found["version"]), field="against")
+    return PolicyDiff.of(one.policy, other.policy)
 
 
 @router.get("/rearming")

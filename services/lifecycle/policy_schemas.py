@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,20 +13,26 @@ from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.http import Instant, Page
 
+FUTURE: Final = "2030-01-01T00:00:00Z"
+
 
 class ActivationRequest(BaseModel):
     """From when a policy is to judge."""
 
     model_config = ConfigDict(extra="forbid")
 
-    at: Instant | None = Field(default=None, description="By event time; not before the clock. Left out: the clock.")
+    at: Instant | None = Field(
+        default=None, description="By event time; not before the clock. Left out: the clock.", examples=[FUTURE]
+    )
 
 
 class ActivationView(BaseModel):
     """One activation of a policy."""
 
-    number: int = Field(description="One more for every activation and every fit of the cadence model.")
-    at: Instant | None = Field(description="It judges what happens from here on; null: from the beginning.")
+    number: int = Field(description="One more for every activation and every fit of the cadence model.", examples=[3])
+    at: Instant | None = Field(
+        description="It judges what happens from here on; null: from the beginning.", examples=[FUTURE]
+    )
     made_at: Instant = Field(description="The clock when it was made.")
 
     @classmethod
@@ -38,10 +44,12 @@ class ActivationView(BaseModel):
 class PolicySummary(BaseModel):
     """A version of a policy, and where it stands."""
 
-    name: str
-    version: int
-    account: str | None = Field(description="The kind of account that it judges; null: all without one of their own.")
-    state: State
+    name: str = Field(description="Its name.", examples=["default"])
+    version: int = Field(description="Which version of it.", examples=[1])
+    account: str | None = Field(
+        description="The kind of account that it judges; null: all without one of their own.", examples=["b2b"]
+    )
+    state: State = Field(description="Where it stands.", examples=["active"])
     since: Instant | None = Field(
         description="Draft: when it was stored; active: since when it judges (null: from the beginning); scheduled: "
         "from when it will; superseded: until when it did."
@@ -67,7 +75,7 @@ class PolicySummary(BaseModel):
 class PolicyDetail(PolicySummary):
     """A version of a policy in full."""
 
-    document: PolicyDocument
+    document: PolicyDocument = Field(description="What it says.")
     activations: list[ActivationView] = Field(description="By the instants from which they count.")
     as_of: Instant = Field(description="The clock that this answer was true at.")
 
@@ -81,24 +89,24 @@ class PolicyPage(Page[PolicySummary]):
 class PolicyName(BaseModel):
     """A version of a policy."""
 
-    name: str
-    version: int
+    name: str = Field(description="Its name.", examples=["default"])
+    version: int = Field(description="Which version of it.", examples=[1])
 
 
 class Difference(BaseModel):
     """A field in which two policies differ."""
 
-    field: str
-    unit: str | None
-    one: str | int | float | None
-    other: str | int | float | None
+    field: str = Field(description="The field of the document.", examples=["at_risk_days"])
+    unit: str | None = Field(description="The unit of both values; null: they have none.", examples=["days"])
+    one: str | int | float | None = Field(description="What the one says, in `unit`.", examples=[90])
+    other: str | int | float | None = Field(description="What the other says, in `unit`.", examples=[60])
 
 
 class PolicyDiff(BaseModel):
     """What two policies differ in, but for name and version."""
 
-    one: PolicyName
-    other: PolicyName
+    one: PolicyName = Field(description="The one in the path.")
+    other: PolicyName = Field(description="The one in `against`.")
     differences: list[Difference] = Field(description="In the order of the document.")
 
     @classmethod
@@ -116,20 +124,20 @@ class PolicyDiff(BaseModel):
 class PartitionProgress(BaseModel):
     """How many customers of a partition know the activations up to `target`."""
 
-    partition: int
-    target: int
-    done: int
-    total: int = Field(description="Customers when the last activation was made.")
-    finished: bool
+    partition: int = Field(description="The number of the partition, from 0.", examples=[0])
+    target: int = Field(description="The number of the last activation or fit.", examples=[3])
+    done: int = Field(description="Number of customers who know it.", examples=[410])
+    total: int = Field(description="Number of customers when the last activation was made.", examples=[412])
+    finished: bool = Field(description="Whether all of them know it.")
 
 
 class RearmingView(BaseModel):
     """How far the deadlines of all customers follow the last activation."""
 
-    done: int
-    total: int
-    finished: bool
-    partitions: list[PartitionProgress]
+    done: int = Field(description="Number of customers who know it.", examples=[410])
+    total: int = Field(description="Number of customers when the last activation was made.", examples=[412])
+    finished: bool = Field(description="Whether all of them know it.")
+    partitions: list[PartitionProgress] = Field(description="The same for each partition.")
 
     @classmethod
     def of(cls, rows: Sequence[Rearming]) -> Self:

@@ -1,7 +1,7 @@
 """The HTTP API of reasons: what held when as known when, why, and everything in order of time."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
@@ -10,21 +10,34 @@ from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.views import Fact, needs
 from services.lifecycle.domain.ways import Now
 from services.lifecycle.reason_schemas import Asked, Explained, Explanation, PhaseAt
-from services.lifecycle.routes import AsOf, Lifecycle, Names, Present, Service, refuse_future, unknown_customer
+from services.lifecycle.routes import (
+    AS_OF_IN_FUTURE,
+    MERGED,
+    UNKNOWN_CUSTOMER,
+    AsOf,
+    Lifecycle,
+    Names,
+    Present,
+    Service,
+    WithdrawnToo,
+    refuse_future,
+    unknown_customer,
+)
 from services.lifecycle.schemas import Naming, Standing
 from services.lifecycle.timeline import LATEST
 from services.lifecycle.timeline_schemas import TimelineEntry, TimelinePage, entry
-from shared.http import Instant, Page, Paging
+from shared.http import Instant, Kind, Page, Paging, Unless, problems
 from shared.ids import CustomerId
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 
+_UNKNOWN_YET: Final = Kind(422, "known_at_in_future", "`known_at` lies after the clock.")
 KnownAt = Annotated[Instant | None, Query(description="An earlier state of the clock; without it, the present one.")]
 
 
-@router.get("/customers/{customer}/phase")
+@router.get("/customers/{customer}/phase", responses=problems(MERGED, UNKNOWN_CUSTOMER, AS_OF_IN_FUTURE, _UNKNOWN_YET))
 async def show_phase(
-    customer: Present, service: Service, names: Names, as_of: AsOf = None, known_at: KnownAt = None
+    customer: Present, service: Service, names: Names, unless: Unless, as_of: AsOf = None, known_at: KnownAt = None
 ) -> PhaseAt:
     """The phase that a customer was in at an instant, as it was known then or later.
 
@@ -33,9 +46,9 @@ async def show_phase(
     asked = await _asked(customer, service, names, as_of, known_at)
     held = await timeline.held(service.pool, customer, asked.as_of, asked.known_at)
     if held is not None:
-        return PhaseAt.of(asked, held, await _facts(service, asked))
+        return unless.same(PhaseAt.of(asked, held, await _facts(service, asked)))
     first = await timeline.first(service.pool, customer, asked.known_at)
-    return PhaseAt.none(asked, "not_yet_known" if first is None else "not_yet_customer")
+    return unless.same(PhaseAt.none(asked, "not_yet_known" if first is None else "not_yet_customer"))
 
 
 async def _asked(
@@ -60,7 +73,7 @@ async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
     return await timeline.facts(service.pool, asked.customer, asked.as_of, asked.known_at, active)
 
 
-@router.get("/customers/{customer}/explain")
+@router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
     """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
     clock = await queries.clock(service.pool, service.partition(customer))  # before the state: never newer than it
@@ -77,13 +90,13 @@ async def explain_customer(customer: Present, service: Service, names: Names) ->
     return Explained(standing, Now(state, schedule), found.transition, facts_before, evidence, names).view()
 
 
-@router.get("/customers/{customer}/timeline")
+@router.get("/customers/{customer}/timeline", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def show_timeline(
     customer: Present,
     service: Service,
     part: Paging,
     names: Names,
-    all: Annotated[bool, Query(description="Withdrawn transitions too.")] = False,  # noqa: A002
+    all: WithdrawnToo = False,  # noqa: A002
 ) -> TimelinePage:
     """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
     before = part.after(datetime, int, int, int) or LATEST

@@ -17,9 +17,21 @@ from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.rules import Rule
 from services.lifecycle.domain.views import Fact, Model
 from services.lifecycle.domain.ways import Now, Way
-from services.lifecycle.schemas import LABEL, MODEL, VIEW, CustomerView, Naming, Standing, TransitionView
+from services.lifecycle.schemas import (
+    CUSTOMER,
+    LABEL,
+    LAPSE,
+    MODEL,
+    NEXT_LAPSE,
+    VIEW,
+    CustomerView,
+    Naming,
+    OutlookView,
+    Standing,
+)
 from services.lifecycle.timeline import Held, Told
 from services.lifecycle.timeline_schemas import EventView
+from services.lifecycle.transition_schemas import TransitionView
 from shared.events.transitions import Transition
 from shared.http import Instant
 
@@ -29,23 +41,29 @@ Reason: TypeAlias = Literal["not_yet_customer", "not_yet_known"]
 class PhaseAt(BaseModel):
     """What held of a customer at `as_of`, as it was known when the clock stood at `known_at`."""
 
-    customer: str
-    phase: Phase | None = Field(default=None, description="null: none, for this `reason`.")
+    customer: str = CUSTOMER
+    phase: Phase | None = Field(default=None, description="null: none, for this `reason`.", examples=["at_risk"])
     model: Model | None = MODEL
-    view: str | None = Field(default=None, description="What the phase is in that model, by what was known then.")
-    label: str | None = Field(default=None, description="The view in the language of the answer.")
-    since: Instant | None = None
-    episode: int | None = Field(default=None, description="1 at first, one more with every return.")
-    rule: str | None = Field(default=None, description="The rule that led to the phase.")
-    version: int | None = Field(default=None, description="Of the record that published that transition.")
-    position: int | None = Field(default=None, description="Of that transition in the history as known then.")
+    view: str | None = Field(
+        default=None, description="What the phase is in that model, by what was known then.", examples=["active"]
+    )
+    label: str | None = Field(default=None, description="The view in the language of the answer.", examples=["active"])
+    since: Instant | None = Field(
+        default=None, description="When the phase had been entered; null: there was none.", examples=[LAPSE]
+    )
+    episode: int | None = Field(default=None, description="1 at first, one more with every return.", examples=[1])
+    rule: str | None = Field(default=None, description="The rule that led to the phase.", examples=["silence_begins"])
+    version: int | None = Field(default=None, description="Of the record that published that transition.", examples=[4])
+    position: int | None = Field(
+        default=None, description="Of that transition in the history as known then, from 1.", examples=[4]
+    )
     reason: Reason | None = Field(
         default=None,
         description="Why there is no phase: the customer's first one came after `as_of`, as far as known then;"
-        " or nothing had been recorded of the customer by `known_at`.",
+        " or nothing had been recorded of the customer by `known_at`. null: there is a phase.",
     )
-    as_of: Instant
-    known_at: Instant
+    as_of: Instant = Field(description="The instant asked for, or the clock of the customer's partition.")
+    known_at: Instant = Field(description="The state of that clock asked for, or the present one.")
 
     @classmethod
     def of(cls, asked: "Asked", held: Held, facts: Collection[Fact]) -> Self:
@@ -90,25 +108,27 @@ class Asked:
 class EvidenceView(BaseModel):
     """Why the customer is in the phase: the events themselves, or the deadline that passed."""
 
-    because: str = Field(description="In words.")
-    events: list[EventView]
-    deadline: Instant | None
+    because: str = Field(description="In words.", examples=["no order for 90 days"])
+    events: list[EventView] = Field(description="The events; empty: time alone.")
+    deadline: Instant | None = Field(description="The deadline that passed; null: it was an event.", examples=[LAPSE])
 
 
 class CauseView(BaseModel):
     """One cause of being at risk."""
 
-    cause: str
-    means: str
-    ends_with: str
+    cause: str = Field(description="Its code.", examples=["silence"])
+    means: str = Field(description="In words.", examples=["no order within the time that the policy allows"])
+    ends_with: str = Field(description="What clears it, in words.", examples=["an order or a contract"])
 
 
 class WayView(BaseModel):
     """One way in which the rule may fire: what is lacking, and the events or the deadline that bring it."""
 
-    lacks: str
-    on: list[str] = Field(description="Types of event; empty: time alone.")
-    deadline: Instant | None
+    lacks: str = Field(description="What is lacking, in words.", examples=["no order until 2024-07-19T12:00:00Z"])
+    on: list[str] = Field(description="Types of event; empty: time alone.", examples=[["order.completed"]])
+    deadline: Instant | None = Field(
+        description="When time alone fires it; null: it takes an event.", examples=[NEXT_LAPSE]
+    )
 
     @classmethod
     def of(cls, way: Way) -> Self:
@@ -119,35 +139,32 @@ class WayView(BaseModel):
 class OpenRule(BaseModel):
     """A rule that could fire next, and each way to it: any one of them is enough."""
 
-    rule: str
-    to: Phase
+    rule: str = Field(description="The rule.", examples=["fell_silent"])
+    to: Phase = Field(description="The phase that it leads to.", examples=["inactive"])
     view: str = VIEW
     label: str = LABEL
-    ways: list[WayView]
+    ways: list[WayView] = Field(description="Any one of them is enough.")
 
 
-class OutlookView(BaseModel):
-    """What the cadence model expects of the customer; money in minor units of `currency`."""
+class CadenceOutlook(OutlookView):
+    """What the cadence model expects of the customer, with what it is measured in."""
 
-    p_alive: float
-    p_no_purchase: float = Field(description="Within `horizon_days` from `as_of` on.")
-    horizon_days: int
-    expected_orders_12m: float
-    expected_value: float | None
-    clv: float | None
-    currency: str
-    fit: int = Field(description="The version of the fit.")
+    horizon_days: int = Field(description="The days ahead that `p_no_purchase` is about.", examples=[180])
+    currency: str = Field(description="ISO 4217: that of the values.", examples=["EUR"])
 
 
 class Explanation(CustomerView):
     """Where a customer stands, why, and what each rule lacks that could fire next."""
 
-    summary: str = Field(description="One to three English sentences to read out.")
+    summary: str = Field(
+        description="One to three English sentences to read out.",
+        examples=["customer-1 has been at risk since 20 April 2024: no order for 90 days."],
+    )
     transition: TransitionView = Field(description="What led to the phase.")
-    evidence: EvidenceView
+    evidence: EvidenceView = Field(description="Why the customer is in the phase.")
     at_risk_by: list[CauseView] = Field(description="The causes in words.")
     rules: list[OpenRule] = Field(description="Those that could fire next, in the order of the table of rules.")
-    cadence: OutlookView | None = Field(description="null: no fit is in force, or there is no order.")
+    cadence: CadenceOutlook | None = Field(description="null: no fit is in force, or there is no order.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +202,14 @@ class Explained:
         view, label = self.naming.view(to, self.standing.facts)
         return OpenRule(rule=rule.name, to=to, view=view, label=label, ways=[WayView.of(way) for way in ways])
 
-    def _cadence(self) -> OutlookView | None:
+    def _cadence(self) -> CadenceOutlook | None:
         as_of, customer = self.standing.as_of, self.now.customer
         policy = self.now.policies.at(as_of, customer.account)
         found = outlook(customer, policy, as_of)
         if found is None:
             return None
         figures = msgspec.to_builtins(found)
-        return OutlookView(**figures, horizon_days=policy.horizon_days, currency=policy.currency)
+        return CadenceOutlook(**figures, horizon_days=policy.horizon_days, currency=policy.currency)
 
 
 def _causes(customer: Customer) -> list[CauseView]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -20,17 +20,16 @@ from services.lifecycle.schemas import (
     CauseCounts,
     CustomerView,
     HintCounts,
-    HistoryPage,
     Naming,
     PhaseCounts,
     RuleCounts,
     Standing,
-    TransitionView,
 )
+from services.lifecycle.transition_schemas import HistoryPage, TransitionView
 from shared import outbox, parking
 from shared.db import Pool, transaction
 from shared.errors import FieldError, Problem
-from shared.http import CustomerPath, Instant, Page, Paging, Wording
+from shared.http import CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
 from shared.ids import CustomerId, partition_of
 from shared.topics import CUSTOMER_EVENTS
 
@@ -133,7 +132,7 @@ Service = Annotated[Lifecycle, Depends(lifecycle)]
 
 async def naming(
     language: Wording,
-    model: Annotated[Model | None, Query(description="Name phases as in this model too.")] = None,
+    model: Annotated[Model | None, Query(description="Name phases as in this model too.", examples=["cxm"])] = None,
 ) -> Naming:
     """How the client wants phases named."""
     return Naming(model, language)
@@ -154,21 +153,28 @@ async def present(customer: CustomerPath, request: Request, service: Service) ->
 
 Present = Annotated[CustomerId, Depends(present)]
 AsOf = Annotated[Instant | None, Query(description="An instant up to the clock; without it, the clock.")]
+WithdrawnToo = Annotated[bool, Query(description="Withdrawn transitions too.")]
+
+UNKNOWN_CUSTOMER: Final = Kind(404, "unknown_customer", "No event has made somebody of this id a customer.")
+MERGED: Final = Kind(301, "merged", "The customer has been merged into another one: ask there.")
+NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
+AS_OF_IN_FUTURE: Final = Kind(422, "as_of_in_future", "`as_of` lies after the clock: nobody knows yet.")
 
 
-@router.get("/customers/{customer}")
-async def show_customer(customer: Present, service: Service, names: Names) -> CustomerView:
+@router.get("/customers/{customer}", responses=problems(MERGED, UNKNOWN_CUSTOMER))
+async def show_customer(customer: Present, service: Service, names: Names, unless: Unless) -> CustomerView:
     """The phase of a customer, since when, and what comes next."""
-    return await service.customer(customer, names)
+    return unless.same(await service.customer(customer, names))
 
 
-@router.get("/customers/{customer}/history")
+@router.get("/customers/{customer}/history", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def show_history(
     customer: Present,
     service: Service,
     part: Paging,
     names: Names,
-    all: Annotated[bool, Query(description="Withdrawn transitions too.")] = False,  # noqa: A002
+    unless: Unless,
+    all: WithdrawnToo = False,  # noqa: A002
 ) -> HistoryPage:
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
@@ -183,24 +189,24 @@ async def show_history(
         key=lambda row: (row[0].position, row[0].version),
         view=lambda row: TransitionView.of(*row, names),
     )
-    return HistoryPage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
+    return unless.same(HistoryPage(items=page.items, next_cursor=page.next_cursor, as_of=clock))
 
 
-@router.post("/customers/{customer}/release", status_code=202)
-async def release_customer(customer: Present, service: Service) -> dict[str, str]:
+@router.post("/customers/{customer}/release", status_code=202, responses=problems(MERGED, UNKNOWN_CUSTOMER, NOT_PARKED))
+async def release_customer(customer: Present, service: Service) -> Requested:
     """Fold what waits for a parked customer, once the reason is gone."""
     await service.release(customer)
-    return {"status": "requested"}
+    return Requested()
 
 
-@router.get("/phases")
+@router.get("/phases", responses=problems(AS_OF_IN_FUTURE))
 async def count_phases(service: Service, names: Names, as_of: AsOf = None) -> PhaseCounts:
     """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
     instant = await service.instant(as_of)
     return PhaseCounts.of(instant, await service.counts(instant, names.model), names)
 
 
-@router.get("/transitions/counts")
+@router.get("/transitions/counts", responses=problems(AS_OF_IN_FUTURE))
 async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
     """Transitions of the current histories by rule."""
     instant = await service.instant(as_of)
@@ -208,14 +214,14 @@ async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
     return RuleCounts(as_of=instant, counts=counts, total=sum(counts.values()))
 
 
-@router.get("/causes/counts")
+@router.get("/causes/counts", responses=problems(AS_OF_IN_FUTURE))
 async def count_causes(service: Service, as_of: AsOf = None) -> CauseCounts:
     """Why customers became at risk: moves to at_risk by the kind of their causes. One move may have several."""
     instant = await service.instant(as_of)
     return CauseCounts(as_of=instant, counts=await queries.causes(service.pool, instant))
 
 
-@router.get("/hints/counts")
+@router.get("/hints/counts", responses=problems(AS_OF_IN_FUTURE))
 async def count_hints(service: Service, as_of: AsOf = None) -> HintCounts:
     """Hints given to the shop, by name."""
     instant = await service.instant(as_of)

@@ -1,4 +1,4 @@
-"""What the lifecycle API shows."""
+"""What the lifecycle API shows of customers, and of all of them together."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,12 +13,22 @@ from services.lifecycle.domain.outlook import outlook
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.views import Fact, Model, View, view, views
-from shared.events.transitions import Outlook, Transition
-from shared.http import Instant, Language, Page
+from shared.events.transitions import Outlook
+from shared.http import Instant, Language
 
-MODEL: Final[Any] = Field(description="The model that was asked for; null: the phases themselves.")
-VIEW: Final[Any] = Field(description="What the phase is in that model, as of the same instant.")
-LABEL: Final[Any] = Field(description="The view in the language of the answer (`Accept-Language`: de or en).")
+CUSTOMER: Final[Any] = Field(description="The customer's id.", examples=["customer-1"])
+PHASE: Final[Any] = Field(description="The phase.", examples=["at_risk"])
+MODEL: Final[Any] = Field(description="The model that was asked for; null: the phases themselves.", examples=["cxm"])
+VIEW: Final[Any] = Field(description="What the phase is in that model, as of the same instant.", examples=["active"])
+LABEL: Final[Any] = Field(
+    description="The view in the language of the answer (`Accept-Language`: de or en).", examples=["active"]
+)
+AS_OF: Final[Any] = Field(description="The clock that this answer was true at.")
+UNTIL: Final[Any] = Field(description="Everything up to this instant is counted.")
+MAY: Final = "2024-05-01T12:00:00Z"
+LAST_ORDER: Final = "2024-01-21T12:00:00Z"
+LAPSE: Final = "2024-04-20T12:00:00Z"
+NEXT_LAPSE: Final = "2024-07-19T12:00:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,42 +49,50 @@ class Naming:
 
 
 class MoneyView(BaseModel):
-    """An amount in integer minor units of a currency (ISO 4217)."""
+    """An amount of money."""
 
-    amount: int
-    currency: str
+    amount: int = Field(description="In integer minor units of the currency.", examples=[17970])
+    currency: str = Field(description="ISO 4217.", examples=["EUR"])
 
 
 class PolicyView(BaseModel):
     """The policy that judges."""
 
-    name: str
-    version: int
+    name: str = Field(description="Its name.", examples=["default"])
+    version: int = Field(description="Which version of it.", examples=[1])
 
 
 class NextTransition(BaseModel):
     """The next transition by time alone, if nothing else happens before."""
 
-    to: Phase
+    to: Phase = Field(description="The phase that it leads to.", examples=["inactive"])
     view: str = VIEW
     label: str = LABEL
-    rule: str
-    at: Instant
+    rule: str = Field(description="The rule that will fire.", examples=["fell_silent"])
+    at: Instant = Field(description="When.", examples=[NEXT_LAPSE])
 
 
 class OutlookView(BaseModel):
-    """What the cadence model expects of a customer at `as_of`; money in minor units of the policy's currency."""
+    """What the cadence model expects of a customer at `as_of`."""
 
-    p_alive: float = Field(description="Probability that the customer has not dropped out.")
-    p_no_purchase: float = Field(description="Probability of no purchase in the policy's horizon_days from now.")
-    expected_orders_12m: float = Field(description="Purchases expected in 12 months; several of a day count once.")
+    p_alive: float = Field(description="Probability (0 to 1) that the customer has not dropped out.", examples=[0.71])
+    p_no_purchase: float = Field(
+        description="Probability (0 to 1) of no purchase in the policy's `horizon_days` from now.", examples=[0.66]
+    )
+    expected_orders_12m: float = Field(
+        description="Purchases expected in 12 months; several of a day count once.", examples=[1.4]
+    )
     expected_value: float | None = Field(
-        description="Value expected of an order, in minor units; null where no values are known."
+        description="Value expected of an order, in minor units of the policy's currency; null where no values are "
+        "known.",
+        examples=[5810.0],
     )
     clv: float | None = Field(
-        description="Customer lifetime value: expected margins of 36 months, discounted to now, in minor units."
+        description="Customer lifetime value: expected margins of 36 months, discounted to now, in minor units of the "
+        "policy's currency; null where no values are known.",
+        examples=[6230.5],
     )
-    fit: int = Field(description="Version of the fit (`/v1/cadence/fits`) that says so.")
+    fit: int = Field(description="Version of the fit (`/v1/cadence/fits`) that says so.", examples=[2])
 
     @classmethod
     def of(cls, found: Outlook | None) -> Self | None:
@@ -83,26 +101,34 @@ class OutlookView(BaseModel):
 
 
 class CustomerView(BaseModel):
-    """Where a customer stands. `version` counts the records published for the customer."""
+    """Where a customer stands."""
 
-    customer: str
-    phase: Phase
+    customer: str = CUSTOMER
+    phase: Phase = PHASE
     model: Model | None = MODEL
     view: str = VIEW
     label: str = LABEL
-    since: Instant
-    causes: list[str] = Field(description="Why the customer is at risk; empty otherwise.")
-    episode: int = Field(description="1 at first, one more with every return.")
-    version: int
-    orders: int
-    revenue: list[MoneyView] = Field(description="One sum per currency.")
-    first_order_at: Instant | None
-    last_order_at: Instant | None
-    next_transition: NextTransition | None
-    policy: PolicyView
+    since: Instant = Field(description="When the phase was entered.", examples=[LAPSE])
+    causes: list[str] = Field(
+        description="Why the customer is at risk; empty otherwise.", examples=[["complaint:c-17", "silence"]]
+    )
+    episode: int = Field(description="1 at first, one more with every return.", examples=[1])
+    version: int = Field(description="How many records have been published for the customer.", examples=[4])
+    orders: int = Field(description="Number of orders, those that were undone left out.", examples=[3])
+    revenue: list[MoneyView] = Field(description="One sum per currency, of all orders less what was undone.")
+    first_order_at: Instant | None = Field(
+        description="When the first order was completed; null: there is none.", examples=["2024-01-02T12:00:00Z"]
+    )
+    last_order_at: Instant | None = Field(
+        description="When the last one was; null: there is none.", examples=[LAST_ORDER]
+    )
+    next_transition: NextTransition | None = Field(
+        description="What comes next if nothing happens; null: nothing by time alone."
+    )
+    policy: PolicyView = Field(description="The policy in force for the customer.")
     outlook: OutlookView | None = Field(description="What the cadence model expects; null without a fit, or an order.")
     parked: bool = Field(description="Folding failed: events wait until an operator releases the customer.")
-    as_of: Instant = Field(description="The clock that this answer was true at.")
+    as_of: Instant = AS_OF
 
     @classmethod
     def of(cls, found: "Standing", policy: Policy, naming: Naming) -> Self:
@@ -153,55 +179,19 @@ def _next(found: Standing, naming: Naming) -> NextTransition | None:
     return NextTransition(to=move.to, view=view, label=label, rule=move.rule, at=move.occurred_at)
 
 
-class TransitionView(BaseModel):
-    """One transition, with why it happened and what was known then. `withdrawn` is set on voided ones.
-
-    Both phases are viewed as of `occurred_at`.
-    """
-
-    customer: str
-    version: int
-    position: int
-    from_: Phase | None = Field(serialization_alias="from", validation_alias="from")
-    from_view: str | None = VIEW
-    from_label: str | None = LABEL
-    to: Phase
-    model: Model | None = MODEL
-    view: str = VIEW
-    label: str = LABEL
-    rule: str
-    occurred_at: Instant
-    recorded_at: Instant
-    evidence: dict[str, Any] = Field(description="`events` (source, id), or the `deadline` that passed.")
-    policy: PolicyView
-    episode: int
-    historical: bool
-    profile: dict[str, Any]
-    withdrawn: int | None = Field(default=None, description="Version of the correction that voided it.")
-
-    @classmethod
-    def of(cls, transition: Transition, withdrawn: int | None, facts: frozenset[Fact], naming: Naming) -> Self:
-        """The view of a stored transition, given what held when it happened."""
-        view, label = naming.view(Phase(transition.to), facts)
-        names: dict[str, Any] = {"model": naming.model, "view": view, "label": label}
-        before = (None, None) if transition.from_ is None else naming.view(Phase(transition.from_), facts)
-        names["from_view"], names["from_label"] = before
-        return cls.model_validate({**msgspec.to_builtins(transition), **names, "withdrawn": withdrawn})
-
-
-class HistoryPage(Page[TransitionView]):
-    """A part of a customer's history."""
-
-    as_of: Instant = Field(description="The clock of the customer's partition.")
-
-
 class PhaseCounts(BaseModel):
     """Customers by phase, or by what the phase is in a model, at an instant."""
 
-    as_of: Instant
+    as_of: Instant = Field(description="The instant.")
     model: Model | None = MODEL
-    counts: dict[str, int] = Field(description="By the code of the phase, or of the view.")
-    labels: dict[str, str] = Field(description="What each code means, in the language of the answer.")
+    counts: dict[str, int] = Field(
+        description="Number of customers by the code of the phase, or of the view; those with none too.",
+        examples=[{"initiation": 40, "active": 310, "passive": 95}],
+    )
+    labels: dict[str, str] = Field(
+        description="What each code means, in the language of the answer.",
+        examples=[{"initiation": "Anbahnung", "active": "aktiv", "passive": "passiv"}],
+    )
 
     @classmethod
     def of(cls, as_of: datetime, counts: Mapping[str, int], naming: Naming) -> Self:
@@ -218,20 +208,27 @@ class PhaseCounts(BaseModel):
 class RuleCounts(BaseModel):
     """Transitions of the current histories by rule, up to an instant."""
 
-    as_of: Instant
-    counts: dict[str, int]
-    total: int
+    as_of: Instant = UNTIL
+    counts: dict[str, int] = Field(
+        description="Number of transitions by rule.", examples=[{"first_purchase": 405, "silence_begins": 122}]
+    )
+    total: int = Field(description="Number of all of them.", examples=[527])
 
 
 class CauseCounts(BaseModel):
     """Moves to at_risk by the kind of their causes, up to an instant."""
 
-    as_of: Instant
-    counts: dict[str, int]
+    as_of: Instant = UNTIL
+    counts: dict[str, int] = Field(
+        description="Number of moves by kind of cause; one move may have several.",
+        examples=[{"silence": 122, "complaint": 9}],
+    )
 
 
 class HintCounts(BaseModel):
     """Hints by name, up to an instant."""
 
-    as_of: Instant
-    counts: dict[str, int]
+    as_of: Instant = UNTIL
+    counts: dict[str, int] = Field(
+        description="Number of hints by name.", examples=[{"survey.due": 405, "phase.change_due": 118}]
+    )

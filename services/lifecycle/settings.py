@@ -2,6 +2,8 @@
 
 import sys
 import tomllib
+from collections.abc import Collection
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -31,12 +33,19 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, json_schema_extr
 Probability = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, json_schema_extra={"unit": "probability"})]
 
 
+def next_version(taken: Collection[int]) -> int:
+    """The version after the greatest that is taken; once that is the greatest there can be, the least that is free."""
+    after = max(taken, default=0) + 1
+    return after if after <= MAX_VERSION else next(free for free in count(1) if free not in taken)
+
+
 class LifecycleSettings(Settings):
     """What the lifecycle service needs beyond the common settings."""
 
     timers_per_batch: int = Field(default=2000, ge=1, description="Most deadlines applied in one transaction.")
     customers_in_memory: int = Field(default=100_000, ge=1, description="Customers whose state a worker keeps.")
     events_in_memory: int = Field(default=1_000_000, ge=1, description="Event identities that a worker keeps.")
+    changes_days: int = Field(default=30, ge=1, le=36_500, description="Days that published changes can be read.")
     fit_hour: int = Field(default=3, ge=0, le=23, description="In real time, UTC hour of the nightly cadence fit.")
 
 
@@ -47,7 +56,7 @@ class PolicyDocument(BaseModel):
 
     name: Name = Field(default=Policy.name, description="Which policy this is a version of.")
     version: Annotated[int, Field(ge=1, le=MAX_VERSION)] | None = Field(
-        default=None, description="Which version; left out: the next one of the name."
+        default=None, description="Which version; left out: the next one of the name.", examples=[1]
     )
     account: Literal["b2c", "b2b"] | None = Field(
         default=None, description="The kind of account it judges; null: all that have no policy of their own."

@@ -1,25 +1,34 @@
 """The HTTP API of simulations: ask for one, follow it, read its report, cancel it."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from services.lifecycle import policies, queries, simulations
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.simulating import Simulating
-from services.lifecycle.simulation_schemas import SimulationPage, SimulationRequest, SimulationSummary, SimulationView
+from services.lifecycle.simulation_schemas import (
+    SIMULATION,
+    SimulationPage,
+    SimulationRequest,
+    SimulationSummary,
+    SimulationView,
+)
 from services.lifecycle.simulations import Order, Stored
 from shared import clock
 from shared.errors import FieldError, Problem
-from shared.http import Page, Paging
+from shared.http import REUSED_KEY, IdempotencyKey, Kind, Page, Paging, problems
 
 router = APIRouter(prefix="/v1", tags=["simulations"])
 
 NEWEST = 2**63 - 1
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+_UNKNOWN: Final = Kind(404, "unknown_simulation", "There is no such simulation.")
+_UNKNOWN_POLICY: Final = Kind(404, "unknown_policy", "No such version of a policy of this name is stored.")
+_IN_FUTURE: Final = Kind(422, "to_in_future", "`to` lies after the clock: nobody knows yet.")
+_CREATED: Final = {202: {"headers": {"Location": {"description": "The simulation.", "schema": {"type": "string"}}}}}
 
 
 def simulating(request: Request) -> Simulating:
@@ -29,9 +38,12 @@ def simulating(request: Request) -> Simulating:
 
 
 Runner = Annotated[Simulating, Depends(simulating)]
+SimulationPath = Annotated[UUID, Path(description="The id of the simulation.", examples=[SIMULATION])]
 
 
-@router.post("/simulations", status_code=202)
+@router.post(
+    "/simulations", status_code=202, responses=problems(_UNKNOWN_POLICY, _IN_FUTURE, REUSED_KEY, also=_CREATED)
+)
 async def create_simulation(
     body: SimulationRequest,
     response: Response,
@@ -65,14 +77,14 @@ async def list_simulations(service: Service, part: Paging) -> SimulationPage:
     return SimulationPage(items=page.items, next_cursor=page.next_cursor)
 
 
-@router.get("/simulations/{simulation}")
-async def show_simulation(simulation: UUID, service: Service) -> SimulationView:
+@router.get("/simulations/{simulation}", responses=problems(_UNKNOWN))
+async def show_simulation(simulation: SimulationPath, service: Service) -> SimulationView:
     """How far a simulation is and, once it is done, what it has found out."""
     return SimulationView.of(await _stored(service, simulation))
 
 
-@router.post("/simulations/{simulation}/cancel")
-async def cancel_simulation(simulation: UUID, service: Service, runner: Runner) -> SimulationView:
+@router.post("/simulations/{simulation}/cancel", responses=problems(_UNKNOWN))
+async def cancel_simulation(simulation: SimulationPath, service: Service, runner: Runner) -> SimulationView:
     """End a simulation. One that has ended stays as it is, so that sending this again is safe."""
     await _stored(service, simulation)
     await simulations.cancel(service.pool, simulation, clock.now())

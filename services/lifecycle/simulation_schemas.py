@@ -1,6 +1,6 @@
 """What the API of simulations takes and shows."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -13,6 +13,10 @@ from shared.http import Instant, Page
 
 Account = Literal["b2c", "b2b"]
 
+SIMULATION: Final = "018f3c5e-7a10-7cc3-9f5e-3b1d2a4c6e80"
+CANDIDATE: Final = {"name": "strict", "at_risk_days": 60, "inactive_days": 120}
+BEGIN: Final = "2024-01-10T00:00:00Z"
+
 
 class SimulationRequest(BaseModel):
     """Which policy is to be tried, and on what part of the past."""
@@ -20,9 +24,10 @@ class SimulationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     policy: PolicyDocument = Field(
-        description="The candidate: a policy document, or `name` and `version` alone for one that is stored."
+        description="The candidate: a policy document, or `name` and `version` alone for one that is stored.",
+        examples=[CANDIDATE],
     )
-    from_: Annotated[Instant, Field(alias="from", description="The candidate judges from here on.")]
+    from_: Annotated[Instant, Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN])]
     to: Instant | None = Field(
         default=None, description="What is told is as of this instant, at most the clock; left out: the clock."
     )
@@ -42,63 +47,64 @@ class SimulationRequest(BaseModel):
 class ProgressView(BaseModel):
     """How far a simulation is."""
 
-    done: int = Field(description="Customers.")
-    total: int | None = Field(description="Customers; null until they have been counted.")
-    events: int = Field(description="Folded so far.")
+    done: int = Field(description="Number of customers done.", examples=[2000])
+    total: int | None = Field(description="Number of all of them; null until they have been counted.", examples=[2000])
+    events: int = Field(description="Number of events folded so far.", examples=[61034])
 
 
 class StepView(BaseModel):
     """One transition of a history."""
 
-    occurred_at: Instant
-    rule: str
-    from_: Annotated[Phase | None, Field(alias="from")]
-    to: Phase
+    occurred_at: Instant = Field(description="When, by event time.")
+    rule: str = Field(description="The rule that fired.", examples=["silence_begins"])
+    from_: Annotated[Phase | None, Field(alias="from", description="The phase before; null: not known yet.")]
+    to: Phase = Field(description="The phase that it led to.", examples=["at_risk"])
 
 
 class CellView(BaseModel):
     """So many customers are in one phase by the live history, and in another by the candidate's."""
 
-    live: Phase | None
-    candidate: Phase | None
-    customers: int
+    live: Phase | None = Field(description="The phase by the live history; null: none.", examples=["established"])
+    candidate: Phase | None = Field(description="The phase by the candidate's; null: none.", examples=["at_risk"])
+    customers: int = Field(description="Number of these customers.", examples=[17])
 
 
 class FiredView(BaseModel):
     """How often a rule fired in a month."""
 
-    rule: str
-    month: str = Field(description="YYYY-MM, in UTC.")
-    live: int
-    candidate: int
+    rule: str = Field(description="The rule.", examples=["silence_begins"])
+    month: str = Field(description="YYYY-MM, in UTC.", examples=["2024-04"])
+    live: int = Field(description="Number of times in the live histories.", examples=[122])
+    candidate: int = Field(description="Number of times in the candidate's.", examples=[139])
 
 
 class EnteredView(BaseModel):
     """How often a phase was entered."""
 
-    phase: Phase
-    live: int
-    candidate: int
+    phase: Phase = Field(description="The phase.", examples=["inactive"])
+    live: int = Field(description="Number of times in the live histories.", examples=[61])
+    candidate: int = Field(description="Number of times in the candidate's.", examples=[74])
 
 
 class ExampleView(BaseModel):
     """A customer whose histories differ."""
 
-    customer: str
-    alike: int = Field(description="So many customers differ in the same way, this one included.")
-    live: list[StepView]
-    candidate: list[StepView]
+    customer: str = Field(description="The customer's id.", examples=["customer-1"])
+    alike: int = Field(description="So many customers differ in the same way, this one included.", examples=[17])
+    live: list[StepView] = Field(description="The live history.")
+    candidate: list[StepView] = Field(description="The candidate's history.")
 
 
 class ReportView(BaseModel):
     """What a simulation has found out."""
 
-    customers: int
-    events: int = Field(description="Stored events of these customers until `to`.")
-    differing: int = Field(description="Customers whose two histories are not the same.")
+    customers: int = Field(description="Number of customers looked at.", examples=[2000])
+    events: int = Field(description="Number of stored events of these customers until `to`.", examples=[61034])
+    differing: int = Field(description="Number of customers whose two histories are not the same.", examples=[41])
     unsettled: int = Field(
-        description="Of these, whose histories part before `from` already: the live one does not yet say what the "
-        "stored events do, because an activation is being told or a history is being imported."
+        description="Number of these whose histories part before `from` already: the live one does not yet say what "
+        "the stored events do, because an activation is being told or a history is being imported.",
+        examples=[0],
     )
     matrix: list[CellView] = Field(description="Customers by phase at `to`; pairs without customers are left out.")
     transitions: list[FiredView] = Field(description="By rule and month, from `from` on and before `to`.")
@@ -113,17 +119,19 @@ class SimulationSummary(BaseModel):
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
-    id: UUID
+    id: UUID = Field(description="The id of the simulation.", examples=[SIMULATION])
     policy: PolicyDocument = Field(description="The candidate.")
-    from_: Annotated[Instant, Field(alias="from")]
-    to: Instant
-    account: str | None
-    state: State
-    reason: str | None = Field(description="Why it failed; null unless it did.")
-    progress: ProgressView
-    created_at: Instant = Field(description="By the wall clock, as the two below.")
-    started_at: Instant | None
-    ended_at: Instant | None
+    from_: Annotated[Instant, Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN])]
+    to: Instant = Field(description="What is told is as of this instant.")
+    account: str | None = Field(description="Only customers of this kind; null: all.", examples=["b2c"])
+    state: State = Field(description="Where it stands; the last three are final.", examples=["done"])
+    reason: str | None = Field(
+        description="Why it failed; null unless it did.", examples=["the process ended with code 1"]
+    )
+    progress: ProgressView = Field(description="How far it is.")
+    created_at: Instant = Field(description="When it was asked for, by the wall clock.")
+    started_at: Instant | None = Field(description="When it was begun, by the wall clock; null: not yet.")
+    ended_at: Instant | None = Field(description="When it ended, by the wall clock; null: not yet.")
 
     @classmethod
     def of(cls, stored: Stored, **more: Any) -> Self:

@@ -70,7 +70,7 @@ SELECT * FROM (
     SELECT at, 2, hashtextextended(name || ' ' || occasion, 0), 0, NULL, NULL, NULL, NULL, name, occasion
     FROM hint WHERE customer = $1
 ) AS entry
-WHERE (at, rank, n, v) < ($4::timestamptz, $5::int, $6::bigint, $7::bigint)
+WHERE (at, rank, n, v) < ($4::timestamptz, $5::bigint, $6::bigint, $7::bigint)
 ORDER BY at DESC, rank DESC, n DESC, v DESC LIMIT $8
 """
 

@@ -6,8 +6,9 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from services.lifecycle.domain.views import Fact
-from services.lifecycle.schemas import Naming, TransitionView
+from services.lifecycle.schemas import LAPSE, LAST_ORDER, Naming
 from services.lifecycle.timeline import Hinted, Moved, Told
+from services.lifecycle.transition_schemas import TransitionView
 from shared.http import Instant, Page
 
 _LEVELS: Final = 100
@@ -17,14 +18,20 @@ _LEVELS: Final = 100
 class EventView(BaseModel):
     """One event of the customer."""
 
-    type: str
-    time: Instant
+    type: str = Field(description="What happened: a type of the catalogue.", examples=["order.completed"])
+    time: Instant = Field(description="When it happened.", examples=[LAST_ORDER])
     recorded_at: Instant = Field(description="The clock of the customer's partition when it was recorded.")
-    source: str
-    id: str
-    historical: bool
-    merged_from: str | None = Field(description="The id under which it came in, of a customer merged into this one.")
-    data: Any
+    source: str = Field(description="Who sent it.", examples=["/shop"])
+    id: str = Field(description="Its id.", examples=["o-1001"])
+    historical: bool = Field(description="From an import of history.")
+    merged_from: str | None = Field(
+        description="The id under which it came in, of a customer merged into this one; null: under this one.",
+        examples=["customer-0"],
+    )
+    data: Any = Field(
+        description="By type, as `GET /v1/event-types` of ingest says; as text where it cannot be shown otherwise.",
+        examples=[{"order_id": "o-1001", "total": {"amount": 5990, "currency": "EUR"}}],
+    )
 
     @classmethod
     def of(cls, told: Told) -> Self:
@@ -66,24 +73,24 @@ def _is_deep(data: Any) -> bool:
 class EventEntry(EventView):
     """An event."""
 
-    kind: Literal["event"] = "event"
+    kind: Literal["event"] = Field(default="event", description="What kind of entry this is.")
 
 
 class TransitionEntry(TransitionView):
-    """A transition; `time` is when it occurred."""
+    """A transition."""
 
-    kind: Literal["transition"] = "transition"
-    time: Instant
-    withdrawn_at: Instant | None = Field(default=None, description="The clock of that correction.")
+    kind: Literal["transition"] = Field(default="transition", description="What kind of entry this is.")
+    time: Instant = Field(description="When it occurred.", examples=[LAPSE])
+    withdrawn_at: Instant | None = Field(default=None, description="The clock of that correction; null: it holds.")
 
 
 class HintEntry(BaseModel):
     """A hint that was given to the shop."""
 
-    kind: Literal["hint"] = "hint"
-    time: Instant
-    name: str
-    occasion: str
+    kind: Literal["hint"] = Field(default="hint", description="What kind of entry this is.")
+    time: Instant = Field(description="When it was given.")
+    name: str = Field(description="Which hint.", examples=["survey.due"])
+    occasion: str = Field(description="What it was given for: the same is not given twice.", examples=["o-1001"])
 
 
 TimelineEntry: TypeAlias = Annotated[EventEntry | TransitionEntry | HintEntry, Field(discriminator="kind")]

@@ -1,21 +1,30 @@
 """The HTTP routes: cases to read, codes to redeem."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from services.reactivation import queries, releasing
 from services.reactivation.domain.cases import State
 from services.reactivation.domain.offers import OfferState
 from services.reactivation.queries import Standing
 from services.reactivation.redemption import Till
-from services.reactivation.schemas import CaseView, CountsView, Redemption, RedemptionView
+from services.reactivation.schemas import (
+    CASE_ID,
+    CODE,
+    CUSTOMER,
+    CasePage,
+    CaseView,
+    CountsView,
+    Redemption,
+    RedemptionView,
+)
 from shared.db import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
-from shared.http import CustomerPath, IdPath, Page, Paging, Slice
+from shared.http import CustomerPath, IdPath, Kind, Page, Paging, Requested, Slice, Unless, problems
 
 router = APIRouter(prefix="/v1")
 
@@ -32,17 +41,30 @@ def _till(request: Request) -> Till:
 
 Database = Annotated[Pool, Depends(_pool)]
 AtTheTill = Annotated[Till, Depends(_till)]
+Code = Annotated[IdPath, Path(description="A code, as people write it: any case, with hyphens.", examples=[CODE])]
+InState = Annotated[State | None, Query(description="Only cases in this state.", examples=["offered"])]
+OfCustomer = Annotated[Subject | None, Query(description="Only cases of this customer.", examples=[CUSTOMER])]
+
+_UNKNOWN_CODE: Final = Kind(404, "unknown_code", "There is no such code.")
+_NOT_YOURS: Final = Kind(403, "not_your_code", "The code was given to another customer.")
+_RESERVED: Final = Kind(409, "already_reserved", "The code is reserved for another order.")
+_REDEEMED: Final = Kind(409, "already_redeemed", "The code has been used.")
+_EXPIRED: Final = Kind(410, "offer_expired", "The offer has expired.")
+_WITHDRAWN: Final = Kind(410, "offer_withdrawn", "The offer was withdrawn.")
+_NOT_RESERVED: Final = Kind(409, "not_reserved", "The code is not reserved for this order, or no longer.")
+_UNKNOWN_CUSTOMER: Final = Kind(404, "unknown_customer", "The customer has never lapsed.")
+_NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
+_REFUSALS: Final = (_NOT_YOURS, _UNKNOWN_CODE, _RESERVED, _REDEEMED)
 
 
 @router.get("/cases", tags=["cases"])
-async def list_cases(
-    database: Database, part: Paging, state: State | None = None, customer: Annotated[Subject | None, Query()] = None
-) -> Page[CaseView]:
+async def list_cases(database: Database, part: Paging, state: InState = None, customer: OfCustomer = None) -> CasePage:
     """Cases, newest first."""
     rows = await queries.newest_cases(
         database, limit=part.limit + 1, state=state, customer=customer, before=_before(part)
     )
-    return Page[CaseView].of(rows, part, key=_key, view=CaseView.of)
+    page = Page[CaseView].of(rows, part, key=_key, view=CaseView.of)
+    return CasePage(items=page.items, next_cursor=page.next_cursor)
 
 
 @router.get("/cases/counts", tags=["cases"])
@@ -56,39 +78,50 @@ async def count_cases(database: Database) -> CountsView:
     )
 
 
-@router.get("/cases/{case_id}", tags=["cases"])
-async def read_case(database: Database, case_id: IdPath) -> CaseView:
+@router.get("/cases/{case_id}", tags=["cases"], responses=problems(Kind(404, "not_found", "There is no such case.")))
+async def read_case(
+    database: Database,
+    case_id: Annotated[IdPath, Path(description="The id of the case.", examples=[CASE_ID])],
+    unless: Unless,
+) -> CaseView:
     """One case with its offer."""
     number = _uuid(case_id)
     found = await queries.case_by_id(database, number) if number else None
     if found is None:
         raise Problem(404, "not_found", "There is no such case.")
-    return CaseView.of(found)
+    return unless.same(CaseView.of(found))
 
 
-@router.post("/offers/{code}/reserve", tags=["offers"])
-async def reserve(till: AtTheTill, code: IdPath, order: Redemption) -> RedemptionView:
+@router.post("/offers/{code}/reserve", tags=["offers"], responses=problems(*_REFUSALS, _EXPIRED, _WITHDRAWN))
+async def reserve(till: AtTheTill, code: Code, order: Redemption) -> RedemptionView:
     """Put a code aside for an order, for `reservation_minutes` and at most until the offer expires."""
     return RedemptionView.of(await till.reserve(code, order.customer, order.order_id))
 
 
-@router.post("/offers/{code}/confirm", tags=["offers"])
-async def confirm(till: AtTheTill, code: IdPath, order: Redemption) -> RedemptionView:
+@router.post(
+    "/offers/{code}/confirm", tags=["offers"], responses=problems(*_REFUSALS, _NOT_RESERVED, _EXPIRED, _WITHDRAWN)
+)
+async def confirm(till: AtTheTill, code: Code, order: Redemption) -> RedemptionView:
     """The order was placed: the code is used, and the case won back."""
     return RedemptionView.of(await till.confirm(code, order.customer, order.order_id))
 
 
-@router.post("/offers/{code}/release", tags=["offers"])
-async def release(till: AtTheTill, code: IdPath, order: Redemption) -> RedemptionView:
+@router.post("/offers/{code}/release", tags=["offers"], responses=problems(*_REFUSALS))
+async def release(till: AtTheTill, code: Code, order: Redemption) -> RedemptionView:
     """The order came to nothing: the code is free again."""
     return RedemptionView.of(await till.release(code, order.customer, order.order_id))
 
 
-@router.post("/customers/{customer}/release", status_code=202, tags=["customers"])
-async def release_customer(database: Database, customer: CustomerPath) -> dict[str, str]:
+@router.post(
+    "/customers/{customer}/release",
+    status_code=202,
+    tags=["customers"],
+    responses=problems(_UNKNOWN_CUSTOMER, _NOT_PARKED),
+)
+async def release_customer(database: Database, customer: CustomerPath) -> Requested:
     """Fold what waits for a parked customer, once the reason is gone."""
     await releasing.request(database, customer)
-    return {"status": "requested"}
+    return Requested()
 
 
 def _key(found: Standing) -> tuple[datetime, str]:

@@ -1,14 +1,16 @@
 """The HTTP API of referral: codes, claims, balances, and the ledger."""
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from services.referral import queries, repository
 from services.referral.desk import Desk
 from services.referral.domain import claims, rewards
 from services.referral.schemas import (
+    CLAIM_ID,
+    CUSTOMER,
     BalancesView,
     BalanceView,
     ClaimRequest,
@@ -16,12 +18,24 @@ from services.referral.schemas import (
     CodeRequest,
     CodeView,
     CountsView,
+    PostingPage,
     PostingView,
 )
 from shared.db import Pool
 from shared.errors import Problem
 from shared.events.fields import Subject
-from shared.http import CustomerPath, IdPath, Page, Paging
+from shared.http import (
+    REUSED_KEY,
+    CustomerPath,
+    IdempotencyKey,
+    IdPath,
+    Kind,
+    Page,
+    Paging,
+    Requested,
+    Unless,
+    problems,
+)
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
@@ -38,10 +52,27 @@ def _pool(request: Request) -> Pool:
 
 AtDesk = Annotated[Desk, Depends(_desk)]
 Database = Annotated[Pool, Depends(_pool)]
-IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+
+_NO_CODE: Final = Kind(404, "no_code", "The customer has no code.")
+_NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
+_NOT_STARTED: Final = Kind(503, "clock_not_started", "No worker has read this partition's clock yet.")
+_REFUSALS: Final = (
+    Kind(422, "mistyped_code", "The code has a wrong character."),
+    Kind(422, "unknown_code", "Nobody has this code."),
+    Kind(422, "self_referral", "The code is the referee's own."),
+    Kind(409, "already_customer", "The referee has bought before."),
+)
 
 
-@router.post("/codes", status_code=201, responses={200: {"description": "The customer had a code already."}})
+@router.post(
+    "/codes",
+    status_code=201,
+    responses=problems(
+        REUSED_KEY,
+        _NOT_STARTED,
+        also={200: {"model": CodeView, "description": "The customer had a code already: this one."}},
+    ),
+)
 async def issue_code(
     body: CodeRequest, response: Response, desk: AtDesk, database: Database, idempotency_key: IdempotencyKey = None
 ) -> CodeView:
@@ -51,10 +82,10 @@ async def issue_code(
     return await _code(body.customer, desk, database)
 
 
-@router.get("/customers/{customer}/code")
-async def show_code(customer: CustomerPath, desk: AtDesk, database: Database) -> CodeView:
+@router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
+async def show_code(customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless) -> CodeView:
     """The referral code of a customer."""
-    return await _code(customer, desk, database)
+    return unless.same(await _code(customer, desk, database))
 
 
 async def _code(customer: str, desk: Desk, database: Pool) -> CodeView:
@@ -65,55 +96,69 @@ async def _code(customer: str, desk: Desk, database: Pool) -> CodeView:
     return CodeView(customer=customer, code=found[0], issued_at=found[1], as_of=clock)
 
 
-@router.post("/claims", status_code=201, responses={200: {"description": "This claim was made before."}})
+@router.post(
+    "/claims",
+    status_code=201,
+    responses=problems(
+        *_REFUSALS,
+        REUSED_KEY,
+        _NOT_STARTED,
+        also={200: {"model": ClaimView, "description": "This claim was made before: as it was accepted then."}},
+    ),
+)
 async def claim(
     body: ClaimRequest, response: Response, desk: AtDesk, idempotency_key: IdempotencyKey = None
 ) -> ClaimView:
-    """Record that a referee named a code; sending the same claim again is safe.
-
-    Refused with 422 `mistyped_code`, `unknown_code` or `self_referral`, or 409 `already_customer`.
-    """
+    """Record that a referee named a code; sending the same claim again is safe."""
     found, is_new = await desk.claim(body.code, body.referee, idempotency_key)
     if not is_new:
         response.status_code = 200
     return ClaimView.receipt(found)
 
 
-@router.get("/claims/{claim_id}")
-async def show_claim(claim_id: IdPath, desk: AtDesk, database: Database) -> ClaimView:
+@router.get("/claims/{claim_id}", responses=problems(Kind(404, "not_found", "There is no such claim.")))
+async def show_claim(
+    claim_id: Annotated[IdPath, Path(description="The id of the claim.", examples=[CLAIM_ID])],
+    desk: AtDesk,
+    database: Database,
+    unless: Unless,
+) -> ClaimView:
     """A claim as it stands."""
     number = _uuid(claim_id)
     found = await repository.claim(database, number) if number else None
     if found is None:
         raise Problem(404, "not_found", "There is no such claim.")
-    return ClaimView.of(found, await queries.clock(database, desk.partition(found.referee)))
+    return unless.same(ClaimView.of(found, await queries.clock(database, desk.partition(found.referee))))
 
 
 @router.get("/customers/{customer}/balance")
-async def show_balance(customer: CustomerPath, desk: AtDesk, database: Database) -> BalancesView:
+async def show_balance(customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless) -> BalancesView:
     """What a customer has earned, pending and available."""
     clock = await queries.clock(database, desk.partition(customer))
     sums = await queries.balances(database, customer)
     balances = [BalanceView(currency=b.currency, pending=b.pending, available=b.available) for b in sums]
     parked = await queries.parked(database, customer) is not None
-    return BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock)
+    return unless.same(BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock))
 
 
-@router.post("/customers/{customer}/release", status_code=202)
-async def release_customer(customer: CustomerPath, desk: AtDesk) -> dict[str, str]:
+@router.post("/customers/{customer}/release", status_code=202, responses=problems(_NOT_PARKED))
+async def release_customer(customer: CustomerPath, desk: AtDesk) -> Requested:
     """Judge a parked customer again, once the reason is gone."""
     await desk.release(customer)
-    return {"status": "requested"}
+    return Requested()
 
 
 @router.get("/ledger")
 async def list_postings(
-    customer: Annotated[Subject, Query(description="Whose postings.")], part: Paging, database: Database
-) -> Page[PostingView]:
+    customer: Annotated[Subject, Query(description="Whose postings.", examples=[CUSTOMER])],
+    part: Paging,
+    database: Database,
+) -> PostingPage:
     """A customer's postings with their entries, newest first."""
     before = part.after(int)
     rows = await queries.ledger(database, customer, before=before[0] if before else None, limit=part.limit + 1)
-    return Page[PostingView].of(rows, part, key=lambda row: (row.seq,), view=PostingView.of)
+    page = Page[PostingView].of(rows, part, key=lambda row: (row.seq,), view=PostingView.of)
+    return PostingPage(items=page.items, next_cursor=page.next_cursor)
 
 
 @router.get("/referrals/counts")

@@ -1,7 +1,7 @@
 """What the referral API takes and shows."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,7 +12,15 @@ from services.referral.domain.rewards import Kind
 from services.referral.queries import LedgerRow
 from services.referral.repository import Claim
 from shared.events.fields import Subject
-from shared.http import Instant
+from shared.http import Instant, Page
+
+CUSTOMER: Final = "customer-1"
+REFEREE: Final = "customer-2"
+CODE: Final = "A57HDZ48S"
+CLAIM_ID: Final = "e71ff6cb-6b3e-58f8-bc01-b5074807dd17"
+ORDER: Final = "o-2001"
+AS_OF: Final[Any] = Field(description="The clock of the customer's partition, at which this was true.")
+CURRENCY: Final[Any] = Field(description="ISO 4217.", examples=["EUR"])
 
 
 class CodeRequest(BaseModel):
@@ -20,7 +28,7 @@ class CodeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customer: Subject
+    customer: Subject = Field(description="The customer.", examples=[CUSTOMER])
 
 
 class ClaimRequest(BaseModel):
@@ -28,32 +36,38 @@ class ClaimRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    code: Annotated[str, Field(min_length=1, max_length=200)]
-    referee: Subject
+    code: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="The code, as people write it: any case, with spaces or hyphens.", examples=[CODE]
+    )
+    referee: Subject = Field(description="The customer who was recommended.", examples=[REFEREE])
 
 
 class CodeView(BaseModel):
     """A customer's code."""
 
-    customer: str
-    code: str
-    issued_at: Instant
-    as_of: Instant
+    customer: str = Field(description="Whose code it is.", examples=[CUSTOMER])
+    code: str = Field(description="What those enter whom the customer recommends us to.", examples=[CODE])
+    issued_at: Instant = Field(description="The clock when it was issued.")
+    as_of: Instant = AS_OF
 
 
 class ClaimView(BaseModel):
-    """A claim. `reason` says why it was refused or earns nothing; `order_id` is the first order, once known."""
+    """A claim: that a referee named a code."""
 
-    id: UUID
-    code: str
-    referee: str
-    recommender: str | None
-    state: State
-    reason: Reason | None
-    order_id: str | None
-    claimed_at: Instant
-    expires_at: Instant
-    as_of: Instant
+    id: UUID = Field(description="The id of the claim.", examples=[CLAIM_ID])
+    code: str = Field(description="The code that was named, in its one spelling.", examples=[CODE])
+    referee: str = Field(description="Who named it.", examples=[REFEREE])
+    recommender: str | None = Field(description="Whose code it is; null: nobody's.", examples=[CUSTOMER])
+    state: State = Field(description="Where the claim stands.", examples=["qualified"])
+    reason: Reason | None = Field(
+        description="Why it was refused, or earns nothing; null otherwise.", examples=["below_minimum"]
+    )
+    order_id: str | None = Field(description="The referee's first order; null: none yet.", examples=[ORDER])
+    claimed_at: Instant = Field(description="When the code was named.")
+    expires_at: Instant = Field(
+        description="Without an order until then it earns nothing.", examples=["2024-07-30T12:00:00Z"]
+    )
+    as_of: Instant = AS_OF
 
     @classmethod
     def of(cls, claim: Claim, clock: datetime) -> Self:
@@ -81,41 +95,49 @@ class ClaimView(BaseModel):
 
 
 class BalanceView(BaseModel):
-    """Sums in integer minor units of one currency."""
+    """Sums in one currency."""
 
-    currency: str
-    pending: int
-    available: int
+    currency: str = CURRENCY
+    pending: int = Field(description="Earned, but the order may still go back: in minor units.", examples=[1000])
+    available: int = Field(description="Earned for good: in minor units.", examples=[2500])
 
 
 class BalancesView(BaseModel):
     """What a customer has earned: nothing, for customers of whom nothing is known."""
 
-    customer: str
-    balances: list[BalanceView]
+    customer: str = Field(description="Who has earned it.", examples=[CUSTOMER])
+    balances: list[BalanceView] = Field(description="One per currency.")
     parked: bool = Field(description="Judging failed: nothing is posted until an operator releases the customer.")
-    as_of: Instant
+    as_of: Instant = AS_OF
 
 
 class EntryView(BaseModel):
-    """One line of a posting: plus adds to the account."""
+    """One line of a posting."""
 
-    account: Account
-    amount: int
-    currency: str
+    account: Account = Field(description="The account that it changes.")
+    amount: int = Field(description="What is added (plus) or taken away (minus), in minor units.", examples=[1000])
+    currency: str = CURRENCY
 
 
 class PostingView(BaseModel):
-    """A posting; its entries sum to 0. `cancels` is the posting that it takes back."""
+    """A posting; its entries sum to 0. It never changes."""
 
-    id: UUID
-    kind: Kind
-    time: Instant
-    recorded_at: Instant
-    claim_id: UUID
-    cause: str
-    cancels: UUID | None
-    entries: list[EntryView]
+    id: UUID = Field(description="The id of the posting.")
+    kind: Kind = Field(description="What has happened to the reward.")
+    time: Instant = Field(description="When, by event time.")
+    recorded_at: Instant = Field(description="The clock when it was posted.")
+    claim_id: UUID = Field(description="The claim that the reward is for.", examples=[CLAIM_ID])
+    cause: str = Field(description="The order, or source and id of the event that reversed it.", examples=[ORDER])
+    cancels: UUID | None = Field(description="The posting that it takes back; null: it takes none back.")
+    entries: list[EntryView] = Field(
+        description="Its lines, by account.",
+        examples=[
+            [
+                {"account": "customer:pending", "amount": 1000, "currency": "EUR"},
+                {"account": "program:expense", "amount": -1000, "currency": "EUR"},
+            ]
+        ],
+    )
 
     @classmethod
     def of(cls, row: LedgerRow) -> Self:
@@ -133,10 +155,20 @@ class PostingView(BaseModel):
         )
 
 
-class CountsView(BaseModel):
-    """How many codes there are, and how many claims and rewards (of both sides) by state."""
+class PostingPage(Page[PostingView]):
+    """A part of a customer's postings, the newest first."""
 
-    as_of: Instant
-    codes: int
-    claims: dict[str, int]
-    rewards: dict[str, int]
+
+class CountsView(BaseModel):
+    """How many codes, claims and rewards there are."""
+
+    as_of: Instant = Field(description="The least clock of all partitions.")
+    codes: int = Field(description="Number of customers who have a code.", examples=[120])
+    claims: dict[str, int] = Field(
+        description="Number of claims by state, those with none too.",
+        examples=[{"accepted": 4, "superseded": 1, "expired": 9, "refused": 2, "qualified": 31, "unqualified": 3}],
+    )
+    rewards: dict[str, int] = Field(
+        description="Number of rewards, of both sides, by state, those with none too.",
+        examples=[{"pending": 6, "available": 52, "reversed": 3, "annulled": 1}],
+    )

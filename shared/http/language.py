@@ -41,7 +41,10 @@ def _quality(parameter: str) -> float:
 
 async def _language(
     response: Response,
-    accept_language: Annotated[str | None, Header(description="Language of the labels: `de` or `en`.")] = None,
+    accept_language: Annotated[
+        str | None,
+        Header(alias="Accept-Language", description="Language of the labels: `de` or `en`.", examples=["de"]),
+    ] = None,
 ) -> Language:
     language = preferred(accept_language)
     response.headers["Content-Language"] = language

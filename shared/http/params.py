@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from urllib.parse import unquote
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from fastapi.dependencies.models import Dependant
-from pydantic import AfterValidator, BaseModel, BeforeValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from shared import instants
@@ -38,9 +38,11 @@ def _printable(value: str) -> str:
         raise PydanticCustomError("not_an_id", f"must be 1 to {_MAX_ID} printable characters") from None
 
 
+_CUSTOMER: Final = Path(description="The customer's id, percent-encoded.", examples=["customer-1"])
+
 IdPath = Annotated[str, Path(), BeforeValidator(unquote), AfterValidator(_printable)]
 """An id in a path, percent-encoded by the sender; it may hold slashes."""
-CustomerPath = Annotated[CustomerId, Path(), BeforeValidator(unquote), AfterValidator(_printable)]
+CustomerPath = Annotated[CustomerId, _CUSTOMER, BeforeValidator(unquote), AfterValidator(_printable)]
 """The same, for a customer."""
 
 
@@ -60,8 +62,8 @@ class Slice:
 
 
 async def _slice(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.")] = 100,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.", examples=[100])] = 100,
+    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; without it, the first.")] = None,
 ) -> Slice:
     return Slice(limit, cursor)
 
@@ -70,11 +72,32 @@ Paging = Annotated[Slice, Depends(_slice)]
 """Declares `limit` and `cursor` on a route."""
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Sent again with the same key, a request counts once.",
+        examples=["6f1c5e0a-5d0e-4b7a-9a51-1e4f6f0b7c2d"],
+    ),
+]
+"""Declares the key that a client gives to a request that creates something."""
+
+
+class Requested(BaseModel):
+    """Somebody will see to it."""
+
+    status: Literal["requested"] = Field(default="requested", description="It happens in the background.")
+
+
 class Page(BaseModel, Generic[T]):
     """A part of a list; `next_cursor` is null on the last one."""
 
-    items: list[T]
-    next_cursor: str | None = None
+    items: list[T] = Field(description="At most `limit`.")
+    next_cursor: str | None = Field(
+        description="Send it as `cursor` for the next page; null on the last one.", examples=["WzQyXQ"]
+    )
 
     @classmethod
     def of(
@@ -108,6 +131,8 @@ def _decode(cursor: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
 def _part(value: object, kind: type) -> CursorPart:
     if kind is datetime and isinstance(value, str):
         return instants.parse(value)
+    if isinstance(value, str) and b"\0" in value.encode():
+        raise ValueError("no text that PostgreSQL can hold")
     if type(value) is not kind or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
         raise ValueError("another kind of key")
     return value

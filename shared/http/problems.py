@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from shared import db
@@ -17,6 +18,8 @@ from shared.errors import FieldError, Problem, Retryable
 log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
+PROBLEMS: Final = "x-problems"
+"""Where a response keeps its kinds of problems until the document is completed."""
 RETRY_AFTER_S: Final = 1
 _CODES: Final[Mapping[int, str]] = {
     400: "unreadable",
@@ -35,23 +38,41 @@ _CODES: Final[Mapping[int, str]] = {
 class WrongField(BaseModel):
     """One thing wrong with one field."""
 
-    field: str
-    message: str
+    field: str = Field(description="Its name: a parameter, or a path into the body such as `policy.at_risk_days`.")
+    message: str = Field(description="What is wrong with it, for people.")
 
 
 class ProblemBody(BaseModel):
-    """What every error looks like (RFC 9457); `code` is stable, `detail` is for people."""
+    """What every error looks like (RFC 9457)."""
 
-    type: str
-    title: str
+    type: str = Field(description="Always `about:blank`: `code` says which problem it is.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="Which problem it is, for programs: stable.")
+    detail: str = Field(description="What has happened, for people.")
+    errors: list[WrongField] = Field(description="What is wrong with which field; empty where no field is to blame.")
+
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+
+class Kind(NamedTuple):
+    """A problem that a route may answer, for its document."""
+
     status: int
     code: str
-    detail: str
-    errors: list[WrongField]
+    meaning: str
 
 
-_DOCUMENTED: Final = {"model": ProblemBody, "description": "application/problem+json"}
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {"4XX": _DOCUMENTED, "5XX": _DOCUMENTED}
+REUSED_KEY: Final = Kind(422, "idempotency_key_reused", "The Idempotency-Key came with another body before.")
+
+
+def problems(*kinds: Kind, also: Mapping[int, Mapping[str, Any]] = MappingProxyType({})) -> Responses:
+    """The `responses` of a route: problems besides those that every route may answer, and `also` other answers."""
+    found: Responses = {status: dict(response) for status, response in also.items()}
+    for kind in kinds:
+        found.setdefault(kind.status, {}).setdefault(PROBLEMS, []).append(kind)
+    return found
 
 
 def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Iterator
 from typing import Final, Protocol
 
@@ -25,7 +26,19 @@ class _Stop(Protocol):
     async def wait(self) -> object: ...
 
 
-class _Guest(uvicorn.Server):
+class _Server(uvicorn.Server):
+    """Tells the application that it stops, before it waits for the answers under way."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        super().__init__(_config(app, settings))
+        self._stopping: asyncio.Event = app.state.stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+class _Guest(_Server):
     """A server in somebody else's loop: signals belong to the host."""
 
     @contextlib.contextmanager
@@ -38,7 +51,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
     # uvicorn raises the captured signal again once it is done; with these handlers the process then ends with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    server = uvicorn.Server(_config(app, settings))
+    server = _Server(app, settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve())
     if not server.started:
@@ -48,7 +61,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
 
 async def serve_within(app: FastAPI, settings: Settings, stop: _Stop) -> None:
     """Serve in the running loop (the probes of a worker) until `stop` is set."""
-    server = _Guest(_config(app, settings))
+    server = _Guest(app, settings)
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve())
         stopping = group.create_task(stop.wait())

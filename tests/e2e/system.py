@@ -9,14 +9,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
-import httpx
 
+from shared.client.http import Client
 from shared.local.ports import Ports
 from tests.stack import new_home
 
+C = TypeVar("C", bound=Client)
 SERVICES: Final = 4
 PATIENCE_S: Final = 400
 _HISTORIES: Final = """
@@ -64,12 +65,10 @@ def state(home: Path) -> Any:
     return json.loads((home / "stack.json").read_text())
 
 
-def get(home: Path, service: str, path: str, **query: str) -> Any:
-    """What a service's API answers."""
-    headers = {"authorization": f"Bearer {(home / 'api-key').read_text().strip()}"}
-    answer = httpx.get(state(home)["urls"][service] + path, params=query, headers=headers, timeout=60)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+def client(home: Path, kind: type[C]) -> C:
+    """A client of one of the services."""
+    service = kind.__name__.removesuffix("Client").lower()
+    return kind(state(home)["urls"][service], (home / "api-key").read_text().strip())
 
 
 def query(home: Path, statement: str) -> list[Any]:

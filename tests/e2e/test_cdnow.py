@@ -2,15 +2,19 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shared.cli import cdnow as log
 from shared.cli.story import RECOMMENDER
+from shared.client.lifecycle import LifecycleClient
+from shared.client.paging import every
+from shared.client.reactivation import ReactivationClient
+from shared.client.referral import ReferralClient
 from tests.e2e.conftest import Demonstrated
-from tests.e2e.system import get
+from tests.e2e.system import client
 
 END = "1998-07-01T00:00:00Z"
 PHASES = {"at_risk": 2059, "established": 2381, "inactive": 18_210, "won_back": 920}
@@ -28,41 +32,49 @@ def present(counts: dict[str, int]) -> dict[str, int]:
     return {name: n for name, n in counts.items() if n}
 
 
-@pytest.mark.parametrize("query", [{"as_of": END}, {}], ids=["as of the end", "as of the clock"])
-def test_customers_are_in_the_phases_of_the_reference(home: Path, query: dict[str, str]) -> None:
-    answer = get(home, "lifecycle", "/v1/phases", **query)
+@pytest.fixture(scope="module")
+def lifecycle(home: Path) -> Iterator[LifecycleClient]:
+    with client(home, LifecycleClient) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def referral(home: Path) -> Iterator[ReferralClient]:
+    with client(home, ReferralClient) as api:
+        yield api
+
+
+@pytest.mark.parametrize("as_of", [END, None], ids=["as of the end", "as of the clock"])
+def test_customers_are_in_the_phases_of_the_reference(lifecycle: LifecycleClient, as_of: str | None) -> None:
+    answer = lifecycle.count_phases(as_of=as_of)
     assert (answer["as_of"], present(answer["counts"])) == (END, PHASES)
 
 
-def test_the_current_histories_have_as_many_transitions_as_the_reference(home: Path) -> None:
-    answer = get(home, "lifecycle", "/v1/transitions/counts")
+def test_the_current_histories_have_as_many_transitions_as_the_reference(lifecycle: LifecycleClient) -> None:
+    answer = lifecycle.count_transitions()
     assert answer["total"] == TRANSITIONS
     assert answer["counts"]["first_purchase"] == CUSTOMERS
 
 
-def test_earlier_instants_can_be_asked_for(home: Path) -> None:
-    answer = get(home, "lifecycle", "/v1/phases", as_of="1997-01-01T00:00:00Z")
+def test_earlier_instants_can_be_asked_for(lifecycle: LifecycleClient) -> None:
+    answer = lifecycle.count_phases(as_of="1997-01-01T00:00:00Z")
     assert present(answer["counts"]) == {}
 
     before_any_deadline = "1997-04-01T00:00:00Z"
     orders = Counter(event["subject"] for event in map(json.loads, log.lines()) if event["time"] < before_any_deadline)
     established = sum(n >= 3 for n in orders.values())
-    answer = get(home, "lifecycle", "/v1/phases", as_of=before_any_deadline)
+    answer = lifecycle.count_phases(as_of=before_any_deadline)
     assert present(answer["counts"]) == {"new": len(orders) - established, "established": established}
 
 
-def test_every_customer_who_fell_silent_got_one_case_and_one_offer(home: Path) -> None:
-    fell_silent = get(home, "lifecycle", "/v1/transitions/counts")["counts"]["fell_silent"]
-    counts = get(home, "reactivation", "/v1/cases/counts")
+def test_every_customer_who_fell_silent_got_one_case_and_one_offer(home: Path, lifecycle: LifecycleClient) -> None:
+    fell_silent = lifecycle.count_transitions()["counts"]["fell_silent"]
+    with client(home, ReactivationClient) as reactivation:
+        counts = reactivation.count_cases()
     assert counts["as_of"] == END
     assert sum(counts["cases"].values()) == sum(counts["offers"].values()) <= fell_silent
     assert counts["cases"]["won_back"] > 0
     assert counts["cases"]["cancelled"] == 0
-
-
-def sums(home: Path, customer: str) -> Any:
-    (found,) = get(home, "referral", f"/v1/customers/{customer}/balance")["balances"]
-    return found["pending"], found["available"]
 
 
 @pytest.mark.parametrize(
@@ -70,18 +82,19 @@ def sums(home: Path, customer: str) -> Any:
     [("story:ben", 500, 0), ("story:carla", 300, 0), ("story:david", 0, 450), (RECOMMENDER, 1000 + 600, 900)],
 )
 def test_rewards_wait_for_the_return_window_and_shrink_with_refunds(
-    home: Path, customer: str, pending: int, available: int
+    referral: ReferralClient, customer: str, pending: int, available: int
 ) -> None:
-    assert sums(home, customer) == (pending, available)
+    (found,) = referral.show_balance(customer)["balances"]
+    assert (found["pending"], found["available"]) == (pending, available)
 
 
-def test_who_recommends_becomes_an_advocate(home: Path) -> None:
-    recommender = get(home, "lifecycle", f"/v1/customers/{RECOMMENDER}")
+def test_who_recommends_becomes_an_advocate(lifecycle: LifecycleClient) -> None:
+    recommender = lifecycle.show_customer(RECOMMENDER)
     assert (recommender["phase"], recommender["since"]) == ("advocate", "1998-07-01T12:00:00Z")
 
 
-def test_every_posting_balances(home: Path) -> None:
-    postings = get(home, "referral", "/v1/ledger", customer=RECOMMENDER)["items"]
+def test_every_posting_balances(referral: ReferralClient) -> None:
+    postings = list(every(referral.list_postings, customer=RECOMMENDER, limit=4))
     assert len(postings) == 6
     assert all(sum(entry["amount"] for entry in posting["entries"]) == 0 for posting in postings)
 

@@ -1,5 +1,6 @@
 """The command line against a whole system of its own: up, replay, reads, operations, a crash, down."""
 
+import csv
 import json
 import os
 import signal
@@ -51,6 +52,44 @@ def test_a_replayed_log_is_worked_off_when_the_command_returns(home: Path, tmp_p
     assert (customer["orders"], customer["phase"], customer["as_of"]) == (2, "at_risk", "2024-05-01T00:00:00Z")
     phases = json.loads(stammkunde("phases", home, "--json").stdout)
     assert {phase: n for phase, n in phases["counts"].items() if n} == {"at_risk": 1}
+
+
+def test_changes_are_printed_line_by_line_and_followed_from_a_cursor(home: Path) -> None:
+    printed = stammkunde("changes", home)
+    assert [json.loads(line)["data"]["rule"] for line in printed.stdout.splitlines()] == [
+        "first_purchase",
+        "silence_begins",
+    ]
+    cursor = printed.stderr.split("--after ")[1].strip()
+    rest = stammkunde("changes", home, "--after", cursor)
+    assert (rest.returncode, rest.stdout, rest.stderr) == (0, "", printed.stderr)
+    wrong = stammkunde("changes", home, "--after", "nonsense")
+    assert wrong.returncode == 1
+    assert "invalid_cursor" in wrong.stderr
+
+
+def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "customers.csv"
+    exported = stammkunde("export", home, "--phase", "at_risk", "--output", str(target))
+    assert exported.returncode == 0, exported.stderr
+    (row,) = csv.DictReader(target.read_text().splitlines())
+    assert (row["customer"], row["causes"], row["value_amount"]) == ("c1", '["silence"]', "2000")
+    (line,) = stammkunde(
+        "export", home, "--format", "ndjson", "--due-before", "2025-01-01T00:00:00Z"
+    ).stdout.splitlines()
+    assert json.loads(line)["next_transition"]["rule"] == "fell_silent"
+    refused = stammkunde("export", home, "--cause", "boredom", "--output", str(tmp_path / "refused.csv"))
+    assert (refused.returncode, "cause" in refused.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_daily_counts_that_are_wrong_are_found_and_mended(home: Path) -> None:
+    assert "2 daily counts of transitions are all right" in stammkunde("figures check", home).stdout
+    query(home, "UPDATE lifecycle.flow SET n = 7")
+    found = stammkunde("figures check", home)
+    assert (found.returncode, "2 differ" in found.stdout) == (1, True)
+    assert "2 differed and have been mended" in stammkunde("figures rebuild", home).stdout
+    assert json.loads(stammkunde("figures check --json", home).stdout) == {"rows": 2, "differing": 0, "equal": True}
 
 
 def test_a_rejected_event_is_shown_and_makes_the_command_fail(home: Path, tmp_path: Path) -> None:

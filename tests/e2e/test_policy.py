@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import get, open_system, stammkunde
+from shared.client.lifecycle import LifecycleClient
+from tests.e2e.system import client, open_system, stammkunde
 
 STRICT = """
 name = "strict"
@@ -28,7 +29,8 @@ def test_customers_are_judged_by_the_policy_given(tmp_path: Path) -> None:
     log.write_text(purchase(1, "2024-01-01T12:00:00Z") + "\n" + purchase(2, "2024-01-03T12:00:00Z") + "\n")
     with open_system("--policy", str(policy)) as home:
         assert stammkunde("replay", home, str(log), "--until", "2024-02-01T00:00:00Z").returncode == 0
-        moves = get(home, "lifecycle", "/v1/customers/c1/history")["items"]
+        with client(home, LifecycleClient) as lifecycle:
+            moves = lifecycle.show_history("c1")["items"]
     assert [(move["rule"], move["occurred_at"]) for move in reversed(moves)] == [
         ("first_purchase", "2024-01-01T12:00:00Z"),
         ("habit_formed", "2024-01-03T12:00:00Z"),

@@ -9,13 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
+from shared.client.lifecycle import LifecycleClient, SimulationSummary
 from tests.builders import day, encode, order
-from tests.e2e.system import get, open_system, stammkunde, state
+from tests.e2e.system import client, open_system, stammkunde, state
 from tests.support import eventually
 
 
@@ -60,7 +60,8 @@ def test_for_programs_it_is_json_and_the_same_is_found_over_http(home: Path, str
     assert shown.returncode == 0, shown.stdout + shown.stderr
     found = json.loads(shown.stdout)
     assert (found["state"], found["to"], found["report"]["customers"]) == ("done", "2024-03-01T00:00:00Z", 2)
-    assert get(home, "lifecycle", f"/v1/simulations/{found['id']}") == found
+    with client(home, LifecycleClient) as lifecycle:
+        assert lifecycle.show_simulation(found["id"]) == found
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,9 @@ async def test_an_interrupt_cancels_it(home: Path, strict: Path) -> None:
             sys.executable, *command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
-        def latest() -> Any:
-            return get(home, "lifecycle", "/v1/simulations", limit="1")["items"][0]
+        def latest() -> SimulationSummary:
+            with client(home, LifecycleClient) as lifecycle:
+                return lifecycle.list_simulations(limit=1)["items"][0]
 
         await eventually(lambda: latest()["state"] == "running", within_s=30)
         process.send_signal(signal.SIGINT)

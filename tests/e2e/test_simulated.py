@@ -9,8 +9,12 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from shared.client.lifecycle import LifecycleClient
+from shared.client.paging import every
+from shared.client.reactivation import ReactivationClient
+from shared.client.referral import ReferralClient
 from shared.simulator.shop import Shop
-from tests.e2e.system import get, open_system, query, stammkunde, state
+from tests.e2e.system import client, open_system, query, stammkunde, state
 
 SHOP: Final = Shop(customers=200, months=8, seed=4)
 SIZE: Final = ("--customers", str(SHOP.customers), "--months", str(SHOP.months), "--seed", str(SHOP.seed))
@@ -35,27 +39,32 @@ def test_all_events_are_accepted_and_all_phases_counted(simulated: Simulated) ->
     assert simulated.told.returncode == 0, simulated.told.stdout + simulated.told.stderr
     assert ", 0 rejected" in simulated.told.stdout
     assert "Life cycle, as of 2023-09-01T00:00:00Z" in simulated.told.stdout
-    counts = get(simulated.home, "lifecycle", "/v1/phases")["counts"]
+    with client(simulated.home, LifecycleClient) as lifecycle:
+        counts = lifecycle.count_phases()["counts"]
     assert sum(counts.values()) >= SHOP.customers
     assert query(simulated.home, "SELECT 1 FROM lifecycle.dead_letter") == []
 
 
 def test_offers_bring_customers_back_who_would_not_have_returned(simulated: Simulated) -> None:
-    assert get(simulated.home, "reactivation", "/v1/cases/counts")["offers"]["redeemed"] > 0
+    with client(simulated.home, ReactivationClient) as reactivation:
+        redeemed = reactivation.count_cases()["offers"]["redeemed"]
+        won_back = list(every(reactivation.list_cases, state="won_back"))
+    assert redeemed > 0
     moved = {
         customer["customer"]
         for customer in truth(simulated.home)
         if any(outcome["with"] for silence in customer["silences"] for outcome in silence["outcomes"])
     }
-    won_back = get(simulated.home, "reactivation", "/v1/cases", state="won_back", limit="1000")["items"]
     assert moved & {case["customer"] for case in won_back if case["with_code"]}
 
 
 def test_codes_of_the_referral_service_bring_new_customers(simulated: Simulated) -> None:
-    counts = get(simulated.home, "referral", "/v1/referrals/counts")
+    with client(simulated.home, ReferralClient) as referral:
+        counts = referral.count()
     assert counts["codes"] > 0
     assert counts["claims"]["qualified"] > 0
-    assert get(simulated.home, "lifecycle", "/v1/transitions/counts")["counts"]["recommends"] > 0
+    with client(simulated.home, LifecycleClient) as lifecycle:
+        assert lifecycle.count_transitions()["counts"]["recommends"] > 0
 
 
 def test_a_simulation_goes_to_the_stack_of_its_home_only(simulated: Simulated) -> None:

@@ -11,7 +11,7 @@ from services.lifecycle import policies, repository
 from services.lifecycle.app import create_app
 from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.happenings import Happening, Kind
 from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
@@ -49,16 +49,22 @@ class Store:
         self._recorder = Recorder(schedule, set())
         self._customers: list[CustomerRow] = []
         self._events: list[EventRow] = []
+        self._retold: list[tuple[int, int]] = []
 
     async def add(self, customer: str, records: Iterable[bytes]) -> None:
         """One customer and all its events; an identity that comes twice counts once."""
         entry = Entry(customer, partition_of(customer, PARTITIONS))
-        happenings = dict[int, Happening]()
+        happenings, latest = dict[int, Happening](), DAWN
         for record in records:
             event = decode(record)
             content, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
             if isinstance(content, Happening) and key not in happenings:
                 happenings[key] = content
+                if content.order_key is not None:
+                    if content.order_key in entry.orders and (content.kind is Kind.ORDER or content.time < latest):
+                        self._retold.append((entry.key, content.order_key))
+                    entry.orders.add(content.order_key)
+                latest = max(latest, content.time)
                 row = entry.key, key, content.order_key, content.time, self._clock, event.type, *content.worth, record
                 self._events.append(row)
         folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
@@ -72,10 +78,12 @@ class Store:
     async def flush(self) -> None:
         """Write what has been added."""
         await repository.add_events(self._tx, self._events)
+        await repository.retell(self._tx, self._retold)
         await repository.save_customers(self._tx, sorted(self._customers, key=lambda row: row.customer))
         await repository.add_transitions(self._tx, self._recorder.rows, [])
         await repository.add_flows(self._tx, self._recorder.flows)
         self._recorder, self._customers, self._events = Recorder(self._schedule, set()), [], []
+        self._retold = []
 
 
 async def store(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> None:

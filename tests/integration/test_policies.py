@@ -9,6 +9,7 @@ import pytest
 
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.settings import PolicyDocument
+from shared.http.params import encode_cursor
 from tests.builders import day
 from tests.integration.policies import Shop, client, instant, new_shop, wrong
 from tests.stack import Stack
@@ -88,6 +89,8 @@ async def test_a_version_left_out_is_the_next_of_the_name(api: httpx.AsyncClient
     assert (await create(api, version=4, at_risk_days=11))["version"] == 4
     assert (await create(api, at_risk_days=12))["version"] == 5
     assert (await create(api, version=2, at_risk_days=13))["version"] == 2
+    assert (await create(api, version=2**31 - 1, at_risk_days=14))["version"] == 2**31 - 1
+    assert (await create(api, at_risk_days=15))["version"] == 3, "there is no greater one: the least that is free"
 
 
 async def test_many_who_leave_the_version_out_at_once_get_one_each(api: httpx.AsyncClient) -> None:
@@ -145,7 +148,11 @@ async def test_what_cannot_be_read_or_found_is_told(api: httpx.AsyncClient) -> N
     assert wrong(await api.post("/v1/policies/default/2/activate")) == (404, "unknown_policy", [])
     assert wrong(await api.get("/v1/policies/default/1/diff")) == (422, "invalid", ["against"])
     assert wrong(await api.get("/v1/policies/default/1/diff?against=x/1")) == (404, "unknown_policy", ["against"])
-    for against in ("default", "/1", "default/", "default/one", "default/0", "default/99999999999999999999999"):
+    for number in (2**31 - 1, 2**31, 2**63 - 1):
+        beyond = await api.get("/v1/policies", params={"cursor": encode_cursor("default", number)})
+        assert beyond.json()["items"] == []
+    digits = ("0", "2147483648", "99999999999999999999999", "0000000000199999999999")
+    for against in ("default", "/1", "default/", "default/one", "a\0b/1", *(f"default/{n}" for n in digits)):
         answer = await api.get("/v1/policies/default/1/diff", params={"against": against})
         assert wrong(answer) == (422, "invalid", ["against"])
     for body in ({"at": "2024-01-01T12:00:00"}, {"at": 5}):

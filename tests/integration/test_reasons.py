@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from services.lifecycle.domain.phases import RuleName
+from shared.http.params import encode_cursor
 from shared.instants import parse
 from tests.builders import day, event, order, tick
 from tests.integration.lifecycle import worker
@@ -227,3 +228,5 @@ async def test_pages_of_a_timeline_hold_while_events_arrive(stack: Stack, blank:
         assert sum(item["kind"] == "transition" for item in seen) == 1
         broken = await api.get("/v1/customers/gil/timeline?cursor=xyz")
         assert (broken.status_code, broken.json()["code"]) == (422, "invalid_cursor")
+        forged = encode_cursor(day(9), 2**63 - 1, 0, 0)
+        assert (await api.get("/v1/customers/gil/timeline", params={"cursor": forged})).status_code == 200

@@ -15,7 +15,19 @@ from pydantic import BaseModel
 from structlog.testing import capture_logs
 
 from shared.errors import FieldError, Misconfigured, Problem, Retryable
-from shared.http import CustomerPath, Instant, Language, Page, Paging, Wording, create_app, serve_within
+from shared.http import (
+    CustomerPath,
+    Instant,
+    Kind,
+    Language,
+    Page,
+    Paging,
+    Unless,
+    Wording,
+    create_app,
+    problems,
+    serve_within,
+)
 from shared.http.params import encode_cursor
 from shared.settings import Settings
 
@@ -61,6 +73,18 @@ async def instant(at: Annotated[Instant, Query()]) -> dict[str, Instant]:
 @router.post("/parcels")
 async def post_parcel(parcel: Parcel) -> Parcel:
     return parcel
+
+
+class Weighed(BaseModel):
+    weight: int
+    as_of: Instant
+
+
+@router.get("/scale/{weight}", responses=problems(Kind(404, "nothing", "There is nothing on the scale.")))
+async def weigh(weight: int, as_of: Annotated[Instant, Query()], unless: Unless, _: Wording) -> Weighed:
+    if not weight:
+        raise Problem(404, "nothing", "There is nothing on the scale.")
+    return unless.same(Weighed(weight=weight, as_of=as_of))
 
 
 @router.get("/word")
@@ -146,6 +170,13 @@ async def test_a_list_is_walked_page_by_page(client: httpx.AsyncClient) -> None:
 )
 async def test_a_cursor_of_something_else_is_refused(client: httpx.AsyncClient, cursor: str) -> None:
     answer = await client.get("/v1/numbers", params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+async def test_a_cursor_with_text_that_no_database_holds_is_refused(client: httpx.AsyncClient, text: str) -> None:
+    cursor = encode_cursor(UTC_NOON, text, 1)
+    answer = await client.get("/v1/customers/c/history", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
@@ -325,7 +356,34 @@ async def test_requests_are_counted_by_route_and_not_by_path(client: httpx.Async
 
 async def test_the_contract_documents_problems(client: httpx.AsyncClient) -> None:
     contract = (await client.get("/openapi.json")).json()
-    assert set(contract["paths"]["/v1/numbers"]["get"]["responses"]) == {"200", "4XX", "5XX"}
+    answers = contract["paths"]["/v1/numbers"]["get"]["responses"]
+    assert set(answers) == {"200", "401", "422", "503"}
+    assert answers["422"] == {"$ref": "#/components/responses/invalid_or_invalid_cursor"}
+    told = contract["components"]["responses"]["invalid_or_invalid_cursor"]["content"]["application/problem+json"]
+    assert told["schema"]["allOf"][1]["properties"]["code"] == {"enum": ["invalid", "invalid_cursor"]}
+    assert set(contract["paths"]["/v1/parcels"]["post"]["responses"]) == {"200", "400", "401", "413", "422", "503"}
+    assert contract["paths"]["/livez"]["get"]["security"] == []
+
+
+async def test_an_answer_that_the_client_has_is_not_sent_again(client: httpx.AsyncClient) -> None:
+    first = await client.get("/v1/scale/7?as_of=2024-05-01T12:00:00Z")
+    tag = first.headers["etag"]
+    assert tag.startswith('W/"')
+    for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        later = await client.get("/v1/scale/7?as_of=2024-05-02T12:00:00Z", headers={"If-None-Match": known})
+        assert (later.status_code, later.content, later.headers["etag"]) == (304, b"", tag)
+        assert (later.headers["vary"], later.headers["content-language"]) == ("Accept-Language", "en")
+    for weight, status in ((8, 200), (0, 404)):
+        other = await client.get(f"/v1/scale/{weight}?as_of=2024-05-01T12:00:00Z", headers={"If-None-Match": tag})
+        assert other.status_code == status
+
+
+async def test_the_contract_knows_answers_that_are_not_sent_again(client: httpx.AsyncClient) -> None:
+    contract = (await client.get("/openapi.json")).json()
+    answers = contract["paths"]["/v1/scale/{weight}"]["get"]["responses"]
+    assert ("content" in answers["304"], "ETag" in answers["304"]["headers"]) == (False, True)
+    assert "ETag" in answers["200"]["headers"]
+    assert set(answers) == {"200", "304", "401", "404", "422", "503"}
 
 
 @asynccontextmanager

@@ -1,0 +1,158 @@
+"""The documents of the services: kept as the applications tell them, complete, and their examples are true."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import jsonschema_rs
+import pytest
+
+from shared.client.generate import sources
+from tests.contract.documents import FOLDER, Json, Operation, kept, made, operations
+from tests.contract.story import KEY
+
+SERVICES: Final = Path(__file__).parents[2] / "services"
+DOCUMENTS: Final = made()
+OPERATIONS: Final = [pytest.param(found, id=f"{found.service} {found.name}") for found in operations(DOCUMENTS)]
+
+REFUSED: Final = {
+    "release_customer": {"not_parked", "unknown_customer"},
+    "compare_models": {"no_fit"},
+    "release": {"already_redeemed"},
+    "show_simulation": {"unknown_simulation"},
+    "cancel_simulation": {"unknown_simulation"},
+}
+"""What the story has no success for: nobody is parked, no fit accepted, the code is used by then."""
+
+
+def test_the_documents_are_made_from_the_applications() -> None:
+    assert kept() == DOCUMENTS, "run: make documents"
+
+
+def test_the_clients_are_made_from_the_documents() -> None:
+    for place, code in sources(FOLDER).items():
+        assert place.read_text() == code, "run: make documents"
+
+
+def _parts(document: Json) -> Iterator[tuple[str, Json]]:
+    """Everything that must say what it is, by place."""
+    for name, schema in document["components"]["schemas"].items():
+        yield name, schema
+        for field, part in schema.get("properties", {}).items():
+            yield f"{name}.{field}", part
+    for found in operations({"": document}):
+        yield found.name, found.said
+        for parameter in found.said.get("parameters", ()):
+            yield f"{found.name} {parameter['name']}", parameter
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_everything_is_described(service: str) -> None:
+    silent = [place for place, part in _parts(DOCUMENTS[service]) if not part.get("description")]
+    assert silent == []
+
+
+def _contents(operation: Operation) -> Iterator[tuple[str, Json]]:
+    components = DOCUMENTS[operation.service]["components"]["responses"]
+    yield from operation.said.get("requestBody", {}).get("content", {}).items()
+    for response in operation.said["responses"].values():
+        told = components[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+        yield from told.get("content", {}).items()
+
+
+def _validator(operation: Operation, schema: Json) -> Any:
+    whole = {**schema, "components": DOCUMENTS[operation.service]["components"]}
+    return jsonschema_rs.validator_for(whole, validate_formats=True)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_body_has_an_example_that_is_one(operation: Operation) -> None:
+    for media_type, content in _contents(operation):
+        assert "example" in content, media_type
+        if media_type.endswith("json"):
+            _validator(operation, content["schema"]).validate(content["example"])
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_every_problem_that_the_code_raises_is_listed(service: str) -> None:
+    raised = {code for path in (SERVICES / service).rglob("*.py") for code in _codes(path)}
+    listed = {
+        code for response in DOCUMENTS[service]["components"]["responses"].values() for code in _enumerated(response)
+    } | {
+        code
+        for operation in operations({service: DOCUMENTS[service]})
+        for response in operation.said["responses"].values()
+        for code in _enumerated(response)
+    }
+    assert raised - listed == set()
+
+
+def _codes(path: Path) -> Iterator[str]:
+    """The codes of `Problem(status, "code", …)`."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
+            code = node.args[1]
+            if isinstance(code, ast.Constant):
+                yield str(code.value)
+
+
+def _enumerated(response: Json) -> list[str]:
+    content = response.get("content", {}).get("application/problem+json")
+    codes: list[str] = content["schema"]["allOf"][1]["properties"]["code"]["enum"] if content else []
+    return codes
+
+
+# -- examples ----------------------------------------------------------------------------------------------------------
+
+
+def _request(operation: Operation, url: str) -> httpx.Request:
+    """The example of a request: only what is required, and the example of its body."""
+    path, query = operation.path, dict[str, str]()
+    for parameter in operation.said.get("parameters", ()):
+        value = (parameter.get("examples") or parameter["schema"].get("examples") or [None])[0]
+        if parameter["in"] == "path":
+            path = path.replace(f"{{{parameter['name']}}}", str(value))
+        elif parameter["in"] == "query" and parameter.get("required"):
+            query[parameter["name"]] = str(value)
+    content = operation.said.get("requestBody", {}).get("content", {}).get("application/json")
+    body = {"json": content["example"]} if content else {}
+    return httpx.Request(operation.method, url + path, params=query, headers={"Authorization": f"Bearer {KEY}"}, **body)
+
+
+def test_every_example_of_a_request_is_answered_as_documented(services: Mapping[str, str]) -> None:
+    writing_first = sorted(operations(DOCUMENTS), key=lambda found: (found.method != "POST",))
+    with httpx.Client(timeout=30) as client:
+        for operation in writing_first:
+            if operation.name.startswith("stream"):
+                continue
+            request = _request(operation, services[operation.service])
+            answer = client.send(request)
+            told = f"{operation.service} {operation.name}: {answer.status_code} {answer.text[:500]}"
+            if operation.name in REFUSED:
+                assert answer.json()["code"] in REFUSED[operation.name], told
+            else:
+                assert answer.is_success, told
+            _conforms(operation, answer)
+            if "304" in operation.said["responses"]:
+                request.headers["If-None-Match"] = answer.headers["etag"]
+                same = client.send(request)
+                assert (same.status_code, same.content) == (304, b""), told
+
+
+def test_what_is_read_of_one_thing_is_not_sent_again_while_it_is_the_same() -> None:
+    known = {found.name for found in operations(DOCUMENTS) if "304" in found.said["responses"]}
+    lifecycle = {"show_customer", "show_history", "show_phase"}
+    assert known == lifecycle | {"read_case", "show_code", "show_claim", "show_balance"}
+
+
+def _conforms(operation: Operation, answer: httpx.Response) -> None:
+    response = operation.said["responses"][str(answer.status_code)]
+    if "$ref" in response:
+        name = response["$ref"].rpartition("/")[2]
+        response = DOCUMENTS[operation.service]["components"]["responses"][name]
+    media_type = answer.headers["content-type"].partition(";")[0]
+    content = response["content"][media_type]
+    if media_type.endswith("json"):
+        _validator(operation, content["schema"]).validate(answer.json())
