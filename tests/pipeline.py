@@ -112,16 +112,35 @@ async def rows(database: str, query: str, *args: Any) -> Sequence[asyncpg.Record
 _MISCOUNTED: Final = """
 WITH counted AS (
     SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '') AS from_phase, t.to_phase,
-        coalesce(c.account, '') AS account, c.partition, count(*) AS n
+        t.rule, coalesce(c.account, '') AS account, c.partition, count(*) AS n
     FROM lifecycle.transition AS t JOIN lifecycle.customer AS c USING (customer) WHERE t.withdrawn IS NULL
-    GROUP BY 1, 2, 3, 4, 5
+    GROUP BY 1, 2, 3, 4, 5, 6
 )
 SELECT * FROM counted
-FULL JOIN (SELECT * FROM lifecycle.flow WHERE n <> 0) AS kept USING (day, from_phase, to_phase, account, partition)
+FULL JOIN (SELECT * FROM lifecycle.flow WHERE n <> 0) AS kept
+USING (day, from_phase, to_phase, rule, account, partition)
+WHERE counted.n IS DISTINCT FROM kept.n
+"""
+_MISTALLIED: Final = """
+WITH counted AS (
+    SELECT day, what, name, partition, count(*) AS n FROM (
+        SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, 'cause' AS what, split_part(cause, ':', 1) AS name,
+            c.partition
+        FROM lifecycle.transition AS t JOIN lifecycle.customer AS c USING (customer)
+        CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
+        WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk'
+        UNION ALL
+        SELECT (h.at AT TIME ZONE 'UTC')::date, 'hint', h.name, c.partition
+        FROM lifecycle.hint AS h JOIN lifecycle.customer AS c USING (customer)
+    ) AS told GROUP BY 1, 2, 3, 4
+)
+SELECT * FROM counted
+FULL JOIN (SELECT * FROM lifecycle.tally WHERE n <> 0) AS kept USING (day, what, name, partition)
 WHERE counted.n IS DISTINCT FROM kept.n
 """
 
 
 async def daily_counts_hold(database: str) -> None:
-    """What the worker counts by day is what the current transitions come to."""
+    """What the worker counts by day is what the current transitions, and the hints given, come to."""
     assert await rows(database, _MISCOUNTED) == []
+    assert await rows(database, _MISTALLIED) == []

@@ -387,14 +387,16 @@ class Lifecycle:
         if work.merged:
             await repository.refuse_cycles(tx, work.merged)
         await repository.add_transitions(tx, work.recorder.rows, work.recorder.withdrawn)
+        hints = await repository.add_hints(tx, work.recorder.hints)
         await repository.add_flows(tx, work.recorder.flows)
+        await repository.add_tallies(tx, work.recorder.tallied(hints))
         await repository.restate(tx, work.recorder.restated)
         await repository.advance_rearming(tx, work.rearmed)
         await repository.set_timers(tx, work.timers)
         await repository.add_sightings(tx, ACTIVATED, sorted(work.sightings))
-        hints = await repository.add_hints(tx, work.recorder.hints)
         await parking.forget(tx, work.released)
-        await outbox.add(tx, work.recorder.messages + hints + work.onward + work.ticks)
+        given = [row.message for row in hints]
+        await outbox.add(tx, work.recorder.messages + given + work.onward + work.ticks)
         for rule, count in Counter(row.rule for row in work.recorder.rows).items():
             metrics.TRANSITIONS.labels(rule).inc(count)
         metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by, _ in work.recorder.withdrawn}))

@@ -1,6 +1,6 @@
 """Reads of the API: customers, their history, the phases of all, and what held of them as of any instant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -44,15 +44,32 @@ SELECT phase, sum(n)::bigint AS n FROM (
     SELECT to_phase AS phase, n FROM moved UNION ALL SELECT from_phase, -n FROM moved WHERE from_phase <> ''
 ) AS flow GROUP BY phase
 """
-"""Whole days from the daily counts, the last one from its transitions."""
-_RULES: Final = "SELECT rule, count(*) AS n FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1 GROUP BY rule"
-_CAUSES: Final = """
-SELECT split_part(cause, ':', 1) AS cause, count(*) AS n
-FROM transition AS t
-CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
-WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk' AND t.occurred_at <= $1 GROUP BY 1
+"""Whole days from the daily counts, the last one from its transitions: as below, where hints are counted too."""
+_RULES: Final = """
+SELECT rule, sum(n)::bigint AS n FROM (
+    SELECT rule, n FROM flow WHERE day < $2::date
+    UNION ALL
+    SELECT rule, 1 FROM transition
+    WHERE withdrawn IS NULL AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
+) AS moved GROUP BY rule HAVING sum(n) <> 0
 """
-_HINTS: Final = "SELECT name, count(*) AS n FROM hint WHERE at <= $1 GROUP BY name"
+_CAUSES: Final = """
+SELECT name, sum(n)::bigint AS n FROM (
+    SELECT name, n FROM tally WHERE what = 'cause' AND day < $2::date
+    UNION ALL
+    SELECT split_part(cause, ':', 1), 1 FROM transition AS t
+    CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
+    WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk'
+        AND t.occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.occurred_at <= $1
+) AS told GROUP BY name HAVING sum(n) <> 0
+"""
+_HINTS: Final = """
+SELECT name, sum(n)::bigint AS n FROM (
+    SELECT name, n FROM tally WHERE what = 'hint' AND day < $2::date
+    UNION ALL
+    SELECT name, 1 FROM hint WHERE at >= $2::date::timestamp AT TIME ZONE 'UTC' AND at <= $1
+) AS given GROUP BY name HAVING sum(n) <> 0
+"""
 _PAGE: Final = """
 SELECT position, version, withdrawn, body FROM transition
 WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
@@ -82,25 +99,24 @@ async def end_of_chain(pool: Pool, customer: str) -> str | None:
     return end
 
 
-async def phases(pool: Pool, as_of: datetime) -> dict[str, int]:
-    """Customers by phase at an instant: those who have entered it by then less those who have left it."""
-    day = as_of.astimezone(UTC).date()
-    return {row["phase"]: row["n"] for row in await pool.fetch(_PHASES, as_of, day)}
-
-
 async def rules(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Transitions of the current histories by rule, up to an instant."""
-    return {row["rule"]: row["n"] for row in await pool.fetch(_RULES, as_of)}
+    return await _counts(pool, _RULES, as_of)
 
 
 async def causes(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Moves to at_risk by the kind of their causes, up to an instant."""
-    return {row["cause"]: row["n"] for row in await pool.fetch(_CAUSES, as_of)}
+    return await _counts(pool, _CAUSES, as_of)
 
 
 async def hints(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Hints given by name, up to an instant."""
-    return {row["name"]: row["n"] for row in await pool.fetch(_HINTS, as_of)}
+    return await _counts(pool, _HINTS, as_of)
+
+
+async def _counts(pool: Pool | Tx, statement: str, as_of: datetime) -> dict[str, int]:
+    rows = await pool.fetch(statement, as_of, as_of.astimezone(UTC).date())
+    return {name: n for name, n in rows}  # noqa: C416  (records are no pairs to mypy)
 
 
 async def history_page(
@@ -148,6 +164,36 @@ SELECT s.phase, coalesce(c.signed_up_at <= $2, false) AS signed_up, coalesce(c.a
     count(*) AS n
 FROM standing AS s JOIN customer AS c USING (customer) GROUP BY 1, 2, 3, 4
 """
+
+
+_HOLDING: Final = """
+WITH stay AS (
+    SELECT customer, phase FROM customer WHERE phase = ANY($2::text[]) AND since <= $1
+    UNION ALL
+    SELECT customer, from_phase FROM transition
+    WHERE withdrawn IS NULL AND occurred_at > $1 AND from_phase = ANY($2::text[]) AND since <= $1
+)
+SELECT stay.phase, count(*) FILTER (WHERE c.signed_up_at <= $1) AS signed_up,
+    count(*) FILTER (WHERE c.activated_at <= $1) AS activated
+FROM stay JOIN customer AS c USING (customer) GROUP BY 1
+"""
+"""Who is in a phase since then, or has left it later. Inactive and former customers may have returned in between, if
+that was undone: nothing is asked of these."""
+
+
+async def phases_holding(
+    pool: Pool, as_of: datetime, asked: Mapping[Phase, Fact]
+) -> list[tuple[Phase, frozenset[Fact], int]]:
+    """How many customers were in each phase at an instant; where a fact is asked, by whether it held of them."""
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        counts = await _counts(connection, _PHASES, as_of)
+        rows = {row["phase"]: row for row in await connection.fetch(_HOLDING, as_of, [*asked])}
+    found = list[tuple[Phase, frozenset[Fact], int]]()
+    for phase, n in counts.items():
+        fact = asked.get(Phase(phase))
+        held = rows[phase][fact] if fact and phase in rows else 0
+        found += [(Phase(phase), frozenset({fact} if fact else ()), held), (Phase(phase), frozenset(), n - held)]
+    return found
 
 
 async def facts(pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked) -> list[frozenset[Fact]]:

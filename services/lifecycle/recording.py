@@ -9,9 +9,10 @@ import msgspec
 
 from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
+from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.schedule import Policies
 from services.lifecycle.memory import Entry
-from services.lifecycle.repository import Flow, HintRow, TransitionRow, Withdrawal
+from services.lifecycle.repository import CAUSE, HINT, Flow, HintRow, Tally, TransitionRow, Withdrawal
 from shared.batch import Portion
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
@@ -38,6 +39,7 @@ class Recorder:
         self.messages: list[Message] = []
         self.hints: list[HintRow] = []
         self.flows: Counter[Flow] = Counter()
+        self.tallies: Counter[Tally] = Counter()
         self.restated: dict[tuple[int, date], datetime] = {}
 
     def changed(self, entry: Entry, moves: Sequence[Move], clock: datetime, portion: Portion) -> None:
@@ -71,6 +73,11 @@ class Recorder:
             recorded_at=clock,
         )
         self._announce(entry, CORRECTED, clock, _encode(correction))
+
+    def tallied(self, given: Sequence[HintRow]) -> Counter[Tally]:
+        """What is to be counted by day beside the transitions: causes of being at risk, and hints that were given."""
+        hints = (Tally(hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
+        return self.tallies + Counter(hints) if given else self.tallies
 
     def restate(self, time: datetime, portion: Portion) -> None:
         """Note that something has changed in the past, if the day was over."""
@@ -120,7 +127,11 @@ class Recorder:
 
     def _count(self, entry: Entry, transition: Transition, n: int, portion: Portion) -> None:
         account, time = entry.customer.account or "", transition.occurred_at
-        self.flows[Flow(time.date(), transition.from_ or "", transition.to, account, entry.partition)] += n
+        day, from_, to = time.date(), transition.from_ or "", transition.to
+        self.flows[Flow(day, from_, to, transition.rule, account, entry.partition)] += n
+        if to == Phase.AT_RISK:
+            for cause in transition.profile.causes:
+                self.tallies[Tally(day, CAUSE, cause.partition(":")[0], entry.partition)] += n
         self.restate(time, portion)
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:

@@ -54,7 +54,21 @@ class Flow(NamedTuple):
     day: date
     from_phase: str
     to_phase: str
+    rule: str
     account: str
+    partition: int
+
+
+CAUSE: Final = "cause"
+HINT: Final = "hint"
+
+
+class Tally(NamedTuple):
+    """Moves to at_risk with a cause of a kind, or hints of a name, of one UTC day, to be counted."""
+
+    day: date
+    what: str
+    name: str
     partition: int
 
 
@@ -176,19 +190,24 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS w(cust
 WHERE t.customer = w.customer AND t.version = w.version AND t.withdrawn IS NULL
 """
 _RELABEL: Final = """
-INSERT INTO flow AS f (day, from_phase, to_phase, account, partition, n)
-SELECT (t.occurred_at AT TIME ZONE 'UTC')::date, coalesce(t.from_phase, ''), t.to_phase, said.account, who.partition,
-    sum(said.n)
+INSERT INTO flow AS f (day, from_phase, to_phase, rule, account, partition, n)
+SELECT (t.occurred_at AT TIME ZONE 'UTC')::date, coalesce(t.from_phase, ''), t.to_phase, t.rule, said.account,
+    who.partition, sum(said.n)
 FROM unnest($1::text[], $2::int[], $3::text[], $4::text[]) AS who(customer, partition, before, now)
 JOIN transition AS t ON t.customer = who.customer AND t.withdrawn IS NULL
 CROSS JOIN LATERAL (VALUES (who.before, -1), (who.now, 1)) AS said(account, n)
-GROUP BY 1, 2, 3, 4, 5
-ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = f.n + excluded.n
+GROUP BY 1, 2, 3, 4, 5, 6
+ON CONFLICT (day, from_phase, to_phase, rule, account, partition) DO UPDATE SET n = f.n + excluded.n
 """
 _FLOW: Final = """
-INSERT INTO flow AS f (day, from_phase, to_phase, account, partition, n)
-SELECT * FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bigint[])
-ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = f.n + excluded.n
+INSERT INTO flow AS f (day, from_phase, to_phase, rule, account, partition, n)
+SELECT * FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::bigint[])
+ON CONFLICT (day, from_phase, to_phase, rule, account, partition) DO UPDATE SET n = f.n + excluded.n
+"""
+_TALLY: Final = """
+INSERT INTO tally AS t (day, what, name, partition, n)
+SELECT * FROM unnest($1::date[], $2::text[], $3::text[], $4::int[], $5::bigint[])
+ON CONFLICT (day, what, name, partition) DO UPDATE SET n = t.n + excluded.n
 """
 _RESTATE: Final = """
 INSERT INTO restated AS r (partition, day, at) SELECT * FROM unnest($1::int[], $2::date[], $3::timestamptz[])
@@ -376,6 +395,13 @@ async def add_flows(tx: Tx, counts: Mapping[Flow, int]) -> None:
         await tx.execute(_FLOW, *map(list, zip(*flows, strict=True)), [counts[flow] for flow in flows])
 
 
+async def add_tallies(tx: Tx, counts: Mapping[Tally, int]) -> None:
+    """Add to what is counted by day, or take away."""
+    tallies = sorted(tally for tally, n in counts.items() if n)
+    if tallies:
+        await tx.execute(_TALLY, *map(list, zip(*tallies, strict=True)), [counts[tally] for tally in tallies])
+
+
 async def restate(tx: Tx, days: Mapping[tuple[int, date], datetime]) -> None:
     """Note which days, of a partition each, have changed after they were over, at which clock."""
     if days:
@@ -393,8 +419,8 @@ async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) 
         await tx.execute(_ARM, *map(list, zip(*armed, strict=True)))
 
 
-async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[Message]:
-    """Note hints as given; the messages of those that had not been given before, each once, in order.
+async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[HintRow]:
+    """Note hints as given; returns those that had not been given before, each once, in order.
 
     A notice is taken back only if it was given.
     """
@@ -406,7 +432,7 @@ async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[Message]:
         given = {tuple(row) for row in await tx.fetch(_NOTICED, CHANGE_DUE, *occasions)}
         known |= {row[:3] for row in backs if (row.customer, row.occasion) not in given}
         known |= await _note(tx, [row for row in backs if row[:3] not in known])
-    return [row.message for occasion, row in told.items() if occasion not in known]
+    return [row for occasion, row in told.items() if occasion not in known]
 
 
 async def _note(tx: Tx, rows: Sequence[HintRow]) -> set[tuple[str, ...]]:

@@ -10,9 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.lifecycle import policies, queries
 from services.lifecycle.domain.fold import next_move, relearn
-from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.schedule import Schedule
-from services.lifecycle.domain.views import Fact, Model, needs, view
+from services.lifecycle.domain.views import Fact, Model, asked_in, needs, view
 from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE
@@ -77,12 +76,12 @@ class Lifecycle:
     async def counts(self, as_of: datetime, model: Model | None) -> Counter[str]:
         """How many customers there were of each view of a model."""
         counts = Counter[str]()
-        if needs(model):
-            for phase, facts, n in await queries.standings(self.pool, as_of, await self._asked(model)):
-                counts[view(model, phase, facts).code] += n
+        if Fact.ACTED in needs(model):
+            found = await queries.standings(self.pool, as_of, await self._asked(model))
         else:
-            for name, n in (await queries.phases(self.pool, as_of)).items():
-                counts[view(model, Phase(name), ()).code] += n
+            found = await queries.phases_holding(self.pool, as_of, asked_in(model))
+        for phase, facts, n in found:
+            counts[view(model, phase, facts).code] += n
         return counts
 
     async def _asked(self, model: Model | None) -> Asked:

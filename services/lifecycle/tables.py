@@ -128,10 +128,23 @@ flow = sa.Table(
     sa.Column("day", sa.Date, primary_key=True),
     sa.Column("from_phase", sa.Text, primary_key=True, comment="empty: not yet known"),
     sa.Column("to_phase", sa.Text, primary_key=True),
+    sa.Column("rule", sa.Text, primary_key=True),
     sa.Column("account", sa.Text, primary_key=True, comment="what the customers are now; empty: not known"),
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("n", sa.BigInteger, nullable=False),
     comment="current transitions by UTC day",
+)
+
+tally = sa.Table(
+    "tally",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("what", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("what IN ('cause', 'hint')", name="tally_what"),
+    comment="moves to at_risk by the kind of their causes, and hints by name, by UTC day",
 )
 
 restated = sa.Table(
@@ -190,6 +203,7 @@ hint = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("occasion", sa.Text, primary_key=True, comment="each is given once"),
     sa.Column("at", instant(), nullable=False),
+    sa.Index("hint_at", "at", postgresql_include=["name"]),
 )
 
 sighting = sa.Table(

@@ -21,6 +21,7 @@ from services.lifecycle import policies, repository
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.figures import rebuilding
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
@@ -75,9 +76,10 @@ async def load(url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quie
         say("indexes made")
         await _share((one, other), [f"VACUUM (ANALYZE) {name}" for name in _COPIED])
         say("vacuumed and analysed")
-        await one.execute(_FLOWS)
+        await rebuilding.mend(one)
+        await one.execute("TRUNCATE restated")
         await one.execute(_RESTATED, PARTITIONS, BEGINS, DAYS)
-        await one.execute("VACUUM (ANALYZE) flow, restated")
+        await one.execute("VACUUM (ANALYZE) flow, tally, restated")
         say("transitions counted by day")
     return lives * copies
 
@@ -153,13 +155,6 @@ CREATE UNLOGGED TABLE mirror (
 _COLUMNS: Final = """
 SELECT a.attname AS name, t.typname AS type FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
-"""
-_FLOWS: Final = """
-INSERT INTO flow AS f (day, from_phase, to_phase, account, partition, n)
-SELECT (t.occurred_at AT TIME ZONE 'UTC')::date, coalesce(t.from_phase, ''), t.to_phase, coalesce(c.account, ''),
-    c.partition, count(*)
-FROM transition AS t JOIN customer AS c USING (customer) WHERE t.withdrawn IS NULL GROUP BY 1, 2, 3, 4, 5
-ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = excluded.n
 """
 _RESTATED: Final = """
 INSERT INTO restated (partition, day, number, at)

@@ -82,6 +82,7 @@ class Store:
         await repository.save_customers(self._tx, sorted(self._customers, key=lambda row: row.customer))
         await repository.add_transitions(self._tx, self._recorder.rows, [])
         await repository.add_flows(self._tx, self._recorder.flows)
+        await repository.add_tallies(self._tx, self._recorder.tallied([]))
         self._recorder, self._customers, self._events = Recorder(self._schedule, set()), [], []
         self._retold = []
 

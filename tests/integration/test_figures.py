@@ -24,7 +24,7 @@ from shared.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order
 from tests.integration.policies import Shop, new_shop, wrong
 from tests.integration.simulations import Raw, api, store
-from tests.pipeline import rows
+from tests.pipeline import daily_counts_hold, rows
 from tests.stack import Stack
 from tests.support import PARTITIONS, eventually
 
@@ -89,6 +89,7 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     await repository.save_customers(tx, [CustomerRow.of(entry)])
     await repository.add_transitions(tx, recorder.rows, [])
     await repository.add_flows(tx, recorder.flows)
+    await repository.add_tallies(tx, recorder.tallied([]))
     await repository.restate(tx, recorder.restated)
 
 
@@ -202,16 +203,18 @@ async def test_daily_counts_that_are_wrong_are_found_mended_and_told(desk: Desk)
     assert await desk.check() == (0, True)
     await rows(desk.shop.url, "UPDATE lifecycle.flow SET n = 7 WHERE to_phase = 'inactive'")
     await rows(desk.shop.url, "DELETE FROM lifecycle.flow WHERE to_phase = 'established'")
-    await rows(desk.shop.url, "INSERT INTO lifecycle.flow VALUES ('2024-05-05', 'new', 'former', '', 1, 1)")
-    assert await desk.check() == (3, False)
+    await rows(desk.shop.url, "INSERT INTO lifecycle.flow VALUES ('2024-05-05', 'new', 'former', 'returned', '', 1, 1)")
+    await rows(desk.shop.url, "UPDATE lifecycle.tally SET n = n + 1 WHERE day = (SELECT min(day) FROM lifecycle.tally)")
+    assert await desk.check() == (4, False)
     assert "flows.month" in await desk.stored()
     mended = await desk.rebuild()
-    assert (mended["differing"], mended["equal"], mended["dropped"] > 0) == (3, False, True)
+    assert (mended["differing"], mended["equal"], mended["dropped"] > 0) == (4, False, True)
     assert await desk.stored() == set()
     assert await desk.check() == (0, True)
     assert await desk.rebuild() == {"rows": mended["rows"], "differing": 0, "equal": True, "dropped": 0}
     assert (await desk.get("/flows", **SPRING))["result"] == right["result"]
     assert await rows(desk.shop.url, "SELECT FROM lifecycle.flow WHERE n = 0") == []
+    await daily_counts_hold(desk.shop.url)
 
 
 async def test_a_rebuild_waits_for_what_is_being_written_and_counts_it_once(desk: Desk) -> None:

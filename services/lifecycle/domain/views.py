@@ -126,6 +126,11 @@ def needs(model: Model | None) -> frozenset[Fact]:
     return frozenset(cell.fact for cell in VIEWS[model].values() if isinstance(cell, Asked))
 
 
+def asked_in(model: Model | None) -> dict[Phase, Fact]:
+    """The phases in which the model asks for a fact, and for which."""
+    return {phase: cell.fact for phase, cell in VIEWS[model].items() if isinstance(cell, Asked)}
+
+
 def _of(cell: Cell) -> Iterator[View]:
     if isinstance(cell, View):
         yield cell

@@ -1,70 +1,113 @@
-"""The daily counts of transitions, recounted: are they what the transitions come to, and if not, they become so."""
+"""The daily counts, recounted: are they what transitions and hints come to, and if not, they become so."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from services.lifecycle.figures.store import snapshot
-from shared.db import Pool, transaction
+from shared.db import Pool, Tx, transaction
 
 PATIENCE_S: Final = 600.0
 """All transitions are read."""
 
-_DIFFERING: Final = """
-counted AS (
-    SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '') AS from_phase, t.to_phase,
-        coalesce(c.account, '') AS account, c.partition, count(*) AS n
-    FROM transition AS t JOIN customer AS c USING (customer) WHERE t.withdrawn IS NULL GROUP BY 1, 2, 3, 4, 5
-),
-differing AS (
-    SELECT day, from_phase, to_phase, account, partition, coalesce(counted.n, 0) AS n
-    FROM counted FULL JOIN flow USING (day, from_phase, to_phase, account, partition)
-    WHERE coalesce(counted.n, 0) <> coalesce(flow.n, 0)
-)
+_FLOWS: Final = """
+SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '') AS from_phase, t.to_phase, t.rule,
+    coalesce(c.account, '') AS account, c.partition, count(*) AS n
+FROM transition AS t JOIN customer AS c USING (customer) WHERE t.withdrawn IS NULL GROUP BY 1, 2, 3, 4, 5, 6
 """
-_CHECK: Final = f"""
-WITH {_DIFFERING} SELECT (SELECT count(*) FROM counted) AS rows, (SELECT count(*) FROM differing) AS differing
-"""  # noqa: S608  (constants)
-_LOCK: Final = "LOCK TABLE flow IN SHARE ROW EXCLUSIVE MODE"
-"""Readers go on; who writes has been waited for, or waits, so that no transition is counted twice or not at all."""
-_MEND: Final = f"""
-WITH {_DIFFERING},
-mended AS (
-    INSERT INTO flow (day, from_phase, to_phase, account, partition, n)
-    SELECT day, from_phase, to_phase, account, partition, n FROM differing
-    ON CONFLICT (day, from_phase, to_phase, account, partition) DO UPDATE SET n = excluded.n
-),
+_TALLIES: Final = """
+SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, 'cause' AS what, split_part(cause, ':', 1) AS name,
+    c.partition, count(*) AS n
+FROM transition AS t JOIN customer AS c USING (customer)
+CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
+WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk' GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT (h.at AT TIME ZONE 'UTC')::date, 'hint', h.name, c.partition, count(*)
+FROM hint AS h JOIN customer AS c USING (customer) GROUP BY 1, 2, 3, 4
+"""
+_NOTED: Final = """,
 noted AS (
     INSERT INTO restated (partition, day, at)
     SELECT d.partition, d.day, coalesce(max(o.clock), max(d.day)::timestamp AT TIME ZONE 'UTC')
     FROM differing AS d LEFT JOIN owner AS o USING (partition) GROUP BY 1, 2
     ON CONFLICT (partition, day) DO UPDATE SET number = restated.number + 1, at = excluded.at
 )
-SELECT (SELECT count(*) FROM counted) AS rows, (SELECT count(*) FROM differing) AS differing
-"""  # noqa: S608  (constants)
-_SWEEP: Final = "DELETE FROM flow WHERE n = 0"
+"""
+"""Figures are computed from flows: those of days that differed are not true any more."""
+_LOCK: Final = "LOCK TABLE flow, tally IN SHARE ROW EXCLUSIVE MODE"
+"""Readers go on; who writes has been waited for, or waits, so that no transition is counted twice or not at all."""
+_SWEEP: Final = "DELETE FROM flow WHERE n = 0; DELETE FROM tally WHERE n = 0"
 _FORGET: Final = "WITH gone AS (DELETE FROM figure RETURNING 1) SELECT count(*) FROM gone"
 
 
 class Counts(NamedTuple):
-    """Rows that the transitions come to, how many of the stored ones differed, and stored figures dropped."""
+    """Rows that transitions and hints come to, how many of the stored ones differed, and stored figures dropped."""
 
     rows: int
     differing: int
     dropped: int = 0
 
 
+class _Table(NamedTuple):
+    """A table of daily counts: the columns that they are counted by, what they should be, what a change entails."""
+
+    name: str
+    columns: str
+    counted: str
+    noted: str = ""
+
+    @property
+    def differing(self) -> str:
+        """The rows that are not what they should be, with what that is."""
+        return f"""
+counted AS ({self.counted}),
+differing AS (
+    SELECT {self.columns}, coalesce(counted.n, 0) AS n FROM counted FULL JOIN {self.name} USING ({self.columns})
+    WHERE coalesce(counted.n, 0) <> coalesce({self.name}.n, 0)
+)"""  # noqa: S608  (constants)
+
+    @property
+    def mended(self) -> str:
+        """These become what they should be."""
+        return f""",
+mended AS (
+    INSERT INTO {self.name} ({self.columns}, n) SELECT {self.columns}, n FROM differing
+    ON CONFLICT ({self.columns}) DO UPDATE SET n = excluded.n
+){self.noted}"""  # noqa: S608  (constants)
+
+    async def recount(self, tx: Tx, *, mend: bool = False) -> Counts:
+        """Compare, and perhaps mend."""
+        steps = self.differing + (self.mended if mend else "")
+        counts = "(SELECT count(*) FROM counted), (SELECT count(*) FROM differing)"
+        row = await tx.fetchrow(f"WITH {steps} SELECT {counts}", timeout=PATIENCE_S)
+        assert row is not None  # noqa: S101  (an aggregate)
+        return Counts(*row)
+
+
+_TABLES: Final = (
+    _Table("flow", "day, from_phase, to_phase, rule, account, partition", _FLOWS, _NOTED),
+    _Table("tally", "day, what, name, partition", _TALLIES),
+)
+
+
 async def check(pool: Pool) -> Counts:
     """Compare, and change nothing."""
     async with pool.acquire() as connection, snapshot(connection) as tx:
-        row = await tx.fetchrow(_CHECK, timeout=PATIENCE_S)
-    assert row is not None  # noqa: S101  (an aggregate)
-    return Counts(*row)
+        return _sum([await table.recount(tx) for table in _TABLES])
 
 
 async def rebuild(pool: Pool) -> Counts:
     """Mend the rows that differ and drop all stored figures, while nobody else writes counts."""
     async with pool.acquire() as connection, transaction(connection) as tx:
         await tx.execute(_LOCK, timeout=PATIENCE_S)
-        row = await tx.fetchrow(_MEND, timeout=PATIENCE_S)
-        assert row is not None  # noqa: S101  (an aggregate)
+        found = await mend(tx)
         await tx.execute(_SWEEP, timeout=PATIENCE_S)
-        return Counts(row["rows"], row["differing"], await tx.fetchval(_FORGET))
+        return found._replace(dropped=await tx.fetchval(_FORGET))
+
+
+async def mend(tx: Tx) -> Counts:
+    """Make the rows that differ what they should be."""
+    return _sum([await table.recount(tx, mend=True) for table in _TABLES])
+
+
+def _sum(found: Sequence[Counts]) -> Counts:
+    return Counts(sum(one.rows for one in found), sum(one.differing for one in found))

@@ -110,14 +110,24 @@ CREATE TABLE flow (
     day date,
     from_phase text,
     to_phase text,
+    rule text,
     account text,
     partition integer,
     n bigint NOT NULL,
-    PRIMARY KEY (day, from_phase, to_phase, account, partition)
+    PRIMARY KEY (day, from_phase, to_phase, rule, account, partition)
 );
 COMMENT ON TABLE flow IS 'current transitions by UTC day';
 COMMENT ON COLUMN flow.from_phase IS 'empty: not yet known';
 COMMENT ON COLUMN flow.account IS 'what the customers are now; empty: not known';
+CREATE TABLE tally (
+    day date,
+    what text CONSTRAINT tally_what CHECK (what IN ('cause', 'hint')),
+    name text,
+    partition integer,
+    n bigint NOT NULL,
+    PRIMARY KEY (day, what, name, partition)
+);
+COMMENT ON TABLE tally IS 'moves to at_risk by the kind of their causes, and hints by name, by UTC day';
 CREATE TABLE restated (
     partition integer,
     day date,
@@ -160,6 +170,7 @@ CREATE TABLE hint (
     at timestamptz NOT NULL,
     PRIMARY KEY (customer, name, occasion)
 );
+CREATE INDEX hint_at ON hint (at) INCLUDE (name);
 COMMENT ON COLUMN hint.occasion IS 'each is given once';
 CREATE TABLE sighting (partition integer, type text, PRIMARY KEY (partition, type));
 COMMENT ON COLUMN sighting.type IS 'the shop sends events of this type';
