@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 ARGS ?=
 SEEDS ?= 20
 REQUESTS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench bench-cadence bench-simulation fault documents schemathesis fmt clean
+.PHONY: help setup run test check bench bench-reads bench-cadence bench-simulation fault documents schemathesis fmt clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,18 +31,21 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP) ## Start the whole system and replay a real shop through it; ARGS=--exit stops after the tables
 	@$(BIN)/stammkunde run $(ARGS)
 
-test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL
-	$(PYTEST) $(ARGS)
+test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL, two groups at a time
+	$(PYTEST) $(PARALLEL) $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, architecture, unit tests: under a minute
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) -q tests/unit
+	$(PYTEST) $(PARALLEL) -q tests/unit
 
 bench: $(STAMP) ## Throughput and latency, as JSON lines
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-reads: $(STAMP) ## How fast every read is over a million customers, and point reads beside a busy worker
+	@$(BIN)/python -m tests.bench.reads $(ARGS)
 
 bench-cadence: $(STAMP) ## What the cadence model is worth: against published figures, on real purchases and simulated ones
 	@$(BIN)/python -m tests.bench.cadence $(ARGS)

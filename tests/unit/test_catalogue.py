@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ ORDER: Final[dict[str, Any]] = {
     "time": "2024-05-01T12:00:00Z",
     "data": {"order_id": "o-1", "total": {"amount": 1999, "currency": "EUR"}},
 }
-ABSENT: Final = object()
+ABSENT: Final = msgspec.UNSET
 
 
 def order(**changes: object) -> bytes:

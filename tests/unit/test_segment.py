@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ CALL: Final[dict[str, Any]] = {
     "timestamp": "2024-05-01T12:00:00Z",
     "properties": {"order_id": "o-1", "total": 19.99, "currency": "EUR"},
 }
-ABSENT: Final = object()
+ABSENT: Final = msgspec.UNSET
 
 
 def changed(base: dict[str, Any], **changes: object) -> dict[str, Any]:
