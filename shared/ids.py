@@ -28,7 +28,7 @@ def stable_id(*parts: str | int) -> uuid.UUID:
 
 def stable_text(*parts: str | int) -> str:
     """`str(stable_id(...))`, made directly: every message has one."""
-    text = "\x1f".join([str(part) for part in parts])
+    text = "\x1f".join(map(str, parts))
     digest = sha1(_NAMESPACE_BYTES + text.encode(), usedforsecurity=False).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
 

@@ -22,10 +22,13 @@ def count(customer: Customer, happening: Happening, policy: Policy, orders: Orde
     `orders` are those of the whole life, when it is folded from the beginning. Without them an event must not concern
     an order that another event has named already.
     """
+    kind = happening.kind
+    if kind is Kind.ORDER:  # most events: what it brings, and that it was heard of, in one step
+        return _weigh(purchases.completed(customer, happening, policy, orders))
     heard = replace(customer, last_event=happening.key)
-    of_kind = COUNTING.get(happening.kind)
-    counted = of_kind(heard, happening, policy, orders) if of_kind else Counted(heard, happening.kind)
-    if happening.kind in LIVELY:
+    of_kind = COUNTING.get(kind)
+    counted = of_kind(heard, happening, policy, orders) if of_kind else Counted(heard, kind)
+    if kind in LIVELY:
         counted = _lively(counted, happening)
     return _weigh(counted)
 
@@ -84,7 +87,6 @@ def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders |
 
 COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
     {
-        Kind.ORDER: purchases.completed,
         Kind.UNDONE: purchases.undone,
         Kind.CONCLUDED: contracts.concluded,
         Kind.RENEWED: contracts.renewed,
@@ -102,7 +104,7 @@ COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
         Kind.UPDATED: _updated,
     }
 )
-"""How each kind of event counts; the others leave nothing but that the customer was heard of."""
+"""How each kind of event but an order counts; the others leave nothing but that the customer was heard of."""
 
 
 # -- time ------------------------------------------------------------------------------------------------------------

@@ -65,10 +65,11 @@ def _of_change(name: str, notice: Notice, instant: datetime) -> Hint:
 
 def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
     """When the next hint is due, and the hints of that instant, each by the policy that is in force then."""
-    start: datetime | None = customer.now
+    now = customer.now
+    start: datetime | None = now
     while start is not None:
         policy, end = policies.at(start, customer.account), policies.next_change(start, customer.account)
-        coming = _coming(customer, policy, start)
+        coming = _coming(customer, policy, start, now)
         if coming:
             first = min([hint.at for hint in coming])
             if end is None or first < end:
@@ -77,8 +78,8 @@ def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, S
     return None, ()
 
 
-def _coming(customer: Customer, policy: Policy, start: datetime) -> list[Hint]:
-    """Every hint from `start` on. What the state has seen was given then, so nothing needs marking."""
+def _coming(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
+    """Every hint from `start` on. What the state has seen (`now`) was given then, so nothing needs marking."""
     found = _of_complaints(customer, policy) if customer.complaints else []
     if customer.phase is not Phase.FORMER:
         found += _after_first_order(customer, policy)
@@ -86,16 +87,16 @@ def _coming(customer: Customer, policy: Policy, start: datetime) -> list[Hint]:
             found += _of_contracts(customer, policy)
         if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
             turn = CHANGING[customer.incentives % len(CHANGING)]
-            at = _next_turn(customer, policy, start)
+            at = _next_turn(customer, policy, start, now)
             found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
-    return [hint for hint in found if start <= hint.at < LAST_INSTANT and hint.at > customer.now]
+    return [hint for hint in found if start <= hint.at < LAST_INSTANT and hint.at > now]
 
 
-def _next_turn(customer: Customer, policy: Policy, start: datetime) -> datetime:
+def _next_turn(customer: Customer, policy: Policy, start: datetime, now: datetime) -> datetime:
     if start == customer.since:
         return later(start, policy.incentive)
     turns, over = divmod(start - customer.since, policy.incentive)
-    return later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == customer.now)))
+    return later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == now)))
 
 
 def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:

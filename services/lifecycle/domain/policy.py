@@ -179,4 +179,8 @@ class Policy:
 
 def later(anchor: datetime, span: timedelta) -> datetime:
     """`anchor + span`, but never beyond the last instant that can be written."""
-    return anchor + span if LAST_INSTANT - anchor > span else LAST_INSTANT
+    try:
+        instant = anchor + span
+    except OverflowError:
+        return LAST_INSTANT
+    return min(LAST_INSTANT, instant)

@@ -23,20 +23,21 @@ def _by_an_order(cause: str) -> bool:
 
 
 def completed(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
-    """An order counts once, however often and under whatever event ids it is told."""
+    """An order counts once, however often and under whatever event ids it is told; the customer was heard of anyway."""
     order = happening.content
     assert isinstance(order, Order)  # noqa: S101
     part = orders.place(happening, order) if orders else fresh(order)
     if part is None:
-        return Counted(customer, Kind.CONTACT)  # the same order under a second event id
+        return Counted(replace(customer, last_event=happening.key), Kind.CONTACT)  # again, under another event id
     if part.whole:  # cancelled before it was completed: no purchase, but silence is measured from it
-        return Counted(replace(customer, last_order_at=happening.time), Kind.CONTACT)
+        return Counted(replace(customer, last_event=happening.key, last_order_at=happening.time), Kind.CONTACT)
     first_at, historical = customer.first_order_at, customer.first_order_historical
     if first_at is None:
         first_at, historical = happening.time, happening.historical
     on_new_day = customer.bought_at is None or customer.bought_at.date() != happening.time.date()
     bought = replace(
         customer,
+        last_event=happening.key,
         purchase_days=customer.purchase_days + on_new_day,
         bought_at=happening.time,
         orders=customer.orders + 1,

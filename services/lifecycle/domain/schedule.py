@@ -67,15 +67,20 @@ class Schedule:
             raise ValueError("a schedule has at least one policy for all accounts")
         numbers = [activation.number for activation in self.activations] + [fit.version for fit in self.fits]
         self.known = max(numbers)
+        self._only = self.activations[0].policy if len(self.activations) == 1 else None
         self._by_account: dict[str | None, tuple[Sequence[datetime], Sequence[Policy]]] = {}
 
     def at(self, instant: datetime, account: str | None = None) -> Policy:
         """The policy in force for a kind of account; before the first activation that of the first."""
+        if self._only is not None:
+            return self._only
         instants, policies = self._of(account)
         return policies[-1] if instant >= instants[-1] else policies[max(bisect_right(instants, instant) - 1, 0)]
 
     def next_change(self, instant: datetime, account: str | None = None) -> datetime | None:
         """The first instant after this one at which another activation comes into force."""
+        if self._only is not None:
+            return None
         instants, _ = self._of(account)
         if instant >= instants[-1]:
             return None
