@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
@@ -22,6 +21,7 @@ from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
 from shared.http import IdPath, Kind, Page, Paging, problems
+from shared.paths import segment
 
 router = APIRouter(prefix="/v1", tags=["policies"])
 
@@ -48,7 +48,7 @@ async def create_policy(body: Candidate, response: Response, service: Service) -
         stored, is_new = await policies.create(connection, body)
     if not is_new:
         response.status_code = 200
-    response.headers["Location"] = f"/v1/policies/{quote(stored.policy.name, safe='')}/{stored.policy.version}"
+    response.headers["Location"] = f"/v1/policies/{segment(stored.policy.name)}/{stored.policy.version}"
     return await _detail(service, stored)
 
 

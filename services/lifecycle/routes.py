@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Final
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -30,6 +29,7 @@ from shared.db import Pool, transaction
 from shared.errors import FieldError, Problem
 from shared.http import CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
 from shared.ids import CustomerId, partition_of
+from shared.paths import segment
 from shared.topics import CUSTOMER_EVENTS
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
@@ -145,7 +145,7 @@ async def present(customer: CustomerPath, request: Request, service: Service) ->
     end = await queries.end_of_chain(service.pool, customer)
     if end is None:
         return customer
-    path = request.scope["route"].path_format.format(customer=quote(end, safe=""))
+    path = request.scope["route"].path_format.format(customer=segment(end))
     query = f"?{request.url.query}" if request.url.query else ""
     raise Problem(301, "merged", f"{customer} has been merged into {end}.", location=path + query)
 

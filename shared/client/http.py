@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from datetime import date, datetime
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -18,9 +17,9 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from shared import instants
+from shared import instants, paths
 from shared.client import errors
-from shared.client.errors import Unavailable
+from shared.client.errors import Refused, Unavailable
 
 T = TypeVar("T")
 
@@ -35,8 +34,10 @@ Statuses = Collection[int]
 
 
 def segment(value: object) -> str:
-    """One segment of a path; an id may hold slashes."""
-    return quote(str(value), safe="")
+    """One segment of a path; an id may hold slashes. Raises Refused for an empty one: it would be another address."""
+    if not str(value):
+        raise Refused("an id has at least one character", code="invalid")
+    return paths.segment(value)
 
 
 class _Service:

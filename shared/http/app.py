@@ -69,7 +69,7 @@ def create_app(
     `ready` raises when something this process needs does not answer; `live` says whether its loop still moves.
     Without routers it is the probe of a worker. The contract (`/openapi.json`) takes the key like everything else,
     and there is no page at `/docs`: a browser could not send the key. `app.state.stopping` is set when the server
-    begins to stop: answers that go on for ever end then.
+    begins to stop: answers that go on for ever end then. With a slash too many an address is none (404).
     """
     app = _Application(
         title=f"Stammkunde {service}",
@@ -78,6 +78,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
     app.state.stopping = asyncio.Event()

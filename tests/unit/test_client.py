@@ -62,6 +62,22 @@ def test_ids_are_one_segment_and_instants_are_told_in_utc() -> None:
     assert "accept-language" not in second.headers
 
 
+@pytest.mark.parametrize("id", [".", "..", "...", "a.b"])
+def test_an_id_of_dots_is_a_name_and_no_step(id: str) -> None:  # noqa: A002
+    shop = Shop(httpx.Response(200, json={}))
+    with lifecycle(shop) as api:
+        api.show_history(id)
+    assert shop.seen[0].url.raw_path.count(b"/") == "/v1/customers/x/history".count("/")
+    assert shop.seen[0].url.path == f"/v1/customers/{id}/history"
+
+
+def test_an_empty_id_is_refused_before_anything_is_sent() -> None:
+    shop = Shop(httpx.Response(200, json={}))
+    with lifecycle(shop) as api, pytest.raises(Refused, match="at least one character"):
+        api.show_customer("")
+    assert shop.seen == []
+
+
 def test_one_call_has_one_key_however_often_it_is_sent() -> None:
     shop = Shop(BUSY, httpx.ReadTimeout("lost"), httpx.Response(201, json={"code": "X"}))
     with referral(shop) as api:

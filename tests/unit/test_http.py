@@ -283,6 +283,12 @@ async def test_unknown_paths_and_methods_are_problems_too(client: httpx.AsyncCli
     assert wrong.headers["allow"] == "GET"
 
 
+async def test_a_slash_too_many_leads_to_nobody(client: httpx.AsyncClient) -> None:
+    for path in ("/v1/numbers/", "/v1/customers/ada/", "/v1/customers/"):
+        answer = await client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
 async def test_a_problem_is_answered_as_it_is(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/raise/problem")
     assert answer.status_code == 409
