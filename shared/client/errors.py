@@ -1,19 +1,22 @@
 """What can come of a call that brings no answer; each class says what its caller should do."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import httpx
 import msgspec
 
 from shared.errors import FieldError, Retryable, StammkundeError
 
+JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
 
 
 class ApiError(StammkundeError):
-    """A service did not do what it was asked; of no class below, it is a fault of the service (500): report it.
+    """A service did not do what it was asked; of no class below, it is a fault of the service (500), or of somebody in
+    between who answers in its place: report it.
 
     `status` is that of its answer (0: there was none), `code` the stable name of the problem (empty: it said none),
     `errors` what is wrong with which field.
@@ -59,26 +62,51 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 }
 
 
-def no_answer(request: httpx.Request, error: httpx.TransportError) -> Unavailable:
-    """The service could not be reached, or fell silent."""
-    return Unavailable(f"{request.url.copy_with(path='/', query=None)} does not answer: {error!r}")
+class _Problem(msgspec.Struct):
+    """What is read of a problem; of one that nobody can read, nothing."""
+
+    code: str = ""
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+def no_answer(request: httpx.Request, error: httpx.RequestError) -> ApiError:
+    """The service could not be reached, or fell silent; or what came was no answer (redirects without end)."""
+    where = request.url.copy_with(path="/", query=None)
+    if isinstance(error, httpx.TransportError):
+        return Unavailable(f"{where} does not answer: {error!r}")
+    return ApiError(f"{where} gives no answer that can be read: {error!r}")
+
+
+def not_json(answer: httpx.Response) -> ApiError:
+    """Success, said by something else than the service."""
+    said = f"{_told(answer)} {answer.headers.get('content-type', 'without a type')}, and no JSON: {answer.text[:300]}"
+    return ApiError(said, status=answer.status_code)
 
 
 def of_answer(answer: httpx.Response) -> ApiError:
     """What an answer means that is not the one asked for."""
     status, problem = answer.status_code, _problem(answer)
-    code, detail = str(problem.get("code", "")), str(problem.get("detail", ""))
-    said = f"{answer.request.method} {answer.request.url.path} answered {status} {code}: {detail or answer.text[:300]}"
+    said = f"{_told(answer)} {problem.code}: {problem.detail or answer.text[:300]}"
     error = _BY_STATUS.get(status, ApiError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Refused)
-    wrong = tuple(FieldError(e["field"], e["message"]) for e in problem.get("errors", ()))
-    return error(said, status=status, code=code, errors=wrong, wait_s=_seconds(answer))
+    return error(said, status=status, code=problem.code, errors=problem.errors, wait_s=_seconds(answer))
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
-    if answer.headers.get("content-type") != PROBLEM_JSON:
-        return {}
-    found: dict[str, Any] = msgspec.json.decode(answer.content)
-    return found
+def media_type(answer: httpx.Response) -> str:
+    """Without its parameters."""
+    told: str = answer.headers.get("content-type", "")
+    return told.partition(";")[0].strip()
+
+
+def _told(answer: httpx.Response) -> str:
+    return f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
+
+
+def _problem(answer: httpx.Response) -> _Problem:
+    with suppress(msgspec.DecodeError):
+        if media_type(answer) == PROBLEM_JSON:
+            return msgspec.json.decode(answer.content, type=_Problem)
+    return _Problem()
 
 
 def _seconds(answer: httpx.Response) -> float | None:

@@ -1,7 +1,7 @@
 """Calls over HTTP: one key each, repeated until they are answered, and errors that say what to do."""
 
 import uuid
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from datetime import date, datetime
 from typing import Any, Final, Self, TypeVar
@@ -13,7 +13,6 @@ from tenacity import (
     RetryCallState,
     Retrying,
     retry_if_exception_type,
-    stop_before_delay,
     wait_random_exponential,
 )
 
@@ -25,12 +24,12 @@ T = TypeVar("T")
 
 TIMEOUT_S: Final = 60.0
 PATIENCE_S: Final = 30.0
-_JSON: Final = "application/json"
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _growing: Final = wait_random_exponential(multiplier=0.2, max=5)
 
 Values = Mapping[str, object]
 Statuses = Collection[int]
+Told = Callable[[Unavailable], None]
 
 
 def segment(value: object) -> str:
@@ -44,21 +43,50 @@ class _Service:
     """Where a service is, and how long it is waited for.
 
     A call that nobody could answer (no connection, 408, 429, 502 to 504) is made again, after `Retry-After` or growing
-    pauses, for `patience_s`; every operation of the services may be repeated. `timeout_s` is for one answer.
+    pauses, until `patience_s` after its first failure; every operation of the services may be repeated. `on_retry` is
+    told of each failure that another attempt follows. `timeout_s` is for one answer.
     """
 
-    def __init__(self, url: str, key: str, timeout_s: float, patience_s: float) -> None:
+    def __init__(self, url: str, key: str, timeout_s: float, patience_s: float, on_retry: Told | None) -> None:
         self._settings: Final[dict[str, Any]] = {
             "base_url": url,
             "headers": {"Authorization": f"Bearer {key}"},
             "timeout": timeout_s,
         }
-        self._persistent: Final[dict[str, Any]] = {
+        self._patience_s: Final = patience_s
+        self._on_retry: Final = on_retry
+
+    def _persistent(self) -> dict[str, Any]:
+        """How one call is repeated."""
+        return {
             "retry": retry_if_exception_type(Unavailable),
             "wait": _pause,
-            "stop": stop_before_delay(patience_s),
+            "stop": _Patience(self._patience_s),
+            "before_sleep": self._tell,
             "reraise": True,
         }
+
+    def _tell(self, state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if self._on_retry is not None and isinstance(error, Unavailable):
+            self._on_retry(error)
+
+
+class _Patience:
+    """Ends one call before an attempt that would come `seconds` after its first failure or later.
+
+    Waiting for an answer takes no patience: a long poll may be made again however long it took.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def __call__(self, state: RetryCallState) -> bool:
+        now = state.start_time + (state.seconds_since_start or 0.0)
+        if self._until is None:
+            self._until = now + self._seconds
+        return now + state.upcoming_sleep >= self._until
 
 
 class Client(_Service):
@@ -71,9 +99,10 @@ class Client(_Service):
         *,
         timeout_s: float = TIMEOUT_S,
         patience_s: float = PATIENCE_S,
+        on_retry: Told | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        super().__init__(url, key, timeout_s, patience_s)
+        super().__init__(url, key, timeout_s, patience_s, on_retry)
         self._client = httpx.Client(**self._settings, transport=transport)
 
     def __enter__(self) -> Self:
@@ -84,24 +113,24 @@ class Client(_Service):
 
     def _call(self, kind: type[T], method: str, path: str, *, also: Statuses = (), **values: Any) -> T:  # noqa: ARG002
         request = _request(self._client, method, path, **values)
-        answer: T = Retrying(**self._persistent)(self._once, request, also)
+        answer: T = Retrying(**self._persistent())(self._once, request, also)
         return answer
 
     def _once(self, request: httpx.Request, also: Statuses) -> Any:
         try:
             return _read(self._client.send(request, follow_redirects=request.method == "GET"), also)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
 
     @contextmanager
     def _download(self, media_type: str, path: str, **values: Any) -> Iterator[Iterator[bytes]]:
-        """The parts of a file as they come. Raises Unavailable if it breaks off."""
+        """The parts of a file as they come. Raises Unavailable if it breaks off: begin again."""
         request = _request(self._client, "GET", path, **_accepting(media_type, values))
-        answer: httpx.Response = Retrying(**self._persistent)(self._opened, request)
+        answer: httpx.Response = Retrying(**self._persistent())(self._opened, request)
         with closing(answer):
             try:
                 yield answer.iter_bytes()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 raise errors.no_answer(request, error) from error
 
     def _opened(self, request: httpx.Request) -> httpx.Response:
@@ -110,7 +139,7 @@ class Client(_Service):
             if not answer.is_success:
                 answer.read()
                 raise errors.of_answer(answer)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
         return answer
 
@@ -125,9 +154,10 @@ class AsyncClient(_Service):
         *,
         timeout_s: float = TIMEOUT_S,
         patience_s: float = PATIENCE_S,
+        on_retry: Told | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        super().__init__(url, key, timeout_s, patience_s)
+        super().__init__(url, key, timeout_s, patience_s, on_retry)
         self._client = httpx.AsyncClient(**self._settings, transport=transport)
 
     async def __aenter__(self) -> Self:
@@ -146,24 +176,24 @@ class AsyncClient(_Service):
         **values: Any,
     ) -> T:
         request = _request(self._client, method, path, **values)
-        answer: T = await AsyncRetrying(**self._persistent)(self._once, request, also)
+        answer: T = await AsyncRetrying(**self._persistent())(self._once, request, also)
         return answer
 
     async def _once(self, request: httpx.Request, also: Statuses) -> Any:
         try:
             return _read(await self._client.send(request, follow_redirects=request.method == "GET"), also)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
 
     @asynccontextmanager
     async def _download(self, media_type: str, path: str, **values: Any) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The parts of a file as they come. Raises Unavailable if it breaks off."""
+        """The parts of a file as they come. Raises Unavailable if it breaks off: begin again."""
         request = _request(self._client, "GET", path, **_accepting(media_type, values))
-        answer: httpx.Response = await AsyncRetrying(**self._persistent)(self._opened, request)
+        answer: httpx.Response = await AsyncRetrying(**self._persistent())(self._opened, request)
         async with aclosing(answer):
             try:
                 yield answer.aiter_bytes()
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 raise errors.no_answer(request, error) from error
 
     async def _opened(self, request: httpx.Request) -> httpx.Response:
@@ -172,7 +202,7 @@ class AsyncClient(_Service):
             if not answer.is_success:
                 await answer.aread()
                 raise errors.of_answer(answer)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
         return answer
 
@@ -198,7 +228,7 @@ def _request(
     content = None
     if body is not None:
         content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        told["Content-Type"] = _JSON
+        told["Content-Type"] = errors.JSON
     return client.build_request(method, path, params=said, headers=told, content=content)
 
 
@@ -212,9 +242,12 @@ def _text(value: object) -> str:
 
 def _read(answer: httpx.Response, also: Statuses) -> Any:
     """The decoded answer; with a status of `also` it is one unless its media type says that it is a problem."""
-    if answer.is_success or (answer.status_code in also and answer.headers.get("content-type") == _JSON):
+    if not answer.is_success and (answer.status_code not in also or errors.media_type(answer) != errors.JSON):
+        raise errors.of_answer(answer)
+    try:
         return msgspec.json.decode(answer.content)
-    raise errors.of_answer(answer)
+    except msgspec.DecodeError as error:
+        raise errors.not_json(answer) from error
 
 
 def _pause(state: RetryCallState) -> float:

@@ -3,7 +3,7 @@
 `for case in every(api.list_cases, state="won_back")` · `for page in follow(api, after="now")`
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, Generic, ParamSpec, TypedDict, TypeVar
 
 from shared.client.lifecycle import AsyncLifecycleClient, ChangePage, LifecycleClient
@@ -41,22 +41,28 @@ async def aevery(fetch: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs
         kwargs["cursor"] = page["next_cursor"]
 
 
-def follow(api: LifecycleClient, after: str | None = None) -> Iterator[ChangePage]:
-    """Published changes page by page, for ever: each as soon as there is one, without a gap.
+def follow(api: LifecycleClient, after: str | None = None, *, limit: int | None = None) -> Iterator[ChangePage]:
+    """Published changes page by page, for ever, without a gap: the first page at once, even if it is empty, then each
+    as soon as there is one.
 
-    Keep `next` of the last page that was worked off, and begin there the next time.
+    Keep `next` of the last page that was worked off, and begin there the next time. Raises Unavailable once the
+    patience of the client has ended; `patience_s=math.inf` never does.
     """
+    wait_s: float | None = None
     while True:
-        page = api.list_changes(after=after, wait_s=WAIT_S)
-        after = page["next"]
-        if page["items"]:
+        page = api.list_changes(after=after, limit=limit, wait_s=wait_s)
+        if page["items"] or wait_s is None:
             yield page
+        after, wait_s = page["next"], WAIT_S
 
 
-async def afollow(api: AsyncLifecycleClient, after: str | None = None) -> AsyncIterator[ChangePage]:
+async def afollow(
+    api: AsyncLifecycleClient, after: str | None = None, *, limit: int | None = None
+) -> AsyncGenerator[ChangePage, None]:
     """The same of an asynchronous client."""
+    wait_s: float | None = None
     while True:
-        page = await api.list_changes(after=after, wait_s=WAIT_S)
-        after = page["next"]
-        if page["items"]:
+        page = await api.list_changes(after=after, limit=limit, wait_s=wait_s)
+        if page["items"] or wait_s is None:
             yield page
+        after, wait_s = page["next"], WAIT_S

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -12,7 +14,7 @@ import pytest
 from shared.client.errors import ApiError, NotThere, Refused, Unauthorized, Unavailable
 from shared.client.ingest import IngestClient
 from shared.client.lifecycle import AsyncLifecycleClient, LifecycleClient
-from shared.client.paging import aevery, every, follow
+from shared.client.paging import WAIT_S, aevery, afollow, every, follow
 from shared.client.referral import AsyncReferralClient, ReferralClient
 from shared.errors import FieldError, Retryable
 
@@ -39,6 +41,23 @@ class Shop:
         if isinstance(answer, Exception):
             raise answer
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
+
+
+class Parts(httpx.SyncByteStream, httpx.AsyncByteStream):
+    """A body that comes in parts, or breaks off."""
+
+    def __init__(self, *parts: bytes | Exception) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self:
+            yield part
 
 
 def lifecycle(shop: Answer, patience_s: float = 30) -> LifecycleClient:
@@ -142,6 +161,63 @@ def test_an_answer_of_somebody_in_between_is_an_error_too() -> None:
             api.show_customer("ada")
 
 
+HTML = {"Content-Type": "text/html"}
+PROBLEM = {"Content-Type": "application/problem+json; charset=utf-8"}
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "kind"),
+    [
+        (200, {"headers": HTML, "text": "<html>Please log in</html>"}, ApiError),
+        (200, {}, ApiError),
+        (404, {"headers": PROBLEM}, NotThere),
+        (409, {"headers": PROBLEM, "text": '{"code": ["no text"], "errors": 7}'}, Refused),
+        (422, {"headers": PROBLEM, "text": '[{"field"'}, Refused),
+        (302, {"headers": {"Location": "/v1/customers/ada"}}, ApiError),
+        (200, {"headers": {"Content-Encoding": "gzip"}, "stream": Parts(b"no gzip")}, ApiError),
+    ],
+)
+async def test_whatever_comes_that_is_no_answer_is_an_error_of_ours(
+    status: int, answer: dict[str, Any], kind: type[ApiError]
+) -> None:
+    def shop(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, **answer)
+
+    with lifecycle(shop, 0) as api, pytest.raises(ApiError) as caught:
+        api.show_customer("ada")
+    assert (type(caught.value), caught.value.code) == (kind, "")
+    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop)) as later:
+        with pytest.raises(kind):
+            await later.show_customer("ada")
+
+
+def breaks_off(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, stream=Parts(b"customer\n", httpx.RemoteProtocolError("incomplete")))
+
+
+async def test_a_file_that_breaks_off_is_an_error_and_never_the_whole() -> None:
+    seen = list[bytes]()
+    with (
+        lifecycle(breaks_off) as api,
+        pytest.raises(Unavailable, match="incomplete"),
+        api.list_customers_as("text/csv") as parts,
+    ):
+        seen.extend(parts)
+    assert seen.pop() == b"customer\n"
+
+    async def read() -> None:
+        async with (
+            AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(breaks_off)) as later,
+            later.list_customers_as("text/csv") as coming,
+        ):
+            async for part in coming:
+                seen.append(part)
+
+    with pytest.raises(Unavailable, match="incomplete"):
+        await read()
+    assert seen == [b"customer\n"]
+
+
 def test_a_receipt_is_an_answer_whatever_its_status() -> None:
     receipt = {"accepted": 0, "rejected": [{"index": 0, "id": None, "code": "missing", "field": "id", "message": "-"}]}
     for status in (202, 422):
@@ -178,12 +254,68 @@ async def test_every_item_of_every_page_comes_once() -> None:
         assert [policy["name"] async for policy in aevery(later.list_policies)] == ["a", "b", "c"]
 
 
-def test_changes_are_followed_behind_the_last_one() -> None:
-    pages = [{"items": [], "next": "a", "more": False}, {"items": [1], "next": "b", "more": False}]
-    shop = Shop(*(httpx.Response(200, json=page) for page in pages))
+CHANGES = [
+    httpx.Response(200, json={"items": items, "next": cursor, "more": False})
+    for items, cursor in (([], "a"), ([], "a"), ([1], "b"))
+]
+POLLS = [b"after=now&limit=7", b"after=a&limit=7&wait_s=30.0", b"after=a&limit=7&wait_s=30.0"]
+
+
+def test_changes_are_followed_from_a_first_page_that_says_where_one_is() -> None:
+    shop = Shop(*CHANGES)
     with lifecycle(shop) as api:
-        assert next(follow(api, "now"))["next"] == "b"
-    assert [request.url.params["after"] for request in shop.seen] == ["now", "a"]
+        assert [page["next"] for page in islice(follow(api, "now", limit=7), 2)] == ["a", "b"], "no empty page later"
+    assert [request.url.query for request in shop.seen] == POLLS
+
+
+async def test_changes_are_followed_asynchronously_too_over_a_break() -> None:
+    shop, told = Shop(CHANGES[0], CHANGES[1], BUSY, CHANGES[2]), list[Unavailable]()
+    transport = httpx.MockTransport(shop)
+    async with (
+        AsyncLifecycleClient("http://shop", "key", transport=transport, on_retry=told.append) as api,
+        aclosing(afollow(api, "now", limit=7)) as pages,
+    ):
+        assert [(await anext(pages))["next"], (await anext(pages))["next"]] == ["a", "b"]
+    assert [request.url.query for request in shop.seen] == [*POLLS, POLLS[-1]]
+    assert [error.status for error in told] == [503], "and whoever wants to know is told"
+
+
+class Clock:
+    """Stands still but for pauses and answers that take their time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in ("tenacity", "tenacity.nap"):
+        monkeypatch.setattr(f"{module}.time", clock)
+    return clock
+
+
+def test_waiting_for_an_answer_takes_no_patience(clock: Clock) -> None:
+    polls = Shop(CHANGES[0], BUSY, httpx.ConnectError("refused"), CHANGES[2])
+
+    def slow(request: httpx.Request) -> httpx.Response:
+        clock.sleep(WAIT_S if len(polls.seen) < 2 else 0)
+        return polls(request)
+
+    with lifecycle(slow, patience_s=WAIT_S) as api:
+        assert [page["next"] for page in islice(follow(api, "now"), 2)] == ["a", "b"], "a break after a long wait"
+
+
+def test_patience_is_counted_from_the_first_failure(clock: Clock) -> None:
+    with lifecycle(Shop(httpx.ConnectError("refused")), patience_s=20) as api, pytest.raises(Unavailable):
+        api.list_changes()
+    assert 15 <= clock.now < 20, "a pause has at most 5 s"
 
 
 def test_a_file_comes_in_parts_and_a_refusal_as_an_error() -> None:
