@@ -1,20 +1,20 @@
 """The command that follows what is published: changes."""
 
-import asyncio
 import json
+import math
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, run, running
+from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, run, running, until_interrupted
 from shared.client.errors import Unavailable
-from shared.client.lifecycle import AsyncLifecycleClient, ChangePage
+from shared.client.lifecycle import AsyncLifecycleClient
+from shared.client.paging import afollow
 from shared.services import LIFECYCLE
 
 _PAGE: Final = 1000
-_WAIT_S: Final = 30.0
-_AGAIN_S: Final = 1.0
 
 
 def changes(
@@ -25,31 +25,30 @@ def changes(
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Published transitions and corrections, one JSON object a line; in the end, on standard error, how to go on."""
-    run(_tell(home, after, follow=follow))
+    if run(until_interrupted(_tell(home, after, follow=follow))) is None and not follow:
+        raise typer.Exit(1)
 
 
-async def _tell(home: Path, after: str | None, *, follow: bool) -> None:
+async def _tell(home: Path, after: str | None, *, follow: bool) -> bool:
+    """A follower waits for more, and for a service that does not answer."""
     state, key = running(home)
+    patience_s = math.inf if follow else PATIENCE_S
     try:
-        async with AsyncLifecycleClient(state.url(LIFECYCLE), key, patience_s=PATIENCE_S) as api:
-            more = True
-            while more:
-                page = await _page(api, after, follow=follow)
+        async with (
+            AsyncLifecycleClient(state.url(LIFECYCLE), key, patience_s=patience_s, on_retry=_warn) as api,
+            aclosing(afollow(api, after, limit=_PAGE)) as pages,
+        ):
+            async for page in pages:
                 for item in page["items"]:
                     typer.echo(json.dumps(item, ensure_ascii=False, separators=(",", ":")))
-                after, more = page["next"], follow or page["more"]
+                after = page["next"]
+                if not follow and not page["more"]:
+                    break
     finally:
         if after is not None:
             problems.print(f"go on with: --after {after}", markup=False, soft_wrap=True)
+    return True
 
 
-async def _page(api: AsyncLifecycleClient, after: str | None, *, follow: bool) -> ChangePage:
-    """The next page; a follower waits for it, and for a service that does not answer."""
-    while True:
-        try:
-            return await api.list_changes(after=after, limit=_PAGE, wait_s=_WAIT_S if follow else None)
-        except Unavailable as error:
-            if not follow:
-                raise
-            problems.print(f"{error}; trying again", markup=False, soft_wrap=True, style="yellow")
-            await asyncio.sleep(_AGAIN_S)
+def _warn(error: Unavailable) -> None:
+    problems.print(f"{error}; trying again", markup=False, soft_wrap=True, style="yellow")

@@ -76,7 +76,7 @@ async def until_interrupted(work: Coroutine[Any, Any, T]) -> T | None:
     await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
     if not working.done():
-        say("stopping …")
+        problems.print("stopping …", markup=False)
         working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await working

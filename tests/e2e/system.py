@@ -27,16 +27,23 @@ FROM lifecycle.transition WHERE withdrawn IS NULL GROUP BY customer
 
 
 def stammkunde(command: str, home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run one command; servers that the environment names are not this stack's."""
+    """Run one command to its end."""
+    with begun(command, home, *arguments) as process:
+        told = process.communicate(timeout=PATIENCE_S)
+    return subprocess.CompletedProcess(process.args, process.returncode, *told)
+
+
+@contextmanager
+def begun(command: str, home: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    """A command that runs; servers that the environment names are not this stack's. It is killed in the end."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "shared.cli.main", *command.split(), *arguments, "--home", str(home)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-        env=env | {"COLUMNS": "100"},
-    )
+    words = [sys.executable, "-m", "shared.cli.main", *command.split(), *arguments, "--home", str(home)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=env | {"COLUMNS": "100"}) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.system import open_system, query, stammkunde, state
+from tests.e2e.system import begun, open_system, query, stammkunde, state
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,16 @@ def test_changes_are_printed_line_by_line_and_followed_from_a_cursor(home: Path)
     wrong = stammkunde("changes", home, "--after", "nonsense")
     assert wrong.returncode == 1
     assert "invalid_cursor" in wrong.stderr
+
+
+def test_who_follows_changes_is_told_how_to_go_on_when_stopped(home: Path) -> None:
+    with begun("changes", home, "--follow") as following:
+        assert following.stdout is not None
+        rules = [json.loads(following.stdout.readline())["data"]["rule"] for _ in range(2)]
+        following.terminate()
+        _, told = following.communicate(timeout=60)
+    assert (following.returncode, rules) == (0, ["first_purchase", "silence_begins"])
+    assert told.endswith(stammkunde("changes", home).stderr)
 
 
 def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(home: Path, tmp_path: Path) -> None:
