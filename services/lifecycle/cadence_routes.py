@@ -12,7 +12,7 @@ from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Service
 from shared.errors import Problem
-from shared.http import Instant, Kind, Page, Paging, problems
+from shared.http import ONCE, Instant, Kind, Page, Paging, problems
 
 router = APIRouter(prefix="/v1/cadence", tags=["cadence"])
 
@@ -32,12 +32,12 @@ def nights(request: Request) -> Nights:
     return found
 
 
-@router.post("/fits", status_code=201)
+@router.post("/fits", status_code=201, openapi_extra=ONCE)
 async def make_fit(fitter: Annotated[Fitter, Depends(fitter)]) -> FitView:
     """Fit the model to all orders until the clock; purchases from the clock on are judged by it, nobody is re-judged.
 
-    While a fit is being made, the answer is that one. A refused fit is an answer too: `accepted` is false, with the
-    reason, and the last accepted one stays in force.
+    While a fit is being made, the answer is that one; sent again later, it makes another. A refused fit is an answer
+    too: `accepted` is false, with the reason, and the last accepted one stays in force.
     """
     return FitView.of(await fitter.fit())
 

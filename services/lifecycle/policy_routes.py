@@ -20,7 +20,7 @@ from services.lifecycle.policy_schemas import (
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
-from shared.http import IdPath, Kind, Page, Paging, problems
+from shared.http import ONCE, IdPath, Kind, Page, Paging, problems
 from shared.paths import segment
 
 router = APIRouter(prefix="/v1", tags=["policies"])
@@ -73,13 +73,13 @@ async def show_policy(name: PolicyPath, version: Version, service: Service) -> P
     return await _detail(service, await _stored(service, name, version))
 
 
-@router.post("/policies/{name}/{version}/activate", responses=problems(_UNKNOWN, _IN_PAST))
+@router.post("/policies/{name}/{version}/activate", responses=problems(_UNKNOWN, _IN_PAST), openapi_extra=ONCE)
 async def activate_policy(
     name: PolicyPath, version: Version, service: Service, body: ActivationRequest | None = None
 ) -> ActivationView:
     """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
-    Sending the same again is safe.
+    Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
     """
     at = body.at if body else None
     async with service.pool.acquire() as connection:

@@ -27,7 +27,7 @@ from services.lifecycle.transition_schemas import HistoryPage, TransitionView
 from shared import outbox, parking
 from shared.db import Pool, transaction
 from shared.errors import FieldError, Problem
-from shared.http import CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
+from shared.http import ONCE, CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
 from shared.ids import CustomerId, partition_of
 from shared.paths import segment
 from shared.topics import CUSTOMER_EVENTS
@@ -191,9 +191,14 @@ async def show_history(
     return unless.same(HistoryPage(items=page.items, next_cursor=page.next_cursor, as_of=clock))
 
 
-@router.post("/customers/{customer}/release", status_code=202, responses=problems(MERGED, UNKNOWN_CUSTOMER, NOT_PARKED))
+@router.post(
+    "/customers/{customer}/release",
+    status_code=202,
+    responses=problems(MERGED, UNKNOWN_CUSTOMER, NOT_PARKED),
+    openapi_extra=ONCE,
+)
 async def release_customer(customer: Present, service: Service) -> Requested:
-    """Fold what waits for a parked customer, once the reason is gone."""
+    """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
     await service.release(customer)
     return Requested()
 

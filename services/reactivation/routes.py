@@ -24,7 +24,7 @@ from services.reactivation.schemas import (
 from shared.db import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
-from shared.http import CustomerPath, IdPath, Kind, Page, Paging, Requested, Slice, Unless, problems
+from shared.http import ONCE, CustomerPath, IdPath, Kind, Page, Paging, Requested, Slice, Unless, problems
 
 router = APIRouter(prefix="/v1")
 
@@ -117,9 +117,10 @@ async def release(till: AtTheTill, code: Code, order: Redemption) -> RedemptionV
     status_code=202,
     tags=["customers"],
     responses=problems(_UNKNOWN_CUSTOMER, _NOT_PARKED),
+    openapi_extra=ONCE,
 )
 async def release_customer(database: Database, customer: CustomerPath) -> Requested:
-    """Fold what waits for a parked customer, once the reason is gone."""
+    """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
     await releasing.request(database, customer)
     return Requested()
 

@@ -25,6 +25,7 @@ from shared.db import Pool
 from shared.errors import Problem
 from shared.events.fields import Subject
 from shared.http import (
+    ONCE,
     REUSED_KEY,
     CustomerPath,
     IdempotencyKey,
@@ -141,9 +142,9 @@ async def show_balance(customer: CustomerPath, desk: AtDesk, database: Database,
     return unless.same(BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock))
 
 
-@router.post("/customers/{customer}/release", status_code=202, responses=problems(_NOT_PARKED))
+@router.post("/customers/{customer}/release", status_code=202, responses=problems(_NOT_PARKED), openapi_extra=ONCE)
 async def release_customer(customer: CustomerPath, desk: AtDesk) -> Requested:
-    """Judge a parked customer again, once the reason is gone."""
+    """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
     await desk.release(customer)
     return Requested()
 

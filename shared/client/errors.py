@@ -19,7 +19,7 @@ class ApiError(StammkundeError):
     between who answers in its place: report it.
 
     `status` is that of its answer (0: there was none), `code` the stable name of the problem (empty: it said none),
-    `errors` what is wrong with which field.
+    `errors` what is wrong with which field, `received` whether the service may have begun with the request.
     """
 
     def __init__(
@@ -30,12 +30,14 @@ class ApiError(StammkundeError):
         code: str = "",
         errors: Sequence[FieldError] = (),
         wait_s: float | None = None,
+        received: bool = True,
     ) -> None:
         super().__init__(said)
         self.status = status
         self.code = code
         self.errors = errors
         self.wait_s = wait_s
+        self.received = received
 
 
 class Unavailable(ApiError, Retryable):
@@ -62,6 +64,9 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 }
 
 
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
 class _Problem(msgspec.Struct):
     """What is read of a problem; of one that nobody can read, nothing."""
 
@@ -74,7 +79,7 @@ def no_answer(request: httpx.Request, error: httpx.RequestError) -> ApiError:
     """The service could not be reached, or fell silent; or what came was no answer (redirects without end)."""
     where = request.url.copy_with(path="/", query=None)
     if isinstance(error, httpx.TransportError):
-        return Unavailable(f"{where} does not answer: {error!r}")
+        return Unavailable(f"{where} does not answer: {error!r}", received=not isinstance(error, _UNSENT))
     return ApiError(f"{where} gives no answer that can be read: {error!r}")
 
 
@@ -89,7 +94,14 @@ def of_answer(answer: httpx.Response) -> ApiError:
     status, problem = answer.status_code, _problem(answer)
     said = f"{_told(answer)} {problem.code}: {problem.detail or answer.text[:300]}"
     error = _BY_STATUS.get(status, ApiError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Refused)
-    return error(said, status=status, code=problem.code, errors=problem.errors, wait_s=_seconds(answer))
+    return error(
+        said,
+        status=status,
+        code=problem.code,
+        errors=problem.errors,
+        wait_s=_seconds(answer),
+        received=status != HTTPStatus.TOO_MANY_REQUESTS,
+    )
 
 
 def media_type(answer: httpx.Response) -> str:

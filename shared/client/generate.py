@@ -95,6 +95,7 @@ def _method(said: Operation, *, asynchronous: bool) -> str:
     signature = ["self", *map(_declared, given), *(["*"] if named else []), *map(_declared, named)]
     values = [said.answer, f'"{said.method}"', _path(said), *_sent(said.query, said.headers)]
     values += [*(["body=body"] if said.body else []), *([f"also={said.also}"] if said.also else [])]
+    values += ["once=True"] if said.once else []
     begin, wait = ("async def", "await ") if asynchronous else ("def", "")
     return (
         f"    {begin} {said.name}({', '.join(signature)}) -> {said.answer}:\n"

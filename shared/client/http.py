@@ -12,7 +12,7 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     wait_random_exponential,
 )
 
@@ -43,8 +43,9 @@ class _Service:
     """Where a service is, and how long it is waited for.
 
     A call that nobody could answer (no connection, 408, 429, 502 to 504) is made again, after `Retry-After` or growing
-    pauses, until `patience_s` after its first failure; every operation of the services may be repeated. `on_retry` is
-    told of each failure that another attempt follows. `timeout_s` is for one answer.
+    pauses, until `patience_s` after its first failure; of the operations that may not be repeated, only if the service
+    cannot have begun (`Unavailable.received` is false). `on_retry` is told of each failure that another attempt
+    follows. `timeout_s` is for one answer.
     """
 
     def __init__(self, url: str, key: str, timeout_s: float, patience_s: float, on_retry: Told | None) -> None:
@@ -56,10 +57,10 @@ class _Service:
         self._patience_s: Final = patience_s
         self._on_retry: Final = on_retry
 
-    def _persistent(self) -> dict[str, Any]:
+    def _persistent(self, *, once: bool = False) -> dict[str, Any]:
         """How one call is repeated."""
         return {
-            "retry": retry_if_exception_type(Unavailable),
+            "retry": retry_if_exception(_unreceived if once else _unanswered),
             "wait": _pause,
             "stop": _Patience(self._patience_s),
             "before_sleep": self._tell,
@@ -70,6 +71,14 @@ class _Service:
         error = state.outcome.exception() if state.outcome else None
         if self._on_retry is not None and isinstance(error, Unavailable):
             self._on_retry(error)
+
+
+def _unanswered(error: BaseException) -> bool:
+    return isinstance(error, Unavailable)
+
+
+def _unreceived(error: BaseException) -> bool:
+    return isinstance(error, Unavailable) and not error.received
 
 
 class _Patience:
@@ -111,9 +120,18 @@ class Client(_Service):
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def _call(self, kind: type[T], method: str, path: str, *, also: Statuses = (), **values: Any) -> T:  # noqa: ARG002
+    def _call(
+        self,
+        kind: type[T],  # noqa: ARG002
+        method: str,
+        path: str,
+        *,
+        also: Statuses = (),
+        once: bool = False,
+        **values: Any,
+    ) -> T:
         request = _request(self._client, method, path, **values)
-        answer: T = Retrying(**self._persistent())(self._once, request, also)
+        answer: T = Retrying(**self._persistent(once=once))(self._once, request, also)
         return answer
 
     def _once(self, request: httpx.Request, also: Statuses) -> Any:
@@ -173,10 +191,11 @@ class AsyncClient(_Service):
         path: str,
         *,
         also: Statuses = (),
+        once: bool = False,
         **values: Any,
     ) -> T:
         request = _request(self._client, method, path, **values)
-        answer: T = await AsyncRetrying(**self._persistent())(self._once, request, also)
+        answer: T = await AsyncRetrying(**self._persistent(once=once))(self._once, request, also)
         return answer
 
     async def _once(self, request: httpx.Request, also: Statuses) -> Any:

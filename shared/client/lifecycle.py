@@ -1365,8 +1365,8 @@ class LifecycleClient(Client):
         )
 
     def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone."""
-        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release")
+        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
 
     def count_phases(
         self, *, as_of: datetime | str | None = None, model: Model | None = None, language: str | None = None
@@ -1462,10 +1462,10 @@ class LifecycleClient(Client):
     def activate_policy(self, name: str, version: int, body: ActivationRequest | None = None) -> ActivationView:
         """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
-        Sending the same again is safe.
+        Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
         """
         return self._call(
-            ActivationView, "POST", f"/v1/policies/{segment(name)}/{segment(version)}/activate", body=body
+            ActivationView, "POST", f"/v1/policies/{segment(name)}/{segment(version)}/activate", body=body, once=True
         )
 
     def compare_policies(self, name: str, version: int, *, against: str) -> PolicyDiff:
@@ -1481,10 +1481,10 @@ class LifecycleClient(Client):
     def make_fit(self) -> FitView:
         """Fit the model to all orders until the clock; purchases from the clock on are judged by it, nobody is re-judged.
 
-        While a fit is being made, the answer is that one. A refused fit is an answer too: `accepted` is false, with the
-        reason, and the last accepted one stays in force.
+        While a fit is being made, the answer is that one; sent again later, it makes another. A refused fit is an answer
+        too: `accepted` is false, with the reason, and the last accepted one stays in force.
         """
-        return self._call(FitView, "POST", "/v1/cadence/fits")
+        return self._call(FitView, "POST", "/v1/cadence/fits", once=True)
 
     def list_fits(self, *, limit: int | None = None, cursor: str | None = None) -> FitPage:
         """All fits, the refused ones too, newest first."""
@@ -1853,8 +1853,8 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone."""
-        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release")
+        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
 
     async def count_phases(
         self, *, as_of: datetime | str | None = None, model: Model | None = None, language: str | None = None
@@ -1950,10 +1950,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def activate_policy(self, name: str, version: int, body: ActivationRequest | None = None) -> ActivationView:
         """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
-        Sending the same again is safe.
+        Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
         """
         return await self._call(
-            ActivationView, "POST", f"/v1/policies/{segment(name)}/{segment(version)}/activate", body=body
+            ActivationView, "POST", f"/v1/policies/{segment(name)}/{segment(version)}/activate", body=body, once=True
         )
 
     async def compare_policies(self, name: str, version: int, *, against: str) -> PolicyDiff:
@@ -1969,10 +1969,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def make_fit(self) -> FitView:
         """Fit the model to all orders until the clock; purchases from the clock on are judged by it, nobody is re-judged.
 
-        While a fit is being made, the answer is that one. A refused fit is an answer too: `accepted` is false, with the
-        reason, and the last accepted one stays in force.
+        While a fit is being made, the answer is that one; sent again later, it makes another. A refused fit is an answer
+        too: `accepted` is false, with the reason, and the last accepted one stays in force.
         """
-        return await self._call(FitView, "POST", "/v1/cadence/fits")
+        return await self._call(FitView, "POST", "/v1/cadence/fits", once=True)
 
     async def list_fits(self, *, limit: int | None = None, cursor: str | None = None) -> FitPage:
         """All fits, the refused ones too, newest first."""

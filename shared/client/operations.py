@@ -39,6 +39,8 @@ class Operation(NamedTuple):
     """The statuses with which the same may come, besides those of success."""
     files: Sequence[str]
     """The media types in which the same may be downloaded."""
+    once: bool
+    """Whether a second request would not be the first."""
 
 
 def read(document: Json) -> Iterator[Operation]:
@@ -84,6 +86,7 @@ def _operation(path: str, method: str, said: Json, answer: str) -> Operation:
         answer=answer,
         also=_also(said),
         files=_files(said),
+        once=not said.get("x-repeatable", True),
     )
 
 

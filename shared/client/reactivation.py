@@ -143,8 +143,8 @@ class ReactivationClient(Client):
         return self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/release", body=body)
 
     def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone."""
-        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release")
+        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
 
 
 class AsyncReactivationClient(AsyncClient):
@@ -184,5 +184,5 @@ class AsyncReactivationClient(AsyncClient):
         return await self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/release", body=body)
 
     async def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone."""
-        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release")
+        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)

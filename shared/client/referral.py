@@ -146,8 +146,8 @@ class ReferralClient(Client):
         return self._call(BalancesView, "GET", f"/v1/customers/{segment(customer)}/balance")
 
     def release_customer(self, customer: str) -> Requested:
-        """Judge a parked customer again, once the reason is gone."""
-        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release")
+        """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
+        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
 
     def list_postings(self, *, customer: str, limit: int | None = None, cursor: str | None = None) -> PostingPage:
         """A customer's postings with their entries, newest first."""
@@ -186,8 +186,8 @@ class AsyncReferralClient(AsyncClient):
         return await self._call(BalancesView, "GET", f"/v1/customers/{segment(customer)}/balance")
 
     async def release_customer(self, customer: str) -> Requested:
-        """Judge a parked customer again, once the reason is gone."""
-        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release")
+        """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
+        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
 
     async def list_postings(self, *, customer: str, limit: int | None = None, cursor: str | None = None) -> PostingPage:
         """A customer's postings with their entries, newest first."""

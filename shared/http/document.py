@@ -24,8 +24,9 @@ its `currency`. Sums are kept per currency and never added across.
 * **Lists** are `items` and `next_cursor`, which is null on the last page; send it as `cursor` to go on.
 * **Errors** are `application/problem+json` (RFC 9457) with a stable `code`. Query parameters that are not listed are \
 refused (422).
-* **Repeating** a request is safe, of every operation; with the same `Idempotency-Key` it counts once. After 429 or \
-503 wait for `Retry-After` (seconds).
+* **Repeating** a request is safe; with the same `Idempotency-Key` it counts once. Of the few operations that say \
+`x-repeatable: false`, look what has become of the first request before you send another. After 429 or 503 wait for \
+`Retry-After` (seconds).
 * **Polling** one thing: send its `ETag` as `If-None-Match`, and it is sent again only if it has changed (else 304).
 * **`X-Request-Id`** is in every answer, and in our logs.
 

@@ -20,6 +20,8 @@ log = structlog.get_logger()
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEMS: Final = "x-problems"
 """Where a response keeps its kinds of problems until the document is completed."""
+ONCE: Final[dict[str, Any]] = {"x-repeatable": False}
+"""The `openapi_extra` of an operation of which a second request is not the first: clients do not repeat it blindly."""
 RETRY_AFTER_S: Final = 1
 _CODES: Final[Mapping[int, str]] = {
     400: "unreadable",

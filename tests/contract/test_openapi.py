@@ -27,6 +27,19 @@ REFUSED: Final = {
 """What the story has no success for: nobody is parked, no fit accepted, the code is used by then."""
 
 
+REPEATABLE: Final = {
+    "accept_events",
+    "look_up_customers",
+    "rebuild_figures",
+    "create_policy",
+    "cancel_simulation",
+    "reserve",
+    "confirm",
+    "release",
+}
+"""What the second time finds done what it asks for: by the id of the event, the content, the state, the order."""
+
+
 def test_the_documents_are_made_from_the_applications() -> None:
     assert kept() == DOCUMENTS, "run: make documents"
 
@@ -102,6 +115,14 @@ def _enumerated(response: Json) -> list[str]:
     content = response.get("content", {}).get("application/problem+json")
     codes: list[str] = content["schema"]["allOf"][1]["properties"]["code"]["enum"] if content else []
     return codes
+
+
+def test_every_change_has_a_key_or_may_be_repeated_as_it_is_or_says_that_it_may_not() -> None:
+    posts = [found for found in operations(DOCUMENTS) if found.method == "POST"]
+    keyed = {f.name for f in posts if "Idempotency-Key" in {p["name"] for p in f.said.get("parameters", ())}}
+    once = {f.name for f in posts if not f.said.get("x-repeatable", True)}
+    assert once == {"release_customer", "activate_policy", "make_fit"}
+    assert {f.name for f in posts} - keyed - once == REPEATABLE
 
 
 # -- examples ----------------------------------------------------------------------------------------------------------

@@ -109,6 +109,29 @@ def test_one_call_has_one_key_however_often_it_is_sent() -> None:
     assert [json.loads(request.content) for request in shop.seen] == [{"customer": "ada"}] * 5
 
 
+ONCE = [
+    ("release_customer", ("ada",)),
+    ("activate_policy", ("default", 1)),
+    ("make_fit", ()),
+]
+
+
+@pytest.mark.parametrize(("operation", "given"), ONCE)
+async def test_what_may_not_be_repeated_is_sent_once_if_it_may_have_been_received(
+    operation: str, given: tuple[Any, ...]
+) -> None:
+    full = httpx.Response(429, headers={"Retry-After": "0"})
+    for lost in (BUSY, httpx.ReadTimeout("lost"), httpx.RemoteProtocolError("broken off")):
+        shop, later = (Shop(httpx.ConnectError("refused"), full, lost, httpx.Response(200, json={})) for _ in range(2))
+        with lifecycle(shop) as api, pytest.raises(Unavailable) as caught:
+            getattr(api, operation)(*given)
+        assert caught.value.received
+        async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(later)) as asynchronous:
+            with pytest.raises(Unavailable):
+                await getattr(asynchronous, operation)(*given)
+        assert len(shop.seen) == len(later.seen) == 3, "again after a refused connection and 429 only"
+
+
 def test_a_busy_service_is_waited_for_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
