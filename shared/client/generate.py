@@ -4,7 +4,7 @@ import keyword
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from datetime import date, datetime
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from shared.client.http import AsyncClient, Client, segment
+from shared.client.streaming import StreamEvent
 
 '''
 
@@ -82,11 +83,15 @@ def _needed(schemas: Mapping[str, Json], operations: Sequence[Operation]) -> Ite
 def _client(name: str, base: str, operations: Sequence[Operation]) -> str:
     asynchronous = base != "Client"
     methods = "\n\n".join(
-        make(operation, asynchronous=asynchronous)
-        for operation in operations
-        for make in ((_method, _download) if operation.files else (_method,))
+        make(operation, asynchronous=asynchronous) for operation in operations for make in _made(operation)
     )
     return f'class {name}({base}):\n    """Its operations."""\n\n{methods}'
+
+
+def _made(said: Operation) -> Sequence[Callable[..., str]]:
+    if said.streams:
+        return (_stream,)
+    return (_method, _download) if said.files else (_method,)
 
 
 def _method(said: Operation, *, asynchronous: bool) -> str:
@@ -116,6 +121,17 @@ def _download(said: Operation, *, asynchronous: bool) -> str:
         f"    def {said.name}_as({', '.join(signature)}) -> {answer}:\n"
         f'        """The same as a file, part by part, without pages."""\n'
         f"        return self._download({', '.join(values)})"
+    )
+
+
+def _stream(said: Operation, *, asynchronous: bool) -> str:
+    signature = ["self", *map(_declared, said.paths), "*", *map(_declared, [*said.query, *said.headers])]
+    begin = "Async" if asynchronous else ""
+    answer = f"Abstract{begin}ContextManager[{begin}Iterator[{said.answer}]]"
+    return (
+        f"    def {said.name}({', '.join(signature)}) -> {answer}:\n"
+        f'        """{_indented(said.doc)}"""\n'
+        f"        return self._stream({', '.join([_path(said), *_sent(said.query, said.headers)])})"
     )
 
 

@@ -19,6 +19,7 @@ from tenacity import (
 from shared import instants, paths
 from shared.client import errors
 from shared.client.errors import Refused, Unavailable
+from shared.client.streaming import MEDIA_TYPE, StreamEvent, aevents, events
 
 T = TypeVar("T")
 
@@ -151,6 +152,12 @@ class Client(_Service):
             except httpx.RequestError as error:
                 raise errors.no_answer(request, error) from error
 
+    @contextmanager
+    def _stream(self, path: str, **values: Any) -> Iterator[Iterator[StreamEvent]]:
+        """Events as they come, until the service stops. Raises Unavailable if they break off."""
+        with self._download(MEDIA_TYPE, path, **values) as parts:
+            yield events(parts)
+
     def _opened(self, request: httpx.Request) -> httpx.Response:
         try:
             answer = self._client.send(request, stream=True, follow_redirects=True)
@@ -214,6 +221,12 @@ class AsyncClient(_Service):
                 yield answer.aiter_bytes()
             except httpx.RequestError as error:
                 raise errors.no_answer(request, error) from error
+
+    @asynccontextmanager
+    async def _stream(self, path: str, **values: Any) -> AsyncIterator[AsyncIterator[StreamEvent]]:
+        """Events as they come, until the service stops. Raises Unavailable if they break off."""
+        async with self._download(MEDIA_TYPE, path, **values) as parts:
+            yield aevents(parts)
 
     async def _opened(self, request: httpx.Request) -> httpx.Response:
         try:

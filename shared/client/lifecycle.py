@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from shared.client.http import AsyncClient, Client, segment
+from shared.client.streaming import StreamEvent
 
 
 class ActivationRequest(TypedDict):
@@ -1525,6 +1526,12 @@ class LifecycleClient(Client):
         """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
         return self._call(ChangePage, "GET", "/v1/changes", query={"after": after, "limit": limit, "wait_s": wait_s})
 
+    def stream_changes(
+        self, *, after: str | None = None, last_event_id: str | None = None
+    ) -> AbstractContextManager[Iterator[StreamEvent]]:
+        """The same as server-sent events, for as long as the client listens."""
+        return self._stream("/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id})
+
     def show_figures(
         self,
         *,
@@ -2014,6 +2021,12 @@ class AsyncLifecycleClient(AsyncClient):
         return await self._call(
             ChangePage, "GET", "/v1/changes", query={"after": after, "limit": limit, "wait_s": wait_s}
         )
+
+    def stream_changes(
+        self, *, after: str | None = None, last_event_id: str | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
+        """The same as server-sent events, for as long as the client listens."""
+        return self._stream("/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id})
 
     async def show_figures(
         self,

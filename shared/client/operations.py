@@ -4,13 +4,19 @@ import keyword
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from shared.client.streaming import MEDIA_TYPE, StreamEvent
+
 Json = dict[str, Any]
 
 REF: Final = "#/components/schemas/"
 _JSON: Final = "application/json"
 _TYPES: Final = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _INSTANTS: Final = {"date-time": "datetime | str", "date": "date | str"}
-_HEADERS: Final = {"Idempotency-Key": "idempotency_key", "Accept-Language": "language"}
+_HEADERS: Final = {
+    "Idempotency-Key": "idempotency_key",
+    "Accept-Language": "language",
+    "Last-Event-ID": "last_event_id",
+}
 """The headers that a caller may choose; answers are always asked for in full."""
 
 
@@ -39,12 +45,14 @@ class Operation(NamedTuple):
     """The statuses with which the same may come, besides those of success."""
     files: Sequence[str]
     """The media types in which the same may be downloaded."""
+    streams: bool
+    """Whether answers of that type come one after the other."""
     once: bool
     """Whether a second request would not be the first."""
 
 
 def read(document: Json) -> Iterator[Operation]:
-    """The operations of a document, but for the probes and those that answer no JSON."""
+    """The operations of a document, but for the probes and those that answer neither JSON nor events."""
     for path, methods in document["paths"].items():
         for method, said in methods.items():
             answer = _answer(said)
@@ -53,11 +61,13 @@ def read(document: Json) -> Iterator[Operation]:
 
 
 def _answer(said: Json) -> str | None:
-    """The type of what is asked for; None where that is no JSON."""
+    """The type of what is asked for, or of what is streamed; None where that is neither."""
     for status, response in said["responses"].items():
         content = response.get("content", {})
         if status.startswith("2") and _JSON in content:
             return hint(content[_JSON]["schema"])
+        if MEDIA_TYPE in content:
+            return StreamEvent.__name__
     return None
 
 
@@ -67,7 +77,7 @@ def _also(said: Json) -> list[int]:
 
 
 def _files(said: Json) -> list[str]:
-    return sorted(said["responses"].get("200", {}).get("content", {}).keys() - {_JSON})
+    return sorted(said["responses"].get("200", {}).get("content", {}).keys() - {_JSON, MEDIA_TYPE})
 
 
 def _operation(path: str, method: str, said: Json, answer: str) -> Operation:
@@ -86,6 +96,7 @@ def _operation(path: str, method: str, said: Json, answer: str) -> Operation:
         answer=answer,
         also=_also(said),
         files=_files(said),
+        streams=answer == StreamEvent.__name__,
         once=not said.get("x-repeatable", True),
     )
 
