@@ -112,7 +112,9 @@ class Page(BaseModel, Generic[T]):
 def encode_cursor(*parts: CursorPart) -> str:
     """The key of the last item of a page, opaque to clients."""
     plain = [instants.render(part) if isinstance(part, datetime) else part for part in parts]
-    return base64.urlsafe_b64encode(json.dumps(plain, separators=(",", ":")).encode()).decode().rstrip("=")
+    # A lone surrogate, which no database holds, is left to whoever reads the cursor.
+    key = json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    return base64.urlsafe_b64encode(key).decode().rstrip("=")
 
 
 def _decode(cursor: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:

@@ -173,6 +173,12 @@ async def test_a_cursor_of_something_else_is_refused(client: httpx.AsyncClient, 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
+@pytest.mark.parametrize("text", ["😀" * 128, "\x01" * 128, "zero\u200bwidth"])
+async def test_a_cursor_of_any_id_is_one_that_we_take(client: httpx.AsyncClient, text: str) -> None:
+    cursor = encode_cursor(UTC_NOON, text, 1)
+    assert (await client.get("/v1/customers/c/history", params={"cursor": cursor})).json()["after"][1] == text
+
+
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
 async def test_a_cursor_with_text_that_no_database_holds_is_refused(client: httpx.AsyncClient, text: str) -> None:
     cursor = encode_cursor(UTC_NOON, text, 1)
