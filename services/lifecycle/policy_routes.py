@@ -34,8 +34,10 @@ _AGAINST: Final = re.compile(r"(?P<name>[^\0]+)/(?P<version>[1-9][0-9]{0,9})", r
 _UNKNOWN: Final = Kind(404, "unknown_policy", "No such version of a policy of this name is stored.")
 _EXISTS: Final = Kind(409, "policy_exists", "The version is stored with other content; `errors` says where.")
 _IN_PAST: Final = Kind(422, "activation_in_past", "`at` lies before the clock: who was judged stays judged.")
-_STORED: Final = {200: {"model": PolicyDetail, "description": "The same policy was stored before: this one."}}
-_CREATED: Final = {201: {"headers": {"Location": {"description": "The policy.", "schema": {"type": "string"}}}}}
+_LOCATION: Final = {"Location": {"description": "The policy.", "schema": {"type": "string"}}}
+_BEFORE: Final = "The same policy was stored before: this one."
+_STORED: Final = {200: {"model": PolicyDetail, "description": _BEFORE, "headers": _LOCATION}}
+_CREATED: Final = {201: {"headers": _LOCATION}}
 
 
 @router.post("/policies", status_code=201, responses=problems(_EXISTS, also={**_STORED, **_CREATED}))

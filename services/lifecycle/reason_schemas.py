@@ -53,7 +53,9 @@ class PhaseAt(BaseModel):
     )
     episode: int | None = Field(default=None, description="1 at first, one more with every return.", examples=[1])
     rule: str | None = Field(default=None, description="The rule that led to the phase.", examples=["silence_begins"])
-    version: int | None = Field(default=None, description="Of the record that published that transition.", examples=[4])
+    version: int | None = Field(
+        default=None, description="Number of the record that published that transition.", examples=[4]
+    )
     position: int | None = Field(
         default=None, description="Of that transition in the history as known then, from 1.", examples=[4]
     )

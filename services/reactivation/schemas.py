@@ -33,7 +33,7 @@ class Incentive(BaseModel):
     """What the offer promises."""
 
     kind: str = Field(description="`percent`: a share of the price of one order.", examples=["percent"])
-    value: int = Field(description="How much: in percent.", examples=[10])
+    value: int = Field(description="How much, in per cent.", examples=[10])
 
 
 class OfferView(BaseModel):

@@ -43,9 +43,14 @@ TOO_LARGE: Final = Kind(413, "too_large", "The body has more bytes than are take
 _HEADERS: Final[Mapping[int, tuple[str, str]]] = {
     301: ("Location", "Where the same is found now."),
     401: ("WWW-Authenticate", "`Bearer`"),
-    503: ("Retry-After", "Seconds to wait before sending the same again."),
+    **dict.fromkeys((429, 503), ("Retry-After", "Seconds to wait before sending the same again.")),
 }
 _IF_NONE_MATCH: Final = "If-None-Match"
+_ACCEPT_LANGUAGE: Final = "Accept-Language"
+_LANGUAGE: Final = (
+    ("Content-Language", "The language of the labels: `de` or `en`."),
+    ("Vary", "The headers of the request that the answer depends on."),
+)
 _ETAG: Final = ("ETag", "Changes when anything but `as_of` and `known_at` does; for `If-None-Match`.")
 
 _INSTANT: Final = "2024-05-01T12:00:00Z"
@@ -75,6 +80,7 @@ def complete(document: Json) -> None:
                 operation["security"] = []
             _tell_problems(operation, list(_common(path, operation)), components["responses"])
             _tell_etag(operation)
+            _tell_language(operation)
             _give_examples(operation, schemas)
     for part in (document["paths"], schemas):
         _drop_titles(part)
@@ -192,6 +198,13 @@ def _tell_etag(operation: Json) -> None:
         unchanged = {"description": "Nothing has changed but `as_of`. There is no body."}
         _tell_header(unchanged, *_ETAG)
         operation["responses"]["304"] = unchanged
+
+
+def _tell_language(operation: Json) -> None:
+    if _parameter(operation, _ACCEPT_LANGUAGE):
+        for status in {"200", "304"} & operation["responses"].keys():
+            for header in _LANGUAGE:
+                _tell_header(operation["responses"][status], *header)
 
 
 def _parameter(operation: Json, name: str) -> bool:

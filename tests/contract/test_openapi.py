@@ -1,6 +1,7 @@
 """The documents of the services: kept as the applications tell them, complete, and their examples are true."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,10 @@ REFUSED: Final = {
 """What the story has no success for: nobody is parked, no fit accepted, the code is used by then."""
 
 
+EVERYWHERE: Final = frozenset(
+    {"date", "content-type", "content-length", "x-request-id", "x-correlation-id", "cache-control", "x-accel-buffering"}
+)
+"""The headers that a document does not tell of each answer."""
 REPEATABLE: Final = {
     "accept_events",
     "look_up_customers",
@@ -65,6 +70,33 @@ def _parts(document: Json) -> Iterator[tuple[str, Json]]:
 def test_everything_is_described(service: str) -> None:
     silent = [place for place, part in _parts(DOCUMENTS[service]) if not part.get("description")]
     assert silent == []
+
+
+UNIT: Final = re.compile(
+    r"minor units|\bin `unit`|without a unit|HTTP status|from -?\d+ to \d+|"  # money, told beside it, none, scales
+    r"\b(days?|weeks?|hours?|seconds|months)\b|"
+    r"\b(share|per cent|probability|mean|0 to 1)\b|\bmay exceed 1\b|\ba year\b|"
+    r"\b(number|counts|how many|so many|most|the fewest|of these|these)\b|"
+    r"\b(customers|prospects|advocates|buyers|orders|purchases|stays|terms|transitions|records|events|topics|figures|complaints|opened)\b|"
+    r"\b(version|place|position|from [01]\b|1 at first|one more|1, 2, )",
+    re.IGNORECASE,
+)
+"""What a number is a number of: a unit, something countable, or a place in an order."""
+
+
+def _is_number(schema: Json) -> bool:
+    choices = (part for choice in ("anyOf", "oneOf") for part in schema.get(choice, ()))
+    return schema.get("type") in {"integer", "number"} or any(map(_is_number, choices))
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_every_number_has_a_unit(service: str) -> None:
+    numbers = [(place, part) for place, part in _parts(DOCUMENTS[service]) if _is_number(part.get("schema", part))]
+    assert [place for place, part in numbers if not UNIT.search(f"{part['description']} {_unit(part)}")] == []
+
+
+def _unit(schema: Json) -> str:
+    return str(schema.get("unit") or "".join(part.get("unit", "") for part in schema.get("anyOf", ())))
 
 
 def _contents(operation: Operation) -> Iterator[tuple[str, Json]]:
@@ -160,6 +192,7 @@ def test_every_example_of_a_request_is_answered_as_documented(services: Mapping[
                 request.headers["If-None-Match"] = answer.headers["etag"]
                 same = client.send(request)
                 assert (same.status_code, same.content) == (304, b""), told
+                _conforms(operation, same)
 
 
 def test_what_is_read_of_one_thing_is_not_sent_again_while_it_is_the_same() -> None:
@@ -173,6 +206,9 @@ def _conforms(operation: Operation, answer: httpx.Response) -> None:
     if "$ref" in response:
         name = response["$ref"].rpartition("/")[2]
         response = DOCUMENTS[operation.service]["components"]["responses"][name]
+    assert set(answer.headers) - EVERYWHERE == {name.lower() for name in response.get("headers", ())}, operation.name
+    if not response.get("content"):
+        return
     media_type = answer.headers["content-type"].partition(";")[0]
     content = response["content"][media_type]
     if media_type.endswith("json"):
