@@ -20,7 +20,7 @@ from services.lifecycle.policy_schemas import (
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
-from shared.http import ONCE, IdPath, Kind, Page, Paging, problems
+from shared.http import ONCE, IdPath, Kind, Page, Paging, Unless, problems
 from shared.paths import segment
 
 router = APIRouter(prefix="/v1", tags=["policies"])
@@ -70,9 +70,9 @@ async def list_policies(service: Service, part: Paging) -> PolicyPage:
 
 
 @router.get("/policies/{name}/{version}", responses=problems(_UNKNOWN))
-async def show_policy(name: PolicyPath, version: Version, service: Service) -> PolicyDetail:
+async def show_policy(name: PolicyPath, version: Version, service: Service, unless: Unless) -> PolicyDetail:
     """One version of a policy, with when it was activated."""
-    return await _detail(service, await _stored(service, name, version))
+    return unless.same(await _detail(service, await _stored(service, name, version)))
 
 
 @router.post("/policies/{name}/{version}/activate", responses=problems(_UNKNOWN, _IN_PAST), openapi_extra=ONCE)

@@ -20,7 +20,7 @@ from services.lifecycle.simulation_schemas import (
 from services.lifecycle.simulations import Order, Stored
 from shared import clock
 from shared.errors import FieldError, Problem
-from shared.http import REUSED_KEY, IdempotencyKey, Kind, Page, Paging, problems
+from shared.http import REUSED_KEY, IdempotencyKey, Kind, Page, Paging, Unless, problems
 
 router = APIRouter(prefix="/v1", tags=["simulations"])
 
@@ -78,9 +78,9 @@ async def list_simulations(service: Service, part: Paging) -> SimulationPage:
 
 
 @router.get("/simulations/{simulation}", responses=problems(_UNKNOWN))
-async def show_simulation(simulation: SimulationPath, service: Service) -> SimulationView:
+async def show_simulation(simulation: SimulationPath, service: Service, unless: Unless) -> SimulationView:
     """How far a simulation is and, once it is done, what it has found out."""
-    return SimulationView.of(await _stored(service, simulation))
+    return unless.same(SimulationView.of(await _stored(service, simulation)))
 
 
 @router.post("/simulations/{simulation}/cancel", responses=problems(_UNKNOWN))

@@ -100,6 +100,34 @@ async def test_a_history_is_named_as_of_each_transition(stack: Stack, blank: str
         assert (await api.get("/v1/customers/nobody?model=cxm")).status_code == 404
 
 
+PROSPECT = "/v1/customers/pat"
+ANSWERS = (PROSPECT, f"{PROSPECT}/history", f"{PROSPECT}/phase")
+
+
+async def test_an_answer_is_sent_again_in_another_model_or_language_and_once_the_customer_has_moved(
+    stack: Stack, blank: str
+) -> None:
+    await publish(stack.bootstrap, [event("pat", "page.viewed", 0), tick(1)])
+    async with worker(stack, blank), client(stack, blank) as api:
+        await settled(stack, blank, "lifecycle")
+        tags = {path: (await api.get(path)).headers["etag"] for path in ANSWERS}
+
+        async def answered(path: str, **headers: str) -> int:
+            known = {"If-None-Match": tags[path.partition("?")[0]]}
+            return (await api.get(path, headers=known | headers)).status_code
+
+        for path in ANSWERS:
+            assert await answered(path) == 304
+            assert await answered(path, **GERMAN) == 200, "only labels differ"
+            assert await answered(f"{path}?model=five_phase") == 200, "a prospect is called the same there"
+        await publish(stack.bootstrap, [tick(2)])
+        await settled(stack, blank, "lifecycle")
+        assert [await answered(path) for path in ANSWERS] == [304] * len(ANSWERS), "only the clock has moved"
+        await publish(stack.bootstrap, [order("pat", 2), tick(3)])
+        await settled(stack, blank, "lifecycle")
+        assert [await answered(path) for path in ANSWERS] == [200] * len(ANSWERS)
+
+
 ODD = ["shop/7/Jürgen 👨‍👩‍👧", "a%2Fb", "100 % ß?#&", "../phases", "顧客\u00a01"]
 
 

@@ -170,6 +170,15 @@ async def test_a_policy_judges_from_the_clock_on_unless_an_instant_is_given(api:
     assert found["activations"] == [{"number": 3, "at": instant(120), "made_at": instant(100)}]
 
 
+async def test_a_policy_is_sent_again_once_it_has_been_activated(api: httpx.AsyncClient) -> None:
+    await create(api)
+    path = "/v1/policies/strict/1"
+    known = {"If-None-Match": (await api.get(path)).headers["etag"]}
+    assert (await api.get(path, headers=known)).status_code == 304
+    await activate(api, "strict/1")
+    assert (await api.get(path, headers=known)).status_code == 200
+
+
 async def test_an_activation_before_the_clock_is_refused_and_the_clock_is_told(
     api: httpx.AsyncClient, shop: Shop
 ) -> None:

@@ -244,6 +244,14 @@ async def test_with_an_idempotency_key_it_is_asked_for_once(client: httpx.AsyncC
     assert len((await client.get("/v1/simulations")).json()["items"]) == 2
 
 
+async def test_a_simulation_is_sent_again_once_it_has_moved(client: httpx.AsyncClient) -> None:
+    where = await asked(client, **ASKED)
+    await ended(client, where)
+    known = {"If-None-Match": (await client.get(where)).headers["etag"]}
+    assert (await client.get(where, headers=known)).status_code == 304
+    assert (await client.get(await asked(client, **ASKED), headers=known)).status_code == 200, "another one"
+
+
 async def test_all_are_listed_the_latest_first_without_reports(client: httpx.AsyncClient) -> None:
     made = [await asked(client, **ASKED) for _ in range(3)]
     last = await ended(client, made[-1])
