@@ -1,11 +1,13 @@
 """The four services over HTTP, in a thread of their own, on a small shop."""
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
+import structlog
 
 from shared.http import serve_within
 from shared.settings import Settings
@@ -26,7 +28,15 @@ async def shop(stack: Stack, template: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="package")
-def services(stack: Stack, shop: str) -> Iterator[Mapping[str, str]]:
+def quiet() -> Iterator[None]:
+    """Warnings only: a service logs an answer once it is sent, when its test may have ended and nobody captures."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="package")
+def services(stack: Stack, shop: str, quiet: None) -> Iterator[Mapping[str, str]]:  # noqa: ARG001  (for its effect)
     """The URL of each service while it serves."""
     known = story.settings(stack, shop)
     ports = {service: _free_port() for service in apps(known)}
