@@ -3,12 +3,12 @@
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.views import Fact
 from services.lifecycle.schemas import LAPSE, LAST_ORDER, Naming
 from services.lifecycle.timeline import Hinted, Moved, Told
-from services.lifecycle.transition_schemas import TransitionView
+from services.lifecycle.transition_schemas import SILENT, TransitionView
 from shared.http import Instant, Page
 
 _LEVELS: Final = 100
@@ -78,6 +78,10 @@ class EventEntry(EventView):
 
 class TransitionEntry(TransitionView):
     """A transition."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{**SILENT, "kind": "transition", "time": LAPSE, "withdrawn_at": None}]}
+    )
 
     kind: Literal["transition"] = Field(default="transition", description="What kind of entry this is.")
     time: Instant = Field(description="When it occurred.", examples=[LAPSE])

@@ -1,9 +1,9 @@
 """What the lifecycle API shows of transitions."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.views import Fact, Model
@@ -12,6 +12,7 @@ from services.lifecycle.schemas import (
     LABEL,
     LAPSE,
     LAST_ORDER,
+    MAY,
     MODEL,
     NEXT_LAPSE,
     VIEW,
@@ -23,6 +24,54 @@ from services.lifecycle.schemas import (
 from shared.events.transitions import Transition
 from shared.http import Instant, Page
 
+_FIRST_ORDER: Final = {"amount": 5990, "currency": "EUR"}
+BOUGHT: Final[Any] = {"events": [{"source": "/shop", "id": "o-1001"}], "deadline": None}
+"""The evidence of a first order in May."""
+BUYER: Final[Any] = {
+    "orders": 1,
+    "revenue": [_FIRST_ORDER],
+    "margin": [],
+    "first_order_at": MAY,
+    "last_order_at": MAY,
+    "deadlines": {"silence_begins": "2024-07-30T12:00:00Z"},
+    "order": {"order_id": "o-1001", "total": _FIRST_ORDER, "coupon": "WELCOME"},
+    "causes": [],
+    "outlook": None,
+}
+"""Who has just bought for the first time."""
+SILENT: Final[Any] = {
+    "customer": "customer-1",
+    "version": 4,
+    "position": 4,
+    "from": "established",
+    "from_view": "active",
+    "from_label": "active",
+    "to": "at_risk",
+    "model": "cxm",
+    "view": "active",
+    "label": "active",
+    "rule": "silence_begins",
+    "occurred_at": LAPSE,
+    "recorded_at": LAPSE,
+    "evidence": {"events": [], "deadline": LAPSE},
+    "policy": {"name": "default", "version": 1},
+    "episode": 1,
+    "historical": False,
+    "profile": {
+        "orders": 3,
+        "revenue": [{"amount": 17970, "currency": "EUR"}],
+        "margin": [],
+        "first_order_at": "2024-01-02T12:00:00Z",
+        "last_order_at": LAST_ORDER,
+        "deadlines": {"fell_silent": NEXT_LAPSE},
+        "order": None,
+        "causes": ["silence"],
+        "outlook": None,
+    },
+    "withdrawn": None,
+}
+"""A transition by time alone, of one who has bought three times."""
+
 
 class EventRefView(BaseModel):
     """One of the customer's events."""
@@ -33,6 +82,8 @@ class EventRefView(BaseModel):
 
 class TransitionEvidence(BaseModel):
     """Why a transition happened: the events, or the deadline that passed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [BOUGHT]})
 
     events: list[EventRefView] = Field(default=[], description="The events; empty: time alone.")
     deadline: Instant | None = Field(
@@ -53,6 +104,8 @@ class OrderView(BaseModel):
 class ProfileView(BaseModel):
     """What was known of the customer right after a transition."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [BUYER]})
+
     orders: int = Field(description="Number of orders, those that were undone left out.", examples=[3])
     revenue: list[MoneyView] = Field(description="One sum per currency, of all orders less what was undone.")
     margin: list[MoneyView] = Field(description="Contribution margins likewise, of the orders that told one.")
@@ -70,6 +123,8 @@ class ProfileView(BaseModel):
 
 class TransitionView(BaseModel):
     """One transition, with why it happened and what was known then. Both phases are viewed as of `occurred_at`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SILENT]})
 
     customer: str = CUSTOMER
     version: int = Field(description="Of the record that published it: 1, 2, … for each customer.", examples=[4])

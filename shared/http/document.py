@@ -70,6 +70,9 @@ def complete(document: Json) -> None:
     _rename(document)
     schemas = components["schemas"]
     schemas.update(_problem_schemas())
+    for schema in schemas.values():
+        if "examples" in schema:
+            schema["examples"] = [_with_nulls(value, schema, schemas) for value in schema["examples"]]
     components["securitySchemes"] = {"key": _KEY}
     components["responses"] = {}
     document["security"] = [{"key": []}]
@@ -222,6 +225,21 @@ def _give_examples(operation: Json, schemas: Json) -> None:
         if content and not {"example", "examples"} & content.keys():
             with suppress(LookupError):
                 content["example"] = example(content.get("schema", {}), schemas)
+
+
+def _with_nulls(value: Any, schema: Json, schemas: Json) -> Any:
+    """An example as it was written: the framework leaves fields out of the document that are null."""
+    if "$ref" in schema:
+        return _with_nulls(value, schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if isinstance(value, list):
+        return [_with_nulls(item, schema.get("items", {}), schemas) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "anyOf" in schema:
+        return _with_nulls(value, next(part for part in schema["anyOf"] if part.get("type") != "null"), schemas)
+    parts: Json = schema.get("properties", {})
+    nulls = {name: None for name, part in parts.items() if {"type": "null"} in part.get("anyOf", ())}
+    return nulls | {name: _with_nulls(inner, parts.get(name, {}), schemas) for name, inner in value.items()}
 
 
 def example(schema: Json, schemas: Json) -> Any:

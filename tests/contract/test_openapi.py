@@ -160,6 +160,26 @@ def test_every_change_has_a_key_or_may_be_repeated_as_it_is_or_says_that_it_may_
 # -- examples ----------------------------------------------------------------------------------------------------------
 
 
+def _moves(part: Any) -> Iterator[Json]:
+    """All moves of an example, wherever they are."""
+    if isinstance(part, dict) and {"rule", "evidence", "profile"} <= part.keys():
+        yield part
+    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        yield from _moves(inner)
+
+
+def test_no_example_of_a_move_contradicts_itself() -> None:
+    examples = [content.get("example") for found in operations(DOCUMENTS) for _, content in _contents(found)]
+    moves = list(_moves(examples))
+    assert {move["rule"] for move in moves} == {"first_purchase", "silence_begins"}
+    for move in moves:
+        profile, evidence, bought = move["profile"], move["evidence"], move["rule"] == "first_purchase"
+        assert (profile["orders"] == 1) == (profile["order"] is not None) == bool(evidence["events"]) == bought
+        assert (evidence["deadline"] is None) == ("silence" not in profile["causes"]) == bought
+        assert profile["first_order_at"] <= profile["last_order_at"] <= move["occurred_at"] <= move["recorded_at"]
+        assert min(profile["deadlines"].values()) > move["occurred_at"]
+
+
 def _request(operation: Operation, url: str) -> httpx.Request:
     """The example of a request: only what is required, and the example of its body."""
     path, query = operation.path, dict[str, str]()
