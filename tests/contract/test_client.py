@@ -1,12 +1,14 @@
 """The example of docs/client.md does what it says, on the services themselves."""
 
+import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from shared.client.ingest import AsyncIngestClient
-from shared.client.lifecycle import AsyncLifecycleClient
+from shared.client.lifecycle import AsyncLifecycleClient, LifecycleClient
 from shared.client.paging import aevery
 from shared.client.reactivation import AsyncReactivationClient
 from shared.client.referral import AsyncReferralClient
@@ -22,6 +24,20 @@ def test_the_example_prints_what_it_says(services: Mapping[str, str]) -> None:
     said = list[str]()
     exec(code, {"print": lambda *words: said.append(" ".join(map(str, words)))})  # noqa: S102
     assert said == told.splitlines()
+
+
+def test_a_stream_has_what_the_pages_have_and_goes_on_behind_each_event(services: Mapping[str, str]) -> None:
+    with LifecycleClient(services[LIFECYCLE], KEY) as lifecycle:
+        page = lifecycle.list_changes(limit=1000)
+        published = [item["id"] for item in page["items"]]
+        with lifecycle.stream_changes() as events:
+            begin, *seen = islice(events, 1 + len(published))
+        assert (begin.event, begin.data) == ("", "")
+        assert [json.loads(event.data)["id"] for event in seen] == published
+        assert [event.event for event in seen] == [item["type"] for item in page["items"]]
+        with lifecycle.stream_changes(after="now", last_event_id=seen[1].id) as events:
+            _, third = islice(events, 2)
+        assert third == seen[2], "wherever `after` points"
 
 
 async def test_the_asynchronous_clients_speak_with_every_service(services: Mapping[str, str]) -> None:

@@ -10,9 +10,11 @@ import httpx
 import jsonschema_rs
 import pytest
 
+from services.lifecycle.changes import cursor
 from shared.client.generate import sources
 from tests.contract.documents import FOLDER, Json, Operation, kept, made, operations
 from tests.contract.story import KEY
+from tests.support import PARTITIONS
 
 SERVICES: Final = Path(__file__).parents[2] / "services"
 DOCUMENTS: Final = made()
@@ -213,6 +215,41 @@ def test_every_example_of_a_request_is_answered_as_documented(services: Mapping[
                 same = client.send(request)
                 assert (same.status_code, same.content) == (304, b""), told
                 _conforms(operation, same)
+
+
+def test_every_operation_refuses_who_has_no_key(services: Mapping[str, str]) -> None:
+    with httpx.Client() as client:
+        for operation in operations(DOCUMENTS):
+            request = _request(operation, services[operation.service])
+            del request.headers["Authorization"]
+            answer = client.send(request)
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), operation.name
+            _conforms(operation, answer)
+
+
+FORGED: Final = [
+    ("", "x"),
+    ("", "now now"),
+    ("AQQBAAMCAQUAAAIBAfDgD74", ""),
+    ("a\0", ""),
+    ("é" * 9, ""),
+    ("A" * 5000, ""),
+    ("now", cursor.encode((2**40,) * PARTITIONS)),
+    (cursor.encode((0,) * (PARTITIONS + 1)), ""),
+    (cursor.encode((0,) * PARTITIONS) + "=", ""),
+]
+
+
+@pytest.mark.parametrize(("after", "last_id"), FORGED)
+def test_a_forged_cursor_of_a_stream_is_refused_as_documented(
+    services: Mapping[str, str], after: str, last_id: str
+) -> None:
+    (stream,) = (found for found in operations(DOCUMENTS) if found.name == "stream_changes")
+    headers = {"Authorization": f"Bearer {KEY}"} | ({"Last-Event-ID": last_id} if last_id else {})
+    answer = httpx.get(services[stream.service] + stream.path, params={"after": after}, headers=headers, timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+    assert answer.json()["errors"][0]["field"] == ("Last-Event-ID" if last_id else "after")
+    _conforms(stream, answer)
 
 
 def test_what_is_read_of_one_thing_is_not_sent_again_while_it_is_the_same() -> None:
