@@ -83,9 +83,9 @@ def no_answer(request: httpx.Request, error: httpx.RequestError) -> ApiError:
     return ApiError(f"{where} gives no answer that can be read: {error!r}")
 
 
-def not_json(answer: httpx.Response) -> ApiError:
+def not_asked_for(answer: httpx.Response, wanted: str) -> ApiError:
     """Success, said by something else than the service."""
-    said = f"{_told(answer)} {answer.headers.get('content-type', 'without a type')}, and no JSON: {answer.text[:300]}"
+    said = f"{_told(answer)} with {media_type(answer) or 'no type'}, and no {wanted}: {answer.text[:300]}"
     return ApiError(said, status=answer.status_code)
 
 

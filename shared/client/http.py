@@ -18,7 +18,7 @@ from tenacity import (
 
 from shared import instants, paths
 from shared.client import errors
-from shared.client.errors import Refused, Unavailable
+from shared.client.errors import ApiError, Refused, Unavailable
 from shared.client.streaming import MEDIA_TYPE, StreamEvent, aevents, events
 
 T = TypeVar("T")
@@ -161,9 +161,9 @@ class Client(_Service):
     def _opened(self, request: httpx.Request) -> httpx.Response:
         try:
             answer = self._client.send(request, stream=True, follow_redirects=True)
-            if not answer.is_success:
+            if not _is_file(answer):
                 answer.read()
-                raise errors.of_answer(answer)
+                raise _no_file(answer)
         except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
         return answer
@@ -231,9 +231,9 @@ class AsyncClient(_Service):
     async def _opened(self, request: httpx.Request) -> httpx.Response:
         try:
             answer = await self._client.send(request, stream=True, follow_redirects=True)
-            if not answer.is_success:
+            if not _is_file(answer):
                 await answer.aread()
-                raise errors.of_answer(answer)
+                raise _no_file(answer)
         except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
         return answer
@@ -272,6 +272,16 @@ def _text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+def _is_file(answer: httpx.Response) -> bool:
+    return answer.is_success and errors.media_type(answer) == answer.request.headers["Accept"]
+
+
+def _no_file(answer: httpx.Response) -> ApiError:
+    if answer.is_success:
+        return errors.not_asked_for(answer, answer.request.headers["Accept"])
+    return errors.of_answer(answer)
+
+
 def _read(answer: httpx.Response, also: Statuses) -> Any:
     """The decoded answer; with a status of `also` it is one unless its media type says that it is a problem."""
     if not answer.is_success and (answer.status_code not in also or errors.media_type(answer) != errors.JSON):
@@ -279,7 +289,7 @@ def _read(answer: httpx.Response, also: Statuses) -> Any:
     try:
         return msgspec.json.decode(answer.content)
     except msgspec.DecodeError as error:
-        raise errors.not_json(answer) from error
+        raise errors.not_asked_for(answer, errors.JSON) from error
 
 
 def _pause(state: RetryCallState) -> float:

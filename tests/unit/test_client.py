@@ -186,6 +186,8 @@ def test_an_answer_of_somebody_in_between_is_an_error_too() -> None:
 
 
 HTML = {"Content-Type": "text/html"}
+CSV = {"Content-Type": "text/csv; charset=utf-8"}
+SENT = {"Content-Type": "text/event-stream"}
 PROBLEM = {"Content-Type": "application/problem+json; charset=utf-8"}
 
 
@@ -215,8 +217,17 @@ async def test_whatever_comes_that_is_no_answer_is_an_error_of_ours(
             await later.show_customer("ada")
 
 
+async def test_a_page_of_somebody_in_between_is_no_file() -> None:
+    shop = Shop(httpx.Response(200, headers=HTML, text="<html>Please log in</html>"))
+    with lifecycle(shop) as api, pytest.raises(ApiError, match="log in"), api.list_customers_as("text/csv"):
+        pass
+    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop)) as later:
+        with pytest.raises(ApiError, match="text/html, and no text/event-stream"):
+            await later.stream_changes().__aenter__()
+
+
 def breaks_off(_: httpx.Request) -> httpx.Response:
-    return httpx.Response(200, stream=Parts(b"customer\n", httpx.RemoteProtocolError("incomplete")))
+    return httpx.Response(200, headers=CSV, stream=Parts(b"customer\n", httpx.RemoteProtocolError("incomplete")))
 
 
 async def test_a_file_that_breaks_off_is_an_error_and_never_the_whole() -> None:
@@ -343,7 +354,7 @@ def test_patience_is_counted_from_the_first_failure(clock: Clock) -> None:
 
 
 def test_a_file_comes_in_parts_and_a_refusal_as_an_error() -> None:
-    shop = Shop(BUSY, httpx.Response(200, text="customer\nada\n"))
+    shop = Shop(BUSY, httpx.Response(200, headers=CSV, text="customer\nada\n"))
     with lifecycle(shop) as api, api.list_customers_as("text/csv", phase="at_risk") as parts:
         assert b"".join(parts) == b"customer\nada\n"
     assert (shop.seen[1].headers["accept"], shop.seen[1].url.query) == ("text/csv", b"phase=at_risk")
@@ -368,7 +379,7 @@ async def test_a_stream_gives_events_and_goes_on_behind_the_last_one() -> None:
 
     def shop(request: httpx.Request) -> httpx.Response:
         seen.append(request)
-        return httpx.Response(200, stream=Parts(*STREAM))
+        return httpx.Response(200, headers=SENT, stream=Parts(*STREAM))
 
     with lifecycle(shop) as api, api.stream_changes(after="now") as events:
         assert list(events) == EVENTS
@@ -384,7 +395,7 @@ def test_a_stream_is_refused_or_breaks_off_with_an_error() -> None:
     with gone as api, pytest.raises(NotThere, match="cursor_expired"), api.stream_changes(after="old"):
         pass
     parts = Parts(STREAM[0], httpx.ReadError("reset"))
-    cut = lifecycle(lambda _: httpx.Response(200, stream=parts))
+    cut = lifecycle(lambda _: httpx.Response(200, headers=SENT, stream=parts))
     with cut as api, pytest.raises(Unavailable, match="reset"), api.stream_changes() as events:
         assert [next(events), *events]
 
@@ -396,7 +407,7 @@ async def test_the_asynchronous_client_does_the_same() -> None:
         with pytest.raises(NotThere):
             await api.show_code("bob")
     assert len({request.headers["idempotency-key"] for request in shop.seen[:3]}) == 1
-    files = Shop(httpx.Response(200, text="one\n"))
+    files = Shop(httpx.Response(200, headers={"Content-Type": "application/x-ndjson"}, text="one\n"))
     async with (
         AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(files)) as other,
         other.list_customers_as("application/x-ndjson") as parts,
