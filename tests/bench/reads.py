@@ -3,13 +3,14 @@
 Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL]
 Prints JSON lines: p50 and p95 of every way to read, one call after the other while nothing else runs; then point reads
 at a fixed rate beside a worker that consumes at half of what it can. With `--loaded` a database is used that
-tests.bench.reads_load has filled.
+tests.bench.reads_load has filled. Ends with 1 if any of it was `slow`.
 """
 
 import argparse
 import asyncio
 import json
 import statistics
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -34,9 +35,11 @@ MOST_MS: Final = 300.0
 _ACCOUNTS: Final[tuple[dict[str, str], ...]] = ({}, {"account": "b2b"})
 
 
-def show(line: Mapping[str, Any]) -> None:
-    """One JSON line, at once."""
-    print(json.dumps(line), flush=True)
+def show(line: Mapping[str, Any]) -> bool:
+    """One JSON line, at once; whether nothing in it was slow."""
+    text = json.dumps(line)
+    print(text, flush=True)
+    return '"slow": true' not in text
 
 
 def told(times: Sequence[float]) -> dict[str, Any]:
@@ -84,17 +87,17 @@ async def repeated(client: httpx.AsyncClient, following: Callable[[Any], Call], 
     return times
 
 
-async def everything(client: httpx.AsyncClient, asker: Asker) -> None:
+async def everything(client: httpx.AsyncClient, asker: Asker) -> AsyncIterator[dict[str, Any]]:
     """One customer, several, all counted, lists and changes."""
     following: dict[str, Callable[[Any], Call]] = {name: walk.next for name, walk in asker.walks().items()}
     for name, make in {**asker.singles(), **asker.counts()}.items():
         following[name] = lambda _, make=make: make()  # type: ignore[misc]
     for name, call in sorted(following.items()):
         await repeated(client, call, 3)
-        show({"read": name, **told(await repeated(client, call))})
+        yield {"read": name, **told(await repeated(client, call))}
 
 
-async def figures(client: httpx.AsyncClient) -> None:
+async def figures(client: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
     """Each figure of each period: computed, and then as it was kept; the overview of periods that nobody asked for."""
     paths = [(path, account) for path in await reads_calls.figure_paths(client) for account in _ACCOUNTS]
     for path, account in (*paths, ("/v1/figures", {"account": "b2c"})):
@@ -103,22 +106,25 @@ async def figures(client: httpx.AsyncClient) -> None:
             line: dict[str, Any] = {"read": path, "period": length, **account}
             for turn in ("first", "again"):
                 line[turn] = told([(await timed(client, call))[0] for call in calls])
-            show(line)
+            yield line
 
 
-async def main(customers: int, loaded: str | None) -> None:
-    """Print JSON lines."""
+async def main(customers: int, loaded: str | None) -> bool:
+    """Print JSON lines; whether every read was fast enough."""
+    fast = True
     async with open_stack() as stack:
         url = loaded or await make_database(stack.database_url)
         if loaded is None:
             await migrations.upgrade_all(url)
             customers = await load(url, customers)
         async with api(stack.bootstrap, url) as client:
-            await everything(client, Asker(customers))
-            await figures(client)
-            show(await point_reads(stack.bootstrap, url, client.base_url.port or 0, customers))
+            for lines in (everything(client, Asker(customers)), figures(client)):
+                async for line in lines:
+                    fast &= show(line)
+            fast &= show(await point_reads(stack.bootstrap, url, client.base_url.port or 0, customers))
         if loaded is None:
             await drop_database(url)
+    return fast
 
 
 if __name__ == "__main__":
@@ -126,4 +132,4 @@ if __name__ == "__main__":
     parser.add_argument("--customers", type=int, default=CUSTOMERS)
     parser.add_argument("--loaded")
     asked = parser.parse_args()
-    asyncio.run(main(asked.customers, asked.loaded))
+    sys.exit(not asyncio.run(main(asked.customers, asked.loaded)))

@@ -59,6 +59,8 @@ async def point_reads(bootstrap: str, url: str, port: int, customers: int) -> di
         began, before = monotonic(), (await _standing(probe))[0]
         times = sorted(await ask(port, customers, SECONDS))
         applied = ((await _standing(probe))[0] - before) / (monotonic() - began)
+        if applied < 0.9 * rate / 2:
+            raise RuntimeError(f"the worker was to apply {rate / 2:.0f} events/s meanwhile, and applied {applied:.0f}")
         await beside.wait()
     await probe.close()
     p50, p95, p99 = (times[int(len(times) * share) - 1] for share in (0.5, 0.95, 0.99))
