@@ -27,6 +27,10 @@ TRANSIENT: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # connected to a server that is not the primary any more
+    asyncpg.InvalidCachedStatementError,  # planned before a migration
+    asyncpg.OutdatedSchemaCacheError,
     asyncpg.InterfaceError,
     OSError,
 )

@@ -37,6 +37,15 @@ class _Server(uvicorn.Server):
         self._stopping.set()
         await super().shutdown(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        # uvicorn itself would go on serving an application whose background work has failed.
+        return await super().on_tick(counter) or self.lifespan.error_occurred
+
+    @property
+    def failed(self) -> bool:
+        """It never served, or the lifespan of the application ended with an error."""
+        return not self.started or self.lifespan.error_occurred
+
 
 class _Guest(_Server):
     """A server in somebody else's loop: signals belong to the host."""
@@ -47,14 +56,18 @@ class _Guest(_Server):
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; requests under way may finish, within `shutdown_s` in all. Returns normally."""
+    """Run until SIGTERM or SIGINT; requests under way may finish, within `shutdown_s` in all. Returns normally.
+
+    Raises SystemExit(1) if it could not start, or if what the application does in the background has failed.
+    """
     # uvicorn raises the captured signal again once it is done; with these handlers the process then ends with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = _Server(app, settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve())
-    if not server.started:
+    if server.failed:
+        log.error("http.failed")
         raise SystemExit(1)
     log.info("http.stopped")
 

@@ -259,6 +259,27 @@ async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_cl
         assert monotonic() - began < 3
 
 
+async def test_those_who_listen_are_let_go_when_the_feed_can_ask_no_more(stack: Stack, template: str) -> None:
+    """An error that does not pass ends the server (tests/unit/test_http.py); nobody is told that there is no news."""
+    async with archived(stack, template, {1: [1]}) as (client, pool):
+        async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
+            events = Events(answer)
+            await events.block()
+            await pool.execute("ALTER TABLE change RENAME TO lost")
+            async with asyncio.timeout(5):
+                with pytest.raises(EOFError):
+                    await events.event()
+        await eventually(lambda: gone(client), what="the server has ended")
+
+
+async def gone(client: Api) -> bool:
+    try:
+        await client.get("/livez")
+    except httpx.ConnectError:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(
     "forged",
     ["", "nonsense", cursor.encode((0,)), cursor.encode((2**63,) * 12), cursor.encode((10**12,) * 12)],

@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import asyncpg
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Query, Request
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
@@ -26,10 +28,12 @@ from shared.http import (
     Wording,
     create_app,
     problems,
+    serve,
     serve_within,
 )
 from shared.http.params import encode_cursor
 from shared.settings import Settings
+from tests.support import eventually
 
 KEY = {"Authorization": "Bearer secret"}
 UTC_NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -96,6 +100,7 @@ RAISED: dict[str, Exception] = {
     "problem": Problem(409, "busy", "It is taken.", errors=(FieldError("a", "b"),), retry_after=7),
     "retryable": Retryable("gone for a moment"),
     "postgres": asyncpg.SerializationError("could not serialize"),
+    "standby": asyncpg.ReadOnlySQLTransactionError("cannot execute DELETE in a read-only transaction"),
     "socket": ConnectionRefusedError(111, "refused"),
     "bug": KeyError("internal detail"),
 }
@@ -309,7 +314,7 @@ async def test_a_problem_is_answered_as_it_is(client: httpx.AsyncClient) -> None
     }
 
 
-@pytest.mark.parametrize("name", ["retryable", "postgres", "socket"])
+@pytest.mark.parametrize("name", ["retryable", "postgres", "standby", "socket"])
 async def test_what_passes_by_itself_is_503_with_retry_after(client: httpx.AsyncClient, name: str) -> None:
     answer = await client.get(f"/v1/raise/{name}")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -398,11 +403,16 @@ async def test_the_contract_knows_answers_that_are_not_sent_again(client: httpx.
     assert set(answers) == {"200", "304", "401", "404", "422", "503"}
 
 
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    port = free_port()
     stop = asyncio.Event()
     serving = asyncio.create_task(serve_within(app, settings(port=port), stop))
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=KEY) as client:
@@ -424,3 +434,48 @@ async def test_a_real_server_routes_odd_ids_and_refuses_large_bodies() -> None:
             assert (await client.get(f"/v1/customers/{sent}/history")).json()["history"] == meant
         assert (await client.post("/v1/parcels", content=b" " * (5 * 1024 * 1024 + 1))).status_code == 413
         assert "server" not in (await client.get("/livez")).headers
+
+
+def serve_until_broken(port: int) -> None:
+    """An application whose background work fails as soon as it is told to."""
+
+    async def work(broken: asyncio.Event) -> None:
+        await broken.wait()
+        raise asyncpg.UndefinedTableError("what it works on is gone")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.broken = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(work(app.state.broken))
+            yield
+
+    fragile = APIRouter()
+
+    @fragile.post("/break")
+    async def break_it(request: Request) -> None:
+        request.app.state.broken.set()
+
+    serve(create_app(service="test", settings=settings(), routers=[fragile], lifespan=lifespan), settings(port=port))
+
+
+async def test_a_process_whose_background_work_has_failed_ends_with_an_error() -> None:
+    port = free_port()
+    code = f"from tests.unit.test_http import serve_until_broken; serve_until_broken({port})"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=Path(__file__).parents[2])
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=KEY) as client:
+            await eventually(lambda: _broken(client))
+        async with asyncio.timeout(10):
+            assert await process.wait() == 1, "so that it is started anew"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _broken(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.post("/break")).is_success
+    except httpx.ConnectError:
+        return False

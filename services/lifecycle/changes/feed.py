@@ -52,12 +52,13 @@ class Feed:
 
     @asynccontextmanager
     async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
-        """Polls while the block runs; nobody is kept waiting once `stopping` is set."""
+        """Polls while the block runs; nobody is kept waiting once `stopping` is set, or the block ends or fails."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._poll()), group.create_task(self._stop(stopping))]
             try:
                 yield
             finally:
+                self._end()
                 for task in tasks:
                     task.cancel()
 
@@ -146,5 +147,8 @@ class Feed:
 
     async def _stop(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
+        self._end()
+
+    def _end(self) -> None:
         self.stopped = True
         self._wake()
