@@ -35,6 +35,8 @@ TRANSIENT: Final = (
     OSError,
 )
 """Failures after which the same work may succeed later."""
+REFUSED: Final = asyncpg.PostgresError
+"""Whatever the server says no to."""
 
 
 def role(service: str) -> str:

@@ -82,7 +82,7 @@ class _Agreement(msgspec.Struct, frozen=True, gc=False):
 
 class _Feedback(msgspec.Struct, frozen=True, gc=False):
     kind: Annotated[str, msgspec.Meta(pattern="^(nps|csat|review)$")]
-    score: int
+    score: Annotated[int, msgspec.Meta(ge=0, le=10)]
     public: bool | None = None
 
 
@@ -90,6 +90,10 @@ class _Complaint(msgspec.Struct, frozen=True, gc=False):
     complaint_id: _Name
     severity: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
     satisfied: bool | None = None
+
+
+class _Opened(_Complaint, frozen=True, gc=False):
+    topic: _Name | None = None
 
 
 class _Outcome(msgspec.Struct, frozen=True, gc=False):
@@ -113,7 +117,10 @@ def _by(model: type[M], make: Callable[[M], Content]) -> Callable[[bytes | msgsp
     return lambda data: make(decode(data))
 
 
-_grievance: Final = _by(_Complaint, lambda c: Grievance(c.complaint_id, c.severity, bool(c.satisfied)))
+def _grievance(complaint: _Complaint) -> Grievance:
+    return Grievance(complaint.complaint_id, complaint.severity, bool(complaint.satisfied))
+
+
 _agreement: Final = _by(
     _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
 )
@@ -126,9 +133,9 @@ CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = Mappi
         Kind.RENEWED: _agreement,
         Kind.CANCELLED: _agreement,
         Kind.SCORED: _by(_Feedback, lambda f: Score(f.kind, f.score, bool(f.public))),
-        Kind.COMPLAINED: _grievance,
-        Kind.ANSWERED: _grievance,
-        Kind.RESOLVED: _grievance,
+        Kind.COMPLAINED: _by(_Opened, _grievance),
+        Kind.ANSWERED: _by(_Complaint, _grievance),
+        Kind.RESOLVED: _by(_Complaint, _grievance),
         Kind.RECOMMENDED: _recommendation,
         Kind.ANNULLED: _recommendation,
         Kind.SIGNED_UP: _details,

@@ -45,6 +45,8 @@ def decode(value: bytes) -> Envelope:
     """Read one record. Raises Poison("undecodable") with what is wrong and where."""
     try:
         event = _decoder.decode(value)
+        if not value.isascii():
+            value.decode()  # msgspec takes any bytes in what it skips; PostgreSQL does not
         if event.time.tzinfo is not UTC:
             event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:

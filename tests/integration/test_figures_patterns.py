@@ -5,9 +5,12 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Final
 
 import msgspec
+import pytest
+from structlog.testing import capture_logs
 
 from services.lifecycle.apply import Lifecycle
 from services.lifecycle.domain.policy import Policy
+from services.lifecycle.figures import patterns
 from services.lifecycle.figures.patterns import DETECTED, Patterns
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import db
@@ -86,3 +89,19 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stac
     assert {name: app[name] for name in ("week", "complaints", "expected", "weekly_mean", "weekly_spread")} == {
         "week": "2024-W10", "complaints": 9, "expected": 0, "weekly_mean": 0, "weekly_spread": 0
     }  # fmt: skip
+
+
+async def test_a_look_that_the_database_refuses_is_told_and_the_next_one_is_taken(
+    stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patterns, "_FAILED_S", 0.05)
+    async with worker(stack, blank):
+        await publish(stack.bootstrap, [*usual(12), *wave(9, 9), tick(69.9)])
+        await settled(stack, blank, "lifecycle")
+        await rows(blank, "ALTER TABLE lifecycle.pattern RENAME TO mislaid")
+        with capture_logs() as logs:
+            async with api(stack, blank) as client:
+                await eventually(lambda: [line["event"] for line in logs].count("patterns.failed") > 1)
+                assert (await client.get("/readyz")).is_success, "the process goes on"
+                await rows(blank, "ALTER TABLE lifecycle.mislaid RENAME TO pattern")
+                await eventually(lambda: rows(blank, ROWS))

@@ -74,12 +74,14 @@ async def clock_of(database: str, partition: int) -> datetime:
 async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(stack: Stack, blank: str) -> None:
     ada, stranger = on(3, "ada"), on(4, "stranger")
     values = [encode(order(ada, 0)), b"{", encode(order(stranger, 0)), encode({**order(ada, 1), "type": "no.such"})]
-    await publish_bytes(stack, 3, [*values, encode({**order(ada, 2), "data": {}}), encode(order(ada, 3))])
+    latin = encode(order(ada, 4, coupon="é")).replace("é".encode(), "é".encode("latin-1"))
+    await publish_bytes(stack, 3, [*values, encode({**order(ada, 2), "data": {}}), encode(order(ada, 3)), latin])
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
     letters = await rows(blank, 'SELECT "offset", reason, value FROM lifecycle.dead_letter ORDER BY 1')
     assert [tuple(row)[:2] for row in letters] == [
         (1, "undecodable"), (2, "wrong_partition"), (3, "unknown_type"), (4, "invalid_data"),
+        (6, "undecodable"),
     ]  # fmt: skip
     assert letters[0]["value"] == b"{"
     assert await orders_of(blank, ada) == 2

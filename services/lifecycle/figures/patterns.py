@@ -17,7 +17,7 @@ from services.lifecycle.figures.period import midnight
 from services.lifecycle.recording import SOURCE
 from shared import outbox
 from shared.clock import DAWN
-from shared.db import Pool, Tx, sorting_errors, transaction
+from shared.db import REFUSED, Pool, Tx, sorting_errors, transaction
 from shared.errors import Retryable
 from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
@@ -30,6 +30,8 @@ log = structlog.get_logger()
 DETECTED: Final = "complaint.pattern_detected"
 _PARTITION: Final = 0
 _INTERVAL_S: Final = 1.0
+_FAILED_S: Final = 60.0
+"""Until the next look, if the database has refused one: it will probably refuse that too."""
 _FIND: Final = """
 INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) ORDER BY 1, 2
 ON CONFLICT DO NOTHING RETURNING topic, week
@@ -94,11 +96,16 @@ class Patterns:
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
         while not stop.is_set():
+            pause = _INTERVAL_S
             try:
                 await self.look()
             except Retryable as error:
                 log.warning("patterns.postponed", reason=str(error))
-            await wait(stop, _INTERVAL_S)
+            except REFUSED as error:
+                # Patterns are an extra: one record that cannot be read must not end the process that answers.
+                log.error("patterns.failed", reason=f"{type(error).__name__}: {error}")
+                pause = _FAILED_S
+            await wait(stop, pause)
 
     async def look(self) -> None:
         """Judge all weeks that are over, unless none has come to its end since; publish what is new.
