@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.lifecycle.changes.queries import ARCHIVE
-from shared import db, kafka, outbox
+from shared import db, kafka, outbox, ownership
+from shared.clock import ClockMode
 from shared.consumer import Session
 from shared.errors import Fenced, Retryable
 from shared.events.envelope import Envelope, encode
@@ -174,22 +176,87 @@ async def test_what_is_published_again_because_it_was_not_deleted_is_archived_on
     assert await archived(blank) == published[: len(customers)] == published[len(customers) :]
 
 
-async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) -> None:
-    events = [Envelope(id=f"{n}", source="/test", type="phase.changed", subject="ada", time=day(n)) for n in range(5)]
-    tick = Envelope(id="tick", source="/test", type="clock.ticked", time=day(9))
-    sent = [Message(PLACE, PHASE_TRANSITIONS, event.subject or None, encode(event)) for event in (*events, tick)]
+RECORDS = [Envelope(id=f"{n}", source="/test", type="phase.changed", subject="ada", time=day(n)) for n in range(5)]
+SENT = [Message(PLACE, PHASE_TRANSITIONS, event.subject, encode(event)) for event in RECORDS]
+
+
+@asynccontextmanager
+async def producing(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
     producer = kafka.producer(stack.bootstrap, client_id="tests")
     await producer.start()
-    async with connection(blank) as mine, connection(blank) as theirs:
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) -> None:
+    tick = Envelope(id="tick", source="/test", type="clock.ticked", time=day(9))
+    others = [Message(PLACE, PHASE_TRANSITIONS, None, encode(tick)), message("other topic", 0)]
+    async with connection(blank) as mine, connection(blank) as theirs, producing(stack) as producer:
         await mine.execute("INSERT INTO owner VALUES ($1, 2, $2, 'log')", PLACE, day(0))
         await mine.execute("INSERT INTO change_floor VALUES ($1, 41)", PLACE)
-        await outbox.add(mine, [*sent, message("other topic", 0)])
+        await outbox.add(mine, [*SENT, *others])
         owner = outbox.Relay(mine, producer, lambda: {PLACE: 2}, archive=ARCHIVE)
         zombie = outbox.Relay(theirs, producer, lambda: {PLACE: 1}, archive=ARCHIVE)
         with pytest.raises(Fenced):
             await zombie.publish()
         assert await archived(blank) == []
         assert await owner.publish() == 7
-        assert await archived(blank, floor=41) == [event.id for event in events], "no tick, nothing of other topics"
+        assert await archived(blank, floor=41) == [event.id for event in RECORDS], "no tick, nothing of other topics"
         assert await zombie.publish() == await left(blank) == 0
-    await producer.stop()
+
+
+async def take(tx: db.Tx) -> int:
+    """Become the owner; returns the epoch."""
+    claims = await ownership.take(tx, {(PHASE_TRANSITIONS, PLACE): 0}, ClockMode.LOG)
+    return claims[PLACE].epoch
+
+
+async def held_up(url: str, task: asyncio.Task[int]) -> None:
+    """Returns once the task waits for a lock; it must not come to its end."""
+
+    async def waits() -> bool:
+        query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return task.done() or bool(await rows(url, query))
+
+    await eventually(waits)
+    assert not task.done(), "it did not wait"
+
+
+async def test_a_relay_that_deletes_while_another_takes_over_waits_and_archives_nothing(
+    stack: Stack, blank: str
+) -> None:
+    async with connection(blank) as old, connection(blank) as new, producing(stack) as producer:
+        async with db.transaction(old) as tx:
+            assert await take(tx) == 1
+        await outbox.add(old, SENT)
+        async with db.transaction(new) as tx:
+            assert await take(tx) == 2
+            publishing = asyncio.create_task(outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish())
+            await held_up(blank, publishing)
+        with pytest.raises(Fenced):
+            await publishing
+        assert (await archived(blank), await left(blank)) == ([], len(SENT))
+        assert await outbox.Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == len(SENT)
+        assert await archived(blank) == [event.id for event in RECORDS]
+
+
+async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behind_it(stack: Stack, blank: str) -> None:
+    async with connection(blank) as old, connection(blank) as new, producing(stack) as producer:
+        async with db.transaction(old) as tx:
+            assert await take(tx) == 1
+        await outbox.add(old, SENT[:3])
+        async with db.transaction(old):
+            assert await outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish() == 3
+
+            async def take_over() -> int:
+                async with db.transaction(new) as tx:
+                    return await take(tx)
+
+            taking = asyncio.create_task(take_over())
+            await held_up(blank, taking)
+        assert await taking == 2
+        await outbox.add(new, SENT[3:])
+        assert await outbox.Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == 2
+        assert await archived(blank) == [event.id for event in RECORDS]
