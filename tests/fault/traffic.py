@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -14,13 +15,14 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.reading import read
 from shared.events import transitions
-from shared.events.envelope import decode
+from shared.events.envelope import Envelope, decode
 from shared.events.transitions import Correction, Transition
 from shared.ids import stable_id
 from shared.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, event, order, tick
+from tests.fault.kept import verify_kept
 from tests.fault.terms import POLICY
-from tests.pipeline import daily_counts_hold, published, rows
+from tests.pipeline import by_partition, daily_counts_hold, published, rows
 
 DAYS = 200
 KINDS = ("order.completed", "order.completed", "order.completed", "session.signed_in", "customer.closed")
@@ -87,10 +89,12 @@ def essence(history: list[Move] | list[Transition]) -> list[Any]:
 
 
 async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
-    """Nothing lost, doubled or missing: in the tables, and for whoever reads the topic."""
+    """Nothing lost, doubled or missing: in the tables, and for whoever reads the topic or follows changes."""
     expected = {customer: essence(history) for customer, history in traffic.expected().items() if history}
     compare(await stored(database), expected)
-    compare(await read_back(bootstrap), expected)
+    announced = await by_partition(bootstrap, PHASE_TRANSITIONS)
+    compare(read_back(announced), expected)
+    await verify_kept(database, announced)
     assert await rows(database, "SELECT 1 FROM lifecycle.outbox") == []
     await daily_counts_hold(database)
     hints = [hint.id for hint in await published(bootstrap, HINTS)]
@@ -121,10 +125,10 @@ async def stored(database: str) -> dict[str, list[Any]]:
     return {customer: essence(history) for customer, history in found.items()}
 
 
-async def read_back(bootstrap: str) -> dict[str, list[Any]]:
+def read_back(records: Mapping[int, Sequence[Envelope]]) -> dict[str, list[Any]]:
     """The current histories as a consumer of the topic has them, who drops the ids that it has seen."""
     seen: dict[str, Transition | Correction] = {}
-    for envelope in await published(bootstrap, PHASE_TRANSITIONS):
+    for envelope in (record for found in records.values() for record in found if record.subject):
         announcement = transitions.decode(envelope)
         assert announcement is not None
         assert seen.setdefault(envelope.id, announcement) == announcement, "one id, two contents"
