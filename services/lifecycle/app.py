@@ -36,6 +36,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             app.state.figures = Figures(pool)
             app.state.patterns = Patterns(pool)
             app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
+            app.state.streams = change_routes.places()
             app.state.exports = list_routes.Exports()
             app.state.nights = Nights(app.state.fitter.fit, settings.fit_hour)
             async with AsyncExitStack() as background:

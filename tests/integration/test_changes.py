@@ -3,7 +3,7 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.lifecycle.app import create_app
-from services.lifecycle.changes import cursor, queries
+from services.lifecycle.changes import cursor, queries, routes
 from services.lifecycle.changes.following import Changes
 from services.lifecycle.changes.positions import Change
 from services.lifecycle.changes.retention import Retention
@@ -21,7 +21,7 @@ from services.lifecycle.changes.schemas import ChangePage
 from shared import clock, db
 from shared.clock import monotonic
 from shared.db import Pool
-from shared.http import serve_within
+from shared.http import serve_within, streaming
 from shared.topics import PHASE_TRANSITIONS
 from tests.builders import encode, event, order, tick
 from tests.integration.lifecycle import worker
@@ -365,6 +365,37 @@ async def test_a_client_that_does_not_read_fills_no_memory(
             await reader.readexactly(50_000)
         await eventually(lambda: sum(read) > counts[-1])
         writer.close()
+
+
+async def test_only_some_streams_are_open_at_a_time_and_who_takes_nothing_loses_its_place(
+    stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "MOST_STREAMS", 1)
+    monkeypatch.setattr(streaming, "STALLED_S", 0.5)
+    async with archived(stack, template, {p: [1] * 10_000 for p in (1, 2, 3)}) as (client, _):
+
+        async def opened() -> bool:
+            async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
+                if answer.status_code == 503:
+                    assert json.loads(await answer.aread())["code"] == "too_many_streams"
+                    assert answer.headers["retry-after"] == "5"
+                return answer.is_success
+
+        async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
+            events = Events(answer)
+            await events.block()
+            assert not await opened()
+            assert (await page(client, limit=1))["more"], "pages go on"
+        await eventually(opened, what="the client has gone")
+        _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+        writer.write(b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n")
+        await eventually(lambda: refused(opened), every_s=0.01)
+        await eventually(opened, what="the client that reads nothing has been given up")
+        writer.close()
+
+
+async def refused(opened: Callable[[], Awaitable[bool]]) -> bool:
+    return not await opened()
 
 
 async def test_a_database_that_is_down_is_told_and_those_who_listen_go_on_when_it_is_back(

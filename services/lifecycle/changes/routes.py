@@ -1,23 +1,31 @@
 """The HTTP API of changes: pages behind a cursor, and server-sent events."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Send
 
 from services.lifecycle.changes.following import Changes, Page
 from services.lifecycle.changes.schemas import ChangePage
 from shared.http.problems import Kind, problems
+from shared.http.streaming import Places, send_part
 
 router = APIRouter(prefix="/v1", tags=["changes"])
 
 MAX_LIMIT: Final = 1000
 MAX_WAIT_S: Final = 30.0
+MOST_STREAMS: Final = 200
+"""At the same time in one process."""
+RETRY_AFTER_S: Final = 5
 
 _UNCACHED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """The second tells nginx to pass on each event at once."""
 _INVALID: Final = Kind(422, "invalid_cursor", "The cursor is not one of an answer of this list; `errors` names it.")
 _EXPIRED: Final = Kind(410, "cursor_expired", "What lies behind the cursor has been deleted; `detail` says what to do.")
+_TOO_MANY: Final = Kind(503, "too_many_streams", "As many streams as can be are open: wait for `Retry-After`.")
 _EVENTS: Final = (
     "id: AQQBAAMCAQUAAAIBAfDgD74\nretry: 2000\n\n"
     'id: AQUBAAMCAQUAAAIBAWtFQ9E\nevent: phase.changed\ndata: {"specversion":"1.0", …}\n\n: nothing new\n\n'
@@ -43,10 +51,29 @@ After = Annotated[
 ]
 
 
+def places() -> Places:
+    """For the streams of a process."""
+    return Places(MOST_STREAMS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
+
+
 class EventStream(StreamingResponse):
-    """Server-sent events (WHATWG HTML, section 9.2)."""
+    """Server-sent events (WHATWG HTML, section 9.2), broken off for a client that takes none any more."""
 
     media_type = "text/event-stream"
+
+    def __init__(self, parts: AsyncGenerator[bytes, None], places: Places, *, status_code: int = 200) -> None:
+        super().__init__(parts, status_code, _UNCACHED)
+        self._parts = parts
+        self._places = places
+
+    async def stream_response(self, send: Send) -> None:
+        """Send part after part, each once the client has taken the one before."""
+        with self._places.one(), suppress(TimeoutError):
+            async with aclosing(self._parts) as parts:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async for part in parts:
+                    await send_part(send, part)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 @router.get("/changes", response_model=ChangePage, responses=problems(_INVALID, _EXPIRED))
@@ -64,8 +91,11 @@ async def list_changes(
     return Response(_json(page), media_type="application/json", headers=_UNCACHED)
 
 
-@router.get("/changes/stream", response_class=EventStream, responses=problems(_INVALID, _EXPIRED, also=_STREAM))
+@router.get(
+    "/changes/stream", response_class=EventStream, responses=problems(_INVALID, _EXPIRED, _TOO_MANY, also=_STREAM)
+)
 async def stream_changes(
+    request: Request,
     service: Service,
     after: After = None,
     last_event_id: Annotated[
@@ -75,7 +105,7 @@ async def stream_changes(
 ) -> EventStream:
     """The same as server-sent events, for as long as the client listens."""
     cursor, field = (last_event_id, "Last-Event-ID") if last_event_id else (after, "after")
-    return EventStream(service.stream(await service.start(cursor, field)), headers=_UNCACHED)
+    return EventStream(service.stream(await service.start(cursor, field)), request.app.state.streams)
 
 
 def _json(page: Page) -> bytes:
