@@ -339,6 +339,27 @@ async def test_what_is_too_old_is_deleted_in_portions_and_a_cursor_before_it_has
         assert (await page(client, after="now")) == {"items": [], "next": kept["next"], "more": False}
 
 
+@pytest.mark.parametrize("path", ["/v1/changes", "/v1/changes/stream"])
+async def test_who_gave_no_cursor_begins_at_what_is_left_whatever_is_deleted_meanwhile(
+    stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    async with archived(stack, template, {1: [40, 35, 1], 2: [45]}) as (client, pool):
+        beginning, original = await page(client, limit=1), queries.read
+
+        async def late(*args: Any) -> list[Change]:
+            await Retention(pool, PARTITIONS, 30).sweep(clock.now() - timedelta(days=30))
+            return await original(*args)
+
+        monkeypatch.setattr(queries, "read", late)
+        async with client.stream("GET", path) as answer:
+            assert answer.status_code == 200, await answer.aread()
+            if path.endswith("stream"):
+                assert json.loads((await Events(answer).event())["data"])["id"] == "1-3"
+            else:
+                assert [item["id"] for item in json.loads(await answer.aread())["items"]] == ["1-3"]
+        assert (await client.get(path, params={"after": beginning["next"]})).status_code == 410
+
+
 async def test_a_client_that_does_not_read_fills_no_memory(
     stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,13 @@ class Page(NamedTuple):
     more: bool
 
 
+class Beginning(NamedTuple):
+    """Where to begin; `oldest` if the reader gave no cursor: then it is wherever what is kept begins by that time."""
+
+    at: Position
+    oldest: bool
+
+
 class Changes:
     """What the routes need: the feed, and how long changes are kept."""
 
@@ -68,26 +75,28 @@ class Changes:
             if self._feed.failure:
                 raise Retryable(str(self._feed.failure))
         try:
-            changes = await self._feed.read(at, heads, limit)
+            at, heads, changes = await self._read(Beginning(at, oldest=after is None), heads, limit)
         except Deleted:
             raise self._expired() from None
         end = behind(at, changes)
         return Page(changes, cursor.encode(end), is_ahead(heads, end))
 
-    async def start(self, after: str | None, field: str) -> Position:
+    async def start(self, after: str | None, field: str) -> Beginning:
         """Where to begin. Raises Problem 422 or 410, or Retryable."""
-        return self._start(after, await self._feed.extent(), field)
+        return Beginning(self._start(after, await self._feed.extent(), field), oldest=after is None)
 
-    async def stream(self, at: Position, *, heartbeat_s: float = HEARTBEAT_S) -> AsyncGenerator[bytes, None]:
+    async def stream(self, beginning: Beginning, *, heartbeat_s: float = HEARTBEAT_S) -> AsyncGenerator[bytes, None]:
         """Server-sent events of all changes behind a position until the process stops; while the database is down
         there are heartbeats, and what lies behind the position having been deleted ends it."""
-        yield f"id: {cursor.encode(at)}\nretry: {RECONNECT_MS}\n\n".encode()
+        yield f"id: {cursor.encode(beginning.at)}\nretry: {RECONNECT_MS}\n\n".encode()
+        at, oldest = beginning
         heads = at
         while not self._feed.stopped:
             try:
-                if changes := await self._feed.read(at, heads, STREAMED):
+                at, heads, changes = await self._read(Beginning(at, oldest), heads, STREAMED)
+                if changes:
                     yield b"".join(_frames(at, changes))
-                    at = behind(at, changes)
+                    at, oldest = behind(at, changes), False
                     continue
             except Deleted:
                 return
@@ -98,6 +107,18 @@ class Changes:
             heads = await self._feed.news(at, heartbeat_s)
             if not is_ahead(heads, at):
                 yield b": nothing new\n\n"
+
+    async def _read(self, begin: Beginning, heads: Position, limit: int) -> tuple[Position, Position, list[Change]]:
+        """The next changes, behind which position, and how far they go on by then. Raises Deleted or Retryable."""
+        at, oldest = begin
+        while True:
+            try:
+                return at, heads, await self._feed.read(at, heads, limit)
+            except Deleted:
+                if not oldest:
+                    raise
+                # A first reader has no place to lose: what was the oldest has been deleted meanwhile.
+                at, heads = await self._feed.extent()
 
     def _start(self, after: str | None, extent: Extent, field: str) -> Position:
         if after is None:
