@@ -360,6 +360,26 @@ async def test_who_gave_no_cursor_begins_at_what_is_left_whatever_is_deleted_mea
         assert (await client.get(path, params={"after": beginning["next"]})).status_code == 410
 
 
+async def test_a_database_that_was_restored_is_read_anew_and_streams_of_what_was_undone_end(
+    stack: Stack, template: str
+) -> None:
+    async with archived(stack, template, {1: [1] * 5}) as (client, pool):
+        third, last = await page(client, limit=3), await page(client)
+        async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
+            events = Events(answer)
+            await events.block()
+            assert (await page(client, after="now", wait_s=0.5))["items"] == [], "by now the newest are remembered"
+            await pool.execute("DELETE FROM change WHERE seq > 3")
+            other = encode({"id": "other", "type": "phase.changed"})
+            await pool.execute("INSERT INTO change VALUES (1, 4, 'ada', now(), $1)", other)
+            assert [item["id"] for item in (await page(client, after=third["next"]))["items"]] == ["other"]
+            async with asyncio.timeout(5):
+                with pytest.raises(EOFError):
+                    await events.event()
+        for path in ("/v1/changes", "/v1/changes/stream"):
+            assert (await client.get(path, params={"after": last["next"]})).status_code == 422, "ahead of what there is"
+
+
 async def test_a_client_that_does_not_read_fills_no_memory(
     stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,13 +32,15 @@ class Deleted(StammkundeError):
 class Feed:
     """What has been published.
 
-    `failure` says why the database could not be asked the last time; `waiting` is how many wait for news.
+    `failure` says why the database could not be asked the last time; `waiting` is how many wait for news; `era` grows
+    when the database has gone back to an earlier state: numbers that were read mean something else from then on.
     """
 
     def __init__(self, pool: Pool, partitions: int) -> None:
         self.partitions: Final = partitions
         self.failure: Retryable | None = None
         self.stopped = False
+        self.era = 0
         self.waiting = 0
         self._pool = pool
         self._extent = Extent((0,) * partitions, (0,) * partitions)
@@ -82,6 +84,8 @@ class Feed:
             with db.sorting_errors():
                 self._extent = await queries.extent(self._pool, self.partitions)
             self.failure = None
+            if is_ahead(self._announced, self._extent.heads):
+                self._forget(self._extent.heads)
         except Retryable as error:
             self.failure = error
 
@@ -102,13 +106,13 @@ class Feed:
 
         Returns the heads that all who wait have been told of.
         """
-        until = monotonic() + seconds
+        until, era = monotonic() + seconds, self.era
         self.waiting += 1
         self._wanted.set()
         try:
             while not (self.stopped or is_ahead(self._announced, at)) and (left := until - monotonic()) > 0:
                 await wait(self._news, left)
-                if self.failure:
+                if self.failure or self.era != era:
                     break
         finally:
             self.waiting -= 1
@@ -139,6 +143,13 @@ class Feed:
             with db.sorting_errors():
                 self._recent.keep(await queries.read(self._pool, parts))
         self._announced = heads
+        self._wake()
+
+    def _forget(self, heads: Position) -> None:
+        log.warning("changes.went_back", announced=sum(self._announced), found=sum(heads))
+        self._recent.clear()
+        self._announced = heads
+        self.era += 1
         self._wake()
 
     def _wake(self) -> None:

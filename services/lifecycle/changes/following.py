@@ -87,11 +87,11 @@ class Changes:
 
     async def stream(self, beginning: Beginning, *, heartbeat_s: float = HEARTBEAT_S) -> AsyncGenerator[bytes, None]:
         """Server-sent events of all changes behind a position until the process stops; while the database is down
-        there are heartbeats, and what lies behind the position having been deleted ends it."""
+        there are heartbeats, and what lies behind the position having been deleted or undone ends it."""
         yield f"id: {cursor.encode(beginning.at)}\nretry: {RECONNECT_MS}\n\n".encode()
         at, oldest = beginning
-        heads = at
-        while not self._feed.stopped:
+        heads, era = at, self._feed.era
+        while not self._feed.stopped and self._feed.era == era:
             try:
                 at, heads, changes = await self._read(Beginning(at, oldest), heads, STREAMED)
                 if changes:

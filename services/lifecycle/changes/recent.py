@@ -26,6 +26,11 @@ class Recent:
             _, oldest = self._changes.popitem(last=False)
             self._bytes -= len(oldest.body)
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._changes.clear()
+        self._bytes = 0
+
     def find(self, parts: Sequence[Span]) -> list[Change] | None:
         """All of them, or None."""
         found = list[Change]()
