@@ -37,7 +37,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             app.state.patterns = Patterns(pool)
             app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
             app.state.streams = change_routes.places()
-            app.state.exports = list_routes.Exports()
+            app.state.exports = list_routes.places()
             app.state.nights = Nights(app.state.fitter.fit, settings.fit_hour)
             async with AsyncExitStack() as background:
                 await background.enter_async_context(app.state.simulating.running())

@@ -1,14 +1,12 @@
 """The HTTP API of lists: customers by the page or as a file, and many by their ids."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any, Final
 
-import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Send
 
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.lists import answering
@@ -18,14 +16,12 @@ from services.lifecycle.lists.schemas import MOST_VALUE, Account, CauseName, Cus
 from services.lifecycle.routes import Names, Service
 from shared.errors import FieldError, Problem
 from shared.http import Instant, Kind, Paging, Slice, problems
+from shared.http.streaming import Places, send_part
 
 router = APIRouter(prefix="/v1", tags=["lists"])
-log = structlog.get_logger()
 
 MOST_EXPORTS: Final = 3
 """At the same time in one process: each holds a connection, and a snapshot that keeps old rows alive."""
-STALLED_S: Final = 60.0
-"""A client that takes nothing for so long has gone."""
 RETRY_AFTER_S: Final = 5
 
 _FILES: Final[dict[str, Any]] = {
@@ -34,22 +30,9 @@ _FILES: Final[dict[str, Any]] = {
 _TOO_MANY: Final = Kind(429, "too_many_exports", "As many files as can be are being written: wait for `Retry-After`.")
 
 
-class Exports:
-    """The files that are being written."""
-
-    def __init__(self, most: int = MOST_EXPORTS) -> None:
-        self._free = most
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """While one more is being written. Raises Problem 429 if there are too many."""
-        if not self._free:
-            raise Problem(429, _TOO_MANY.code, _TOO_MANY.meaning, retry_after=RETRY_AFTER_S)
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
+def places() -> Places:
+    """For the files of a process."""
+    return Places(MOST_EXPORTS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
 
 
 class Export(StreamingResponse):
@@ -59,31 +42,21 @@ class Export(StreamingResponse):
     the part for the whole.
     """
 
-    def __init__(self, parts: AsyncGenerator[bytes, None], exports: Exports, **how: Any) -> None:
+    def __init__(self, parts: AsyncGenerator[bytes, None], places: Places, **how: Any) -> None:
         super().__init__(parts, **how)
         self._parts = parts
-        self._exports = exports
+        self._places = places
 
     async def stream_response(self, send: Send) -> None:
         """Send part after part, each once the client has taken the one before."""
-        with self._exports.one():
+        with self._places.one():
             async with aclosing(self._parts) as parts:
                 first = await anext(parts)
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-                await _send(send, first)
+                await send_part(send, first)
                 async for part in parts:
-                    await _send(send, part)
+                    await send_part(send, part)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _send(send: Send, part: bytes) -> None:
-    message: Message = {"type": "http.response.body", "body": part, "more_body": True}
-    try:
-        async with asyncio.timeout(STALLED_S):
-            await send(message)
-    except TimeoutError:
-        log.warning("export.stalled", seconds=STALLED_S)
-        raise
 
 
 async def _filters(
