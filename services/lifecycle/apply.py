@@ -65,7 +65,7 @@ class Lifecycle:
         if self._activating is None:
             self._activating = await repository.sighted(self._reader, ACTIVATED)
         self._policies = await self._judging.look_up()
-        work = Work(Recorder(self._policies, self._activating))
+        work = Work(Recorder(self._policies, self._activating), batch.portions)
         late = list[Visit]()
         async for visits in in_turns(await self._visits(batch, work)):
             late += [visit for visit in visits if not self._fold_on(visit, work)]
@@ -77,7 +77,7 @@ class Lifecycle:
         await self._rejudge(batch, work)
         await self._pass_time(batch, work)
         work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
-        work.relabel(batch)
+        work.relabel()
         return work
 
     async def _visits(self, batch: Batch, work: Work) -> list[Visit]:
@@ -261,7 +261,7 @@ class Lifecycle:
 
     def _accept(self, visit: Visit, customer: Customer, work: Work) -> None:
         entry, portion, events = visit.entry, visit.portion, work.events
-        if customer.account != entry.customer.account:
+        if customer.account != entry.customer.account and entry.version:  # of others nothing is counted yet
             work.accounts.setdefault(entry.id, entry.customer.account)
         (latest, _, _), entry.customer = entry.customer.last_event, customer
         self._memory.learn(entry, visit.arrivals)
@@ -382,7 +382,8 @@ class Lifecycle:
         await repository.retell(tx, work.retold)
         if work.merged:
             await repository.begin_merging(tx)
-        await repository.relabel(tx, work.relabelled)
+        for partition, first in await repository.relabel(tx, work.relabelled):
+            work.recorder.restate(first, work.portions[partition])
         await repository.save_customers(tx, work.customers)
         if work.merged:
             await repository.refuse_cycles(tx, work.merged)

@@ -190,14 +190,20 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[]) AS w(cust
 WHERE t.customer = w.customer AND t.version = w.version AND t.withdrawn IS NULL
 """
 _RELABEL: Final = """
-INSERT INTO flow AS f (day, from_phase, to_phase, rule, account, partition, n)
-SELECT (t.occurred_at AT TIME ZONE 'UTC')::date, coalesce(t.from_phase, ''), t.to_phase, t.rule, said.account,
-    who.partition, sum(said.n)
-FROM unnest($1::text[], $2::int[], $3::text[], $4::text[]) AS who(customer, partition, before, now)
-JOIN transition AS t ON t.customer = who.customer AND t.withdrawn IS NULL
-CROSS JOIN LATERAL (VALUES (who.before, -1), (who.now, 1)) AS said(account, n)
-GROUP BY 1, 2, 3, 4, 5, 6
-ON CONFLICT (day, from_phase, to_phase, rule, account, partition) DO UPDATE SET n = f.n + excluded.n
+WITH moved AS MATERIALIZED (
+    SELECT who.*, t.from_phase, t.to_phase, t.rule, t.occurred_at
+    FROM unnest($1::text[], $2::int[], $3::text[], $4::text[]) AS who(customer, partition, before, now)
+    JOIN transition AS t ON t.customer = who.customer AND t.withdrawn IS NULL
+),
+counted AS (
+    INSERT INTO flow AS f (day, from_phase, to_phase, rule, account, partition, n)
+    SELECT (occurred_at AT TIME ZONE 'UTC')::date, coalesce(from_phase, ''), to_phase, rule, said.account, partition,
+        sum(said.n)
+    FROM moved CROSS JOIN LATERAL (VALUES (before, -1), (now, 1)) AS said(account, n)
+    GROUP BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT (day, from_phase, to_phase, rule, account, partition) DO UPDATE SET n = f.n + excluded.n
+)
+SELECT partition, min(occurred_at) FROM moved GROUP BY 1
 """
 _FLOW: Final = """
 INSERT INTO flow AS f (day, from_phase, to_phase, rule, account, partition, n)
@@ -382,10 +388,14 @@ async def retell(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
         await tx.execute(_RETELL, *map(list, zip(*sorted(orders), strict=True)))
 
 
-async def relabel(tx: Tx, rows: Sequence[Relabelled]) -> None:
-    """Count the current transitions stored of these customers under what they are now."""
-    if rows:
-        await tx.execute(_RELABEL, *map(list, zip(*rows, strict=True)))
+async def relabel(tx: Tx, rows: Sequence[Relabelled]) -> list[tuple[int, datetime]]:
+    """Count the current transitions stored of these customers under what they are now.
+
+    Returns the instants of the first by partition: nothing that figures count lies before a first transition.
+    """
+    if not rows:
+        return []
+    return [tuple(row) for row in await tx.fetch(_RELABEL, *map(list, zip(*rows, strict=True)))]
 
 
 async def add_flows(tx: Tx, counts: Mapping[Flow, int]) -> None:

@@ -1,6 +1,6 @@
 """A batch while it is being folded: the visits of its customers, and the rows and messages that come of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,8 +12,7 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow, Rearming, Relabelled
-from shared.batch import Batch, Incoming, Portion
-from shared.clock import DAWN
+from shared.batch import Incoming, Portion
 from shared.outbox import Message
 
 
@@ -63,9 +62,10 @@ class Visit(msgspec.Struct):
 class Work:
     """What one batch writes. `customers` are taken from `touched` at the end: the next batch changes the entries.
 
-    `accounts` are what kinds of account some customers had before the batch."""
+    `accounts` are what kinds of account some customers had before the batch, of whom transitions were stored then."""
 
     recorder: Recorder
+    portions: Mapping[int, Portion]
     touched: dict[str, Entry] = field(default_factory=dict)
     customers: list[CustomerRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
@@ -92,14 +92,13 @@ class Work:
         elif entry.armed is None or due < entry.armed or (exactly and due != entry.armed):
             self._set(entry, due)
 
-    def relabel(self, batch: Batch) -> None:
-        """Whose transitions are to be counted under another kind of account: all days may change with them."""
+    def relabel(self) -> None:
+        """Whose transitions are to be counted under another kind of account."""
         for customer in sorted(self.accounts):
             entry, before = self.touched[customer], self.accounts[customer]
             now = entry.customer.account
-            if entry.version and now != before:
+            if now != before:
                 self.relabelled.append(Relabelled(customer, entry.partition, before or "", now or ""))
-                self.recorder.restate(DAWN, batch.portions[entry.partition])
 
     def _set(self, entry: Entry, due: datetime | None) -> None:
         self.timers[entry.id] = entry.partition, due

@@ -25,6 +25,12 @@ async def run(stack: Stack, database: str, events: list[dict[str, Any]], **setti
         await settled(stack, database, "lifecycle")
 
 
+async def restated(database: str) -> dict[str, int]:
+    """How often something has changed on days that were over."""
+    found = await rows(database, "SELECT day::text, sum(number)::int AS n FROM lifecycle.restated GROUP BY 1")
+    return {row["day"]: row["n"] for row in found}
+
+
 async def announced(stack: Stack, customer: str) -> list[Transition | Correction]:
     found = [e for e in await published(stack.bootstrap, PHASE_TRANSITIONS) if e.subject == customer]
     return [a for a in map(transitions.decode, found) if a is not None]
@@ -106,20 +112,37 @@ async def test_what_comes_behind_the_clock_is_judged_as_of_the_clock_at_once(sta
 async def test_days_that_were_over_are_marked_when_they_change_and_counted_under_the_account_of_today(
     stack: Stack, database: str
 ) -> None:
-    def restated() -> Any:
-        return rows(
-            database,
-            "SELECT day::text, number FROM lifecycle.restated JOIN lifecycle.customer AS c USING (partition)"
-            " WHERE c.customer = 'eve' ORDER BY 1",
-        )
-
     def counted() -> Any:
         return rows(database, "SELECT sum(n) FROM lifecycle.flow WHERE account = 'b2b' HAVING sum(n) > 0")
 
     await run(stack, database, [order("eve", 2000), tick(2001), order("eve", 2001.5), tick(2002)])
-    before = {row["day"]: row["number"] for row in await restated()}
+    before = await restated(database)
     await run(stack, database, [order("eve", 1999), event("eve", "customer.updated", 2003, account="b2b")])
-    after = {row["day"]: row["number"] for row in await restated()}
-    changed = {day for day in after if after[day] != before.get(day)}
-    assert changed == {day(1999).date().isoformat(), day(2000).date().isoformat(), "1970-01-01"}
+    after = await restated(database)
+    assert {d for d in after if after[d] != before.get(d)} == {
+        day(1999).date().isoformat(),
+        day(2000).date().isoformat(),
+    }
     assert [row["sum"] for row in await counted()] == [2]
+
+
+async def test_another_kind_of_account_restates_the_past_from_the_first_day_on_which_the_customer_counted(
+    stack: Stack, blank: str
+) -> None:
+    before = event("gil", "consent.granted", 0, channel="email", purpose="marketing")
+    complaint = event("gil", "complaint.opened", 10, complaint_id="c", topic="app")
+    await run(stack, blank, [before, complaint, order("gil", 15), order("gil", 19.4), tick(20.4)])
+    assert await restated(blank) == {}
+    await run(stack, blank, [event("gil", "customer.updated", 20.45, account="b2b"), tick(22)])
+    assert await restated(blank) == {day(10).date().isoformat(): 1}
+
+
+async def test_a_sign_up_with_an_account_restates_nothing(stack: Stack, blank: str) -> None:
+    """Not even of who had ordered on the same day, or had been heard of before, but was no customer."""
+    before = event("stranger", "consent.granted", 8, channel="email", purpose="marketing")
+    await run(stack, blank, [before, tick(9), order("guest", 9.3), tick(9.31)])
+    signed = [event(c, "customer.signed_up", 9.4, account="b2c") for c in ("new", "stranger", "guest")]
+    await run(stack, blank, [*signed, order("new", 9.41), tick(9.45)])
+    accounts = await rows(blank, "SELECT account FROM lifecycle.customer")
+    assert [row["account"] for row in accounts] == ["b2c"] * 3
+    assert await restated(blank) == {}
