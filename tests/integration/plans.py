@@ -7,7 +7,7 @@ statements are explained on the connection and in the transaction that they run 
 import asyncio
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -81,9 +81,7 @@ class Watch:
 
         class Watched(_Connection):  # type: ignore[misc]
             async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **more: Any) -> Any:
-                if _EXPLAINED.match(query) and (query, repr(args)) not in watch.plans:
-                    rows = await super()._execute(f"EXPLAIN (FORMAT JSON) {query}", args, 0, None)
-                    watch.see(query, args, json.loads(rows[0][0])[0]["Plan"])
+                await watch.see(super()._execute, query, args)
                 return await super()._execute(query, args, *rest, **more)
 
             async def execute(self, query: str, *args: Any, **more: Any) -> Any:
@@ -92,16 +90,24 @@ class Watch:
                     return await super().execute(query, *args, **more)
                 return await self._execute(query, args, 0, None, return_status=True)
 
+            async def cursor(self, query: str, *args: Any, **more: Any) -> Any:
+                await watch.see(super()._execute, query, args)
+                async for row in super().cursor(query, *args, **more):
+                    yield row
+
             def _unseen(self, *_: Any, **__: Any) -> NoReturn:
                 raise AssertionError("tests/integration/plans.py does not see statements that are run in this way")
 
-            cursor = prepare = copy_from_query = executemany = _unseen
+            prepare = copy_from_query = executemany = _unseen
 
         self.connection_class: Final = Watched
 
-    def see(self, query: str, arguments: Sequence[Any], plan: Json) -> None:
+    async def see(self, run: Callable[..., Awaitable[Any]], query: str, arguments: Sequence[Any]) -> None:
         """A statement is about to run."""
-        self.plans[query, repr(arguments)] = Plan(self.request, query, arguments, frozenset(scans(plan)))
+        if _EXPLAINED.match(query) and (query, repr(arguments)) not in self.plans:
+            rows = await run(f"EXPLAIN (FORMAT JSON) {query}", arguments, 0, None)
+            found = frozenset(scans(json.loads(rows[0][0])[0]["Plan"]))
+            self.plans[query, repr(arguments)] = Plan(self.request, query, arguments, found)
 
 
 # -- requests --------------------------------------------------------------------------------------------------------

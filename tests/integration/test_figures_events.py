@@ -272,6 +272,23 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(small
     assert response["together"]["share_within_2_hours"] == 2 / 3
 
 
+async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(stack: Stack, template: str) -> None:
+    """Ada turns b2b, with 30 days of grace, after she came back later than the 14 days of others."""
+    async with new_shop(stack, template) as shop:
+        await shop.adopt(None, day(0))
+        await shop.adopt(Policy(name="firms", account="b2b", renewal_grace_days=30), day(0))
+        turned = [
+            event("ada", "customer.signed_up", 5, account="b2c"),
+            event("ada", "customer.updated", 68, account="b2b"),
+        ]
+        others = [event("ben", "customer.signed_up", 5, account="b2b")]
+        agreed = {c: [contract(c, "concluded", 10, term_months=1), contract(c, "renewed", 61)] for c in ("ada", "ben")}
+        await store(shop, day(120), {"ada": [*turned, *agreed["ada"]], "ben": [*others, *agreed["ben"]]})
+        async with api(stack, shop.url) as client:
+            found = await Past(shop, [], client).figure("renewal_rate", from_="2024-02-01", to="2024-03-11")
+    assert found["result"] == {"value": 0.5, "possible": 2, "renewed": 1, "pending": 0}
+
+
 async def test_seven_complaints_where_one_is_usual_are_above_and_six_are_not(small: Past) -> None:
     """Of 7 + 8 in 9 weeks 7 or more lie in the last one by chance with 0.0006, of 6 + 8 so many with 0.0026."""
     found = (await small.figure("complaint_topics", from_="2024-04-08", to="2024-04-15"))["result"]

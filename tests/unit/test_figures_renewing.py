@@ -1,7 +1,10 @@
 """Terms of contracts under policies that change their grace."""
 
+from typing import Any
+
 import pytest
 
+from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.schedule import Activation, Schedule
@@ -29,6 +32,28 @@ def test_the_grace_is_that_of_the_policy_in_force(
         event("ada", "contract.concluded", 10, contract_id="k", term_months=1),
         event("ada", "contract.renewed", renewed, contract_id="k"),
     ]
-    happenings = [told for told in (read("", decode(encode(one))) for one in events) if isinstance(told, Happening)]
-    found = list(terms(happenings, schedule, None, day(62)))
-    assert found == [Term(day(41), done)]
+    assert list(terms(read_(events), schedule, day(40), day(62))) == [Term(day(41), done)]
+
+
+@pytest.mark.parametrize(
+    ("turned", "came", "done"),
+    [(69, 60, False), (69, 54, True), (50, 60, True), (50, 72, False), (56, 60, False), (41, 60, True)],
+)
+def test_the_grace_is_that_of_the_account_at_the_time(turned: float, came: float, done: bool) -> None:
+    """The term ends on day 41; of b2c that was 14 days of grace, of b2b 30."""
+    policies = [Policy(renewal_grace_days=14), Policy(version=2, account="b2b", renewal_grace_days=30)]
+    schedule = Schedule([Activation(n, DAWN, policy) for n, policy in enumerate(policies, start=1)])
+    events = [
+        event("ada", "customer.signed_up", 5, account="b2c"),
+        event("ada", "contract.concluded", 10, contract_id="k", term_months=1),
+        event("ada", "contract.renewed", came, contract_id="k"),
+        event("ada", "customer.updated", turned, account="b2b"),
+        event("ada", "customer.updated", turned + 1, language="de"),
+    ]
+    moves = fold(read_(events), schedule, until=day(75)).moves
+    assert any(move.to == "former" for move in moves) is not done
+    assert next(terms(read_(events), schedule, day(40), day(75))) == Term(day(41), done)
+
+
+def read_(events: list[dict[str, Any]]) -> list[Happening]:
+    return [told for told in (read("", decode(encode(one))) for one in events) if isinstance(told, Happening)]

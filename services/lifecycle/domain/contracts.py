@@ -1,6 +1,7 @@
 """What contracts concluded, renewed, cancelled and ended add to what is known."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 from msgspec.structs import replace
@@ -18,6 +19,35 @@ TERM_MONTHS: Final = 12
 """The term of a contract that is first heard of by a renewal without one."""
 
 
+def agreed(contracts: Mapping[str, Contract], happening: Happening) -> Mapping[str, Contract]:
+    """The contracts that run after an event about one of them: begun, prolonged, under notice, or ended at once."""
+    said = _agreement(happening)
+    running = contracts.get(said.contract_id)
+    if happening.kind is not Kind.CANCELLED:
+        begins = running is None or happening.kind is Kind.CONCLUDED
+        return {**contracts, said.contract_id: _begun(said, happening.time) if begins else _prolonged(running, said)}
+    if running is None:
+        return contracts
+    if _ends_at_once(said, happening.time):
+        return {id: c for id, c in contracts.items() if id != said.contract_id}  # noqa: A001
+    return {**contracts, said.contract_id: replace(running, cancelled_at=happening.time, ends_at=said.effective_at)}
+
+
+def _begun(said: Agreement, time: datetime) -> Contract:
+    term = said.months or TERM_MONTHS
+    return Contract(said.renews_at, 0, term) if said.renews_at else Contract(time, term, term)
+
+
+def _prolonged(running: Contract | None, said: Agreement) -> Contract:
+    assert running is not None  # noqa: S101
+    months = said.months or running.term
+    return Contract(running.anchor, running.months + months, months)
+
+
+def _ends_at_once(said: Agreement, time: datetime) -> bool:
+    return said.effective_at is None or said.effective_at <= time
+
+
 def _by_a_contract(cause: str) -> bool:
     return cause in ENDED_BY_A_PURCHASE or cause.startswith("cancellation:")
 
@@ -25,12 +55,10 @@ def _by_a_contract(cause: str) -> bool:
 def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
     """A contract begins; after the end of the relationship also one that still ran."""
     said = _agreement(happening)
-    term = said.months or TERM_MONTHS
-    contract = Contract(said.renews_at, 0, term) if said.renews_at else Contract(happening.time, term, term)
     is_new = said.contract_id not in customer.contracts or customer.phase is Phase.FORMER
     signed = replace(
         customer,
-        contracts={**customer.contracts, said.contract_id: contract},
+        contracts=agreed(customer.contracts, happening),
         contracts_ever=customer.contracts_ever + is_new,
         contracts_since_return=customer.contracts_since_return + is_new,
         contact_at=last_contact(customer, happening),
@@ -41,14 +69,11 @@ def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | 
 def renewed(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
     """Another term from the end of the present one; an unknown contract is concluded."""
     said = _agreement(happening)
-    running = customer.contracts.get(said.contract_id)
-    if running is None:
+    if said.contract_id not in customer.contracts:
         return concluded(customer, happening, policy, orders)
-    months = said.months or running.term
-    contract = Contract(running.anchor, running.months + months, months)
     prolonged = replace(
         customer,
-        contracts={**customer.contracts, said.contract_id: contract},
+        contracts=agreed(customer.contracts, happening),
         has_renewed=True,
         contact_at=last_contact(customer, happening),
     )
@@ -61,10 +86,9 @@ def cancelled(customer: Customer, happening: Happening, _: Policy, __: Orders | 
     running = customer.contracts.get(said.contract_id)
     if running is None:
         return Counted(customer, Kind.CONTACT)
-    if said.effective_at is None or said.effective_at <= happening.time:
+    if _ends_at_once(said, happening.time):
         return without(customer, {said.contract_id: replace(running, cancelled_at=happening.time)}, Kind.CONTACT)
-    contract = replace(running, cancelled_at=happening.time, ends_at=said.effective_at)
-    notified = replace(customer, contracts={**customer.contracts, said.contract_id: contract})
+    notified = replace(customer, contracts=agreed(customer.contracts, happening))
     return Counted(notified, Kind.CANCELLED, frozenset({f"cancellation:{said.contract_id}"}))
 
 

@@ -1,6 +1,6 @@
 """How many of the contracts that were up for renewal have been renewed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -8,26 +8,35 @@ from pydantic import Field
 
 from services.lifecycle import policies
 from services.lifecycle.domain.agreements import Contract
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.facts import COUNTING
-from services.lifecycle.domain.happenings import IN_ORDER, Agreement, Happening, Kind
+from services.lifecycle.domain.contracts import agreed
+from services.lifecycle.domain.happenings import IN_ORDER, Agreement, Details, Happening, Kind
 from services.lifecycle.domain.schedule import Policies, Schedule
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.whose import OURS, statements
 from services.lifecycle.reading import read
+from shared.clock import DAWN
 from shared.db import Tx
 from shared.events import envelope
-from shared.turns import in_turns
 
-_AGREED: Final = statements(
-    f"""
+_AGREED: Final = f"""
 SELECT e.customer_key, e.body FROM event AS e
 WHERE e.type IN ('contract.concluded', 'contract.renewed', 'contract.cancelled')
     AND $1::timestamptz < $2 AND e.time < $2 AND {OURS}
 """  # noqa: S608  (constants)
+_AGREEMENTS: Final = statements(f"{_AGREED} ORDER BY 1")
+_WITH_ACCOUNTS: Final = statements(
+    f"""
+WITH agreed AS MATERIALIZED ({_AGREED})
+SELECT customer_key, body FROM agreed
+UNION ALL
+SELECT customer_key, e.body FROM (SELECT DISTINCT customer_key FROM agreed) AS a JOIN event AS e USING (customer_key)
+WHERE e.type IN ('customer.signed_up', 'customer.updated') AND e.time < $2
+ORDER BY 1
+"""  # noqa: S608  (constants)
 )
-_ACCOUNTS: Final = "SELECT key, account FROM customer WHERE key = ANY($1::bigint[])"
+AT_ONCE: Final = 500
+"""Events that are fetched together; in between, other requests have their turn."""
 
 
 class Term(NamedTuple):
@@ -53,46 +62,66 @@ class RenewalValue(Value):
     )
 
 
-def terms(happenings: Iterable[Happening], schedule: Policies, account: str | None, until: datetime) -> Iterator[Term]:
-    """The terms that one customer's contracts have come to the end of, or were renewed from, before an instant.
+def terms(happenings: Iterable[Happening], schedule: Policies, since: datetime, until: datetime) -> Iterator[Term]:
+    """The terms that would end in a period, and that one customer's contracts have reached, or were renewed from.
 
-    `happenings` are all that was said of the contracts before it. A contract that has ended before its `renews_at`, or
-    was concluded anew, is not up for renewal then; after its grace a renewal concludes it anew.
+    `happenings` are all that was said of the contracts before its end, and of the account if policies look at it. A
+    contract that has ended before its `renews_at`, or was concluded anew, is not up for renewal then; after its grace a
+    renewal concludes it anew.
     """
-    contracts: Mapping[str, Contract] = {}
+    life = _Life(schedule)
     for happening in sorted(happenings, key=IN_ORDER):
-        said = happening.content
-        assert isinstance(said, Agreement)  # noqa: S101
-        running = dict[str, Contract]()
-        for id, contract in contracts.items():  # noqa: A001
-            if (end := _end(contract, schedule, account)) > happening.time:
-                running[id] = contract
-            else:
-                yield from _left(contract, end)
-        policy = schedule.at(happening.time, account)
-        contracts = COUNTING[happening.kind](Customer(contracts=running), happening, policy, None).customer.contracts
-        before = running.get(said.contract_id)
-        if before is not None and happening.kind is Kind.RENEWED:
-            yield Term(before.renews_at, True)
-        elif before is not None and (happening.kind is Kind.CONCLUDED or said.contract_id not in contracts):
-            yield from _left(before, happening.time)
-    for contract in contracts.values():
-        if contract.renews_at < until:
-            end = _end(contract, schedule, account)
+        for term in (*life.pass_time(happening.time), *life.hear(happening)):
+            if since <= term.renews_at < until:
+                yield term
+    for contract in life.contracts.values():
+        if since <= contract.renews_at < until:
+            end = life.end(contract)
             yield from _left(contract, min(end, until), pending=end > until and contract.ends_at is None)
 
 
-def _end(contract: Contract, schedule: Policies, account: str | None) -> datetime:
-    """When it no longer runs, if nothing happens, by the policies in force one after the other."""
-    if contract.ends_at is not None:
-        return contract.ends_at
-    at = contract.renews_at
-    while True:
-        end = max(at, contract.end(schedule.at(at, account)))
-        change = schedule.next_change(at, account)
-        if change is None or end < change:
-            return end
-        at = change
+class _Life:
+    """A customer's running contracts, and the kind of account with the instant since when it is so."""
+
+    def __init__(self, schedule: Policies) -> None:
+        self.contracts: Mapping[str, Contract] = {}
+        self._schedule = schedule
+        self._account: str | None = None
+        self._since = DAWN
+
+    def pass_time(self, instant: datetime) -> Iterator[Term]:
+        """Contracts that have come to their end by then."""
+        for id, contract in tuple(self.contracts.items()):  # noqa: A001
+            if (end := self.end(contract)) <= instant:
+                self.contracts = {other: c for other, c in self.contracts.items() if other != id}
+                yield from _left(contract, end)
+
+    def hear(self, happening: Happening) -> Iterator[Term]:
+        """What an event says, of which the contracts that do not run any more are not told."""
+        said = happening.content
+        if isinstance(said, Details):
+            if said.account not in (None, self._account):
+                self._account, self._since = said.account, happening.time
+            return
+        assert isinstance(said, Agreement)  # noqa: S101
+        before = self.contracts.get(said.contract_id)
+        self.contracts = agreed(self.contracts, happening)
+        if before is not None and happening.kind is Kind.RENEWED:
+            yield Term(before.renews_at, True)
+        elif before is not None and (happening.kind is Kind.CONCLUDED or said.contract_id not in self.contracts):
+            yield from _left(before, happening.time)
+
+    def end(self, contract: Contract) -> datetime:
+        """When it no longer runs, if nothing happens, by the policies in force one after the other."""
+        if contract.ends_at is not None:
+            return contract.ends_at
+        at = max(contract.renews_at, self._since)
+        while True:
+            end = max(at, contract.end(self._schedule.at(at, self._account)))
+            change = self._schedule.next_change(at, self._account)
+            if change is None or end < change:
+                return end
+            at = change
 
 
 def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterator[Term]:
@@ -100,36 +129,32 @@ def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterat
         yield Term(contract.renews_at, False, pending)
 
 
-async def _agreed(tx: Tx, period: Period, account: Account | None) -> dict[int, list[Happening]]:
-    """What customers, by their keys, have said of contracts before the end of the period."""
-    found: dict[int, list[Happening]] = {}
-    async for rows in in_turns(await tx.fetch(_AGREED[account], period.since, period.until, account)):
-        for customer, body in rows:
-            happening = read("", envelope.decode(body))
-            assert isinstance(happening, Happening)  # noqa: S101
-            found.setdefault(customer, []).append(happening)
-    return found
-
-
-async def _accounts(tx: Tx, schedule: Schedule, customers: Sequence[int]) -> Mapping[int, str | None]:
-    """The accounts of customers, where some are judged by policies of their own."""
-    if not any(activation.policy.account for activation in schedule.activations):
-        return {}
-    return {row["key"]: row["account"] for row in await tx.fetch(_ACCOUNTS, customers)}
+async def _told(
+    tx: Tx, period: Period, account: Account | None, schedule: Schedule
+) -> AsyncIterator[Sequence[Happening]]:
+    """What each customer has said of contracts before the end of the period, one customer after the other."""
+    by_account = any(activation.policy.account for activation in schedule.activations)
+    statement = (_WITH_ACCOUNTS if by_account else _AGREEMENTS)[account]
+    told, happenings = None, list[Happening]()
+    async for customer, body in tx.cursor(statement, period.since, period.until, account, prefetch=AT_ONCE):
+        if customer != told and happenings:
+            yield happenings
+            happenings = []
+        happening, told = read("", envelope.decode(body)), customer
+        assert isinstance(happening, Happening)  # noqa: S101
+        happenings.append(happening)
+    if happenings:
+        yield happenings
 
 
 async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> RenewalValue:
     schedule = await policies.load(tx)
-    agreed = await _agreed(tx, period, account)
-    accounts = await _accounts(tx, schedule, list(agreed))
     possible = renewed = pending = 0
-    async for some in in_turns(agreed.items()):
-        for customer, happenings in some:
-            for term in terms(happenings, schedule, accounts.get(customer), period.until):
-                if period.since <= term.renews_at < period.until:
-                    possible += 1
-                    renewed += term.renewed
-                    pending += term.pending
+    async for happenings in _told(tx, period, account, schedule):
+        for term in terms(happenings, schedule, period.since, period.until):
+            possible += 1
+            renewed += term.renewed
+            pending += term.pending
     return RenewalValue(value=share(renewed, possible), possible=possible, renewed=renewed, pending=pending)
 
 

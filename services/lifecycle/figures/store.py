@@ -35,8 +35,13 @@ ON CONFLICT (name, begins, ends, account) DO UPDATE
 SET value = excluded.value, stamp = excluded.stamp, computed_at = excluded.computed_at
 WHERE figure.stamp <= excluded.stamp
 """
-_FREELY: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
-"""Compiling a statement takes longer than it runs, and what does not fit into memory goes to the disk."""
+_FREELY: Final = """
+SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = '5min'
+"""
+"""Compiling a statement takes longer than it runs, and what does not fit into memory goes to the disk.
+
+What is computed between two fetches may take longer than a transaction may idle.
+"""
 
 
 class Basis(NamedTuple):
