@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Final
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.figure import share
 from services.lifecycle.figures.flights import Flights
 from services.lifecycle.figures.period import Day, Period
 from services.lifecycle.figures.survival import Step, median, steps
 from shared.errors import Problem
 
+REPOSITORY: Final = Path(__file__).parents[2]
 LEAST, FURTHEST = datetime(2024, 5, 10, 7, tzinfo=UTC), datetime(2024, 5, 12, tzinfo=UTC)
 
 
@@ -75,6 +79,19 @@ def test_nothing_is_known_of_the_days_that_nobody_was_watched_for() -> None:
 
 def test_a_share_of_nobody_is_nothing() -> None:
     assert (share(1, 4), share(0, 0)) == (0.25, None)
+
+
+# -- what the documentation says ---------------------------------------------------------------------------------------
+
+
+def test_the_documentation_has_a_section_on_every_figure_with_the_formula_of_the_api_a_source_and_an_example() -> None:
+    sections = (REPOSITORY / "docs/figures.md").read_text().split("\n## ")[1:]
+    told = {name: text for name, _, text in (section.partition("\n") for section in sections)}
+    for figure in FIGURES.values():
+        text = told[figure.name]
+        assert f"*{figure.formula[0].upper()}{figure.formula[1:]}.* Unit: `{figure.unit}`." in text, figure.name
+        assert all(f"**{part}.**" in text for part in ("Formula", "Source", "Example")), figure.name
+    assert [name for name in told if name in FIGURES] == list(FIGURES)
 
 
 # -- many who ask at once ----------------------------------------------------------------------------------------------
