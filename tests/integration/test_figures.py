@@ -20,11 +20,13 @@ from shared.batch import Portion
 from shared.db import Tx, transaction
 from shared.events.envelope import decode
 from shared.ids import partition_of
+from shared.instants import render
 from shared.topics import CUSTOMER_EVENTS
-from tests.builders import day, encode, event, order
+from tests.builders import day, encode, event, order, tick
+from tests.integration.lifecycle import worker
 from tests.integration.policies import Shop, new_shop, wrong
 from tests.integration.simulations import Raw, api, store
-from tests.pipeline import daily_counts_hold, rows
+from tests.pipeline import daily_counts_hold, publish, rows, settled
 from tests.stack import Stack
 from tests.support import PARTITIONS, eventually
 
@@ -32,11 +34,15 @@ CLOCK: Final = 200
 SPRING: Final = {"from": "2024-04-01", "to": "2024-07-10"}
 """Days 91 to 190; things happen at noon."""
 LIVES: Final[dict[str, list[Raw]]] = {
-    "ada": [event("ada", "customer.signed_up", 5, account="b2c"), order("ada", 10)],
+    "ada": [
+        event("ada", "customer.signed_up", 5, account="b2c"), order("ada", 10),
+        *(event("ada", "referral.succeeded", 150, id=f, referee=f, order_id="o") for f in ("fin", "gus")),
+        event("ada", "referral.annulled", 155, referee="gus", order_id="o"),
+    ],
     "ben": [event("ben", "customer.signed_up", 20, account="b2b"), *(order("ben", at) for at in (20, 60, 95))],
     "cem": [event("cem", "page.viewed", 1)],
     "dora": [order("dora", 120)],
-}
+}  # fmt: skip
 AHEAD: Final = next(p for p in range(PARTITIONS) if p not in {partition_of(c, PARTITIONS) for c in [*LIVES, "eva"]})
 
 
@@ -97,7 +103,10 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
 
 
 async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk: Desk) -> None:
-    """Ada is at risk on day 100 and inactive on 190, Ben established on 95 and at risk on 185, Dora new on 120."""
+    """Ada is at risk on day 100 and inactive on 190, Ben established on 95 and at risk on 185, Dora new on 120.
+
+    Ada recommends the shop on day 150 to two, of whom one sends everything back.
+    """
     found = await desk.get(**SPRING)
     assert (found["from"], found["to"], found["account"]) == ("2024-04-01", "2024-07-10", None)
     assert found["before"] == {"from": "2023-12-23", "to": "2024-04-01"}
@@ -107,7 +116,7 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk:
         "conversion": ("share", 0, 2 / 3),
         "retention": ("share", 0.5, None),
         "churn": ("share", 0.5, None),
-        "recommendation_rate": ("share", 0, 0),
+        "recommendation_rate": ("share", 0.5, 0),
         "dwell_times": ("days", 90, None),
         "flows": ("transitions", 5, 5),
     }.items() <= headlines.items()
@@ -193,6 +202,29 @@ async def test_a_stored_figure_is_shown_until_its_past_is_restated(desk: Desk) -
     (headline,) = [i for i in (await desk.get(**SPRING))["items"] if i["name"] == "active_passive"]
     assert (headline["value"], headline["recomputed_at"]) == (3, again["recomputed_at"])
     assert headline["computed_at"] == again["computed_at"]
+
+
+async def test_of_what_a_worker_writes_late_events_and_mergers_change_a_settled_figure_and_others_do_not(
+    stack: Stack, blank: str
+) -> None:
+    january = {"from": "2024-01-01", "to": "2024-02-01"}
+
+    async def send(*events: Raw) -> Any:
+        await publish(stack.bootstrap, events)
+        await settled(stack, blank, "lifecycle")
+        answer = (await client.get("/v1/figures/active_passive", params=january)).json()
+        return answer, answer["result"]["value"], answer["recomputed_at"]
+
+    async with worker(stack, blank), api(stack, blank) as client:
+        first, *told = await send(order("ada", 3), order("eva", 8), tick(40))
+        assert (first["settled"], *told) == (True, 2, None)
+        on_time = event("new", "customer.signed_up", 40.1, account="b2c"), order("ada", 40.1), order("new", 40.2)
+        assert (await send(*on_time, tick(40.4)))[0] == first, "what comes on time leaves it as it was"
+        late, *told = await send(order("ben", 20))
+        assert told == [3, render(day(40.4))]
+        assert late["computed_at"] > first["computed_at"]
+        _, *told = await send(tick(44), event("eva", "customer.merged", 44.2, into="ada"))
+        assert told == [2, render(day(44))]
 
 
 # -- the daily counts --------------------------------------------------------------------------------------------------
