@@ -12,6 +12,7 @@ import pytest
 from services.lifecycle import policies, repository
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.figures.flows import FLOWS, Span
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
@@ -227,6 +228,18 @@ async def test_of_what_a_worker_writes_late_events_and_mergers_change_a_settled_
         assert told == [2, render(day(44))]
 
 
+async def test_a_stored_value_that_cannot_be_read_is_computed_anew(desk: Desk) -> None:
+    right, all_ = await desk.get("/churn", **SPRING), await desk.get(**SPRING)
+    spoil = 'UPDATE lifecycle.figure SET value = \'{"value": "many"}\''
+    await rows(desk.shop.url, spoil)
+    again = await desk.get("/churn", **SPRING)
+    assert again["result"] == right["result"]
+    assert await desk.get("/churn", **SPRING) == again
+    await rows(desk.shop.url, spoil)
+    found = await desk.get(**SPRING)
+    assert [item["value"] for item in found["items"]] == [item["value"] for item in all_["items"]]
+
+
 # -- the daily counts --------------------------------------------------------------------------------------------------
 
 
@@ -238,7 +251,7 @@ async def test_daily_counts_that_are_wrong_are_found_mended_and_told(desk: Desk)
     await rows(desk.shop.url, "INSERT INTO lifecycle.flow VALUES ('2024-05-05', 'new', 'former', 'returned', '', 1, 1)")
     await rows(desk.shop.url, "UPDATE lifecycle.tally SET n = n + 1 WHERE day = (SELECT min(day) FROM lifecycle.tally)")
     assert await desk.check() == (4, False)
-    assert "flows.month" in await desk.stored()
+    assert FLOWS[Span.MONTH].key in await desk.stored()
     mended = await desk.rebuild()
     assert (mended["differing"], mended["equal"], mended["dropped"] > 0) == (4, False, True)
     assert await desk.stored() == set()

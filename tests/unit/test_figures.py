@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.figure import share
 from services.lifecycle.figures.flights import Flights
+from services.lifecycle.figures.flows import FLOWS
 from services.lifecycle.figures.period import Day, Period
 from services.lifecycle.figures.survival import Step, median, steps
 from shared.errors import Problem
@@ -79,6 +81,13 @@ def test_nothing_is_known_of_the_days_that_nobody_was_watched_for() -> None:
 
 def test_a_share_of_nobody_is_nothing() -> None:
     assert (share(1, 4), share(0, 0)) == (0.25, None)
+
+
+def test_what_one_revision_of_a_figure_has_stored_is_nothing_to_the_next() -> None:
+    figures = [*FIGURES.values(), *FLOWS.values()]
+    keys = {figure.key for figure in figures}
+    assert len(keys) == len(FIGURES) + len(FLOWS) - 1
+    assert keys.isdisjoint(replace(figure, revision=figure.revision + 1).key for figure in figures)
 
 
 # -- what the documentation says ---------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, Generic
 
+from pydantic import ValidationError
+
 from services.lifecycle import queries
 from services.lifecycle.figures import store
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
@@ -52,8 +54,8 @@ class Figures:
     async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
         with sorting_errors():
-            if figure.stored and (kept := await store.find(self._pool, figure.key, period, account)):
-                value = figure.value.model_validate_json(kept.value)
+            kept = await store.find(self._pool, figure.key, period, account)
+            if kept is not None and (value := _read(figure, kept.value)) is not None:
                 return Answer(value, True, kept.computed_at, kept.recomputed_at)
             key = figure.key, period, account
             answer: Answer[V] = await self._flights.once(key, lambda: self._computed(figure, period, account))
@@ -64,7 +66,7 @@ class Figures:
     ) -> dict[tuple[str, date], Headline]:
         """The headlines of figures by key and beginning of the period."""
         wanted = {(figure.key, period.begins): (figure, period) for figure in figures for period in periods}
-        keys, periods = [figure.key for figure in figures if figure.stored], list(periods)
+        keys, periods = [figure.key for figure in figures], list(periods)
         found = await store.headlines(self._pool, keys, periods, account)
         missing = [wanted[key] for key in wanted if key not in found]
         try:
@@ -83,7 +85,15 @@ class Figures:
                 basis = await store.basis(tx, period)
                 value = await figure.compute(tx, period, account)
             answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
-            if figure.stored and basis.settled:
+            if basis.settled:
                 kept = Kept(value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at)
                 await store.keep(connection, figure.key, period, account, kept, basis.stamp)
         return answer
+
+
+def _read(figure: Figure[V], stored: str) -> V | None:
+    """A stored value; None for what another version of the figure has left."""
+    try:
+        return figure.value.model_validate_json(stored)
+    except ValidationError:
+        return None

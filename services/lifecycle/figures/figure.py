@@ -48,7 +48,8 @@ Compute: TypeAlias = Callable[[Tx, Period, Account | None], Awaitable[V_co]]
 class Figure(Generic[V]):
     """One figure; `compute` reads inside one read-only snapshot and gets a period that ends by the furthest clock.
 
-    A figure that is not `stored` depends on more than what `restated` watches, so that it is computed every time.
+    It depends on nothing but what `restated` watches. Whoever changes what it comes to raises its `revision`, so that
+    what was stored before is not shown any more.
     """
 
     name: str
@@ -57,9 +58,9 @@ class Figure(Generic[V]):
     unit: Unit
     value: type[V]
     compute: Compute[V]
-    stored: bool = True
     variant: str | None = None
     """Tells figures of one name apart."""
+    revision: int = 1
 
     @property
     def title(self) -> str:
@@ -69,7 +70,7 @@ class Figure(Generic[V]):
     @property
     def key(self) -> str:
         """What it is stored under."""
-        return f"{self.name}.{self.variant}" if self.variant else self.name
+        return f"{self.name}.{self.variant}@{self.revision}" if self.variant else f"{self.name}@{self.revision}"
 
 
 def share(part: float, whole: float) -> float | None:

@@ -27,7 +27,7 @@ CROSS JOIN LATERAL (
     SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < p.ends
 ) AS r
 JOIN figure AS f ON f.begins = p.begins AND f.ends = p.ends AND f.stamp = r.stamp
-WHERE f.name = ANY($3::text[]) AND f.account = $4
+WHERE f.name = ANY($3::text[]) AND f.account = $4 AND json_typeof(f.value -> 'value') IN ('number', 'null')
 """
 _KEEP: Final = """
 INSERT INTO figure (name, begins, ends, account, value, stamp, computed_at) VALUES ($1, $2, $3, $4, $5::json, $6, $7)
