@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 import asyncpg
@@ -12,11 +13,14 @@ import pytest
 from services.lifecycle import policies, repository
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.flows import FLOWS, Span
+from services.lifecycle.figures.patterns import Patterns
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow
+from shared import db
 from shared.batch import Portion
 from shared.db import Tx, transaction
 from shared.events.envelope import decode
@@ -238,6 +242,18 @@ async def test_a_stored_value_that_cannot_be_read_is_computed_anew(desk: Desk) -
     await rows(desk.shop.url, spoil)
     found = await desk.get(**SPRING)
     assert [item["value"] for item in found["items"]] == [item["value"] for item in all_["items"]]
+
+
+async def test_a_stored_value_is_deleted_weeks_after_it_was_computed(desk: Desk) -> None:
+    for name in ("churn", "retention"):
+        await desk.get(f"/{name}", **SPRING)
+    update = "UPDATE lifecycle.figure SET computed_at = now() - $1::interval WHERE name = $2"
+    await rows(desk.shop.url, update, timedelta(days=57), FIGURES["churn"].key)
+    await rows(desk.shop.url, update, timedelta(days=55), FIGURES["retention"].key)
+    async with await db.create_pool(desk.shop.url, "lifecycle") as pool:
+        await Patterns(pool).look()
+    left = await desk.stored()
+    assert (FIGURES["churn"].key in left, FIGURES["retention"].key in left) == (False, True)
 
 
 # -- the daily counts --------------------------------------------------------------------------------------------------

@@ -10,13 +10,13 @@ from typing import Final, NamedTuple
 import structlog
 
 from services.lifecycle import policies, queries
-from services.lifecycle.figures import complaining
+from services.lifecycle.figures import complaining, store
 from services.lifecycle.figures.baseline import Judgement, judge
 from services.lifecycle.figures.complaining import WEEK
 from services.lifecycle.figures.period import midnight
 from services.lifecycle.recording import SOURCE
 from shared import outbox
-from shared.clock import DAWN
+from shared.clock import DAWN, now
 from shared.db import REFUSED, Pool, Tx, sorting_errors, transaction
 from shared.errors import Retryable
 from shared.events.envelope import Envelope, encode, pack
@@ -110,7 +110,8 @@ class Patterns:
     async def look(self) -> None:
         """Judge all weeks that are over, unless none has come to its end since; publish what is new.
 
-        So what late events tell of an earlier week is found as well. Raises Retryable if the database does not answer.
+        So what late events tell of an earlier week is found as well. Stored figures that have grown old go by the way.
+        Raises Retryable if the database does not answer.
         """
         with sorting_errors():
             clock = await queries.clock(self._pool)
@@ -119,6 +120,7 @@ class Patterns:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
                 news = await publish(tx, await patterns(tx, week), clock)
+                await store.sweep(tx, now() - store.KEPT_FOR)
         self._judged = week
         for pattern in news:
             log.info("pattern.detected", topic=pattern.topic, week=str(pattern.week), complaints=pattern.complaints)

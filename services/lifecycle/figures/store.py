@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.lifecycle.figures.period import Account, Period
@@ -35,6 +35,9 @@ ON CONFLICT (name, begins, ends, account) DO UPDATE
 SET value = excluded.value, stamp = excluded.stamp, computed_at = excluded.computed_at
 WHERE figure.stamp <= excluded.stamp
 """
+_SWEEP: Final = "DELETE FROM figure WHERE computed_at < $1"
+KEPT_FOR: Final = timedelta(weeks=8)
+"""Of values computed before, most are of periods that nobody asks for any more, or of figures that are no more."""
 _FREELY: Final = """
 SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = '5min'
 """
@@ -105,3 +108,8 @@ async def keep(connection: Tx, key: str, period: Period, account: Account | None
     await connection.execute(
         _KEEP, key, period.begins, period.ends, account or "", found.value, stamp, found.computed_at
     )
+
+
+async def sweep(tx: Tx, before: datetime) -> None:
+    """Delete what was computed before an instant; who asks for it has it computed anew."""
+    await tx.execute(_SWEEP, before)
