@@ -66,9 +66,7 @@ event = sa.Table(
     sa.Column("time", instant(), nullable=False),
     sa.Column("recorded_at", instant(), nullable=False),
     sa.Column("type", sa.Text, nullable=False, comment="what has happened, as the record says"),
-    sa.Column(
-        "amount", sa.BigInteger, comment="minor units: the total of an order, or what of it is undone (null: all)"
-    ),
+    sa.Column("amount", sa.BigInteger, comment=AMOUNT),
     sa.Column("currency", sa.Text),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="the record as it was read"),
     sa.Index(

@@ -1,32 +1,24 @@
 """Complaint patterns with a real worker: published once as the clocks pass weeks, whoever judges and how often."""
 
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.policy import Policy
 from services.lifecycle.figures import patterns
 from services.lifecycle.figures.patterns import DETECTED, Patterns
-from services.lifecycle.worker import SUBSCRIPTION
 from shared import db
 from shared.events.envelope import Envelope
 from shared.topics import HINTS
 from tests.builders import event, order, tick
+from tests.integration.lifecycle import worker
 from tests.integration.simulations import Raw, api
-from tests.pipeline import by_partition, publish, rows, running, settled, worker_settings
+from tests.pipeline import by_partition, publish, rows, settled
 from tests.stack import Stack
 from tests.support import eventually
-
-
-def worker(stack: Stack, database: str) -> AbstractAsyncContextManager[None]:
-    config = worker_settings(stack, database)
-    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, Policy()))
-
 
 ROWS: Final = "SELECT topic, week::text FROM lifecycle.pattern ORDER BY 1, 2"
 

@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self, TypeAlias
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared import instants
 from shared.errors import FieldError, Problem
+from shared.events import fields
 
 DEFAULT_DAYS: Final = 30
 """How long a period is whose beginning nobody has said."""
 
-Account = Literal["b2c", "b2b"]
+Account: TypeAlias = fields.Account
 
 
 def _day(value: object) -> date:
