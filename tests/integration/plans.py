@@ -33,7 +33,14 @@ _STREAM_S: Final = 0.3
 READING_POSTS: Final = ("/v1/customers/lookup",)
 _OPEN: Final = ("/livez", "/readyz", "/metrics")
 
+MOST: Final = 0.8
+"""The share of a big table that a statement may read through an index, as estimated."""
+FEWEST: Final = 1000
+"""Shares of fewer rows say nothing."""
+_THROUGH_INDEX: Final = ("Index Scan", "Index Only Scan", "Bitmap Heap Scan")
+
 Json = dict[str, Any]
+Sizes = Mapping[str, float]
 _Connection: Any = asyncpg.Connection
 
 
@@ -46,15 +53,17 @@ class Plan(NamedTuple):
     scans: frozenset[str]
 
 
-def scans(node: Json, *, limited: bool = False) -> Iterator[str]:
-    """The big tables that a plan reads whole: in their own order, or in that of an index without a bound."""
+def scans(node: Json, sizes: Sizes, *, limited: bool = False) -> Iterator[str]:
+    """The big tables that a plan reads whole: in their own order, or through an index, without a bound or most rows."""
     kind, table = node["Node Type"], node.get("Relation Name", "")
-    through_index = kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node and not limited
-    if BIG.fullmatch(table) and (kind == "Seq Scan" or through_index):
-        yield f"{kind} on {table}"
+    if BIG.fullmatch(table):
+        most = node["Plan Rows"] > MOST * max(sizes[table], FEWEST)
+        through_index = kind in _THROUGH_INDEX and not limited and (most or not node.keys() & {"Index Cond", "Plans"})
+        if kind == "Seq Scan" or through_index:
+            yield f"{kind} on {table}"
     limited = kind == "Limit" or (limited and kind in ("Subquery Scan", "Nested Loop", "Append", "Merge Append"))
     for inner in node.get("Plans", ()):
-        yield from scans(inner, limited=limited)
+        yield from scans(inner, sizes, limited=limited)
 
 
 def refused(plans: Iterable[Plan]) -> list[str]:
@@ -68,13 +77,22 @@ def refused(plans: Iterable[Plan]) -> list[str]:
 async def explain(connection: "asyncpg.Connection[asyncpg.Record]", plan: Plan) -> Plan:
     """The plan of the same statement now."""
     found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {plan.query}", *plan.arguments)
-    return plan._replace(scans=frozenset(scans(json.loads(found)[0]["Plan"])))
+    return plan._replace(scans=frozenset(scans(json.loads(found)[0]["Plan"], await sizes_of(connection))))
+
+
+async def sizes_of(connection: "asyncpg.Connection[asyncpg.Record]") -> Sizes:
+    """The rows of every table, as the planner knows them."""
+    found = await connection.fetch(
+        "SELECT relname, reltuples FROM pg_class WHERE relnamespace = 'lifecycle'::regnamespace"
+    )
+    return {row["relname"]: row["reltuples"] for row in found}
 
 
 class Watch:
     """Explains what connections of its class run, each statement once with the same arguments."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: Sizes) -> None:
+        self._sizes: Final = sizes
         self.plans: dict[tuple[str, str], Plan] = {}
         self.request = "start"
         watch = self
@@ -106,7 +124,7 @@ class Watch:
         """A statement is about to run."""
         if _EXPLAINED.match(query) and (query, repr(arguments)) not in self.plans:
             rows = await run(f"EXPLAIN (FORMAT JSON) {query}", arguments, 0, None)
-            found = frozenset(scans(json.loads(rows[0][0])[0]["Plan"]))
+            found = frozenset(scans(json.loads(rows[0][0])[0]["Plan"], self._sizes))
             self.plans[query, repr(arguments)] = Plan(self.request, query, arguments, found)
 
 
@@ -195,7 +213,9 @@ def _together(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 async def collected(stack: Stack, url: str) -> tuple[list[Plan], dict[str, set[int]]]:
     """The plans of all statements that the reads of the API run on this database, and the statuses by path."""
-    watch = Watch()
+    connection = await asyncpg.connect(url)
+    watch = Watch(await sizes_of(connection))
+    await connection.close()
     with patch.object(asyncpg, "create_pool", partial(asyncpg.create_pool, connection_class=watch.connection_class)):
         async with api(stack, url) as client:
             asking = Asking(client, watch, (await client.get("/openapi.json")).json())

@@ -23,7 +23,7 @@ from shared.db import Tx
 
 PATIENCE_S: Final = 120.0
 """All orders of active customers are read."""
-_RHYTHMS: Final = statements(
+RHYTHMS: Final = statements(
     f"""
 WITH moved AS MATERIALIZED (
     SELECT DISTINCT ON (customer) customer, from_phase AS phase FROM transition
@@ -120,7 +120,7 @@ async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> 
         return ExpectedValue(reason="no fit of the cadence model was in force")
     await tx.execute(ROOM)
     asked = DAWN, period.until, account, ACTIVE, fit.currency or ""
-    rhythms = [Rhythm(*row) for row in await tx.fetch(_RHYTHMS[account], *asked, timeout=PATIENCE_S)]
+    rhythms = [Rhythm(*row) for row in await tx.fetch(RHYTHMS[account], *asked, timeout=PATIENCE_S)]
     orders, revenue = await asyncio.to_thread(expected, fit, rhythms)
     found = ExpectedValue(
         orders=orders,
