@@ -18,10 +18,15 @@ POLICY: Final = Policy(act_within_days=1000)
 
 
 def worker(
-    stack: Stack, database: str, *, watch: Callable[[Session], None] = lambda _: None, **settings: Any
+    stack: Stack,
+    database: str,
+    *,
+    watch: Callable[[Session], None] = lambda _: None,
+    judged_by: Policy = POLICY,
+    **settings: Any,
 ) -> AbstractAsyncContextManager[None]:
     """Runs until the block ends; `watch` is told of every session it holds."""
-    config, file = worker_settings(stack, database, **settings), PolicyFile(POLICY)
+    config, file = worker_settings(stack, database, **settings), PolicyFile(judged_by)
     return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, file), watch)
 
 

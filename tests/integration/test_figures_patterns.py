@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from services.lifecycle.domain.policy import Policy
 from services.lifecycle.figures import patterns
 from services.lifecycle.figures.patterns import DETECTED, Patterns
 from shared import db
@@ -52,7 +53,7 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stac
 
         await eventually(there, what=str(expected))
 
-    async with worker(stack, blank), AsyncExitStack() as both:
+    async with worker(stack, blank, judged_by=Policy()), AsyncExitStack() as both:
         for _ in range(2):
             await both.enter_async_context(api(stack, blank))
         early = [*wave(0, 9), complaint("nobody", 8, topic=None), order("buyer", 3)]
@@ -62,7 +63,11 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stac
         await in_rows(("app", "2024-03-04"), ("delivery", "2024-03-04"))
         await publish(stack.bootstrap, [tick(83.9)])
         await in_rows(("app", "2024-03-04"), ("delivery", "2024-03-04"), ("delivery", "2024-03-18"))
-    async with worker(stack, blank), api(stack, blank), await db.create_pool(blank, "lifecycle") as pool:
+    async with (
+        worker(stack, blank, judged_by=Policy()),
+        api(stack, blank),
+        await db.create_pool(blank, "lifecycle") as pool,
+    ):
         await publish(stack.bootstrap, wave(7, 12, "late"))
         await settled(stack, blank, "lifecycle")
         for _ in range(2):
