@@ -11,7 +11,7 @@ from xxhash import xxh3_64_intdigest
 CustomerId = NewType("CustomerId", str)
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "stammkunde")
-_NAMESPACE_BYTES: Final = _NAMESPACE.bytes
+_SEED: Final = sha1(_NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -26,11 +26,12 @@ def stable_id(*parts: str | int) -> uuid.UUID:
     return uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
 
 
-def stable_text(*parts: str | int) -> str:
+def stable_text(*parts: str) -> str:
     """`str(stable_id(...))`, made directly: every message has one."""
-    text = "\x1f".join(map(str, parts))
-    digest = sha1(_NAMESPACE_BYTES + text.encode(), usedforsecurity=False).hexdigest()
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{_VARIANT[digest[16]]}{digest[17:20]}-{digest[20:32]}"
+    digest = _SEED.copy()
+    digest.update("\x1f".join(parts).encode())
+    text = digest.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 def narrow(text: str) -> int:

@@ -162,14 +162,14 @@ class Worker:
                 return False
             if happening.order_key is not None:
                 named.add(happening.order_key)
-            customer, new_moves, new_hints = advance(customer, happening, self.policies)
+            customer, new_moves, new_hints = advance(customer, happening, self.policies).parts
             moves += new_moves
             hints += new_hints
         self._add(Folded(customer, moves, hints))
         return True
 
     def _add(self, folded: Folded) -> None:
-        self.customer, moves, hints = folded
+        self.customer, moves, hints = folded.parts
         self.moves += moves
         self.hints += hints
         self.published |= {(hint.name, hint.occasion) for hint in hints}

@@ -145,6 +145,8 @@ CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = Mappi
 )
 """How the content of an event is read; kinds that are not here have none that a rule looks at."""
 
+_ORDER: Final = Kind.ORDER
+_UNDONE: Final = Kind.UNDONE
 _order: Final = msgspec.json.Decoder(Order).decode
 _undoing: Final = msgspec.json.Decoder(_Undoing).decode
 
@@ -160,10 +162,10 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     content: Content | None = None
     order_key = None
     try:
-        if kind is Kind.ORDER:
+        if kind is _ORDER:
             content = _order(event.data)
             order_key = crc32(content.order_id.encode())
-        elif kind is Kind.UNDONE:
+        elif kind is _UNDONE:
             content = _undone(event.data)
             order_key = crc32(content.order_id.encode())
         elif kind in CONTENTS:

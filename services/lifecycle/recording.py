@@ -21,6 +21,7 @@ from shared.outbox import Message
 from shared.topics import HINTS, PHASE_TRANSITIONS
 
 SOURCE: Final = "/lifecycle"
+_AT_RISK: Final = Phase.AT_RISK
 _encode: Final = msgspec.json.Encoder().encode
 _PURE: Final = tuple(name for name in Move.__struct_fields__ if name not in ("historical", "since"))
 
@@ -35,6 +36,7 @@ class Recorder:
         self.activating = activating
         self._policies = policies
         self.rows: list[TransitionRow] = []
+        self.rules: Counter[str] = Counter()
         self.withdrawn: list[Withdrawal] = []
         self.messages: list[Message] = []
         self.hints: list[HintRow] = []
@@ -76,7 +78,7 @@ class Recorder:
 
     def tallied(self, given: Sequence[HintRow]) -> Counter[Tally]:
         """What is to be counted by day beside the transitions: causes of being at risk, and hints that were given."""
-        hints = (Tally(hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
+        hints = ((hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
         return self.tallies + Counter(hints) if given else self.tallies
 
     def restate(self, time: datetime, portion: Portion) -> None:
@@ -121,21 +123,23 @@ class Recorder:
     def _add_row(self, entry: Entry, transition: Transition, move: Move, portion: Portion) -> bytes:
         t, body = transition, _encode(transition)
         row = t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, t.recorded_at, move.since, body
-        self.rows.append(TransitionRow(*row))
+        self.rows.append(row)
+        self.rules[t.rule] += 1
         self._count(entry, transition, 1, portion)
         return body
 
     def _count(self, entry: Entry, transition: Transition, n: int, portion: Portion) -> None:
         account, time = entry.customer.account or "", transition.occurred_at
         day, from_, to = time.date(), transition.from_ or "", transition.to
-        self.flows[Flow(day, from_, to, transition.rule, account, entry.partition)] += n
-        if to == Phase.AT_RISK:
+        self.flows[day, from_, to, transition.rule, account, entry.partition] += n
+        if to == _AT_RISK:
             for cause in transition.profile.causes:
-                self.tallies[Tally(day, CAUSE, cause.partition(":")[0], entry.partition)] += n
-        self.restate(time, portion)
+                self.tallies[day, CAUSE, cause.partition(":")[0], entry.partition] += n
+        if time < portion.closed:
+            self.restate(time, portion)
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
-        identity = stable_text(entry.id, entry.version)
+        identity = stable_text(entry.id, str(entry.version))
         self.messages.append(_message(PHASE_TRANSITIONS, entry, identity, kind, time, msgspec.Raw(data)))
 
 

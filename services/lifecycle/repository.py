@@ -29,47 +29,30 @@ _EVENT: Final = (
 )  # fmt: skip
 
 
-class TransitionRow(NamedTuple):
-    """One transition to store."""
-
-    customer: str
-    version: int
-    position: int
-    from_phase: str | None
-    to_phase: str
-    rule: str
-    occurred_at: datetime
-    recorded_at: datetime
-    since: datetime | None
-    body: bytes
+TransitionRow: TypeAlias = tuple[str, int, int, str | None, str, str, datetime, datetime, datetime | None, bytes]
+"""One transition to store: the columns below. (A named tuple takes fifty times as long to make as a tuple.)"""
+_TRANSITION: Final = (
+    "customer", "version", "position", "from_phase", "to_phase", "rule", "occurred_at", "recorded_at", "since", "body"
+)  # fmt: skip
 
 
 Withdrawal: TypeAlias = tuple[str, int, int, datetime]
 """The customer, the version that is void, the version of the correction, and its clock."""
 
 
-class Flow(NamedTuple):
-    """Current transitions of one UTC day, to be counted; phases and account are empty where they are not known."""
+Flow: TypeAlias = tuple[date, str, str, str, str, int]
+"""Current transitions of one UTC day, to be counted: the phases left and entered, the rule, account, partition.
 
-    day: date
-    from_phase: str
-    to_phase: str
-    rule: str
-    account: str
-    partition: int
-
+The phase that is left and the account are empty where they are not known.
+"""
 
 CAUSE: Final = "cause"
 HINT: Final = "hint"
 
 
-class Tally(NamedTuple):
-    """Moves to at_risk with a cause of a kind, or hints of a name, of one UTC day, to be counted."""
-
-    day: date
-    what: str
-    name: str
-    partition: int
+Tally: TypeAlias = tuple[date, str, str, int]
+"""Moves to at_risk with a cause of a kind, or hints of a name, of one UTC day, to be counted: which of the two, the
+kind or name, and the partition."""
 
 
 class Relabelled(NamedTuple):
@@ -126,12 +109,13 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(cls, entry: Entry) -> Self:
         """The row of an entry."""
         state = entry.customer
-        value, currency = max(zip(state.revenue.values(), state.revenue, strict=True), default=(0, None))
+        value, currency = state.worth
+        value = value if value < MOST else MOST  # noqa: FURB136  (min takes five times as long)
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,
             state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,
             state.account, state.since if state.phase else None, state.first_order_at, state.causes,
-            min(value, MOST), currency, max(value, 0).bit_length(),
+            value, currency, value.bit_length() if value > 0 else 0,
         )  # fmt: skip
 
 
@@ -379,7 +363,7 @@ async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequ
     if withdrawn:
         await tx.execute(_WITHDRAW, *map(list, zip(*withdrawn, strict=True)))
     if rows:
-        await tx.copy_records_to_table("transition", records=rows, columns=TransitionRow._fields)
+        await tx.copy_records_to_table("transition", records=rows, columns=_TRANSITION)
 
 
 async def retell(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:

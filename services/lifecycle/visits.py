@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,6 +14,8 @@ from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow, Rearming, Relabelled
 from shared.batch import Incoming, Portion
 from shared.outbox import Message
+
+_MERGED: Final = Kind.MERGED
 
 
 class Visit(msgspec.Struct):
@@ -42,7 +44,7 @@ class Visit(msgspec.Struct):
             and key not in self.entry.known
             and key not in self.arrivals
             and content is not RELEASED
-            and content.kind is not Kind.MERGED
+            and content.kind is not _MERGED
         )
 
     def happenings(self) -> list[Happening]:

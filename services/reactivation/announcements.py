@@ -85,7 +85,7 @@ def _record(change: Change, fact: Fact, version: int, recorded_at: datetime) -> 
     case, opening = change.case, fact in OPENING
     return envelope.encode(
         Envelope(
-            id=stable_text("reactivation", str(case.id), version),
+            id=stable_text("reactivation", str(case.id), str(version)),
             source=SOURCE,
             type=fact,
             subject=case.customer,

@@ -51,7 +51,7 @@ def decode(value: bytes) -> Envelope:
             event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
     except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:
         raise Poison("undecodable", f"{type(error).__name__}: {error}") from error
-    if b"\\u0000" in value and ESCAPED_NUL.search(value):
+    if value.find(b"\\u0000") >= 0 and ESCAPED_NUL.search(value):
         raise Poison("undecodable", "U+0000: PostgreSQL cannot store it")
     return event
 

@@ -135,8 +135,8 @@ async def _write(connection: Connection, lives: int) -> None:
     await repository.add_transitions(connection, recorder.rows, [])
     await repository.set_timers(connection, rows.timers)
     await repository.add_hints(connection, recorder.hints)
-    told = zip(recorder.rows, recorder.messages, strict=True)
-    recent = sorted((row.occurred_at, m.partition, m.key, m.body) for row, m in told if row.occurred_at > since)
+    told = [(row[6], m) for row, m in zip(recorder.rows, recorder.messages, strict=True)]
+    recent = sorted((at, m.partition, m.key, m.body) for at, m in told if at > since)
     published = now() - timedelta(hours=1)
     changes = [(place, n, key, published, body) for n, (_, place, key, body) in enumerate(recent)]
     columns = "partition", "seq", "customer", "recorded_at", "body"

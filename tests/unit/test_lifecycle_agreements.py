@@ -282,27 +282,27 @@ TERMS: Final = {
 def test_months_are_calendar_months(name: str) -> None:
     begins, months, ends = TERMS[name]
     contract = {**concludes(0, months)[0], "time": begins}
-    _, moves, _ = live([contract], 2000, Policy(renewal_grace_days=0))
+    _, moves, _ = live([contract], 2000, Policy(renewal_grace_days=0)).parts
     assert [f"{move.occurred_at:%Y-%m-%dT%H:%M:%SZ}" for move in moves if move.to is Phase.FORMER] == [ends]
 
 
 def test_a_renewed_term_does_not_drift_from_the_day_on_which_it_began() -> None:
     begun = {**concludes(0)[0], "time": "2024-01-31T10:00:00Z"}
-    customer, _, _ = live([begun, *renews(40), *renews(70)], 75, Policy())
+    customer, _, _ = live([begun, *renews(40), *renews(70)], 75, Policy()).parts
     assert [f"{contract.renews_at:%m-%d}" for contract in customer.contracts.values()] == ["04-30"]
 
 
 def test_an_undone_return_restores_the_old_since_and_ends_the_episode() -> None:
-    customer, moves, _ = live([*buys(0, 200), *cancels_order(201, "o200")], 202, Policy())
+    customer, moves, _ = live([*buys(0, 200), *cancels_order(201, "o200")], 202, Policy()).parts
     assert (customer.phase, days(customer.since)) == (Phase.INACTIVE, 180)
     assert [move.episode for move in moves] == [1, 1, 1, 2, 2]
-    customer, _, _ = live([*buys(0, 200), *cancels_order(201, "o200"), *buys(202)], 203, Policy())
+    customer, _, _ = live([*buys(0, 200), *cancels_order(201, "o200"), *buys(202)], 203, Policy()).parts
     assert (customer.phase, customer.episode, customer.orders_since_return) == (Phase.WON_BACK, 3, 1)
 
 
 def test_undoing_what_was_bought_before_an_undone_return_leaves_no_debt() -> None:
     events = [*buys(0, 200), *cancels_order(201, "o200"), *cancels_order(202, "o0")]
-    customer, _, _ = live(events, 203, Policy())
+    customer, _, _ = live(events, 203, Policy()).parts
     assert (customer.orders, customer.orders_since_return, customer.revenue) == (0, 0, {"EUR": 0})
 
 
@@ -310,12 +310,12 @@ def test_the_return_decides_which_of_two_orders_at_one_instant_is_of_the_episode
     """The first order is followed by the end, and the end by a return, all at one instant."""
     first, second = buys(10)[0], {**again("second", 10)[0], "id": "z"}
     events = [*buys(0), {**first, "id": "a"}, {**does("customer.closed", 10)[0], "id": "b"}, second]
-    customer, _, _ = live([*events, *cancels_order(11, "o10")], 12, Policy())
+    customer, _, _ = live([*events, *cancels_order(11, "o10")], 12, Policy()).parts
     assert (customer.phase, customer.orders_since_return) == (Phase.WON_BACK, 1)
 
 
 def test_a_contract_told_twice_is_counted_once() -> None:
-    customer, _, _ = live([*concludes(0), *concludes(1), *renews(2)], 3, Policy())
+    customer, _, _ = live([*concludes(0), *concludes(1), *renews(2)], 3, Policy()).parts
     assert (customer.contracts_ever, customer.contracts_since_return, len(customer.contracts)) == (1, 1, 1)
 
 
@@ -349,17 +349,17 @@ SUMS: Final = {
 @pytest.mark.parametrize("name", SUMS)
 def test_revenue_is_what_stands(name: str) -> None:
     events, orders, revenue = SUMS[name]
-    customer, _, _ = live(events, 10, Policy())
+    customer, _, _ = live(events, 10, Policy()).parts
     assert (customer.orders, customer.revenue) == (orders, revenue)
 
 
 def test_a_refund_takes_its_share_of_the_margin() -> None:
-    customer, _, _ = live([*buys(0, 1, **COST), *refunds(2, "o0", 500), *cancels_order(3, "o1")], 10, Policy())
+    customer, _, _ = live([*buys(0, 1, **COST), *refunds(2, "o0", 500), *cancels_order(3, "o1")], 10, Policy()).parts
     assert customer.margin == {"EUR": 150}
 
 
 def test_a_margin_in_another_currency_than_the_total_is_none() -> None:
-    customer, _, _ = live(buys(0, margin={"amount": 300, "currency": "USD"}), 10, Policy())
+    customer, _, _ = live(buys(0, margin={"amount": 300, "currency": "USD"}), 10, Policy()).parts
     assert customer.margin == {}
 
 

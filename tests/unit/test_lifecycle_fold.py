@@ -21,7 +21,7 @@ from tests.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sa
 
 
 def whole(events: Iterable[Happening], until: datetime = END) -> tuple[Customer, list[Move], list[Hint]]:
-    customer, moves, hints = fold(events, POLICY, until=until)
+    customer, moves, hints = fold(events, POLICY, until=until).parts
     return customer, list(moves), list(hints)
 
 
@@ -179,7 +179,7 @@ def test_a_stored_state_goes_on_like_the_one_it_was(events: list[Happening], at:
     before = sorted((h for h in events if h.time <= day(at)), key=lambda h: h.key)
     customer, moves, hints = whole(before, day(at))
     read = msgspec.json.decode(msgspec.json.encode(customer), type=Customer)
-    customer, more_moves, more_hints = pass_time(read, END, POLICY)
+    customer, more_moves, more_hints = pass_time(read, END, POLICY).parts
     assert (customer, [*moves, *more_moves], [*hints, *more_hints]) == whole(before)
 
 

@@ -127,7 +127,7 @@ def test_an_incentive_is_never_the_same_twice_in_a_row() -> None:
 
 
 def test_nothing_is_waited_for_once_the_first_order_is_undone() -> None:
-    customer, _, _ = live([*refers(0), *buys(1), *cancels_order(2, "o1")], 3, Policy())
+    customer, _, _ = live([*refers(0), *buys(1), *cancels_order(2, "o1")], 3, Policy()).parts
     assert customer.hint_due is None
 
 

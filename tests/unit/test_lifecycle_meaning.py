@@ -48,7 +48,7 @@ def test_any_other_event_makes_an_unknown_customer_a_prospect(kind: str) -> None
 
 @pytest.mark.parametrize("kind", sorted(SILENT_TYPES))
 def test_merging_closing_consent_and_erasure_create_no_customer(kind: str) -> None:
-    customer, moves, hints = live([_least(kind)], 1000, Policy())
+    customer, moves, hints = live([_least(kind)], 1000, Policy()).parts
     assert (customer.phase, list(moves), list(hints)) == (None, [], [])
 
 
@@ -76,14 +76,14 @@ def test_thresholds_come_from_the_policy() -> None:
 
 
 def test_every_return_begins_a_new_episode() -> None:
-    customer, moves, _ = live(buys(0, 200, 400), 401, Policy())
+    customer, moves, _ = live(buys(0, 200, 400), 401, Policy()).parts
     assert [move.episode for move in moves if move.to is Phase.WON_BACK] == [2, 3]
     assert customer.episode == 3
 
 
 def test_a_transition_carries_evidence_policy_and_profile() -> None:
     events = [*buys(0, coupon="HI", margin={"amount": 300, "currency": "EUR"}), *buys(1)]
-    _, (bought, silent), _ = live(events, 100, Policy(name="p", version=7))
+    _, (bought, silent), _ = live(events, 100, Policy(name="p", version=7)).parts
     assert [(ref.source, ref.id) for ref in bought.evidence.events] == [("/shop", "o0")]
     assert bought.profile.order is not None
     assert (bought.profile.order.coupon, bought.profile.order.total.amount) == ("HI", 1000)
@@ -100,17 +100,17 @@ def test_a_move_is_historical_if_its_event_is() -> None:
 
 
 def test_a_deadline_that_a_new_policy_moved_further_away_does_not_fire_early() -> None:
-    customer, _, _ = fold(happenings(buys(0)), Policy(at_risk_days=90))
+    customer, _, _ = fold(happenings(buys(0)), Policy(at_risk_days=90)).parts
     longer = Policy(at_risk_days=120)
-    customer, moves, _ = pass_time(customer, day(90), longer)
+    customer, moves, _ = pass_time(customer, day(90), longer).parts
     assert (list(moves), customer.due) == ([], day(120))
-    _, moves, _ = pass_time(customer, day(120), longer)
+    _, moves, _ = pass_time(customer, day(120), longer).parts
     assert [move.occurred_at for move in moves] == [day(120)]
 
 
 def test_deadlines_near_the_end_of_time_do_not_overflow() -> None:
     late = Happening(day(0).replace(year=9998), "/shop", "x", Kind.CONTACT)
-    customer, _, _ = fold([late], Policy(prospect_days=36_500))
+    customer, _, _ = fold([late], Policy(prospect_days=36_500)).parts
     assert customer.due is not None
 
 
@@ -128,5 +128,5 @@ ENDLESS: Final = {
 def test_time_may_pass_to_its_very_end(name: str) -> None:
     last = {**does("page.viewed", 7)[0], "time": LAST_INSTANT.isoformat()}
     policy = Policy(contact_days=1, incentive_days=36_500)
-    customer, _, _ = live([*ENDLESS[name], last], LAST_INSTANT, policy)
+    customer, _, _ = live([*ENDLESS[name], last], LAST_INSTANT, policy).parts
     assert customer.wakes_at is None or customer.wakes_at > LAST_INSTANT

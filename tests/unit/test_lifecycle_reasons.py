@@ -254,7 +254,7 @@ def ways(customer: Customer, rule: str, policy: Policy) -> dict[str, datetime | 
 
 @pytest.mark.parametrize("case", EVENTS.values(), ids=EVENTS)
 def test_doing_exactly_what_a_rule_lacks_makes_it_fire(case: Case) -> None:
-    customer, before, _ = live(case.events, case.until, case.policy)
+    customer, before, _ = live(case.events, case.until, case.policy).parts
     assert ways(customer, case.rule, case.policy).get(case.lacks, case) is None
     done = fold(happenings([*case.events, *case.do]), case.policy)
     assert case.fires in told(done.moves[len(before) :])
@@ -265,7 +265,7 @@ def test_doing_exactly_what_a_rule_lacks_makes_it_fire(case: Case) -> None:
 @pytest.mark.parametrize("case", TIME.values(), ids=TIME)
 def test_waiting_exactly_as_long_as_a_rule_lacks_makes_it_fire(case: Case) -> None:
     assert case.due is not None
-    customer, before, _ = live(case.events, case.until, case.policy)
+    customer, before, _ = live(case.events, case.until, case.policy).parts
     assert ways(customer, case.rule, case.policy)[case.lacks] == day(case.due)
     assert case.fires in told(live(case.events, case.due, case.policy).moves[len(before) :])
     assert case.fires not in told(live(case.events, case.due - 0.001, case.policy).moves[len(before) :])
@@ -327,7 +327,7 @@ def test_a_lower_threshold_waits_for_any_event() -> None:
     lower = Policy(version=2, established_after_orders=2)
     schedule = Schedule([Activation(0, day(-1000), BUILT_IN), Activation(1, day(10), lower)])
     events = [*buys(0, 1), *does("page.viewed", 20, 21)]
-    customer, moves, _ = fold(happenings(events[:2]), schedule, until=day(1))
+    customer, moves, _ = fold(happenings(events[:2]), schedule, until=day(1)).parts
     assert len(moves) == 1
     customer = fold(happenings(events[:2]), schedule, until=day(11)).customer
     assert told(fold(happenings(events), schedule).moves)[1:] == ["20 habit_formed established"]
@@ -368,7 +368,7 @@ def test_instants_are_written_to_the_minute_unless_they_are_finer() -> None:
 
 
 def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Explanation:
-    customer, moves, _ = live(events, until, policy)
+    customer, moves, _ = live(events, until, policy).parts
     last = moves[-1]
     told = {name: getattr(last, name) for name in Move.__struct_fields__ if name != "since"}
     transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
@@ -445,14 +445,14 @@ def test_no_rule_fires_that_was_not_listed(events: list[Happening]) -> None:
     def let_pass(customer: Customer, until: datetime) -> Customer:
         while customer.wakes_at is not None and customer.wakes_at <= until:
             before = customer
-            customer, moves, _ = pass_time(before, customer.wakes_at, POLICY)
+            customer, moves, _ = pass_time(before, customer.wakes_at, POLICY).parts
             assert not moves or foresees(before, moves[0], set()), (moves, before)
         return customer
 
     for happening in sorted(events, key=IN_ORDER):
         before = let_pass(customer, happening.time)
         kind = count(before, happening, POLICY, deepcopy(orders)).kind
-        customer, moves, _ = advance(before, happening, POLICY, orders)
+        customer, moves, _ = advance(before, happening, POLICY, orders).parts
         assert not moves or foresees(before, moves[0], {kind, happening.kind}), (moves, before)
         ahead = next_move(customer, POLICY)
         assert ahead is None or foresees(customer, ahead, set()), (ahead, customer)

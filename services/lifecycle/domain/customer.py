@@ -98,10 +98,19 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.orders + self.contracts_ever
 
     @property
+    def worth(self) -> tuple[int, str | None]:
+        """The most revenue in one currency, in minor units, and that currency."""
+        most, of = 0, None
+        for currency, amount in self.revenue.items():
+            if of is None or (amount, currency) > (most, of):
+                most, of = amount, currency
+        return most, of
+
+    @property
     def now(self) -> datetime:
         """The last instant that the state has seen."""
         reached, heard = self.reached, self.last_event[0]
-        return max(heard, reached)
+        return heard if heard > reached else reached  # noqa: FURB136  (max takes five times as long)
 
     @property
     def wakes_at(self) -> datetime | None:
@@ -109,7 +118,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
         due, hint_due = self.due, self.hint_due
         if due is None or hint_due is None:
             return due or hint_due
-        return min(due, hint_due)
+        return due if due < hint_due else hint_due  # noqa: FURB136  (min takes five times as long)
 
     def is_late(self, happening: Happening) -> bool:
         """Does this event belong before something already folded? Then the customer is folded anew."""
@@ -135,4 +144,6 @@ class Move(msgspec.Struct, frozen=True):
 
 def sums(by_currency: dict[str, int]) -> tuple[Money, ...]:
     """One amount of money per currency, in the order of the currencies' codes."""
-    return tuple(Money(amount, currency) for currency, amount in sorted(by_currency.items()))
+    if len(by_currency) > 1:
+        by_currency = dict(sorted(by_currency.items()))
+    return tuple([Money(amount, currency) for currency, amount in by_currency.items()])

@@ -141,11 +141,12 @@ def first_deadline(customer: Customer, policy: Policy, now: datetime) -> tuple[d
 
 def running(customer: Customer, policy: Policy) -> dict[str, datetime]:
     """The instants of all deadlines that run, by the rule that they are for."""
-    now, found = customer.now, dict[str, datetime]()
+    now = customer.now
+    found: dict[str, datetime] = {}
     for deadline in _concerning(customer, policy):
         due = deadline.due(customer, policy)
         if due is not None:
-            instant = max(now, due)
+            instant = now if now > due else due  # noqa: FURB136  (max takes five times as long)
             if deadline.rule not in found or instant < found[deadline.rule]:
                 found[deadline.rule] = instant
     return found

@@ -15,6 +15,11 @@ from services.lifecycle.domain.orders import Orders
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.policy import Policy, later
 
+_ORDER: Final = Kind.ORDER
+_SEEN: Final = Kind.SEEN
+_AT_RISK: Final = Phase.AT_RISK
+"""Names of the module: to look a member up in its class takes ten times as long, several times an event."""
+
 
 def count(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
     """The facts of an event.
@@ -23,7 +28,7 @@ def count(customer: Customer, happening: Happening, policy: Policy, orders: Orde
     an order that another event has named already.
     """
     kind = happening.kind
-    if kind is Kind.ORDER:  # most events: what it brings, and that it was heard of, in one step
+    if kind is _ORDER:  # most events: what it brings, and that it was heard of, in one step
         return _weigh(purchases.completed(customer, happening, policy, orders))
     heard = replace(customer, last_event=happening.key)
     of_kind = COUNTING.get(kind)
@@ -36,7 +41,7 @@ def count(customer: Customer, happening: Happening, policy: Policy, orders: Orde
 def _weigh(counted: Counted) -> Counted:
     """The causes of a customer at risk afterwards: without what the occasion takes, with what it gives."""
     customer, takes = counted.customer, counted.takes
-    if customer.phase is not Phase.AT_RISK:
+    if customer.phase is not _AT_RISK:
         return counted
     kept = customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
     return replace(counted, customer=replace(customer, causes=kept | counted.gives))
@@ -61,7 +66,7 @@ def _lively(counted: Counted, happening: Happening) -> Counted:
         also = takes or _nothing
         seen = replace(customer, contact_at=happening.time)
         return Counted(seen, kind, gives, lambda cause: cause == CONTACT or also(cause))
-    if happening.kind is Kind.SEEN:
+    if happening.kind is _SEEN:
         return Counted(replace(customer, contact_at=happening.time), kind, gives, takes)
     return counted
 

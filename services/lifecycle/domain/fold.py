@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from services.lifecycle.domain.counted import NOTHING
@@ -27,13 +28,27 @@ from services.lifecycle.domain.policy import Policy, later
 from services.lifecycle.domain.rules import RULES_FOR, Occasion, Rule
 from services.lifecycle.domain.schedule import Policies
 
+_ORDER: Final = Kind.ORDER
+_AT_RISK: Final = Phase.AT_RISK
+_FIRST_PURCHASE: Final = RuleName.FIRST_PURCHASE
+_FIRST_PURCHASE_UNDONE: Final = RuleName.FIRST_PURCHASE_UNDONE
+_PROSPECT_FADED: Final = RuleName.PROSPECT_FADED
+_ENTHUSIASM_FADED: Final = RuleName.ENTHUSIASM_FADED
+_RETURNED: Final = RuleName.RETURNED
+"""Names of the module: to look a member up in its class takes ten times as long, several times an event."""
 
-class Folded(NamedTuple):
+
+class Folded(msgspec.Struct, frozen=True, gc=False):
     """The state afterwards, and what happened on the way, in order."""
 
     customer: Customer
     moves: Sequence[Move] = ()
     hints: Sequence[Hint] = ()
+
+    @property
+    def parts(self) -> tuple[Customer, Sequence[Move], Sequence[Hint]]:
+        """To be unpacked. (Where events are folded by the thousand, a tuple with names takes too long to make.)"""
+        return self.customer, self.moves, self.hints
 
     def then(self, more: "Folded") -> "Folded":
         """This and what followed."""
@@ -45,11 +60,13 @@ class Folded(NamedTuple):
 def fold(happenings: Iterable[Happening], policies: Policies, *, until: datetime | None = None) -> Folded:
     """A customer's whole life: events in any order, and then the deadlines up to `until`."""
     orders, customer = Orders(), Customer(known=policies.known)
-    moves, hints = list[Move](), list[Hint]()
+    moves: list[Move] = []
+    hints: list[Hint] = []
     for happening in sorted(happenings, key=IN_ORDER):
-        customer, new_moves, new_hints = advance(customer, happening, policies, orders)
-        moves += new_moves
-        hints += new_hints
+        step = advance(customer, happening, policies, orders)
+        customer = step.customer
+        moves += step.moves
+        hints += step.hints
     folded = Folded(customer, moves, hints)
     return folded if until is None else folded.then(pass_time(customer, until, policies))
 
@@ -70,7 +87,7 @@ def advance(customer: Customer, happening: Happening, policies: Policies, orders
     if customer.account != account:
         policy = policies.at(time, customer.account)
     customer, moves, hints = _judge(customer, Occasion(kind, counted.gives, happening), time, policy)
-    if had_orders and not moves and kind is Kind.ORDER and customer.due and customer.phase is not Phase.AT_RISK:
+    if had_orders and not moves and kind is _ORDER and customer.due and customer.phase is not _AT_RISK:
         customer = _deferred(customer, time, policies)
     else:
         hints_too = bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
@@ -86,11 +103,13 @@ def pass_time(customer: Customer, until: datetime, policies: Policies) -> Folded
     wakes_at = customer.wakes_at
     if wakes_at is None or wakes_at > until:
         return Folded(customer)
-    moves, hints = list[Move](), list[Hint]()
+    moves: list[Move] = []
+    hints: list[Hint] = []
     while wakes_at is not None and wakes_at <= until:
-        customer, new_moves, new_hints = _wake(customer, wakes_at, policies)
-        moves += new_moves
-        hints += new_hints
+        step = _wake(customer, wakes_at, policies)
+        customer = step.customer
+        moves += step.moves
+        hints += step.hints
         wakes_at = customer.wakes_at
     return Folded(customer, moves, hints)
 
@@ -115,9 +134,10 @@ def next_move(customer: Customer, policies: Policies) -> Move | None:
     """What time alone will do next, if nothing else happens before."""
     customer, quiet = replace(customer, hint_due=None), policies.quiet
     while customer.due is not None:
-        customer, moves, _ = _wake(customer, customer.due, quiet)
-        if moves:
-            return moves[0]
+        step = _wake(customer, customer.due, quiet)
+        customer = step.customer
+        if step.moves:
+            return step.moves[0]
     return None
 
 
@@ -194,7 +214,7 @@ def _renotice(folded: Folded, policies: Policies) -> Folded:
     """Take back a notice that is not true any more, and see when the next is due."""
     if not policies.gives_notice and folded.customer.noticed is None:
         return folded
-    customer, moves, hints = folded
+    customer, moves, hints = folded.parts
     ahead, told = _ahead(customer, policies), customer.noticed
     if told is not None and (ahead is None or told != ahead[0]):
         customer = replace(customer, noticed=None)
@@ -218,12 +238,14 @@ def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Po
     rule = _firing(customer, occasion, (), policy)
     if rule is None:
         return customer, (), ()
-    moves, hints, used = list[Move](), list[Hint](), list[RuleName]()
+    moves: list[Move] = []
+    hints: list[Hint] = []
+    used: list[RuleName] = []
     while rule is not None:
         used.append(rule.name)
         moved = _enter(customer, rule, occasion, instant, policy)
         moves.append(record(customer, moved, rule, occasion, instant, policy))
-        if rule.name is RuleName.FIRST_PURCHASE and not (occasion.happening and occasion.happening.historical):
+        if rule.name is _FIRST_PURCHASE and not (occasion.happening and occasion.happening.historical):
             hints.append(welcome(instant))
         customer = moved
         rule = _firing(customer, occasion, used, policy)
@@ -237,7 +259,7 @@ def _firing(customer: Customer, occasion: Occasion, used: Sequence[RuleName], po
     return None
 
 
-_BEGINS_ANEW: Final = frozenset({RuleName.FIRST_PURCHASE, RuleName.RETURNED})
+_BEGINS_ANEW: Final = frozenset({_FIRST_PURCHASE, _RETURNED})
 
 
 def _enter(customer: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy) -> Customer:
@@ -248,16 +270,16 @@ def _enter(customer: Customer, rule: Rule, occasion: Occasion, instant: datetime
         since=instant,
         reached=instant,
         position=customer.position + 1,
-        before=customer.phase if rule.to is Phase.AT_RISK else None,
-        causes=occasion.gives if rule.to is Phase.AT_RISK else NOTHING,
-        faded=rule.name is RuleName.PROSPECT_FADED,
+        before=customer.phase if rule.to is _AT_RISK else None,
+        causes=occasion.gives if rule.to is _AT_RISK else NOTHING,
+        faded=rule.name is _PROSPECT_FADED,
     )
     if rule.name in _BEGINS_ANEW:
-        by_order = occasion.kind is Kind.ORDER
+        by_order = occasion.kind is _ORDER
         entered = replace(entered, orders_since_return=int(by_order), contracts_since_return=int(not by_order))
-    if rule.name is RuleName.RETURNED and customer.phase is not None:
+    if rule.name is _RETURNED and customer.phase is not None:
         origin = Return(customer.last_event, customer.phase, customer.since)
         return replace(entered, episode=customer.episode + 1, returned=origin)
-    if rule.name is RuleName.FIRST_PURCHASE_UNDONE and customer.returned:
+    if rule.name is _FIRST_PURCHASE_UNDONE and customer.returned:
         return replace(entered, since=customer.returned.since, returned=None)
-    return replace(entered, evidence={}) if rule.name is RuleName.ENTHUSIASM_FADED else entered
+    return replace(entered, evidence={}) if rule.name is _ENTHUSIASM_FADED else entered

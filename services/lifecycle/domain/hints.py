@@ -25,6 +25,8 @@ WELCOME: Final = "welcome"
 CHANGING: Final = ("discount", "gift", "points", "preview")
 """The incentives of established customers, in turn: never the same twice in a row."""
 
+_FORMER: Final = Phase.FORMER
+_ESTABLISHED: Final = Phase.ESTABLISHED
 CONCERNED: Final = frozenset(
     {
         Kind.CONCLUDED, Kind.RENEWED, Kind.CANCELLED, Kind.CONTRACT_ENDED, Kind.COMPLAINED, Kind.ANSWERED,
@@ -80,12 +82,13 @@ def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, S
 
 def _coming(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
     """Every hint from `start` on. What the state has seen (`now`) was given then, so nothing needs marking."""
+    phase = customer.phase
     found = _of_complaints(customer, policy) if customer.complaints else []
-    if customer.phase is not Phase.FORMER:
+    if phase is not _FORMER:
         found += _after_first_order(customer, policy)
         if customer.contracts:
             found += _of_contracts(customer, policy)
-        if customer.phase is Phase.ESTABLISHED and policy.incentive_days:
+        if phase is _ESTABLISHED and policy.incentive_days:
             turn = CHANGING[customer.incentives % len(CHANGING)]
             at = _next_turn(customer, policy, start, now)
             found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
@@ -100,7 +103,8 @@ def _next_turn(customer: Customer, policy: Policy, start: datetime, now: datetim
 
 
 def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:
-    first, found = customer.first_order_at, list[Hint]()
+    first = customer.first_order_at
+    found: list[Hint] = []
     if first is None or not customer.orders or customer.first_order_historical:
         return found
     if policy.survey_days:
@@ -111,7 +115,7 @@ def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:
 
 
 def _of_contracts(customer: Customer, policy: Policy) -> list[Hint]:
-    found = list[Hint]()
+    found: list[Hint] = []
     if not policy.renewal_notice_days:
         return found
     for id, contract in customer.contracts.items():  # noqa: A001
@@ -124,7 +128,7 @@ def _of_contracts(customer: Customer, policy: Policy) -> list[Hint]:
 
 
 def _of_complaints(customer: Customer, policy: Policy) -> list[Hint]:
-    found = list[Hint]()
+    found: list[Hint] = []
     if not policy.answer_hours:
         return found
     for id, complaint in customer.complaints.items():  # noqa: A001

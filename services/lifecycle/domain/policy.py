@@ -183,4 +183,4 @@ def later(anchor: datetime, span: timedelta) -> datetime:
         instant = anchor + span
     except OverflowError:
         return LAST_INSTANT
-    return min(LAST_INSTANT, instant)
+    return instant if instant < LAST_INSTANT else LAST_INSTANT  # noqa: FURB136  (min takes five times as long)

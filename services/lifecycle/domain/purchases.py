@@ -11,6 +11,7 @@ from services.lifecycle.domain.happenings import Happening, Kind, Order, Undoing
 from services.lifecycle.domain.orders import Orders, Part, fresh
 from services.lifecycle.domain.policy import Policy
 
+_ORDER: Final = Kind.ORDER
 QUARTER: Final = timedelta(days=90)
 FEWEST_SALES: Final = 3
 """Orders in the earlier quarter without which its revenue is not compared."""
@@ -50,10 +51,10 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
         contact_at=last_contact(customer, happening),
     )
     if not (policy.revenue_decline_share or policy.keeps_sales):
-        return Counted(bought, Kind.ORDER, NOTHING, _by_an_order)
+        return Counted(bought, _ORDER, NOTHING, _by_an_order)
     sale = Sale(order.order_id, happening.time, part.currency, part.amount)
     bought = replace(bought, sales=(*_recent(bought, happening.time), sale))
-    return Counted(bought, Kind.ORDER, _decline(bought, happening.time, policy), _by_an_order)
+    return Counted(bought, _ORDER, _decline(bought, happening.time, policy), _by_an_order)
 
 
 def undone(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
@@ -77,7 +78,9 @@ def undone(customer: Customer, happening: Happening, policy: Policy, orders: Ord
 
 
 def _plus(amounts: dict[str, int], currency: str, amount: int) -> dict[str, int]:
-    return {**amounts, currency: amounts.get(currency, 0) + amount}
+    left = amounts.copy()
+    left[currency] = left.get(currency, 0) + amount
+    return left
 
 
 def _reduced(sales: tuple[Sale, ...], order_id: str, part: Part) -> list[Sale]:
