@@ -68,6 +68,8 @@ class Subscription:
 
 
 SURVEY_S: Final = 1.0
+FIRST_RECORDS: Final = 2_000
+"""Most records of a batch while there is no backlog."""
 RESET_HINT: Final = "see `stammkunde checkpoints reset --help`"
 
 
@@ -85,6 +87,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._inflight: asyncio.Task[None] | None = None
         self._intake = self._new_intake()
         self._chores: Collection[int] = ()
+        self._most = min(FIRST_RECORDS, settings.batch_records)
         self.progressed = monotonic()
 
     async def run(self, new_handler: Callable[[Reader], Handler[Any]], stop: asyncio.Event) -> None:
@@ -232,16 +235,21 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def _fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """What is there; while ticks hold some partitions' records back, the others' still come."""
         try:
-            fetched = await self._consumer.getmany(
-                timeout_ms=200 if wait else 0, max_records=self._settings.batch_records
-            )
+            fetched = await self._consumer.getmany(timeout_ms=200 if wait else 0, max_records=self._most)
         except NoOffsetForPartitionError:
             return []  # aiokafka looked for a committed offset just before we went to our checkpoint
         except OffsetOutOfRangeError as error:
             raise Misconfigured(f"a checkpoint lies outside the log: {error}; {RESET_HINT}") from error
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be read: {error!r}") from error
+        self._most = self._next_most(sum(map(len, fetched.values())))
         return fetched.values()  # type: ignore[no-any-return]  # aiokafka has no types
+
+    def _next_most(self, fetched: int) -> int:
+        """How many records to fetch next: under backlog twice as many each time, so that the first are soon done."""
+        if fetched < self._most:
+            return min(FIRST_RECORDS, self._settings.batch_records)
+        return min(2 * self._most, self._settings.batch_records)
 
     async def _step(self, group: asyncio.TaskGroup) -> None:
         """Fold one batch while the one before is being committed, then commit it."""

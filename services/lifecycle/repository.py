@@ -11,6 +11,7 @@ from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.happenings import MOST
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.memory import Entry
+from services.lifecycle.tables import magnitude
 from shared.db import Tx
 from shared.errors import Retryable
 from shared.events.transitions import Transition
@@ -115,7 +116,7 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
             entry.id, entry.partition, entry.version, entry.key, state,
             state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,
             state.account, state.since if state.phase else None, state.first_order_at, state.causes,
-            value, currency, value.bit_length() if value > 0 else 0,
+            value, currency, magnitude(value),
         )  # fmt: skip
 
 

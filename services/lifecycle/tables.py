@@ -11,7 +11,7 @@ add_core(metadata)
 CAUSES = "why the customer is at risk; empty otherwise"
 AMOUNT = "minor units: the total of an order, or what of it is undone (null: all)"
 VALUE = "minor units: lifetime revenue in the currency of most of it"
-MAGNITUDE = "binary digits of the value: changes seldom, so that it can be indexed"
+MAGNITUDE = "pairs of binary digits of the value: seldom changes, so it can be indexed"
 PHASES = ", ".join(f"'{phase}'" for phase in Phase)
 NUMBER = "how many batches have changed it"
 STAMP = "sum of restated.number of all days before the end when it was computed"
@@ -24,6 +24,12 @@ VOICES = ", ".join(
     )
 )  # fmt: skip
 """Events that figures look for by type and time."""
+
+
+def magnitude(value: int) -> int:
+    """Of a value in minor units: it grows by one when the value has grown fourfold. No value, and less, is 0."""
+    return (value.bit_length() + 1) // 2 if value > 0 else 0
+
 
 customer = sa.Table(
     "customer",

@@ -56,6 +56,8 @@ class Visit(msgspec.Struct):
 
     def repeats_order(self, happenings: Sequence[Happening]) -> bool:
         """Does one of them name an order that another event has named? A chance collision costs a recompute."""
+        if len(happenings) == 1:
+            return happenings[0].order_key in self.entry.orders
         keys = [happening.order_key for happening in happenings if happening.order_key is not None]
         return not self.entry.orders.isdisjoint(keys) or (len(keys) > 1 and len(set(keys)) < len(keys))
 

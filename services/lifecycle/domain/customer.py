@@ -122,7 +122,8 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def is_late(self, happening: Happening) -> bool:
         """Does this event belong before something already folded? Then the customer is folded anew."""
-        return happening.key < self.last_event or happening.time < self.reached
+        time, last = happening.time, self.last_event
+        return time < self.reached or time < last[0] or (time == last[0] and happening.key < last)
 
 
 class Move(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.reading import ACT_TYPES
+from services.lifecycle.tables import magnitude
 from shared.db import Pool, Tx, sorting_errors
 
 FEW: Final = 5_000
@@ -196,8 +197,8 @@ def _due(filters: Filters, made: Statement) -> str:
 
 
 def _value(filters: Filters, made: Statement) -> str:
-    magnitude = made.bind((filters.min_value or 0).bit_length())
-    return f"SELECT customer FROM customer WHERE magnitude >= {magnitude}"  # noqa: S608
+    least = made.bind(magnitude(filters.min_value or 0))
+    return f"SELECT customer FROM customer WHERE magnitude >= {least}"  # noqa: S608
 
 
 def _account(filters: Filters, made: Statement) -> str:

@@ -49,7 +49,7 @@ COMMENT ON COLUMN customer.activated_at IS 'of the state: the first product put 
 COMMENT ON COLUMN customer.since IS 'when the phase was entered';
 COMMENT ON COLUMN customer.causes IS 'why the customer is at risk; empty otherwise';
 COMMENT ON COLUMN customer.value IS 'minor units: lifetime revenue in the currency of most of it';
-COMMENT ON COLUMN customer.magnitude IS 'binary digits of the value: changes seldom, so that it can be indexed';
+COMMENT ON COLUMN customer.magnitude IS 'pairs of binary digits of the value: seldom changes, so it can be indexed';
 CREATE INDEX customer_of_key ON customer (key);
 CREATE INDEX customer_of_partition ON customer (partition, customer);
 CREATE INDEX customer_of_phase ON customer (phase, customer) INCLUDE (key);
