@@ -1,6 +1,5 @@
 """No read of the API looks through a big table: the plans of its statements, on a small shop planned as a large one.
 
-
 A table of 10,000 customers has a hundredth of the pages that one of a million has, so pages that are read one after the
 other cost a hundred times as much: then the planner weighs reading a table whole against so and so many rows through an
 index as it would there.
@@ -28,10 +27,8 @@ SMALL: Final = 10_000
 LIVES: Final = 1_000
 WHOLE: Final = ("GET /v1/figures/flows/check", "GET /v1/cadence/comparison")
 """Requests that read all by what they mean: checks and recounts that an operator asks for."""
-COUNTED: Final = (
-    "GET /v1/transitions/counts", "GET /v1/causes/counts", "GET /v1/hints/counts", "GET /v1/phases {'model': "
-)  # fmt: skip
-"""Requests that count what has happened until an instant, one by one: daily counts of it are not kept."""
+COUNTED: Final = ("GET /v1/phases {'model': 'activity'",)
+"""Requests that look at every customer: whether somebody has acted lately is not counted by day."""
 ALL_ORDERS: Final = frozenset(RHYTHMS.values())
 """What is expected of the active customers follows from all that they have ever ordered."""
 FIT: Final = Estimate(1, ENDS - 30 * DAY, 1.9, 6.2, 0.9, 8.0, p=3.0, q=4.0, gamma=9000.0, currency="EUR")
