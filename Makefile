@@ -5,7 +5,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := -n 2 --dist loadgroup --no-loadscope-reorder
 ARGS ?=
 SEEDS ?= 20
 REQUESTS ?= 200
@@ -31,15 +30,15 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP) ## Start the whole system and replay a real shop through it; ARGS=--exit stops after the tables
 	@$(BIN)/stammkunde run $(ARGS)
 
-test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL, two groups at a time
-	$(PYTEST) $(PARALLEL) $(ARGS)
+test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL
+	$(PYTEST) $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, architecture, unit tests: under a minute
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(PYTEST) $(PARALLEL) -q tests/unit
+	$(PYTEST) -q -n 2 --dist worksteal tests/unit
 
 bench: $(STAMP) ## Throughput and latency, as JSON lines
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -11,13 +11,6 @@ from tests.stack import Stack, open_stack
 from tests.support import administer, drop_database, make_database, renew_topics, sibling
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where processes share the tests, a file stays in one; all of `e2e` does, for the system that they read."""
-    for item in items:
-        path = item.path.relative_to(item.config.rootpath).as_posix()
-        item.add_marker(pytest.mark.xdist_group("e2e" if path.startswith("tests/e2e/") else path))
-
-
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
     """Kafka and PostgreSQL for the whole test session."""

@@ -78,8 +78,8 @@ class Recorder:
 
     def tallied(self, given: Sequence[HintRow]) -> Counter[Tally]:
         """What is to be counted by day beside the transitions: causes of being at risk, and hints that were given."""
-        hints = ((hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
-        return self.tallies + Counter(hints) if given else self.tallies
+        self.tallies.update((hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
+        return self.tallies
 
     def restate(self, time: datetime, portion: Portion) -> None:
         """Note that something has changed in the past, if the day was over."""

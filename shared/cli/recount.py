@@ -13,7 +13,7 @@ from shared.services import LIFECYCLE
 COUNT_WITHIN_S: Final = 1800.0
 """All transitions are read."""
 
-figures = typer.Typer(no_args_is_help=True, help="The daily counts of transitions that figures are made from.")
+figures = typer.Typer(no_args_is_help=True, help="The daily counts that figures are made from.")
 
 
 @figures.command("check")
@@ -23,10 +23,10 @@ def check_counts(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -
     if as_json:
         print_json(found)
     elif found["equal"]:
-        say(f"{found['rows']:,} daily counts of transitions are all right.")
+        say(f"{found['rows']:,} daily counts are all right.")
     else:
         told = f"{found['differing']:,} differ. `stammkunde figures rebuild` mends them."
-        say(f"{found['rows']:,} daily counts of transitions: {told}")
+        say(f"{found['rows']:,} daily counts: {told}")
     if not found["equal"]:
         raise typer.Exit(1)
 
@@ -39,7 +39,7 @@ def rebuild_counts(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False)
         print_json(found)
         return
     mended = "none differed" if found["equal"] else f"{found['differing']:,} differed and have been mended"
-    say(f"{found['rows']:,} daily counts of transitions: {mended}. Dropped {found['dropped']:,} stored figures.")
+    say(f"{found['rows']:,} daily counts: {mended}. Dropped {found['dropped']:,} stored figures.")
 
 
 async def _check(home: Path) -> CheckView:

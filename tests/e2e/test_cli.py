@@ -94,7 +94,7 @@ def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(home: Path
 
 
 def test_daily_counts_that_are_wrong_are_found_and_mended(home: Path) -> None:
-    assert "2 daily counts of transitions are all right" in stammkunde("figures check", home).stdout
+    assert "5 daily counts are all right" in stammkunde("figures check", home).stdout
     query(home, "UPDATE lifecycle.flow SET n = 7")
     found = stammkunde("figures check", home)
     assert (found.returncode, "2 differ" in found.stdout) == (1, True)
