@@ -187,7 +187,8 @@ async def phases_holding(
     """How many customers were in each phase at an instant; where a fact is asked, by whether it held of them."""
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         counts = await _counts(connection, _PHASES, as_of)
-        rows = {row["phase"]: row for row in await connection.fetch(_HOLDING, as_of, [*asked])}
+        held_by = await connection.fetch(_HOLDING, as_of, [*asked]) if asked else []
+        rows = {row["phase"]: row for row in held_by}
     found = list[tuple[Phase, frozenset[Fact], int]]()
     for phase, n in counts.items():
         fact = asked.get(Phase(phase))

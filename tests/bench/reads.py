@@ -93,8 +93,11 @@ async def everything(client: httpx.AsyncClient, asker: Asker) -> AsyncIterator[d
     for name, make in {**asker.singles(), **asker.counts()}.items():
         following[name] = lambda _, make=make: make()  # type: ignore[misc]
     for name, call in sorted(following.items()):
-        await repeated(client, call, 3)
-        yield {"read": name, **told(await repeated(client, call))}
+        try:
+            await repeated(client, call, 3)
+            yield {"read": name, **told(await repeated(client, call))}
+        except httpx.HTTPStatusError as error:
+            yield {"read": name, "status": error.response.status_code, "slow": True}
 
 
 async def figures(client: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
