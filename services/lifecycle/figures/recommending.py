@@ -18,14 +18,14 @@ WITH told AS (
         WHERE type IN ('referral.succeeded', 'referral.annulled') AND time >= $1 AND time < $2
     ) AS read
 )
-SELECT count(DISTINCT c.customer) AS customers, count(DISTINCT (c.customer, s.referee, s.order_id)) AS referrals
-FROM told AS s JOIN customer AS c ON c.key = s.customer_key AND c.customer = s.customer
-WHERE s.type = 'referral.succeeded' AND c.merged_into IS NULL AND ($3::text IS NULL OR c.account = $3)
-    AND NOT EXISTS (
-        SELECT FROM told AS a
-        WHERE a.type = 'referral.annulled' AND a.customer = s.customer AND a.time >= s.time
-            AND a.referee = s.referee AND a.order_id = s.order_id
-    )
+SELECT count(DISTINCT customer) AS customers, count(*) AS referrals
+FROM (
+    SELECT c.customer FROM told JOIN customer AS c ON c.key = told.customer_key AND c.customer = told.customer
+    WHERE c.merged_into IS NULL AND ($3::text IS NULL OR c.account = $3)
+    GROUP BY c.customer, referee, order_id
+    HAVING max(time) FILTER (WHERE type = 'referral.succeeded')
+        > coalesce(max(time) FILTER (WHERE type = 'referral.annulled'), '-infinity')
+) AS referral
 """
 
 
