@@ -11,7 +11,7 @@ import structlog
 from services.lifecycle.rhythms import Attempt
 from shared import clock, metrics
 from shared.errors import Retryable
-from shared.turns import wait
+from shared.turns import beside, wait
 
 log = structlog.get_logger()
 
@@ -45,14 +45,8 @@ class Nights:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block runs; a fit under way at its end is dropped."""
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(self.run(stop))
-            try:
-                yield
-            finally:
-                stop.set()
-                task.cancel()
+        async with beside(self.run(asyncio.Event())):
+            yield
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""

@@ -78,8 +78,9 @@ class Recorder:
 
     def tallied(self, given: Sequence[HintRow]) -> Counter[Tally]:
         """What is to be counted by day beside the transitions: causes of being at risk, and hints that were given."""
-        self.tallies.update((hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
-        return self.tallies
+        counts = self.tallies.copy()
+        counts.update((hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
+        return counts
 
     def restate(self, time: datetime, portion: Portion) -> None:
         """Note that something has changed in the past, if the day was over."""
@@ -135,8 +136,7 @@ class Recorder:
         if to == _AT_RISK:
             for cause in transition.profile.causes:
                 self.tallies[day, CAUSE, cause.partition(":")[0], entry.partition] += n
-        if time < portion.closed:
-            self.restate(time, portion)
+        self.restate(time, portion)
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
         identity = stable_text(entry.id, str(entry.version))

@@ -12,7 +12,7 @@ from services.lifecycle.changes import queries
 from shared import clock, db
 from shared.db import Pool
 from shared.errors import Retryable
-from shared.turns import wait
+from shared.turns import beside, wait
 
 log = structlog.get_logger()
 
@@ -31,12 +31,8 @@ class Retention:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Every minute while the block runs."""
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(self._run())
-            try:
-                yield
-            finally:
-                task.cancel()
+        async with beside(self._run()):
+            yield
 
     async def _run(self) -> None:
         while True:

@@ -23,7 +23,7 @@ from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
 from shared.outbox import Message
 from shared.topics import HINTS
-from shared.turns import wait
+from shared.turns import beside, wait
 
 log = structlog.get_logger()
 
@@ -84,14 +84,8 @@ class Patterns:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block runs."""
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(self.run(stop))
-            try:
-                yield
-            finally:
-                stop.set()
-                task.cancel()
+        async with beside(self.run(asyncio.Event())):
+            yield
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until `stop` is set."""
