@@ -23,9 +23,9 @@ from shared.consumer import consume
 from shared.ids import partition_of
 from shared.process import tune_memory
 from shared.topics import CUSTOMER_EVENTS
-from tests.bench.lifecycle import PARTITIONS, publish, settings_for
+from tests.bench.lifecycle import PARTITIONS, publish, send, settings_for
 from tests.builders import encode, order, tick
-from tests.support import eventually, make_database, renew_topics
+from tests.support import drop_database, eventually, make_database, renew_topics
 
 LONG_LIFE: Final = 10_000
 CUSTOMERS: Final = 100_000
@@ -43,13 +43,18 @@ async def worker(bootstrap: str, admin_url: str) -> AsyncIterator[Probe]:
     await renew_topics(bootstrap, partitions=PARTITIONS)
     settings = settings_for(bootstrap, url, ClockMode.LOG)
     stop, probe = asyncio.Event(), await asyncpg.connect(url)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(consume(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, Policy()), stop))
-        try:
-            yield probe
-        finally:
-            stop.set()
-            await probe.close()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                consume(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, Policy()), stop)
+            )
+            try:
+                yield probe
+            finally:
+                stop.set()
+                await probe.close()
+    finally:
+        await drop_database(url)
 
 
 @asynccontextmanager
@@ -63,14 +68,14 @@ async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def applied(probe: Probe, events: int, within_s: float = 300) -> None:
+async def applied(probe: Probe, events: int, every_s: float = 0.05) -> None:
     """Wait until so many records have been applied and everything is published."""
 
     async def done() -> bool:
         found = await probe.fetchval("SELECT coalesce(sum(next_offset), 0) FROM lifecycle.checkpoint")
         return bool(found >= events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox"))
 
-    await eventually(done, within_s=within_s)
+    await eventually(done, within_s=300, every_s=every_s)
 
 
 def records(events: Iterable[dict[str, Any]]) -> Iterable[tuple[str, bytes]]:
@@ -91,7 +96,7 @@ async def late_event(bootstrap: str, admin_url: str) -> dict[str, Any]:
                 place = partition_of("ada", PARTITIONS)
                 await producer.send_and_wait(CUSTOMER_EVENTS, encode(late), key=b"ada", partition=place)
                 sent += 1
-                await applied(probe, sent)
+                await applied(probe, sent, every_s=0.005)
                 times.append((monotonic() - began) * 1000)
     return {"events_of_customer": LONG_LIFE, "late_event_ms": [round(t) for t in times]}
 
@@ -105,19 +110,19 @@ async def deadlines(bootstrap: str, admin_url: str) -> dict[str, Any]:
         async with producing(bootstrap) as producer:
             for partition in range(PARTITIONS):
                 await producer.send(CUSTOMER_EVENTS, encode(tick(91)), partition=partition)
-        stream = asyncio.create_task(_stream(bootstrap))
-        await eventually(lambda: _all_at_risk(probe), within_s=300)
-        seconds = monotonic() - began
-        stream.cancel()
-        await asyncio.wait([stream])
+            stream = asyncio.create_task(_stream(producer))
+            await eventually(lambda: _all_at_risk(probe), within_s=300)
+            seconds = monotonic() - began
+            stream.cancel()
+            await asyncio.wait([stream])
     return {"deadlines": CUSTOMERS, "seconds": round(seconds, 2), "deadlines_per_s": round(CUSTOMERS / seconds)}
 
 
-async def _stream(bootstrap: str) -> None:
+async def _stream(producer: AIOKafkaProducer) -> None:
     number = 0
     while True:
         events = [order(f"new{number + n}", 91, id=f"n{number + n}") for n in range(STREAM_PER_S // 10)]
-        await publish(bootstrap, records(events))
+        await send(producer, records(events))
         number += len(events)
         await asyncio.sleep(0.1)
 

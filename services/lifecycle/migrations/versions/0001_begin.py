@@ -20,7 +20,7 @@ VOICES = ", ".join(
 
 SCRIPT = f"""
 CREATE TABLE customer (
-    customer text PRIMARY KEY,
+    customer text,
     partition integer NOT NULL,
     phase text CONSTRAINT customer_phase CHECK (phase IN {PHASES}),
     version bigint NOT NULL CONSTRAINT customer_version CHECK (version >= 0),
@@ -36,7 +36,8 @@ CREATE TABLE customer (
     causes text[] NOT NULL DEFAULT '{{}}',
     value bigint NOT NULL DEFAULT 0,
     currency text,
-    magnitude smallint NOT NULL DEFAULT 0
+    magnitude smallint NOT NULL DEFAULT 0,
+    PRIMARY KEY (customer) INCLUDE (partition)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN customer.phase IS 'null: only events so far that create no customer';
 COMMENT ON COLUMN customer.version IS 'records published for this customer';
@@ -51,10 +52,9 @@ COMMENT ON COLUMN customer.causes IS 'why the customer is at risk; empty otherwi
 COMMENT ON COLUMN customer.value IS 'minor units: lifetime revenue in the currency of most of it';
 COMMENT ON COLUMN customer.magnitude IS 'pairs of binary digits of the value: seldom changes, so it can be indexed';
 CREATE INDEX customer_of_key ON customer (key);
-CREATE INDEX customer_of_partition ON customer (partition, customer);
 CREATE INDEX customer_of_phase ON customer (phase, customer) INCLUDE (key);
 CREATE INDEX customer_of_since ON customer (phase, since);
-CREATE INDEX customer_of_account ON customer (account, customer) INCLUDE (key);
+CREATE INDEX customer_of_account ON customer (account, customer) INCLUDE (key) WHERE account IS NOT NULL;
 CREATE INDEX customer_of_magnitude ON customer (magnitude, customer);
 CREATE INDEX customer_of_cause ON customer USING gin (causes) WHERE causes <> '{{}}';
 CREATE TABLE event (
