@@ -20,13 +20,13 @@ NEWEST = 2**63 - 1
 _NO_FIT: Final = Kind(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
 
 
-def fitter(request: Request) -> Fitter:
+async def fitter(request: Request) -> Fitter:
     """What makes the fits of this process."""
     found: Fitter = request.app.state.fitter
     return found
 
 
-def nights(request: Request) -> Nights:
+async def nights(request: Request) -> Nights:
     """What makes one every night."""
     found: Nights = request.app.state.nights
     return found

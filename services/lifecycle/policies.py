@@ -57,9 +57,6 @@ _SCHEDULE: Final = """
 SELECT a.number, a.at, p.document, NULL AS parameters FROM activation AS a JOIN policy AS p USING (name, version)
 UNION ALL SELECT number, effective_at, NULL, parameters FROM fit WHERE accepted
 """
-_KNOWN: Final = """
-SELECT greatest(0, (SELECT max(number) FROM activation), (SELECT max(number) FROM fit WHERE accepted))
-"""
 _STORED: Final = "SELECT document, created_at FROM policy WHERE name = $1 ORDER BY version DESC"
 _FIND: Final = "SELECT document, created_at FROM policy WHERE name = $1 AND version = $2"
 _PAGE: Final = """
@@ -105,7 +102,7 @@ async def load(connection: Tx | Pool) -> Schedule:
 
 async def known(connection: Tx | Pool) -> int:
     """The greatest number of an activation or accepted fit; 0 if there is none."""
-    number: int = await connection.fetchval(_KNOWN)
+    number: int = await connection.fetchval(queries.KNOWN)
     return number
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 import msgspec
@@ -21,7 +21,13 @@ _transition: Final = msgspec.json.Decoder(Transition)
 
 _FURTHEST: Final = "SELECT max(clock) FROM owner"
 _CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
-_FIND: Final = "SELECT state, version, parked FROM customer WHERE customer = $1"
+KNOWN: Final = "SELECT greatest(0, (SELECT max(number) FROM activation), (SELECT max(number) FROM fit WHERE accepted))"
+"""The greatest number of an activation or accepted fit; 0 if there is none."""
+_FIND: Final = f"""
+SELECT state, version, parked, (SELECT clock FROM owner WHERE owner.partition = customer.partition) AS clock,
+    ({KNOWN}) AS known
+FROM customer WHERE customer = $1
+"""  # noqa: S608  (constants)
 _END: Final = """
 WITH RECURSIVE chain AS (
     SELECT merged_into FROM customer WHERE customer = $1 AND merged_into IS NOT NULL
@@ -87,10 +93,25 @@ async def clock(pool: Pool | Tx, partition: int | None = None) -> datetime:
     return await pool.fetchval(_CLOCK, partition) or DAWN
 
 
-async def find(pool: Pool, customer: str) -> tuple[Customer, int, str | None] | None:
-    """A customer's state, version, and why it is parked if it is."""
+class Found(NamedTuple):
+    """A customer's state, version, and why it is parked if it is.
+
+    Read at the same moment: the clock of its partition, and the greatest number of an activation or fit.
+    """
+
+    customer: Customer
+    version: int
+    parked: str | None
+    clock: datetime
+    known: int
+
+
+async def find(pool: Pool, customer: str) -> Found | None:
+    """What there is of a customer, read at once."""
     row = await pool.fetchrow(_FIND, customer)
-    return (_state.decode(row["state"]), row["version"], row["parked"]) if row else None
+    if row is None:
+        return None
+    return Found(_state.decode(row["state"]), row["version"], row["parked"], row["clock"] or DAWN, row["known"])
 
 
 async def end_of_chain(pool: Pool, customer: str) -> str | None:

@@ -55,14 +55,13 @@ async def _asked(
     customer: CustomerId, service: Lifecycle, names: Naming, as_of: datetime | None, known_at: datetime | None
 ) -> Asked:
     """Raises Problem 404, or 422 for instants that nobody knows of yet."""
-    clock = await queries.clock(service.pool, service.partition(customer))
     found = await queries.find(service.pool, customer)
-    if found is None or found[0].phase is None:
+    if found is None or found.customer.phase is None:
         raise unknown_customer(customer)
-    latest = max(clock, found[0].now)
+    latest = max(found.clock, found.customer.now)
     refuse_future("as_of", as_of, latest)
-    refuse_future("known_at", known_at, clock)
-    return Asked(customer, as_of or latest, known_at or clock, names)
+    refuse_future("known_at", known_at, found.clock)
+    return Asked(customer, as_of or latest, known_at or found.clock, names)
 
 
 async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:

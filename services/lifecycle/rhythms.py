@@ -131,7 +131,11 @@ async def alone(connection: Tx) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await connection.execute(_UNLOCK)
+        try:
+            await connection.execute(_UNLOCK)
+        except BaseException:
+            connection.terminate()  # the lock is the connection's
+            raise
 
 
 async def histories(connection: Tx, as_of: datetime) -> list[Rhythm]:

@@ -45,21 +45,22 @@ class Lifecycle:
         self.partitions = partitions
         self._schedule: Schedule | None = None
 
-    async def policies(self) -> Schedule:
-        """All activations made until now."""
-        async with self.pool.acquire() as connection:
-            if self._schedule is None or self._schedule.known != await policies.known(connection):
+    async def policies(self, known: int | None = None) -> Schedule:
+        """All activations made until now; `known` is the greatest number of them, if it has been read already."""
+        if known is None:
+            known = await policies.known(self.pool)
+        if self._schedule is None or self._schedule.known != known:
+            async with self.pool.acquire() as connection:
                 self._schedule = await policies.load(connection)
         return self._schedule
 
     async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
         """Raises Problem 404 for customers without a phase."""
-        clock = await queries.clock(self.pool, self.partition(id))  # before the state: never newer than it
         found = await queries.find(self.pool, id)
-        if found is None or found[0].phase is None:
+        if found is None or found.customer.phase is None:
             raise unknown_customer(id)
-        customer, version, parked = found
-        schedule = await self.policies()
+        customer, version, parked, clock, known = found
+        schedule = await self.policies(known)
         if relearned := relearn(customer, schedule):
             customer = relearned.customer
         as_of, move = max(clock, customer.now), next_move(customer, schedule)
@@ -99,7 +100,7 @@ class Lifecycle:
         found = await queries.find(self.pool, id)
         if found is None:
             raise unknown_customer(id)
-        request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found[2])
+        request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found.parked)
         async with self.pool.acquire() as connection, transaction(connection) as tx:
             await outbox.add(tx, [request])
 
@@ -120,7 +121,7 @@ def refuse_future(field: str, instant: datetime | None, latest: datetime) -> Non
         raise Problem(422, f"{field}_in_future", "The instant has not been reached.", errors=(wrong,))
 
 
-def lifecycle(request: Request) -> Lifecycle:
+async def lifecycle(request: Request) -> Lifecycle:
     """The dependency of every route."""
     found: Lifecycle = request.app.state.lifecycle
     return found
@@ -161,9 +162,15 @@ AS_OF_IN_FUTURE: Final = Kind(422, "as_of_in_future", "`as_of` lies after the cl
 
 
 @router.get("/customers/{customer}", responses=problems(MERGED, UNKNOWN_CUSTOMER))
-async def show_customer(customer: Present, service: Service, names: Names, unless: Unless) -> CustomerView:
+async def show_customer(
+    customer: CustomerPath, request: Request, service: Service, names: Names, unless: Unless
+) -> CustomerView:
     """The phase of a customer, since when, and what comes next."""
-    return unless.same(await service.customer(customer, names))
+    try:
+        return unless.same(await service.customer(customer, names))
+    except Problem:
+        await present(customer, request, service)  # who is merged has no phase
+        raise
 
 
 @router.get("/customers/{customer}/history", responses=problems(MERGED, UNKNOWN_CUSTOMER))

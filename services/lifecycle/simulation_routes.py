@@ -31,7 +31,7 @@ _IN_FUTURE: Final = Kind(422, "to_in_future", "`to` lies after the clock: nobody
 _CREATED: Final = {202: {"headers": {"Location": {"description": "The simulation.", "schema": {"type": "string"}}}}}
 
 
-def simulating(request: Request) -> Simulating:
+async def simulating(request: Request) -> Simulating:
     """Where simulations run."""
     found: Simulating = request.app.state.simulating
     return found

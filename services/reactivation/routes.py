@@ -29,12 +29,12 @@ from shared.http import ONCE, CustomerPath, IdPath, Kind, Page, Paging, Requeste
 router = APIRouter(prefix="/v1")
 
 
-def _pool(request: Request) -> Pool:
+async def _pool(request: Request) -> Pool:
     pool: Pool = request.app.state.pool
     return pool
 
 
-def _till(request: Request) -> Till:
+async def _till(request: Request) -> Till:
     till: Till = request.app.state.till
     return till
 

@@ -41,12 +41,12 @@ from shared.http import (
 router = APIRouter(prefix="/v1", tags=["referral"])
 
 
-def _desk(request: Request) -> Desk:
+async def _desk(request: Request) -> Desk:
     found: Desk = request.app.state.desk
     return found
 
 
-def _pool(request: Request) -> Pool:
+async def _pool(request: Request) -> Pool:
     found: Pool = request.app.state.pool
     return found
 

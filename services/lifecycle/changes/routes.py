@@ -38,7 +38,7 @@ _STREAM: Final[dict[int, dict[str, Any]]] = {
 }
 
 
-def changes(request: Request) -> Changes:
+async def changes(request: Request) -> Changes:
     """The dependency of both routes."""
     found: Changes = request.app.state.changes
     return found

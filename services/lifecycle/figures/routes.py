@@ -31,7 +31,7 @@ MOST_DAYS: Final = 366
 IN_THE_FUTURE: Final = Kind(422, "in_the_future", "`to` lies after the clock: nobody knows yet.")
 
 
-def figures(request: Request) -> Figures:
+async def figures(request: Request) -> Figures:
     """What computes the figures of this process."""
     found: Figures = request.app.state.figures
     return found
