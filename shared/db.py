@@ -99,6 +99,15 @@ async def _keep(_: object) -> None:
     """asyncpg's own reset is one more round trip for each read."""
 
 
+async def given_back(connection: Tx, unlock: str) -> None:
+    """Give up a lock of the session; if that fails, the session ends, and the lock with it."""
+    try:
+        await connection.execute(unlock)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
 async def ping(pool: Pool) -> None:
     """Raises what keeps the database, or the migrated schema in it, from answering."""
     await pool.fetchval("SELECT clock FROM owner LIMIT 1")

@@ -10,6 +10,7 @@ from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.following import Changes
 from services.lifecycle.figures import routes as figure_routes
 from services.lifecycle.figures.computing import Figures
+from services.lifecycle.figures.keeping import Keeper
 from services.lifecycle.figures.patterns import Patterns
 from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.nightly import Nights
@@ -35,6 +36,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             app.state.fitter = Fitter(pool)
             app.state.figures = Figures(pool)
             app.state.patterns = Patterns(pool)
+            app.state.keeper = Keeper(pool, app.state.figures)
             app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
             app.state.streams = change_routes.places()
             app.state.exports = list_routes.places()
@@ -42,6 +44,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             async with AsyncExitStack() as background:
                 await background.enter_async_context(app.state.simulating.running())
                 await background.enter_async_context(app.state.patterns.running())
+                await background.enter_async_context(app.state.keeper.running())
                 await background.enter_async_context(app.state.changes.running(app.state.stopping))
                 if settings.clock is ClockMode.WALL:
                     await background.enter_async_context(app.state.nights.running())

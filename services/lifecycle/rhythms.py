@@ -9,6 +9,7 @@ import msgspec
 
 from services.lifecycle.domain.alarms import Episode
 from services.lifecycle.domain.cadence import Fit
+from shared import db
 from shared.db import Pool, Tx
 
 PATIENCE_S: Final = 900.0
@@ -131,11 +132,7 @@ async def alone(connection: Tx) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        try:
-            await connection.execute(_UNLOCK)
-        except BaseException:
-            connection.terminate()  # the lock is the connection's
-            raise
+        await db.given_back(connection, _UNLOCK)
 
 
 async def histories(connection: Tx, as_of: datetime) -> list[Rhythm]:

@@ -177,6 +177,7 @@ figure = sa.Table(
     sa.Column("value", sa.JSON, nullable=False),
     sa.Column("stamp", sa.BigInteger, nullable=False, comment=STAMP),
     sa.Column("computed_at", instant(), nullable=False),
+    sa.Column("asked_at", instant(), nullable=False, comment="within a day; -infinity: computed ahead"),
 )
 
 pattern = sa.Table(

@@ -2,8 +2,9 @@
 
 Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL]
 Prints JSON lines: p50 and p95 of every way to read, one call after the other while nothing else runs; then point reads
-at a fixed rate beside a worker that consumes at half of what it can. With `--loaded` a database is used that
-tests.bench.reads_load has filled. Ends with 1 if any of it was `slow`.
+at a fixed rate beside a worker that consumes at half of what it can. Figures are read as they are kept of the periods
+that are computed ahead; beside them, how long it takes to compute those of others. With `--loaded` a database is used
+that tests.bench.reads_load has filled. Ends with 1 if any of it was `slow`.
 """
 
 import argparse
@@ -17,7 +18,11 @@ from typing import Any, Final
 
 import httpx
 
-from shared import migrations
+from services.lifecycle.figures import store
+from services.lifecycle.figures.computing import Figures
+from services.lifecycle.figures.keeping import Keeper
+from services.lifecycle.figures.period import latest
+from shared import db, migrations
 from shared.clock import monotonic
 from tests.bench import reads_calls
 from tests.bench.latency import free_port, process
@@ -28,8 +33,10 @@ from tests.stack import open_stack
 from tests.support import drop_database, eventually, make_database
 
 CALLS: Final = 200
+KEPT_ROUNDS: Final = 5
 PATIENCE_S: Final = 20.0
 """No more calls of one kind after so long."""
+UNANSWERED_MS: Final = 60_000.0
 MOST_MS: Final = 300.0
 """p95 at the most."""
 _ACCOUNTS: Final[tuple[dict[str, str], ...]] = ({}, {"account": "b2b"})
@@ -100,16 +107,32 @@ async def everything(client: httpx.AsyncClient, asker: Asker) -> AsyncIterator[d
             yield {"read": name, "status": error.response.status_code, "slow": True}
 
 
-async def figures(client: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
-    """Each figure of each period: computed, and then as it was kept; the overview of periods that nobody asked for."""
+async def figures(client: httpx.AsyncClient, url: str) -> AsyncIterator[dict[str, Any]]:
+    """Each figure of the periods that are computed ahead, as it was kept; then of others, computed while one waits."""
+    async with await db.create_pool(url, "lifecycle") as pool:
+        began, day = monotonic(), (await store.standing(pool)).day
+        number = await Keeper(pool, Figures(pool)).keep(day)
+    yield {"figures_computed_ahead": number, "seconds": round(monotonic() - began, 1)}
     paths = [(path, account) for path in await reads_calls.figure_paths(client) for account in _ACCOUNTS]
-    for path, account in (*paths, ("/v1/figures", {"account": "b2c"})):
-        for length, periods in reads_calls.periods().items():
-            calls = [reads_calls.figure(path, period, **account) for period in periods]
-            line: dict[str, Any] = {"read": path, "period": length, **account}
-            for turn in ("first", "again"):
-                line[turn] = told([(await timed(client, call))[0] for call in calls])
-            yield line
+    for path, account in (*paths, ("/v1/figures", {}), ("/v1/figures", {"account": "b2b"})):
+        kept = [reads_calls.figure(path, period, **account) for period in latest(day)]
+        line: dict[str, Any] = {"read": path, **account, "kept": told(await _all(client, kept * KEPT_ROUNDS))}
+        if path != "/v1/figures":
+            for length, periods in reads_calls.periods().items():
+                others = [reads_calls.figure(path, period, **account) for period in periods]
+                line[f"computed_{length}_ms"] = [round(time) for time in await _all(client, others)]
+        yield line
+
+
+async def _all(client: httpx.AsyncClient, calls: Sequence[Call]) -> list[float]:
+    """The times of calls, one after the other; of one that is refused, UNANSWERED_MS."""
+    times = list[float]()
+    for call in calls:
+        try:
+            times.append((await timed(client, call))[0])
+        except httpx.HTTPStatusError:
+            times.append(UNANSWERED_MS)
+    return times
 
 
 async def main(customers: int, loaded: str | None) -> bool:
@@ -121,7 +144,7 @@ async def main(customers: int, loaded: str | None) -> bool:
             await migrations.upgrade_all(url)
             customers = await load(url, customers)
         async with api(stack.bootstrap, url) as client:
-            for lines in (everything(client, Asker(customers)), figures(client)):
+            for lines in (everything(client, Asker(customers)), figures(client, url)):
                 async for line in lines:
                     fast &= show(line)
             fast &= show(await point_reads(stack.bootstrap, url, client.base_url.port or 0, customers))

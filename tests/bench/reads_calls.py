@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ import httpx
 
 from services.lifecycle.domain.causes import CAUSES
 from services.lifecycle.domain.phases import Phase
+from services.lifecycle.figures.period import Period
 from shared.instants import render
 from tests.bench.reads_lives import BEGINS, DAYS, ENDS
 from tests.bench.reads_load import name_of
@@ -137,23 +138,18 @@ def _drawn(parameters: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
 # -- figures ---------------------------------------------------------------------------------------------------------
 
 
-def periods() -> dict[str, list[tuple[date, date]]]:
-    """The months, the quarters and the year before the end, by length."""
-    firsts = [_month(number) for number in range(13)]
-    spans = {"month": 1, "quarter": 3, "year": 12}
+def periods() -> dict[str, list[Period]]:
+    """Periods that nobody computes ahead, by length."""
+    lengths, last = {"month": 30, "quarter": 91, "year": 365}, ENDS.date() - timedelta(days=11)
     return {
-        name: [(firsts[n], firsts[n + months]) for n in range(0, 13 - months, months)] for name, months in spans.items()
+        name: [Period(end - timedelta(days=days), end) for end in (last, last - timedelta(days=40))]
+        for name, days in lengths.items()
     }
 
 
-def _month(number: int) -> date:
-    first = datetime(ENDS.year - 1, 1, 1, tzinfo=ENDS.tzinfo)
-    return first.replace(year=first.year + number // 12, month=number % 12 + 1).date()
-
-
-def figure(path: str, period: tuple[date, date], **more: str) -> Call:
+def figure(path: str, period: Period, **more: str) -> Call:
     """A figure of a period."""
-    return Call(path, {"from": period[0].isoformat(), "to": period[1].isoformat(), **more})
+    return Call(path, {"from": period.begins.isoformat(), "to": period.ends.isoformat(), **more})
 
 
 async def figure_paths(client: httpx.AsyncClient) -> list[str]:

@@ -31,6 +31,7 @@ from shared.clock import DAWN, monotonic, now
 from shared.events import envelope
 from shared.ids import narrow, partition_of
 from shared.topics import CUSTOMER_EVENTS
+from tests.bench.lifecycle import add_fit
 from tests.bench.reads_lives import BEGINS, DAYS, ENDS, live
 from tests.builders import encode
 from tests.integration.policies import Shop
@@ -62,6 +63,7 @@ async def load(url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quie
     target = Shop(url)
     await target.set_clock(ENDS)
     await target.adopt(None, ENDS)
+    await add_fit(url)
     async with target.connected() as connection:
         await _write(connection, lives)
     say(f"{lives} lives folded")

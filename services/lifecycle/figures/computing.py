@@ -13,7 +13,7 @@ from services.lifecycle.figures import store
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
 from services.lifecycle.figures.flights import Flights
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.store import Headline, Kept
+from services.lifecycle.figures.store import Headline, Kept, Wanted
 from shared import clock
 from shared.db import Pool, sorting_errors
 
@@ -61,6 +61,12 @@ class Figures:
             answer: Answer[V] = await self._flights.once(key, lambda: self._computed(figure, period, account))
             return answer
 
+    async def renew(self, figure: Figure[Any], period: Period, account: Account | None) -> None:
+        """Compute and store a figure that nobody waits for. Raises Retryable if the database does not answer."""
+        with sorting_errors():
+            key = figure.key, period, account
+            await self._flights.once(key, lambda: self._computed(figure, period, account, asked=False))
+
     async def headlines(
         self, figures: Iterable[Figure[Any]], periods: Iterable[Period], account: Account | None
     ) -> dict[tuple[str, date], Headline]:
@@ -79,7 +85,9 @@ class Figures:
             raise errors.exceptions[0] from None
         return found | {key: task.result().headline for key, task in tasks.items()}
 
-    async def _computed(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
+    async def _computed(
+        self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool = True
+    ) -> Answer[V]:
         async with self._slots, self._pool.acquire() as connection:
             async with store.snapshot(connection) as tx:
                 basis = await store.basis(tx, period)
@@ -87,7 +95,8 @@ class Figures:
             answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
             if basis.settled:
                 kept = Kept(value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at)
-                await store.keep(connection, figure.key, period, account, kept, basis.stamp)
+                wanted = Wanted(figure.key, period.begins, period.ends, account)
+                await store.keep(connection, wanted, kept, basis.stamp, asked=asked)
         return answer
 
 

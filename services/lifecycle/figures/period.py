@@ -83,6 +83,21 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
+def latest(day: date) -> list[Period]:
+    """What is asked for most on a day: 30 days, the last whole month, quarter and year, and the period before each."""
+    month = day.replace(day=1)
+    firsts = {1: month, 3: month.replace(month=(month.month - 1) // 3 * 3 + 1), 12: month.replace(month=1)}
+    whole = [Period(_months_before(first, months), first) for months, first in firsts.items()]
+    asked = [Period(date.fromordinal(max(1, day.toordinal() - DEFAULT_DAYS)), day), *whole]
+    both = (period for one in asked for period in (one, one.before))
+    return list(dict.fromkeys(period for period in both if period.days))
+
+
+def _months_before(first: date, months: int) -> date:
+    year, month = divmod(max(12, first.year * 12 + first.month - 1 - months), 12)
+    return date(year, month + 1, 1)
+
+
 def by_account(statement: str) -> tuple[str, str]:
     """A statement on transitions `t` as it is for all customers, and for those of one kind of account ($3).
 

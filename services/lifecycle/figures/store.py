@@ -1,11 +1,12 @@
 """Computed figures as the database keeps them, good until something of their time is restated."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.lifecycle.figures.period import Account, Period
+from shared import db
 from shared.clock import DAWN
 from shared.db import Pool, Tx, sorting_errors
 
@@ -15,26 +16,63 @@ SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WH
 _BASIS: Final = f"""
 SELECT r.stamp, r.at, (SELECT min(clock) FROM owner) AS clock FROM ({_RESTATED}) AS r
 """  # noqa: S608  (constants)
+_ASKED: Final = """
+asked AS (
+    UPDATE figure SET asked_at = now() FROM found AS f
+    WHERE (figure.name, figure.begins, figure.ends, figure.account) = (f.name, f.begins, f.ends, f.account)
+        AND figure.asked_at < now() - interval '1 day'
+)
+"""
+"""Noted once a day: otherwise every read would write."""
 _FIND: Final = f"""
-SELECT f.value, f.computed_at, r.at AS recomputed_at FROM figure AS f CROSS JOIN ({_RESTATED}) AS r
-WHERE f.name = $2 AND f.begins = $3 AND f.ends = $1 AND f.account = $4 AND f.stamp = r.stamp
+WITH found AS (
+    SELECT f.*, r.at AS recomputed_at FROM figure AS f CROSS JOIN ({_RESTATED}) AS r
+    WHERE f.name = $2 AND f.begins = $3 AND f.ends = $1 AND f.account = $4 AND f.stamp = r.stamp
+), {_ASKED}
+SELECT value, computed_at, recomputed_at FROM found
 """  # noqa: S608  (constants)
-_HEADLINES: Final = """
-SELECT f.name, f.begins, (f.value ->> 'value')::float8 AS value, f.value ->> 'currency' AS currency,
-    f.computed_at, r.at AS recomputed_at
-FROM unnest($1::date[], $2::date[]) AS p(begins, ends)
-CROSS JOIN LATERAL (
-    SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < p.ends
-) AS r
-JOIN figure AS f ON f.begins = p.begins AND f.ends = p.ends AND f.stamp = r.stamp
-WHERE f.name = ANY($3::text[]) AND f.account = $4 AND json_typeof(f.value -> 'value') IN ('number', 'null')
-"""
+_HEADLINES: Final = f"""
+WITH found AS (
+    SELECT f.*, r.at AS recomputed_at
+    FROM unnest($1::date[], $2::date[]) AS p(begins, ends)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < p.ends
+    ) AS r
+    JOIN figure AS f ON f.begins = p.begins AND f.ends = p.ends AND f.stamp = r.stamp
+    WHERE f.name = ANY($3::text[]) AND f.account = $4 AND json_typeof(f.value -> 'value') IN ('number', 'null')
+), {_ASKED}
+SELECT name, begins, (value ->> 'value')::float8 AS value, value ->> 'currency' AS currency, computed_at, recomputed_at
+FROM found
+"""  # noqa: S608  (constants)
 _KEEP: Final = """
-INSERT INTO figure (name, begins, ends, account, value, stamp, computed_at) VALUES ($1, $2, $3, $4, $5::json, $6, $7)
+INSERT INTO figure AS f (name, begins, ends, account, value, stamp, computed_at, asked_at)
+VALUES ($1, $2, $3, $4, $5::json, $6, $7, coalesce($8::timestamptz, '-infinity'))
 ON CONFLICT (name, begins, ends, account) DO UPDATE
-SET value = excluded.value, stamp = excluded.stamp, computed_at = excluded.computed_at
-WHERE figure.stamp <= excluded.stamp
+SET value = excluded.value, stamp = excluded.stamp, computed_at = excluded.computed_at,
+    asked_at = greatest(f.asked_at, excluded.asked_at)
+WHERE f.stamp <= excluded.stamp
 """
+_STANDING: Final = """
+SELECT ((SELECT min(clock) FROM owner) AT TIME ZONE 'UTC')::date AS day,
+    (SELECT coalesce(sum(number), 0) FROM restated)::bigint AS stamp
+"""
+_HELD: Final = """
+SELECT f.name, f.begins, f.ends, nullif(f.account, '') FROM unnest($1::date[]) AS p(ends)
+CROSS JOIN LATERAL (SELECT coalesce(sum(number), 0)::bigint AS stamp FROM restated WHERE day < p.ends) AS r
+JOIN figure AS f ON f.ends = p.ends AND f.stamp = r.stamp
+"""
+_OUTDATED: Final = """
+SELECT f.name, f.begins, f.ends, nullif(f.account, '') FROM (SELECT DISTINCT ends FROM figure) AS p
+CROSS JOIN LATERAL (SELECT coalesce(sum(number), 0)::bigint AS stamp FROM restated WHERE day < p.ends) AS r
+JOIN figure AS f ON f.ends = p.ends AND f.stamp <> r.stamp
+WHERE f.asked_at > $1 ORDER BY f.asked_at DESC
+"""
+_ACCOUNTS: Final = """
+SELECT a.account FROM unnest(ARRAY['b2c', 'b2b']) AS a(account)
+WHERE EXISTS (SELECT FROM customer AS c WHERE c.account = a.account)
+"""
+_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('lifecycle.figures', 0))"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.figures', 0))"
 _SWEEP: Final = "DELETE FROM figure WHERE computed_at < $1"
 KEPT_FOR: Final = timedelta(weeks=8)
 """Of values computed before, most are of periods that nobody asks for any more, or of figures that are no more."""
@@ -72,6 +110,22 @@ class Headline(NamedTuple):
     recomputed_at: datetime | None
 
 
+class Standing(NamedTuple):
+    """The day that all clocks have come to, and how often any day has been restated."""
+
+    day: date
+    stamp: int
+
+
+class Wanted(NamedTuple):
+    """A figure of a period, by the key that it is stored under."""
+
+    key: str
+    begins: date
+    ends: date
+    account: Account | None
+
+
 @asynccontextmanager
 async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
     """All that is read inside belongs to one instant, and nothing can be written."""
@@ -103,11 +157,45 @@ async def headlines(
     return {(name, begin): Headline(*rest) for name, begin, *rest in rows}
 
 
-async def keep(connection: Tx, key: str, period: Period, account: Account | None, found: Kept, stamp: int) -> None:
-    """Store a value, unless one of a later state is there."""
-    await connection.execute(
-        _KEEP, key, period.begins, period.ends, account or "", found.value, stamp, found.computed_at
-    )
+async def keep(connection: Tx, wanted: Wanted, found: Kept, stamp: int, *, asked: bool) -> None:
+    """Store a value, unless one of a later state is there; `asked` if somebody waits for it."""
+    key, begins, ends, account = wanted
+    at = found.computed_at if asked else None
+    await connection.execute(_KEEP, key, begins, ends, account or "", found.value, stamp, found.computed_at, at)
+
+
+async def standing(pool: Pool) -> Standing:
+    """How far the clocks are, and whether anything was restated."""
+    row = await pool.fetchrow(_STANDING)
+    assert row is not None  # noqa: S101  (an aggregate)
+    return Standing(row["day"] or DAWN.date(), row["stamp"])
+
+
+async def held(pool: Pool, ends: Iterable[date]) -> set[Wanted]:
+    """What is stored and still holds of periods that end on these days."""
+    return {Wanted(*row) for row in await pool.fetch(_HELD, list(ends))}
+
+
+async def outdated(pool: Pool, asked_after: datetime) -> list[Wanted]:
+    """What is stored and does not hold any more, of what was asked for since then; the latest first."""
+    return [Wanted(*row) for row in await pool.fetch(_OUTDATED, asked_after)]
+
+
+async def accounts(pool: Pool) -> list[Account]:
+    """The kinds of accounts that there are."""
+    return [row["account"] for row in await pool.fetch(_ACCOUNTS)]
+
+
+@asynccontextmanager
+async def keeping(pool: Pool) -> AsyncIterator[bool]:
+    """Whether nobody else computes ahead; nobody else does until the block ends."""
+    async with pool.acquire() as connection:
+        mine: bool = await connection.fetchval(_LOCK)
+        try:
+            yield mine
+        finally:
+            if mine:
+                await db.given_back(connection, _UNLOCK)
 
 
 async def sweep(tx: Tx, before: datetime) -> None:

@@ -146,9 +146,11 @@ CREATE TABLE figure (
     value json NOT NULL,
     stamp bigint NOT NULL,
     computed_at timestamptz NOT NULL,
+    asked_at timestamptz NOT NULL,
     PRIMARY KEY (name, begins, ends, account)
 );
 COMMENT ON COLUMN figure.stamp IS 'sum of restated.number of all days before the end when it was computed';
+COMMENT ON COLUMN figure.asked_at IS 'within a day; -infinity: computed ahead';
 CREATE TABLE pattern (topic text, week date, PRIMARY KEY (topic, week));
 COMMENT ON TABLE pattern IS 'complaint patterns that were published, by the Monday of the week';
 CREATE TABLE change (

@@ -1,0 +1,105 @@
+"""Figures computed ahead: of the latest periods, and whatever was asked for of late and has been restated since.
+
+Some look at every order or transition of a year, which takes seconds in a large shop; who asks finds them stored.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from typing import Any, Final
+
+import structlog
+
+from services.lifecycle.figures import store
+from services.lifecycle.figures.catalogue import FIGURES
+from services.lifecycle.figures.computing import Figures
+from services.lifecycle.figures.figure import Figure
+from services.lifecycle.figures.flows import FLOWS
+from services.lifecycle.figures.period import Period, latest
+from services.lifecycle.figures.store import Standing, Wanted
+from shared.clock import DAWN, monotonic, now
+from shared.db import REFUSED, Pool, sorting_errors
+from shared.errors import Retryable
+from shared.turns import beside, wait
+
+log = structlog.get_logger()
+
+INTERVAL_S: Final = 30.0
+REST: Final = 4
+"""So many times as long as it took to compute, nothing is computed ahead: others want the database too."""
+ASKED_WITHIN: Final = timedelta(days=7)
+"""Who has not asked again for so long waits for the answer."""
+_BY_KEY: Final[dict[str, Figure[Any]]] = {figure.key: figure for figure in (*FIGURES.values(), *FLOWS.values())}
+
+
+class Keeper:
+    """Computes ahead once a day, and when something was restated; of several processes one does."""
+
+    def __init__(self, pool: Pool, figures: Figures) -> None:
+        self._pool: Final = pool
+        self._figures: Final = figures
+        self._seen: Standing | None = None
+        self._kept: Standing | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block runs."""
+        async with beside(self.run(asyncio.Event())):
+            yield
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set."""
+        pause = INTERVAL_S
+        while not stop.is_set():
+            await wait(stop, pause)
+            began = monotonic()
+            try:
+                await self.look()
+            except Retryable as error:
+                log.warning("figures.postponed", reason=str(error))
+            except REFUSED as error:
+                # Computing ahead is an extra: one record that cannot be read must not end the process that answers.
+                log.error("figures.failed", reason=f"{type(error).__name__}: {error}")
+            pause = max(INTERVAL_S, REST * (monotonic() - began))
+
+    async def look(self) -> int:
+        """Compute what is missing; returns how many figures. While the days fly past, as in a replay: nothing.
+
+        Raises Retryable if the database does not answer.
+        """
+        with sorting_errors():
+            standing, before = await store.standing(self._pool), self._seen
+            self._seen = standing
+            if standing.day <= DAWN.date() or before is None or before.day != standing.day or standing == self._kept:
+                return 0
+            async with store.keeping(self._pool) as mine:
+                if not mine:
+                    return 0
+                number = await self.keep(standing.day)
+            self._kept = standing
+            return number
+
+    async def keep(self, day: date) -> int:
+        """Compute what is missing on a day that the clocks have come to; returns how many figures."""
+        began, number = monotonic(), 0
+        for wanted in await self._missing(day):
+            figure = _BY_KEY.get(wanted.key)
+            if figure is not None:
+                await self._figures.renew(figure, Period(wanted.begins, wanted.ends), wanted.account)
+                number += 1
+        if number:
+            log.info("figures.kept", figures=number, seconds=round(monotonic() - began, 1))
+        return number
+
+    async def _missing(self, day: date) -> list[Wanted]:
+        asked = await store.outdated(self._pool, now() - ASKED_WITHIN)
+        accounts = (None, *await store.accounts(self._pool))
+        standing = [
+            Wanted(figure.key, period.begins, period.ends, account)
+            for period in latest(day)
+            for account in accounts
+            for figure in FIGURES.values()
+        ]
+        there = await store.held(self._pool, {wanted.ends for wanted in standing})
+        return list(dict.fromkeys((*asked, *(wanted for wanted in standing if wanted not in there))))
