@@ -11,6 +11,7 @@ from services.lifecycle.figures.computing import Figures
 from services.lifecycle.figures.keeping import Keeper
 from services.lifecycle.figures.period import Account, Period, latest
 from shared import db
+from shared.errors import Retryable
 from tests.builders import day, event, order
 from tests.integration.policies import Shop, new_shop
 from tests.integration.simulations import Raw, store
@@ -119,3 +120,28 @@ async def test_of_several_processes_one_computes_ahead(ahead: Ahead) -> None:
         await connection.execute("SELECT pg_advisory_unlock_all()")
     assert await first.look() == 2 * WHOLE
     assert await second.look() == 0, "all of it is there"
+
+
+async def test_a_figure_that_does_not_end_in_time_does_not_keep_the_others_from_being_computed(
+    ahead: Ahead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, renew = ahead.process(), ahead.figures.renew
+    slow = latest(TODAY)[0]
+
+    async def late(figure: Any, period: Period, account: Account | None) -> None:
+        if (figure.name, period) == ("churn", slow):
+            raise Retryable("it took too long")
+        await renew(figure, period, account)
+
+    monkeypatch.setattr(ahead.figures, "renew", late)
+    await keeper.look()
+    assert await keeper.look() == 2 * WHOLE - 2
+    assert await keeper.look() == 0, "it is not tried again at once"
+
+    async def refused(*_: Any) -> None:
+        raise Retryable("nothing answers")
+
+    monkeypatch.setattr(ahead.figures, "renew", refused)
+    await ahead.restate(20)
+    with pytest.raises(Retryable):
+        await keeper.look()

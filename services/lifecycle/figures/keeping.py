@@ -30,6 +30,7 @@ REST: Final = 4
 """So many times as long as it took to compute, nothing is computed ahead: others want the database too."""
 ASKED_WITHIN: Final = timedelta(days=7)
 """Who has not asked again for so long waits for the answer."""
+MOST_FAILED: Final = 10
 _BY_KEY: Final[dict[str, Figure[Any]]] = {figure.key: figure for figure in (*FIGURES.values(), *FLOWS.values())}
 
 
@@ -81,13 +82,22 @@ class Keeper:
             return number
 
     async def keep(self, day: date) -> int:
-        """Compute what is missing on a day that the clocks have come to; returns how many figures."""
-        began, number = monotonic(), 0
+        """Compute what is missing on a day that the clocks have come to; returns how many figures.
+
+        One that does not end in time is left to who asks for it. Raises Retryable if that happens again and again.
+        """
+        began, number, failed = monotonic(), 0, 0
         for wanted in await self._missing(day):
-            figure = _BY_KEY.get(wanted.key)
-            if figure is not None:
+            if (figure := _BY_KEY.get(wanted.key)) is None:
+                continue
+            try:
                 await self._figures.renew(figure, Period(wanted.begins, wanted.ends), wanted.account)
                 number += 1
+            except Retryable as error:
+                failed += 1
+                log.warning("figure.postponed", figure=wanted, reason=str(error))
+                if failed > MOST_FAILED:
+                    raise
         if number:
             log.info("figures.kept", figures=number, seconds=round(monotonic() - began, 1))
         return number
