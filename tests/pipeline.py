@@ -122,7 +122,24 @@ USING (day, from_phase, to_phase, rule, account, partition)
 WHERE counted.n IS DISTINCT FROM kept.n
 """
 _MISTALLIED: Final = """
-WITH counted AS (
+WITH busy AS (
+    SELECT DISTINCT customer, (at AT TIME ZONE 'UTC')::date AS day FROM (
+        SELECT customer, occurred_at AS at FROM lifecycle.transition WHERE withdrawn IS NULL
+        UNION ALL SELECT customer, signed_up_at FROM lifecycle.customer
+        UNION ALL SELECT customer, activated_at FROM lifecycle.customer
+    ) AS something WHERE at IS NOT NULL
+),
+standing AS (
+    SELECT b.day, held.fact, c.partition, edge.n, (
+        SELECT t.to_phase FROM lifecycle.transition AS t WHERE t.customer = b.customer AND t.withdrawn IS NULL
+            AND (t.occurred_at AT TIME ZONE 'UTC')::date < b.day + edge.days
+        ORDER BY t.position DESC LIMIT 1
+    ) AS phase
+    FROM busy AS b JOIN lifecycle.customer AS c USING (customer) CROSS JOIN (VALUES (0, -1), (1, 1)) AS edge(days, n)
+    CROSS JOIN LATERAL (VALUES ('signed_up', signed_up_at), ('activated', activated_at)) AS held(fact, since)
+    WHERE (held.since AT TIME ZONE 'UTC')::date < b.day + edge.days
+),
+counted AS (
     SELECT day, what, name, partition, count(*) AS n FROM (
         SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, 'cause' AS what, split_part(cause, ':', 1) AS name,
             c.partition
@@ -133,6 +150,10 @@ WITH counted AS (
         SELECT (h.at AT TIME ZONE 'UTC')::date, 'hint', h.name, c.partition
         FROM lifecycle.hint AS h JOIN lifecycle.customer AS c USING (customer)
     ) AS told GROUP BY 1, 2, 3, 4
+    UNION ALL
+    SELECT day, fact, phase, partition, sum(n) FROM standing
+    WHERE (phase, fact) IN (('prospect', 'signed_up'), ('new', 'activated'), ('won_back', 'activated'))
+    GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0
 )
 SELECT * FROM counted
 FULL JOIN (SELECT * FROM lifecycle.tally WHERE n <> 0) AS kept USING (day, what, name, partition)
@@ -141,6 +162,6 @@ WHERE counted.n IS DISTINCT FROM kept.n
 
 
 async def daily_counts_hold(database: str) -> None:
-    """What the worker counts by day is what the current transitions, and the hints given, come to."""
+    """What the worker counts by day is what the current transitions, the hints given, and the facts known come to."""
     assert await rows(database, _MISCOUNTED) == []
     assert await rows(database, _MISTALLIED) == []

@@ -181,8 +181,9 @@ class Lifecycle:
 
     def _take_over(self, visit: Visit, folded: Folded, work: Work) -> None:
         """What has been folded onto the state is the state."""
-        entry, portion = visit.entry, visit.portion
+        entry, portion, before = visit.entry, visit.portion, visit.entry.customer
         self._accept(visit, folded.customer, work)
+        work.recorder.lived(entry, before, folded.moves)
         if folded.moves:
             work.recorder.changed(entry, folded.moves, portion.clock, portion)
         if folded.hints:
@@ -220,9 +221,11 @@ class Lifecycle:
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
-            hints = [*folded.hints, *taken_back(entry.customer, folded)]
+            before, history = entry.customer, histories[entry.id]
+            hints = [*folded.hints, *taken_back(before, folded)]
             self._accept(visit, folded.customer, work)
-            work.recorder.recomputed(entry, histories[entry.id], folded.moves, portion)
+            work.recorder.relived(entry, before, history, folded.moves)
+            work.recorder.recomputed(entry, history, folded.moves, portion)
             work.recorder.hinted(entry, hints, portion.clock, portion.import_began)
 
     def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
@@ -249,14 +252,16 @@ class Lifecycle:
                 for event in events
                 if event.subject == entry.id
             ]
-            entry.merged_into, told = into, entry.customer.noticed
+            before, history = entry.customer, histories[entry.id]
+            entry.merged_into, told = into, before.noticed
             if told is not None:
-                withdrawn = change_withdrawn(told, entry.customer.now)
+                withdrawn = change_withdrawn(told, before.now)
                 work.recorder.hinted(entry, [withdrawn], portion.clock, portion.import_began)
             for event in events:
                 work.recorder.restate(event.time, portion)
             self._accept(visit, Customer(known=self._policies.known), work)
-            work.recorder.recomputed(entry, histories[entry.id], [], portion)
+            work.recorder.relived(entry, before, history, [])
+            work.recorder.recomputed(entry, history, [], portion)
 
     def _happenings(self, customer: str, bodies: Iterable[bytes]) -> Iterable[Happening]:
         for event in map(envelope.decode, bodies):
@@ -370,9 +375,10 @@ class Lifecycle:
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(Visit(portion, entry), error, work)
                 return
-            entry.customer = folded.customer
+            before, entry.customer = entry.customer, folded.customer
             work.touched[entry.id] = entry
             if folded.moves:
+                work.recorder.lived(entry, before, folded.moves)
                 work.recorder.changed(entry, folded.moves, tick, portion)
                 metrics.DEADLINES_FIRED.inc(len(folded.moves))
             if folded.hints:

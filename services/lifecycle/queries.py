@@ -1,11 +1,11 @@
 """Reads of the API: customers, their history, the phases of all, and what held of them as of any instant."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
-import asyncpg
 import msgspec
 
 from services.lifecycle.domain.customer import Customer
@@ -136,8 +136,12 @@ async def hints(pool: Pool, as_of: datetime) -> dict[str, int]:
 
 
 async def _counts(pool: Pool | Tx, statement: str, as_of: datetime) -> dict[str, int]:
-    rows = await pool.fetch(statement, as_of, as_of.astimezone(UTC).date())
+    rows = await pool.fetch(statement, as_of, _day(as_of))
     return {name: n for name, n in rows}  # noqa: C416  (records are no pairs to mypy)
+
+
+def _day(instant: datetime) -> date:
+    return instant.astimezone(UTC).date()
 
 
 async def history_page(
@@ -172,63 +176,81 @@ SELECT coalesce(c.signed_up_at <= w.until, false) AS signed_up, coalesce(c.activ
 FROM customer AS c CROSS JOIN unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w(since, until, n)
 WHERE c.customer = $1 ORDER BY w.n
 """
-_STANDINGS: Final = """
-WITH standing AS (
-    SELECT DISTINCT ON (customer) customer, to_phase AS phase FROM transition
-    WHERE withdrawn IS NULL AND occurred_at <= $2 ORDER BY customer, position DESC
-)
-SELECT s.phase, coalesce(c.signed_up_at <= $2, false) AS signed_up, coalesce(c.activated_at <= $2, false) AS activated,
-    $3 AND EXISTS (
-        SELECT FROM event AS e
-        WHERE e.customer_key = c.key AND e.type = ANY($4::text[]) AND e.time > $1 AND e.time <= $2
-    ) AS acted,
-    count(*) AS n
-FROM standing AS s JOIN customer AS c USING (customer) GROUP BY 1, 2, 3, 4
-"""
-
-
-_HOLDING: Final = """
-WITH stay AS (
-    SELECT customer, phase FROM customer WHERE phase = ANY($2::text[]) AND since <= $1
+_FREELY: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
+"""To compile the statements takes longer than they run; the keys of all who have acted are sorted."""
+_OTHER_ACTS: Final = ", ".join(f"'{name}'" for name in ACT_TYPES if name != "order.completed")
+_ACTED: Final = f"""
+SELECT count(DISTINCT acted.customer_key) FROM (
+    SELECT customer_key FROM event WHERE type = 'order.completed' AND time > $1 AND time <= $2
     UNION ALL
-    SELECT customer, from_phase FROM transition
-    WHERE withdrawn IS NULL AND occurred_at > $1 AND from_phase = ANY($2::text[]) AND since <= $1
+    SELECT customer_key FROM event WHERE type IN ({_OTHER_ACTS}) AND time > $1 AND time <= $2
+) AS acted
+WHERE NOT EXISTS (SELECT FROM customer AS c WHERE c.phase IS NULL AND c.key = acted.customer_key)
+"""  # noqa: S608  (constants)
+"""Whoever acts has a phase from then on; only of those who were merged into others no phase is left."""
+_HOLDING: Final = """
+WITH moved AS (
+    SELECT held.fact, step.phase, step.n FROM transition AS t JOIN customer AS c USING (customer)
+    CROSS JOIN LATERAL (VALUES ('signed_up', c.signed_up_at), ('activated', c.activated_at)) AS held(fact, since)
+    CROSS JOIN LATERAL (VALUES (t.to_phase, 1), (t.from_phase, -1)) AS step(phase, n)
+    WHERE t.withdrawn IS NULL AND (t.from_phase = ANY($3::text[]) OR t.to_phase = ANY($3::text[]))
+        AND t.occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.occurred_at <= $1
+        AND held.since < t.occurred_at
+),
+came AS (
+    SELECT DISTINCT c.customer, held.fact, held.since FROM event AS e JOIN customer AS c ON c.key = e.customer_key
+    CROSS JOIN LATERAL (VALUES
+        ('customer.signed_up', 'signed_up', c.signed_up_at), ('product.activated', 'activated', c.activated_at)
+    ) AS held(type, fact, since)
+    WHERE e.type IN ('customer.signed_up', 'product.activated') AND e.type = held.type AND e.time = held.since
+        AND e.time >= $2::date::timestamp AT TIME ZONE 'UTC' AND e.time <= $1
 )
-SELECT stay.phase, count(*) FILTER (WHERE c.signed_up_at <= $1) AS signed_up,
-    count(*) FILTER (WHERE c.activated_at <= $1) AS activated
-FROM stay JOIN customer AS c USING (customer) GROUP BY 1
+SELECT phase, sum(n)::bigint AS n FROM (
+    SELECT what AS fact, name AS phase, n FROM tally WHERE what IN ('signed_up', 'activated') AND day < $2::date
+    UNION ALL
+    SELECT fact, phase, n FROM moved
+    UNION ALL
+    SELECT came.fact, stood.phase, 1 FROM came CROSS JOIN LATERAL (
+        SELECT t.to_phase AS phase FROM transition AS t
+        WHERE t.customer = came.customer AND t.withdrawn IS NULL AND t.occurred_at <= came.since
+        ORDER BY t.position DESC LIMIT 1
+    ) AS stood
+) AS change JOIN unnest($3::text[], $4::text[]) AS asked(phase, fact) USING (phase, fact) GROUP BY phase
 """
-"""Who is in a phase since then, or has left it later. Inactive and former customers may have returned in between, if
-that was undone: nothing is asked of these."""
+"""Whole days from the daily counts; of the last one, who moved while the fact held, and of whom it came to hold."""
 
 
 async def phases_holding(
     pool: Pool, as_of: datetime, asked: Mapping[Phase, Fact]
 ) -> list[tuple[Phase, frozenset[Fact], int]]:
     """How many customers were in each phase at an instant; where a fact is asked, by whether it held of them."""
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        counts = await _counts(connection, _PHASES, as_of)
-        held_by = await connection.fetch(_HOLDING, as_of, [*asked]) if asked else []
-        rows = {row["phase"]: row for row in held_by}
+    async with _snapshot(pool) as tx:
+        counts = await _counts(tx, _PHASES, as_of)
+        rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()]) if asked else []
+    holding = {row["phase"]: row["n"] for row in rows}
     found = list[tuple[Phase, frozenset[Fact], int]]()
     for phase, n in counts.items():
-        fact = asked.get(Phase(phase))
-        held = rows[phase][fact] if fact and phase in rows else 0
+        held, fact = holding.get(phase, 0), asked.get(Phase(phase))
         found += [(Phase(phase), frozenset({fact} if fact else ()), held), (Phase(phase), frozenset(), n - held)]
     return found
+
+
+async def acted(pool: Pool, as_of: datetime, asked: Asked) -> tuple[int, int]:
+    """How many customers had acted within the span up to an instant, and how many had not."""
+    async with _snapshot(pool) as tx:
+        n: int = await tx.fetchval(_ACTED, asked.since(as_of), as_of)
+        return n, sum((await _counts(tx, _PHASES, as_of)).values()) - n
+
+
+@asynccontextmanager
+async def _snapshot(pool: Pool) -> AsyncIterator[Tx]:
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(_FREELY)
+        yield connection
 
 
 async def facts(pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked) -> list[frozenset[Fact]]:
     """What held of a customer at each of the instants."""
     since = [asked.since(instant) for instant in instants]
-    return [_facts(row) for row in await pool.fetch(_FACTS, customer, since, instants, asked.acts, ACT_TYPES)]
-
-
-async def standings(pool: Pool, as_of: datetime, asked: Asked) -> list[tuple[Phase, frozenset[Fact], int]]:
-    """How many customers were in each phase at an instant, by what held of them."""
-    rows = await pool.fetch(_STANDINGS, asked.since(as_of), as_of, asked.acts, ACT_TYPES)
-    return [(Phase(row["phase"]), _facts(row), row["n"]) for row in rows]
-
-
-def _facts(row: asyncpg.Record) -> frozenset[Fact]:
-    return frozenset(fact for fact in Fact if row[fact])
+    rows = await pool.fetch(_FACTS, customer, since, instants, asked.acts, ACT_TYPES)
+    return [frozenset(fact for fact in Fact if row[fact]) for row in rows]

@@ -7,7 +7,8 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.customer import Move
+from services.lifecycle.domain import holdings
+from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.schedule import Policies
@@ -22,6 +23,7 @@ from shared.topics import HINTS, PHASE_TRANSITIONS
 
 SOURCE: Final = "/lifecycle"
 _AT_RISK: Final = Phase.AT_RISK
+_NOBODY: Final = Customer()
 _encode: Final = msgspec.json.Encoder().encode
 _PURE: Final = tuple(name for name in Move.__struct_fields__ if name not in ("historical", "since"))
 
@@ -52,6 +54,19 @@ class Recorder:
             body = self._add_row(entry, transition, move, portion)
             self._announce(entry, CHANGED, transition.occurred_at, body)
 
+    def lived(self, entry: Entry, before: Customer, moves: Sequence[Move]) -> None:
+        """The customer stood as `before`, and has moved on."""
+        self._hold(entry, holdings.changes(before, moves, entry.customer), 1)
+
+    def relived(self, entry: Entry, before: Customer, old: Sequence[Transition], new: Sequence[Move]) -> None:
+        """The life that made the customer stand as `before` was another."""
+        self._hold(entry, holdings.changes(_NOBODY, old, before), -1)
+        self._hold(entry, holdings.changes(_NOBODY, new, entry.customer), 1)
+
+    def _hold(self, entry: Entry, changes: Sequence[holdings.Change], sign: int) -> None:
+        for at, fact, phase, n in changes:
+            self.tallies[at.date(), fact, phase, entry.partition] += sign * n
+
     def recomputed(self, entry: Entry, old: Sequence[Transition], new: Sequence[Move], portion: Portion) -> None:
         """What a recompute changes: nothing, moves at the end, or one `phase.corrected`."""
         kept, clock = _kept(old, new), portion.clock
@@ -77,7 +92,7 @@ class Recorder:
         self._announce(entry, CORRECTED, clock, _encode(correction))
 
     def tallied(self, given: Sequence[HintRow]) -> Counter[Tally]:
-        """What is to be counted by day beside the transitions: causes of being at risk, and hints that were given."""
+        """What is to be counted by day beside the transitions, with the hints that were given."""
         counts = self.tallies.copy()
         counts.update((hint.at.date(), HINT, hint.name, hint.message.partition) for hint in given)
         return counts

@@ -52,8 +52,11 @@ HINT: Final = "hint"
 
 
 Tally: TypeAlias = tuple[date, str, str, int]
-"""Moves to at_risk with a cause of a kind, or hints of a name, of one UTC day, to be counted: which of the two, the
-kind or name, and the partition."""
+"""What is counted of one UTC day, and under which name, and the partition.
+
+Moves to at_risk with a cause of a kind; hints of a name; by how many more customers than the day before are in a phase
+while a fact holds of them (the fact, and the phase).
+"""
 
 
 class Relabelled(NamedTuple):

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from services.lifecycle import policies, queries
 from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.schedule import Schedule
-from services.lifecycle.domain.views import Fact, Model, asked_in, needs, view
+from services.lifecycle.domain.views import Fact, Model, asked_in, by_acts, needs, view
 from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE
@@ -76,12 +76,11 @@ class Lifecycle:
 
     async def counts(self, as_of: datetime, model: Model | None) -> Counter[str]:
         """How many customers there were of each view of a model."""
+        if cell := by_acts(model):
+            acted, idle = await queries.acted(self.pool, as_of, await self._asked(model))
+            return Counter({cell.given.code: acted, cell.without.code: idle})
         counts = Counter[str]()
-        if Fact.ACTED in needs(model):
-            found = await queries.standings(self.pool, as_of, await self._asked(model))
-        else:
-            found = await queries.phases_holding(self.pool, as_of, asked_in(model))
-        for phase, facts, n in found:
+        for phase, facts, n in await queries.phases_holding(self.pool, as_of, asked_in(model)):
             counts[view(model, phase, facts).code] += n
         return counts
 

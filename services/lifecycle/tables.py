@@ -13,6 +13,7 @@ AMOUNT = "minor units: the total of an order, or what of it is undone (null: all
 VALUE = "minor units: lifetime revenue in the currency of most of it"
 MAGNITUDE = "pairs of binary digits of the value: seldom changes, so it can be indexed"
 PHASES = ", ".join(f"'{phase}'" for phase in Phase)
+TALLY = "by UTC day: moves to at_risk by the kind of their causes; hints; those in a phase of whom a fact holds"
 NUMBER = "how many batches have changed it"
 STAMP = "sum of restated.number of all days before the end when it was computed"
 VOICES = ", ".join(
@@ -20,10 +21,11 @@ VOICES = ", ".join(
     for name in (
         "feedback.submitted", "complaint.opened", "complaint.answered", "complaint.resolved", "inquiry.opened",
         "inquiry.answered", "contract.concluded", "contract.renewed", "contract.cancelled", "referral.succeeded",
-        "referral.annulled",
+        "referral.annulled", "customer.signed_up", "session.signed_in", "page.viewed", "message.opened",
+        "message.clicked", "product.activated", "product.used", "newsletter.subscribed",
     )
 )  # fmt: skip
-"""Events that figures look for by type and time."""
+"""Events that figures and views look for by type and time, beside orders."""
 
 
 def magnitude(value: int) -> int:
@@ -93,7 +95,13 @@ event = sa.Table(
         postgresql_include=["order_key", "customer_key", "amount", "currency"],
         postgresql_where=sa.text("type IN ('order.refunded', 'order.cancelled')"),
     ),
-    sa.Index("event_voiced", "type", "time", postgresql_where=sa.text(f"type IN ({VOICES})")),
+    sa.Index(
+        "event_voiced",
+        "type",
+        "time",
+        postgresql_include=["customer_key"],
+        postgresql_where=sa.text(f"type IN ({VOICES})"),
+    ),
     postgresql_partition_by="HASH (customer_key)",
 )
 
@@ -153,8 +161,8 @@ tally = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("n", sa.BigInteger, nullable=False),
-    sa.CheckConstraint("what IN ('cause', 'hint')", name="tally_what"),
-    comment="moves to at_risk by the kind of their causes, and hints by name, by UTC day",
+    sa.CheckConstraint("what IN ('cause', 'hint', 'signed_up', 'activated')", name="tally_what"),
+    comment=TALLY,
 )
 
 restated = sa.Table(

@@ -9,7 +9,7 @@ import httpx
 
 from services.lifecycle import policies, repository
 from services.lifecycle.app import create_app
-from services.lifecycle.domain.customer import Move
+from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.happenings import Happening, Kind
 from services.lifecycle.domain.schedule import Schedule
@@ -70,6 +70,7 @@ class Store:
         folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
         entry.customer = folded.customer
         moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
+        self._recorder.lived(entry, Customer(), moves)
         self._recorder.changed(entry, moves, self._clock, Portion(entry.partition, 1, DAWN))
         self._customers.append(CustomerRow.of(entry))
         if len(self._events) > 20_000:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from services.lifecycle import policies, repository
+from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.figures.catalogue import FIGURES
@@ -96,6 +97,7 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     recorder, entry = Recorder(schedule, set()), Entry(customer, partition_of(customer, PARTITIONS))
     folded = fold([told for told in happenings if isinstance(told, Happening)], schedule, until=day(CLOCK))
     entry.customer = folded.customer
+    recorder.lived(entry, Customer(), folded.moves)
     recorder.changed(entry, folded.moves, day(CLOCK), Portion(entry.partition, 1, day(CLOCK)))
     await repository.save_customers(tx, [CustomerRow.of(entry)])
     await repository.add_transitions(tx, recorder.rows, [])

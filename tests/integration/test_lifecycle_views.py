@@ -1,6 +1,8 @@
 """Lifecycle's API names phases in other models, as of any instant, in German and English, for customers of any id."""
 
-from typing import Any
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +16,7 @@ from tests.integration.test_parking import client
 from tests.pipeline import publish, settled
 from tests.stack import Stack
 
+DAY: Final = timedelta(days=1)
 GERMAN = {"Accept-Language": "de"}
 LIFE = [
     event("ada", "page.viewed", 0), event("ada", "customer.signed_up", 10), order("ada", 20),
@@ -68,6 +71,57 @@ async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(sta
             assert sum(answer["counts"].values()) == 3
         whole = await read(api, "/v1/phases")
         assert (whole["model"], whole["counts"]["at_risk"], whole["labels"]["at_risk"]) == (None, 2, "at risk")
+
+
+TOLD = [
+    *LIFE, order("ben", 1), order("dan", 4, id="b"), event("dan", "customer.signed_up", 4, id="a"),
+    order("cy", 2, id="cy"), event("cy", "product.activated", 3), event("cy", "order.cancelled", 5, order_id="cy"),
+    event("cy", "customer.signed_up", 7), event("cy", "product.activated", 20, id="again"), order("cy", 30),
+    order("eve", 0), order("eve", 200, id="eve"), event("eve", "product.activated", 201),
+    event("eve", "order.cancelled", 205, order_id="eve"), order("fay", 0), order("fay", 200),
+    event("gus", "customer.signed_up", 3), order("gus", 6), event("gus", "product.activated", 12),
+    event("hal", "page.viewed", 2), event("ivy", "customer.signed_up", 8),
+    event("joe", "consent.granted", 1, channel="email", purpose="news"), event("kim", "page.viewed", 50),
+    event("kim", "customer.signed_up", 50.2), order("kim", 50.3, id="kim"), event("kim", "product.activated", 50.4),
+    event("kim", "order.cancelled", 50.45, order_id="kim"), event("lea", "customer.signed_up", 9, account="b2c"),
+    event("lea", "customer.updated", 11, account="b2b"), event("mia", "page.viewed", 60),
+    event("mia", "customer.signed_up", 61), order("mia", 70), event("nia", "product.activated", 15),
+    event("nia", "product.activated", 15, id="again"), order("nia", 15.2),
+]  # fmt: skip
+LATE = [
+    event("ben", "customer.signed_up", 0.6), event("fay", "product.activated", 15), order("mia", 65),
+    event("ivy", "customer.signed_up", 6), event("gus", "customer.merged", 40, into="hal"),
+    event("gus", "session.signed_in", 100), event("nia", "product.activated", 14.9), order("lea", 12),
+    event("lea", "product.activated", 12), order("eve", 0.2), event("kim", "product.activated", 50.1),
+]  # fmt: skip
+CUSTOMERS = sorted({told["subject"] for told in [*TOLD, *LATE]})
+
+
+async def one_by_one(api: httpx.AsyncClient, model: str, at: float) -> dict[str, int]:
+    """Asks of every customer alone."""
+    found = Counter[str]()
+    for customer in CUSTOMERS:
+        answer = await api.get(f"/v1/customers/{customer}/phase", params={"model": model, "as_of": day(at).isoformat()})
+        assert answer.status_code in (200, 301, 404), answer.text
+        if answer.status_code == 200 and (view := answer.json()["view"]):
+            found[view] += 1
+    return found
+
+
+@pytest.mark.parametrize("model", [Model.SIX_PHASE, Model.ACTIVITY])
+async def test_counts_are_those_of_all_customers_one_by_one_at_any_instant_however_late_they_are_told(
+    stack: Stack, blank: str, model: Model
+) -> None:
+    edges = {0.0, 0.5, 1.5, 49.5, 50.25, 50.35, 50.42, 50.5, 93.3, 106, 140.4, 190, 203, 210}
+    instants = sorted(edges | {(datetime.fromisoformat(told["time"]) - day(0)) / DAY for told in [*TOLD, *LATE]})
+    async with worker(stack, blank), client(stack, blank) as api:
+        for part in (TOLD, LATE):
+            await publish(stack.bootstrap, [*sorted(part, key=lambda told: str(told["time"])), tick(220)])
+            await settled(stack, blank, "lifecycle")
+            counts = [await counted(api, model, at) for at in instants]
+            assert counts == [await one_by_one(api, model, at) for at in instants]
+        assert (await api.get("/v1/customers/gus")).status_code == 301
+        assert len({frozenset(count.items()) for count in counts}) > 10
 
 
 async def test_a_history_is_named_as_of_each_transition(stack: Stack, blank: str) -> None:

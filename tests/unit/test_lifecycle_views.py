@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.views import VIEWS, Asked, Cell, Fact, Model, View, needs, view, views
+from services.lifecycle.domain.views import VIEWS, Asked, Cell, Fact, Model, View, by_acts, needs, view, views
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
 PHASES: Final = ("prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back")
@@ -50,6 +50,11 @@ def test_a_model_asks_for_no_more_than_it_uses() -> None:
         Model.SIX_PHASE: {Fact.SIGNED_UP, Fact.ACTIVATED},
         Model.ACTIVITY: {Fact.ACTED},
     }
+
+
+def test_whether_somebody_has_acted_is_asked_of_all_phases_alike_or_of_none() -> None:
+    assert {model for model in Model if Fact.ACTED in needs(model)} == {Model.ACTIVITY}
+    assert {model for model in Model if by_acts(model)} == {Model.ACTIVITY}
 
 
 def words(cell: Cell) -> str:

@@ -131,6 +131,20 @@ def asked_in(model: Model | None) -> dict[Phase, Fact]:
     return {phase: cell.fact for phase, cell in VIEWS[model].items() if isinstance(cell, Asked)}
 
 
+LASTING: Final[frozenset[tuple[Phase, Fact]]] = frozenset(
+    (phase, fact) for model in Model for phase, fact in asked_in(model).items() if fact is not Fact.ACTED
+)
+"""The phases in which some model asks for a fact that holds for ever once it does, and that fact."""
+
+
+def by_acts(model: Model | None) -> Asked | None:
+    """The cell of a model that asks of every phase alike whether the customer has acted; None for other models."""
+    first, *others = VIEWS[model].values()
+    if isinstance(first, Asked) and first.fact is Fact.ACTED and all(other == first for other in others):
+        return first
+    return None
+
+
 def _of(cell: Cell) -> Iterator[View]:
     if isinstance(cell, View):
         yield cell

@@ -1,8 +1,9 @@
-"""The daily counts, recounted: are they what transitions and hints come to, and if not, they become so."""
+"""The daily counts, recounted: are they what customers have gone through, and if not, they become so."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from services.lifecycle.domain.views import LASTING
 from services.lifecycle.figures.store import snapshot
 from shared.db import Pool, Tx, transaction
 
@@ -14,7 +15,13 @@ SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '
     coalesce(c.account, '') AS account, c.partition, count(*) AS n
 FROM transition AS t JOIN customer AS c USING (customer) WHERE t.withdrawn IS NULL GROUP BY 1, 2, 3, 4, 5, 6
 """
-_TALLIES: Final = """
+_LASTING: Final = ", ".join(f"('{phase}', '{fact}')" for phase, fact in sorted(LASTING))
+_TALLIES: Final = f"""
+WITH stay AS (
+    SELECT customer, to_phase, occurred_at AS begins,
+        lead(occurred_at) OVER (PARTITION BY customer ORDER BY position) AS ends
+    FROM transition WHERE withdrawn IS NULL
+)
 SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, 'cause' AS what, split_part(cause, ':', 1) AS name,
     c.partition, count(*) AS n
 FROM transition AS t JOIN customer AS c USING (customer)
@@ -23,7 +30,15 @@ WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk' GROUP BY 1, 2, 3, 4
 UNION ALL
 SELECT (h.at AT TIME ZONE 'UTC')::date, 'hint', h.name, c.partition, count(*)
 FROM hint AS h JOIN customer AS c USING (customer) GROUP BY 1, 2, 3, 4
-"""
+UNION ALL
+SELECT (told.at AT TIME ZONE 'UTC')::date, fact, asked_in, c.partition, sum(told.n)
+FROM stay JOIN (VALUES {_LASTING}) AS asked(asked_in, fact) ON asked_in = to_phase
+JOIN customer AS c USING (customer)
+CROSS JOIN LATERAL (SELECT CASE fact WHEN 'signed_up' THEN c.signed_up_at ELSE c.activated_at END AS since) AS held
+CROSS JOIN LATERAL (VALUES (greatest(held.since, begins), 1), (ends, -1)) AS told(at, n)
+WHERE (held.since < ends OR (held.since IS NOT NULL AND ends IS NULL)) AND told.at IS NOT NULL
+GROUP BY 1, 2, 3, 4 HAVING sum(told.n) <> 0
+"""  # noqa: S608  (constants)
 _NOTED: Final = """,
 noted AS (
     INSERT INTO restated (partition, day, at)
@@ -40,7 +55,7 @@ _FORGET: Final = "WITH gone AS (DELETE FROM figure RETURNING 1) SELECT count(*) 
 
 
 class Counts(NamedTuple):
-    """Rows that transitions and hints come to, how many of the stored ones differed, and stored figures dropped."""
+    """Rows that it should come to, how many of the stored ones differed, and stored figures dropped."""
 
     rows: int
     differing: int

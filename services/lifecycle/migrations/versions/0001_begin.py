@@ -14,7 +14,8 @@ VOICES = ", ".join(
     for name in (
         "feedback.submitted", "complaint.opened", "complaint.answered", "complaint.resolved", "inquiry.opened",
         "inquiry.answered", "contract.concluded", "contract.renewed", "contract.cancelled", "referral.succeeded",
-        "referral.annulled",
+        "referral.annulled", "customer.signed_up", "session.signed_in", "page.viewed", "message.opened",
+        "message.clicked", "product.activated", "product.used", "newsletter.subscribed",
     )
 )  # fmt: skip
 
@@ -73,7 +74,7 @@ CREATE INDEX event_sold ON event (time) INCLUDE (customer_key, order_key, amount
     WHERE type = 'order.completed';
 CREATE INDEX event_undone ON event (time) INCLUDE (order_key, customer_key, amount, currency)
     WHERE type IN ('order.refunded', 'order.cancelled');
-CREATE INDEX event_voiced ON event (type, time) WHERE type IN ({VOICES});
+CREATE INDEX event_voiced ON event (type, time) INCLUDE (customer_key) WHERE type IN ({VOICES});
 COMMENT ON COLUMN event.customer_key IS 'hash of the customer';
 COMMENT ON COLUMN event.event_key IS 'hash of source and id';
 COMMENT ON COLUMN event.order_key IS 'hash of the order that it names';
@@ -121,13 +122,14 @@ COMMENT ON COLUMN flow.from_phase IS 'empty: not yet known';
 COMMENT ON COLUMN flow.account IS 'what the customers are now; empty: not known';
 CREATE TABLE tally (
     day date,
-    what text CONSTRAINT tally_what CHECK (what IN ('cause', 'hint')),
+    what text CONSTRAINT tally_what CHECK (what IN ('cause', 'hint', 'signed_up', 'activated')),
     name text,
     partition integer,
     n bigint NOT NULL,
     PRIMARY KEY (day, what, name, partition)
 );
-COMMENT ON TABLE tally IS 'moves to at_risk by the kind of their causes, and hints by name, by UTC day';
+COMMENT ON TABLE tally IS
+    'by UTC day: moves to at_risk by the kind of their causes; hints; those in a phase of whom a fact holds';
 CREATE TABLE restated (
     partition integer,
     day date,

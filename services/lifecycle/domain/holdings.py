@@ -1,0 +1,56 @@
+"""Who is in a phase while a lasting fact holds: how a life changes these counts, and at which instants."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.views import LASTING, Fact
+
+
+class Step(Protocol):
+    """A move, or the transition that it has become."""
+
+    @property
+    def from_(self) -> str | None:
+        """The phase that is left."""
+
+    @property
+    def to(self) -> str:
+        """The phase that is entered."""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When."""
+
+
+Change: TypeAlias = tuple[datetime, Fact, str, int]
+"""From an instant on a fact holds of one customer more, or one less, among those in a phase."""
+
+
+def changes(before: Customer, steps: Sequence[Step], after: Customer) -> list[Change]:
+    """What has changed when a customer who stood as `before` stands as `after`, by these steps in their order.
+
+    A whole life begins with a customer of whom nothing is known.
+    """
+    found = list[Change]()
+    if after.signed_up_at is not None:
+        found += _changes(Fact.SIGNED_UP, before.signed_up_at, after.signed_up_at, before.phase, steps)
+    if after.activated_at is not None:
+        found += _changes(Fact.ACTIVATED, before.activated_at, after.activated_at, before.phase, steps)
+    return found
+
+
+def _changes(
+    fact: Fact, known: datetime | None, since: datetime, phase: str | None, steps: Sequence[Step]
+) -> Iterator[Change]:
+    if known is None:
+        stood = next((step.to for step in reversed(steps) if step.occurred_at <= since), phase)
+        if stood is not None and (stood, fact) in LASTING:
+            yield since, fact, stood, 1
+        steps = [step for step in steps if step.occurred_at > since]
+    for step in steps:
+        if step.from_ is not None and (step.from_, fact) in LASTING:
+            yield step.occurred_at, fact, step.from_, -1
+        if (step.to, fact) in LASTING:
+            yield step.occurred_at, fact, step.to, 1
