@@ -125,7 +125,10 @@ async def spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int]
     ]
     if not places:
         return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
+    # Asked for offsets, a new consumer learns of one topic after the other, with a pause of this length before each.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none", retry_backoff_ms=5
+    )
     await consumer.start()
     try:
         begins, ends = await asyncio.gather(consumer.beginning_offsets(places), consumer.end_offsets(places))
