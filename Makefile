@@ -31,7 +31,7 @@ run: $(STAMP) ## Start the whole system and replay a real shop through it; ARGS=
 	@$(BIN)/stammkunde run $(ARGS)
 
 test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n 2 --dist loadscope $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, architecture, unit tests: under a minute
 	$(BIN)/ruff check

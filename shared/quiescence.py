@@ -12,6 +12,8 @@ from shared.errors import Retryable
 from shared.services import CONSUMERS
 from shared.topics import CUSTOMER_EVENTS, partitions_of
 
+PAUSE_S: Final = 0.25
+"""Between two looks: counting what a backlog has left to publish takes time from those who work it off."""
 _CHECKPOINTS: Final = "SELECT topic, partition, next_offset, braked FROM checkpoint"
 _TICKING: Final = """
 SELECT count(*) FROM owner JOIN checkpoint USING (partition) WHERE clock_mode = 'log' AND ticked > clock
@@ -73,14 +75,16 @@ async def wait_until_settled(
 ) -> None:
     """Return when everything was seen at rest twice in a row; Retryable if a worker's brake is on."""
     seen = 0
-    while seen < 2:
+    while True:
         now = await standings(bootstrap, database_url, workers=workers)
         watch(now)
         braked = [f"{service} {where}: {why}" for service, s in now.items() for where, why in s.braked.items()]
         if braked:
             raise Retryable("paused by too many dead letters: " + "; ".join(braked))
         seen = seen + 1 if all(s.is_settled for s in now.values()) else 0
-        await asyncio.sleep(0.1)
+        if seen == 2:
+            return
+        await asyncio.sleep(PAUSE_S)
 
 
 def _behind(found: _Rows, spans: Mapping[tuple[str, int], tuple[int, int]], *, expected: bool) -> int:
@@ -125,7 +129,10 @@ async def spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int]
     ]
     if not places:
         return {}
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none")
+    # Asked for offsets, a new consumer learns of one topic after the other, with a pause of this length before each.
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none", retry_backoff_ms=5
+    )
     await consumer.start()
     try:
         begins, ends = await asyncio.gather(consumer.beginning_offsets(places), consumer.end_offsets(places))

@@ -2,13 +2,31 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from shared import migrations
 from tests.pipeline import daily_counts_hold
 from tests.stack import Stack, open_stack
 from tests.support import administer, drop_database, make_database, renew_topics, sibling
+
+QUEUES: Final = {"contract": "servers", "fault": "servers", "integration": "servers", "e2e": "systems"}
+"""The folders whose tests run one after the other, for they share servers, or whole systems."""
+
+
+class Queues(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Side by side (`--dist loadscope`): each queue is one process's, and the other tests fill what time is left."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return QUEUES.get(nodeid.split("/")[1], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """What deals out the tests."""
+    return Queues(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")

@@ -73,8 +73,8 @@ async def settled(stack: Stack, database: str, *services: str, within_s: float =
         found = await standings(stack.bootstrap, database, workers=services)
         return all(found[service].is_settled for service in services)
 
-    await eventually(rests, within_s=within_s, what=f"{services} rest")
-    await eventually(rests, within_s=within_s, what=f"{services} rest")
+    for _ in range(2):
+        await eventually(rests, within_s=within_s, every_s=0.1, what=f"{services} rest")
 
 
 async def published(bootstrap: str, topic: str) -> list[Envelope]:

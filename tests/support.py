@@ -4,7 +4,8 @@ import asyncio
 import inspect
 import re
 import secrets
-from collections.abc import Callable, Coroutine
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, Final, TypeVar, overload
 
 import asyncpg
@@ -12,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from shared import topics
 from shared.clock import monotonic
+from shared.quiescence import spans
 
 T = TypeVar("T")
 PARTITIONS: Final = 12
@@ -73,18 +75,27 @@ async def administer(url: str, statement: str) -> None:
 
 
 async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:
-    """Delete the topics of the registry with all their records and create them empty."""
+    """Let the topics of the registry be there and empty; those that nobody has written to are kept."""
+    sizes, used = Counter[str](), set[str]()
+    for (topic, _), span in (await spans(bootstrap, topics.TOPICS)).items():
+        sizes[topic] += 1
+        if span != (0, 0):
+            used.add(topic)
+    await drop_topics(bootstrap, {topic for topic, size in sizes.items() if topic in used or size != partitions})
+    await topics.ensure(bootstrap, partitions=partitions)
+
+
+async def drop_topics(bootstrap: str, names: Collection[str]) -> None:
+    """Delete topics with all their records; returns when they are gone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        there = set(await admin.list_topics()) & set(topics.TOPICS)
-        if there:
-            await admin.delete_topics(sorted(there))
+        if names:
+            await admin.delete_topics(sorted(names))
 
         async def gone() -> bool:
-            return not set(await admin.list_topics()) & set(topics.TOPICS)
+            return not set(await admin.list_topics()) & set(names)
 
         await eventually(gone, what="the old topics are gone")
     finally:
         await admin.close()
-    await topics.ensure(bootstrap, partitions=partitions)

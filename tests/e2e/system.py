@@ -8,8 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -91,6 +92,19 @@ def query(home: Path, statement: str) -> list[Any]:
     return asyncio.run(read())
 
 
-def histories(home: Path) -> dict[str, list[tuple[Any, ...]]]:
+class Moved(NamedTuple):
+    """One step of a history."""
+
+    position: int
+    from_phase: str | None
+    to_phase: str
+    rule: str
+    occurred_at: datetime
+
+
+Moves = dict[str, list[Moved]]
+
+
+def histories(home: Path) -> Moves:
     """The current history of every customer, as lifecycle's table has it."""
-    return {row["customer"]: list(row["moves"]) for row in query(home, _HISTORIES)}
+    return {row["customer"]: [Moved(*move) for move in row["moves"]] for row in query(home, _HISTORIES)}

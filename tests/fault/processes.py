@@ -40,7 +40,7 @@ class Workers:
             "STAMMKUNDE_CLOCK": "log",
             "STAMMKUNDE_PARTITIONS": str(PARTITIONS),
             "STAMMKUNDE_PORT": "0",
-            "STAMMKUNDE_SESSION_TIMEOUT_S": "6",
+            "STAMMKUNDE_SESSION_TIMEOUT_S": "3",
             "STAMMKUNDE_BATCH_RECORDS": "200",
             "STAMMKUNDE_TIMERS_PER_BATCH": "40",
             "STAMMKUNDE_POLICY_FILE": str(policy),

@@ -23,7 +23,7 @@ from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
 from tests.lives import complains
 from tests.pipeline import by_partition, publish, rows, settled, worker_settings
 from tests.stack import Stack
-from tests.support import PARTITIONS, eventually, renew_topics
+from tests.support import PARTITIONS, drop_topics, eventually
 
 
 async def refusal(stack: Stack, database: str, **settings: Any) -> str:
@@ -186,7 +186,8 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     sent += [order(on(3, f"filler{n}"), at) for n, at in enumerate(times)]
     sent.sort(key=lambda event: event["time"])
     monkeypatch.setattr(topics, "CONFIG", {**topics.CONFIG, "message.timestamp.type": "CreateTime"})
-    await renew_topics(stack.bootstrap)
+    await drop_topics(stack.bootstrap, topics.TOPICS)
+    await topics.ensure(stack.bootstrap, partitions=PARTITIONS)
     await publish_bytes(stack, 3, map(encode, sent), times=[datetime.fromisoformat(event["time"]) for event in sent])
     clocks = set()
     async with worker(stack, blank, clock=ClockMode.WALL, batch_records=1):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -195,11 +196,25 @@ async def test_a_parked_customer_is_shown_and_released(api: httpx.AsyncClient, s
     assert balance == [{"currency": "EUR", "pending": 1000, "available": 0}]
 
 
-async def test_counts_and_lists_and_unknown_things(api: httpx.AsyncClient) -> None:
-    counts = (await api.get("/v1/referrals/counts")).json()
-    assert counts.keys() == {"as_of", "codes", "claims", "rewards"}
-    assert counts["claims"]["qualified"] >= 1
-    assert counts["rewards"]["available"] >= 2
+async def test_a_recommendation_that_succeeds_is_counted(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+    async def counts() -> dict[str, Any]:
+        found: dict[str, Any] = (await api.get("/v1/referrals/counts")).json()
+        return found
+
+    before = await counts()
+    began = datetime.fromisoformat(before["as_of"])
+    code = await issue(api, "jane")
+    assert (await api.post("/v1/claims", json={"code": code, "referee": "john"})).status_code == 201
+    first = order("john", began + timedelta(hours=1), return_window_days=0)
+    await tell(stack, database, first, tick(began + timedelta(hours=2)))
+    after = await counts()
+    assert after.keys() == {"as_of", "codes", "claims", "rewards"}
+    assert after["codes"] == before["codes"] + 1
+    assert after["claims"] == before["claims"] | {"qualified": before["claims"]["qualified"] + 1}
+    assert after["rewards"] == before["rewards"] | {"available": before["rewards"]["available"] + 2}
+
+
+async def test_of_what_is_unknown_there_is_nothing(api: httpx.AsyncClient) -> None:
     nobody = await api.get("/v1/customers/nobody/balance")
     assert (nobody.status_code, nobody.json()["balances"]) == (200, [])
     assert (await api.get("/v1/ledger", params={"customer": "nobody"})).json() == {"items": [], "next_cursor": None}
