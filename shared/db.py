@@ -32,6 +32,7 @@ TRANSIENT: Final = (
     asyncpg.InvalidCachedStatementError,  # planned before a migration
     asyncpg.OutdatedSchemaCacheError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server was killed in the middle of an answer
     OSError,
 )
 """Failures after which the same work may succeed later."""
