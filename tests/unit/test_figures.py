@@ -14,7 +14,8 @@ from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.figure import share
 from services.lifecycle.figures.flights import Flights
 from services.lifecycle.figures.flows import FLOWS
-from services.lifecycle.figures.period import Day, Period, latest
+from services.lifecycle.figures.keeping import ahead
+from services.lifecycle.figures.period import Day, Period
 from services.lifecycle.figures.survival import Step, median, steps
 from shared.errors import Problem
 
@@ -152,16 +153,15 @@ async def test_if_the_first_gives_up_another_begins_anew() -> None:
     assert await asyncio.gather(*others) == [2, 2]
 
 
-def test_the_latest_periods_are_whole_ones_and_those_before_them() -> None:
-    found = latest(date(2024, 5, 10))
+def test_computed_ahead_are_the_latest_whole_periods_and_those_before_them() -> None:
     months = Period(date(2024, 4, 1), date(2024, 5, 1)), Period(date(2024, 3, 2), date(2024, 4, 1))
     quarters = Period(date(2024, 1, 1), date(2024, 4, 1)), Period(date(2023, 10, 2), date(2024, 1, 1))
     years = Period(date(2023, 1, 1), date(2024, 1, 1)), Period(date(2022, 1, 1), date(2023, 1, 1))
     days = Period(date(2024, 4, 10), date(2024, 5, 10)), Period(date(2024, 3, 11), date(2024, 4, 10))
-    assert found == [*days, *months, *quarters, *years]
-    assert Period(date(2023, 12, 1), date(2024, 1, 1)) in latest(date(2024, 1, 1))
+    assert ahead(date(2024, 5, 10)) == [*days, *months, *quarters, *years]
+    assert Period(date(2023, 12, 1), date(2024, 1, 1)) in ahead(date(2024, 1, 1))
 
 
 @pytest.mark.parametrize("day", [date.min, date(1, 1, 2), date(1, 5, 5), date(2, 1, 1), date.max])
 def test_at_either_end_of_the_calendar_there_are_latest_periods_too(day: date) -> None:
-    assert all(period.begins < period.ends <= day for period in latest(day))
+    assert all(period.begins < period.ends <= day for period in ahead(day))

@@ -34,6 +34,12 @@ MOST_FAILED: Final = 10
 _BY_KEY: Final[dict[str, Figure[Any]]] = {figure.key: figure for figure in (*FIGURES.values(), *FLOWS.values())}
 
 
+def ahead(day: date) -> list[Period]:
+    """The periods computed ahead on a day: the latest, and the period before each, which stands beside it."""
+    both = (period for one in latest(day) for period in (one, one.before))
+    return list(dict.fromkeys(period for period in both if period.days))
+
+
 class Keeper:
     """Computes ahead once a day, and when something was restated; of several processes one does."""
 
@@ -107,7 +113,7 @@ class Keeper:
         accounts = (None, *await store.accounts(self._pool))
         standing = [
             Wanted(figure.key, period.begins, period.ends, account)
-            for period in latest(day)
+            for period in ahead(day)
             for account in accounts
             for figure in FIGURES.values()
         ]

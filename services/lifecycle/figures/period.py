@@ -84,13 +84,12 @@ def midnight(day: date) -> datetime:
 
 
 def latest(day: date) -> list[Period]:
-    """What is asked for most on a day: 30 days, the last whole month, quarter and year, and the period before each."""
+    """What is asked for most on a day: the 30 days before it, and the last whole month, quarter and year."""
     month = day.replace(day=1)
     firsts = {1: month, 3: month.replace(month=(month.month - 1) // 3 * 3 + 1), 12: month.replace(month=1)}
     whole = [Period(_months_before(first, months), first) for months, first in firsts.items()]
     asked = [Period(date.fromordinal(max(1, day.toordinal() - DEFAULT_DAYS)), day), *whole]
-    both = (period for one in asked for period in (one, one.before))
-    return list(dict.fromkeys(period for period in both if period.days))
+    return [period for period in asked if period.days]
 
 
 def _months_before(first: date, months: int) -> date:
