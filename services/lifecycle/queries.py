@@ -188,6 +188,14 @@ SELECT count(DISTINCT acted.customer_key) FROM (
 WHERE NOT EXISTS (SELECT FROM customer AS c WHERE c.phase IS NULL AND c.key = acted.customer_key)
 """  # noqa: S608  (constants)
 """Whoever acts has a phase from then on; only of those who were merged into others no phase is left."""
+_EXISTING: Final = """
+SELECT coalesce(sum(n), 0)::bigint + (
+    SELECT count(*) FROM transition
+    WHERE withdrawn IS NULL AND from_phase IS NULL
+        AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
+) FROM flow WHERE day < $2::date AND from_phase = ''
+"""
+"""All who have entered a first phase: there is no way back out of all phases."""
 _HOLDING: Final = """
 WITH moved AS (
     SELECT held.fact, step.phase, step.n FROM transition AS t JOIN customer AS c USING (customer)
@@ -239,7 +247,8 @@ async def acted(pool: Pool, as_of: datetime, asked: Asked) -> tuple[int, int]:
     """How many customers had acted within the span up to an instant, and how many had not."""
     async with _snapshot(pool) as tx:
         n: int = await tx.fetchval(_ACTED, asked.since(as_of), as_of)
-        return n, sum((await _counts(tx, _PHASES, as_of)).values()) - n
+        everybody: int = await tx.fetchval(_EXISTING, as_of, _day(as_of))
+        return n, everybody - n
 
 
 @asynccontextmanager
