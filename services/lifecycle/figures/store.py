@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from services.lifecycle.figures.period import Account, Period
 from shared import db
-from shared.clock import DAWN
+from shared.clock import DAWN, now
 from shared.db import Pool, Tx, sorting_errors
 
 _RESTATED: Final = """
@@ -18,9 +18,9 @@ SELECT r.stamp, r.at, (SELECT min(clock) FROM owner) AS clock FROM ({_RESTATED})
 """  # noqa: S608  (constants)
 _ASKED: Final = """
 asked AS (
-    UPDATE figure SET asked_at = now() FROM found AS f
+    UPDATE figure SET asked_at = $5 FROM found AS f
     WHERE (figure.name, figure.begins, figure.ends, figure.account) = (f.name, f.begins, f.ends, f.account)
-        AND figure.asked_at < now() - interval '1 day'
+        AND figure.asked_at < $5::timestamptz - interval '1 day'
 )
 """
 """Noted once a day: otherwise every read would write."""
@@ -144,7 +144,7 @@ async def basis(tx: Tx, period: Period) -> Basis:
 
 async def find(pool: Pool, key: str, period: Period, account: Account | None) -> Kept | None:
     """A stored value that still holds."""
-    row = await pool.fetchrow(_FIND, period.ends, key, period.begins, account or "")
+    row = await pool.fetchrow(_FIND, period.ends, key, period.begins, account or "", now())
     return Kept(*row) if row else None
 
 
@@ -153,7 +153,7 @@ async def headlines(
 ) -> dict[tuple[str, date], Headline]:
     """The headlines of stored values that still hold, by key and beginning."""
     begins, ends = [period.begins for period in periods], [period.ends for period in periods]
-    rows = await pool.fetch(_HEADLINES, begins, ends, keys, account or "")
+    rows = await pool.fetch(_HEADLINES, begins, ends, keys, account or "", now())
     return {(name, begin): Headline(*rest) for name, begin, *rest in rows}
 
 
