@@ -35,10 +35,11 @@ def show(figures: dict[str, Any]) -> None:
     print(json.dumps(figures), flush=True)
 
 
-async def forget_reference(url: str) -> None:
-    """Drop what the reference loop leaves: vacuuming it would slow the next run."""
+async def settle(url: str) -> None:
+    """Let nothing of the last run slow the next: neither tables to be vacuumed nor pages to be written."""
     connection = await asyncpg.connect(url)
-    await connection.execute("DROP SCHEMA IF EXISTS ref CASCADE")
+    await connection.execute("DROP SCHEMA IF EXISTS ref CASCADE")  # the reference loop's
+    await connection.execute("CHECKPOINT")
     await connection.close()
 
 
@@ -47,10 +48,11 @@ async def lifecycle(bootstrap: str, url: str) -> None:
     ours, reference = list[float](), list[float]()
     for number in range(ROUNDS):
         if await asyncio.to_thread(REFERENCE.exists):
+            await settle(url)
             (found,) = await run(str(REFERENCE), bootstrap, url, str(EVENTS), str(CUSTOMERS), str(BATCH))
-            await forget_reference(url)
             reference.append(found["events_per_s"])
             show({"round": number + 1, "reference": found})
+        await settle(url)
         (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(CUSTOMERS))
         ours.append(found["events_per_s"])
         show({"round": number + 1, "lifecycle": found})
@@ -60,6 +62,7 @@ async def lifecycle(bootstrap: str, url: str) -> None:
         figures["lifecycle_ratio_to_reference"] = round(statistics.median(ours) / statistics.median(reference), 2)
     show(figures)
     for kind, customers in (("cadence", CUSTOMERS), ("late", CUSTOMERS), ("simulated", SHOPPERS)):
+        await settle(url)
         (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(customers), kind)
         if reference:
             found["ratio_to_reference"] = round(found["events_per_s"] / statistics.median(reference), 2)
