@@ -124,6 +124,19 @@ def sorting_errors() -> Iterator[None]:
 
 
 @asynccontextmanager
+async def snapshot(connection: Tx, settings: str = "") -> AsyncIterator[Tx]:
+    """A transaction in which all that is read belongs to one instant, and nothing can be written.
+
+    `settings` hold inside (SET LOCAL). Transient failures come out as Retryable.
+    """
+    with sorting_errors():
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            if settings:
+                await connection.execute(settings)
+            yield connection
+
+
+@asynccontextmanager
 async def transaction(connection: Tx) -> AsyncIterator[Tx]:
     """A READ COMMITTED transaction; transient failures come out as Retryable."""
     with sorting_errors():

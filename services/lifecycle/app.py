@@ -36,7 +36,6 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             app.state.fitter = Fitter(pool)
             app.state.figures = Figures(pool)
             app.state.patterns = Patterns(pool)
-            app.state.keeper = Keeper(pool, app.state.figures)
             app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
             app.state.streams = change_routes.places()
             app.state.exports = list_routes.places()
@@ -44,7 +43,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             async with AsyncExitStack() as background:
                 await background.enter_async_context(app.state.simulating.running())
                 await background.enter_async_context(app.state.patterns.running())
-                await background.enter_async_context(app.state.keeper.running())
+                await background.enter_async_context(Keeper(pool, app.state.figures).running())
                 await background.enter_async_context(app.state.changes.running(app.state.stopping))
                 if settings.clock is ClockMode.WALL:
                     await background.enter_async_context(app.state.nights.running())

@@ -12,6 +12,7 @@ from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.views import Fact
 from services.lifecycle.reading import ACT_TYPES
+from shared import db
 from shared.clock import DAWN
 from shared.db import Pool, Tx
 from shared.events.transitions import Transition
@@ -253,8 +254,7 @@ async def acted(pool: Pool, as_of: datetime, asked: Asked) -> tuple[int, int]:
 
 @asynccontextmanager
 async def _snapshot(pool: Pool) -> AsyncIterator[Tx]:
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        await connection.execute(_FREELY)
+    async with pool.acquire() as connection, db.snapshot(connection, _FREELY):
         yield connection
 
 

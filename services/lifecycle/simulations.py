@@ -12,7 +12,8 @@ import msgspec
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from services.lifecycle.simulation import Report, Step
-from shared.db import Pool, Tx, sorting_errors
+from shared import db
+from shared.db import Pool, Tx
 
 
 class State(StrEnum):
@@ -195,10 +196,8 @@ async def orphans(pool: Pool, ours: Sequence[UUID]) -> list[UUID]:
 @asynccontextmanager
 async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
     """All that is read inside belongs to one instant, and nothing can be written."""
-    with sorting_errors():
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await connection.execute(_PATIENT)
-            yield connection
+    async with db.snapshot(connection, _PATIENT):
+        yield connection
 
 
 async def count(tx: Tx) -> int:

@@ -8,6 +8,7 @@ import asyncpg
 
 from services.reactivation.domain.cases import Case, State
 from services.reactivation.repository import CASE_COLUMNS, case_of
+from shared import db
 from shared.clock import DAWN
 from shared.db import Pool, Tx
 
@@ -88,7 +89,7 @@ async def newest_cases(
 
 async def counts(pool: Pool) -> tuple[datetime, dict[str, int], dict[str, int]]:
     """The least clock, cases by state and offers by state, all of one moment."""
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with pool.acquire() as connection, db.snapshot(connection):
         as_of = await connection.fetchval(_CLOCK)
         cases = {row["state"]: row["n"] for row in await connection.fetch(_COUNT_CASES)}
         offers = {row["state"]: row["n"] for row in await connection.fetch(_COUNT_OFFERS)}

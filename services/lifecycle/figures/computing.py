@@ -57,15 +57,12 @@ class Figures:
             kept = await store.find(self._pool, figure.key, period, account)
             if kept is not None and (value := _read(figure, kept.value)) is not None:
                 return Answer(value, True, kept.computed_at, kept.recomputed_at)
-            key = figure.key, period, account
-            answer: Answer[V] = await self._flights.once(key, lambda: self._computed(figure, period, account))
-            return answer
+            return await self._once(figure, period, account, asked=True)
 
     async def renew(self, figure: Figure[Any], period: Period, account: Account | None) -> None:
         """Compute and store a figure that nobody waits for. Raises Retryable if the database does not answer."""
         with sorting_errors():
-            key = figure.key, period, account
-            await self._flights.once(key, lambda: self._computed(figure, period, account, asked=False))
+            await self._once(figure, period, account, asked=False)
 
     async def headlines(
         self, figures: Iterable[Figure[Any]], periods: Iterable[Period], account: Account | None
@@ -85,9 +82,12 @@ class Figures:
             raise errors.exceptions[0] from None
         return found | {key: task.result().headline for key, task in tasks.items()}
 
-    async def _computed(
-        self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool = True
-    ) -> Answer[V]:
+    async def _once(self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool) -> Answer[V]:
+        key = figure.key, period, account
+        answer: Answer[V] = await self._flights.once(key, lambda: self._computed(figure, period, account, asked=asked))
+        return answer
+
+    async def _computed(self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool) -> Answer[V]:
         async with self._slots, self._pool.acquire() as connection:
             async with store.snapshot(connection) as tx:
                 basis = await store.basis(tx, period)

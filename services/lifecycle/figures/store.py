@@ -8,11 +8,11 @@ from typing import Final, NamedTuple
 from services.lifecycle.figures.period import Account, Period
 from shared import db
 from shared.clock import DAWN, now
-from shared.db import Pool, Tx, sorting_errors
+from shared.db import Pool, Tx
 
-_RESTATED: Final = """
-SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < $1
-"""
+_RESTATED: Final = "SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < $1"
+_RESTATED_BY_THEN: Final = _RESTATED.replace("$1", "p.ends")
+"""The same of several periods `p`."""
 _BASIS: Final = f"""
 SELECT r.stamp, r.at, (SELECT min(clock) FROM owner) AS clock FROM ({_RESTATED}) AS r
 """  # noqa: S608  (constants)
@@ -35,9 +35,7 @@ _HEADLINES: Final = f"""
 WITH found AS (
     SELECT f.*, r.at AS recomputed_at
     FROM unnest($1::date[], $2::date[]) AS p(begins, ends)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < p.ends
-    ) AS r
+    CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
     JOIN figure AS f ON f.begins = p.begins AND f.ends = p.ends AND f.stamp = r.stamp
     WHERE f.name = ANY($3::text[]) AND f.account = $4 AND json_typeof(f.value -> 'value') IN ('number', 'null')
 ), {_ASKED}
@@ -56,17 +54,17 @@ _STANDING: Final = """
 SELECT ((SELECT min(clock) FROM owner) AT TIME ZONE 'UTC')::date AS day,
     (SELECT coalesce(sum(number), 0) FROM restated)::bigint AS stamp
 """
-_HELD: Final = """
+_HELD: Final = f"""
 SELECT f.name, f.begins, f.ends, nullif(f.account, '') FROM unnest($1::date[]) AS p(ends)
-CROSS JOIN LATERAL (SELECT coalesce(sum(number), 0)::bigint AS stamp FROM restated WHERE day < p.ends) AS r
+CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
 JOIN figure AS f ON f.ends = p.ends AND f.stamp = r.stamp
-"""
-_OUTDATED: Final = """
+"""  # noqa: S608  (constants)
+_OUTDATED: Final = f"""
 SELECT f.name, f.begins, f.ends, nullif(f.account, '') FROM (SELECT DISTINCT ends FROM figure) AS p
-CROSS JOIN LATERAL (SELECT coalesce(sum(number), 0)::bigint AS stamp FROM restated WHERE day < p.ends) AS r
+CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
 JOIN figure AS f ON f.ends = p.ends AND f.stamp <> r.stamp
 WHERE f.asked_at > $1 ORDER BY f.asked_at DESC
-"""
+"""  # noqa: S608  (constants)
 _ACCOUNTS: Final = """
 SELECT a.account FROM unnest(ARRAY['b2c', 'b2b']) AS a(account)
 WHERE EXISTS (SELECT FROM customer AS c WHERE c.account = a.account)
@@ -129,10 +127,8 @@ class Wanted(NamedTuple):
 @asynccontextmanager
 async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
     """All that is read inside belongs to one instant, and nothing can be written."""
-    with sorting_errors():
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await connection.execute(_FREELY)
-            yield connection
+    async with db.snapshot(connection, _FREELY):
+        yield connection
 
 
 async def basis(tx: Tx, period: Period) -> Basis:

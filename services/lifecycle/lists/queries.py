@@ -18,6 +18,7 @@ from services.lifecycle.domain.phases import Phase
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.reading import ACT_TYPES
 from services.lifecycle.tables import magnitude
+from shared import db
 from shared.db import Pool, Tx, sorting_errors
 
 FEW: Final = 5_000
@@ -65,8 +66,7 @@ class Row(NamedTuple):
 async def snapshot(pool: Pool) -> AsyncIterator[Tx]:
     """All that is read inside is as of one instant, and nothing can be written."""
     with sorting_errors():
-        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            await connection.execute(_PATIENT)
+        async with pool.acquire() as connection, db.snapshot(connection, _PATIENT):
             yield connection
 
 
