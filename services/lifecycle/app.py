@@ -5,7 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.lifecycle import cadence_routes, policies, policy_routes, queries, reason_routes, simulation_routes
+from services.lifecycle import (
+    cadence_routes,
+    clocks,
+    policies,
+    policy_routes,
+    reason_routes,
+    simulation_routes,
+)
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.following import Changes
 from services.lifecycle.figures import routes as figure_routes
@@ -30,7 +37,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "lifecycle") as pool:
             async with pool.acquire() as connection:
-                await policies.adopt(connection, policy, await queries.furthest_clock(connection))
+                await policies.adopt(connection, policy, await clocks.furthest_clock(connection))
             app.state.lifecycle = Lifecycle(pool, settings.partitions)
             app.state.simulating = Simulating(pool)
             app.state.fitter = Fitter(pool)

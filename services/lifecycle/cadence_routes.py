@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import queries, rhythms
+from services.lifecycle import clocks, rhythms
 from services.lifecycle.cadence_schemas import CadenceView, ComparisonView, FailureView, FitPage, FitView
 from services.lifecycle.domain.alarms import compare
 from services.lifecycle.nightly import Nights
@@ -45,7 +45,7 @@ async def make_fit(fitter: Annotated[Fitter, Depends(fitter)]) -> FitView:
 @router.get("")
 async def show_cadence(service: Service, nights: Annotated[Nights, Depends(nights)]) -> CadenceView:
     """The fit in force, the last attempt, and what a fit needs."""
-    clock = await queries.clock(service.pool)
+    clock = await clocks.clock(service.pool)
     found, last = await rhythms.in_force(service.pool), await rhythms.last(service.pool)
     return CadenceView(
         silence=(await service.policies()).at(clock).silence,
@@ -59,7 +59,7 @@ async def show_cadence(service: Service, nights: Annotated[Nights, Depends(night
 @router.get("/fits")
 async def list_fits(service: Service, part: Paging) -> FitPage:
     """All fits, the refused ones too, newest first."""
-    clock = await queries.clock(service.pool)
+    clock = await clocks.clock(service.pool)
     (before,) = part.after(int) or (NEWEST,)
     rows = await rhythms.page(service.pool, before, part.limit + 1)
     page = Page[FitView].of(rows, part, key=lambda row: (row.number,), view=FitView.of)
@@ -77,7 +77,7 @@ async def compare_models(
     found = await rhythms.in_force(service.pool)
     if found is None:
         raise Problem(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
-    begin, as_of = since or found.effective_at, await queries.clock(service.pool)
+    begin, as_of = since or found.effective_at, await clocks.clock(service.pool)
     policy = (await service.policies()).at(as_of)
     async with service.pool.acquire() as connection:
         episodes = await rhythms.episodes(connection, begin, as_of)

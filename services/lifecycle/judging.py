@@ -4,10 +4,11 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from services.lifecycle import policies, queries, repository
+from services.lifecycle import clocks, policies, repository
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.repository import Rearming
+from services.lifecycle.schedule import latest_number, load_schedule
 from shared.consumer import Reader
 
 
@@ -41,16 +42,16 @@ class Judging:
     async def look_up(self) -> Schedule:
         """The schedule in force, with everything that has become known."""
         if not self._file.adopted:
-            await policies.adopt(self._reader, self._file.policy, await queries.furthest_clock(self._reader))
+            await policies.adopt(self._reader, self._file.policy, await clocks.furthest_clock(self._reader))
             self._file.adopted = True
-        if self._schedule is None or self._schedule.known != await policies.known(self._reader):
+        if self._schedule is None or self._schedule.known != await latest_number(self._reader):
             self._schedule = await self._load()
         return self._schedule
 
     async def _load(self) -> Schedule:
         """The schedule, and who is still to be told of it: both anew if another activation was made in between."""
         while True:
-            schedule = await policies.load(self._reader)
+            schedule = await load_schedule(self._reader)
             self._rearming = await repository.rearming(self._reader)
             if all(rearming.target <= schedule.known for rearming in self._rearming.values()):
                 return schedule

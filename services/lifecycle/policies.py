@@ -7,18 +7,16 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from services.lifecycle import queries
-from services.lifecycle.domain.cadence import Fit
+from services.lifecycle import clocks
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.domain.reigns import Key
-from services.lifecycle.domain.schedule import Activation, Schedule
+from services.lifecycle.schedule import LOCK, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument, next_version
 from shared.clock import DAWN
 from shared.db import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
 
 _policy: Final = msgspec.json.Decoder(Policy)
-_fit: Final = msgspec.json.Decoder(Fit)
 
 
 class Stored(NamedTuple):
@@ -51,12 +49,6 @@ class Rearming(NamedTuple):
     finished: bool
 
 
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.schedule', 0))"
-_NUMBER: Final = "SELECT nextval('schedule_number')"
-_SCHEDULE: Final = """
-SELECT a.number, a.at, p.document, NULL AS parameters FROM activation AS a JOIN policy AS p USING (name, version)
-UNION ALL SELECT number, effective_at, NULL, parameters FROM fit WHERE accepted
-"""
 _STORED: Final = "SELECT document, created_at FROM policy WHERE name = $1 ORDER BY version DESC"
 _FIND: Final = "SELECT document, created_at FROM policy WHERE name = $1 AND version = $2"
 _PAGE: Final = """
@@ -87,32 +79,6 @@ SET target = excluded.target, after = '', done = 0, total = excluded.total, fini
 _REARMING: Final = "SELECT partition, target, done, total, finished FROM rearming ORDER BY partition"
 
 
-async def load(connection: Tx | Pool) -> Schedule:
-    """All activations and accepted fits, in one statement: what it knows has no gap below `known`."""
-    activations, fits = [], []
-    for row in await connection.fetch(_SCHEDULE):
-        if row["parameters"] is None:
-            activations.append(Activation(row["number"], row["at"], _policy.decode(row["document"])))
-        else:
-            fits.append(_fit.decode(row["parameters"]))
-    if all(activation.policy.account for activation in activations):
-        activations.append(Activation(0, DAWN, Policy()))
-    return Schedule(activations, fits)
-
-
-async def known(connection: Tx | Pool) -> int:
-    """The greatest number of an activation or accepted fit; 0 if there is none."""
-    number: int = await connection.fetchval(queries.KNOWN)
-    return number
-
-
-async def next_number(tx: Tx) -> int:
-    """A number for an activation or a fit. Until the transaction ends nobody takes another: none shows before it."""
-    await tx.execute(_LOCK)
-    number: int = await tx.fetchval(_NUMBER)
-    return number
-
-
 async def find(connection: Tx | Pool, name: str, version: int) -> Stored | None:
     """One version of a policy."""
     row = await connection.fetchrow(_FIND, name, version)
@@ -140,7 +106,7 @@ async def create(connection: Tx, document: PolicyDocument) -> tuple[Stored, bool
     A version left out is the next of the name. Raises Problem 409 if the version is stored with other content.
     """
     async with transaction(connection) as tx:
-        await tx.execute(_LOCK)
+        await tx.execute(LOCK)
         wanted = document.policy()
         stored = await _versions(tx, wanted.name)
         by_version = {found.policy.version: found for found in stored}
@@ -150,7 +116,7 @@ async def create(connection: Tx, document: PolicyDocument) -> tuple[Stored, bool
         if document.version in by_version:
             raise _taken(by_version[wanted.version].policy, wanted)
         policy = wanted if document.version else replace(wanted, version=next_version(by_version))
-        return await _store(tx, policy, await queries.clock(tx)), True
+        return await _store(tx, policy, await clocks.clock(tx)), True
 
 
 async def activate(connection: Tx, name: str, version: int, at: datetime | None, partitions: int) -> int:
@@ -160,11 +126,11 @@ async def activate(connection: Tx, name: str, version: int, at: datetime | None,
     Raises Problem 404 for a policy that is not stored, 422 for an instant before the clock.
     """
     async with transaction(connection) as tx:
-        await tx.execute(_LOCK)
+        await tx.execute(LOCK)
         found = await find(tx, name, version)
         if found is None:
             raise unknown(name, version)
-        clock = await queries.furthest_clock(tx)
+        clock = await clocks.furthest_clock(tx)
         last = await tx.fetchrow(_LAST, found.policy.account, at or clock, at is None)
         if last and (last["name"], last["version"]) == (name, version):
             return int(last["number"])
@@ -181,7 +147,7 @@ async def adopt(connection: Tx, policy: Policy | None, now: datetime) -> None:
     in force: starting again does not undo what was activated since. The built-in policy is always stored.
     """
     async with transaction(connection) as tx:
-        await tx.execute(_LOCK)
+        await tx.execute(LOCK)
         await _keep(tx, Policy(), now)
         first = not await tx.fetchval(_ANY)
         if first and (policy is None or policy.account is not None):
@@ -231,7 +197,7 @@ async def _begin(
 
 async def _is_news(tx: Tx, policy: Policy, now: datetime) -> bool:
     last = await tx.fetchval(_LAST_FILE, policy.account)
-    return not _same(_policy.decode(last) if last else (await load(tx)).at(now, policy.account), policy)
+    return not _same(_policy.decode(last) if last else (await load_schedule(tx)).at(now, policy.account), policy)
 
 
 def _same(one: Policy, other: Policy) -> bool:

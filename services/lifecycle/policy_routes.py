@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
-from services.lifecycle import policies, queries
+from services.lifecycle import clocks, policies
 from services.lifecycle.domain.reigns import statuses
 from services.lifecycle.policies import Stored
 from services.lifecycle.policy_schemas import (
@@ -57,7 +57,7 @@ async def create_policy(body: Candidate, response: Response, service: Service) -
 @router.get("/policies")
 async def list_policies(service: Service, part: Paging) -> PolicyPage:
     """All versions of all policies by name and version, and where each stands."""
-    clock = await queries.clock(service.pool)
+    clock = await clocks.clock(service.pool)
     standing = statuses(await service.policies(), clock)
     rows = await policies.page(service.pool, part.after(str, int) or ("", 0), part.limit + 1)
     page = Page[PolicySummary].of(
@@ -116,7 +116,7 @@ async def _stored(service: Lifecycle, name: str, version: int, field: str | None
 
 
 async def _detail(service: Lifecycle, stored: Stored) -> PolicyDetail:
-    clock = await queries.clock(service.pool)
+    clock = await clocks.clock(service.pool)
     policy = stored.policy
     made = await policies.activations(service.pool, policy.name, policy.version)
     return PolicyDetail.of(

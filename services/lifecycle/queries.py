@@ -12,6 +12,7 @@ from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.phases import Phase
 from services.lifecycle.domain.views import Fact
 from services.lifecycle.reading import ACT_TYPES
+from services.lifecycle.schedule import KNOWN
 from shared import db
 from shared.clock import DAWN
 from shared.db import Pool, Tx
@@ -20,10 +21,6 @@ from shared.events.transitions import Transition
 _state: Final = msgspec.json.Decoder(Customer)
 _transition: Final = msgspec.json.Decoder(Transition)
 
-_FURTHEST: Final = "SELECT max(clock) FROM owner"
-_CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"
-KNOWN: Final = "SELECT greatest(0, (SELECT max(number) FROM activation), (SELECT max(number) FROM fit WHERE accepted))"
-"""The greatest number of an activation or accepted fit; 0 if there is none."""
 _FIND: Final = f"""
 SELECT state, version, parked, (SELECT clock FROM owner WHERE owner.partition = customer.partition) AS clock,
     ({KNOWN}) AS known
@@ -82,16 +79,6 @@ SELECT position, version, withdrawn, body FROM transition
 WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
 ORDER BY position DESC, version DESC LIMIT $5
 """
-
-
-async def furthest_clock(pool: Pool | Tx) -> datetime:
-    """The instant beyond which nobody has been judged by time."""
-    return await pool.fetchval(_FURTHEST) or DAWN
-
-
-async def clock(pool: Pool | Tx, partition: int | None = None) -> datetime:
-    """The instant up to which a partition, or every one, has been judged."""
-    return await pool.fetchval(_CLOCK, partition) or DAWN
 
 
 class Found(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from services.lifecycle import queries, timeline
+from services.lifecycle import clocks, queries, timeline
 from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.views import Fact, needs
 from services.lifecycle.domain.ways import Now
@@ -75,7 +75,7 @@ async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
 @router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
     """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
-    clock = await queries.clock(service.pool, service.partition(customer))  # before the state: never newer than it
+    clock = await clocks.clock(service.pool, service.partition(customer))  # before the state: never newer than it
     found, schedule = await timeline.standing(service.pool, customer), await service.policies()
     if found is None or found.transition is None:
         raise unknown_customer(customer)
@@ -99,7 +99,7 @@ async def show_timeline(
 ) -> TimelinePage:
     """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
     before = part.after(datetime, int, int, int) or LATEST
-    clock = await queries.clock(service.pool, service.partition(customer))
+    clock = await clocks.clock(service.pool, service.partition(customer))
     found = await timeline.entries(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not found and await queries.find(service.pool, customer) is None:
         raise unknown_customer(customer)

@@ -8,11 +8,12 @@ from typing import Final, NamedTuple, TypeAlias
 import structlog
 from msgspec.structs import replace
 
-from services.lifecycle import fitting, policies, queries, rhythms
+from services.lifecycle import clocks, fitting, rhythms
 from services.lifecycle.domain.cadence import WEEK
 from services.lifecycle.fitting import Refused
 from services.lifecycle.fitting import Rhythm as Fitted
 from services.lifecycle.rhythms import Attempt, Estimate, Rhythm
+from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
 from shared.db import Pool, Tx, sorting_errors, transaction
 
@@ -55,8 +56,8 @@ class Fitter:
         found = await asyncio.to_thread(_maximize, material)
         async with transaction(connection) as tx:
             # What lies beyond every clock has been judged by nobody: a fit re-judges nothing.
-            effective_at = await queries.furthest_clock(tx)
-            attempt = _attempt(await policies.next_number(tx), effective_at, material, *found)
+            effective_at = await clocks.furthest_clock(tx)
+            attempt = _attempt(await next_number(tx), effective_at, material, *found)
             await rhythms.store(tx, attempt)
         outcome = "refused" if attempt.reason else "accepted"
         metrics.FITS.labels(outcome).inc()
@@ -65,8 +66,8 @@ class Fitter:
 
 
 async def _material(connection: Tx) -> Material:
-    as_of = await queries.clock(connection)
-    currency = (await policies.load(connection)).at(as_of).currency
+    as_of = await clocks.clock(connection)
+    currency = (await load_schedule(connection)).at(as_of).currency
     histories = await rhythms.histories(connection, as_of)
     return Material(as_of, currency, histories, await rhythms.values(connection, as_of, currency))
 

@@ -7,13 +7,14 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import policies, queries
+from services.lifecycle import clocks, queries
 from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.domain.views import Fact, Model, asked_in, by_acts, needs, view
 from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE
+from services.lifecycle.schedule import latest_number, load_schedule
 from services.lifecycle.schemas import (
     CauseCounts,
     CustomerView,
@@ -48,10 +49,10 @@ class Lifecycle:
     async def policies(self, known: int | None = None) -> Schedule:
         """All activations made until now; `known` is the greatest number of them, if it has been read already."""
         if known is None:
-            known = await policies.known(self.pool)
+            known = await latest_number(self.pool)
         if self._schedule is None or self._schedule.known != known:
             async with self.pool.acquire() as connection:
-                self._schedule = await policies.load(connection)
+                self._schedule = await load_schedule(connection)
         return self._schedule
 
     async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
@@ -85,12 +86,12 @@ class Lifecycle:
         return counts
 
     async def _asked(self, model: Model | None) -> Asked:
-        policy = (await self.policies()).at(await queries.clock(self.pool))
+        policy = (await self.policies()).at(await clocks.clock(self.pool))
         return Asked(Fact.ACTED in needs(model), timedelta(days=policy.active_days))
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
-        clock = await queries.clock(self.pool)
+        clock = await clocks.clock(self.pool)
         refuse_future("as_of", as_of, clock)
         return as_of or clock
 
@@ -183,7 +184,7 @@ async def show_history(
 ) -> HistoryPage:
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
-    clock = await queries.clock(service.pool, service.partition(customer))
+    clock = await clocks.clock(service.pool, service.partition(customer))
     rows = await queries.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not rows:
         await service.customer(customer, names)

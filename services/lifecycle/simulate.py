@@ -13,11 +13,12 @@ import structlog
 import uvloop
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.lifecycle import policies, simulations
+from services.lifecycle import simulations
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.schedule import Policies
 from services.lifecycle.reading import read
+from services.lifecycle.schedule import load_schedule
 from services.lifecycle.simulation import Comparison, Report, Step, candidate_schedule
 from services.lifecycle.simulations import LATER, Life, Order, Progress
 from shared import clock, db, logs
@@ -58,7 +59,7 @@ class Simulation:
         order = self._order
         comparison = Comparison(order.begins, order.ends)
         async with simulations.snapshot(reader) as tx:
-            live = await policies.load(tx)
+            live = await load_schedule(tx)
             candidate = candidate_schedule(live, order.policy, order.begins).quiet
             total, done = await simulations.count(tx), 0
             async with aclosing(simulations.lives(tx, order.ends, handful=HANDFUL)) as handfuls:

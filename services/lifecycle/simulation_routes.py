@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from services.lifecycle import policies, queries, simulations
+from services.lifecycle import clocks, policies, simulations
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.simulating import Simulating
@@ -100,7 +100,7 @@ async def _stored(service: Lifecycle, simulation: UUID) -> Stored:
 
 
 async def _order(body: SimulationRequest, service: Lifecycle) -> Order:
-    policy, now = await _candidate(body, service), await queries.clock(service.pool)
+    policy, now = await _candidate(body, service), await clocks.clock(service.pool)
     to = body.to or now
     if to > now:
         wrong = FieldError("to", f"lies after the clock, {now.isoformat()}: nobody knows yet")

@@ -21,10 +21,11 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from services.lifecycle import policies, rhythms
+from services.lifecycle import rhythms
 from services.lifecycle.apply import Lifecycle
 from services.lifecycle.domain.policy import CADENCE, Policy
 from services.lifecycle.rhythms import Attempt, Estimate
+from services.lifecycle.schedule import next_number
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import db, kafka, logs, migrations
@@ -111,7 +112,7 @@ async def add_fit(url: str) -> None:
     """An accepted fit, in force for every purchase: that of CDNOW's whole cohort in 39 weeks."""
     connection = await db.connect(url, "lifecycle")
     async with db.transaction(connection) as tx:
-        number = await policies.next_number(tx)
+        number = await next_number(tx)
         estimate = Estimate(number, DAWN, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0)
         await rhythms.store(tx, Attempt(number, DAWN, DAWN, None, 23_570, 9_000, estimate))
     await connection.close()

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from services.lifecycle import policies, repository
+from services.lifecycle import repository
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.schedule import Schedule
@@ -26,6 +26,7 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow
+from services.lifecycle.schedule import load_schedule
 from shared.batch import Portion
 from shared.clock import DAWN, monotonic, now
 from shared.events import envelope
@@ -128,7 +129,7 @@ class _Rows:
 
 
 async def _write(connection: Connection, lives: int) -> None:
-    rows = _Rows(await policies.load(connection))
+    rows = _Rows(await load_schedule(connection))
     for number in range(lives):
         rows.add(number)
     recorder, since = rows.recorder, ENDS - timedelta(days=CHANGED_DAYS)

@@ -18,10 +18,11 @@ from uuid import uuid4
 import msgspec
 import psutil
 
-from services.lifecycle import policies, simulations
+from services.lifecycle import simulations
 from services.lifecycle.domain.cadence import Fit
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.merging import forwarded
+from services.lifecycle.schedule import load_schedule, next_number
 from services.lifecycle.simulations import Order
 from shared import clock, migrations
 from shared.events.envelope import decode
@@ -46,7 +47,7 @@ async def load(url: str, events: int) -> tuple[Shop, int]:
     await target.set_clock(shop.ends)
     await target.adopt(None, shop.ends)
     async with target.connected() as connection:
-        store = Store(connection, await policies.load(connection), shop.ends)
+        store = Store(connection, await load_schedule(connection), shop.ends)
         for life in lives(shop):
             records = list(known(life.person.customer, lines(shop, life)))
             await store.add(life.person.customer, records)
@@ -99,7 +100,7 @@ async def most_memory(process: asyncio.subprocess.Process) -> int:
 async def add_fit(url: str, begins: datetime) -> None:
     """A fit of the cadence model, in force from the beginning of what is tried."""
     async with shops.Shop(url).connected() as connection:
-        number = await policies.next_number(connection)
+        number = await next_number(connection)
         fit = Fit(number, begins, R, ALPHA, A, B)
         await connection.execute(
             "INSERT INTO fit (number, effective_at, made_at, accepted, customers, repeats, parameters)"

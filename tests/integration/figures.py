@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.lifecycle import policies, repository
+from services.lifecycle import repository
 from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
@@ -21,6 +21,7 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.merging import forwarded
 from services.lifecycle.reading import read
 from services.lifecycle.repository import CustomerRow, EventRow
+from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import Envelope, decode
 from shared.ids import narrow, partition_of
 from shared.simulator.shop import Shop as Simulated
@@ -104,7 +105,7 @@ async def simulated_past(stack: Stack, template: str) -> AsyncIterator[Past]:
         await shop.set_clock(AHEAD, partitions=[3])
         await shop.adopt(None, BEGIN)
         async with shop.connected() as connection:
-            schedule = await policies.load(connection)
+            schedule = await load_schedule(connection)
             store = Store(connection, schedule, CLOCK)
             told, merged = _told()
             for customer, records in told.items():

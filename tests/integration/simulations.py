@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
-from services.lifecycle import policies, repository
+from services.lifecycle import repository
 from services.lifecycle.app import create_app
 from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import Folded, fold
@@ -17,6 +17,7 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow, EventRow
+from services.lifecycle.schedule import load_schedule
 from shared.batch import Portion
 from shared.clock import DAWN
 from shared.db import Tx
@@ -92,7 +93,7 @@ async def store(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> Non
     """Customers with their events, judged by all activations until the clock."""
     await shop.set_clock(clock)
     async with shop.connected() as connection:
-        target = Store(connection, await policies.load(connection), clock)
+        target = Store(connection, await load_schedule(connection), clock)
         for customer, events in lives.items():
             await target.add(customer, map(encode, events))
         await target.flush()

@@ -14,7 +14,7 @@ import httpx
 import msgspec
 import pytest
 
-from services.lifecycle import app, fitting, policies, rhythms
+from services.lifecycle import app, fitting, rhythms
 from services.lifecycle.apply import Lifecycle
 from services.lifecycle.domain.cadence import silence
 from services.lifecycle.domain.customer import Customer
@@ -24,6 +24,7 @@ from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.rhythms import Attempt
+from services.lifecycle.schedule import load_schedule
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import db
 from shared.clock import ClockMode
@@ -245,7 +246,7 @@ async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(stac
 async def stored(database: str) -> Schedule:
     connection = await db.connect(database, "lifecycle")
     try:
-        return await policies.load(connection)
+        return await load_schedule(connection)
     finally:
         await connection.close()
 

@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from services.lifecycle import policies, repository
+from services.lifecycle import repository
 from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.happenings import Happening
@@ -21,6 +21,7 @@ from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
 from services.lifecycle.repository import CustomerRow
+from services.lifecycle.schedule import load_schedule
 from shared import db
 from shared.batch import Portion
 from shared.db import Tx, transaction
@@ -93,7 +94,7 @@ async def desk(stack: Stack, template: str) -> AsyncIterator[Desk]:
 async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     """What a worker writes when events of a customer whom nobody knew come after their days are over."""
     happenings = [read(CUSTOMER_EVENTS, decode(encode(told))) for told in events]
-    schedule = await policies.load(tx)
+    schedule = await load_schedule(tx)
     recorder, entry = Recorder(schedule, set()), Entry(customer, partition_of(customer, PARTITIONS))
     folded = fold([told for told in happenings if isinstance(told, Happening)], schedule, until=day(CLOCK))
     entry.customer = folded.customer

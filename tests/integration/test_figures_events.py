@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import pytest
 
-from services.lifecycle import policies, rhythms
+from services.lifecycle import rhythms
 from services.lifecycle.domain.policy import Policy
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.rhythms import Attempt, Estimate
+from services.lifecycle.schedule import load_schedule
 from tests.builders import day, encode, event, order, tick
 from tests.integration import slow_figures
 from tests.integration.figures import CLOCK, Life, Past, life_of, simulated_past
@@ -118,7 +119,7 @@ def odd_lives() -> dict[str, list[Raw]]:
 async def past(stack: Stack, template: str) -> AsyncIterator[Past]:
     async with simulated_past(stack, template) as past:
         async with past.shop.connected() as connection:
-            schedule = await policies.load(connection)
+            schedule = await load_schedule(connection)
             odd = Store(connection, schedule, CLOCK)
             for customer, events in odd_lives().items():
                 records = [encode(told) for told in events]

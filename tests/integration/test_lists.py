@@ -26,6 +26,7 @@ from services.lifecycle.domain.schedule import Schedule
 from services.lifecycle.lists import answering, listing, queries, routes
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.reading import read
+from services.lifecycle.schedule import load_schedule
 from services.lifecycle.settings import PolicyDocument
 from shared.events.envelope import decode
 from shared.http.params import encode_cursor
@@ -105,7 +106,7 @@ async def client(stack: Stack, database: str) -> AsyncIterator[Client]:
     await shop.adopt(None, ENDS)
     await store(shop, ENDS, lives())
     async with shop.connected() as connection:
-        found = known(await policies.load(connection))
+        found = known(await load_schedule(connection))
         luck = random.Random(5)
         early = {
             customer: (partition_of(customer, PARTITIONS), at and at - timedelta(days=luck.choice((0, 0, 3, 80))))
@@ -270,7 +271,7 @@ async def test_a_policy_that_customers_are_being_told_of_judges_when_they_are_du
         async with Shop(client.url).connected() as connection:
             stored, _ = await policies.create(connection, hasty)
             await policies.activate(connection, "hasty", stored.policy.version, None, PARTITIONS)
-            schedule = await policies.load(connection)
+            schedule = await load_schedule(connection)
         half = sorted(client.known)[len(client.known) // 2]
         told = "UPDATE lifecycle.rearming SET after = $1 WHERE partition % 2 = 0"
         await rows(client.url, told, half)

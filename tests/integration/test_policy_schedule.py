@@ -11,6 +11,7 @@ import pytest
 from services.lifecycle import policies
 from services.lifecycle.domain.cadence import Fit
 from services.lifecycle.domain.policy import Policy
+from services.lifecycle.schedule import latest_number, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument
 from shared import db
 from shared.clock import DAWN
@@ -47,7 +48,7 @@ async def test_without_a_file_the_built_in_policy_judges_from_the_beginning(shop
     await shop.adopt(None, day(110))
     assert await shop.activated() == [("default", 1, DAWN)]
     async with shop.connected() as connection:
-        schedule = await policies.load(connection)
+        schedule = await load_schedule(connection)
     assert schedule.at(day(-9999)) == Policy()
     assert schedule.known == 1
 
@@ -62,7 +63,7 @@ async def test_beside_a_first_file_for_one_kind_of_account_the_built_in_policy_j
     await shop.adopt(replace(STRICT, account="b2b"), day(100))
     assert await shop.activated() == [("default", 1, DAWN), ("strict", 7, DAWN)]
     async with shop.connected() as connection:
-        schedule = await policies.load(connection)
+        schedule = await load_schedule(connection)
     assert [schedule.at(day(0), account).name for account in (None, "b2c", "b2b")] == ["default", "default", "strict"]
 
 
@@ -125,10 +126,10 @@ async def test_a_number_shows_only_when_all_before_it_do(shop: Shop) -> None:
             earlier = await policies.activate(tx, "p", 1, day(101), 0)
             task = asyncio.create_task(policies.activate(second, "p", 2, day(102), 0))
             await eventually(lambda: waits_or_is_done(shop, task), what="the second waits for the first")
-            assert await policies.known(reader) == 1, "a number is visible behind one that is not"
+            assert await latest_number(reader) == 1, "a number is visible behind one that is not"
         later = await task
-        assert (earlier, later, await policies.known(reader)) == (2, 3, 3)
-        assert (await policies.load(reader)).known == 3
+        assert (earlier, later, await latest_number(reader)) == (2, 3, 3)
+        assert (await load_schedule(reader)).known == 3
 
 
 async def waits_or_is_done(shop: Shop, task: "asyncio.Task[int]") -> bool:
@@ -140,22 +141,22 @@ async def test_accepted_fits_are_known_and_refused_ones_are_not(shop: Shop) -> N
     async with shop.connected() as connection:
         for reason in (None, "too few customers"):
             async with db.transaction(connection) as tx:
-                number = await policies.next_number(tx)
+                number = await next_number(tx)
                 fit = Fit(number, day(90), 0.5, 6.0, 0.4, 1.5)
                 await tx.execute(
                     "INSERT INTO fit VALUES ($1, $2, $2, $3, $4, 600, 300, $5::json)",
                     number, day(90), reason is None, reason, msgspec.json.encode(fit).decode(),
                 )  # fmt: skip
-        schedule = await policies.load(connection)
+        schedule = await load_schedule(connection)
         assert [fit.version for fit in schedule.fits] == [2]
-        assert schedule.known == await policies.known(connection) == 2
+        assert schedule.known == await latest_number(connection) == 2
         assert schedule.at(day(95)).fit_at(day(95)) == schedule.fits[0]
 
 
 async def test_before_any_process_has_started_the_built_in_policy_alone_is_known(shop: Shop) -> None:
     async with shop.connected() as connection:
-        schedule = await policies.load(connection)
-        assert (schedule.known, await policies.known(connection)) == (0, 0)
+        schedule = await load_schedule(connection)
+        assert (schedule.known, await latest_number(connection)) == (0, 0)
         assert schedule.at(day(0)) == Policy()
 
 

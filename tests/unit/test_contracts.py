@@ -21,6 +21,8 @@ DATABASE_CLOCK: Final = re.compile(
 )
 REPOSITORIES: Final = {
     "repository.py",
+    "clocks.py",
+    "schedule.py",
     "queries.py",
     "books.py",
     "policies.py",

@@ -8,7 +8,7 @@ from typing import Any, Final, Generic
 
 from pydantic import ValidationError
 
-from services.lifecycle import queries
+from services.lifecycle import clocks
 from services.lifecycle.figures import store
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
 from services.lifecycle.figures.flights import Flights
@@ -48,7 +48,7 @@ class Figures:
     async def period(self, begins: date | None, ends: date | None) -> Period:
         """What a request asks about. Raises Problem 422."""
         async with self._pool.acquire() as connection, store.snapshot(connection) as tx:
-            least, furthest = await queries.clock(tx), await queries.furthest_clock(tx)
+            least, furthest = await clocks.clock(tx), await clocks.furthest_clock(tx)
         return Period.asked(begins, ends, least=least, furthest=furthest)
 
     async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:

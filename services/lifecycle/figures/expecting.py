@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from services.lifecycle import policies
 from services.lifecycle.domain import cadence
 from services.lifecycle.domain.cadence import MONTH, WEEK, Fit
 from services.lifecycle.domain.customer import DAWN
@@ -19,6 +18,7 @@ from services.lifecycle.figures.orders import KEPT
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.standing import ACTIVE
 from services.lifecycle.figures.whose import statements
+from services.lifecycle.schedule import load_schedule
 from shared.db import Tx
 
 PATIENCE_S: Final = 120.0
@@ -115,7 +115,7 @@ def in_force(schedule: Schedule, period: Period) -> Fit | None:
 
 
 async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> ExpectedValue:
-    fit = in_force(await policies.load(tx), period)
+    fit = in_force(await load_schedule(tx), period)
     if fit is None:
         return ExpectedValue(reason="no fit of the cadence model was in force")
     await tx.execute(ROOM)

@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from services.lifecycle import policies, queries
+from services.lifecycle import clocks
 from services.lifecycle.figures import complaining, store
 from services.lifecycle.figures.baseline import Judgement, judge
 from services.lifecycle.figures.complaining import WEEK
 from services.lifecycle.figures.period import midnight
 from services.lifecycle.recording import SOURCE
+from services.lifecycle.schedule import load_schedule
 from shared import outbox
 from shared.clock import DAWN, now
 from shared.db import REFUSED, Pool, Tx, sorting_errors, transaction
@@ -108,7 +109,7 @@ class Patterns:
         Raises Retryable if the database does not answer.
         """
         with sorting_errors():
-            clock = await queries.clock(self._pool)
+            clock = await clocks.clock(self._pool)
             week = monday(clock.date())
             if clock == DAWN or week == self._judged:
                 return
@@ -148,7 +149,7 @@ async def publish(tx: Tx, found: list[Pattern], clock: datetime) -> list[Pattern
     rows = await tx.fetch(_FIND, [pattern.topic for pattern in found], [pattern.week for pattern in found])
     fresh = {(row["topic"], row["week"]) for row in rows}
     news = [pattern for pattern in found if (pattern.topic, pattern.week) in fresh]
-    act_within = (await policies.load(tx)).at(clock).act_within if news else timedelta(0)
+    act_within = (await load_schedule(tx)).at(clock).act_within if news else timedelta(0)
     await outbox.add(tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in news])
     return news
 

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from services.lifecycle import policies
 from services.lifecycle.domain.agreements import Contract
 from services.lifecycle.domain.contracts import agreed
 from services.lifecycle.domain.happenings import IN_ORDER, Agreement, Details, Happening, Kind
@@ -15,6 +14,7 @@ from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.whose import OURS, statements
 from services.lifecycle.reading import read
+from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
 from shared.db import Tx
 from shared.events import envelope
@@ -148,7 +148,7 @@ async def _told(
 
 
 async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> RenewalValue:
-    schedule = await policies.load(tx)
+    schedule = await load_schedule(tx)
     possible = renewed = pending = 0
     async for happenings in _told(tx, period, account, schedule):
         for term in terms(happenings, schedule, period.since, period.until):
