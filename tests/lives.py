@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeAlias
 
-from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Move
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import read
 from shared.events.envelope import decode
 from shared.topics import CUSTOMER_EVENTS

@@ -7,12 +7,12 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, relearn
-from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.hints import Hint
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import KINDS
 from tests.builders import day, event
 from tests.lives import C, Raw, happenings

@@ -7,11 +7,11 @@ from typing import Final
 import msgspec
 
 from services.lifecycle import merging, repository
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, rearmed, relearn, taken_back
-from services.lifecycle.domain.happenings import Happening, Kind, Merger
 from services.lifecycle.domain.hints import Hint, change_withdrawn
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening, Kind, Merger
 from services.lifecycle.judging import Judging, PolicyFile
 from services.lifecycle.memory import Entry, Memory
 from services.lifecycle.reading import ACTIVATED, RELEASED, read

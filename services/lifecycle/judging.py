@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.lifecycle import clocks, policies, repository
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.repository import Rearming
 from services.lifecycle.schedule import latest_number, load_schedule
 from shared.consumer import Reader

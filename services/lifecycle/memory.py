@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
-from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.state.customer import Customer
 from shared.ids import narrow
 
 

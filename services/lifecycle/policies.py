@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 import msgspec
 
 from services.lifecycle import clocks
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.reigns import Key
 from services.lifecycle.schedule import LOCK, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument, next_version

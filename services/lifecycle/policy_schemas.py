@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.reigns import Key, State, Status
 from services.lifecycle.policies import Activated, Rearming, Stored
 from services.lifecycle.settings import PolicyDocument

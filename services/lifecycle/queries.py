@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.views import Fact
+from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.reading import ACT_TYPES
 from services.lifecycle.schedule import KNOWN
 from shared import db

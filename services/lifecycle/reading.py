@@ -8,8 +8,8 @@ from zlib import crc32
 
 import msgspec
 
-from services.lifecycle.domain.facts import ACTS
-from services.lifecycle.domain.happenings import (
+from services.lifecycle.domain.effects.by_kind import ACTS
+from services.lifecycle.domain.state.happenings import (
     Agreement,
     Content,
     Details,

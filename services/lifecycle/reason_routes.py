@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 
 from services.lifecycle import clocks, queries, timeline
 from services.lifecycle.domain.fold import next_move, relearn
-from services.lifecycle.domain.views import Fact, needs
-from services.lifecycle.domain.ways import Now
+from services.lifecycle.domain.phase_models import Fact, needs
+from services.lifecycle.domain.words.requirements import Now
 from services.lifecycle.reason_schemas import Asked, Explained, Explanation, PhaseAt
 from services.lifecycle.routes import (
     AS_OF_IN_FUTURE,

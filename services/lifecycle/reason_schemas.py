@@ -9,14 +9,14 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from services.lifecycle import reasons
-from services.lifecycle.domain.causes import ends, meaning
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.lacking import open_rules
 from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.rules import Rule
-from services.lifecycle.domain.views import Fact, Model
-from services.lifecycle.domain.ways import Now, Way
+from services.lifecycle.domain.phase_models import Fact, Model
+from services.lifecycle.domain.rules.table import Rule
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.domain.words.causes import ends, meaning
+from services.lifecycle.domain.words.requirements import Now, Way
+from services.lifecycle.domain.words.rules import open_rules
 from services.lifecycle.schemas import (
     CUSTOMER,
     LABEL,

@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.lifecycle.domain.causes import meaning
-from services.lifecycle.domain.customer import Customer, Move
-from services.lifecycle.domain.happenings import Kind
-from services.lifecycle.domain.lacking import IN_WORDS, open_rules
-from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.rules import Rule
-from services.lifecycle.domain.views import PHASES, View
-from services.lifecycle.domain.ways import Now, Way
+from services.lifecycle.domain.phase_models import PHASES, View
+from services.lifecycle.domain.rules.table import Rule
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.phases import Phase, RuleName
+from services.lifecycle.domain.words.causes import meaning
+from services.lifecycle.domain.words.requirements import Now, Way
+from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
 from services.lifecycle.reading import KINDS
 from shared.events.transitions import Transition
 

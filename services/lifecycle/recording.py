@@ -7,11 +7,11 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain import holdings
-from services.lifecycle.domain.customer import Customer, Move
+from services.lifecycle.domain import fact_counts
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.memory import Entry
 from services.lifecycle.repository import CAUSE, HINT, Flow, HintRow, Tally, TransitionRow, Withdrawal
 from shared.batch import Portion
@@ -56,14 +56,14 @@ class Recorder:
 
     def lived(self, entry: Entry, before: Customer, moves: Sequence[Move]) -> None:
         """The customer stood as `before`, and has moved on."""
-        self._hold(entry, holdings.changes(before, moves, entry.customer), 1)
+        self._hold(entry, fact_counts.changes(before, moves, entry.customer), 1)
 
     def relived(self, entry: Entry, before: Customer, old: Sequence[Transition], new: Sequence[Move]) -> None:
         """The life that made the customer stand as `before` was another."""
-        self._hold(entry, holdings.changes(_NOBODY, old, before), -1)
-        self._hold(entry, holdings.changes(_NOBODY, new, entry.customer), 1)
+        self._hold(entry, fact_counts.changes(_NOBODY, old, before), -1)
+        self._hold(entry, fact_counts.changes(_NOBODY, new, entry.customer), 1)
 
-    def _hold(self, entry: Entry, changes: Sequence[holdings.Change], sign: int) -> None:
+    def _hold(self, entry: Entry, changes: Sequence[fact_counts.Change], sign: int) -> None:
         for at, fact, phase, n in changes:
             self.tallies[at.date(), fact, phase, entry.partition] += sign * n
 

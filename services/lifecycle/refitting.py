@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 
 from services.lifecycle import clocks, fitting, rhythms
-from services.lifecycle.domain.cadence import WEEK
+from services.lifecycle.domain.policy.cadence import WEEK
 from services.lifecycle.fitting import Refused
 from services.lifecycle.fitting import Rhythm as Fitted
 from services.lifecycle.rhythms import Attempt, Estimate, Rhythm

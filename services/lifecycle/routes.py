@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.lifecycle import clocks, queries
 from services.lifecycle.domain.fold import next_move, relearn
-from services.lifecycle.domain.schedule import Schedule
-from services.lifecycle.domain.views import Fact, Model, asked_in, by_acts, needs, view
+from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_acts, needs, view
+from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.queries import Asked
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import SOURCE

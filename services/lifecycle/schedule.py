@@ -4,9 +4,9 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.cadence import Fit
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Activation, Schedule
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from shared.clock import DAWN
 from shared.db import Pool, Tx
 

@@ -8,11 +8,11 @@ from typing import Any, Final, Self
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle.domain.customer import Customer, Move, sums
 from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.views import Fact, Model, View, view, views
+from services.lifecycle.domain.phase_models import Fact, Model, View, view, views
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer, Move, sums
+from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Outlook
 from shared.http import Instant, Language
 

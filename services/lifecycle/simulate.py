@@ -15,8 +15,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.lifecycle import simulations
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import read
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.simulation import Comparison, Report, Step, candidate_schedule

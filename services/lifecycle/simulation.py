@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, Self, TypeAlias
 
 import msgspec
 
-from services.lifecycle.domain.customer import Move
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Activation, Schedule
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
+from services.lifecycle.domain.state.customer import Move
+from services.lifecycle.domain.state.phases import Phase
 
 EXAMPLES: Final = 20
 LOST: Final = (Phase.INACTIVE, Phase.FORMER)

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.settings import PolicyDocument
 from services.lifecycle.simulations import State, Stored
 from shared.http import Instant, Page

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from services.lifecycle.simulation import Report, Step
 from shared import db

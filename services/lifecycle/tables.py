@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from shared.tables import add_core, instant
 
 metadata = sa.MetaData(schema="lifecycle")

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.views import Fact
+from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.reading import ACT_TYPES, ACTIVATED
 from shared.db import Pool
 from shared.events import envelope

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.lifecycle.domain.views import Fact
+from services.lifecycle.domain.phase_models import Fact
 from services.lifecycle.schemas import LAPSE, LAST_ORDER, Naming
 from services.lifecycle.timeline import Hinted, Moved, Told
 from services.lifecycle.transition_schemas import SILENT, TransitionView

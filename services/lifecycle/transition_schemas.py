@@ -5,8 +5,8 @@ from typing import Any, Final, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.views import Fact, Model
+from services.lifecycle.domain.phase_models import Fact, Model
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.schemas import (
     CUSTOMER,
     LABEL,

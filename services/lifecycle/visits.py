@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import RELEASED
 from services.lifecycle.recording import Recorder

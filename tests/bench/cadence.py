@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from services.lifecycle.domain.cadence import Fit, p_no_purchase
+from services.lifecycle.domain.policy.cadence import Fit, p_no_purchase
 from services.lifecycle.fitting import Histories, Refused, Rhythm, Value, fit_rhythm, fit_value, rhythm_objective
 from shared.clock import monotonic
 from tests.bench import early_warning

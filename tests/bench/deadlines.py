@@ -15,7 +15,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import kafka, logs, migrations
 from shared.clock import ClockMode, monotonic

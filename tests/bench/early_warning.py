@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from services.lifecycle.domain.cadence import Fit, silence
+from services.lifecycle.domain.policy.cadence import Fit, silence
 from tests.bench.plot import Axes, Line, write
 from tests.bench.shops import CDNOW_END, Shop
 

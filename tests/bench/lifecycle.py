@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from services.lifecycle import rhythms
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.policy import CADENCE, Policy
+from services.lifecycle.domain.policy.policy import CADENCE, Policy
 from services.lifecycle.rhythms import Attempt, Estimate
 from services.lifecycle.schedule import next_number
 from services.lifecycle.settings import LifecycleSettings

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from services.lifecycle.domain.causes import CAUSES
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.domain.words.causes import CAUSES
 from services.lifecycle.figures.period import Period
 from shared.instants import render
 from tests.bench.reads_lives import BEGINS, DAYS, ENDS

@@ -19,8 +19,8 @@ import asyncpg
 
 from services.lifecycle import repository
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.figures import rebuilding
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read

@@ -19,8 +19,8 @@ import msgspec
 import psutil
 
 from services.lifecycle import simulations
-from services.lifecycle.domain.cadence import Fit
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.merging import forwarded
 from services.lifecycle.schedule import load_schedule, next_number
 from services.lifecycle.simulations import Order

@@ -7,9 +7,9 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.phases import RuleName
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.state.phases import RuleName
 from services.lifecycle.reading import read
 from shared.events import document, envelope
 from shared.events.envelope import CONTROL

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from services.lifecycle.domain.customer import Move
+from services.lifecycle.domain.state.customer import Move
 from services.reactivation.domain import codes as offer_codes
 from services.reactivation.domain.cases import Lapse, case_id
 from services.reactivation.settings import ReactivationSettings

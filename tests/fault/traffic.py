@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from services.lifecycle.domain.customer import Move
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.state.customer import Move
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import read
 from shared.events import transitions
 from shared.events.envelope import Envelope, decode

@@ -11,11 +11,11 @@ import httpx
 import msgspec
 
 from services.lifecycle import repository
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.figures.period import Account
 from services.lifecycle.memory import Entry
 from services.lifecycle.merging import forwarded

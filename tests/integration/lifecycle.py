@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.judging import PolicyFile
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.consumer import Session

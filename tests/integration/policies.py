@@ -10,7 +10,7 @@ import httpx
 from fastapi import FastAPI
 
 from services.lifecycle import policies, policy_routes
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.routes import Lifecycle
 from shared import db, http, instants
 from shared.ids import partition_of

@@ -9,10 +9,10 @@ import httpx
 
 from services.lifecycle import repository
 from services.lifecycle.app import create_app
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.happenings import Happening, Kind
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening, Kind
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder

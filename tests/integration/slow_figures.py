@@ -7,14 +7,14 @@ from math import ceil, comb, sqrt
 from statistics import mean, median, stdev
 from typing import Any, Final
 
-from services.lifecycle.domain.cadence import Fit
-from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.period import Period
 from services.lifecycle.reading import read
 from shared.events.envelope import Envelope

@@ -16,11 +16,11 @@ import pytest
 
 from services.lifecycle import app, fitting, rhythms
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.cadence import silence
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.deadlines import rhythm
-from services.lifecycle.domain.policy import AUTO, Policy
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.cadence import silence
+from services.lifecycle.domain.policy.policy import AUTO, Policy
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.rules.deadlines import rhythm
+from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.nightly import Nights
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.rhythms import Attempt

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from services.lifecycle import repository
-from services.lifecycle.domain.customer import Customer
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.flows import FLOWS, Span
 from services.lifecycle.figures.patterns import Patterns

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from services.lifecycle import rhythms
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.rhythms import Attempt, Estimate
 from services.lifecycle.schedule import load_schedule

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.period import Account, Period
 from tests.integration.figures import Life, Past, simulated_past, stays
 from tests.stack import Stack

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures import patterns
 from services.lifecycle.figures.patterns import DETECTED, Patterns
 from shared import db

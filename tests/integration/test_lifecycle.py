@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
 from shared.events.transitions import Correction, Transition

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from services.lifecycle.domain.views import Model, views
+from services.lifecycle.domain.phase_models import Model, views
 from shared.http import Language
 from tests.builders import day, event, order, tick
 from tests.integration.lifecycle import worker

@@ -18,11 +18,11 @@ from structlog.testing import capture_logs
 
 from services.lifecycle import policies, repository
 from services.lifecycle.app import create_app
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import fold, next_move, relearn
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists import answering, listing, queries, routes
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.reading import read

@@ -7,8 +7,8 @@ import pytest
 from services.lifecycle import repository
 from services.lifecycle.apply import Lifecycle
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.repository import CustomerRow

@@ -10,7 +10,7 @@ import pytest
 from services.lifecycle import apply
 from services.lifecycle.app import create_app
 from services.lifecycle.domain import fold
-from services.lifecycle.domain.happenings import Happening
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import RELEASED
 from shared.ids import partition_of
 from shared.topics import PHASE_TRANSITIONS

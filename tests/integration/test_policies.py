@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from shared.http.params import encode_cursor
 from tests.builders import day

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from services.lifecycle import policies
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from shared import db
 from shared.consumer import Session

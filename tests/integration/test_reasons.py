@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.lifecycle.domain.phases import RuleName
+from services.lifecycle.domain.state.phases import RuleName
 from shared.http.params import encode_cursor
 from shared.instants import parse
 from tests.builders import day, event, order, tick

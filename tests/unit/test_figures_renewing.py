@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Activation, Schedule
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.figures.renewing import Term, terms
 from services.lifecycle.reading import read
 from shared.clock import DAWN

@@ -4,9 +4,9 @@ from typing import Final
 
 import pytest
 
-from services.lifecycle.domain.customer import sums
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import sums
+from services.lifecycle.domain.state.phases import Phase
 from tests.builders import day
 from tests.lives import (
     ESTABLISHED,

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from services.lifecycle.domain.alarms import Comparison, Episode, compare
-from services.lifecycle.domain.cadence import Fit, silence
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.cadence import Fit, silence
+from services.lifecycle.domain.policy.policy import Policy
 from tests.builders import day
 
 FIT = Fit(1, day(0), r=0.64, alpha=7.3, a=0.81, b=1.23)

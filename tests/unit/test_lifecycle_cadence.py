@@ -13,7 +13,7 @@ from scipy.optimize import approx_fprime
 from scipy.special import hyp2f1
 from scipy.stats import beta
 
-from services.lifecycle.domain.cadence import (
+from services.lifecycle.domain.policy.cadence import (
     LONGEST,
     MONTH,
     Fit,

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from tests.lives import (
     ESTABLISHED,
     INACTIVE,

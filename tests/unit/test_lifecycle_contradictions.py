@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.reading import read
 from shared.errors import Poison
 from shared.events.envelope import decode

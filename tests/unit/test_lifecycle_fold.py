@@ -9,12 +9,12 @@ from typing import Final
 import msgspec
 from hypothesis import given
 
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import fold, pass_time
-from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.hints import Hint
-from services.lifecycle.domain.phases import BONDED, Phase
-from services.lifecycle.domain.rules import RULES, RULES_FOR
+from services.lifecycle.domain.rules.table import RULES, RULES_FOR
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.state.phases import BONDED, Phase
 from tests.builders import day, event
 from tests.lives import C, happenings
 from tests.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled

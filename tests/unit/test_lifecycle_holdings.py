@@ -7,12 +7,12 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.lifecycle.domain.customer import Customer
+from services.lifecycle.domain.fact_counts import Change, changes
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.happenings import IN_ORDER, Happening
-from services.lifecycle.domain.holdings import Change, changes
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.views import LASTING, Fact
+from services.lifecycle.domain.phase_models import LASTING, Fact
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import IN_ORDER, Happening
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.reading import ACT_TYPES
 from tests.lives import happenings
 from tests.random_lives import DATA, END, POLICY, lives, sampled, to_event

@@ -5,9 +5,9 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.fold import fold, pass_time
-from services.lifecycle.domain.happenings import Happening, Kind
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import LAST_INSTANT, Policy
+from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
+from services.lifecycle.domain.state.happenings import Happening, Kind
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.reading import KINDS
 from shared.events.catalogue import MODELS
 from shared.events.envelope import CONTROL

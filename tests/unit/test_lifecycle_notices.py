@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from services.lifecycle.domain.fold import fold, taken_back
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import read
 from shared.events.envelope import decode
 from shared.topics import CUSTOMER_EVENTS

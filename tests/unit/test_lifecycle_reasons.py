@@ -8,20 +8,20 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from services.lifecycle.domain.cadence import Fit
-from services.lifecycle.domain.causes import CAUSES, ends, meaning, recovery
-from services.lifecycle.domain.customer import Customer, Move
-from services.lifecycle.domain.facts import count
+from services.lifecycle.domain.effects.by_kind import count
 from services.lifecycle.domain.fold import advance, fold, next_move, pass_time
-from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
-from services.lifecycle.domain.lacking import IN_WORDS, open_rules
-from services.lifecycle.domain.orders import Orders
-from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.rules import RULES
-from services.lifecycle.domain.schedule import Activation, Schedule
-from services.lifecycle.domain.views import Fact
-from services.lifecycle.domain.ways import Now, written
+from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
+from services.lifecycle.domain.rules.table import RULES
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.state.orders import Orders
+from services.lifecycle.domain.state.phases import Phase, RuleName
+from services.lifecycle.domain.words.causes import CAUSES, ends, meaning, recovery
+from services.lifecycle.domain.words.requirements import Now, written
+from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
 from services.lifecycle.reason_schemas import Explained, Explanation
 from services.lifecycle.schemas import Naming, Standing
 from shared.events.transitions import Transition

@@ -1,8 +1,8 @@
 """A referral whose first order turns out to be another one is taken back and announced anew: it still holds."""
 
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import read
 from shared.events.envelope import decode
 from shared.topics import REFERRAL_EVENTS

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.lifecycle.domain.cadence import Fit
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.happenings import Happening
-from services.lifecycle.domain.policy import AUTO, CADENCE, Policy
-from services.lifecycle.domain.schedule import Activation, Schedule
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import AUTO, CADENCE, Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
+from services.lifecycle.domain.state.happenings import Happening
 from tests.builders import day
 from tests.lives import Raw, buys, does, happenings, told
 from tests.random_lives import AT, END, LENGTH, POLICY, RANDOM, Worker, lives, sampled

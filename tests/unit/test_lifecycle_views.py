@@ -5,8 +5,8 @@ from typing import Final
 
 import pytest
 
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.views import VIEWS, Asked, Cell, Fact, Model, View, by_acts, needs, view, views
+from services.lifecycle.domain.phase_models import VIEWS, Asked, Cell, Fact, Model, View, by_acts, needs, view, views
+from services.lifecycle.domain.state.phases import Phase
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
 PHASES: Final = ("prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back")

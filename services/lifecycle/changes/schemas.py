@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.schemas import PolicyView
 from services.lifecycle.transition_schemas import ProfileView, TransitionEvidence
 from shared.http import Instant

@@ -12,9 +12,9 @@ from datetime import date, datetime, timedelta
 from itertools import compress
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.deadlines import silences
-from services.lifecycle.domain.policy import CADENCE, FIXED, Policy
+from services.lifecycle.domain.policy.policy import CADENCE, FIXED, Policy
+from services.lifecycle.domain.rules.deadlines import silences
+from services.lifecycle.domain.state.customer import Customer
 
 _DAY: Final = timedelta(days=1)
 

@@ -7,11 +7,8 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from services.lifecycle.domain.counted import NOTHING
-from services.lifecycle.domain.customer import Customer, Move, Notice, Return
-from services.lifecycle.domain.deadlines import Deadline, first_deadline
-from services.lifecycle.domain.facts import count, count_time
-from services.lifecycle.domain.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.effects.by_kind import count, count_time
+from services.lifecycle.domain.effects.effect import NOTHING
 from services.lifecycle.domain.hints import (
     CONCERNED,
     INCENTIVE_DUE,
@@ -22,11 +19,14 @@ from services.lifecycle.domain.hints import (
     welcome,
 )
 from services.lifecycle.domain.moves import record
-from services.lifecycle.domain.orders import Orders
-from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.policy import Policy, later
-from services.lifecycle.domain.rules import RULES_FOR, Occasion, Rule
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.policy import Policy, later
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.rules.deadlines import Deadline, first_deadline
+from services.lifecycle.domain.rules.table import RULES_FOR, Occasion, Rule
+from services.lifecycle.domain.state.customer import Customer, Move, Notice, Return
+from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.state.orders import Orders
+from services.lifecycle.domain.state.phases import Phase, RuleName
 
 _ORDER: Final = Kind.ORDER
 _AT_RISK: Final = Phase.AT_RISK

@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.customer import Customer, Notice
-from services.lifecycle.domain.happenings import Kind
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import LAST_INSTANT, Policy, later
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.state.customer import Customer, Notice
+from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.phases import Phase
 
 SURVEY_DUE: Final = "survey.due"
 ONBOARDING_STALLED: Final = "onboarding.stalled"

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from services.lifecycle.domain.customer import Customer, Move, sums
-from services.lifecycle.domain.deadlines import running
-from services.lifecycle.domain.happenings import Happening
 from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.rules import Occasion, Rule
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.rules.deadlines import running
+from services.lifecycle.domain.rules.table import Occasion, Rule
+from services.lifecycle.domain.state.customer import Customer, Move, sums
+from services.lifecycle.domain.state.happenings import Happening
 from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
 

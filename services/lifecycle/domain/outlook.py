@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from services.lifecycle.domain import cadence
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.deadlines import rhythm
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy import cadence
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.rules.deadlines import rhythm
+from services.lifecycle.domain.state.customer import Customer
 from shared.events.transitions import Outlook
 
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Schedule
 
 Key: TypeAlias = tuple[str, int]
 """Name and version of a policy."""

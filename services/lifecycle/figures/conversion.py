@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import Field
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures import standing
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period, by_account

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from services.lifecycle.domain.phases import Phase, RuleName
+from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.figures import survival
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period, by_account

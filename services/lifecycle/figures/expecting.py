@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from services.lifecycle.domain import cadence
-from services.lifecycle.domain.cadence import MONTH, WEEK, Fit
-from services.lifecycle.domain.customer import DAWN
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy import cadence
+from services.lifecycle.domain.policy.cadence import MONTH, WEEK, Fit
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.customer import DAWN
 from services.lifecycle.figures.buying import ROOM
 from services.lifecycle.figures.figure import Figure, MoneyValue, Unit
 from services.lifecycle.figures.orders import KEPT

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.standing import OF_ACCOUNT

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.views import LASTING
+from services.lifecycle.domain.phase_models import LASTING
 from services.lifecycle.figures.store import snapshot
 from shared.db import Pool, Tx, transaction
 

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from services.lifecycle.domain.agreements import Contract
-from services.lifecycle.domain.contracts import agreed
-from services.lifecycle.domain.happenings import IN_ORDER, Agreement, Details, Happening, Kind
-from services.lifecycle.domain.schedule import Policies, Schedule
+from services.lifecycle.domain.effects.contracts import agreed
+from services.lifecycle.domain.policy.schedule import Policies, Schedule
+from services.lifecycle.domain.state.happenings import IN_ORDER, Agreement, Details, Happening, Kind
+from services.lifecycle.domain.state.open_items import Contract
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.whose import OURS, statements

@@ -6,7 +6,7 @@ What the counts cannot tell is which advocates have never ordered: these are not
 from collections import Counter
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.period import Account, Period, by_account
 from shared.db import Tx
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.lifecycle.domain.schedule import Schedule
+from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists import listing, queries
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.formats import Writer

@@ -5,8 +5,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
-from services.lifecycle.domain.causes import CANCELLATION, CAUSES, COMPLAINT, SCORE
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.domain.words.causes import CANCELLATION, CAUSES, COMPLAINT, SCORE
 
 SCORES: Final = ("nps", "csat", "review")
 _ABOUT: Final = MappingProxyType({SCORE: SCORES, COMPLAINT: None, CANCELLATION: None})

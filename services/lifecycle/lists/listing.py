@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.customer import Customer, Move
 from services.lifecycle.domain.fold import next_move, relearn
-from services.lifecycle.domain.schedule import Schedule
-from services.lifecycle.domain.views import Fact, Model, needs
+from services.lifecycle.domain.phase_models import Fact, Model, needs
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.lists import queries
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.queries import STRETCH, Row, Way

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.reading import ACT_TYPES
 from services.lifecycle.tables import magnitude

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists import answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred

@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.views import Model
+from services.lifecycle.domain.phase_models import Model
+from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
 from services.lifecycle.lists.listing import Facts, Hit
 from services.lifecycle.schemas import LABEL, MODEL, VIEW, MoneyView, Naming, NextTransition

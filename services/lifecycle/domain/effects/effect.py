@@ -6,10 +6,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from services.lifecycle.domain.customer import CONTACT, Customer
-from services.lifecycle.domain.happenings import Happening, Kind
-from services.lifecycle.domain.orders import Orders
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import CONTACT, Customer
+from services.lifecycle.domain.state.happenings import Happening, Kind
+from services.lifecycle.domain.state.orders import Orders
 
 NOTHING: Final[frozenset[str]] = frozenset()
 

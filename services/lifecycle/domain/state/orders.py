@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.lifecycle.domain.happenings import Happening, Key, Order, Undoing
+from services.lifecycle.domain.state.happenings import Happening, Key, Order, Undoing
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):

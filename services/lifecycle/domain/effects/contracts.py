@@ -6,14 +6,14 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.agreements import Contract
-from services.lifecycle.domain.counted import NOTHING, Counted, last_contact
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.happenings import Agreement, Happening, Kind
-from services.lifecycle.domain.orders import Orders
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy
-from services.lifecycle.domain.purchases import ENDED_BY_A_PURCHASE
+from services.lifecycle.domain.effects.effect import NOTHING, Counted, last_contact
+from services.lifecycle.domain.effects.purchases import ENDED_BY_A_PURCHASE
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Agreement, Happening, Kind
+from services.lifecycle.domain.state.open_items import Contract
+from services.lifecycle.domain.state.orders import Orders
+from services.lifecycle.domain.state.phases import Phase
 
 TERM_MONTHS: Final = 12
 """The term of a contract that is first heard of by a renewal without one."""

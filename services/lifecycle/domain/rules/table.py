@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.happenings import Happening, Kind, Score
-from services.lifecycle.domain.phases import BONDED, KNOWN, Phase, RuleName
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Happening, Kind, Score
+from services.lifecycle.domain.state.phases import BONDED, KNOWN, Phase, RuleName
 
 Source: TypeAlias = Phase | None
 LUKEWARM: Final = 8

@@ -8,13 +8,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.causes import recovery
-from services.lifecycle.domain.contracts import without
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.happenings import Kind
-from services.lifecycle.domain.phases import Phase, RuleName
-from services.lifecycle.domain.rules import RULES, Rule
-from services.lifecycle.domain.ways import Now, Way, Ways, written
+from services.lifecycle.domain.effects.contracts import without
+from services.lifecycle.domain.rules.table import RULES, Rule
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.phases import Phase, RuleName
+from services.lifecycle.domain.words.causes import recovery
+from services.lifecycle.domain.words.requirements import Now, Way, Ways, written
 
 
 def open_rules(now: Now) -> list[tuple[Rule, tuple[Way, ...]]]:

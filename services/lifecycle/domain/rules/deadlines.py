@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from services.lifecycle.domain.cadence import LONGEST, silence
-from services.lifecycle.domain.customer import DAWN, SILENCE, Customer
-from services.lifecycle.domain.happenings import Kind
-from services.lifecycle.domain.phases import BONDED, Phase, RuleName
-from services.lifecycle.domain.policy import FIXED, Policy, later
+from services.lifecycle.domain.policy.cadence import LONGEST, silence
+from services.lifecycle.domain.policy.policy import FIXED, Policy, later
+from services.lifecycle.domain.state.customer import DAWN, SILENCE, Customer
+from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.phases import BONDED, Phase, RuleName
 
 FEWEST_PURCHASE_DAYS: Final = 2
 """Before the second day with a purchase there is no rhythm."""

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, Final
 
-from services.lifecycle.domain.cadence import Fit
+from services.lifecycle.domain.policy.cadence import Fit
 
 FIXED: Final = "fixed"
 CADENCE: Final = "cadence"

@@ -7,13 +7,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain import contracts, opinions, purchases
-from services.lifecycle.domain.counted import NOTHING, Counted, Counting
-from services.lifecycle.domain.customer import CONTACT, SILENCE, Customer
-from services.lifecycle.domain.happenings import Details, Happening, Kind
-from services.lifecycle.domain.orders import Orders
-from services.lifecycle.domain.phases import Phase
-from services.lifecycle.domain.policy import Policy, later
+from services.lifecycle.domain.effects import contracts, feedback, purchases
+from services.lifecycle.domain.effects.effect import NOTHING, Counted, Counting
+from services.lifecycle.domain.policy.policy import Policy, later
+from services.lifecycle.domain.state.customer import CONTACT, SILENCE, Customer
+from services.lifecycle.domain.state.happenings import Details, Happening, Kind
+from services.lifecycle.domain.state.orders import Orders
+from services.lifecycle.domain.state.phases import Phase
 
 _ORDER: Final = Kind.ORDER
 _SEEN: Final = Kind.SEEN
@@ -96,14 +96,14 @@ COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
         Kind.CONCLUDED: contracts.concluded,
         Kind.RENEWED: contracts.renewed,
         Kind.CANCELLED: contracts.cancelled,
-        Kind.SCORED: opinions.scored,
-        Kind.RECOMMENDED: opinions.recommended,
-        Kind.ANNULLED: opinions.annulled,
-        Kind.COMPLAINED: opinions.complained,
-        Kind.ANSWERED: opinions.answered,
-        Kind.RESOLVED: opinions.resolved,
-        Kind.SUBSCRIBED: opinions.subscribed,
-        Kind.UNSUBSCRIBED: opinions.unsubscribed,
+        Kind.SCORED: feedback.scored,
+        Kind.RECOMMENDED: feedback.recommended,
+        Kind.ANNULLED: feedback.annulled,
+        Kind.COMPLAINED: feedback.complained,
+        Kind.ANSWERED: feedback.answered,
+        Kind.RESOLVED: feedback.resolved,
+        Kind.SUBSCRIBED: feedback.subscribed,
+        Kind.UNSUBSCRIBED: feedback.unsubscribed,
         Kind.SIGNED_UP: _signed_up,
         Kind.ACTIVATED: _activated,
         Kind.UPDATED: _updated,

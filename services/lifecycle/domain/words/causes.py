@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer
-from services.lifecycle.domain.facts import LIVELY
-from services.lifecycle.domain.happenings import Kind
+from services.lifecycle.domain.effects.by_kind import LIVELY
+from services.lifecycle.domain.state.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer
+from services.lifecycle.domain.state.happenings import Kind
 
 CANCELLATION: Final = "cancellation"
 COMPLAINT: Final = "complaint"

@@ -6,12 +6,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.agreements import Complaint
-from services.lifecycle.domain.counted import NOTHING, Counted
-from services.lifecycle.domain.customer import NEWSLETTER, Customer
-from services.lifecycle.domain.happenings import Grievance, Happening, Kind, Recommendation, Score
-from services.lifecycle.domain.orders import Orders
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.effects.effect import NOTHING, Counted
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import NEWSLETTER, Customer
+from services.lifecycle.domain.state.happenings import Grievance, Happening, Kind, Recommendation, Score
+from services.lifecycle.domain.state.open_items import Complaint
+from services.lifecycle.domain.state.orders import Orders
 
 _LOW: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
 """Scores up to here put at risk; those above take the cause away."""

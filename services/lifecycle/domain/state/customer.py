@@ -5,9 +5,9 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.agreements import Complaint, Contract
-from services.lifecycle.domain.happenings import Happening, Key
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.happenings import Happening, Key
+from services.lifecycle.domain.state.open_items import Complaint, Contract
+from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Evidence, Money, PolicyRef, Profile
 
 DAWN: Final = datetime.min.replace(tzinfo=UTC)

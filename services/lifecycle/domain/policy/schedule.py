@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from services.lifecycle.domain.cadence import Fit
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import Policy
 
 
 class Policies(Protocol):

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.deadlines import DEADLINES
-from services.lifecycle.domain.happenings import Kind
-from services.lifecycle.domain.policy import LAST_INSTANT, Policy
-from services.lifecycle.domain.schedule import Policies
+from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.rules.deadlines import DEADLINES
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from services.lifecycle.domain.customer import Customer
-from services.lifecycle.domain.views import LASTING, Fact
+from services.lifecycle.domain.phase_models import LASTING, Fact
+from services.lifecycle.domain.state.customer import Customer
 
 
 class Step(Protocol):

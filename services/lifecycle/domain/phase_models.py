@@ -6,7 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
-from services.lifecycle.domain.phases import Phase
+from services.lifecycle.domain.state.phases import Phase
 
 
 class Model(StrEnum):

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from services.lifecycle.domain.policy import LAST_INSTANT, Policy, later
+from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
 
 
 class Contract(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.counted import NOTHING, Counted, last_contact
-from services.lifecycle.domain.customer import BEGINNING, CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
-from services.lifecycle.domain.happenings import Happening, Kind, Order, Undoing
-from services.lifecycle.domain.orders import Orders, Part, fresh
-from services.lifecycle.domain.policy import Policy
+from services.lifecycle.domain.effects.effect import NOTHING, Counted, last_contact
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import BEGINNING, CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
+from services.lifecycle.domain.state.happenings import Happening, Kind, Order, Undoing
+from services.lifecycle.domain.state.orders import Orders, Part, fresh
 
 _ORDER: Final = Kind.ORDER
 QUARTER: Final = timedelta(days=90)
