@@ -39,7 +39,9 @@ PURE: Final = {"shared.errors", "shared.events", "shared.ids"}
 VIOLATIONS: Final = {
     "services are independent of each other": ("services/referral/repository.py", "import services.lifecycle.memory"),
     "shared knows no service": ("shared/clock.py", "import services.ingest.domain"),
-    "a domain is pure: no I/O, clock, randomness or framework": ("services/lifecycle/domain/rules/table.py", "import random"),
+    "a domain is pure: no I/O, clock, randomness or framework": (
+        "services/lifecycle/domain/rules/table.py", "import random",
+    ),
     "only shared has a Kafka client": ("services/ingest/apply.py", "import aiokafka"),
     "only repositories and tables know the database driver": ("services/referral/routes.py", "import asyncpg"),
     "only the edge knows the web framework": ("services/reactivation/apply.py", "import fastapi"),
