@@ -5,14 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.lifecycle import (
-    cadence_routes,
-    clocks,
-    policies,
-    policy_routes,
-    reason_routes,
-    simulation_routes,
-)
+from services.lifecycle import cadence_routes, clocks, reason_routes, simulation_routes
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.following import Changes
 from services.lifecycle.figures import routes as figure_routes
@@ -21,6 +14,8 @@ from services.lifecycle.figures.keeping import Keeper
 from services.lifecycle.figures.patterns import Patterns
 from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.nightly import Nights
+from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import routes as policy_routes
 from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Lifecycle, router
 from services.lifecycle.settings import LifecycleSettings, load_policy

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from services.lifecycle import clocks, policies, simulations
+from services.lifecycle import clocks, simulations
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.policies import repository as policies
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.simulating import Simulating
 from services.lifecycle.simulation_schemas import (

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from services.lifecycle import policies, repository
+from services.lifecycle import repository
 from services.lifecycle.app import create_app
 from services.lifecycle.domain.fold import fold, next_move, relearn
 from services.lifecycle.domain.policy.schedule import Schedule
@@ -25,6 +25,7 @@ from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists import answering, listing, queries, routes
 from services.lifecycle.lists.filters import Cause, Filters
+from services.lifecycle.policies import repository as policies
 from services.lifecycle.reading import read
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.settings import PolicyDocument

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 import pytest
 
-from services.lifecycle import policies
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.policies import repository as policies
 from services.lifecycle.schedule import latest_number, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument
 from shared import db

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import pytest
 
-from services.lifecycle import policies
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.policies import repository as policies
 from services.lifecycle.settings import PolicyDocument
 from shared import db
 from shared.consumer import Session

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
-from services.lifecycle.domain.reigns import Reign, State, Status, reigns, statuses
+from services.lifecycle.policies.status import Reign, State, Status, reigns, statuses
 from services.lifecycle.settings import PolicyDocument, load_policy
 from shared.errors import Misconfigured
 from tests.builders import day

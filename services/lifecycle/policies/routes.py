@@ -5,10 +5,10 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Body, Path, Query, Response
 
-from services.lifecycle import clocks, policies
-from services.lifecycle.domain.reigns import statuses
-from services.lifecycle.policies import Stored
-from services.lifecycle.policy_schemas import (
+from services.lifecycle import clocks
+from services.lifecycle.policies import repository
+from services.lifecycle.policies.repository import Stored
+from services.lifecycle.policies.schemas import (
     ActivationRequest,
     ActivationView,
     PolicyDetail,
@@ -17,6 +17,7 @@ from services.lifecycle.policy_schemas import (
     PolicySummary,
     RearmingView,
 )
+from services.lifecycle.policies.status import statuses
 from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
@@ -47,7 +48,7 @@ async def create_policy(body: Candidate, response: Response, service: Service) -
     Sending the same again is safe.
     """
     async with service.pool.acquire() as connection:
-        stored, is_new = await policies.create(connection, body)
+        stored, is_new = await repository.create(connection, body)
     if not is_new:
         response.status_code = 200
     response.headers["Location"] = f"/v1/policies/{segment(stored.policy.name)}/{stored.policy.version}"
@@ -59,7 +60,7 @@ async def list_policies(service: Service, part: Paging) -> PolicyPage:
     """All versions of all policies by name and version, and where each stands."""
     clock = await clocks.clock(service.pool)
     standing = statuses(await service.policies(), clock)
-    rows = await policies.page(service.pool, part.after(str, int) or ("", 0), part.limit + 1)
+    rows = await repository.page(service.pool, part.after(str, int) or ("", 0), part.limit + 1)
     page = Page[PolicySummary].of(
         rows,
         part,
@@ -85,8 +86,8 @@ async def activate_policy(
     """
     at = body.at if body else None
     async with service.pool.acquire() as connection:
-        number = await policies.activate(connection, name, version, at, service.partitions)
-    made = await policies.activations(service.pool, name, version)
+        number = await repository.activate(connection, name, version, at, service.partitions)
+    made = await repository.activations(service.pool, name, version)
     return next(ActivationView.of(activation) for activation in made if activation.number == number)
 
 
@@ -105,20 +106,20 @@ async def compare_policies(name: PolicyPath, version: Version, against: Against,
 @router.get("/rearming")
 async def show_rearming(service: Service) -> RearmingView:
     """How far the deadlines of all customers follow the last activation."""
-    return RearmingView.of(await policies.rearming(service.pool))
+    return RearmingView.of(await repository.rearming(service.pool))
 
 
 async def _stored(service: Lifecycle, name: str, version: int, field: str | None = None) -> Stored:
-    found = await policies.find(service.pool, name, version)
+    found = await repository.find(service.pool, name, version)
     if found is None:
-        raise policies.unknown(name, version, field)
+        raise repository.unknown(name, version, field)
     return found
 
 
 async def _detail(service: Lifecycle, stored: Stored) -> PolicyDetail:
     clock = await clocks.clock(service.pool)
     policy = stored.policy
-    made = await policies.activations(service.pool, policy.name, policy.version)
+    made = await repository.activations(service.pool, policy.name, policy.version)
     return PolicyDetail.of(
         stored,
         statuses(await service.policies(), clock),

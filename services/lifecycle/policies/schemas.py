@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.reigns import Key, State, Status
-from services.lifecycle.policies import Activated, Rearming, Stored
+from services.lifecycle.policies.repository import Activated, Rearming, Stored
+from services.lifecycle.policies.status import Key, State, Status
 from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.http import Instant, Page

@@ -9,7 +9,7 @@ import msgspec
 
 from services.lifecycle import clocks
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.reigns import Key
+from services.lifecycle.policies.status import Key
 from services.lifecycle.schedule import LOCK, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument, next_version
 from shared.clock import DAWN
