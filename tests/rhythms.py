@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from services.lifecycle.fitting import Histories, compress
+from services.lifecycle.cadence.likelihood import Histories, compress
 
 Floats = npt.NDArray[np.float64]
 

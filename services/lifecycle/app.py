@@ -5,7 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.lifecycle import cadence_routes, clocks, reason_routes, simulation_routes
+from services.lifecycle import clocks, reason_routes, simulation_routes
+from services.lifecycle.cadence import routes as cadence_routes
+from services.lifecycle.cadence.fitter import Fitter
+from services.lifecycle.cadence.nightly import Nights
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.following import Changes
 from services.lifecycle.figures import routes as figure_routes
@@ -13,10 +16,8 @@ from services.lifecycle.figures.computing import Figures
 from services.lifecycle.figures.keeping import Keeper
 from services.lifecycle.figures.patterns import Patterns
 from services.lifecycle.lists import routes as list_routes
-from services.lifecycle.nightly import Nights
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
-from services.lifecycle.refitting import Fitter
 from services.lifecycle.routes import Lifecycle, router
 from services.lifecycle.settings import LifecycleSettings, load_policy
 from services.lifecycle.simulating import Simulating

@@ -14,8 +14,16 @@ from typing import Any, Final
 
 import numpy as np
 
+from services.lifecycle.cadence.likelihood import (
+    Histories,
+    Refused,
+    Rhythm,
+    Value,
+    fit_rhythm,
+    fit_value,
+    rhythm_objective,
+)
 from services.lifecycle.domain.policy.cadence import Fit, p_no_purchase
-from services.lifecycle.fitting import Histories, Refused, Rhythm, Value, fit_rhythm, fit_value, rhythm_objective
 from shared.clock import monotonic
 from tests.bench import early_warning
 from tests.bench.shops import Shop, cdnow_cohort, cdnow_sample, histories, mean_values, uci_retail

@@ -21,10 +21,10 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from services.lifecycle import rhythms
 from services.lifecycle.apply import Lifecycle
+from services.lifecycle.cadence import repository as rhythms
+from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.domain.policy.policy import CADENCE, Policy
-from services.lifecycle.rhythms import Attempt, Estimate
 from services.lifecycle.schedule import next_number
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION

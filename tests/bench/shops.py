@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from services.lifecycle.fitting import Histories, compress
+from services.lifecycle.cadence.likelihood import Histories, compress
 from shared.cli import cdnow
 
 Shop: TypeAlias = dict[str, dict[date, int]]

@@ -14,16 +14,18 @@ import httpx
 import msgspec
 import pytest
 
-from services.lifecycle import app, fitting, rhythms
+from services.lifecycle import app
 from services.lifecycle.apply import Lifecycle
+from services.lifecycle.cadence import likelihood
+from services.lifecycle.cadence import repository as rhythms
+from services.lifecycle.cadence.fitter import Fitter
+from services.lifecycle.cadence.nightly import Nights
+from services.lifecycle.cadence.repository import Attempt
 from services.lifecycle.domain.policy.cadence import silence
 from services.lifecycle.domain.policy.policy import AUTO, Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.rules.deadlines import rhythm
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.nightly import Nights
-from services.lifecycle.refitting import Fitter
-from services.lifecycle.rhythms import Attempt
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import db
@@ -189,7 +191,7 @@ async def test_a_refused_fit_is_kept_with_its_reason_and_the_last_accepted_one_s
 
         await fill(stack, blank, purchases(), DAYS)
         accepted = await fit(api)
-        monkeypatch.setattr(fitting, "LEAST_REPEATS", 10**6)
+        monkeypatch.setattr(likelihood, "LEAST_REPEATS", 10**6)
         again = await fit(api)
         assert "repeat purchases, 1000000 are needed" in again["reason"]
         seen = await read(api, "/v1/cadence")

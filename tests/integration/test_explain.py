@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import asyncpg
 import pytest
 
-from services.lifecycle import rhythms
+from services.lifecycle.cadence import repository as rhythms
+from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.figures.expecting import RHYTHMS
-from services.lifecycle.rhythms import Attempt, Estimate
 from tests.bench.reads_lives import DAYS, ENDS
 from tests.bench.reads_load import CUSTOMERS, load
 from tests.integration.plans import Plan, collected, explain, refused

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from services.lifecycle import rhythms
+from services.lifecycle.cadence import repository as rhythms
+from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.rhythms import Attempt, Estimate
 from services.lifecycle.schedule import load_schedule
 from tests.builders import day, encode, event, order, tick
 from tests.integration import slow_figures

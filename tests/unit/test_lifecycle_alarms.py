@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.lifecycle.domain.alarms import Comparison, Episode, compare
+from services.lifecycle.cadence.backtest import Comparison, Episode, compare
 from services.lifecycle.domain.policy.cadence import Fit, silence
 from services.lifecycle.domain.policy.policy import Policy
 from tests.builders import day

@@ -13,6 +13,17 @@ from scipy.optimize import approx_fprime
 from scipy.special import hyp2f1
 from scipy.stats import beta
 
+from services.lifecycle.cadence.likelihood import (
+    Histories,
+    Refused,
+    Rhythm,
+    Value,
+    compress,
+    fit_rhythm,
+    fit_value,
+    rhythm_objective,
+    value_objective,
+)
 from services.lifecycle.domain.policy.cadence import (
     LONGEST,
     MONTH,
@@ -25,17 +36,6 @@ from services.lifecycle.domain.policy.cadence import (
     p_alive,
     p_no_purchase,
     silence,
-)
-from services.lifecycle.fitting import (
-    Histories,
-    Refused,
-    Rhythm,
-    Value,
-    compress,
-    fit_rhythm,
-    fit_value,
-    rhythm_objective,
-    value_objective,
 )
 from tests.builders import DAY_0
 from tests.rhythms import simulate

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.lifecycle.nightly import Nights, next_night
-from services.lifecycle.rhythms import Attempt
+from services.lifecycle.cadence.nightly import Nights, next_night
+from services.lifecycle.cadence.repository import Attempt
 from shared.errors import Retryable
 
 EVENING = datetime(2024, 2, 28, 21, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from services.lifecycle.rhythms import Attempt
+from services.lifecycle.cadence.repository import Attempt
 from shared import clock, metrics
 from shared.errors import Retryable
 from shared.turns import beside, wait

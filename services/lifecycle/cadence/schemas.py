@@ -7,9 +7,9 @@ from typing import Any, Self
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle import fitting
-from services.lifecycle.domain.alarms import Comparison
-from services.lifecycle.rhythms import Attempt
+from services.lifecycle.cadence import likelihood
+from services.lifecycle.cadence.backtest import Comparison
+from services.lifecycle.cadence.repository import Attempt
 from shared.http import Instant, Page
 
 
@@ -73,10 +73,10 @@ class FitView(BaseModel):
 class Guards(BaseModel):
     """What a fit needs in order not to be refused."""
 
-    customers: int = Field(default=fitting.LEAST_CUSTOMERS, description="So many customers at least.")
-    repeats: int = Field(default=fitting.LEAST_REPEATS, description="So many repeat purchases at least.")
+    customers: int = Field(default=likelihood.LEAST_CUSTOMERS, description="So many customers at least.")
+    repeats: int = Field(default=likelihood.LEAST_REPEATS, description="So many repeat purchases at least.")
     drop_out: float = Field(
-        default=fitting.LEAST_DROP_OUT, description="a/(a+b), a share, at least; and it must converge."
+        default=likelihood.LEAST_DROP_OUT, description="a/(a+b), a share, at least; and it must converge."
     )
 
 

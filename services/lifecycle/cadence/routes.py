@@ -5,11 +5,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import clocks, rhythms
-from services.lifecycle.cadence_schemas import CadenceView, ComparisonView, FailureView, FitPage, FitView
-from services.lifecycle.domain.alarms import compare
-from services.lifecycle.nightly import Nights
-from services.lifecycle.refitting import Fitter
+from services.lifecycle import clocks
+from services.lifecycle.cadence import repository
+from services.lifecycle.cadence.backtest import compare
+from services.lifecycle.cadence.fitter import Fitter
+from services.lifecycle.cadence.nightly import Nights
+from services.lifecycle.cadence.schemas import CadenceView, ComparisonView, FailureView, FitPage, FitView
 from services.lifecycle.routes import Service
 from shared.errors import Problem
 from shared.http import ONCE, Instant, Kind, Page, Paging, problems
@@ -46,7 +47,7 @@ async def make_fit(fitter: Annotated[Fitter, Depends(fitter)]) -> FitView:
 async def show_cadence(service: Service, nights: Annotated[Nights, Depends(nights)]) -> CadenceView:
     """The fit in force, the last attempt, and what a fit needs."""
     clock = await clocks.clock(service.pool)
-    found, last = await rhythms.in_force(service.pool), await rhythms.last(service.pool)
+    found, last = await repository.in_force(service.pool), await repository.last(service.pool)
     return CadenceView(
         silence=(await service.policies()).at(clock).silence,
         in_force=FitView.of(found) if found else None,
@@ -61,7 +62,7 @@ async def list_fits(service: Service, part: Paging) -> FitPage:
     """All fits, the refused ones too, newest first."""
     clock = await clocks.clock(service.pool)
     (before,) = part.after(int) or (NEWEST,)
-    rows = await rhythms.page(service.pool, before, part.limit + 1)
+    rows = await repository.page(service.pool, before, part.limit + 1)
     page = Page[FitView].of(rows, part, key=lambda row: (row.number,), view=FitView.of)
     return FitPage(items=page.items, next_cursor=page.next_cursor, as_of=clock)
 
@@ -74,12 +75,12 @@ async def compare_models(
     ] = None,
 ) -> ComparisonView:
     """Whom fixed days and whom the cadence would have warned, how early, and how often in vain."""
-    found = await rhythms.in_force(service.pool)
+    found = await repository.in_force(service.pool)
     if found is None:
         raise Problem(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
     begin, as_of = since or found.effective_at, await clocks.clock(service.pool)
     policy = (await service.policies()).at(as_of)
     async with service.pool.acquire() as connection:
-        episodes = await rhythms.episodes(connection, begin, as_of)
+        episodes = await repository.episodes(connection, begin, as_of)
     compared = await asyncio.to_thread(compare, episodes, policy, as_of.date())
     return ComparisonView.of(compared, since=begin, as_of=as_of, horizon_days=policy.horizon_days)

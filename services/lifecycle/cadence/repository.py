@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from services.lifecycle.domain.alarms import Episode
+from services.lifecycle.cadence.backtest import Episode
 from services.lifecycle.domain.policy.cadence import Fit
 from shared import db
 from shared.db import Pool, Tx

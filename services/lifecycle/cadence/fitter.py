@@ -8,11 +8,12 @@ from typing import Final, NamedTuple, TypeAlias
 import structlog
 from msgspec.structs import replace
 
-from services.lifecycle import clocks, fitting, rhythms
+from services.lifecycle import clocks
+from services.lifecycle.cadence import likelihood, repository
+from services.lifecycle.cadence.likelihood import Refused
+from services.lifecycle.cadence.likelihood import Rhythm as Fitted
+from services.lifecycle.cadence.repository import Attempt, Estimate, Rhythm
 from services.lifecycle.domain.policy.cadence import WEEK
-from services.lifecycle.fitting import Refused
-from services.lifecycle.fitting import Rhythm as Fitted
-from services.lifecycle.rhythms import Attempt, Estimate, Rhythm
 from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
 from shared.db import Pool, Tx, sorting_errors, transaction
@@ -44,9 +45,9 @@ class Fitter:
         Raises Retryable if the database does not answer.
         """
         with sorting_errors():
-            before = await rhythms.last(self._pool)
-            async with self._busy, self._pool.acquire() as connection, rhythms.alone(connection):
-                found = await rhythms.last(connection)
+            before = await repository.last(self._pool)
+            async with self._busy, self._pool.acquire() as connection, repository.alone(connection):
+                found = await repository.last(connection)
                 if found is not None and (before is None or found.number > before.number):
                     return found
                 return await self._fit(connection)
@@ -58,7 +59,7 @@ class Fitter:
             # What lies beyond every clock has been judged by nobody: a fit re-judges nothing.
             effective_at = await clocks.furthest_clock(tx)
             attempt = _attempt(await next_number(tx), effective_at, material, *found)
-            await rhythms.store(tx, attempt)
+            await repository.store(tx, attempt)
         outcome = "refused" if attempt.reason else "accepted"
         metrics.FITS.labels(outcome).inc()
         log.info(f"fit.{outcome}", number=attempt.number, customers=attempt.customers, reason=attempt.reason)
@@ -68,20 +69,20 @@ class Fitter:
 async def _material(connection: Tx) -> Material:
     as_of = await clocks.clock(connection)
     currency = (await load_schedule(connection)).at(as_of).currency
-    histories = await rhythms.histories(connection, as_of)
-    return Material(as_of, currency, histories, await rhythms.values(connection, as_of, currency))
+    histories = await repository.histories(connection, as_of)
+    return Material(as_of, currency, histories, await repository.values(connection, as_of, currency))
 
 
-def _maximize(material: Material) -> tuple[Fitted | Refused, fitting.Value | Refused]:
+def _maximize(material: Material) -> tuple[Fitted | Refused, likelihood.Value | Refused]:
     """The rhythm, and the values where there is one. Runs in a thread: mostly outside the interpreter's lock."""
     x, tx, age, customers = zip(*material.histories, strict=True) if material.histories else ((), (), (), ())
     until_last, until_now = ([days / WEEK for days in column] for column in (tx, age))
     try:
-        rhythm = fitting.fit_rhythm(fitting.compress(x, until_last, until_now, customers))
+        rhythm = likelihood.fit_rhythm(likelihood.compress(x, until_last, until_now, customers))
         if isinstance(rhythm, Refused):
             return rhythm, rhythm
         bought, means = zip(*material.values, strict=True) if material.values else ((), ())
-        return rhythm, fitting.fit_value(bought, means)
+        return rhythm, likelihood.fit_value(bought, means)
     except (ArithmeticError, ValueError) as error:
         broken = Refused(f"the fit failed: {error}", sum(customers), 0)
         return broken, broken
@@ -92,7 +93,7 @@ def _attempt(
     effective_at: datetime,
     material: Material,
     rhythm: Fitted | Refused,
-    value: fitting.Value | Refused,
+    value: likelihood.Value | Refused,
 ) -> Attempt:
     if isinstance(rhythm, Refused):
         sizes = (rhythm.customers, rhythm.repeats)
