@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.lifecycle import clocks, reason_routes, simulation_routes
+from services.lifecycle import clocks, reason_routes
 from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import Nights
@@ -20,7 +20,8 @@ from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
 from services.lifecycle.routes import Lifecycle, router
 from services.lifecycle.settings import LifecycleSettings, load_policy
-from services.lifecycle.simulating import Simulating
+from services.lifecycle.simulations import routes as simulation_routes
+from services.lifecycle.simulations.runner import Simulating
 from shared import db, http, logs
 from shared.clock import ClockMode
 

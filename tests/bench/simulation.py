@@ -18,12 +18,12 @@ from uuid import uuid4
 import msgspec
 import psutil
 
-from services.lifecycle import simulations
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.merging import forwarded
 from services.lifecycle.schedule import load_schedule, next_number
-from services.lifecycle.simulations import Order
+from services.lifecycle.simulations import repository as simulations
+from services.lifecycle.simulations.repository import Order
 from shared import clock, migrations
 from shared.events.envelope import decode
 from shared.simulator.shop import Line, Shop, lines, lives
@@ -75,7 +75,7 @@ async def simulate(url: str, order: Order) -> dict[str, object]:
         await connection.execute("ANALYZE")
         await simulations.create(connection, id, order, clock.now(), request="{}", key=None)
         began = clock.monotonic()
-        command = sys.executable, "-m", "services.lifecycle.simulate", str(id)
+        command = sys.executable, "-m", "services.lifecycle.simulations.process", str(id)
         process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "STAMMKUNDE_DATABASE_URL": url})
         peak, code = await asyncio.gather(most_memory(process), process.wait())
         seconds = clock.monotonic() - began

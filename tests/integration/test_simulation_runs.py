@@ -218,7 +218,12 @@ async def test_its_process_ends_with_the_one_that_has_started_it(shop: Shop) -> 
     async with held(shop):
         id = await queued(shop)  # noqa: A001
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.lifecycle.simulate", str(id), "--leashed", stdin=asyncio.subprocess.PIPE
+            sys.executable,
+            "-m",
+            "services.lifecycle.simulations.process",
+            str(id),
+            "--leashed",
+            stdin=asyncio.subprocess.PIPE,
         )
 
         async def running() -> bool:

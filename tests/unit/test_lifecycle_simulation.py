@@ -9,7 +9,7 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.simulation import EXAMPLES, Comparison, Report, Step, candidate_schedule
+from services.lifecycle.simulations.comparison import EXAMPLES, Comparison, Report, Step, candidate_schedule
 from tests.builders import day
 from tests.random_lives import END, POLICY, lives, sampled
 

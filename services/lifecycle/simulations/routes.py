@@ -6,19 +6,20 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from services.lifecycle import clocks, simulations
+from services.lifecycle import clocks
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.routes import Lifecycle, Service
-from services.lifecycle.simulating import Simulating
-from services.lifecycle.simulation_schemas import (
+from services.lifecycle.simulations import repository
+from services.lifecycle.simulations.repository import Order, Stored
+from services.lifecycle.simulations.runner import Simulating
+from services.lifecycle.simulations.schemas import (
     SIMULATION,
     SimulationPage,
     SimulationRequest,
     SimulationSummary,
     SimulationView,
 )
-from services.lifecycle.simulations import Order, Stored
 from shared import clock
 from shared.errors import FieldError, Problem
 from shared.http import REUSED_KEY, IdempotencyKey, Kind, Page, Paging, Unless, problems
@@ -57,7 +58,7 @@ async def create_simulation(
     It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
     """
     order, request = await _order(body, service), body.model_dump_json(by_alias=True, exclude_unset=True)
-    found, first = await simulations.create(
+    found, first = await repository.create(
         service.pool, uuid4(), order, clock.now(), request=request, key=idempotency_key
     )
     if first != request:
@@ -73,7 +74,7 @@ async def create_simulation(
 async def list_simulations(service: Service, part: Paging) -> SimulationPage:
     """All simulations, the latest first, without their reports."""
     (before,) = part.after(int) or (NEWEST,)
-    rows = await simulations.page(service.pool, before, part.limit + 1)
+    rows = await repository.page(service.pool, before, part.limit + 1)
     page = Page[SimulationSummary].of(rows, part, key=lambda row: (row.number,), view=SimulationSummary.of)
     return SimulationPage(items=page.items, next_cursor=page.next_cursor)
 
@@ -88,13 +89,13 @@ async def show_simulation(simulation: SimulationPath, service: Service, unless: 
 async def cancel_simulation(simulation: SimulationPath, service: Service, runner: Runner) -> SimulationView:
     """End a simulation. One that has ended stays as it is, so that sending this again is safe."""
     await _stored(service, simulation)
-    await simulations.cancel(service.pool, simulation, clock.now())
+    await repository.cancel(service.pool, simulation, clock.now())
     runner.stop(simulation)
     return SimulationView.of(await _stored(service, simulation))
 
 
 async def _stored(service: Lifecycle, simulation: UUID) -> Stored:
-    found = await simulations.find(service.pool, simulation)
+    found = await repository.find(service.pool, simulation)
     if found is None:
         raise Problem(404, "unknown_simulation", f"There is no simulation {simulation}.")
     return found

@@ -13,14 +13,14 @@ import structlog
 import uvloop
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.lifecycle import simulations
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.reading import read
 from services.lifecycle.schedule import load_schedule
-from services.lifecycle.simulation import Comparison, Report, Step, candidate_schedule
-from services.lifecycle.simulations import LATER, Life, Order, Progress
+from services.lifecycle.simulations import repository
+from services.lifecycle.simulations.comparison import Comparison, Report, Step, candidate_schedule
+from services.lifecycle.simulations.repository import LATER, Life, Order, Progress
 from shared import clock, db, logs
 from shared.db import Tx
 from shared.errors import Retryable, StammkundeError
@@ -58,11 +58,11 @@ class Simulation:
         """The report; None if it was cancelled."""
         order = self._order
         comparison = Comparison(order.begins, order.ends)
-        async with simulations.snapshot(reader) as tx:
+        async with repository.snapshot(reader) as tx:
             live = await load_schedule(tx)
             candidate = candidate_schedule(live, order.policy, order.begins).quiet
-            total, done = await simulations.count(tx), 0
-            async with aclosing(simulations.lives(tx, order.ends, handful=HANDFUL)) as handfuls:
+            total, done = await repository.count(tx), 0
+            async with aclosing(repository.lives(tx, order.ends, handful=HANDFUL)) as handfuls:
                 async for handful in handfuls:
                     if not await self._is_wanted(Progress(done, total, self._events)):
                         return None
@@ -87,7 +87,7 @@ class Simulation:
         if now - self._told < TELL_EVERY_S:
             return True
         self._told = now
-        return await simulations.advance(self._writer, self._id, progress)
+        return await repository.advance(self._writer, self._id, progress)
 
 
 def _happenings(life: Life) -> Iterator[Happening]:
@@ -105,7 +105,7 @@ async def simulate(url: str, id: UUID) -> int:  # noqa: A002
     except Retryable:
         return LATER
     try:
-        order = await simulations.start(writer, id, clock.now())
+        order = await repository.start(writer, id, clock.now())
         if order is None:
             return LATER
         log.info("simulation.started", simulation=str(id))
@@ -121,9 +121,9 @@ async def _run(url: str, simulation: Simulation, id: UUID, writer: Tx) -> None: 
     try:
         report = await simulation.run(reader)
         if report is not None:
-            await simulations.finish(writer, id, report, clock.now())
+            await repository.finish(writer, id, report, clock.now())
     except Exception as error:
-        await simulations.fail(writer, id, _reason(error), clock.now())
+        await repository.fail(writer, id, _reason(error), clock.now())
         raise
     finally:
         await reader.close()

@@ -10,8 +10,8 @@ from uuid import UUID
 
 import structlog
 
-from services.lifecycle import simulations
-from services.lifecycle.simulations import LATER
+from services.lifecycle.simulations import repository
+from services.lifecycle.simulations.repository import LATER
 from shared import clock, db
 from shared.db import Pool
 from shared.errors import Retryable
@@ -69,15 +69,15 @@ class Simulating:
                 await wait(self.woken, LOOK_EVERY_S)
 
     async def _bury(self) -> None:
-        for dead in await simulations.orphans(self._pool, list(self._processes)):
-            await simulations.fail(self._pool, dead, FOUND_DEAD, clock.now())
+        for dead in await repository.orphans(self._pool, list(self._processes)):
+            await repository.fail(self._pool, dead, FOUND_DEAD, clock.now())
 
     async def _start_next(self, group: asyncio.TaskGroup) -> None:
         if len(self._processes) >= self._at_once:
             return
-        id = await simulations.next_queued(self._pool, list(self._processes), at_once=self._at_once)  # noqa: A001
+        id = await repository.next_queued(self._pool, list(self._processes), at_once=self._at_once)  # noqa: A001
         if id is not None:
-            command = sys.executable, "-m", "services.lifecycle.simulate", str(id), "--leashed"
+            command = sys.executable, "-m", "services.lifecycle.simulations.process", str(id), "--leashed"
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, start_new_session=True
             )
@@ -89,7 +89,7 @@ class Simulating:
         try:
             with db.sorting_errors():
                 if code not in (0, LATER):
-                    await simulations.fail(self._pool, id, _ending(code), clock.now())
+                    await repository.fail(self._pool, id, _ending(code), clock.now())
         except Retryable as error:
             log.warning("simulations.waiting", error=str(error))
         del self._processes[id]
@@ -100,7 +100,7 @@ class Simulating:
         ending = dict(self._processes)
         for id, process in ending.items():  # noqa: A001
             with suppress(Retryable), db.sorting_errors():
-                await simulations.fail(self._pool, id, STOPPED, clock.now())
+                await repository.fail(self._pool, id, STOPPED, clock.now())
             self.stop(id)
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), END_WITHIN_S)

@@ -11,7 +11,7 @@ import msgspec
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
-from services.lifecycle.simulation import Report, Step
+from services.lifecycle.simulations.comparison import Report, Step
 from shared import db
 from shared.db import Pool, Tx
 

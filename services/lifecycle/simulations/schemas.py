@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.settings import PolicyDocument
-from services.lifecycle.simulations import State, Stored
+from services.lifecycle.simulations.repository import State, Stored
 from shared.http import Instant, Page
 
 Account = Literal["b2c", "b2b"]
