@@ -10,7 +10,7 @@ from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import Nights
 from services.lifecycle.changes import routes as change_routes
-from services.lifecycle.changes.following import Changes
+from services.lifecycle.changes.service import Changes
 from services.lifecycle.figures import routes as figure_routes
 from services.lifecycle.figures.computing import Figures
 from services.lifecycle.figures.keeping import Keeper

@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.lifecycle.apply import Lifecycle
-from services.lifecycle.changes.queries import ARCHIVE
+from services.lifecycle.changes.repository import ARCHIVE
 from services.lifecycle.judging import PolicyFile
 from services.lifecycle.reading import read
 from services.lifecycle.settings import LifecycleSettings, load_policy

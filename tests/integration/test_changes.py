@@ -13,11 +13,12 @@ import pytest
 from fastapi import FastAPI
 
 from services.lifecycle.app import create_app
-from services.lifecycle.changes import cursor, queries, routes
-from services.lifecycle.changes.following import Changes
+from services.lifecycle.changes import cursor, routes
+from services.lifecycle.changes import repository as queries
 from services.lifecycle.changes.positions import Change
 from services.lifecycle.changes.retention import Retention
 from services.lifecycle.changes.schemas import ChangePage
+from services.lifecycle.changes.service import Changes
 from shared import clock, db
 from shared.clock import monotonic
 from shared.db import Pool

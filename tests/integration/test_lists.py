@@ -23,7 +23,10 @@ from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.lists import answering, listing, queries, routes
+from services.lifecycle.lists import repository as queries
+from services.lifecycle.lists import routes
+from services.lifecycle.lists import search as listing
+from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.reading import read

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.lifecycle.changes.queries import ARCHIVE
+from services.lifecycle.changes.repository import ARCHIVE
 from shared import db, kafka, outbox, ownership
 from shared.clock import ClockMode
 from shared.consumer import Session

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.lifecycle.changes import cursor
+from services.lifecycle.changes.cache import Recent
 from services.lifecycle.changes.positions import Change, Position, Span, behind, is_ahead, size, spans
-from services.lifecycle.changes.recent import Recent
 
 numbers = st.integers(0, 2**63 - 1)
 positions = st.lists(numbers, min_size=1, max_size=20).map(tuple)

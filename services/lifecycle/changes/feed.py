@@ -7,9 +7,9 @@ from typing import Final
 
 import structlog
 
-from services.lifecycle.changes import queries
+from services.lifecycle.changes import repository
+from services.lifecycle.changes.cache import Recent
 from services.lifecycle.changes.positions import Change, Extent, Position, is_ahead, size, spans
-from services.lifecycle.changes.recent import Recent
 from shared import db
 from shared.clock import monotonic
 from shared.db import Pool
@@ -82,7 +82,7 @@ class Feed:
     async def _ask(self) -> None:
         try:
             with db.sorting_errors():
-                self._extent = await queries.extent(self._pool, self.partitions)
+                self._extent = await repository.extent(self._pool, self.partitions)
             self.failure = None
             if is_ahead(self._announced, self._extent.heads):
                 self._forget(self._extent.heads)
@@ -96,7 +96,7 @@ class Feed:
         if found is None:
             async with self._readers:
                 with db.sorting_errors():
-                    found = await queries.read(self._pool, parts)
+                    found = await repository.read(self._pool, parts)
         if len(found) != size(parts):
             raise Deleted
         return found
@@ -141,7 +141,7 @@ class Feed:
         parts = spans(self._announced, heads, READ_AHEAD + 1)
         if size(parts) <= READ_AHEAD:
             with db.sorting_errors():
-                self._recent.keep(await queries.read(self._pool, parts))
+                self._recent.keep(await repository.read(self._pool, parts))
         self._announced = heads
         self._wake()
 

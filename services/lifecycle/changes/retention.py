@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from services.lifecycle.changes import queries
+from services.lifecycle.changes import repository
 from shared import clock, db
 from shared.db import Pool
 from shared.errors import Retryable
@@ -46,8 +46,8 @@ class Retention:
     async def sweep(self, before: datetime, *, at_once: int = AT_ONCE) -> int:
         """Delete what was recorded before an instant; returns how many."""
         deleted = 0
-        for partition in await queries.old(self._pool, self._partitions, before):
-            while (found := await queries.delete(self._pool, partition, before, at_once)) == at_once:
+        for partition in await repository.old(self._pool, self._partitions, before):
+            while (found := await repository.delete(self._pool, partition, before, at_once)) == at_once:
                 deleted += found
             deleted += found
         if deleted:

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from services.lifecycle.changes.following import Changes, Page
 from services.lifecycle.changes.schemas import ChangePage
+from services.lifecycle.changes.service import Changes, Page
 from shared.http.problems import Kind, problems
 from shared.http.streaming import Places, send_part
 

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.lists import answering
+from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
 from services.lifecycle.lists.schemas import MOST_VALUE, Account, CauseName, CustomerPage, Lookup, LookupAnswer

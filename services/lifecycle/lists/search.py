@@ -9,9 +9,9 @@ from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.phase_models import Fact, Model, needs
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.lists import queries
+from services.lifecycle.lists import repository
 from services.lifecycle.lists.filters import Filters
-from services.lifecycle.lists.queries import STRETCH, Row, Way
+from services.lifecycle.lists.repository import STRETCH, Row, Way
 from shared.clock import DAWN
 from shared.db import Tx
 from shared.turns import in_turns
@@ -60,7 +60,7 @@ class Search:
 
 async def search(tx: Tx, filters: Filters, schedule: Schedule, after: str = "") -> Search:
     """A search for the customers behind one."""
-    way = await queries.way(tx, filters)
+    way = await repository.way(tx, filters)
     return Search(way, schedule, after if filters.phases else None)
 
 
@@ -83,7 +83,7 @@ async def lookup(tx: Tx, customers: Sequence[str], schedule: Schedule) -> dict[s
     found: dict[str, Row | Hit] = {}
     wanted = [*dict.fromkeys(customers)]
     while wanted:
-        rows = await queries.named(tx, wanted)
+        rows = await repository.named(tx, wanted)
         async for some in in_turns([row for row in rows.values() if row.state.phase]):
             found |= {hit.row.customer: hit for hit in _judged(some, schedule)}
         found |= {customer: row for customer, row in rows.items() if customer not in found}
@@ -111,7 +111,7 @@ async def facts(
     if Fact.ACTED in asked:
         until = [instant for pair in instants for instant in pair]
         keys = [hit.row.key for hit in hits for _ in range(2)]
-        acted = await queries.acted(tx, keys, [instant - active for instant in until], until)
+        acted = await repository.acted(tx, keys, [instant - active for instant in until], until)
     found = list[Facts]()
     for hit, pair, acts in zip(hits, instants, zip(acted[::2], acted[1::2], strict=True), strict=True):
         now, then = (_facts(hit.customer, *held) & asked for held in zip(pair, acts, strict=True))

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.lists import listing, queries
+from services.lifecycle.lists import repository, search
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.formats import Writer
-from services.lifecycle.lists.listing import Hit
 from services.lifecycle.lists.schemas import CustomerItem, CustomerPage, LookedUp, LookupAnswer, exported
+from services.lifecycle.lists.search import Hit
 from services.lifecycle.schemas import Naming
 from shared.clock import DAWN
 from shared.db import Pool, Tx
@@ -39,7 +39,7 @@ class Answer:
     async def items(self, hits: Sequence[Hit]) -> list[CustomerItem]:
         """The views of customers."""
         active = timedelta(days=self.schedule.at(self.as_of).active_days)
-        facts = await listing.facts(self.tx, hits, self.naming.model, self.clocks, active)
+        facts = await search.facts(self.tx, hits, self.naming.model, self.clocks, active)
         both = list(zip(hits, facts, strict=True))
         return [CustomerItem.of(*one, self.naming) async for some in in_turns(both) for one in some]
 
@@ -47,24 +47,24 @@ class Answer:
 @asynccontextmanager
 async def answering(pool: Pool, schedule: Schedule, naming: Naming) -> AsyncIterator[Answer]:
     """Everything read inside belongs to one snapshot, the clocks too."""
-    async with queries.snapshot(pool) as tx:
-        yield Answer(tx, schedule, await queries.clocks(tx), naming)
+    async with repository.snapshot(pool) as tx:
+        yield Answer(tx, schedule, await repository.clocks(tx), naming)
 
 
 async def page(answer: Answer, filters: Filters, after: str, limit: int) -> CustomerPage:
     """At most so many customers behind one."""
-    looking = await listing.search(answer.tx, filters, answer.schedule, after)
-    hits, last = await listing.page(answer.tx, looking, limit)
+    looking = await search.search(answer.tx, filters, answer.schedule, after)
+    hits, last = await search.page(answer.tx, looking, limit)
     cursor = None if last is None else encode_cursor(last)
     return CustomerPage(items=await answer.items(hits), next_cursor=cursor, as_of=answer.as_of)
 
 
 async def lookup(answer: Answer, customers: Sequence[str]) -> LookupAnswer:
     """Each of the customers, or who it has become, in this order."""
-    found = await listing.lookup(answer.tx, customers, answer.schedule)
+    found = await search.lookup(answer.tx, customers, answer.schedule)
     hits = [hit for hit in found.values() if isinstance(hit, Hit)]
     items = {item.customer: item for item in await answer.items(hits)}
-    ends = {customer: listing.end_of_chain(customer, found) for customer in customers}
+    ends = {customer: search.end_of_chain(customer, found) for customer in customers}
     looked_up = [
         LookedUp(asked=c, merged_into=ends[c] if ends[c] != c else None, customer=items.get(ends[c])) for c in customers
     ]
@@ -78,7 +78,7 @@ async def export(
     """The whole list as a file, a few customers at a time; the first part comes when the first are found."""
     head = writer.head()
     async with answering(pool, schedule, naming) as answer:
-        looking = await listing.search(answer.tx, filters, schedule)
+        looking = await search.search(answer.tx, filters, schedule)
         while looking.reached is not None:
             items = await answer.items(await looking.next(answer.tx, AT_ONCE))
             if items:
