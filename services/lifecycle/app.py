@@ -12,9 +12,9 @@ from services.lifecycle.cadence.nightly import Nights
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
 from services.lifecycle.figures import routes as figure_routes
-from services.lifecycle.figures.computing import Figures
-from services.lifecycle.figures.keeping import Keeper
-from services.lifecycle.figures.patterns import Patterns
+from services.lifecycle.figures.complaint_patterns import Patterns
+from services.lifecycle.figures.precompute import Keeper
+from services.lifecycle.figures.service import Figures
 from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes

@@ -19,10 +19,10 @@ from typing import Any, Final
 
 import httpx
 
-from services.lifecycle.figures import store
-from services.lifecycle.figures.computing import Figures
-from services.lifecycle.figures.keeping import Keeper, ahead
+from services.lifecycle.figures import repository as store
 from services.lifecycle.figures.period import latest
+from services.lifecycle.figures.precompute import Keeper, ahead
+from services.lifecycle.figures.service import Figures
 from shared import db, migrations
 from shared.clock import monotonic
 from tests.bench import reads_calls

@@ -21,7 +21,7 @@ from services.lifecycle import repository
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.figures import rebuilding
+from services.lifecycle.figures import recount
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder
@@ -79,7 +79,7 @@ async def load(url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quie
         say("indexes made")
         await _share((one, other), [f"VACUUM (ANALYZE) {name}" for name in _COPIED])
         say("vacuumed and analysed")
-        await rebuilding.mend(one)
+        await recount.mend(one)
         await one.execute("TRUNCATE restated")
         await one.execute(_RESTATED, PARTITIONS, BEGINS, DAYS)
         await one.execute("VACUUM (ANALYZE) flow, tally, restated")

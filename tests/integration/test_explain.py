@@ -14,7 +14,7 @@ import pytest
 
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.repository import Attempt, Estimate
-from services.lifecycle.figures.expecting import RHYTHMS
+from services.lifecycle.figures.definitions.expected_revenue import RHYTHMS
 from tests.bench.reads_lives import DAYS, ENDS
 from tests.bench.reads_load import CUSTOMERS, load
 from tests.integration.plans import Plan, collected, explain, refused

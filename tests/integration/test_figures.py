@@ -15,8 +15,8 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.figures.catalogue import FIGURES
-from services.lifecycle.figures.flows import FLOWS, Span
-from services.lifecycle.figures.patterns import Patterns
+from services.lifecycle.figures.complaint_patterns import Patterns
+from services.lifecycle.figures.definitions.flows import FLOWS, Span
 from services.lifecycle.memory import Entry
 from services.lifecycle.reading import read
 from services.lifecycle.recording import Recorder

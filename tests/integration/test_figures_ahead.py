@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import pytest
 
-from services.lifecycle.figures import keeping
+from services.lifecycle.figures import precompute
 from services.lifecycle.figures.catalogue import FIGURES
-from services.lifecycle.figures.computing import Figures
-from services.lifecycle.figures.keeping import Keeper
 from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.precompute import Keeper
+from services.lifecycle.figures.service import Figures
 from shared import db
 from shared.errors import Retryable
 from tests.builders import day, event, order
@@ -26,7 +26,7 @@ LIVES: Final[dict[str, list[Raw]]] = {
     "ada": [event("ada", "customer.signed_up", 5, account="b2b"), order("ada", 10)],
     "ben": [order("ben", 120)],
 }
-WHOLE: Final = len(keeping.ahead(TODAY)) * len(FIGURES)
+WHOLE: Final = len(precompute.ahead(TODAY)) * len(FIGURES)
 """Figures of all customers; there are b2b ones beside them."""
 
 
@@ -101,7 +101,7 @@ async def test_what_was_asked_for_of_late_is_computed_again_when_its_past_is_res
     assert await keeper.look() == 2 * WHOLE
     before = await ahead.stored()
     await ahead.restate(20)
-    expected = sum(period.ends > day(20).date() for period in keeping.ahead(TODAY)) * len(FIGURES) * 2 + 2
+    expected = sum(period.ends > day(20).date() for period in precompute.ahead(TODAY)) * len(FIGURES) * 2 + 2
     assert await keeper.look() == expected
     after = await ahead.stored()
     renewed = {key[0] for key, at in after.items() if key[1] == WINTER.begins and at > before[key]}
@@ -127,7 +127,7 @@ async def test_a_figure_that_does_not_end_in_time_does_not_keep_the_others_from_
     ahead: Ahead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper, renew = ahead.process(), ahead.figures.renew
-    slow = keeping.ahead(TODAY)[0]
+    slow = precompute.ahead(TODAY)[0]
 
     async def late(figure: Any, period: Period, account: Account | None) -> None:
         if (figure.name, period) == ("churn", slow):

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.figures import patterns
-from services.lifecycle.figures.patterns import DETECTED, Patterns
+from services.lifecycle.figures import complaint_patterns
+from services.lifecycle.figures.complaint_patterns import DETECTED, Patterns
 from shared import db
 from shared.events.envelope import Envelope
 from shared.topics import HINTS
@@ -91,7 +91,7 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stac
 async def test_a_look_that_the_database_refuses_is_told_and_the_next_one_is_taken(
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patterns, "_FAILED_S", 0.05)
+    monkeypatch.setattr(complaint_patterns, "_FAILED_S", 0.05)
     async with worker(stack, blank):
         await publish(stack.bootstrap, [*usual(12), *wave(9, 9), tick(69.9)])
         await settled(stack, blank, "lifecycle")

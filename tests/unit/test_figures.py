@@ -11,12 +11,12 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from services.lifecycle.figures.catalogue import FIGURES
+from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import share
-from services.lifecycle.figures.flights import Flights
-from services.lifecycle.figures.flows import FLOWS
-from services.lifecycle.figures.keeping import ahead
 from services.lifecycle.figures.period import Day, Period
-from services.lifecycle.figures.survival import Step, median, steps
+from services.lifecycle.figures.precompute import ahead
+from services.lifecycle.figures.single_flight import Flights
+from services.lifecycle.figures.sources.kaplan_meier import Step, median, steps
 from shared.errors import Problem
 
 REPOSITORY: Final = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from math import comb
 
 import pytest
 
-from services.lifecycle.figures.baseline import at_least, judge
+from services.lifecycle.figures.sources.baseline import at_least, judge
 
 STEADY = [1] * 8
 WAVES = [1, 1, 1, 10, 1, 1, 1, 1]

@@ -5,11 +5,10 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle.figures import rebuilding
+from services.lifecycle.figures import recount
 from services.lifecycle.figures.catalogue import FIGURES
-from services.lifecycle.figures.computing import Figures
+from services.lifecycle.figures.definitions.flows import FLOWS, FlowsValue, Span
 from services.lifecycle.figures.figure import Figure, V
-from services.lifecycle.figures.flows import FLOWS, FlowsValue, Span
 from services.lifecycle.figures.period import Account, Day
 from services.lifecycle.figures.schemas import (
     CheckView,
@@ -20,6 +19,7 @@ from services.lifecycle.figures.schemas import (
     RebuildView,
     view_of,
 )
+from services.lifecycle.figures.service import Figures
 from services.lifecycle.routes import Service
 from shared.errors import FieldError, Problem
 from shared.http import Kind, problems
@@ -108,7 +108,7 @@ for _figure in FIGURES.values():
 @router.get("/flows/check")
 async def check_flows(service: Service) -> CheckView:
     """Compare the daily counts of transitions with the transitions themselves; nothing is changed."""
-    return CheckView.of(await rebuilding.check(service.pool))
+    return CheckView.of(await recount.check(service.pool))
 
 
 @router.post("/rebuild")
@@ -117,4 +117,4 @@ async def rebuild_figures(service: Service) -> RebuildView:
 
     Meanwhile nobody is judged: workers wait for it. Sending it again is safe.
     """
-    return RebuildView.of(await rebuilding.rebuild(service.pool))
+    return RebuildView.of(await recount.rebuild(service.pool))

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final, Generic, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from services.lifecycle.figures.computing import Answer
 from services.lifecycle.figures.figure import Figure, Unit, V
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.rebuilding import Counts
-from services.lifecycle.figures.store import Headline
+from services.lifecycle.figures.recount import Counts
+from services.lifecycle.figures.repository import Headline
+from services.lifecycle.figures.service import Answer
 from shared.http import Instant
 
 FROM: Final[Any] = Field(alias="from", description="First day (UTC).", examples=["2024-04-01"])

@@ -5,9 +5,9 @@ from typing import Final
 from pydantic import Field
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.figures import standing
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.sources import phase_counts
 from shared.db import Tx
 
 
@@ -47,7 +47,7 @@ class ChurnValue(Value):
 
 
 async def _active_passive(tx: Tx, period: Period, account: Account | None) -> ActiveValue:
-    begin, end = await standing.standings(tx, period, account)
+    begin, end = await phase_counts.standings(tx, period, account)
     return ActiveValue(
         value=end.active,
         passive=end.passive,
@@ -59,12 +59,12 @@ async def _active_passive(tx: Tx, period: Period, account: Account | None) -> Ac
 
 
 async def _retention(tx: Tx, period: Period, account: Account | None) -> RetentionValue:
-    ties = await standing.ties(tx, period, account)
+    ties = await phase_counts.ties(tx, period, account)
     return RetentionValue(value=share(ties.kept, ties.active), active_at_begin=ties.active, kept=ties.kept)
 
 
 async def _churn(tx: Tx, period: Period, account: Account | None) -> ChurnValue:
-    ties = await standing.ties(tx, period, account)
+    ties = await phase_counts.ties(tx, period, account)
     return ChurnValue(value=share(ties.lost, ties.active), active_at_begin=ties.active, lost=ties.lost)
 
 

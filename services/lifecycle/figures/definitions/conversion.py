@@ -5,9 +5,9 @@ from typing import Final
 from pydantic import Field
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.figures import standing
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period, by_account
+from services.lifecycle.figures.sources import phase_counts
 from shared.db import Tx
 
 _CONVERTED: Final = by_account(
@@ -39,7 +39,7 @@ class ConversionValue(Value):
 async def _conversion(tx: Tx, period: Period, account: Account | None) -> ConversionValue:
     row = await tx.fetchrow(_CONVERTED[account is not None], period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
-    prospects = row["came"] + await standing.prospects(tx, period, account)
+    prospects = row["came"] + await phase_counts.prospects(tx, period, account)
     return ConversionValue(value=share(row["bought"], prospects), prospects=prospects, converted=row["bought"])
 
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import structlog
 
-from services.lifecycle.figures import store
+from services.lifecycle.figures import repository
 from services.lifecycle.figures.catalogue import FIGURES
-from services.lifecycle.figures.computing import Figures
+from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import Figure
-from services.lifecycle.figures.flows import FLOWS
 from services.lifecycle.figures.period import Period, latest
-from services.lifecycle.figures.store import Standing, Wanted
+from services.lifecycle.figures.repository import Standing, Wanted
+from services.lifecycle.figures.service import Figures
 from shared.clock import DAWN, monotonic, now
 from shared.db import REFUSED, Pool, sorting_errors
 from shared.errors import Retryable
@@ -76,11 +76,11 @@ class Keeper:
         Raises Retryable if the database does not answer.
         """
         with sorting_errors():
-            standing, before = await store.standing(self._pool), self._seen
+            standing, before = await repository.standing(self._pool), self._seen
             self._seen = standing
             if standing.day <= DAWN.date() or before is None or before.day != standing.day or standing == self._kept:
                 return 0
-            async with store.keeping(self._pool) as mine:
+            async with repository.keeping(self._pool) as mine:
                 if not mine:
                     return 0
                 number = await self.keep(standing.day)
@@ -109,13 +109,13 @@ class Keeper:
         return number
 
     async def _missing(self, day: date) -> list[Wanted]:
-        asked = await store.outdated(self._pool, now() - ASKED_WITHIN)
-        accounts = (None, *await store.accounts(self._pool))
+        asked = await repository.outdated(self._pool, now() - ASKED_WITHIN)
+        accounts = (None, *await repository.accounts(self._pool))
         standing = [
             Wanted(figure.key, period.begins, period.ends, account)
             for period in ahead(day)
             for account in accounts
             for figure in FIGURES.values()
         ]
-        there = await store.held(self._pool, {wanted.ends for wanted in standing})
+        there = await repository.held(self._pool, {wanted.ends for wanted in standing})
         return list(dict.fromkeys((*asked, *(wanted for wanted in standing if wanted not in there))))

@@ -6,10 +6,10 @@ from typing import Final, Self
 
 from pydantic import BaseModel, Field
 
-from services.lifecycle.figures.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period, midnight
-from services.lifecycle.figures.whose import OURS, statements
+from services.lifecycle.figures.sources.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
+from services.lifecycle.figures.sources.event_filter import OURS, statements
 from shared.db import Tx
 
 WEEK: Final = timedelta(days=7)

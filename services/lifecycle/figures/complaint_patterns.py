@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 import structlog
 
 from services.lifecycle import clocks
-from services.lifecycle.figures import complaining, store
-from services.lifecycle.figures.baseline import Judgement, judge
-from services.lifecycle.figures.complaining import WEEK
+from services.lifecycle.figures import repository
+from services.lifecycle.figures.definitions import complaint_topics
+from services.lifecycle.figures.definitions.complaint_topics import WEEK
 from services.lifecycle.figures.period import midnight
+from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.recording import SOURCE
 from services.lifecycle.schedule import load_schedule
 from shared import outbox
@@ -115,7 +116,7 @@ class Patterns:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
                 news = await publish(tx, await patterns(tx, week), clock)
-                await store.sweep(tx, now() - store.KEPT_FOR)
+                await repository.sweep(tx, now() - repository.KEPT_FOR)
         self._judged = week
         for pattern in news:
             log.info("pattern.detected", topic=pattern.topic, week=str(pattern.week), complaints=pattern.complaints)
@@ -128,11 +129,11 @@ def monday(day: date) -> date:
 
 async def patterns(tx: Tx, until: date) -> list[Pattern]:
     """The patterns of all weeks before that Monday."""
-    first = await complaining.first(tx)
+    first = await complaint_topics.first(tx)
     if first is None:
         return []
     begin = monday(first.date())
-    by_topic = await complaining.opened(tx, begin, until, None)
+    by_topic = await complaint_topics.opened(tx, begin, until, None)
     return [
         pattern
         for topic, weeks in by_topic.items()
@@ -157,7 +158,7 @@ async def publish(tx: Tx, found: list[Pattern], clock: datetime) -> list[Pattern
 def _above(topic: str, weeks: Counter[int], begin: date, first: datetime) -> Iterator[Pattern]:
     for number, complaints in sorted(weeks.items()):
         week = begin + number * WEEK
-        known = complaining.baseline(first, week)
+        known = complaint_topics.baseline(first, week)
         judgement = judge(complaints, WEEK.days, [weeks[n] for n in range(number - known, number)])
         if judgement and judgement.above:
             yield Pattern(topic, week, complaints, judgement)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.standing import OF_ACCOUNT
+from services.lifecycle.figures.sources.phase_counts import OF_ACCOUNT
 from shared.db import Tx
 
 

@@ -12,12 +12,12 @@ from services.lifecycle.domain.policy import cadence
 from services.lifecycle.domain.policy.cadence import MONTH, WEEK, Fit
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import DAWN
-from services.lifecycle.figures.buying import ROOM
+from services.lifecycle.figures.definitions.repurchase import ROOM
 from services.lifecycle.figures.figure import Figure, MoneyValue, Unit
-from services.lifecycle.figures.orders import KEPT
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.standing import ACTIVE
-from services.lifecycle.figures.whose import statements
+from services.lifecycle.figures.sources.event_filter import statements
+from services.lifecycle.figures.sources.orders import KEPT
+from services.lifecycle.figures.sources.phase_counts import ACTIVE
 from services.lifecycle.schedule import load_schedule
 from shared.db import Tx
 

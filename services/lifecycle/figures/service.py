@@ -9,11 +9,11 @@ from typing import Any, Final, Generic
 from pydantic import ValidationError
 
 from services.lifecycle import clocks
-from services.lifecycle.figures import store
+from services.lifecycle.figures import repository
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
-from services.lifecycle.figures.flights import Flights
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.store import Headline, Kept, Wanted
+from services.lifecycle.figures.repository import Headline, Kept, Wanted
+from services.lifecycle.figures.single_flight import Flights
 from shared import clock
 from shared.db import Pool, sorting_errors
 
@@ -47,14 +47,14 @@ class Figures:
 
     async def period(self, begins: date | None, ends: date | None) -> Period:
         """What a request asks about. Raises Problem 422."""
-        async with self._pool.acquire() as connection, store.snapshot(connection) as tx:
+        async with self._pool.acquire() as connection, repository.snapshot(connection) as tx:
             least, furthest = await clocks.clock(tx), await clocks.furthest_clock(tx)
         return Period.asked(begins, ends, least=least, furthest=furthest)
 
     async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
         with sorting_errors():
-            kept = await store.find(self._pool, figure.key, period, account)
+            kept = await repository.find(self._pool, figure.key, period, account)
             if kept is not None and (value := _read(figure, kept.value)) is not None:
                 return Answer(value, True, kept.computed_at, kept.recomputed_at)
             return await self._once(figure, period, account, asked=True)
@@ -70,7 +70,7 @@ class Figures:
         """The headlines of figures by key and beginning of the period."""
         wanted = {(figure.key, period.begins): (figure, period) for figure in figures for period in periods}
         keys, periods = [figure.key for figure in figures], list(periods)
-        found = await store.headlines(self._pool, keys, periods, account)
+        found = await repository.headlines(self._pool, keys, periods, account)
         missing = [wanted[key] for key in wanted if key not in found]
         try:
             async with asyncio.TaskGroup() as group:
@@ -89,14 +89,14 @@ class Figures:
 
     async def _computed(self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool) -> Answer[V]:
         async with self._slots, self._pool.acquire() as connection:
-            async with store.snapshot(connection) as tx:
-                basis = await store.basis(tx, period)
+            async with repository.snapshot(connection) as tx:
+                basis = await repository.basis(tx, period)
                 value = await figure.compute(tx, period, account)
             answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
             if basis.settled:
                 kept = Kept(value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at)
                 wanted = Wanted(figure.key, period.begins, period.ends, account)
-                await store.keep(connection, wanted, kept, basis.stamp, asked=asked)
+                await repository.keep(connection, wanted, kept, basis.stamp, asked=asked)
         return answer
 
 

@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 from pydantic import BaseModel, Field
 
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
-from services.lifecycle.figures.orders import KEPT
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.whose import statements
+from services.lifecycle.figures.sources.event_filter import statements
+from services.lifecycle.figures.sources.orders import KEPT
 from shared.db import Tx
 
 ROOM: Final = "SET LOCAL work_mem = '32MB'"

@@ -5,7 +5,7 @@ Parameters: $1 the first instant, $2 the first one after, $3 the account. What h
 
 from typing import Final
 
-from services.lifecycle.figures.whose import OURS
+from services.lifecycle.figures.sources.event_filter import OURS
 
 _NAMED: Final = """
 named AS MATERIALIZED (

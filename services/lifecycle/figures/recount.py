@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.phase_models import LASTING
-from services.lifecycle.figures.store import snapshot
+from services.lifecycle.figures.repository import snapshot
 from shared.db import Pool, Tx, transaction
 
 PATIENCE_S: Final = 600.0

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.whose import OURS, statements
+from services.lifecycle.figures.sources.event_filter import OURS, statements
 from shared.db import Tx
 
 PROMOTER: Final = 9

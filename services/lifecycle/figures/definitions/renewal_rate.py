@@ -12,7 +12,7 @@ from services.lifecycle.domain.state.happenings import IN_ORDER, Agreement, Deta
 from services.lifecycle.domain.state.open_items import Contract
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.whose import OURS, statements
+from services.lifecycle.figures.sources.event_filter import OURS, statements
 from services.lifecycle.reading import read
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN

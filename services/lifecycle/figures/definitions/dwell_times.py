@@ -6,10 +6,10 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.figures import survival
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period, by_account
-from services.lifecycle.figures.standing import PASSIVE
+from services.lifecycle.figures.sources import kaplan_meier as survival
+from services.lifecycle.figures.sources.phase_counts import PASSIVE
 from shared.db import Tx
 
 _DAY: Final = 86400

@@ -4,9 +4,9 @@ from typing import Final
 
 from pydantic import Field
 
-from services.lifecycle.figures import standing
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.sources import phase_counts
 from shared.db import Tx
 
 _RECOMMENDERS: Final = """
@@ -43,7 +43,7 @@ class RecommendationValue(Value):
 async def _recommendation_rate(tx: Tx, period: Period, account: Account | None) -> RecommendationValue:
     row = await tx.fetchrow(_RECOMMENDERS, period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
-    _, end = await standing.standings(tx, period, account)
+    _, end = await phase_counts.standings(tx, period, account)
     return RecommendationValue(
         value=share(row["customers"], end.active),
         recommending=row["customers"],
