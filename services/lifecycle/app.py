@@ -5,12 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.lifecycle import clocks, reason_routes
+from services.lifecycle import clocks
 from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import Nights
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
+from services.lifecycle.explain import routes as reason_routes
 from services.lifecycle.figures import routes as figure_routes
 from services.lifecycle.figures.complaint_patterns import Patterns
 from services.lifecycle.figures.precompute import Keeper

@@ -22,7 +22,7 @@ from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import CAUSES, ends, meaning, recovery
 from services.lifecycle.domain.words.requirements import Now, written
 from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
-from services.lifecycle.reason_schemas import Explained, Explanation
+from services.lifecycle.explain.schemas import Explained, Explanation
 from services.lifecycle.schemas import Naming, Standing
 from shared.events.transitions import Transition
 from shared.http import Language

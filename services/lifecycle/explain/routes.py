@@ -5,11 +5,14 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from services.lifecycle import clocks, queries, timeline
+from services.lifecycle import clocks, queries
 from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.phase_models import Fact, needs
 from services.lifecycle.domain.words.requirements import Now
-from services.lifecycle.reason_schemas import Asked, Explained, Explanation, PhaseAt
+from services.lifecycle.explain import repository
+from services.lifecycle.explain.repository import LATEST
+from services.lifecycle.explain.schemas import Asked, Explained, Explanation, PhaseAt
+from services.lifecycle.explain.timeline import TimelineEntry, TimelinePage, entry
 from services.lifecycle.routes import (
     AS_OF_IN_FUTURE,
     MERGED,
@@ -24,8 +27,6 @@ from services.lifecycle.routes import (
     unknown_customer,
 )
 from services.lifecycle.schemas import Naming, Standing
-from services.lifecycle.timeline import LATEST
-from services.lifecycle.timeline_schemas import TimelineEntry, TimelinePage, entry
 from shared.http import Instant, Kind, Page, Paging, Unless, problems
 from shared.ids import CustomerId
 
@@ -44,10 +45,10 @@ async def show_phase(
     An answer without a phase says in `reason` why there was none.
     """
     asked = await _asked(customer, service, names, as_of, known_at)
-    held = await timeline.held(service.pool, customer, asked.as_of, asked.known_at)
+    held = await repository.held(service.pool, customer, asked.as_of, asked.known_at)
     if held is not None:
         return unless.same(PhaseAt.of(asked, held, await _facts(service, asked)))
-    first = await timeline.first(service.pool, customer, asked.known_at)
+    first = await repository.first(service.pool, customer, asked.known_at)
     return unless.same(PhaseAt.none(asked, "not_yet_known" if first is None else "not_yet_customer"))
 
 
@@ -69,14 +70,14 @@ async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
         return frozenset()
     policy = (await service.policies()).at(asked.as_of)
     active = timedelta(days=policy.active_days)
-    return await timeline.facts(service.pool, asked.customer, asked.as_of, asked.known_at, active)
+    return await repository.facts(service.pool, asked.customer, asked.as_of, asked.known_at, active)
 
 
 @router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
     """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
     clock = await clocks.clock(service.pool, service.partition(customer))  # before the state: never newer than it
-    found, schedule = await timeline.standing(service.pool, customer), await service.policies()
+    found, schedule = await repository.standing(service.pool, customer), await service.policies()
     if found is None or found.transition is None:
         raise unknown_customer(customer)
     relearned = relearn(found.customer, schedule)
@@ -85,7 +86,7 @@ async def explain_customer(customer: Present, service: Service, names: Names) ->
     instants = [as_of, move.occurred_at if move else as_of, found.transition.occurred_at]
     facts, facts_then, facts_before = await service.facts(customer, instants, names.model)
     standing = Standing(customer, state, found.version, found.parked is not None, as_of, facts, move, facts_then)
-    evidence = await timeline.evidence(service.pool, customer, found.transition.evidence.events)
+    evidence = await repository.evidence(service.pool, customer, found.transition.evidence.events)
     return Explained(standing, Now(state, schedule), found.transition, facts_before, evidence, names).view()
 
 
@@ -100,7 +101,7 @@ async def show_timeline(
     """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
     before = part.after(datetime, int, int, int) or LATEST
     clock = await clocks.clock(service.pool, service.partition(customer))
-    found = await timeline.entries(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
+    found = await repository.entries(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not found and await queries.find(service.pool, customer) is None:
         raise unknown_customer(customer)
     facts = await service.facts(customer, [row.key[0] for row in found], names.model)

@@ -8,7 +8,6 @@ from typing import Literal, Self, TypeAlias
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle import reasons
 from services.lifecycle.domain.outlook import outlook
 from services.lifecycle.domain.phase_models import Fact, Model
 from services.lifecycle.domain.rules.table import Rule
@@ -17,6 +16,9 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.domain.words.causes import ends, meaning
 from services.lifecycle.domain.words.requirements import Now, Way
 from services.lifecycle.domain.words.rules import open_rules
+from services.lifecycle.explain import sentences
+from services.lifecycle.explain.repository import Held, Told
+from services.lifecycle.explain.timeline import EventView
 from services.lifecycle.schemas import (
     CUSTOMER,
     LABEL,
@@ -29,8 +31,6 @@ from services.lifecycle.schemas import (
     OutlookView,
     Standing,
 )
-from services.lifecycle.timeline import Held, Told
-from services.lifecycle.timeline_schemas import EventView
 from services.lifecycle.transition_schemas import TransitionView
 from shared.events.transitions import Transition
 from shared.http import Instant
@@ -135,7 +135,7 @@ class WayView(BaseModel):
     @classmethod
     def of(cls, way: Way) -> Self:
         """The view of a way."""
-        return cls(lacks=way.lacks, on=reasons.event_types(way.on), deadline=way.deadline)
+        return cls(lacks=way.lacks, on=sentences.event_types(way.on), deadline=way.deadline)
 
 
 class OpenRule(BaseModel):
@@ -187,10 +187,10 @@ class Explained:
         view = CustomerView.of(standing, policy, self.naming)
         return Explanation(
             **view.model_dump(),
-            summary=reasons.summary(standing.id, now, transition, standing.next_move),
+            summary=sentences.summary(standing.id, now, transition, standing.next_move),
             transition=TransitionView.of(transition, None, self.facts, self.naming),
             evidence=EvidenceView(
-                because=reasons.because(now.customer, transition),
+                because=sentences.because(now.customer, transition),
                 events=[EventView.of(told) for told in self.evidence],
                 deadline=transition.evidence.deadline,
             ),

@@ -6,8 +6,8 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.explain.repository import Hinted, Moved, Told
 from services.lifecycle.schemas import LAPSE, LAST_ORDER, Naming
-from services.lifecycle.timeline import Hinted, Moved, Told
 from services.lifecycle.transition_schemas import SILENT, TransitionView
 from shared.http import Instant, Page
 
