@@ -11,6 +11,7 @@ from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import Nights
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
+from services.lifecycle.customers.routes import Lifecycle, router
 from services.lifecycle.explain import routes as reason_routes
 from services.lifecycle.figures import routes as figure_routes
 from services.lifecycle.figures.complaint_patterns import Patterns
@@ -19,7 +20,6 @@ from services.lifecycle.figures.service import Figures
 from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
-from services.lifecycle.routes import Lifecycle, router
 from services.lifecycle.settings import LifecycleSettings, load_policy
 from services.lifecycle.simulations import routes as simulation_routes
 from services.lifecycle.simulations.runner import Simulating

@@ -9,10 +9,10 @@ import asyncpg
 import httpx
 from fastapi import FastAPI
 
+from services.lifecycle.customers.routes import Lifecycle
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
-from services.lifecycle.routes import Lifecycle
 from shared import db, http, instants
 from shared.ids import partition_of
 from tests.builders import day

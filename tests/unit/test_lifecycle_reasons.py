@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 
+from services.lifecycle.customers.schemas import Naming, Standing
 from services.lifecycle.domain.effects.by_kind import count
 from services.lifecycle.domain.fold import advance, fold, next_move, pass_time
 from services.lifecycle.domain.phase_models import Fact
@@ -23,7 +24,6 @@ from services.lifecycle.domain.words.causes import CAUSES, ends, meaning, recove
 from services.lifecycle.domain.words.requirements import Now, written
 from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
 from services.lifecycle.explain.schemas import Explained, Explanation
-from services.lifecycle.schemas import Naming, Standing
 from shared.events.transitions import Transition
 from shared.http import Language
 from tests.builders import day

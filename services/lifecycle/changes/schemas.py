@@ -4,9 +4,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from services.lifecycle.api.transitions import ProfileView, TransitionEvidence
+from services.lifecycle.customers.schemas import PolicyView
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.schemas import PolicyView
-from services.lifecycle.transition_schemas import ProfileView, TransitionEvidence
 from shared.http import Instant
 
 _CURSOR: Final = "AQQBAAMCAQUAAAIBAfDgD74"

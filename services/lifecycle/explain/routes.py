@@ -5,15 +5,9 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from services.lifecycle import clocks, queries
-from services.lifecycle.domain.fold import next_move, relearn
-from services.lifecycle.domain.phase_models import Fact, needs
-from services.lifecycle.domain.words.requirements import Now
-from services.lifecycle.explain import repository
-from services.lifecycle.explain.repository import LATEST
-from services.lifecycle.explain.schemas import Asked, Explained, Explanation, PhaseAt
-from services.lifecycle.explain.timeline import TimelineEntry, TimelinePage, entry
-from services.lifecycle.routes import (
+from services.lifecycle import clocks
+from services.lifecycle.customers import repository as queries
+from services.lifecycle.customers.routes import (
     AS_OF_IN_FUTURE,
     MERGED,
     UNKNOWN_CUSTOMER,
@@ -26,7 +20,14 @@ from services.lifecycle.routes import (
     refuse_future,
     unknown_customer,
 )
-from services.lifecycle.schemas import Naming, Standing
+from services.lifecycle.customers.schemas import Naming, Standing
+from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.domain.phase_models import Fact, needs
+from services.lifecycle.domain.words.requirements import Now
+from services.lifecycle.explain import repository
+from services.lifecycle.explain.repository import LATEST
+from services.lifecycle.explain.schemas import Asked, Explained, Explanation, PhaseAt
+from services.lifecycle.explain.timeline import TimelineEntry, TimelinePage, entry
 from shared.http import Instant, Kind, Page, Paging, Unless, problems
 from shared.ids import CustomerId
 

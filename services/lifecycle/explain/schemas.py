@@ -8,18 +8,8 @@ from typing import Literal, Self, TypeAlias
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.phase_models import Fact, Model
-from services.lifecycle.domain.rules.table import Rule
-from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.domain.words.causes import ends, meaning
-from services.lifecycle.domain.words.requirements import Now, Way
-from services.lifecycle.domain.words.rules import open_rules
-from services.lifecycle.explain import sentences
-from services.lifecycle.explain.repository import Held, Told
-from services.lifecycle.explain.timeline import EventView
-from services.lifecycle.schemas import (
+from services.lifecycle.api.transitions import TransitionView
+from services.lifecycle.customers.schemas import (
     CUSTOMER,
     LABEL,
     LAPSE,
@@ -31,7 +21,17 @@ from services.lifecycle.schemas import (
     OutlookView,
     Standing,
 )
-from services.lifecycle.transition_schemas import TransitionView
+from services.lifecycle.domain.outlook import outlook
+from services.lifecycle.domain.phase_models import Fact, Model
+from services.lifecycle.domain.rules.table import Rule
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.domain.words.causes import ends, meaning
+from services.lifecycle.domain.words.requirements import Now, Way
+from services.lifecycle.domain.words.rules import open_rules
+from services.lifecycle.explain import sentences
+from services.lifecycle.explain.repository import Held, Told
+from services.lifecycle.explain.timeline import EventView
 from shared.events.transitions import Transition
 from shared.http import Instant
 

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.lifecycle.api.transitions import SILENT, TransitionView
+from services.lifecycle.customers.schemas import LAPSE, LAST_ORDER, Naming
 from services.lifecycle.domain.phase_models import Fact
 from services.lifecycle.explain.repository import Hinted, Moved, Told
-from services.lifecycle.schemas import LAPSE, LAST_ORDER, Naming
-from services.lifecycle.transition_schemas import SILENT, TransitionView
 from shared.http import Instant, Page
 
 _LEVELS: Final = 100

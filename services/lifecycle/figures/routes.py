@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from services.lifecycle.customers.routes import Service
 from services.lifecycle.figures import recount
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS, FlowsValue, Span
@@ -20,7 +21,6 @@ from services.lifecycle.figures.schemas import (
     view_of,
 )
 from services.lifecycle.figures.service import Figures
-from services.lifecycle.routes import Service
 from shared.errors import FieldError, Problem
 from shared.http import Kind, problems
 

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
+from services.lifecycle.customers.routes import Names, Service
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
 from services.lifecycle.lists.schemas import MOST_VALUE, Account, CauseName, CustomerPage, Lookup, LookupAnswer
-from services.lifecycle.routes import Names, Service
 from shared.errors import FieldError, Problem
 from shared.http import Instant, Kind, Paging, Slice, problems
 from shared.http.streaming import Places, send_part

@@ -6,11 +6,11 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from services.lifecycle.customers.schemas import LABEL, MODEL, VIEW, MoneyView, Naming, NextTransition
 from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
 from services.lifecycle.lists.search import Facts, Hit
-from services.lifecycle.schemas import LABEL, MODEL, VIEW, MoneyView, Naming, NextTransition
 from shared.events.fields import Subject
 from shared.http import Instant, Page
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from services.lifecycle.customers.schemas import Naming
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists import repository, search
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.formats import Writer
 from services.lifecycle.lists.schemas import CustomerItem, CustomerPage, LookedUp, LookupAnswer, exported
 from services.lifecycle.lists.search import Hit
-from services.lifecycle.schemas import Naming
 from shared.clock import DAWN
 from shared.db import Pool, Tx
 from shared.http.params import encode_cursor

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from services.lifecycle import clocks
+from services.lifecycle.customers.routes import Lifecycle, Service
 from services.lifecycle.policies import repository
 from services.lifecycle.policies.repository import Stored
 from services.lifecycle.policies.schemas import (
@@ -18,7 +19,6 @@ from services.lifecycle.policies.schemas import (
     RearmingView,
 )
 from services.lifecycle.policies.status import statuses
-from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
 from shared.http import ONCE, IdPath, Kind, Page, Paging, Unless, problems

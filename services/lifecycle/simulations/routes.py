@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from services.lifecycle import clocks
+from services.lifecycle.customers.routes import Lifecycle, Service
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
-from services.lifecycle.routes import Lifecycle, Service
 from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.repository import Order, Stored
 from services.lifecycle.simulations.runner import Simulating

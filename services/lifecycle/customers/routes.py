@@ -7,15 +7,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle import clocks, queries
-from services.lifecycle.domain.fold import next_move, relearn
-from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_acts, needs, view
-from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.queries import Asked
-from services.lifecycle.reading import RELEASED
-from services.lifecycle.recording import SOURCE
-from services.lifecycle.schedule import latest_number, load_schedule
-from services.lifecycle.schemas import (
+from services.lifecycle import clocks
+from services.lifecycle.api.transitions import HistoryPage, TransitionView
+from services.lifecycle.customers import repository
+from services.lifecycle.customers.repository import Asked
+from services.lifecycle.customers.schemas import (
     CauseCounts,
     CustomerView,
     HintCounts,
@@ -24,7 +20,12 @@ from services.lifecycle.schemas import (
     RuleCounts,
     Standing,
 )
-from services.lifecycle.transition_schemas import HistoryPage, TransitionView
+from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_acts, needs, view
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.reading import RELEASED
+from services.lifecycle.recording import SOURCE
+from services.lifecycle.schedule import latest_number, load_schedule
 from shared import outbox, parking
 from shared.db import Pool, transaction
 from shared.errors import FieldError, Problem
@@ -57,7 +58,7 @@ class Lifecycle:
 
     async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
         """Raises Problem 404 for customers without a phase."""
-        found = await queries.find(self.pool, id)
+        found = await repository.find(self.pool, id)
         if found is None or found.customer.phase is None:
             raise unknown_customer(id)
         customer, version, parked, clock, known = found
@@ -73,15 +74,15 @@ class Lifecycle:
         """What held of a customer at each instant, as far as the model asks."""
         if not needs(model):
             return [frozenset()] * len(instants)
-        return await queries.facts(self.pool, id, instants, await self._asked(model))
+        return await repository.facts(self.pool, id, instants, await self._asked(model))
 
     async def counts(self, as_of: datetime, model: Model | None) -> Counter[str]:
         """How many customers there were of each view of a model."""
         if cell := by_acts(model):
-            acted, idle = await queries.acted(self.pool, as_of, await self._asked(model))
+            acted, idle = await repository.acted(self.pool, as_of, await self._asked(model))
             return Counter({cell.given.code: acted, cell.without.code: idle})
         counts = Counter[str]()
-        for phase, facts, n in await queries.phases_holding(self.pool, as_of, asked_in(model)):
+        for phase, facts, n in await repository.phases_holding(self.pool, as_of, asked_in(model)):
             counts[view(model, phase, facts).code] += n
         return counts
 
@@ -97,7 +98,7 @@ class Lifecycle:
 
     async def release(self, id: CustomerId) -> None:  # noqa: A002
         """Ask the owner to fold what waits for a parked customer. Raises Problem 404 or 409."""
-        found = await queries.find(self.pool, id)
+        found = await repository.find(self.pool, id)
         if found is None:
             raise unknown_customer(id)
         request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found.parked)
@@ -143,7 +144,7 @@ Names = Annotated[Naming, Depends(naming)]
 
 async def present(customer: CustomerPath, request: Request, service: Service) -> CustomerId:
     """The customer asked for. Raises Problem 301 with the same address for whom a merged one has become."""
-    end = await queries.end_of_chain(service.pool, customer)
+    end = await repository.end_of_chain(service.pool, customer)
     if end is None:
         return customer
     path = request.scope["route"].path_format.format(customer=segment(end))
@@ -185,7 +186,7 @@ async def show_history(
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
     clock = await clocks.clock(service.pool, service.partition(customer))
-    rows = await queries.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
+    rows = await repository.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
     if not rows:
         await service.customer(customer, names)
     facts = await service.facts(customer, [transition.occurred_at for transition, _ in rows], names.model)
@@ -221,7 +222,7 @@ async def count_phases(service: Service, names: Names, as_of: AsOf = None) -> Ph
 async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
     """Transitions of the current histories by rule."""
     instant = await service.instant(as_of)
-    counts = await queries.rules(service.pool, instant)
+    counts = await repository.rules(service.pool, instant)
     return RuleCounts(as_of=instant, counts=counts, total=sum(counts.values()))
 
 
@@ -229,11 +230,11 @@ async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
 async def count_causes(service: Service, as_of: AsOf = None) -> CauseCounts:
     """Why customers became at risk: moves to at_risk by the kind of their causes. One move may have several."""
     instant = await service.instant(as_of)
-    return CauseCounts(as_of=instant, counts=await queries.causes(service.pool, instant))
+    return CauseCounts(as_of=instant, counts=await repository.causes(service.pool, instant))
 
 
 @router.get("/hints/counts", responses=problems(AS_OF_IN_FUTURE))
 async def count_hints(service: Service, as_of: AsOf = None) -> HintCounts:
     """Hints given to the shop, by name."""
     instant = await service.instant(as_of)
-    return HintCounts(as_of=instant, counts=await queries.hints(service.pool, instant))
+    return HintCounts(as_of=instant, counts=await repository.hints(service.pool, instant))

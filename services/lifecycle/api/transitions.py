@@ -5,9 +5,7 @@ from typing import Any, Final, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.lifecycle.domain.phase_models import Fact, Model
-from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.schemas import (
+from services.lifecycle.customers.schemas import (
     CUSTOMER,
     LABEL,
     LAPSE,
@@ -21,6 +19,8 @@ from services.lifecycle.schemas import (
     OutlookView,
     PolicyView,
 )
+from services.lifecycle.domain.phase_models import Fact, Model
+from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Transition
 from shared.http import Instant, Page
 
