@@ -9,7 +9,7 @@ from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Move
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from shared.events.envelope import decode
 from shared.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order

@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.reading import KINDS
+from services.lifecycle.events import KINDS
 from tests.builders import day, event
 from tests.lives import C, Raw, happenings
 

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.changes.repository import ARCHIVE
-from services.lifecycle.judging import PolicyFile
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from services.lifecycle.settings import LifecycleSettings, load_policy
 from shared.consumer import Subscription
 from shared.process import run_worker

@@ -14,7 +14,7 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import kafka, logs, migrations

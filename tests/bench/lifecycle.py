@@ -21,7 +21,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.domain.policy.policy import CADENCE, Policy

@@ -17,15 +17,15 @@ from typing import Final, TypeAlias
 
 import asyncpg
 
-from services.lifecycle import repository
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.recorder import Recorder
+from services.lifecycle.batch.repository import CustomerRow, EventRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.events import read
 from services.lifecycle.figures import recount
-from services.lifecycle.memory import Entry
-from services.lifecycle.reading import read
-from services.lifecycle.recording import Recorder
-from services.lifecycle.repository import CustomerRow, EventRow
 from services.lifecycle.schedule import load_schedule
 from shared.batch import Portion
 from shared.clock import DAWN, monotonic, now

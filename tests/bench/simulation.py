@@ -18,9 +18,9 @@ from uuid import uuid4
 import msgspec
 import psutil
 
+from services.lifecycle.batch.merges import forwarded
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.merging import forwarded
 from services.lifecycle.schedule import load_schedule, next_number
 from services.lifecycle.simulations import repository as simulations
 from services.lifecycle.simulations.repository import Order

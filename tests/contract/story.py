@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from services.lifecycle.apply import Lifecycle
-from services.lifecycle.judging import PolicyFile
+from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION as LIFECYCLE_TOPICS
 from services.reactivation.settings import ReactivationSettings

@@ -10,7 +10,7 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import RuleName
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from shared.events import document, envelope
 from shared.events.envelope import CONTROL
 from shared.events.fields import TYPES

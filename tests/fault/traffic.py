@@ -13,7 +13,7 @@ import msgspec
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.customer import Move
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from shared.events import transitions
 from shared.events.envelope import Envelope, decode
 from shared.events.transitions import Correction, Transition

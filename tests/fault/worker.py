@@ -30,9 +30,9 @@ ANYWHERE: Final[dict[str, Point]] = {
 POINTS: Final[dict[str, dict[str, Point]]] = {
     LIFECYCLE: ANYWHERE
     | {
-        "after_dedupe": ("services.lifecycle.apply:Lifecycle", "_visits", True),
-        "after_upsert": ("services.lifecycle.repository", "save_customers", True),
-        "while_merging": ("services.lifecycle.repository", "refuse_cycles", True),
+        "after_dedupe": ("services.lifecycle.batch.handler:Lifecycle", "_visits", True),
+        "after_upsert": ("services.lifecycle.batch.repository", "save_customers", True),
+        "while_merging": ("services.lifecycle.batch.repository", "refuse_cycles", True),
     },
     REACTIVATION: ANYWHERE | {"after_upsert": ("services.reactivation.repository", "save", True)},
     REFERRAL: ANYWHERE | {"after_upsert": ("services.referral.books", "save_rewards", True)},

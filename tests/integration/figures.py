@@ -10,17 +10,17 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from services.lifecycle import repository
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.merges import forwarded
+from services.lifecycle.batch.repository import CustomerRow, EventRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import Phase, RuleName
+from services.lifecycle.events import read
 from services.lifecycle.figures.period import Account
-from services.lifecycle.memory import Entry
-from services.lifecycle.merging import forwarded
-from services.lifecycle.reading import read
-from services.lifecycle.repository import CustomerRow, EventRow
 from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import Envelope, decode
 from shared.ids import narrow, partition_of

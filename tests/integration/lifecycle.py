@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.judging import PolicyFile
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.consumer import Session
 from shared.ids import partition_of

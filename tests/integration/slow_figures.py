@@ -15,8 +15,8 @@ from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.events import read
 from services.lifecycle.figures.period import Period
-from services.lifecycle.reading import read
 from shared.events.envelope import Envelope
 from tests.integration.figures import Life
 

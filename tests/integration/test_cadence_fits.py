@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from services.lifecycle import app
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.cadence import likelihood
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.fitter import Fitter

@@ -10,17 +10,17 @@ import asyncpg
 import httpx
 import pytest
 
-from services.lifecycle import repository
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.recorder import Recorder
+from services.lifecycle.batch.repository import CustomerRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.events import read
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.complaint_patterns import Patterns
 from services.lifecycle.figures.definitions.flows import FLOWS, Span
-from services.lifecycle.memory import Entry
-from services.lifecycle.reading import read
-from services.lifecycle.recording import Recorder
-from services.lifecycle.repository import CustomerRow
 from services.lifecycle.schedule import load_schedule
 from shared import db
 from shared.batch import Portion

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions

@@ -16,20 +16,20 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from services.lifecycle import repository
 from services.lifecycle.app import create_app
+from services.lifecycle.batch import repository
 from services.lifecycle.domain.fold import fold, next_move, relearn
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.events import read
 from services.lifecycle.lists import repository as queries
 from services.lifecycle.lists import routes
 from services.lifecycle.lists import search as listing
 from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.policies import repository as policies
-from services.lifecycle.reading import read
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.settings import PolicyDocument
 from shared.events.envelope import decode

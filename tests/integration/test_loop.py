@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import consumer, db, kafka, ownership, topics
 from shared.clock import ClockMode, now

@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from services.lifecycle import repository
-from services.lifecycle.apply import Lifecycle
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.repository import CustomerRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.memory import Entry
-from services.lifecycle.reading import read
-from services.lifecycle.repository import CustomerRow
+from services.lifecycle.events import read
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import db
 from shared.errors import Retryable

@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from services.lifecycle import apply
 from services.lifecycle.app import create_app
+from services.lifecycle.batch import handler
 from services.lifecycle.domain import fold
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.reading import RELEASED
+from services.lifecycle.events import RELEASED
 from shared.ids import partition_of
 from shared.topics import PHASE_TRANSITIONS
 from tests.builders import day, event, order, tick
@@ -34,7 +34,7 @@ class Fault:
             return original(state, happening, policy, orders)
 
         monkeypatch.setattr(fold, "advance", advance)
-        monkeypatch.setattr(apply, "advance", advance)
+        monkeypatch.setattr(handler, "advance", advance)
 
 
 @asynccontextmanager
@@ -116,13 +116,13 @@ async def test_a_fault_in_a_deadline_parks_as_well(stack: Stack, blank: str, mon
             raise ZeroDivisionError("a bug")
         return original(customer, until, policy)
 
-    monkeypatch.setattr(apply, "pass_time", pass_time)
+    monkeypatch.setattr(handler, "pass_time", pass_time)
     async with worker(stack, blank), client(stack, blank) as api:
         await publish(stack.bootstrap, [order("bad", 0), order("bad", 1), order("good", 0), tick(100), tick(101)])
         await settled(stack, blank, "lifecycle")
         assert (await api.get("/v1/customers/bad")).json()["parked"] is True
         assert [rule for rule, *_ in await history(blank, "good")] == ["first_purchase", "silence_begins"]
-        monkeypatch.setattr(apply, "pass_time", original)
+        monkeypatch.setattr(handler, "pass_time", original)
         assert (await api.post("/v1/customers/bad/release")).status_code == 202
 
         async def released() -> bool:

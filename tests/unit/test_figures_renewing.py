@@ -8,8 +8,8 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.events import read
 from services.lifecycle.figures.definitions.renewal_rate import Term, terms
-from services.lifecycle.reading import read
 from shared.clock import DAWN
 from shared.events.envelope import decode
 from tests.builders import day, encode, event

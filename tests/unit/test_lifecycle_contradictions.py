@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from shared.errors import Poison
 from shared.events.envelope import decode
 from shared.topics import CUSTOMER_EVENTS

@@ -13,7 +13,7 @@ from services.lifecycle.domain.phase_models import LASTING, Fact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import IN_ORDER, Happening
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.reading import ACT_TYPES
+from services.lifecycle.events import ACT_TYPES
 from tests.lives import happenings
 from tests.random_lives import DATA, END, POLICY, lives, sampled, to_event
 

@@ -8,7 +8,7 @@ from services.lifecycle.domain.fold import fold, pass_time
 from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
 from services.lifecycle.domain.state.happenings import Happening, Kind
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.reading import KINDS
+from services.lifecycle.events import KINDS
 from shared.events.catalogue import MODELS
 from shared.events.envelope import CONTROL
 from tests.builders import day

@@ -6,7 +6,7 @@ from typing import Any
 from services.lifecycle.domain.fold import fold, taken_back
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from shared.events.envelope import decode
 from shared.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order

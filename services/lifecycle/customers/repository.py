@@ -11,7 +11,7 @@ import msgspec
 from services.lifecycle.domain.phase_models import Fact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.reading import ACT_TYPES
+from services.lifecycle.events import ACT_TYPES
 from services.lifecycle.schedule import KNOWN
 from shared import db
 from shared.clock import DAWN

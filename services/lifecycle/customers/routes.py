@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from services.lifecycle import clocks
 from services.lifecycle.api.transitions import HistoryPage, TransitionView
+from services.lifecycle.batch.recorder import SOURCE
 from services.lifecycle.customers import repository
 from services.lifecycle.customers.repository import Asked
 from services.lifecycle.customers.schemas import (
@@ -23,8 +24,7 @@ from services.lifecycle.customers.schemas import (
 from services.lifecycle.domain.fold import next_move, relearn
 from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_acts, needs, view
 from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.reading import RELEASED
-from services.lifecycle.recording import SOURCE
+from services.lifecycle.events import RELEASED
 from services.lifecycle.schedule import latest_number, load_schedule
 from shared import outbox, parking
 from shared.db import Pool, transaction

@@ -9,7 +9,7 @@ import msgspec
 from services.lifecycle.domain.phase_models import Fact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.reading import ACT_TYPES, ACTIVATED
+from services.lifecycle.events import ACT_TYPES, ACTIVATED
 from shared.db import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope

@@ -12,7 +12,7 @@ from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import meaning
 from services.lifecycle.domain.words.requirements import Now, Way
 from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
-from services.lifecycle.reading import KINDS
+from services.lifecycle.events import KINDS
 from shared.events.transitions import Transition
 
 _UPWARD: Final = frozenset(

@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 import structlog
 
 from services.lifecycle import clocks
+from services.lifecycle.batch.recorder import SOURCE
 from services.lifecycle.figures import repository
 from services.lifecycle.figures.definitions import complaint_topics
 from services.lifecycle.figures.definitions.complaint_topics import WEEK
 from services.lifecycle.figures.period import midnight
 from services.lifecycle.figures.sources.baseline import Judgement, judge
-from services.lifecycle.recording import SOURCE
 from services.lifecycle.schedule import load_schedule
 from shared import outbox
 from shared.clock import DAWN, now

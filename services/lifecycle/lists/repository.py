@@ -15,8 +15,8 @@ import msgspec
 
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.events import ACT_TYPES
 from services.lifecycle.lists.filters import Filters
-from services.lifecycle.reading import ACT_TYPES
 from services.lifecycle.tables import magnitude
 from shared import db
 from shared.db import Pool, Tx, sorting_errors

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.reading import read
+from services.lifecycle.events import read
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.comparison import Comparison, Report, Step, candidate_schedule

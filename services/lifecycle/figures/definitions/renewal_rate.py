@@ -10,10 +10,10 @@ from services.lifecycle.domain.effects.contracts import agreed
 from services.lifecycle.domain.policy.schedule import Policies, Schedule
 from services.lifecycle.domain.state.happenings import IN_ORDER, Agreement, Details, Happening, Kind
 from services.lifecycle.domain.state.open_items import Contract
+from services.lifecycle.events import read
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import OURS, statements
-from services.lifecycle.reading import read
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
 from shared.db import Tx

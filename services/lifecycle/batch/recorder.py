@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
+from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.repository import CAUSE, HINT, Flow, HintRow, Tally, TransitionRow, Withdrawal
 from services.lifecycle.domain import fact_counts
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.memory import Entry
-from services.lifecycle.repository import CAUSE, HINT, Flow, HintRow, Tally, TransitionRow, Withdrawal
 from shared.batch import Portion
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition

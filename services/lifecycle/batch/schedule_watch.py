@@ -4,11 +4,12 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Final
 
-from services.lifecycle import clocks, repository
+from services.lifecycle import clocks
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.repository import Rearming
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.policies import repository as policies
-from services.lifecycle.repository import Rearming
 from services.lifecycle.schedule import latest_number, load_schedule
 from shared.consumer import Reader
 

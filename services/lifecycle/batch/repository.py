@@ -7,10 +7,10 @@ from typing import Final, NamedTuple, Self, TypeAlias
 
 import msgspec
 
+from services.lifecycle.batch.cache import Entry
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import MOST
-from services.lifecycle.memory import Entry
 from services.lifecycle.tables import magnitude
 from shared.db import Tx
 from shared.errors import Retryable

@@ -6,19 +6,19 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle import merging, repository
+from services.lifecycle.batch import merges, repository
+from services.lifecycle.batch.cache import Entry, Memory
+from services.lifecycle.batch.recorder import SOURCE, Recorder
+from services.lifecycle.batch.repository import CustomerRow, Due
+from services.lifecycle.batch.schedule_watch import Judging, PolicyFile
+from services.lifecycle.batch.visit import Visit, Work
 from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, rearmed, relearn, taken_back
 from services.lifecycle.domain.hints import Hint, change_withdrawn
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening, Kind, Merger
-from services.lifecycle.judging import Judging, PolicyFile
-from services.lifecycle.memory import Entry, Memory
-from services.lifecycle.reading import ACTIVATED, RELEASED, read
-from services.lifecycle.recording import SOURCE, Recorder
-from services.lifecycle.repository import CustomerRow, Due
+from services.lifecycle.events import ACTIVATED, RELEASED, read
 from services.lifecycle.settings import LifecycleSettings
-from services.lifecycle.visits import Visit, Work
 from shared import metrics, outbox, parking
 from shared.batch import Batch, Incoming, Portion
 from shared.clock import ClockMode
@@ -114,7 +114,7 @@ class Lifecycle:
             await self._compare(batch, visit, incoming, key)
         elif (into := visit.into or entry.merged_into) is not None:
             if incoming.content.content != Merger(into):  # told again under another id: nothing to send on
-                work.onward.append(merging.forwarded(incoming.event, into, self._settings.partitions))
+                work.onward.append(merges.forwarded(incoming.event, into, self._settings.partitions))
         elif await self._may_stay(batch, visit, incoming, work):
             visit.arrivals[key] = incoming
 
@@ -128,7 +128,7 @@ class Lifecycle:
         async def merged_into(customer: str) -> str | None:
             return work.merged.get(customer) or await repository.merged_into(self._reader, customer)
 
-        if await merging.closes_cycle(visit.entry.id, merger.into, merged_into):
+        if await merges.closes_cycle(visit.entry.id, merger.into, merged_into):
             visit.portion.reject(incoming, "merge_cycle", f"{merger.into} is merged into {visit.entry.id} already")
             return False
         visit.merger, visit.stays = incoming, False
@@ -248,7 +248,7 @@ class Lifecycle:
             events = [envelope.decode(body) for body in stored[entry.id]]
             events += [i.event for i in visit.arrivals.values() if i is not visit.merger]
             work.onward += [
-                merging.forwarded(event, into, self._settings.partitions)
+                merges.forwarded(event, into, self._settings.partitions)
                 for event in events
                 if event.subject == entry.id
             ]

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
+from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.recorder import Recorder
+from services.lifecycle.batch.repository import CustomerRow, EventRow, Rearming, Relabelled
 from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
-from services.lifecycle.memory import Entry
-from services.lifecycle.reading import RELEASED
-from services.lifecycle.recording import Recorder
-from services.lifecycle.repository import CustomerRow, EventRow, Rearming, Relabelled
+from services.lifecycle.events import RELEASED
 from shared.batch import Incoming, Portion
 from shared.outbox import Message
 
