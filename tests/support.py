@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from shared import topics
 from shared.clock import monotonic
-from shared.quiescence import spans
+from shared.stream.lag import spans
 
 T = TypeVar("T")
 PARTITIONS: Final = 12

@@ -10,7 +10,7 @@ from services.reactivation.domain.changes import OPENING, Change, Fact
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import stable_text
-from shared.outbox import Message
+from shared.stream.outgoing.outbox import Message
 from shared.topics import WINBACK_EVENTS
 
 SOURCE: Final = "/reactivation"

@@ -11,11 +11,12 @@ from services.reactivation.domain.cases import History, Terms, fold_cases
 from services.reactivation.domain.changes import Change, changes
 from services.reactivation.reading import RELEASED, Announcement, read
 from services.reactivation.repository import PurchaseRow
-from shared import outbox, parking
-from shared.batch import NOT_HELD, Batch, Incoming, Portion
-from shared.consumer import Reader
 from shared.db import Tx, transaction
-from shared.outbox import Message
+from shared.stream.batch import NOT_HELD, Batch, Incoming, Portion
+from shared.stream.log import parked as parking
+from shared.stream.outgoing import outbox
+from shared.stream.outgoing.outbox import Message
+from shared.stream.session import Reader
 
 
 @dataclass(frozen=True, slots=True)

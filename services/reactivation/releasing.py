@@ -3,9 +3,10 @@
 from services.reactivation import queries
 from services.reactivation.announcements import SOURCE
 from services.reactivation.reading import RELEASED
-from shared import outbox, parking
 from shared.db import Pool, transaction
 from shared.errors import Problem
+from shared.stream.log import parked
+from shared.stream.outgoing import outbox
 from shared.topics import WINBACK_EVENTS
 
 
@@ -15,5 +16,5 @@ async def request(pool: Pool, customer: str) -> None:
         found = await queries.customer_by_id(tx, customer)
         if found is None:
             raise Problem(404, "unknown_customer", f"Customer {customer} has never lapsed.")
-        message = parking.release(RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked)
+        message = parked.release(RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked)
         await outbox.add(tx, [message])

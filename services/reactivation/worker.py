@@ -6,9 +6,9 @@ from typing import Final
 from services.reactivation.apply import CaseWork
 from services.reactivation.reading import read
 from services.reactivation.settings import ReactivationSettings
-from shared.consumer import Reader, Subscription
-from shared.process import run_worker
 from shared.services import REACTIVATION
+from shared.stream.session import Reader, Subscription
+from shared.stream.worker import run_worker
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 
 SUBSCRIPTION: Final = Subscription(

@@ -13,11 +13,12 @@ from services.referral.messages import Announcer
 from services.referral.repository import Member
 from services.referral.settings import ReferralSettings
 from services.referral.settling import Span, settle
-from shared import metrics, outbox
-from shared.batch import Batch
+from shared import metrics
 from shared.clock import DAWN
-from shared.consumer import Reader
 from shared.db import Tx
+from shared.stream.batch import Batch
+from shared.stream.outgoing import outbox
+from shared.stream.session import Reader
 
 
 class Referral:

@@ -13,10 +13,10 @@ from services.referral.messages import SOURCE, Announcer
 from services.referral.reading import touch
 from services.referral.repository import Claim
 from services.referral.settling import Span, settle
-from shared import outbox
 from shared.clock import DAWN, ClockMode
 from shared.db import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
+from shared.stream.outgoing import outbox
 
 _TICK: Final = timedelta(microseconds=1)
 _REFUSALS: Final = {

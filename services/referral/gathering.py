@@ -8,8 +8,8 @@ from uuid import UUID
 from services.referral.domain.claims import OrderEvent, Terms, Touch
 from services.referral.domain.ledger import Book
 from services.referral.reading import Became, Determination, Recalled, Told, touch
-from shared.batch import Batch
 from shared.events.envelope import Envelope
+from shared.stream.batch import Batch
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from services.referral import repository
 from services.referral.domain.codes import code_of
 from services.referral.messages import Announcer
 from shared.db import Tx
-from shared.outbox import Message
+from shared.stream.outgoing.outbox import Message
 
 
 async def issue(tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer) -> tuple[dict[str, str], list[Message]]:

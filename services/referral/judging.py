@@ -13,9 +13,9 @@ from services.referral.domain.rewards import Facts
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
 from services.referral.repository import Claim
-from shared import parking
 from shared.db import Tx
-from shared.outbox import Message
+from shared.stream.log import parked as parking
+from shared.stream.outgoing.outbox import Message
 
 Clock = Callable[[str], datetime]
 

@@ -10,11 +10,11 @@ from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts, Side, Standing
 from services.referral.domain.rewards import State as RewardState
 from services.referral.reading import CODE_FOUND, DETERMINED, RELEASED, Determination
-from shared import parking
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_text
-from shared.outbox import Message
+from shared.stream.log import parked as parking
+from shared.stream.outgoing.outbox import Message
 from shared.topics import REFERRAL_EVENTS
 
 SOURCE: Final = "/referral"

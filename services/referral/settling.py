@@ -11,10 +11,10 @@ from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
-from shared import parking
-from shared.batch import NOT_HELD
 from shared.db import Tx
-from shared.outbox import Message
+from shared.stream.batch import NOT_HELD
+from shared.stream.log import parked as parking
+from shared.stream.outgoing.outbox import Message
 
 _TICK: Final = timedelta(microseconds=1)
 

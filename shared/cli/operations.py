@@ -10,15 +10,16 @@ import asyncpg
 import typer
 from rich.table import Table
 
-from shared import db, ownership
+from shared import db
 from shared.cli.common import DEFAULT_HOME, HomeOption, print_json, run, say, show
 from shared.cli.schema import home_or_given
 from shared.db import Tx
 from shared.errors import Misconfigured, Retryable
 from shared.local.state import Home
-from shared.ownership import Position
-from shared.quiescence import spans
 from shared.services import CONSUMERS
+from shared.stream.lag import spans
+from shared.stream.log import ownership
+from shared.stream.log.ownership import Position
 
 Spans: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
 """First and end offset by topic and partition."""

@@ -19,8 +19,8 @@ from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.instants import parse
 from shared.local.state import StackState
-from shared.quiescence import Standing, wait_until_settled
 from shared.services import CONSUMERS, INGEST
+from shared.stream.lag import Standing, wait_until_settled
 
 _GZIP: Final = b"\x1f\x8b"
 

@@ -19,9 +19,9 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import kafka, logs, migrations
 from shared.clock import ClockMode, monotonic
-from shared.consumer import consume
 from shared.ids import partition_of
-from shared.process import tune_memory
+from shared.stream.session import consume
+from shared.stream.worker import tune_memory
 from shared.topics import CUSTOMER_EVENTS
 from tests.bench.lifecycle import PARTITIONS, publish, send, settings_for
 from tests.builders import encode, order, tick

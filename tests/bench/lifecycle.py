@@ -30,10 +30,10 @@ from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import db, kafka, logs, migrations
 from shared.clock import DAWN, ClockMode, monotonic
-from shared.consumer import Reader, consume
 from shared.ids import partition_of
-from shared.process import tune_memory
 from shared.simulator.shop import Shop, lines, lives
+from shared.stream.session import Reader, consume
+from shared.stream.worker import tune_memory
 from shared.topics import CUSTOMER_EVENTS
 from tests.support import drop_database, eventually, make_database, renew_topics
 

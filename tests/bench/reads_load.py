@@ -27,10 +27,10 @@ from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.figures import recount
 from services.lifecycle.schedule import load_schedule
-from shared.batch import Portion
 from shared.clock import DAWN, monotonic, now
 from shared.events import envelope
 from shared.ids import narrow, partition_of
+from shared.stream.batch import Portion
 from shared.topics import CUSTOMER_EVENTS
 from tests.bench.lifecycle import add_fit
 from tests.bench.reads_lives import BEGINS, DAYS, ENDS, live

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from shared import db, ownership
-from shared.batch import Batch
-from shared.consumer import Session
-from shared.intake import Intake
-from shared.outbox import Relay
+from shared import db
+from shared.stream.batch import Batch
+from shared.stream.log import ownership
+from shared.stream.log.intake import Intake
+from shared.stream.outgoing.outbox import Relay
+from shared.stream.session import Session
 
 
 def _without_transaction() -> None:

@@ -12,20 +12,20 @@ from collections.abc import Callable, Sized
 from importlib import import_module
 from typing import Any, Final
 
-from shared import outbox
 from shared.services import LIFECYCLE, REACTIVATION, REFERRAL
+from shared.stream.outgoing import outbox
 from tests.fault.guards import without
 
 Point = tuple[str, str, bool]
 
 ANYWHERE: Final[dict[str, Point]] = {
-    "after_poll": ("shared.consumer:Session", "_fetch", True),
-    "after_outbox": ("shared.outbox", "add", True),
-    "after_checkpoint": ("shared.ownership", "advance", True),
-    "after_commit": ("shared.outbox:Relay", "wake", False),
-    "relay_before_produce": ("shared.outbox:Relay", "_send", False),
+    "after_poll": ("shared.stream.session:Session", "_fetch", True),
+    "after_outbox": ("shared.stream.outgoing.outbox", "add", True),
+    "after_checkpoint": ("shared.stream.log.ownership", "advance", True),
+    "after_commit": ("shared.stream.outgoing.outbox:Relay", "wake", False),
+    "relay_before_produce": ("shared.stream.outgoing.outbox:Relay", "_send", False),
     "relay_after_produce": ("aiokafka:AIOKafkaProducer", "send_batch", True),
-    "relay_after_ack": ("shared.outbox:Relay", "_send", True),
+    "relay_after_ack": ("shared.stream.outgoing.outbox:Relay", "_send", True),
 }
 POINTS: Final[dict[str, dict[str, Point]]] = {
     LIFECYCLE: ANYWHERE

@@ -8,8 +8,8 @@ from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
-from shared.consumer import Session
 from shared.ids import partition_of
+from shared.stream.session import Session
 from tests.pipeline import rows, running, worker_settings
 from tests.stack import Stack
 from tests.support import PARTITIONS

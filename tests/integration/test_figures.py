@@ -23,11 +23,11 @@ from services.lifecycle.figures.complaint_patterns import Patterns
 from services.lifecycle.figures.definitions.flows import FLOWS, Span
 from services.lifecycle.schedule import load_schedule
 from shared import db
-from shared.batch import Portion
 from shared.db import Tx, transaction
 from shared.events.envelope import decode
 from shared.ids import partition_of
 from shared.instants import render
+from shared.stream.batch import Portion
 from shared.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order, tick
 from tests.integration.lifecycle import worker

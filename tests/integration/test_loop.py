@@ -12,11 +12,13 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import consumer, db, kafka, ownership, topics
+from shared import db, kafka, topics
 from shared.clock import ClockMode, now
-from shared.consumer import consume, leaves
-from shared.dead_letters import IN_A_ROW
 from shared.errors import Misconfigured
+from shared.stream import session as consumer
+from shared.stream.log import ownership
+from shared.stream.log.dead_letters import IN_A_ROW
+from shared.stream.session import consume, leaves
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from tests.builders import control, day, encode, order, tick
 from tests.integration.lifecycle import POLICY, history, on, orders_of, worker

@@ -17,8 +17,8 @@ from services.reactivation.domain.cases import Case, History, Lapse, Order, Stat
 from services.reactivation.domain.codes import code_of
 from services.reactivation.reading import purchase, read
 from shared import db
-from shared.batch import Batch, Incoming, Portion
 from shared.events.envelope import decode
+from shared.stream.batch import Batch, Incoming, Portion
 from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, order
 from tests.integration.reactivation import changed, corrected, transition

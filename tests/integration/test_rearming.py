@@ -8,7 +8,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.settings import PolicyDocument
 from shared import db
-from shared.consumer import Session
+from shared.stream.session import Session
 from tests.builders import day, order, tick
 from tests.integration.lifecycle import history, worker
 from tests.pipeline import publish, rows, settled

@@ -9,12 +9,14 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.lifecycle.changes.repository import ARCHIVE
-from shared import db, kafka, outbox, ownership
+from shared import db, kafka
 from shared.clock import ClockMode
-from shared.consumer import Session
 from shared.errors import Fenced, Retryable
 from shared.events.envelope import Envelope, encode
-from shared.outbox import Message
+from shared.stream.log import ownership
+from shared.stream.outgoing import outbox
+from shared.stream.outgoing.outbox import Message
+from shared.stream.session import Session
 from shared.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.builders import day, order
 from tests.integration.lifecycle import on, orders_of, worker

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from shared.batch import NOT_HELD
 from shared.clock import DAWN, from_millis
-from shared.dead_letters import IN_A_ROW
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
-from shared.intake import IMPORT_IDLE_S, Intake
-from shared.ownership import Checkpoint, Claim
+from shared.stream.batch import NOT_HELD
+from shared.stream.log.dead_letters import IN_A_ROW
+from shared.stream.log.intake import IMPORT_IDLE_S, Intake
+from shared.stream.log.ownership import Checkpoint, Claim
 from tests.builders import control, day, encode, order, tick
 
 TOPIC = "customer-events.v1"
@@ -171,7 +171,7 @@ def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
 
 def test_an_import_without_progress_for_an_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [0.0]
-    monkeypatch.setattr("shared.intake.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("shared.stream.log.intake.monotonic", lambda: seconds[0])
     made = intake()
     made.add(records(tick(10), control("import.started", 10), order(CUSTOMER, 1)))
     while made.pending:

@@ -7,10 +7,10 @@ from aiokafka import TopicPartition
 from pydantic import SecretStr
 
 from shared.clock import DAWN
-from shared.consumer import Session, Subscription
 from shared.errors import Misconfigured
-from shared.ownership import Checkpoint, Claim
 from shared.settings import Settings
+from shared.stream.log.ownership import Checkpoint, Claim
+from shared.stream.session import Session, Subscription
 
 SETTINGS = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"))
 

@@ -19,15 +19,17 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening, Kind, Merger
 from services.lifecycle.events import ACTIVATED, RELEASED, read
 from services.lifecycle.settings import LifecycleSettings
-from shared import metrics, outbox, parking
-from shared.batch import Batch, Incoming, Portion
+from shared import metrics
 from shared.clock import ClockMode
-from shared.consumer import Reader
 from shared.db import Tx
 from shared.events import envelope
 from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.ids import narrow
-from shared.outbox import Message
+from shared.stream.batch import Batch, Incoming, Portion
+from shared.stream.log import parked
+from shared.stream.outgoing import outbox
+from shared.stream.outgoing.outbox import Message
+from shared.stream.session import Reader
 from shared.topics import PHASE_TRANSITIONS
 from shared.turns import in_turns
 
@@ -161,7 +163,7 @@ class Lifecycle:
         if entry.parked is None or visit.released:
             return
         visit.released = True
-        for incoming in await parking.recall(self._reader, visit.portion, entry.id, read):
+        for incoming in await parked.recall(self._reader, visit.portion, entry.id, read):
             key = narrow(f"{incoming.event.source}\x1f{incoming.event.id}")
             await self._arrive(batch, visit, incoming, key, work)
 
@@ -299,7 +301,7 @@ class Lifecycle:
 
     def _park(self, visit: Visit, error: Exception, work: Work) -> None:
         entry = visit.entry
-        entry.parked = parking.failed(error, partition=entry.partition)
+        entry.parked = parked.failed(error, partition=entry.partition)
         for incoming in visit.arrivals.values():
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         work.touched[entry.id] = entry
@@ -406,7 +408,7 @@ class Lifecycle:
         await repository.advance_rearming(tx, work.rearmed)
         await repository.set_timers(tx, work.timers)
         await repository.add_sightings(tx, ACTIVATED, sorted(work.sightings))
-        await parking.forget(tx, work.released)
+        await parked.forget(tx, work.released)
         given = [row.message for row in hints]
         await outbox.add(tx, work.recorder.messages + given + work.onward + work.ticks)
         for rule, count in work.recorder.rules.items():

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from shared.events.envelope import Envelope, encode
 from shared.ids import partition_of
-from shared.outbox import Message
+from shared.stream.outgoing.outbox import Message
 from shared.topics import CUSTOMER_EVENTS
 
 Next = Callable[[str], Awaitable[str | None]]

@@ -14,11 +14,11 @@ from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.phases import Phase
-from shared.batch import Portion
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
 from shared.ids import stable_text
-from shared.outbox import Message
+from shared.stream.batch import Portion
+from shared.stream.outgoing.outbox import Message
 from shared.topics import HINTS, PHASE_TRANSITIONS
 
 SOURCE: Final = "/lifecycle"

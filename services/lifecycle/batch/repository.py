@@ -16,7 +16,7 @@ from shared.db import Tx
 from shared.errors import Retryable
 from shared.events.transitions import Transition
 from shared.ids import narrow
-from shared.outbox import Message
+from shared.stream.outgoing.outbox import Message
 
 _encode: Final = msgspec.json.Encoder().encode
 _state: Final = msgspec.json.Decoder(Customer)

@@ -11,7 +11,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.schedule import latest_number, load_schedule
-from shared.consumer import Reader
+from shared.stream.session import Reader
 
 
 @dataclass(slots=True)

@@ -12,8 +12,8 @@ from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.repository import CustomerRow, EventRow, Rearming, Relabelled
 from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.events import RELEASED
-from shared.batch import Incoming, Portion
-from shared.outbox import Message
+from shared.stream.batch import Incoming, Portion
+from shared.stream.outgoing.outbox import Message
 
 _MERGED: Final = Kind.MERGED
 

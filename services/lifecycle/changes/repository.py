@@ -20,7 +20,10 @@ SELECT partition, head + row_number() OVER (PARTITION BY partition ORDER BY gone
 FROM gone JOIN place USING (partition)
 WHERE gone.topic = 'phase-transitions.v1' AND gone.key IS NOT NULL
 """
-"""For the relay (shared/outbox.py). Ticks have no key. Why numbers given here have no gaps: docs/decisions/0020."""
+"""For the relay (shared/stream/outgoing/outbox.py). Ticks have no key.
+
+Why numbers given here have no gaps: docs/decisions/0020.
+"""
 
 _EXTENT: Final = """
 SELECT coalesce(change_floor.seq, 0) AS floor, greatest(

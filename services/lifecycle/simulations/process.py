@@ -25,7 +25,7 @@ from shared import clock, db, logs
 from shared.db import Tx
 from shared.errors import Retryable, StammkundeError
 from shared.events import envelope
-from shared.process import tune_memory
+from shared.stream.worker import tune_memory
 
 log = structlog.get_logger()
 

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition as KafkaPartition
 from shared import metrics
 from shared.clock import monotonic
 from shared.errors import Retryable
-from shared.ownership import Claim, TopicPartition
+from shared.stream.log.ownership import Claim, TopicPartition
 
 STALLED_S: Final = 120.0
 

@@ -13,16 +13,17 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 
-from shared import db, dead_letters, kafka, metrics, ownership
-from shared.batch import Batch, Read
+from shared import db, kafka, metrics
 from shared.clock import ClockMode, monotonic, now
 from shared.errors import Fenced, Misconfigured, Retryable
 from shared.events.envelope import Envelope
-from shared.intake import Intake
-from shared.outbox import Relay
-from shared.ownership import Claim, TopicPartition
 from shared.settings import Settings
-from shared.survey import Survey
+from shared.stream.batch import Batch, Read
+from shared.stream.log import dead_letters, ownership
+from shared.stream.log.intake import Intake
+from shared.stream.log.ownership import Claim, TopicPartition
+from shared.stream.outgoing.outbox import Relay
+from shared.stream.watchdog import Survey
 from shared.turns import wait
 
 log = structlog.get_logger()
@@ -57,7 +58,7 @@ def whole(_: str, event: Envelope) -> object:
 class Subscription:
     """What a service consumes and how it reads it; in log time its clock is the least tick of `tick_topics`.
 
-    `archive` keeps some of what the relay has published (shared/outbox.py).
+    `archive` keeps some of what the relay has published (shared/stream/outgoing/outbox.py).
     """
 
     service: str

@@ -5,14 +5,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from shared.batch import Batch, DeadLetter, Incoming, Portion, Read
 from shared.clock import from_millis, monotonic
-from shared.dead_letters import Brake
 from shared.errors import Poison
 from shared.events import envelope
 from shared.events.envelope import CLOCK_TICKED, CONTROL, IMPORT_FINISHED, IMPORT_STARTED, Envelope
 from shared.ids import partition_of
-from shared.ownership import Advance, Checkpoint, Claim, TopicPartition
+from shared.stream.batch import Batch, DeadLetter, Incoming, Portion, Read
+from shared.stream.log.dead_letters import Brake
+from shared.stream.log.ownership import Advance, Checkpoint, Claim, TopicPartition
 
 IMPORT_IDLE_S: Final = 3600.0
 

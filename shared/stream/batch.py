@@ -9,7 +9,7 @@ import msgspec
 
 from shared.clock import DAWN
 from shared.events.envelope import Envelope
-from shared.ownership import Advance, ClockMove
+from shared.stream.log.ownership import Advance, ClockMove
 
 NOT_HELD: Final = datetime.min.replace(tzinfo=DAWN.tzinfo)
 """`Portion.held` while no history import is open: before every deadline."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared import metrics
-from shared.batch import DeadLetter
 from shared.db import Tx
+from shared.stream.batch import DeadLetter
 
 WINDOW: Final = 1000
 SHARE: Final = 0.01

@@ -11,8 +11,8 @@ import uvloop
 
 from shared import http, logs
 from shared.clock import monotonic
-from shared.consumer import Handler, Reader, Session, Subscription, consume
 from shared.settings import Settings
+from shared.stream.session import Handler, Reader, Session, Subscription, consume
 from shared.turns import wait
 
 log = structlog.get_logger()

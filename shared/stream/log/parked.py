@@ -6,14 +6,14 @@ from typing import Final
 import structlog
 
 from shared import metrics
-from shared.batch import DeadLetter, Incoming, Portion, Read
 from shared.clock import now
 from shared.db import Tx
 from shared.errors import Problem
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import stable_text
-from shared.outbox import Message
+from shared.stream.batch import DeadLetter, Incoming, Portion, Read
+from shared.stream.outgoing.outbox import Message
 
 log = structlog.get_logger()
 
