@@ -8,7 +8,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from shared import migrations
+from shared.database import migrations
 from tests.pipeline import daily_counts_hold
 from tests.stack import Stack, open_stack
 from tests.support import administer, drop_database, make_database, renew_topics, sibling

@@ -11,7 +11,7 @@ from services.lifecycle.domain.state.customer import Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from shared.events.envelope import decode
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order
 
 Raw: TypeAlias = dict[str, Any]

@@ -10,14 +10,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import SecretStr
 
 from services.lifecycle.settings import LifecycleSettings
-from shared import kafka
 from shared.clock import ClockMode
 from shared.events.envelope import Envelope, decode
 from shared.ids import partition_of
+from shared.kafka import producer as kafka
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.settings import Settings
 from shared.stream.lag import standings
 from shared.stream.session import Handler, Reader, Session, Subscription, consume
-from shared.topics import CUSTOMER_EVENTS
 from tests.builders import encode
 from tests.stack import Stack
 from tests.support import PARTITIONS, eventually

@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar, overload
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared import topics
 from shared.clock import monotonic
+from shared.kafka import topics
 from shared.stream.lag import spans
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from services.ingest.routes import router
 from services.ingest.settings import IngestSettings
 from shared import http, logs
 from shared.errors import Retryable
-from shared.publisher import Publisher
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.publisher import Publisher
+from shared.kafka.topics import CUSTOMER_EVENTS
 
 log = structlog.get_logger()
 

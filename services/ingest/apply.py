@@ -13,13 +13,14 @@ import msgspec
 from services.ingest.domain import MAX_EVENTS, Accepted, refusal, stages
 from services.ingest.schemas import Receipt, Rejection
 from services.ingest.settings import IngestSettings
-from shared import clock, kafka, metrics
+from shared import clock, metrics
 from shared.errors import FieldError, Problem, Retryable
 from shared.events import catalogue, segment
 from shared.events.catalogue import Refused
 from shared.events.envelope import CONTROL
 from shared.ids import partition_of
-from shared.publisher import Message, Publisher
+from shared.kafka import producer as kafka
+from shared.kafka.publisher import Message, Publisher
 
 _split: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _ONE: Final = b"{"

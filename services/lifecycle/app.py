@@ -23,8 +23,9 @@ from services.lifecycle.policies import routes as policy_routes
 from services.lifecycle.settings import LifecycleSettings, load_policy
 from services.lifecycle.simulations import routes as simulation_routes
 from services.lifecycle.simulations.runner import Simulating
-from shared import db, http, logs
+from shared import http, logs
 from shared.clock import ClockMode
+from shared.database import connection as db
 
 
 def create_app(settings: LifecycleSettings) -> FastAPI:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.clock import DAWN
-from shared.db import Pool, Tx
+from shared.database.connection import Pool, Tx
 
 _FURTHEST: Final = "SELECT max(clock) FROM owner"
 _CLOCK: Final = "SELECT min(clock) FROM owner WHERE $1::int IS NULL OR partition = $1"

@@ -25,7 +25,7 @@ from services.lifecycle.domain.state.happenings import (
 )
 from shared.errors import Poison
 from shared.events.envelope import Envelope
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS
 
 RELEASED: Final = "customer.released"
 """Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""

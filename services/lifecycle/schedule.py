@@ -8,7 +8,7 @@ from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from shared.clock import DAWN
-from shared.db import Pool, Tx
+from shared.database.connection import Pool, Tx
 
 _policy: Final = msgspec.json.Decoder(Policy)
 _fit: Final = msgspec.json.Decoder(Fit)

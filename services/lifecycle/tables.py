@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from services.lifecycle.domain.state.phases import Phase
-from shared.tables import add_core, instant
+from shared.database.tables import add_core, instant
 
 metadata = sa.MetaData(schema="lifecycle")
 add_core(metadata)

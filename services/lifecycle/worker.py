@@ -7,9 +7,9 @@ from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.changes.repository import ARCHIVE
 from services.lifecycle.events import read
 from services.lifecycle.settings import LifecycleSettings, load_policy
+from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 from shared.stream.session import Subscription
 from shared.stream.worker import run_worker
-from shared.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 
 SUBSCRIPTION: Final = Subscription(
     "lifecycle",

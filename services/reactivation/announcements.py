@@ -10,8 +10,8 @@ from services.reactivation.domain.changes import OPENING, Change, Fact
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import stable_text
+from shared.kafka.topics import WINBACK_EVENTS
 from shared.stream.outgoing.outbox import Message
-from shared.topics import WINBACK_EVENTS
 
 SOURCE: Final = "/reactivation"
 

@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from services.reactivation.redemption import Till
 from services.reactivation.routes import router
 from services.reactivation.settings import ReactivationSettings
-from shared import db, http, logs
+from shared import http, logs
+from shared.database import connection as db
 from shared.services import REACTIVATION
 
 

@@ -11,7 +11,7 @@ from services.reactivation.domain.cases import History, Terms, fold_cases
 from services.reactivation.domain.changes import Change, changes
 from services.reactivation.reading import RELEASED, Announcement, read
 from services.reactivation.repository import PurchaseRow
-from shared.db import Tx, transaction
+from shared.database.connection import Tx, transaction
 from shared.stream.batch import NOT_HELD, Batch, Incoming, Portion
 from shared.stream.log import parked as parking
 from shared.stream.outgoing import outbox

@@ -8,9 +8,9 @@ import asyncpg
 
 from services.reactivation.domain.cases import Case, State
 from services.reactivation.repository import CASE_COLUMNS, case_of
-from shared import db
 from shared.clock import DAWN
-from shared.db import Pool, Tx
+from shared.database import connection as db
+from shared.database.connection import Pool, Tx
 
 
 class Customer(NamedTuple):

@@ -12,7 +12,7 @@ from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
 from shared.ids import narrow
-from shared.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
+from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 
 RELEASED: Final = "reactivation.released"
 """Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""

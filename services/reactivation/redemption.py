@@ -10,7 +10,7 @@ from services.reactivation.domain import codes, offers
 from services.reactivation.domain.cases import Case, Offer, Terms
 from services.reactivation.domain.offers import Refusal
 from services.reactivation.queries import Standing
-from shared.db import Pool, Tx, transaction
+from shared.database.connection import Pool, Tx, transaction
 from shared.errors import Problem
 
 Act = Callable[[Case, datetime], Offer | Refusal]

@@ -3,11 +3,11 @@
 from services.reactivation import queries
 from services.reactivation.announcements import SOURCE
 from services.reactivation.reading import RELEASED
-from shared.db import Pool, transaction
+from shared.database.connection import Pool, transaction
 from shared.errors import Problem
+from shared.kafka.topics import WINBACK_EVENTS
 from shared.stream.log import parked
 from shared.stream.outgoing import outbox
-from shared.topics import WINBACK_EVENTS
 
 
 async def request(pool: Pool, customer: str) -> None:

@@ -9,7 +9,7 @@ import asyncpg
 
 from services.reactivation.domain.cases import Case, History, Lapse, Offer, Order, State
 from services.reactivation.domain.changes import Change
-from shared.db import Tx
+from shared.database.connection import Tx
 
 
 class LapseRow(NamedTuple):

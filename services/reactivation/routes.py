@@ -21,7 +21,7 @@ from services.reactivation.schemas import (
     Redemption,
     RedemptionView,
 )
-from shared.db import Pool
+from shared.database.connection import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
 from shared.http import ONCE, CustomerPath, IdPath, Kind, Page, Paging, Requested, Slice, Unless, problems

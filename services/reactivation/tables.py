@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from services.reactivation.domain.cases import RUNNING, State
-from shared.tables import add_core, instant
+from shared.database.tables import add_core, instant
 
 metadata = sa.MetaData(schema="reactivation")
 add_core(metadata)

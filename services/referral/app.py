@@ -8,7 +8,8 @@ from fastapi import FastAPI
 from services.referral.desk import Desk
 from services.referral.routes import router
 from services.referral.settings import ReferralSettings
-from shared import db, http, logs
+from shared import http, logs
+from shared.database import connection as db
 
 
 def create_app(settings: ReferralSettings) -> FastAPI:

@@ -15,7 +15,7 @@ from services.referral.settings import ReferralSettings
 from services.referral.settling import Span, settle
 from shared import metrics
 from shared.clock import DAWN
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.stream.batch import Batch
 from shared.stream.outgoing import outbox
 from shared.stream.session import Reader

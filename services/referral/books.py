@@ -10,7 +10,7 @@ import msgspec
 from services.referral.domain.ledger import Book, Posting
 from services.referral.domain.rewards import Facts, Kind, Side, State
 from services.referral.repository import columns
-from shared.db import Tx
+from shared.database.connection import Tx
 
 _facts: Final = msgspec.json.Decoder(Facts)
 

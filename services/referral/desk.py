@@ -14,7 +14,7 @@ from services.referral.reading import touch
 from services.referral.repository import Claim
 from services.referral.settling import Span, settle
 from shared.clock import DAWN, ClockMode
-from shared.db import Pool, Tx, transaction
+from shared.database.connection import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
 from shared.stream.outgoing import outbox
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.referral import repository
 from services.referral.domain.codes import code_of
 from services.referral.messages import Announcer
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.stream.outgoing.outbox import Message
 
 

@@ -13,7 +13,7 @@ from services.referral.domain.rewards import Facts
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
 from services.referral.repository import Claim
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.stream.log import parked as parking
 from shared.stream.outgoing.outbox import Message
 

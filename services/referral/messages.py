@@ -13,9 +13,9 @@ from services.referral.reading import CODE_FOUND, DETERMINED, RELEASED, Determin
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_text
+from shared.kafka.topics import REFERRAL_EVENTS
 from shared.stream.log import parked as parking
 from shared.stream.outgoing.outbox import Message
-from shared.topics import REFERRAL_EVENTS
 
 SOURCE: Final = "/referral"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.referral.domain.ledger import Account
 from services.referral.domain.rewards import Kind
 from shared.clock import DAWN
-from shared.db import Pool, Tx
+from shared.database.connection import Pool, Tx
 
 Source: TypeAlias = "Pool | Tx"
 

@@ -16,7 +16,7 @@ from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.ids import stable_id
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 
 DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: what the referee's events mean for the reward, as of a revision."""

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Terms, Touch, Verdict
-from shared.db import Pool, Tx
+from shared.database.connection import Pool, Tx
 
 _terms: Final = msgspec.json.Decoder(Terms)
 

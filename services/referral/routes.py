@@ -21,7 +21,7 @@ from services.referral.schemas import (
     PostingPage,
     PostingView,
 )
-from shared.db import Pool
+from shared.database.connection import Pool
 from shared.errors import Problem
 from shared.events.fields import Subject
 from shared.http import (

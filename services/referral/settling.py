@@ -11,7 +11,7 @@ from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
 from services.referral.messages import Announcer
 from services.referral.reading import Determination
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.stream.batch import NOT_HELD
 from shared.stream.log import parked as parking
 from shared.stream.outgoing.outbox import Message

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from services.referral.domain import claims, ledger, rewards
-from shared.tables import add_core, instant
+from shared.database.tables import add_core, instant
 
 metadata = sa.MetaData(schema="referral")
 add_core(metadata)

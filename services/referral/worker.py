@@ -5,9 +5,9 @@ from typing import Final
 from services.referral.apply import Referral
 from services.referral.reading import read
 from services.referral.settings import ReferralSettings
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from shared.stream.session import Subscription
 from shared.stream.worker import run_worker
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 
 SUBSCRIPTION: Final = Subscription(
     "referral",

@@ -10,10 +10,10 @@ import asyncpg
 import typer
 from rich.table import Table
 
-from shared import db
 from shared.cli.common import DEFAULT_HOME, HomeOption, print_json, run, say, show
 from shared.cli.schema import home_or_given
-from shared.db import Tx
+from shared.database import connection as db
+from shared.database.connection import Tx
 from shared.errors import Misconfigured, Retryable
 from shared.local.state import Home
 from shared.services import CONSUMERS

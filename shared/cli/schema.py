@@ -1,9 +1,9 @@
 """Commands that prepare servers: migrate, topics."""
 
-from shared import migrations
-from shared import topics as registry
 from shared.cli.common import DEFAULT_HOME, HomeOption, run, say
+from shared.database import migrations
 from shared.errors import Misconfigured
+from shared.kafka import topics as registry
 from shared.local.settings import LocalSettings
 from shared.local.state import Home
 

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from shared import db
+from shared.database import connection as db
 from shared.errors import FieldError, Problem, Retryable
 
 log = structlog.get_logger()

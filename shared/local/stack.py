@@ -13,9 +13,10 @@ from typing import Final
 import httpx
 import msgspec
 
-from shared import migrations, topics
 from shared.clock import ClockMode, monotonic
+from shared.database import migrations
 from shared.errors import Misconfigured, Retryable
+from shared.kafka import topics
 from shared.local.child import reclaim, tail
 from shared.local.ports import Ports
 from shared.local.servers import Servers, open_servers

@@ -13,10 +13,12 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata
 
-from shared import db, kafka, metrics
+from shared import metrics
 from shared.clock import ClockMode, monotonic, now
+from shared.database import connection as db
 from shared.errors import Fenced, Misconfigured, Retryable
 from shared.events.envelope import Envelope
+from shared.kafka import producer as kafka
 from shared.settings import Settings
 from shared.stream.batch import Batch, Read
 from shared.stream.log import dead_letters, ownership

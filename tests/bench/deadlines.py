@@ -17,12 +17,14 @@ from aiokafka import AIOKafkaProducer
 from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import kafka, logs, migrations
+from shared import logs
 from shared.clock import ClockMode, monotonic
+from shared.database import migrations
 from shared.ids import partition_of
+from shared.kafka import producer as kafka
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.session import consume
 from shared.stream.worker import tune_memory
-from shared.topics import CUSTOMER_EVENTS
 from tests.bench.lifecycle import PARTITIONS, publish, send, settings_for
 from tests.builders import encode, order, tick
 from tests.support import drop_database, eventually, make_database, renew_topics

@@ -19,10 +19,10 @@ import psutil
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
-from shared import migrations
 from shared.clock import monotonic, now
+from shared.database import migrations
 from shared.events.envelope import decode
-from shared.topics import PHASE_TRANSITIONS
+from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.support import eventually, make_database, renew_topics
 
 RATE = 200

@@ -28,13 +28,16 @@ from services.lifecycle.domain.policy.policy import CADENCE, Policy
 from services.lifecycle.schedule import next_number
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import db, kafka, logs, migrations
+from shared import logs
 from shared.clock import DAWN, ClockMode, monotonic
+from shared.database import connection as db
+from shared.database import migrations
 from shared.ids import partition_of
+from shared.kafka import producer as kafka
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop, lines, lives
 from shared.stream.session import Reader, consume
 from shared.stream.worker import tune_memory
-from shared.topics import CUSTOMER_EVENTS
 from tests.support import drop_database, eventually, make_database, renew_topics
 
 PARTITIONS = 8

@@ -23,8 +23,9 @@ from services.lifecycle.figures import repository as store
 from services.lifecycle.figures.period import latest
 from services.lifecycle.figures.precompute import Keeper, ahead
 from services.lifecycle.figures.service import Figures
-from shared import db, migrations
 from shared.clock import monotonic
+from shared.database import connection as db
+from shared.database import migrations
 from tests.bench import reads_calls
 from tests.bench.latency import free_port, process
 from tests.bench.reads_calls import Asker, Call

@@ -30,8 +30,8 @@ from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN, monotonic, now
 from shared.events import envelope
 from shared.ids import narrow, partition_of
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
-from shared.topics import CUSTOMER_EVENTS
 from tests.bench.lifecycle import add_fit
 from tests.bench.reads_lives import BEGINS, DAYS, ENDS, live
 from tests.builders import encode

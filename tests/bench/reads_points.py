@@ -16,10 +16,10 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from shared import kafka
 from shared.clock import monotonic
 from shared.ids import partition_of
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka import producer as kafka
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.bench.latency import free_port, process
 from tests.bench.reads_lives import ENDS
 from tests.bench.reads_load import name_of

@@ -24,7 +24,8 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.schedule import load_schedule, next_number
 from services.lifecycle.simulations import repository as simulations
 from services.lifecycle.simulations.repository import Order
-from shared import clock, migrations
+from shared import clock
+from shared.database import migrations
 from shared.events.envelope import decode
 from shared.simulator.shop import Line, Shop, lines, lives
 from tests.integration import policies as shops

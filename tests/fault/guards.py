@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from shared import db
+from shared.database import connection as db
 from shared.stream.batch import Batch
 from shared.stream.log import ownership
 from shared.stream.log.intake import Intake

@@ -17,7 +17,7 @@ from services.referral.reading import touch
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.fault.announced import difference, received, verify_announced
 from tests.fault.counter import Counter as Desk
 from tests.fault.market import referral_settings

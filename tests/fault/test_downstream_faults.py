@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from shared.kafka.topics import REFERRAL_EVENTS
 from shared.services import LIFECYCLE, REACTIVATION, REFERRAL
-from shared.topics import REFERRAL_EVENTS
 from tests.builders import event
 from tests.fault.announced import received, take_note
 from tests.fault.counter import Counter, counter

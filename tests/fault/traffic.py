@@ -18,7 +18,7 @@ from shared.events import transitions
 from shared.events.envelope import Envelope, decode
 from shared.events.transitions import Correction, Transition
 from shared.ids import stable_id
-from shared.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
+from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, event, order, tick
 from tests.fault.kept import verify_kept
 from tests.fault.terms import POLICY

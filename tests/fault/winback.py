@@ -15,7 +15,7 @@ from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
 from shared.ids import narrow, stable_id
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.fault.announced import difference, received, verify_announced
 from tests.fault.market import winback_settings
 from tests.pipeline import rows

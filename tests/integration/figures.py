@@ -24,9 +24,9 @@ from services.lifecycle.figures.period import Account
 from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import Envelope, decode
 from shared.ids import narrow, partition_of
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines, lives
-from shared.topics import CUSTOMER_EVENTS
 from tests.builders import encode, event, order
 from tests.integration.policies import Shop, new_shop
 from tests.integration.simulations import Store, api

@@ -13,7 +13,8 @@ from services.lifecycle.customers.routes import Lifecycle
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
-from shared import db, http, instants
+from shared import http, instants
+from shared.database import connection as db
 from shared.ids import partition_of
 from tests.builders import day
 from tests.pipeline import rows, worker_settings

@@ -14,7 +14,7 @@ from services.reactivation.worker import SUBSCRIPTION, handler
 from shared.clock import ClockMode
 from shared.events.envelope import Envelope
 from shared.instants import render
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.builders import day, event
 from tests.pipeline import publish, published, rows, running, settled
 from tests.stack import Stack

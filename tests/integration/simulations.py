@@ -19,11 +19,11 @@ from services.lifecycle.domain.state.happenings import Happening, Kind
 from services.lifecycle.events import read
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.events.envelope import decode
 from shared.ids import narrow, partition_of
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
-from shared.topics import CUSTOMER_EVENTS
 from tests.builders import encode
 from tests.integration.policies import Shop
 from tests.pipeline import rows, worker_settings

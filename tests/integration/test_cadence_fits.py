@@ -28,8 +28,8 @@ from services.lifecycle.domain.rules.deadlines import rhythm
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import db
 from shared.clock import ClockMode
+from shared.database import connection as db
 from shared.instants import parse, render
 from shared.simulator.shop import Shop, lines, lives
 from tests.builders import day, event, order, tick

@@ -19,11 +19,12 @@ from services.lifecycle.changes.positions import Change
 from services.lifecycle.changes.retention import Retention
 from services.lifecycle.changes.schemas import ChangePage
 from services.lifecycle.changes.service import Changes
-from shared import clock, db
+from shared import clock
 from shared.clock import monotonic
-from shared.db import Pool
+from shared.database import connection as db
+from shared.database.connection import Pool
 from shared.http import serve_within, streaming
-from shared.topics import PHASE_TRANSITIONS
+from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.builders import encode, event, order, tick
 from tests.integration.lifecycle import worker
 from tests.pipeline import by_partition, publish, settled, worker_settings

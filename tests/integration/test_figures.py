@@ -22,13 +22,13 @@ from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.complaint_patterns import Patterns
 from services.lifecycle.figures.definitions.flows import FLOWS, Span
 from services.lifecycle.schedule import load_schedule
-from shared import db
-from shared.db import Tx, transaction
+from shared.database import connection as db
+from shared.database.connection import Tx, transaction
 from shared.events.envelope import decode
 from shared.ids import partition_of
 from shared.instants import render
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
-from shared.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order, tick
 from tests.integration.lifecycle import worker
 from tests.integration.policies import Shop, new_shop, wrong

@@ -11,7 +11,7 @@ from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.precompute import Keeper
 from services.lifecycle.figures.service import Figures
-from shared import db
+from shared.database import connection as db
 from shared.errors import Retryable
 from tests.builders import day, event, order
 from tests.integration.policies import Shop, new_shop

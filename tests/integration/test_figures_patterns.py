@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures import complaint_patterns
 from services.lifecycle.figures.complaint_patterns import DETECTED, Patterns
-from shared import db
+from shared.database import connection as db
 from shared.events.envelope import Envelope
-from shared.topics import HINTS
+from shared.kafka.topics import HINTS
 from tests.builders import event, order, tick
 from tests.integration.lifecycle import worker
 from tests.integration.simulations import Raw, api

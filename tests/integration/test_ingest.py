@@ -20,8 +20,8 @@ from services.ingest.app import build
 from services.ingest.settings import IngestSettings
 from shared.errors import Retryable
 from shared.events import envelope
-from shared.publisher import Message, Publisher
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.publisher import Message, Publisher
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.stack import Stack
 from tests.support import PARTITIONS, eventually
 

@@ -10,7 +10,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
 from shared.events.transitions import Correction, Transition
-from shared.topics import PHASE_TRANSITIONS
+from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.builders import day, event, order, tick
 from tests.pipeline import publish, published, rows, running, settled, worker_settings
 from tests.stack import Stack

@@ -36,7 +36,7 @@ from shared.events.envelope import decode
 from shared.http.params import encode_cursor
 from shared.ids import partition_of
 from shared.instants import render
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.bench.reads_lives import ENDS, live
 from tests.builders import encode, event, order
 from tests.integration.policies import Shop

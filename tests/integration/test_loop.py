@@ -12,14 +12,16 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.lifecycle.batch.handler import Lifecycle
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import db, kafka, topics
 from shared.clock import ClockMode, now
+from shared.database import connection as db
 from shared.errors import Misconfigured
+from shared.kafka import producer as kafka
+from shared.kafka import topics
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from shared.stream import session as consumer
 from shared.stream.log import ownership
 from shared.stream.log.dead_letters import IN_A_ROW
 from shared.stream.session import consume, leaves
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from tests.builders import control, day, encode, order, tick
 from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
 from tests.lives import complains

@@ -13,12 +13,12 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.worker import SUBSCRIPTION
-from shared import db
+from shared.database import connection as db
 from shared.errors import Retryable
 from shared.events import envelope, transitions
 from shared.events.transitions import Correction
 from shared.ids import partition_of
-from shared.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
+from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, event, order, tick
 from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
 from tests.integration.test_parking import client

@@ -12,9 +12,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared import db, migrations
-from shared.db import role
-from shared.migrations import SERVICES
+from shared.database import connection as db
+from shared.database import migrations
+from shared.database.connection import role
+from shared.database.migrations import SERVICES
 from tests.pipeline import rows
 from tests.stack import Stack
 from tests.support import drop_database, make_database

@@ -13,7 +13,7 @@ from services.lifecycle.domain import fold
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import RELEASED
 from shared.ids import partition_of
-from shared.topics import PHASE_TRANSITIONS
+from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.builders import day, event, order, tick
 from tests.integration.lifecycle import history, on, orders_of, worker
 from tests.pipeline import publish, published, rows, settled, worker_settings

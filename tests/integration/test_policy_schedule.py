@@ -13,8 +13,8 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.schedule import latest_number, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument
-from shared import db
 from shared.clock import DAWN
+from shared.database import connection as db
 from tests.builders import day
 from tests.integration.policies import Shop, client, new_shop
 from tests.pipeline import rows

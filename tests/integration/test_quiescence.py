@@ -7,8 +7,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from shared.errors import Retryable
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.lag import Standing, settled, standings, wait_until_settled
-from shared.topics import CUSTOMER_EVENTS
 from tests.stack import Stack
 from tests.support import drop_database, make_database, renew_topics
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.events.envelope import Envelope
 from shared.instants import render
-from shared.topics import WINBACK_EVENTS
+from shared.kafka.topics import WINBACK_EVENTS
 from tests.builders import day, order, tick
 from tests.integration.reactivation import Json, api, case_of, changed, corrected, facts, run, send, worker
 from tests.pipeline import published, rows, settled

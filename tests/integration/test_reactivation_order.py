@@ -16,10 +16,10 @@ from services.reactivation.apply import CaseWork
 from services.reactivation.domain.cases import Case, History, Lapse, Order, State, Terms, case_id, fold_cases
 from services.reactivation.domain.codes import code_of
 from services.reactivation.reading import purchase, read
-from shared import db
+from shared.database import connection as db
 from shared.events.envelope import decode
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from shared.stream.batch import Batch, Incoming, Portion
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from tests.builders import day, encode, order
 from tests.integration.reactivation import changed, corrected, transition
 

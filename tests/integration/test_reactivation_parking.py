@@ -11,7 +11,7 @@ from services.reactivation.domain.cases import History, Terms, fold_cases
 from services.reactivation.reading import RELEASED
 from shared.ids import partition_of
 from shared.instants import render
-from shared.topics import WINBACK_EVENTS
+from shared.kafka.topics import WINBACK_EVENTS
 from tests.builders import control, day, event, order, tick
 from tests.integration.lifecycle import on
 from tests.integration.reactivation import api, case_of, changed, corrected, facts, run, send, transition, worker

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from services.reactivation.tables import metadata
 from shared.events.envelope import Envelope
 from shared.instants import render
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.builders import day, order, tick
 from tests.integration.reactivation import api, case_of, changed, corrected, facts, run, send, transition, worker
 from tests.pipeline import rows, settled

@@ -7,7 +7,7 @@ import pytest
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.settings import PolicyDocument
-from shared import db
+from shared.database import connection as db
 from shared.stream.session import Session
 from tests.builders import day, order, tick
 from tests.integration.lifecycle import history, worker

@@ -15,7 +15,7 @@ from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import DAWN, ClockMode
 from shared.ids import partition_of
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.builders import event, order, tick
 from tests.pipeline import publish, published, rows, running, settled
 from tests.stack import Stack

@@ -14,7 +14,7 @@ from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import ClockMode
 from shared.instants import render
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.builders import day, event, order
 from tests.pipeline import publish, published, rows, running, settled
 from tests.stack import Stack

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from shared import db
+from shared.database import connection as db
 
 POSTING = """
 INSERT INTO posting (id, customer, claim_id, content, kind, time, recorded_at, cause)

@@ -24,7 +24,7 @@ from services.referral.tables import metadata
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import ClockMode
 from shared.events.envelope import CLOCK_TICKED, Envelope
-from shared.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.builders import control, day, event, order, tick
 from tests.pipeline import publish, published, rows, running, settled
 from tests.stack import Stack

@@ -9,15 +9,16 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from services.lifecycle.changes.repository import ARCHIVE
-from shared import db, kafka
 from shared.clock import ClockMode
+from shared.database import connection as db
 from shared.errors import Fenced, Retryable
 from shared.events.envelope import Envelope, encode
+from shared.kafka import producer as kafka
+from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.stream.log import ownership
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Session
-from shared.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.builders import day, order
 from tests.integration.lifecycle import on, orders_of, worker
 from tests.pipeline import by_partition, publish, rows, settled

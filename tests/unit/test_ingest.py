@@ -13,7 +13,7 @@ from services.ingest.domain import Accepted, stages
 from services.ingest.settings import IngestSettings
 from shared import clock, instants
 from shared.errors import Problem, Retryable
-from shared.publisher import Message, Publisher
+from shared.kafka.publisher import Message, Publisher
 
 EVENT: Final[dict[str, Any]] = {
     "specversion": "1.0",

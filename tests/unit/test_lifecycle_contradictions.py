@@ -9,7 +9,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.events import read
 from shared.errors import Poison
 from shared.events.envelope import decode
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.builders import encode
 from tests.lives import (
     Raw,

@@ -8,7 +8,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from shared.events.envelope import decode
-from shared.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.builders import day, encode, event, order
 
 

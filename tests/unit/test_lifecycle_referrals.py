@@ -5,7 +5,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from shared.events.envelope import decode
-from shared.topics import REFERRAL_EVENTS
+from shared.kafka.topics import REFERRAL_EVENTS
 from tests.builders import day, encode, event
 
 

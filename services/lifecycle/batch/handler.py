@@ -21,16 +21,16 @@ from services.lifecycle.events import ACTIVATED, RELEASED, read
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
 from shared.clock import ClockMode
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.events import envelope
 from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.ids import narrow
+from shared.kafka.topics import PHASE_TRANSITIONS
 from shared.stream.batch import Batch, Incoming, Portion
 from shared.stream.log import parked
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Reader
-from shared.topics import PHASE_TRANSITIONS
 from shared.turns import in_turns
 
 _ORDER: Final = Kind.ORDER

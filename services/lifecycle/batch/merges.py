@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from shared.events.envelope import Envelope, encode
 from shared.ids import partition_of
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.outgoing.outbox import Message
-from shared.topics import CUSTOMER_EVENTS
 
 Next = Callable[[str], Awaitable[str | None]]
 """Whom a customer is merged into, as far as known."""

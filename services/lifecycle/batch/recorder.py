@@ -17,9 +17,9 @@ from services.lifecycle.domain.state.phases import Phase
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
 from shared.ids import stable_text
+from shared.kafka.topics import HINTS, PHASE_TRANSITIONS
 from shared.stream.batch import Portion
 from shared.stream.outgoing.outbox import Message
-from shared.topics import HINTS, PHASE_TRANSITIONS
 
 SOURCE: Final = "/lifecycle"
 _AT_RISK: Final = Phase.AT_RISK

@@ -12,7 +12,7 @@ from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import MOST
 from services.lifecycle.tables import magnitude
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.errors import Retryable
 from shared.events.transitions import Transition
 from shared.ids import narrow

@@ -16,7 +16,7 @@ from services.lifecycle.cadence.repository import Attempt, Estimate, Rhythm
 from services.lifecycle.domain.policy.cadence import WEEK
 from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
-from shared.db import Pool, Tx, sorting_errors, transaction
+from shared.database.connection import Pool, Tx, sorting_errors, transaction
 
 log = structlog.get_logger()
 

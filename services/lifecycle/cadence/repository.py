@@ -9,8 +9,8 @@ import msgspec
 
 from services.lifecycle.cadence.backtest import Episode
 from services.lifecycle.domain.policy.cadence import Fit
-from shared import db
-from shared.db import Pool, Tx
+from shared.database import connection as db
+from shared.database.connection import Pool, Tx
 
 PATIENCE_S: Final = 900.0
 """All orders are read at once, and who asks for a fit may have to wait for another."""

@@ -10,9 +10,9 @@ import structlog
 from services.lifecycle.changes import repository
 from services.lifecycle.changes.cache import Recent
 from services.lifecycle.changes.positions import Change, Extent, Position, is_ahead, size, spans
-from shared import db
 from shared.clock import monotonic
-from shared.db import Pool
+from shared.database import connection as db
+from shared.database.connection import Pool
 from shared.errors import Retryable, StammkundeError
 from shared.turns import wait
 

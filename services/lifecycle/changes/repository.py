@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from services.lifecycle.changes.positions import Change, Extent, Span
-from shared.db import Pool
+from shared.database.connection import Pool
 
 ARCHIVE: Final = """
 WITH place AS MATERIALIZED (

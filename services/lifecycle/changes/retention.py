@@ -9,8 +9,9 @@ from typing import Final
 import structlog
 
 from services.lifecycle.changes import repository
-from shared import clock, db
-from shared.db import Pool
+from shared import clock
+from shared.database import connection as db
+from shared.database.connection import Pool
 from shared.errors import Retryable
 from shared.turns import beside, wait
 

@@ -13,9 +13,9 @@ from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import ACT_TYPES
 from services.lifecycle.schedule import KNOWN
-from shared import db
 from shared.clock import DAWN
-from shared.db import Pool, Tx
+from shared.database import connection as db
+from shared.database.connection import Pool, Tx
 from shared.events.transitions import Transition
 
 _state: Final = msgspec.json.Decoder(Customer)

@@ -26,14 +26,14 @@ from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_act
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.events import RELEASED
 from services.lifecycle.schedule import latest_number, load_schedule
-from shared.db import Pool, transaction
+from shared.database.connection import Pool, transaction
 from shared.errors import FieldError, Problem
 from shared.http import ONCE, CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
 from shared.ids import CustomerId, partition_of
+from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.paths import segment
 from shared.stream.log import parked as parking
 from shared.stream.outgoing import outbox
-from shared.topics import CUSTOMER_EVENTS
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 

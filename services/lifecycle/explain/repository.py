@@ -10,7 +10,7 @@ from services.lifecycle.domain.phase_models import Fact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.events import ACT_TYPES, ACTIVATED
-from shared.db import Pool
+from shared.database.connection import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.events.transitions import EventRef, Transition

@@ -18,13 +18,13 @@ from services.lifecycle.figures.period import midnight
 from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN, now
-from shared.db import REFUSED, Pool, Tx, sorting_errors, transaction
+from shared.database.connection import REFUSED, Pool, Tx, sorting_errors, transaction
 from shared.errors import Retryable
 from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
+from shared.kafka.topics import HINTS
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
-from shared.topics import HINTS
 from shared.turns import beside, wait
 
 log = structlog.get_logger()

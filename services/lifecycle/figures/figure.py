@@ -8,7 +8,7 @@ from typing import Generic, TypeAlias, TypeVar
 from pydantic import BaseModel, Field
 
 from services.lifecycle.figures.period import Account, Period
-from shared.db import Tx
+from shared.database.connection import Tx
 
 
 class Unit(StrEnum):

@@ -19,7 +19,7 @@ from services.lifecycle.figures.period import Period, latest
 from services.lifecycle.figures.repository import Standing, Wanted
 from services.lifecycle.figures.service import Figures
 from shared.clock import DAWN, monotonic, now
-from shared.db import REFUSED, Pool, sorting_errors
+from shared.database.connection import REFUSED, Pool, sorting_errors
 from shared.errors import Retryable
 from shared.turns import beside, wait
 

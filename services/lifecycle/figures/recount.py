@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from services.lifecycle.domain.phase_models import LASTING
 from services.lifecycle.figures.repository import snapshot
-from shared.db import Pool, Tx, transaction
+from shared.database.connection import Pool, Tx, transaction
 
 PATIENCE_S: Final = 600.0
 """All transitions are read."""

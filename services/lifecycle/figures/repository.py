@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.lifecycle.figures.period import Account, Period
-from shared import db
 from shared.clock import DAWN, now
-from shared.db import Pool, Tx
+from shared.database import connection as db
+from shared.database.connection import Pool, Tx
 
 _RESTATED: Final = "SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < $1"
 _RESTATED_BY_THEN: Final = _RESTATED.replace("$1", "p.ends")

@@ -15,7 +15,7 @@ from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.repository import Headline, Kept, Wanted
 from services.lifecycle.figures.single_flight import Flights
 from shared import clock
-from shared.db import Pool, sorting_errors
+from shared.database.connection import Pool, sorting_errors
 
 AT_ONCE: Final = 2
 """Figures that a process computes at the same time; other requests want the database too."""

@@ -18,8 +18,8 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import ACT_TYPES
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.tables import magnitude
-from shared import db
-from shared.db import Pool, Tx, sorting_errors
+from shared.database import connection as db
+from shared.database.connection import Pool, Tx, sorting_errors
 
 FEW: Final = 5_000
 """So many customers are looked at all together."""

@@ -13,7 +13,7 @@ from services.lifecycle.lists import repository
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.repository import STRETCH, Row, Way
 from shared.clock import DAWN
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.turns import in_turns
 
 EFFORT: Final = 20 * STRETCH

@@ -14,7 +14,7 @@ from services.lifecycle.lists.formats import Writer
 from services.lifecycle.lists.schemas import CustomerItem, CustomerPage, LookedUp, LookupAnswer, exported
 from services.lifecycle.lists.search import Hit
 from shared.clock import DAWN
-from shared.db import Pool, Tx
+from shared.database.connection import Pool, Tx
 from shared.http.params import encode_cursor
 from shared.turns import in_turns
 

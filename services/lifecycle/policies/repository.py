@@ -13,7 +13,7 @@ from services.lifecycle.policies.status import Key
 from services.lifecycle.schedule import LOCK, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument, next_version
 from shared.clock import DAWN
-from shared.db import Pool, Tx, transaction
+from shared.database.connection import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
 
 _policy: Final = msgspec.json.Decoder(Policy)

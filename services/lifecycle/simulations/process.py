@@ -21,8 +21,9 @@ from services.lifecycle.schedule import load_schedule
 from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.comparison import Comparison, Report, Step, candidate_schedule
 from services.lifecycle.simulations.repository import LATER, Life, Order, Progress
-from shared import clock, db, logs
-from shared.db import Tx
+from shared import clock, logs
+from shared.database import connection as db
+from shared.database.connection import Tx
 from shared.errors import Retryable, StammkundeError
 from shared.events import envelope
 from shared.stream.worker import tune_memory

@@ -12,8 +12,8 @@ import msgspec
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from services.lifecycle.simulations.comparison import Report, Step
-from shared import db
-from shared.db import Pool, Tx
+from shared.database import connection as db
+from shared.database.connection import Pool, Tx
 
 
 class State(StrEnum):

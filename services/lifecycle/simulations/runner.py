@@ -12,8 +12,9 @@ import structlog
 
 from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.repository import LATER
-from shared import clock, db
-from shared.db import Pool
+from shared import clock
+from shared.database import connection as db
+from shared.database.connection import Pool
 from shared.errors import Retryable
 from shared.turns import wait
 

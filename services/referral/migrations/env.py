@@ -1,6 +1,6 @@
 """Alembic's entry for this service."""
 
 from services.referral.tables import metadata
-from shared.migrations import run
+from shared.database.migrations import run
 
 run(metadata)

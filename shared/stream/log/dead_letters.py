@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared import metrics
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.stream.batch import DeadLetter
 
 WINDOW: Final = 1000

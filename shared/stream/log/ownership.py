@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from shared.clock import DAWN, ClockMode
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.errors import Fenced, Misconfigured
 
 TopicPartition = tuple[str, int]

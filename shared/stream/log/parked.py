@@ -7,7 +7,7 @@ import structlog
 
 from shared import metrics
 from shared.clock import now
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.errors import Problem
 from shared.events import envelope
 from shared.events.envelope import Envelope

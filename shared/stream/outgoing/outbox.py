@@ -13,7 +13,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
 from shared.clock import now
-from shared.db import Tx, sorting_errors
+from shared.database.connection import Tx, sorting_errors
 from shared.errors import Fenced, Retryable
 from shared.turns import wait
 

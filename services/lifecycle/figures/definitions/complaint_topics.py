@@ -10,7 +10,7 @@ from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period, midnight
 from services.lifecycle.figures.sources.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
 from services.lifecycle.figures.sources.event_filter import OURS, statements
-from shared.db import Tx
+from shared.database.connection import Tx
 
 WEEK: Final = timedelta(days=7)
 _FIRST: Final = "SELECT time FROM event WHERE type = 'complaint.opened' ORDER BY time LIMIT 1"

@@ -8,7 +8,7 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period, by_account
 from services.lifecycle.figures.sources import phase_counts
-from shared.db import Tx
+from shared.database.connection import Tx
 
 _CONVERTED: Final = by_account(
     f"""

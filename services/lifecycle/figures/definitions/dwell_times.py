@@ -10,7 +10,7 @@ from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period, by_account
 from services.lifecycle.figures.sources import kaplan_meier as survival
 from services.lifecycle.figures.sources.phase_counts import PASSIVE
-from shared.db import Tx
+from shared.database.connection import Tx
 
 _DAY: Final = 86400
 

@@ -19,7 +19,7 @@ from services.lifecycle.figures.sources.event_filter import statements
 from services.lifecycle.figures.sources.orders import KEPT
 from services.lifecycle.figures.sources.phase_counts import ACTIVE
 from services.lifecycle.schedule import load_schedule
-from shared.db import Tx
+from shared.database.connection import Tx
 
 PATIENCE_S: Final = 120.0
 """All orders of active customers are read."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import OURS, statements
-from shared.db import Tx
+from shared.database.connection import Tx
 
 _WAITING: Final = statements(
     f"""

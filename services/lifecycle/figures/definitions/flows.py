@@ -11,7 +11,7 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.phase_counts import OF_ACCOUNT
-from shared.db import Tx
+from shared.database.connection import Tx
 
 
 class Span(StrEnum):

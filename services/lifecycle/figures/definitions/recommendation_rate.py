@@ -7,7 +7,7 @@ from pydantic import Field
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources import phase_counts
-from shared.db import Tx
+from shared.database.connection import Tx
 
 _RECOMMENDERS: Final = """
 WITH told AS (

@@ -16,7 +16,7 @@ from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import OURS, statements
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
-from shared.db import Tx
+from shared.database.connection import Tx
 from shared.events import envelope
 
 _AGREED: Final = f"""

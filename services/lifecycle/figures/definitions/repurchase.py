@@ -9,7 +9,7 @@ from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import statements
 from services.lifecycle.figures.sources.orders import KEPT
-from shared.db import Tx
+from shared.database.connection import Tx
 
 ROOM: Final = "SET LOCAL work_mem = '32MB'"
 """So that a month's buyers need no temporary files."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.period import Account, Period, by_account
-from shared.db import Tx
+from shared.database.connection import Tx
 
 ACTIVE: Final = (Phase.NEW, Phase.ESTABLISHED, Phase.ADVOCATE, Phase.AT_RISK, Phase.WON_BACK)
 """Advocates only if they have ordered."""

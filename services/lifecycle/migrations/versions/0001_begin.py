@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrations import CORE_V1, execute
+from shared.database.migrations import CORE_V1, execute
 
 revision = "0001"
 down_revision = None

@@ -8,9 +8,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared import kafka, metrics
+from shared import metrics
 from shared.clock import monotonic
 from shared.errors import Retryable
+from shared.kafka import producer as kafka
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from alembic import command, context
 from alembic.config import Config
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared.db import role
+from shared.database.connection import role
 
 SERVICES: Final = ("lifecycle", "reactivation", "referral")
 _LOCK: Final = 0x57414D4D
