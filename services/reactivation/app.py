@@ -10,7 +10,7 @@ from services.reactivation.routes import router
 from services.reactivation.settings import ReactivationSettings
 from shared import http, logs
 from shared.database import connection as db
-from shared.services import REACTIVATION
+from shared.processes import REACTIVATION
 
 
 def create_app(settings: ReactivationSettings) -> FastAPI:

@@ -7,7 +7,7 @@ from services.reactivation.apply import CaseWork
 from services.reactivation.reading import read
 from services.reactivation.settings import ReactivationSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
-from shared.services import REACTIVATION
+from shared.processes import REACTIVATION
 from shared.stream.session import Reader, Subscription
 from shared.stream.worker import run_worker
 

@@ -10,7 +10,7 @@ from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, 
 from shared.cli.customers import JsonOption
 from shared.client.lifecycle import AsyncLifecycleClient, CadenceView, FitView
 from shared.local.state import StackState
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 
 FIT_WITHIN_S: Final = 1800.0
 """A fit reads every order there is."""

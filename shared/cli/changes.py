@@ -12,7 +12,7 @@ from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, ru
 from shared.client.errors import Unavailable
 from shared.client.lifecycle import AsyncLifecycleClient
 from shared.client.paging import afollow
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 
 _PAGE: Final = 1000
 

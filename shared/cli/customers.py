@@ -10,7 +10,7 @@ from rich.table import Table
 
 from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, show
 from shared.client.lifecycle import AsyncLifecycleClient, CustomerView, Model, PhaseCounts
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 

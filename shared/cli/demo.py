@@ -16,7 +16,7 @@ from shared.client.lifecycle import AsyncLifecycleClient, FitView
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.local.state import StackState
-from shared.services import INGEST, LIFECYCLE
+from shared.processes import INGEST, LIFECYCLE
 
 FIT_AT: Final = datetime(1997, 10, 1, tzinfo=UTC)
 """Where silence is not measured in fixed days, the cadence model is fitted to what was known by then."""

@@ -15,7 +15,7 @@ from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, ru
 from shared.cli.customers import ModelOption
 from shared.client.lifecycle import AsyncLifecycleClient, Model, Phase
 from shared.errors import Misconfigured
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 
 FOUND_WITHIN_S: Final = 300.0
 """Who is looked for may be far down the list."""

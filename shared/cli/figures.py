@@ -10,7 +10,7 @@ from shared.client.lifecycle import AsyncLifecycleClient
 from shared.client.reactivation import AsyncReactivationClient, CaseView
 from shared.client.referral import AsyncReferralClient
 from shared.local.state import StackState
-from shared.services import LIFECYCLE, PROCESSES, REACTIVATION, REFERRAL
+from shared.processes import LIFECYCLE, PROCESSES, REACTIVATION, REFERRAL
 
 
 async def show_life_cycle(state: StackState, key: str) -> None:

@@ -16,7 +16,7 @@ from shared.database import connection as db
 from shared.database.connection import Tx
 from shared.errors import Misconfigured, Retryable
 from shared.local.state import Home
-from shared.services import CONSUMERS
+from shared.processes import CONSUMERS
 from shared.stream.lag import spans
 from shared.stream.log import ownership
 from shared.stream.log.ownership import Position

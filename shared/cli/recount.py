@@ -8,7 +8,7 @@ import typer
 from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, say
 from shared.cli.customers import JsonOption
 from shared.client.lifecycle import AsyncLifecycleClient, CheckView, RebuildView
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 
 COUNT_WITHIN_S: Final = 1800.0
 """All transitions are read."""

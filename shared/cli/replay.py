@@ -19,7 +19,7 @@ from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.instants import parse
 from shared.local.state import StackState
-from shared.services import CONSUMERS, INGEST
+from shared.processes import CONSUMERS, INGEST
 from shared.stream.lag import Standing, wait_until_settled
 
 _GZIP: Final = b"\x1f\x8b"

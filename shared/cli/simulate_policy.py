@@ -27,7 +27,7 @@ from shared.client.lifecycle import (
     SimulationView,
 )
 from shared.instants import parse, render
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 
 ASK_EVERY_S: Final = 0.5
 DATE: Final = len("2024-05-01")

@@ -21,7 +21,7 @@ from shared.client.referral import AsyncReferralClient
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.local.state import StackState
-from shared.services import INGEST, REACTIVATION, REFERRAL
+from shared.processes import INGEST, REACTIVATION, REFERRAL
 from shared.simulator.calendar import OPENING
 from shared.simulator.log import Log
 from shared.simulator.person import name_of

@@ -23,7 +23,7 @@ from shared.local.child import tail
 from shared.local.settings import LocalSettings
 from shared.local.stack import READY_S, Options, is_ready, open_stack
 from shared.local.state import DEFAULT_PORT_BASE, Home, StackState
-from shared.services import POLICY_CHECK, PROCESSES
+from shared.processes import POLICY_CHECK, PROCESSES
 from shared.stream.lag import Standing, standings
 
 Work: TypeAlias = Callable[[StackState, str], Awaitable[None]]

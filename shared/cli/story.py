@@ -18,7 +18,7 @@ from shared.client.referral import AsyncReferralClient, BalanceView
 from shared.errors import Misconfigured
 from shared.instants import render
 from shared.local.state import StackState
-from shared.services import INGEST, LIFECYCLE, REFERRAL
+from shared.processes import INGEST, LIFECYCLE, REFERRAL
 
 RECOMMENDER: Final = "story:anna"
 RETURN_WINDOW_DAYS: Final = 14

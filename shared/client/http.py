@@ -16,7 +16,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from shared import instants, paths
+from shared import instants, urls
 from shared.client import errors
 from shared.client.errors import ApiError, Refused, Unavailable
 from shared.client.streaming import MEDIA_TYPE, StreamEvent, aevents, events
@@ -37,7 +37,7 @@ def segment(value: object) -> str:
     """One segment of a path; an id may hold slashes. Raises Refused for an empty one: it would be another address."""
     if not str(value):
         raise Refused("an id has at least one character", code="invalid")
-    return paths.segment(value)
+    return urls.segment(value)
 
 
 class _Service:

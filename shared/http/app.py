@@ -11,9 +11,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from shared.errors import Problem, StammkundeError
-from shared.http import document, etag
-from shared.http.edge import Edge
-from shared.http.params import only_declared_query
+from shared.http import etag
+from shared.http import openapi as document
+from shared.http.middleware import Edge
+from shared.http.parameters import only_declared_query
 from shared.http.problems import Kind, install, problems
 from shared.settings import Settings
 

@@ -23,7 +23,7 @@ from shared.local.servers import Servers, open_servers
 from shared.local.settings import LocalSettings
 from shared.local.state import Home, StackState
 from shared.local.supervisor import Program, Supervisor
-from shared.services import Process, installed
+from shared.processes import Process, installed
 
 READY_S: Final = 90.0
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.errors import Retryable
 from shared.kafka.topics import CUSTOMER_EVENTS, partitions_of
-from shared.services import CONSUMERS
+from shared.processes import CONSUMERS
 
 PAUSE_S: Final = 0.25
 """Between two looks: counting what a backlog has left to publish takes time from those who work it off."""

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from aiokafka.structs import OffsetAndMetadata
 
 from shared import metrics
+from shared.aio import wait
 from shared.clock import ClockMode, monotonic, now
 from shared.database import connection as db
 from shared.errors import Fenced, Misconfigured, Retryable
@@ -26,7 +27,6 @@ from shared.stream.log.intake import Intake
 from shared.stream.log.ownership import Claim, TopicPartition
 from shared.stream.outgoing.outbox import Relay
 from shared.stream.watchdog import Survey
-from shared.turns import wait
 
 log = structlog.get_logger()
 

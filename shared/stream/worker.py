@@ -10,10 +10,10 @@ import structlog
 import uvloop
 
 from shared import http, logs
+from shared.aio import wait
 from shared.clock import monotonic
 from shared.settings import Settings
 from shared.stream.session import Handler, Reader, Session, Subscription, consume
-from shared.turns import wait
 
 log = structlog.get_logger()
 

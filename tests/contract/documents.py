@@ -15,7 +15,7 @@ from services.reactivation import app as reactivation
 from services.reactivation.settings import ReactivationSettings
 from services.referral import app as referral
 from services.referral.settings import ReferralSettings
-from shared.services import INGEST, LIFECYCLE, REACTIVATION, REFERRAL
+from shared.processes import INGEST, LIFECYCLE, REACTIVATION, REFERRAL
 
 Json = dict[str, Any]
 

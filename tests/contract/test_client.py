@@ -12,7 +12,7 @@ from shared.client.lifecycle import AsyncLifecycleClient, LifecycleClient
 from shared.client.paging import aevery
 from shared.client.reactivation import AsyncReactivationClient
 from shared.client.referral import AsyncReferralClient
-from shared.services import INGEST, LIFECYCLE, REACTIVATION, REFERRAL
+from shared.processes import INGEST, LIFECYCLE, REACTIVATION, REFERRAL
 from tests.contract.story import KEY
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "client.md"

@@ -11,7 +11,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import RuleName
 from services.lifecycle.events import read
-from shared.events import document, envelope
+from shared.events import docs, envelope
 from shared.events.envelope import CONTROL
 from shared.events.fields import TYPES
 from shared.events.glossary import EFFECTS, FIELDS
@@ -22,7 +22,7 @@ FACTS: Final = ("`six_phase`", "`conversion`", "`activation`", "`purchase`", "`h
 
 
 def test_the_page_is_made_from_the_models() -> None:
-    assert PAGE.read_text() == document.markdown(CONTRACT), (
+    assert PAGE.read_text() == docs.markdown(CONTRACT), (
         "run: python -m shared.events.document tests/contract > docs/events.md"
     )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import asyncpg
 
 from shared.events.envelope import Envelope, decode
-from shared.services import CONSUMERS
+from shared.processes import CONSUMERS
 from tests.pipeline import published, rows
 
 _NOTE: Final = """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from services.lifecycle.settings import PolicyDocument
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 from tests.fault.terms import POLICY, TERMS
 from tests.stack import Stack
 from tests.support import PARTITIONS

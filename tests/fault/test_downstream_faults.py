@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from shared.kafka.topics import REFERRAL_EVENTS
-from shared.services import LIFECYCLE, REACTIVATION, REFERRAL
+from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from tests.builders import event
 from tests.fault.announced import received, take_note
 from tests.fault.counter import Counter, counter

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.services import LIFECYCLE
+from shared.processes import LIFECYCLE
 from tests.fault.processes import SEEDS, Workers, workers
 from tests.fault.shop import simulate
 from tests.fault.traffic import Traffic, generate, verify

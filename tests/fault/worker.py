@@ -12,7 +12,7 @@ from collections.abc import Callable, Sized
 from importlib import import_module
 from typing import Any, Final
 
-from shared.services import LIFECYCLE, REACTIVATION, REFERRAL
+from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from shared.stream.outgoing import outbox
 from tests.fault.guards import without
 

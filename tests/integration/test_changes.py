@@ -23,7 +23,7 @@ from shared import clock
 from shared.clock import monotonic
 from shared.database import connection as db
 from shared.database.connection import Pool
-from shared.http import serve_within, streaming
+from shared.http import serve_within, streams
 from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.builders import encode, event, order, tick
 from tests.integration.lifecycle import worker
@@ -414,7 +414,7 @@ async def test_only_some_streams_are_open_at_a_time_and_who_takes_nothing_loses_
     stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(routes, "MOST_STREAMS", 1)
-    monkeypatch.setattr(streaming, "STALLED_S", 0.5)
+    monkeypatch.setattr(streams, "STALLED_S", 0.5)
     async with archived(stack, template, {p: [1] * 10_000 for p in (1, 2, 3)}) as (client, _):
 
         async def opened() -> bool:

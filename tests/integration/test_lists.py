@@ -33,7 +33,7 @@ from services.lifecycle.policies import repository as policies
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.settings import PolicyDocument
 from shared.events.envelope import decode
-from shared.http.params import encode_cursor
+from shared.http.parameters import encode_cursor
 from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS

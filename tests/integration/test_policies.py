@@ -9,7 +9,7 @@ import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
-from shared.http.params import encode_cursor
+from shared.http.parameters import encode_cursor
 from tests.builders import day
 from tests.integration.policies import Shop, client, instant, new_shop, wrong
 from tests.stack import Stack

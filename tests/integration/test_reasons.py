@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.lifecycle.domain.state.phases import RuleName
-from shared.http.params import encode_cursor
+from shared.http.parameters import encode_cursor
 from shared.instants import parse
 from tests.builders import day, event, order, tick
 from tests.integration.lifecycle import worker

@@ -31,7 +31,7 @@ from shared.http import (
     serve,
     serve_within,
 )
-from shared.http.params import encode_cursor
+from shared.http.parameters import encode_cursor
 from shared.settings import Settings
 from tests.support import eventually
 

@@ -20,6 +20,7 @@ from services.lifecycle.domain.state.happenings import Happening, Kind, Merger
 from services.lifecycle.events import ACTIVATED, RELEASED, read
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
+from shared.aio import in_turns
 from shared.clock import ClockMode
 from shared.database.connection import Tx
 from shared.events import envelope
@@ -31,7 +32,6 @@ from shared.stream.log import parked
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Reader
-from shared.turns import in_turns
 
 _ORDER: Final = Kind.ORDER
 _ACTIVATED: Final = Kind.ACTIVATED

@@ -10,8 +10,8 @@ import structlog
 
 from services.lifecycle.cadence.repository import Attempt
 from shared import clock, metrics
+from shared.aio import beside, wait
 from shared.errors import Retryable
-from shared.turns import beside, wait
 
 log = structlog.get_logger()
 

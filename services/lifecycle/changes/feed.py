@@ -10,11 +10,11 @@ import structlog
 from services.lifecycle.changes import repository
 from services.lifecycle.changes.cache import Recent
 from services.lifecycle.changes.positions import Change, Extent, Position, is_ahead, size, spans
+from shared.aio import wait
 from shared.clock import monotonic
 from shared.database import connection as db
 from shared.database.connection import Pool
 from shared.errors import Retryable, StammkundeError
-from shared.turns import wait
 
 log = structlog.get_logger()
 

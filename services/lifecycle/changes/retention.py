@@ -10,10 +10,10 @@ import structlog
 
 from services.lifecycle.changes import repository
 from shared import clock
+from shared.aio import beside, wait
 from shared.database import connection as db
 from shared.database.connection import Pool
 from shared.errors import Retryable
-from shared.turns import beside, wait
 
 log = structlog.get_logger()
 

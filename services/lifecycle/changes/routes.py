@@ -11,7 +11,7 @@ from starlette.types import Send
 from services.lifecycle.changes.schemas import ChangePage
 from services.lifecycle.changes.service import Changes, Page
 from shared.http.problems import Kind, problems
-from shared.http.streaming import Places, send_part
+from shared.http.streams import Places, send_part
 
 router = APIRouter(prefix="/v1", tags=["changes"])
 

@@ -11,9 +11,9 @@ from services.lifecycle.changes import cursor
 from services.lifecycle.changes.feed import Deleted, Feed
 from services.lifecycle.changes.positions import Change, Extent, Position, behind, is_ahead
 from services.lifecycle.changes.retention import Retention
+from shared.aio import wait
 from shared.database.connection import Pool
 from shared.errors import FieldError, Problem, Retryable
-from shared.turns import wait
 
 NOW: Final = "now"
 HEARTBEAT_S: Final = 15.0

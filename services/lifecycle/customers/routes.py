@@ -31,9 +31,9 @@ from shared.errors import FieldError, Problem
 from shared.http import ONCE, CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
 from shared.ids import CustomerId, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
-from shared.paths import segment
 from shared.stream.log import parked as parking
 from shared.stream.outgoing import outbox
+from shared.urls import segment
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 

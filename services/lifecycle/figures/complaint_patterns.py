@@ -17,6 +17,7 @@ from services.lifecycle.figures.definitions.complaint_topics import WEEK
 from services.lifecycle.figures.period import midnight
 from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
+from shared.aio import beside, wait
 from shared.clock import DAWN, now
 from shared.database.connection import REFUSED, Pool, Tx, sorting_errors, transaction
 from shared.errors import Retryable
@@ -25,7 +26,6 @@ from shared.ids import stable_text
 from shared.kafka.topics import HINTS
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
-from shared.turns import beside, wait
 
 log = structlog.get_logger()
 

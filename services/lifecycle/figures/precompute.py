@@ -18,10 +18,10 @@ from services.lifecycle.figures.figure import Figure
 from services.lifecycle.figures.period import Period, latest
 from services.lifecycle.figures.repository import Standing, Wanted
 from services.lifecycle.figures.service import Figures
+from shared.aio import beside, wait
 from shared.clock import DAWN, monotonic, now
 from shared.database.connection import REFUSED, Pool, sorting_errors
 from shared.errors import Retryable
-from shared.turns import beside, wait
 
 log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferre
 from services.lifecycle.lists.schemas import MOST_VALUE, Account, CauseName, CustomerPage, Lookup, LookupAnswer
 from shared.errors import FieldError, Problem
 from shared.http import Instant, Kind, Paging, Slice, problems
-from shared.http.streaming import Places, send_part
+from shared.http.streams import Places, send_part
 
 router = APIRouter(prefix="/v1", tags=["lists"])
 

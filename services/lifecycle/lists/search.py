@@ -12,9 +12,9 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.lists import repository
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.repository import STRETCH, Row, Way
+from shared.aio import in_turns
 from shared.clock import DAWN
 from shared.database.connection import Tx
-from shared.turns import in_turns
 
 EFFORT: Final = 20 * STRETCH
 """So many customers are looked at for one page at the most."""

@@ -13,10 +13,10 @@ from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.formats import Writer
 from services.lifecycle.lists.schemas import CustomerItem, CustomerPage, LookedUp, LookupAnswer, exported
 from services.lifecycle.lists.search import Hit
+from shared.aio import in_turns
 from shared.clock import DAWN
 from shared.database.connection import Pool, Tx
-from shared.http.params import encode_cursor
-from shared.turns import in_turns
+from shared.http.parameters import encode_cursor
 
 AT_ONCE: Final = 250
 """Customers of an export that are in memory together."""

@@ -22,7 +22,7 @@ from services.lifecycle.policies.status import statuses
 from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
 from shared.http import ONCE, IdPath, Kind, Page, Paging, Unless, problems
-from shared.paths import segment
+from shared.urls import segment
 
 router = APIRouter(prefix="/v1", tags=["policies"])
 

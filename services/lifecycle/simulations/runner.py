@@ -13,10 +13,10 @@ import structlog
 from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.repository import LATER
 from shared import clock
+from shared.aio import wait
 from shared.database import connection as db
 from shared.database.connection import Pool
 from shared.errors import Retryable
-from shared.turns import wait
 
 log = structlog.get_logger()
 

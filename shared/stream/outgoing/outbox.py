@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared import metrics
+from shared.aio import wait
 from shared.clock import now
 from shared.database.connection import Tx, sorting_errors
 from shared.errors import Fenced, Retryable
-from shared.turns import wait
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
-from shared.http.edge import OPEN
+from shared.http.middleware import OPEN
 from shared.http.problems import PROBLEM_JSON, PROBLEMS, Kind, ProblemBody
 
 Json = dict[str, Any]
