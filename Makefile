@@ -57,7 +57,7 @@ fault: $(STAMP) ## Fault tests with many seeds (SEEDS=20)
 
 documents: $(STAMP) ## Write docs/openapi/*.json from the applications, and the typed clients from these
 	$(BIN)/python -m tests.contract.documents
-	$(BIN)/python -m shared.client.generate docs/openapi
+	$(BIN)/python -m shared.client.codegen.generate docs/openapi
 
 schemathesis: $(STAMP) ## Send many odd requests to every operation (REQUESTS=200 each)
 	SCHEMATHESIS_REQUESTS=$(REQUESTS) $(PYTEST) tests/contract/test_schemathesis.py $(ARGS)

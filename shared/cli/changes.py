@@ -11,7 +11,7 @@ import typer
 from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, run, running, until_interrupted
 from shared.client.errors import Unavailable
 from shared.client.lifecycle import AsyncLifecycleClient
-from shared.client.paging import afollow
+from shared.client.pages import afollow
 from shared.processes import LIFECYCLE
 
 _PAGE: Final = 1000

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from shared.client.paging import aevery
+from shared.client.pages import aevery
 from shared.client.reactivation import AsyncReactivationClient, CaseView
 from shared.client.referral import AsyncReferralClient
 from shared.instants import parse

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 
 from shared.cli.script import Chunk, Tick
-from shared.client import ingest
+from shared.client.generated import ingest
 from shared.client.ingest import AsyncIngestClient
 from shared.errors import Misconfigured
 from shared.instants import render

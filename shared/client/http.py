@@ -19,7 +19,7 @@ from tenacity import (
 from shared import instants, urls
 from shared.client import errors
 from shared.client.errors import ApiError, Refused, Unavailable
-from shared.client.streaming import MEDIA_TYPE, StreamEvent, aevents, events
+from shared.client.streams import MEDIA_TYPE, StreamEvent, aevents, events
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.client.ingest import AsyncIngestClient
 from shared.client.lifecycle import AsyncLifecycleClient, LifecycleClient
-from shared.client.paging import aevery
+from shared.client.pages import aevery
 from shared.client.reactivation import AsyncReactivationClient
 from shared.client.referral import AsyncReferralClient
 from shared.processes import INGEST, LIFECYCLE, REACTIVATION, REFERRAL

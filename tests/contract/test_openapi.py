@@ -11,7 +11,7 @@ import jsonschema_rs
 import pytest
 
 from services.lifecycle.changes import cursor
-from shared.client.generate import sources
+from shared.client.codegen.generate import sources
 from tests.contract.documents import FOLDER, Json, Operation, kept, made, operations
 from tests.contract.story import KEY
 from tests.support import PARTITIONS

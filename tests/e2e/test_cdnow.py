@@ -10,7 +10,7 @@ import pytest
 from shared.cli import cdnow as log
 from shared.cli.story import RECOMMENDER
 from shared.client.lifecycle import LifecycleClient
-from shared.client.paging import every
+from shared.client.pages import every
 from shared.client.reactivation import ReactivationClient
 from shared.client.referral import ReferralClient
 from tests.e2e.conftest import Demonstrated

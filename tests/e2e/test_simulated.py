@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from shared.client.lifecycle import LifecycleClient
-from shared.client.paging import every
+from shared.client.pages import every
 from shared.client.reactivation import ReactivationClient
 from shared.client.referral import ReferralClient
 from shared.simulator.shop import Shop

@@ -14,9 +14,9 @@ import pytest
 from shared.client.errors import ApiError, NotThere, Refused, Unauthorized, Unavailable
 from shared.client.ingest import IngestClient
 from shared.client.lifecycle import AsyncLifecycleClient, LifecycleClient
-from shared.client.paging import WAIT_S, aevery, afollow, every, follow
+from shared.client.pages import WAIT_S, aevery, afollow, every, follow
 from shared.client.referral import AsyncReferralClient, ReferralClient
-from shared.client.streaming import StreamEvent
+from shared.client.streams import StreamEvent
 from shared.errors import FieldError, Retryable
 
 Answer = Callable[[httpx.Request], httpx.Response]

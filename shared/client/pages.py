@@ -6,7 +6,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, Generic, ParamSpec, TypedDict, TypeVar
 
-from shared.client.lifecycle import AsyncLifecycleClient, ChangePage, LifecycleClient
+from shared.client.generated.lifecycle import AsyncLifecycleClient, ChangePage, LifecycleClient
 
 WAIT_S: Final = 30.0
 P = ParamSpec("P")

@@ -1,4 +1,4 @@
-"""The typed clients, made from the documents: `python -m shared.client.generate docs/openapi`."""
+"""The typed clients, made from the documents: `python -m shared.client.codegen.generate docs/openapi`."""
 
 import keyword
 import re
@@ -11,9 +11,14 @@ from typing import Final
 
 import msgspec
 
-from shared.client.operations import REF, Json, Operation, Value, hint, literal, read
+from shared.client.codegen.operations import REF, Json, Operation, Value, hint, literal, read
 
-PACKAGE: Final = Path(__file__).parent
+CLIENT: Final = Path(__file__).parents[1]
+_PUBLIC: Final = '''\
+"""The client of {name}, under the name that programs import it by."""
+
+from shared.client.generated.{name} import *  # noqa: F403
+'''
 _PAGING: Final = frozenset({"limit", "cursor"})
 _HEAD: Final = '''\
 """{title}: what it takes and gives, and its operations.
@@ -158,7 +163,7 @@ def _indented(doc: str) -> str:
 
 
 def _formatted(code: str) -> str:
-    source = ["--quiet", "--stdin-filename", str(PACKAGE / "made.py"), "-"]
+    source = ["--quiet", "--stdin-filename", str(CLIENT / "generated" / "made.py"), "-"]
     for arguments in (["check", "--fix", "--select", "F401,I"], ["format"]):
         command = [sys.executable, "-m", "ruff", *arguments, *source]
         code = subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout  # noqa: S603
@@ -168,7 +173,8 @@ def _formatted(code: str) -> str:
 def sources(folder: Path) -> dict[Path, str]:
     """Each module and what belongs in it, given the folder of the documents."""
     found = {path.stem: msgspec.json.decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
-    return {PACKAGE / f"{name}.py": source(document, name) for name, document in found.items()}
+    made = {CLIENT / "generated" / f"{name}.py": source(document, name) for name, document in found.items()}
+    return made | {CLIENT / f"{name}.py": _PUBLIC.format(name=name) for name in found}
 
 
 if __name__ == "__main__":

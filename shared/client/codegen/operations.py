@@ -4,7 +4,7 @@ import keyword
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from shared.client.streaming import MEDIA_TYPE, StreamEvent
+from shared.client.streams import MEDIA_TYPE, StreamEvent
 
 Json = dict[str, Any]
 
