@@ -16,10 +16,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from shared.local.home import Home
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import Ports
 from shared.local.postgres import EmbeddedPostgres
-from shared.local.state import Home
 from tests.support import eventually
 
 PREFIX: Final = "stammkunde-tests-"

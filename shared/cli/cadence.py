@@ -9,7 +9,7 @@ from rich.table import Column, Table
 from shared.cli.common import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, say, show
 from shared.cli.customers import JsonOption
 from shared.client.lifecycle import AsyncLifecycleClient, CadenceView, FitView
-from shared.local.state import StackState
+from shared.local.home import StackState
 from shared.processes import LIFECYCLE
 
 FIT_WITHIN_S: Final = 1800.0

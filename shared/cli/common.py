@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shared.errors import StammkundeError
+from shared.local.home import Home, StackState
 from shared.local.settings import LocalSettings
-from shared.local.state import Home, StackState
 
 T = TypeVar("T")
 

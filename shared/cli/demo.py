@@ -15,7 +15,7 @@ from shared.cli.story import RECOMMENDER, show_referral
 from shared.client.lifecycle import AsyncLifecycleClient, FitView
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
-from shared.local.state import StackState
+from shared.local.home import StackState
 from shared.processes import INGEST, LIFECYCLE
 
 FIT_AT: Final = datetime(1997, 10, 1, tzinfo=UTC)

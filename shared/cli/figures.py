@@ -9,7 +9,7 @@ from shared.cli.customers import counts_table
 from shared.client.lifecycle import AsyncLifecycleClient
 from shared.client.reactivation import AsyncReactivationClient, CaseView
 from shared.client.referral import AsyncReferralClient
-from shared.local.state import StackState
+from shared.local.home import StackState
 from shared.processes import LIFECYCLE, PROCESSES, REACTIVATION, REFERRAL
 
 

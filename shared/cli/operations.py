@@ -15,7 +15,7 @@ from shared.cli.schema import home_or_given
 from shared.database import connection as db
 from shared.database.connection import Tx
 from shared.errors import Misconfigured, Retryable
-from shared.local.state import Home
+from shared.local.home import Home
 from shared.processes import CONSUMERS
 from shared.stream.lag import spans
 from shared.stream.log import ownership

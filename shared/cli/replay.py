@@ -18,7 +18,7 @@ from shared.cli.sender import Sender, Tally
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
 from shared.instants import parse
-from shared.local.state import StackState
+from shared.local.home import StackState
 from shared.processes import CONSUMERS, INGEST
 from shared.stream.lag import Standing, wait_until_settled
 

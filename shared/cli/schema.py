@@ -4,8 +4,8 @@ from shared.cli.common import DEFAULT_HOME, HomeOption, run, say
 from shared.database import migrations
 from shared.errors import Misconfigured
 from shared.kafka import topics as registry
+from shared.local.home import Home
 from shared.local.settings import LocalSettings
-from shared.local.state import Home
 
 
 def migrate(home: HomeOption = DEFAULT_HOME) -> None:

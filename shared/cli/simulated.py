@@ -20,7 +20,7 @@ from shared.client.reactivation import AsyncReactivationClient
 from shared.client.referral import AsyncReferralClient
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured
-from shared.local.state import StackState
+from shared.local.home import StackState
 from shared.processes import INGEST, REACTIVATION, REFERRAL
 from shared.simulator.calendar import OPENING
 from shared.simulator.log import Log

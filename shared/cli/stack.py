@@ -19,10 +19,10 @@ from shared.cli.demo import play
 from shared.cli.simulated import demonstration
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured, Retryable
-from shared.local.child import tail
+from shared.local.home import DEFAULT_PORT_BASE, Home, StackState
+from shared.local.managed_process import tail
 from shared.local.settings import LocalSettings
 from shared.local.stack import READY_S, Options, is_ready, open_stack
-from shared.local.state import DEFAULT_PORT_BASE, Home, StackState
 from shared.processes import POLICY_CHECK, PROCESSES
 from shared.stream.lag import Standing, standings
 

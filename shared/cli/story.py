@@ -17,7 +17,7 @@ from shared.client.lifecycle import AsyncLifecycleClient, CustomerView
 from shared.client.referral import AsyncReferralClient, BalanceView
 from shared.errors import Misconfigured
 from shared.instants import render
-from shared.local.state import StackState
+from shared.local.home import StackState
 from shared.processes import INGEST, LIFECYCLE, REFERRAL
 
 RECOMMENDER: Final = "story:anna"

@@ -16,8 +16,8 @@ from aiokafka.errors import KafkaError
 
 from shared.clock import monotonic
 from shared.errors import Misconfigured, Retryable
-from shared.local.child import Child, reclaim
 from shared.local.install import kafka_jars
+from shared.local.managed_process import Child, reclaim
 from shared.local.ports import Ports
 
 START_S: Final = 90.0

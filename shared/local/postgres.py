@@ -18,7 +18,7 @@ import asyncpg
 
 from shared.clock import monotonic
 from shared.errors import Misconfigured, Retryable
-from shared.local.child import Child, reclaim
+from shared.local.managed_process import Child, reclaim
 from shared.local.ports import Ports
 
 DATABASE: Final = "stammkunde"

@@ -17,11 +17,11 @@ from shared.clock import ClockMode, monotonic
 from shared.database import migrations
 from shared.errors import Misconfigured, Retryable
 from shared.kafka import topics
-from shared.local.child import reclaim, tail
+from shared.local.home import Home, StackState
+from shared.local.managed_process import reclaim, tail
 from shared.local.ports import Ports
 from shared.local.servers import Servers, open_servers
 from shared.local.settings import LocalSettings
-from shared.local.state import Home, StackState
 from shared.local.supervisor import Program, Supervisor
 from shared.processes import Process, installed
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from shared.clock import monotonic
-from shared.local.child import Child
+from shared.local.managed_process import Child
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0

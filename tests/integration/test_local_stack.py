@@ -118,7 +118,7 @@ async def test_the_next_start_stops_what_a_killed_supervisor_left(tmp_path: Path
 
 
 def test_a_pid_file_of_a_stranger_is_no_licence_to_kill(tmp_path: Path) -> None:
-    from shared.local.child import reclaim
+    from shared.local.managed_process import reclaim
 
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:

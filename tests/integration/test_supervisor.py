@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.local.child import Child
+from shared.local.managed_process import Child
 from shared.local.supervisor import Program, Supervisor, pause_before_restart
 from tests.support import eventually
 

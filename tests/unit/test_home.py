@@ -13,8 +13,8 @@ from shared.cli.main import app
 from shared.cli.stack import SHIPPED, policy_file
 from shared.clock import ClockMode
 from shared.errors import Misconfigured
+from shared.local.home import Home, StackState
 from shared.local.stack import Options, open_stack
-from shared.local.state import Home, StackState
 
 STATE = StackState(
     clock=ClockMode.LOG,
