@@ -4,18 +4,18 @@ from typing import Final
 
 import typer
 
-from shared.cli.cadence import cadence
-from shared.cli.changes import changes
-from shared.cli.customers import customer, phases
-from shared.cli.demo import demo
-from shared.cli.export import export
-from shared.cli.operations import checkpoints, resume
-from shared.cli.recount import figures
-from shared.cli.replay import replay
-from shared.cli.schema import migrate, topics
-from shared.cli.simulate import simulate
-from shared.cli.simulate_policy import simulate_policy
-from shared.cli.stack import down, run_demo, status, up
+from shared.cli.commands.cadence import cadence
+from shared.cli.commands.changes import changes
+from shared.cli.commands.customers import customer, phases
+from shared.cli.commands.demo import demo
+from shared.cli.commands.export import export
+from shared.cli.commands.figures import figures
+from shared.cli.commands.operations import checkpoints, resume
+from shared.cli.commands.replay import replay
+from shared.cli.commands.schema import migrate, topics
+from shared.cli.commands.simulate import simulate
+from shared.cli.commands.simulate_policy import simulate_policy
+from shared.cli.commands.stack import down, run_demo, status, up
 
 SYSTEM: Final = "The system"
 EVENTS: Final = "Events"

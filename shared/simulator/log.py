@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 
-from shared.simulator.calendar import DAY
 from shared.simulator.shop import Line
+from shared.simulator.world.calendar import DAY
 
 _SPAN: Final = 30 * DAY
 _DIGITS: Final = 10

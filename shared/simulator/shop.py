@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from shared.simulator.calendar import DAY, HOUR, instant, later_by_months, text
-from shared.simulator.diary import Life
-from shared.simulator.life import live
-from shared.simulator.luck import Luck
+from shared.simulator.person.life import Life
+from shared.simulator.person.life_course import live
+from shared.simulator.world.calendar import DAY, HOUR, instant, later_by_months, text
+from shared.simulator.world.random_streams import Luck
 
 SOURCE: Final = "/simulator"
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from services.lifecycle.cadence.likelihood import Histories, compress
-from shared.cli import cdnow
+from shared.cli.replay import cdnow
 
 Shop: TypeAlias = dict[str, dict[date, int]]
 """By customer and day, what was spent in minor units."""

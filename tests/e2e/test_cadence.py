@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli import cdnow, demo
-from shared.cli.common import running
+from shared.cli.commands import demo
+from shared.cli.console import running
+from shared.cli.replay import cdnow
 from shared.client.lifecycle import LifecycleClient
 from tests.e2e.system import client, open_system, stammkunde
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli import cdnow as log
-from shared.cli.story import RECOMMENDER
+from shared.cli.replay import cdnow as log
+from shared.cli.replay.referral_story import RECOMMENDER
 from shared.client.lifecycle import LifecycleClient
 from shared.client.pages import every
 from shared.client.reactivation import ReactivationClient

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 import pytest
 
-from shared.cli import cdnow as log
+from shared.cli.replay import cdnow as log
 from shared.instants import parse
 from tests.e2e.conftest import Demonstrated
 from tests.e2e.system import Moves, histories, open_system, query, stammkunde

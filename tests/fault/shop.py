@@ -5,8 +5,8 @@ import random
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.simulator.calendar import instant
 from shared.simulator.shop import Shop, lines, lives
+from shared.simulator.world.calendar import instant
 from tests.builders import event, tick
 from tests.fault.traffic import Traffic
 

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 
-from shared.cli import cdnow
+from shared.cli.replay import cdnow
 
 
 def test_the_log_is_complete_in_order_and_without_double_ids() -> None:

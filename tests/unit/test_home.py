@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from shared.cli.commands.stack import SHIPPED, policy_file
 from shared.cli.main import app
-from shared.cli.stack import SHIPPED, policy_file
 from shared.clock import ClockMode
 from shared.errors import Misconfigured
 from shared.local.home import Home, StackState

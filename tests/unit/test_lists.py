@@ -7,7 +7,7 @@ import pytest
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
 from services.lifecycle.lists.schemas import ExportedCustomer
-from shared.cli.export import whole
+from shared.cli.commands.export import whole
 from shared.errors import Misconfigured
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cli.replay import read_lines
-from shared.cli.script import MOST_EVENTS, Chunk, Tick, steps
+from shared.cli.commands.replay import read_lines
+from shared.cli.replay.plan import MOST_EVENTS, Chunk, Tick, steps
 from shared.errors import Misconfigured
 
 DAWN = datetime(2024, 1, 1, tzinfo=UTC)

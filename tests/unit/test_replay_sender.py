@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from shared.cli import sender as module
-from shared.cli.script import Chunk, Tick
-from shared.cli.sender import Sender, Tally
+from shared.cli.replay import sender as module
+from shared.cli.replay.plan import Chunk, Tick
+from shared.cli.replay.sender import Sender, Tally
 from shared.client.errors import ApiError
 from shared.errors import Misconfigured, Retryable
 

@@ -12,10 +12,10 @@ import pytest
 
 from shared.events import catalogue
 from shared.instants import parse
-from shared.simulator.calendar import OPENING, instant, later_by_months, text
-from shared.simulator.circle import Circle
 from shared.simulator.log import Log
+from shared.simulator.person.referrals import Circle
 from shared.simulator.shop import Shop, lines, lives
+from shared.simulator.world.calendar import OPENING, instant, later_by_months, text
 
 SHOP: Final = Shop(customers=700, months=24, seed=7)
 SILENT: Final = {

@@ -9,17 +9,15 @@ from typing import Any, Final
 
 import pytest
 
-from shared.cli.follow import Cast, Following
-from shared.cli.generate import generate, write_log
-from shared.cli.replay import read_lines
-from shared.cli.script import Chunk, Tick, steps
-from shared.cli.simulate import beside
-from shared.simulator import truth
-from shared.simulator.calendar import DAY, since_opening
-from shared.simulator.diary import Life
+from shared.cli.commands.replay import read_lines
+from shared.cli.commands.simulate import beside
+from shared.cli.replay.plan import Chunk, Tick, steps
+from shared.cli.replay.reactions import Cast, Following
+from shared.cli.replay.simulated_log import generate, write_log
 from shared.simulator.log import Log
-from shared.simulator.memory import Memory, Offer
-from shared.simulator.offers import (
+from shared.simulator.person.life import Life
+from shared.simulator.person.memory import Memory, Offer
+from shared.simulator.person.outcomes import (
     CELLS,
     WINDOW_DAYS,
     Cell,
@@ -31,6 +29,8 @@ from shared.simulator.offers import (
     value_of,
 )
 from shared.simulator.shop import Shop, lines, lives
+from shared.simulator.world import ground_truth
+from shared.simulator.world.calendar import DAY, since_opening
 
 SHOP: Final = Shop(customers=2000, months=24, seed=11)
 TRIES: Final = 4000
@@ -89,7 +89,7 @@ def test_without_an_offer_as_many_return_as_the_cell_says(everybody: list[Life],
 def test_the_truth_of_a_customer_is_the_life_that_was_written(everybody: list[Life]) -> None:
     told = 0
     for life in everybody[:300]:
-        line = truth.of(SHOP, life)
+        line = ground_truth.of(SHOP, life)
         assert (line is None) == (not life.silences)
         bought = [t for t, _ in life.bought]
         for silence, found in zip(life.silences, json.loads(line)["silences"] if line else (), strict=True):

@@ -33,7 +33,7 @@ from datetime import date, datetime
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from shared.client.http import AsyncClient, Client, segment
-from shared.client.streaming import StreamEvent
+from shared.client.streams import StreamEvent
 
 '''
 
