@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
-from services.ingest.apply import Ingest
-from services.ingest.routes import router
+from services.ingest.events.routes import router
+from services.ingest.events.service import Ingest
 from services.ingest.settings import IngestSettings
 from shared import http, logs
 from shared.errors import Retryable

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.reactivation.redemption import Till
-from services.reactivation.routes import router
+from services.reactivation.cases.routes import router
+from services.reactivation.offers.service import Till
 from services.reactivation.settings import ReactivationSettings
 from shared import http, logs
 from shared.database import connection as db

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from services.reactivation.apply import CaseWork
-from services.reactivation.reading import read
+from services.reactivation.batch.handler import CaseWork
+from services.reactivation.events import read
 from services.reactivation.settings import ReactivationSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.processes import REACTIVATION

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.referral.desk import Desk
-from services.referral.routes import router
+from services.referral.claims.routes import router
+from services.referral.claims.service import Desk
 from services.referral.settings import ReferralSettings
 from shared import http, logs
 from shared.database import connection as db

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.referral.apply import Referral
-from services.referral.reading import read
+from services.referral.batch.handler import Referral
+from services.referral.events import read
 from services.referral.settings import ReferralSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from shared.stream.session import Subscription

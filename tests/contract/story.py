@@ -11,7 +11,7 @@ from services.lifecycle.worker import SUBSCRIPTION as LIFECYCLE_TOPICS
 from services.reactivation.settings import ReactivationSettings
 from services.reactivation.worker import SUBSCRIPTION as REACTIVATION_TOPICS
 from services.reactivation.worker import handler
-from services.referral.apply import Referral
+from services.referral.batch.handler import Referral
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION as REFERRAL_TOPICS
 from shared.clock import ClockMode

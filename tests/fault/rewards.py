@@ -13,7 +13,7 @@ import msgspec
 from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Touch, Verdict, determine, judge
 from services.referral.domain.codes import code_of
 from services.referral.domain.rewards import Facts, Side, movements, standing
-from services.referral.reading import touch
+from services.referral.events import touch
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction

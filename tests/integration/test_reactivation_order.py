@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.reactivation import repository
-from services.reactivation.apply import CaseWork
+from services.reactivation.batch.handler import CaseWork
+from services.reactivation.cases import repository
 from services.reactivation.domain.cases import Case, History, Lapse, Order, State, Terms, case_id, fold_cases
 from services.reactivation.domain.codes import code_of
-from services.reactivation.reading import purchase, read
+from services.reactivation.events import purchase, read
 from shared.database import connection as db
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS

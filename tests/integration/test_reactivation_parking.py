@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.reactivation import apply
+from services.reactivation.batch import handler
 from services.reactivation.domain.cases import History, Terms, fold_cases
-from services.reactivation.reading import RELEASED
+from services.reactivation.events import RELEASED
 from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import WINBACK_EVENTS
@@ -31,7 +31,7 @@ class Fault:
                 raise ZeroDivisionError("a bug")
             return fold_cases(history, terms, until, **more)
 
-        monkeypatch.setattr(apply, "fold_cases", fold)
+        monkeypatch.setattr(handler, "fold_cases", fold)
 
 
 async def waiting(database: str) -> int:

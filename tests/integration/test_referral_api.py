@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.referral.app import create_app
-from services.referral.apply import Referral
+from services.referral.batch.handler import Referral
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION

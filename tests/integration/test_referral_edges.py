@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.referral.app import create_app
-from services.referral.apply import Referral
+from services.referral.batch.handler import Referral
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION

@@ -13,12 +13,13 @@ from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.referral import judging, settling
-from services.referral.apply import Referral
+from services.referral.batch.handler import Referral
+from services.referral.claims import verdicts
 from services.referral.domain.claims import judge
 from services.referral.domain.codes import code_of
 from services.referral.domain.rewards import Facts, Side, movements
-from services.referral.reading import RELEASED
+from services.referral.events import RELEASED
+from services.referral.rewards import settlement
 from services.referral.settings import ReferralSettings
 from services.referral.tables import metadata
 from services.referral.worker import SUBSCRIPTION
@@ -202,7 +203,7 @@ async def test_a_referee_who_cannot_be_judged_is_parked_alone(
             raise ArithmeticError("a bug")
         return real(referee, *rest)
 
-    monkeypatch.setattr(judging, "judge", fragile)
+    monkeypatch.setattr(verdicts, "judge", fragile)
     pair = [e for name in ("jan", "joe") for e in (signed_up(name, 150, "ann"), order(name, 151))]
     await run(stack, database, [*pair, tick(152)])
     parked = await rows(database, "SELECT customer FROM referral.member WHERE parked IS NOT NULL")
@@ -248,7 +249,7 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
             raise ArithmeticError("a bug")
         return real(facts, side, as_of)
 
-    monkeypatch.setattr(settling, "movements", fragile)
+    monkeypatch.setattr(settlement, "movements", fragile)
     pair = [e for n in range(3) for e in (signed_up(f"p{n}", 231, "pia"), order(f"p{n}", 232))]
     await run(stack, database, [advocate("pia", 230), *pair, tick(233)])
     assert await balance(database, "pia") == (3000, 0)
@@ -257,7 +258,7 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
     await run(stack, database, [tick(250)])
     parked = await rows(database, "SELECT parked FROM referral.member WHERE customer = 'pia'")
     assert [row["parked"] for row in parked] == ["ArithmeticError('a bug')"]
-    monkeypatch.setattr(settling, "movements", real)
+    monkeypatch.setattr(settlement, "movements", real)
     await run(stack, database, [tick(252)], timers_per_batch=1)
     assert await balance(database, "pia") == (3000, 0), "the other two rewards rest as well"
     assert await balance(database, "p1") == (0, 500)

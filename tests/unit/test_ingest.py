@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import pytest
 
-from services.ingest import apply
-from services.ingest.apply import Ingest
-from services.ingest.domain import Accepted, stages
+from services.ingest.domain.acceptance import Accepted, stages
+from services.ingest.events import service as apply
+from services.ingest.events.service import Ingest
 from services.ingest.settings import IngestSettings
 from shared import clock, instants
 from shared.errors import Problem, Retryable

@@ -14,7 +14,7 @@ from services.referral.domain.claims import Kind, OrderEvent, Terms, Touch, dete
 from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Book, Posting, plan
 from services.referral.domain.rewards import Facts, Movement, Refund, Side, State, movements, standing
-from services.referral.reading import touch
+from services.referral.events import touch
 from shared.clock import DAWN
 from tests.builders import day
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.referral.reading import Told, read
+from services.referral.events import Told, read
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.builders import encode, event, order

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import msgspec
 
+from services.referral.claims.repository import columns
 from services.referral.domain.ledger import Book, Posting
 from services.referral.domain.rewards import Facts, Kind, Side, State
-from services.referral.repository import columns
 from shared.database.connection import Tx
 
 _facts: Final = msgspec.json.Decoder(Facts)

@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from services.reactivation.cases.repository import LapseRow, PurchaseRow, Withdrawal
 from services.reactivation.domain import codes
-from services.reactivation.repository import LapseRow, PurchaseRow, Withdrawal
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.domain import MAX_EVENTS, Accepted, refusal, stages
-from services.ingest.schemas import Receipt, Rejection
+from services.ingest.domain.acceptance import MAX_EVENTS, Accepted, refusal, stages
+from services.ingest.events.schemas import Receipt, Rejection
 from services.ingest.settings import IngestSettings
 from shared import clock, metrics
 from shared.errors import FieldError, Problem, Retryable

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.ingest.apply import Ingest
-from services.ingest.schemas import Receipt, body
+from services.ingest.events.schemas import Receipt, body
+from services.ingest.events.service import Ingest
 from shared.errors import Problem
 from shared.events import catalogue
 from shared.http import Kind, problems

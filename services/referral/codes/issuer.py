@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from services.referral import repository
+from services.referral.announcements import Announcer
+from services.referral.claims import repository
 from services.referral.domain.codes import code_of
-from services.referral.messages import Announcer
 from shared.database.connection import Tx
 from shared.stream.outgoing.outbox import Message
 

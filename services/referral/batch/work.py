@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.referral.domain.claims import OrderEvent, Terms, Touch
 from services.referral.domain.ledger import Book
-from services.referral.reading import Became, Determination, Recalled, Told, touch
+from services.referral.events import Became, Determination, Recalled, Told, touch
 from shared.events.envelope import Envelope
 from shared.stream.batch import Batch
 

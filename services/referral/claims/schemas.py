@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.referral.claims.repository import Claim
 from services.referral.domain.claims import Reason, State
 from services.referral.domain.ledger import Account
 from services.referral.domain.rewards import Kind
-from services.referral.queries import LedgerRow
-from services.referral.repository import Claim
+from services.referral.ledger.repository import LedgerRow
 from shared.events.fields import Subject
 from shared.http import Instant, Page
 

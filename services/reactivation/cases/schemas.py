@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.reactivation.cases.search import Standing
 from services.reactivation.domain import offers
 from services.reactivation.domain.cases import State
 from services.reactivation.domain.offers import OfferState
-from services.reactivation.queries import Standing
 from shared.events.fields import Id, Subject
 from shared.http import Instant, Page
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.reactivation.cases.repository import CASE_COLUMNS, case_of
 from services.reactivation.domain.cases import Case, State
-from services.reactivation.repository import CASE_COLUMNS, case_of
 from shared.clock import DAWN
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx

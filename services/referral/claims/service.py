@@ -4,15 +4,16 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from services.referral import queries, repository
+from services.referral.announcements import SOURCE, Announcer
+from services.referral.claims import repository
+from services.referral.claims.repository import Claim
+from services.referral.claims.verdicts import rejudge
+from services.referral.codes.issuer import issue
 from services.referral.domain import codes
 from services.referral.domain.claims import Reason, State, Terms
-from services.referral.issuing import issue
-from services.referral.judging import rejudge
-from services.referral.messages import SOURCE, Announcer
-from services.referral.reading import touch
-from services.referral.repository import Claim
-from services.referral.settling import Span, settle
+from services.referral.events import touch
+from services.referral.ledger import repository as queries
+from services.referral.rewards.settlement import Span, settle
 from shared.clock import DAWN, ClockMode
 from shared.database.connection import Pool, Tx, transaction
 from shared.errors import FieldError, Problem

@@ -4,15 +4,16 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from services.referral import books, repository
+from services.referral.announcements import Announcer
+from services.referral.batch.work import Work, gather
+from services.referral.claims import repository
+from services.referral.claims.repository import Member
+from services.referral.claims.verdicts import rejudge
+from services.referral.codes.issuer import issue
 from services.referral.domain.ledger import Book
-from services.referral.gathering import Work, gather
-from services.referral.issuing import issue
-from services.referral.judging import rejudge
-from services.referral.messages import Announcer
-from services.referral.repository import Member
+from services.referral.rewards import repository as books
+from services.referral.rewards.settlement import Span, settle
 from services.referral.settings import ReferralSettings
-from services.referral.settling import Span, settle
 from shared import metrics
 from shared.clock import DAWN
 from shared.database.connection import Tx

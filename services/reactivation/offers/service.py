@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from services.reactivation import queries, repository
-from services.reactivation.apply import Moment, Unfoldable, recompute
+from services.reactivation.batch.handler import Moment, Unfoldable, recompute
+from services.reactivation.cases import repository
+from services.reactivation.cases import search as queries
+from services.reactivation.cases.search import Standing
 from services.reactivation.domain import codes, offers
 from services.reactivation.domain.cases import Case, Offer, Terms
 from services.reactivation.domain.offers import Refusal
-from services.reactivation.queries import Standing
 from shared.database.connection import Pool, Tx, transaction
 from shared.errors import Problem
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from services.referral import books, repository
-from services.referral.books import Reward
+from services.referral.announcements import Announcer
+from services.referral.claims import repository
 from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
-from services.referral.messages import Announcer
-from services.referral.reading import Determination
+from services.referral.events import Determination
+from services.referral.rewards import repository as books
+from services.referral.rewards.repository import Reward
 from shared.database.connection import Tx
 from shared.stream.batch import NOT_HELD
 from shared.stream.log import parked as parking

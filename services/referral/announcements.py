@@ -9,7 +9,7 @@ from services.referral.domain.claims import State, Touch, Verdict
 from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts, Side, Standing
 from services.referral.domain.rewards import State as RewardState
-from services.referral.reading import CODE_FOUND, DETERMINED, RELEASED, Determination
+from services.referral.events import CODE_FOUND, DETERMINED, RELEASED, Determination
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_text

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.referral import books, repository
-from services.referral.books import Reward
+from services.referral.announcements import Announcer
+from services.referral.claims import repository
+from services.referral.claims.repository import Claim
 from services.referral.domain.claims import OrderEvent, State, Touch, Verdict, determine, judge
 from services.referral.domain.ledger import Book
 from services.referral.domain.rewards import Facts
-from services.referral.messages import Announcer
-from services.referral.reading import Determination
-from services.referral.repository import Claim
+from services.referral.events import Determination
+from services.referral.rewards import repository as books
+from services.referral.rewards.repository import Reward
 from shared.database.connection import Tx
 from shared.stream.log import parked as parking
 from shared.stream.outgoing.outbox import Message

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from services.reactivation import repository
 from services.reactivation.announcements import messages
+from services.reactivation.cases import repository
+from services.reactivation.cases.repository import PurchaseRow
 from services.reactivation.domain.cases import History, Terms, fold_cases
 from services.reactivation.domain.changes import Change, changes
-from services.reactivation.reading import RELEASED, Announcement, read
-from services.reactivation.repository import PurchaseRow
+from services.reactivation.events import RELEASED, Announcement, read
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import NOT_HELD, Batch, Incoming, Portion
 from shared.stream.log import parked as parking

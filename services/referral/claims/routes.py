@@ -5,10 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from services.referral import queries, repository
-from services.referral.desk import Desk
-from services.referral.domain import claims, rewards
-from services.referral.schemas import (
+from services.referral.claims import repository
+from services.referral.claims.schemas import (
     CLAIM_ID,
     CUSTOMER,
     BalancesView,
@@ -21,6 +19,9 @@ from services.referral.schemas import (
     PostingPage,
     PostingView,
 )
+from services.referral.claims.service import Desk
+from services.referral.domain import claims, rewards
+from services.referral.ledger import repository as queries
 from shared.database.connection import Pool
 from shared.errors import Problem
 from shared.events.fields import Subject

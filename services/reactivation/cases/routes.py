@@ -6,12 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
-from services.reactivation import queries, releasing
-from services.reactivation.domain.cases import State
-from services.reactivation.domain.offers import OfferState
-from services.reactivation.queries import Standing
-from services.reactivation.redemption import Till
-from services.reactivation.schemas import (
+from services.reactivation.cases import search, service
+from services.reactivation.cases.schemas import (
     CASE_ID,
     CODE,
     CUSTOMER,
@@ -21,6 +17,10 @@ from services.reactivation.schemas import (
     Redemption,
     RedemptionView,
 )
+from services.reactivation.cases.search import Standing
+from services.reactivation.domain.cases import State
+from services.reactivation.domain.offers import OfferState
+from services.reactivation.offers.service import Till
 from shared.database.connection import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
@@ -60,7 +60,7 @@ _REFUSALS: Final = (_NOT_YOURS, _UNKNOWN_CODE, _RESERVED, _REDEEMED)
 @router.get("/cases", tags=["cases"])
 async def list_cases(database: Database, part: Paging, state: InState = None, customer: OfCustomer = None) -> CasePage:
     """Cases, newest first."""
-    rows = await queries.newest_cases(
+    rows = await search.newest_cases(
         database, limit=part.limit + 1, state=state, customer=customer, before=_before(part)
     )
     page = Page[CaseView].of(rows, part, key=_key, view=CaseView.of)
@@ -70,7 +70,7 @@ async def list_cases(database: Database, part: Paging, state: InState = None, cu
 @router.get("/cases/counts", tags=["cases"])
 async def count_cases(database: Database) -> CountsView:
     """Cases and offers by state."""
-    as_of, cases, offers = await queries.counts(database)
+    as_of, cases, offers = await search.counts(database)
     return CountsView(
         as_of=as_of,
         cases={state: cases.get(state, 0) for state in State},
@@ -86,7 +86,7 @@ async def read_case(
 ) -> CaseView:
     """One case with its offer."""
     number = _uuid(case_id)
-    found = await queries.case_by_id(database, number) if number else None
+    found = await search.case_by_id(database, number) if number else None
     if found is None:
         raise Problem(404, "not_found", "There is no such case.")
     return unless.same(CaseView.of(found))
@@ -121,7 +121,7 @@ async def release(till: AtTheTill, code: Code, order: Redemption) -> RedemptionV
 )
 async def release_customer(database: Database, customer: CustomerPath) -> Requested:
     """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
-    await releasing.request(database, customer)
+    await service.request(database, customer)
     return Requested()
 
 
