@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.stack import open_stack
+from tests.support.server_stack import open_stack
 
 EVENTS, CUSTOMERS, BATCH, ROUNDS = 200_000, 20_000, 2_000, 3
 SHOPPERS = 4_000

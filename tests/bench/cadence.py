@@ -27,7 +27,7 @@ from services.lifecycle.domain.policy.cadence import Fit, p_no_purchase
 from shared.clock import monotonic
 from tests.bench import early_warning
 from tests.bench.shops import Shop, cdnow_cohort, cdnow_sample, histories, mean_values, uci_retail
-from tests.rhythms import simulate
+from tests.support.simulated_buyers import simulate
 
 Aims = list[tuple[str, bool]]
 

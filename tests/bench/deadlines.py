@@ -26,8 +26,8 @@ from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.session import consume
 from shared.stream.worker import tune_memory
 from tests.bench.lifecycle import PARTITIONS, publish, send, settings_for
-from tests.builders import encode, order, tick
-from tests.support import drop_database, eventually, make_database, renew_topics
+from tests.support.builders import encode, order, tick
+from tests.support.servers import drop_database, eventually, make_database, renew_topics
 
 LONG_LIFE: Final = 10_000
 CUSTOMERS: Final = 100_000

@@ -18,7 +18,7 @@ import psutil
 import uvloop
 
 from shared.clock import monotonic
-from tests.support import eventually, renew_topics
+from tests.support.servers import eventually, renew_topics
 
 KEY: Final = "bench"
 ROUNDS: Final = ((1, 32, 10_000), (100, 4, 100_000), (1000, 4, 100_000))

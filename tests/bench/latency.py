@@ -23,7 +23,7 @@ from shared.clock import monotonic, now
 from shared.database import migrations
 from shared.events.envelope import decode
 from shared.kafka.topics import PHASE_TRANSITIONS
-from tests.support import eventually, make_database, renew_topics
+from tests.support.servers import eventually, make_database, renew_topics
 
 RATE = 200
 CONNECTIONS = 32

@@ -38,7 +38,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop, lines, lives
 from shared.stream.session import Reader, consume
 from shared.stream.worker import tune_memory
-from tests.support import drop_database, eventually, make_database, renew_topics
+from tests.support.servers import drop_database, eventually, make_database, renew_topics
 
 PARTITIONS = 8
 LATE_SHARE = 0.05

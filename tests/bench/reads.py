@@ -29,10 +29,10 @@ from shared.database import migrations
 from tests.bench import reads_calls
 from tests.bench.latency import free_port, process
 from tests.bench.reads_calls import Asker, Call
-from tests.bench.reads_load import CUSTOMERS, load
 from tests.bench.reads_points import point_reads
-from tests.stack import open_stack
-from tests.support import drop_database, eventually, make_database
+from tests.support.bulk_shop import CUSTOMERS, load
+from tests.support.server_stack import open_stack
+from tests.support.servers import drop_database, eventually, make_database
 
 CALLS: Final = 200
 KEPT_ROUNDS: Final = 5

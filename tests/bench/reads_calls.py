@@ -13,8 +13,8 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.domain.words.causes import CAUSES
 from services.lifecycle.figures.period import Period
 from shared.instants import render
-from tests.bench.reads_lives import BEGINS, DAYS, ENDS
-from tests.bench.reads_load import name_of
+from tests.support.bulk_lives import BEGINS, DAYS, ENDS
+from tests.support.bulk_shop import name_of
 
 MODELS: Final = ("five_phase", "six_phase", "three_stage", "cxm", "activity")
 

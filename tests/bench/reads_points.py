@@ -21,10 +21,10 @@ from shared.ids import partition_of
 from shared.kafka import producer as kafka
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.bench.latency import free_port, process
-from tests.bench.reads_lives import ENDS
-from tests.bench.reads_load import name_of
-from tests.builders import encode, order
-from tests.support import PARTITIONS, eventually, renew_topics
+from tests.support.builders import encode, order
+from tests.support.bulk_lives import ENDS
+from tests.support.bulk_shop import name_of
+from tests.support.servers import PARTITIONS, eventually, renew_topics
 
 PER_S: Final = 300
 SECONDS: Final = 20.0

@@ -28,10 +28,10 @@ from shared import clock
 from shared.database import migrations
 from shared.events.envelope import decode
 from shared.simulator.shop import Line, Shop, lines, lives
-from tests.integration import policies as shops
-from tests.integration.simulations import Store
-from tests.stack import open_stack
-from tests.support import PARTITIONS, drop_database, make_database
+from tests.support import policy_shop as shops
+from tests.support.server_stack import open_stack
+from tests.support.servers import PARTITIONS, drop_database, make_database
+from tests.support.simulation_shop import Store
 
 EVENTS = 1_000_000
 MONTHS = 24

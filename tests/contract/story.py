@@ -15,10 +15,10 @@ from services.referral.batch.handler import Referral
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION as REFERRAL_TOPICS
 from shared.clock import ClockMode
-from tests.builders import event, order, tick
-from tests.pipeline import publish, running, settled
-from tests.stack import Stack
-from tests.support import PARTITIONS
+from tests.support.builders import event, order, tick
+from tests.support.pipeline import publish, running, settled
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS
 
 KEY: Final = "key"
 EVENTS: Final = [

@@ -24,9 +24,9 @@ from schemathesis.specs.openapi.checks import (
 
 from shared.clock import DAWN
 from shared.http.parameters import encode_cursor
-from tests.builders import DAY_0
 from tests.contract.documents import made
 from tests.contract.story import KEY
+from tests.support.builders import DAY_0
 
 REQUESTS: Final = int(os.environ.get("SCHEMATHESIS_REQUESTS", "12"))
 LONGEST_WAIT_S: Final = 0.05

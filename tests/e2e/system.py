@@ -16,7 +16,7 @@ import asyncpg
 
 from shared.client.http import Client
 from shared.local.ports import Ports
-from tests.stack import new_home
+from tests.support.server_stack import new_home
 
 C = TypeVar("C", bound=Client)
 SERVICES: Final = 4

@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from shared.client.lifecycle import LifecycleClient, SimulationSummary
-from tests.builders import day, encode, order
 from tests.e2e.system import client, open_system, stammkunde, state
-from tests.support import eventually
+from tests.support.builders import day, encode, order
+from tests.support.servers import eventually
 
 
 @pytest.fixture(scope="module")

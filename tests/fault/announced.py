@@ -8,7 +8,7 @@ import asyncpg
 
 from shared.events.envelope import Envelope, decode
 from shared.processes import CONSUMERS
-from tests.pipeline import published, rows
+from tests.support.pipeline import published, rows
 
 _NOTE: Final = """
 CREATE SCHEMA fault;

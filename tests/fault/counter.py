@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from services.reactivation import app as reactivation
 from services.referral import app as referral
 from services.referral.domain.codes import code_of
-from tests.builders import order
 from tests.fault.market import ASKING, AT_THE_DESK, referral_settings, winback_settings
-from tests.stack import Stack
+from tests.support.builders import order
+from tests.support.server_stack import Stack
 
 PAUSE_S: Final = 0.1
 

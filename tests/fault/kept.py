@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from shared.events.envelope import Envelope, decode
-from tests.pipeline import rows
+from tests.support.pipeline import rows
 
 
 async def verify_kept(database: str, on_topic: Mapping[int, Sequence[Envelope]]) -> None:

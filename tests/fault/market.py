@@ -13,10 +13,10 @@ from services.reactivation.settings import ReactivationSettings
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from shared.clock import ClockMode
-from tests.builders import DAY_0, day, event, order
 from tests.fault.terms import TERMS
 from tests.fault.traffic import DAYS, Traffic, arrive, in_order
-from tests.support import PARTITIONS
+from tests.support.builders import DAY_0, day, event, order
+from tests.support.servers import PARTITIONS
 
 Arrivals = list[tuple[float, dict[str, Any]]]
 

@@ -21,7 +21,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 from tests.fault.announced import difference, received, verify_announced
 from tests.fault.counter import Counter as Desk
 from tests.fault.market import referral_settings
-from tests.pipeline import rows
+from tests.support.pipeline import rows
 
 Book = tuple[str, UUID]
 

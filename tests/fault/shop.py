@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from shared.simulator.shop import Shop, lines, lives
 from shared.simulator.world.calendar import instant
-from tests.builders import event, tick
 from tests.fault.traffic import Traffic
+from tests.support.builders import event, tick
 
 CUSTOMERS: Final = 120
 MERGERS: Final = 15

@@ -11,7 +11,6 @@ import pytest
 
 from shared.kafka.topics import REFERRAL_EVENTS
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
-from tests.builders import event
 from tests.fault.announced import received, take_note
 from tests.fault.counter import Counter, counter
 from tests.fault.market import generate_market, recommended_before
@@ -20,8 +19,9 @@ from tests.fault.rewards import verify_referral
 from tests.fault.traffic import Traffic, verify
 from tests.fault.winback import verify_winback
 from tests.fault.worker import POINTS
-from tests.pipeline import publish, settled
-from tests.stack import Stack
+from tests.support.builders import event
+from tests.support.pipeline import publish, settled
+from tests.support.server_stack import Stack
 
 BOTH = (REACTIVATION, REFERRAL)
 PAIRS = list(zip(*[iter(POINTS[REFERRAL])] * 2, strict=True))

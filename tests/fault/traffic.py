@@ -19,10 +19,10 @@ from shared.events.envelope import Envelope, decode
 from shared.events.transitions import Correction, Transition
 from shared.ids import stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
-from tests.builders import day, encode, event, order, tick
 from tests.fault.kept import verify_kept
 from tests.fault.terms import POLICY
-from tests.pipeline import by_partition, daily_counts_hold, published, rows
+from tests.support.builders import day, encode, event, order, tick
+from tests.support.pipeline import by_partition, daily_counts_hold, published, rows
 
 DAYS = 200
 KINDS = ("order.completed", "order.completed", "order.completed", "session.signed_in", "customer.closed")

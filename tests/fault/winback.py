@@ -18,7 +18,7 @@ from shared.ids import narrow, stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.fault.announced import difference, received, verify_announced
 from tests.fault.market import winback_settings
-from tests.pipeline import rows
+from tests.support.pipeline import rows
 
 Told = tuple[object, ...]
 

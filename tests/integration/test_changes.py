@@ -25,11 +25,11 @@ from shared.database import connection as db
 from shared.database.connection import Pool
 from shared.http import serve_within, streams
 from shared.kafka.topics import PHASE_TRANSITIONS
-from tests.builders import encode, event, order, tick
-from tests.integration.lifecycle import worker
-from tests.pipeline import by_partition, publish, settled, worker_settings
-from tests.stack import Stack
-from tests.support import PARTITIONS, drop_database, eventually, make_database
+from tests.support.builders import encode, event, order, tick
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import by_partition, publish, settled, worker_settings
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, drop_database, eventually, make_database
 
 Api = httpx.AsyncClient
 CROWD = [f"customer-{n}" for n in range(40)]

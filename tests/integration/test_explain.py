@@ -15,12 +15,12 @@ import pytest
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.figures.definitions.expected_revenue import RHYTHMS
-from tests.bench.reads_lives import DAYS, ENDS
-from tests.bench.reads_load import CUSTOMERS, load
-from tests.integration.plans import Plan, collected, explain, refused
-from tests.integration.policies import Shop
-from tests.stack import Stack
-from tests.support import drop_database, make_database
+from tests.support.bulk_lives import DAYS, ENDS
+from tests.support.bulk_shop import CUSTOMERS, load
+from tests.support.policy_shop import Shop
+from tests.support.query_plans import Plan, collected, explain, refused
+from tests.support.server_stack import Stack
+from tests.support.servers import drop_database, make_database
 
 DAY: Final = timedelta(days=1)
 SMALL: Final = 10_000

@@ -29,13 +29,13 @@ from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
-from tests.builders import day, encode, event, order, tick
-from tests.integration.lifecycle import worker
-from tests.integration.policies import Shop, new_shop, wrong
-from tests.integration.simulations import Raw, api, store
-from tests.pipeline import daily_counts_hold, publish, rows, settled
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import day, encode, event, order, tick
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import daily_counts_hold, publish, rows, settled
+from tests.support.policy_shop import Shop, new_shop, wrong
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
+from tests.support.simulation_shop import Raw, api, store
 
 CLOCK: Final = 200
 SPRING: Final = {"from": "2024-04-01", "to": "2024-07-10"}

@@ -13,11 +13,11 @@ from services.lifecycle.figures.precompute import Keeper
 from services.lifecycle.figures.service import Figures
 from shared.database import connection as db
 from shared.errors import Retryable
-from tests.builders import day, event, order
-from tests.integration.policies import Shop, new_shop
-from tests.integration.simulations import Raw, store
-from tests.pipeline import rows
-from tests.stack import Stack
+from tests.support.builders import day, event, order
+from tests.support.pipeline import rows
+from tests.support.policy_shop import Shop, new_shop
+from tests.support.server_stack import Stack
+from tests.support.simulation_shop import Raw, store
 
 CLOCK: Final = 200
 TODAY: Final = date(2024, 7, 19)

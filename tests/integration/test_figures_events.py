@@ -12,14 +12,14 @@ from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.schedule import load_schedule
-from tests.builders import day, encode, event, order, tick
-from tests.integration import slow_figures
-from tests.integration.figures import CLOCK, Life, Past, life_of, simulated_past
-from tests.integration.lifecycle import worker
-from tests.integration.policies import new_shop
-from tests.integration.simulations import Raw, Store, api, store
-from tests.pipeline import publish, settled
-from tests.stack import Stack
+from tests.support import slow_figures
+from tests.support.builders import day, encode, event, order, tick
+from tests.support.figure_shop import CLOCK, Life, Past, life_of, simulated_past
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import publish, settled
+from tests.support.policy_shop import new_shop
+from tests.support.server_stack import Stack
+from tests.support.simulation_shop import Raw, Store, api, store
 
 CASES: Final = [
     pytest.param(Period(date.fromisoformat(begins), date.fromisoformat(ends)), account, id=f"{begins}-{ends}-{account}")

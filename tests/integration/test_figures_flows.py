@@ -9,8 +9,8 @@ import pytest
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.period import Account, Period
-from tests.integration.figures import Life, Past, simulated_past, stays
-from tests.stack import Stack
+from tests.support.figure_shop import Life, Past, simulated_past, stays
+from tests.support.server_stack import Stack
 
 IN_TOUCH: Final = {Phase.NEW, Phase.ESTABLISHED, Phase.AT_RISK, Phase.WON_BACK}
 GONE: Final = {Phase.INACTIVE, Phase.FORMER}

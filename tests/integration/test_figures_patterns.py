@@ -14,12 +14,12 @@ from services.lifecycle.figures.complaint_patterns import DETECTED, Patterns
 from shared.database import connection as db
 from shared.events.envelope import Envelope
 from shared.kafka.topics import HINTS
-from tests.builders import event, order, tick
-from tests.integration.lifecycle import worker
-from tests.integration.simulations import Raw, api
-from tests.pipeline import by_partition, publish, rows, settled
-from tests.stack import Stack
-from tests.support import eventually
+from tests.support.builders import event, order, tick
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import by_partition, publish, rows, settled
+from tests.support.server_stack import Stack
+from tests.support.servers import eventually
+from tests.support.simulation_shop import Raw, api
 
 ROWS: Final = "SELECT topic, week::text FROM lifecycle.pattern ORDER BY 1, 2"
 

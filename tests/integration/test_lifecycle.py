@@ -11,9 +11,9 @@ from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
 from shared.events.transitions import Correction, Transition
 from shared.kafka.topics import PHASE_TRANSITIONS
-from tests.builders import day, event, order, tick
-from tests.pipeline import publish, published, rows, running, settled, worker_settings
-from tests.stack import Stack
+from tests.support.builders import day, event, order, tick
+from tests.support.pipeline import publish, published, rows, running, settled, worker_settings
+from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

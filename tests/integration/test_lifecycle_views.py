@@ -10,11 +10,11 @@ import pytest
 
 from services.lifecycle.domain.phase_models import Model, views
 from shared.http import Language
-from tests.builders import day, event, order, tick
-from tests.integration.lifecycle import worker
 from tests.integration.test_parking import client
-from tests.pipeline import publish, settled
-from tests.stack import Stack
+from tests.support.builders import day, event, order, tick
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import publish, settled
+from tests.support.server_stack import Stack
 
 DAY: Final = timedelta(days=1)
 GERMAN = {"Accept-Language": "de"}

@@ -37,13 +37,13 @@ from shared.http.parameters import encode_cursor
 from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
-from tests.bench.reads_lives import ENDS, live
-from tests.builders import encode, event, order
-from tests.integration.policies import Shop
-from tests.integration.simulations import store
-from tests.pipeline import rows, worker_settings
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import encode, event, order
+from tests.support.bulk_lives import ENDS, live
+from tests.support.pipeline import rows, worker_settings
+from tests.support.policy_shop import Shop
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
+from tests.support.simulation_shop import store
 
 LIVES: Final = 260
 FORMULAS: Final = ("=1+1", "+49", "-x", "@sum", "'quoted")

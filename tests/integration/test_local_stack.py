@@ -18,7 +18,7 @@ from shared.kafka import topics
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import Ports
 from shared.local.postgres import EmbeddedPostgres
-from tests.stack import embedded
+from tests.support.server_stack import embedded
 
 
 @pytest.fixture(scope="module")

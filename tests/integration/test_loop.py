@@ -22,12 +22,12 @@ from shared.stream import session as consumer
 from shared.stream.log import ownership
 from shared.stream.log.dead_letters import IN_A_ROW
 from shared.stream.session import consume, leaves
-from tests.builders import control, day, encode, order, tick
-from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
-from tests.lives import complains
-from tests.pipeline import by_partition, publish, rows, settled, worker_settings
-from tests.stack import Stack
-from tests.support import PARTITIONS, drop_topics, eventually
+from tests.support.builders import control, day, encode, order, tick
+from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
+from tests.support.lives import complains
+from tests.support.pipeline import by_partition, publish, rows, settled, worker_settings
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, drop_topics, eventually
 
 
 async def refusal(stack: Stack, database: str, **settings: Any) -> str:

@@ -19,12 +19,12 @@ from shared.events import envelope, transitions
 from shared.events.transitions import Correction
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
-from tests.builders import day, encode, event, order, tick
-from tests.integration.lifecycle import POLICY, history, on, orders_of, worker
 from tests.integration.test_parking import client
-from tests.pipeline import publish, published, rows, running, settled, worker_settings
-from tests.stack import Stack
-from tests.support import PARTITIONS
+from tests.support.builders import day, encode, event, order, tick
+from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
+from tests.support.pipeline import publish, published, rows, running, settled, worker_settings
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

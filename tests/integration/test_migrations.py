@@ -16,9 +16,9 @@ from shared.database import connection as db
 from shared.database import migrations
 from shared.database.connection import role
 from shared.database.migrations import SERVICES
-from tests.pipeline import rows
-from tests.stack import Stack
-from tests.support import drop_database, make_database
+from tests.support.pipeline import rows
+from tests.support.server_stack import Stack
+from tests.support.servers import drop_database, make_database
 
 CHECKS: Final = """
 SELECT conname AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint

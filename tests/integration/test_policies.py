@@ -10,10 +10,10 @@ import pytest
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
 from shared.http.parameters import encode_cursor
-from tests.builders import day
-from tests.integration.policies import Shop, client, instant, new_shop, wrong
-from tests.stack import Stack
-from tests.support import PARTITIONS
+from tests.support.builders import day
+from tests.support.policy_shop import Shop, client, instant, new_shop, wrong
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS
 
 STRICT: dict[str, Any] = {"name": "strict", "at_risk_days": 10, "inactive_days": 20}
 

@@ -15,11 +15,11 @@ from services.lifecycle.schedule import latest_number, load_schedule, next_numbe
 from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.database import connection as db
-from tests.builders import day
-from tests.integration.policies import Shop, client, new_shop
-from tests.pipeline import rows
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import day
+from tests.support.pipeline import rows
+from tests.support.policy_shop import Shop, client, new_shop
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
 
 STRICT: Final = Policy(name="strict", version=7, at_risk_days=10)
 WAITING: Final = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"

@@ -10,10 +10,10 @@ import pytest
 from shared.events.envelope import Envelope
 from shared.instants import render
 from shared.kafka.topics import WINBACK_EVENTS
-from tests.builders import day, order, tick
-from tests.integration.reactivation import Json, api, case_of, changed, corrected, facts, run, send, worker
-from tests.pipeline import published, rows, settled
-from tests.stack import Stack
+from tests.support.builders import day, order, tick
+from tests.support.pipeline import published, rows, settled
+from tests.support.reactivation_worker import Json, api, case_of, changed, corrected, facts, run, send, worker
+from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 AT = 180

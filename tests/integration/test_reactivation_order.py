@@ -20,8 +20,8 @@ from shared.database import connection as db
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from shared.stream.batch import Batch, Incoming, Portion
-from tests.builders import day, encode, order
-from tests.integration.reactivation import changed, corrected, transition
+from tests.support.builders import day, encode, order
+from tests.support.reactivation_worker import changed, corrected, transition
 
 TERMS = Terms(secret=b"secret")
 END = 900

@@ -12,12 +12,12 @@ from services.reactivation.events import RELEASED
 from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import WINBACK_EVENTS
-from tests.builders import control, day, event, order, tick
-from tests.integration.lifecycle import on
-from tests.integration.reactivation import api, case_of, changed, corrected, facts, run, send, transition, worker
-from tests.pipeline import publish, rows, settled
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import control, day, event, order, tick
+from tests.support.lifecycle_worker import on
+from tests.support.pipeline import publish, rows, settled
+from tests.support.reactivation_worker import api, case_of, changed, corrected, facts, run, send, transition, worker
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
 
 
 class Fault:

@@ -12,11 +12,11 @@ from services.reactivation.tables import metadata
 from shared.events.envelope import Envelope
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
-from tests.builders import day, order, tick
-from tests.integration.reactivation import api, case_of, changed, corrected, facts, run, send, transition, worker
-from tests.pipeline import rows, settled
-from tests.stack import Stack
-from tests.support import eventually
+from tests.support.builders import day, order, tick
+from tests.support.pipeline import rows, settled
+from tests.support.reactivation_worker import api, case_of, changed, corrected, facts, run, send, transition, worker
+from tests.support.server_stack import Stack
+from tests.support.servers import eventually
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

@@ -9,11 +9,11 @@ from services.lifecycle.policies import repository as policies
 from services.lifecycle.settings import PolicyDocument
 from shared.database import connection as db
 from shared.stream.session import Session
-from tests.builders import day, order, tick
-from tests.integration.lifecycle import history, worker
-from tests.pipeline import publish, rows, settled
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import day, order, tick
+from tests.support.lifecycle_worker import history, worker
+from tests.support.pipeline import publish, rows, settled
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
 
 SHORT: Final = Policy(name="short", at_risk_days=30, inactive_days=300, act_within_days=1000)
 CUSTOMERS: Final = [f"c{n}" for n in range(40)]

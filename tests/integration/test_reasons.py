@@ -8,11 +8,11 @@ import pytest
 from services.lifecycle.domain.state.phases import RuleName
 from shared.http.parameters import encode_cursor
 from shared.instants import parse
-from tests.builders import day, event, order, tick
-from tests.integration.lifecycle import worker
 from tests.integration.test_parking import client
-from tests.pipeline import publish, settled
-from tests.stack import Stack
+from tests.support.builders import day, event, order, tick
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import publish, settled
+from tests.support.server_stack import Stack
 
 
 async def read(api: httpx.AsyncClient, path: str, language: str = "en", **query: Any) -> Any:

@@ -19,11 +19,11 @@ from shared.stream.log import ownership
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Session
-from tests.builders import day, order
-from tests.integration.lifecycle import on, orders_of, worker
-from tests.pipeline import by_partition, publish, rows, settled
-from tests.stack import Stack
-from tests.support import eventually
+from tests.support.builders import day, order
+from tests.support.lifecycle_worker import on, orders_of, worker
+from tests.support.pipeline import by_partition, publish, rows, settled
+from tests.support.server_stack import Stack
+from tests.support.servers import eventually
 
 PLACE = 5
 

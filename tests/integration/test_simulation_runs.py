@@ -12,12 +12,12 @@ import httpx
 import psutil
 import pytest
 
-from tests.builders import day, order
-from tests.integration.policies import Shop, instant, new_shop, wrong
-from tests.integration.simulations import Raw, api, asked, ended, matrix, store
-from tests.pipeline import rows
-from tests.stack import Stack
-from tests.support import eventually
+from tests.support.builders import day, order
+from tests.support.pipeline import rows
+from tests.support.policy_shop import Shop, instant, new_shop, wrong
+from tests.support.server_stack import Stack
+from tests.support.servers import eventually
+from tests.support.simulation_shop import Raw, api, asked, ended, matrix, store
 
 ASKED: Final[Raw] = {"policy": {"name": "strict", "at_risk_days": 30}, "from": instant(0), "to": instant(100)}
 RESULT: Final = {("new", "at_risk"): 1}

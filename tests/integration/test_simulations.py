@@ -10,13 +10,13 @@ import pytest
 from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines
 from shared.simulator.shop import lives as simulated_lives
-from tests.builders import day, event, order, tick
-from tests.integration.lifecycle import worker
-from tests.integration.policies import Shop, instant, new_shop, wrong
-from tests.integration.simulations import Raw, api, asked, contents, ended, matrix, simulated, store
-from tests.pipeline import publish, settled
-from tests.stack import Stack
-from tests.support import renew_topics
+from tests.support.builders import day, event, order, tick
+from tests.support.lifecycle_worker import worker
+from tests.support.pipeline import publish, settled
+from tests.support.policy_shop import Shop, instant, new_shop, wrong
+from tests.support.server_stack import Stack
+from tests.support.servers import renew_topics
+from tests.support.simulation_shop import Raw, api, asked, contents, ended, matrix, simulated, store
 
 STRICT: Final = {"name": "strict", "at_risk_days": 30, "inactive_days": 80}
 SPAN: Final = {"from": instant(200), "to": instant(400)}

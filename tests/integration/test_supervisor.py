@@ -13,7 +13,7 @@ import pytest
 
 from shared.local.managed_process import Child
 from shared.local.supervisor import Program, Supervisor, pause_before_restart
-from tests.support import eventually
+from tests.support.servers import eventually
 
 STEADY = "import signal, time; print('hello', flush=True); signal.sigwait([signal.SIGTERM]); print('bye', flush=True)"
 SHORT = "import sys; print('out of luck'); sys.exit(3)"

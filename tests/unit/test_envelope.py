@@ -4,7 +4,7 @@ import pytest
 
 from shared.errors import Poison
 from shared.events.envelope import decode
-from tests.builders import encode, event
+from tests.support.builders import encode, event
 
 COMPLAINT = encode(event("ada", "complaint.opened", 0, complaint_id="k", topic="Größe 😀"))
 

@@ -12,7 +12,7 @@ from services.lifecycle.events import read
 from services.lifecycle.figures.definitions.renewal_rate import Term, terms
 from shared.clock import DAWN
 from shared.events.envelope import decode
-from tests.builders import day, encode, event
+from tests.support.builders import day, encode, event
 
 
 @pytest.mark.parametrize(

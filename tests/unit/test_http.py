@@ -33,7 +33,7 @@ from shared.http import (
 )
 from shared.http.parameters import encode_cursor
 from shared.settings import Settings
-from tests.support import eventually
+from tests.support.servers import eventually
 
 KEY = {"Authorization": "Bearer secret"}
 UTC_NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)

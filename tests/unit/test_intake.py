@@ -13,7 +13,7 @@ from shared.stream.batch import NOT_HELD
 from shared.stream.log.dead_letters import IN_A_ROW
 from shared.stream.log.intake import IMPORT_IDLE_S, Intake
 from shared.stream.log.ownership import Checkpoint, Claim
-from tests.builders import control, day, encode, order, tick
+from tests.support.builders import control, day, encode, order, tick
 
 TOPIC = "customer-events.v1"
 CUSTOMER = next(f"c{n}" for n in range(100) if partition_of(f"c{n}", 2) == 0)

@@ -7,8 +7,8 @@ import pytest
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import sums
 from services.lifecycle.domain.state.phases import Phase
-from tests.builders import day
-from tests.lives import (
+from tests.support.builders import day
+from tests.support.lives import (
     ESTABLISHED,
     INACTIVE,
     NEW,

@@ -7,7 +7,7 @@ import pytest
 from services.lifecycle.cadence.backtest import Comparison, Episode, compare
 from services.lifecycle.domain.policy.cadence import Fit, silence
 from services.lifecycle.domain.policy.policy import Policy
-from tests.builders import day
+from tests.support.builders import day
 
 FIT = Fit(1, day(0), r=0.64, alpha=7.3, a=0.81, b=1.23)
 POLICY = Policy(fits=(FIT,))

@@ -37,8 +37,8 @@ from services.lifecycle.domain.policy.cadence import (
     p_no_purchase,
     silence,
 )
-from tests.builders import DAY_0
-from tests.rhythms import simulate
+from tests.support.builders import DAY_0
+from tests.support.simulated_buyers import simulate
 
 # CDNOW, 39 weeks: MBG/NBD of all 23,570 customers; Gamma-Gamma of Fader & Hardie 2013 (6.25, 3.74, 15.44), in cents.
 CDNOW = Fit(7, DAY_0, 0.63713973, 7.31028954, 0.80747412, 1.228394, 6.25, 3.74, 1544.0, "USD")

@@ -10,8 +10,8 @@ from services.lifecycle.events import read
 from shared.errors import Poison
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
-from tests.builders import encode
-from tests.lives import (
+from tests.support.builders import encode
+from tests.support.lives import (
     Raw,
     answered,
     buys,

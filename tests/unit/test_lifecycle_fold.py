@@ -15,9 +15,9 @@ from services.lifecycle.domain.rules.table import RULES, RULES_FOR
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import BONDED, Phase
-from tests.builders import day, event
-from tests.lives import C, happenings
-from tests.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled
+from tests.support.builders import day, event
+from tests.support.lives import C, happenings
+from tests.support.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled
 
 
 def whole(events: Iterable[Happening], until: datetime = END) -> tuple[Customer, list[Move], list[Hint]]:

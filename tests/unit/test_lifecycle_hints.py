@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
-from tests.builders import day
-from tests.lives import (
+from tests.support.builders import day
+from tests.support.lives import (
     Raw,
     answered,
     buys,

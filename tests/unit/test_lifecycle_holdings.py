@@ -14,8 +14,8 @@ from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import IN_ORDER, Happening
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import ACT_TYPES
-from tests.lives import happenings
-from tests.random_lives import DATA, END, POLICY, lives, sampled, to_event
+from tests.support.lives import happenings
+from tests.support.random_lives import DATA, END, POLICY, lives, sampled, to_event
 
 NOBODY = Customer()
 

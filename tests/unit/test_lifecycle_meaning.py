@@ -11,8 +11,8 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import KINDS
 from shared.events.catalogue import MODELS
 from shared.events.envelope import CONTROL
-from tests.builders import day
-from tests.lives import (
+from tests.support.builders import day
+from tests.support.lives import (
     FADED,
     NEW,
     PROSPECT,

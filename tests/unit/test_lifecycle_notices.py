@@ -9,7 +9,7 @@ from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
-from tests.builders import day, encode, event, order
+from tests.support.builders import day, encode, event, order
 
 
 def policy(notice_days: int = 7) -> Policy:

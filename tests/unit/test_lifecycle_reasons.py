@@ -26,8 +26,8 @@ from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
 from services.lifecycle.explain.schemas import Explained, Explanation
 from shared.events.transitions import Transition
 from shared.http import Language
-from tests.builders import day
-from tests.lives import (
+from tests.support.builders import day
+from tests.support.lives import (
     Raw,
     annuls,
     answered,
@@ -46,7 +46,7 @@ from tests.lives import (
     scores,
     told,
 )
-from tests.random_lives import END, POLICY, lives, sampled
+from tests.support.random_lives import END, POLICY, lives, sampled
 
 BUILT_IN: Final = Policy()
 VIEWED: Final = does("page.viewed", 0)

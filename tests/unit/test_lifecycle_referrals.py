@@ -6,7 +6,7 @@ from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from shared.events.envelope import decode
 from shared.kafka.topics import REFERRAL_EVENTS
-from tests.builders import day, encode, event
+from tests.support.builders import day, encode, event
 
 
 def outcome(kind: str, at: float, order_id: str) -> Happening:

@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
-from tests.lives import (
+from tests.support.lives import (
     ADVOCATE,
     ESTABLISHED,
     FADED,

@@ -14,9 +14,9 @@ from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import AUTO, CADENCE, Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
-from tests.builders import day
-from tests.lives import Raw, buys, does, happenings, told
-from tests.random_lives import AT, END, LENGTH, POLICY, RANDOM, Worker, lives, sampled
+from tests.support.builders import day
+from tests.support.lives import Raw, buys, does, happenings, told
+from tests.support.random_lives import AT, END, LENGTH, POLICY, RANDOM, Worker, lives, sampled
 
 
 def schedule(*activations: tuple[float, Policy], fits: Iterable[Fit] = ()) -> Schedule:

@@ -10,8 +10,8 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.simulations.comparison import EXAMPLES, Comparison, Report, Step, candidate_schedule
-from tests.builders import day
-from tests.random_lives import END, POLICY, lives, sampled
+from tests.support.builders import day
+from tests.support.random_lives import END, POLICY, lives, sampled
 
 NEW = Step(day(0), "first_purchase", None, "new")
 AT_RISK = Step(day(90), "silence_begins", "new", "at_risk")

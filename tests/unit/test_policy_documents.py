@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.policies.status import Reign, State, Status, reigns, statuses
 from services.lifecycle.settings import PolicyDocument, load_policy
 from shared.errors import Misconfigured
-from tests.builders import day
+from tests.support.builders import day
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "policies.md").read_text()

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Terms, Touch, Verdict, determine, judge
 from services.referral.domain.codes import code_of
 from shared.clock import DAWN
-from tests.builders import day
+from tests.support.builders import day
 
 TERMS = Terms(claim_days=90, minimum_order=0, return_window_days=14, recommender_reward=1000, referee_reward=500)
 NAMESPACE = UUID(int=0)

@@ -16,7 +16,7 @@ from services.referral.domain.ledger import Account, Book, Posting, plan
 from services.referral.domain.rewards import Facts, Movement, Refund, Side, State, movements, standing
 from services.referral.events import touch
 from shared.clock import DAWN
-from tests.builders import day
+from tests.support.builders import day
 
 TERMS = Terms(claim_days=90, minimum_order=2000, return_window_days=14, recommender_reward=1001, referee_reward=333)
 BOOK = Book("bob", UUID(int=1))

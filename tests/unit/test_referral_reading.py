@@ -7,7 +7,7 @@ import pytest
 from services.referral.events import Told, read
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
-from tests.builders import encode, event, order
+from tests.support.builders import encode, event, order
 
 SIGN_UP = event("ada", "customer.signed_up", 0, referral_code="BEN")
 

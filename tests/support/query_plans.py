@@ -20,10 +20,10 @@ import asyncpg
 import httpx
 
 from shared.instants import render
-from tests.bench.reads_lives import ENDS
-from tests.bench.reads_load import name_of
-from tests.integration.simulations import api
-from tests.stack import Stack
+from tests.support.bulk_lives import ENDS
+from tests.support.bulk_shop import name_of
+from tests.support.server_stack import Stack
+from tests.support.simulation_shop import api
 
 BIG: Final = re.compile(r"customer|event(_\d+)?|transition|change|timer|hint")
 """Tables that grow with the shop."""
@@ -114,7 +114,7 @@ class Watch:
                     yield row
 
             def _unseen(self, *_: Any, **__: Any) -> NoReturn:
-                raise AssertionError("tests/integration/plans.py does not see statements that are run in this way")
+                raise AssertionError("tests/support/query_plans.py does not see statements that are run in this way")
 
             prepare = copy_from_query = executemany = _unseen
 

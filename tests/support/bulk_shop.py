@@ -33,10 +33,10 @@ from shared.ids import narrow, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
 from tests.bench.lifecycle import add_fit
-from tests.bench.reads_lives import BEGINS, DAYS, ENDS, live
-from tests.builders import encode
-from tests.integration.policies import Shop
-from tests.support import PARTITIONS
+from tests.support.builders import encode
+from tests.support.bulk_lives import BEGINS, DAYS, ENDS, live
+from tests.support.policy_shop import Shop
+from tests.support.servers import PARTITIONS
 
 CUSTOMERS: Final = 1_000_000
 LIVES: Final = 20_000

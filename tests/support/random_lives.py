@@ -14,8 +14,8 @@ from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import KINDS
-from tests.builders import day, event
-from tests.lives import C, Raw, happenings
+from tests.support.builders import day, event
+from tests.support.lives import C, Raw, happenings
 
 POLICY: Final = Policy(
     notice_days=3,

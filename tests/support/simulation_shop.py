@@ -24,11 +24,11 @@ from shared.events.envelope import decode
 from shared.ids import narrow, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
-from tests.builders import encode
-from tests.integration.policies import Shop
-from tests.pipeline import rows, worker_settings
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import encode
+from tests.support.pipeline import rows, worker_settings
+from tests.support.policy_shop import Shop
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
 
 Raw: TypeAlias = dict[str, Any]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from tests.builders import event
+from tests.support.builders import event
 
 BEGINS: Final = datetime(2024, 1, 1, tzinfo=UTC)
 ENDS: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -27,11 +27,11 @@ from shared.ids import narrow, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines, lives
-from tests.builders import encode, event, order
-from tests.integration.policies import Shop, new_shop
-from tests.integration.simulations import Store, api
-from tests.stack import Stack
-from tests.support import PARTITIONS
+from tests.support.builders import encode, event, order
+from tests.support.policy_shop import Shop, new_shop
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS
+from tests.support.simulation_shop import Store, api
 
 SIMULATED: Final = Simulated(customers=400, months=24, seed=11)
 BEGIN: Final = datetime.fromisoformat("2023-01-01T00:00:00Z")

@@ -18,9 +18,9 @@ from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.settings import Settings
 from shared.stream.lag import standings
 from shared.stream.session import Handler, Reader, Session, Subscription, consume
-from tests.builders import encode
-from tests.stack import Stack
-from tests.support import PARTITIONS, eventually
+from tests.support.builders import encode
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, eventually
 
 
 def worker_settings(stack: Stack, database: str, **more: Any) -> LifecycleSettings:

@@ -20,7 +20,7 @@ from shared.local.home import Home
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import Ports
 from shared.local.postgres import EmbeddedPostgres
-from tests.support import eventually
+from tests.support.servers import eventually
 
 PREFIX: Final = "stammkunde-tests-"
 

@@ -16,10 +16,10 @@ from services.lifecycle.policies import routes as policy_routes
 from shared import http, instants
 from shared.database import connection as db
 from shared.ids import partition_of
-from tests.builders import day
-from tests.pipeline import rows, worker_settings
-from tests.stack import Stack
-from tests.support import PARTITIONS, drop_database, make_database
+from tests.support.builders import day
+from tests.support.pipeline import rows, worker_settings
+from tests.support.server_stack import Stack
+from tests.support.servers import PARTITIONS, drop_database, make_database
 
 PARTS: Final = range(PARTITIONS)
 

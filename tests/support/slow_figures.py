@@ -18,7 +18,7 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import read
 from services.lifecycle.figures.period import Period
 from shared.events.envelope import Envelope
-from tests.integration.figures import Life
+from tests.support.figure_shop import Life
 
 DAWN: Final = datetime.min.replace(tzinfo=UTC)
 MOMENT: Final = timedelta(microseconds=1)
