@@ -13,7 +13,8 @@ from typing import Final
 
 import pytest
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.support.checkout import ROOT
+
 BIN: Final = Path(sys.executable).parent
 SQL: Final = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|TRUNCATE|LOCK TABLE|COPY)\s", re.ASCII)
 DATABASE_CLOCK: Final = re.compile(

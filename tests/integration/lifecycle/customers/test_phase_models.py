@@ -10,7 +10,7 @@ import pytest
 
 from services.lifecycle.domain.phase_models import Model, views
 from shared.http import Language
-from tests.integration.test_parking import client
+from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, event, order, tick
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import publish, settled

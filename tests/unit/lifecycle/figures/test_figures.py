@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
-from typing import Final
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -18,8 +16,8 @@ from services.lifecycle.figures.precompute import ahead
 from services.lifecycle.figures.single_flight import Flights
 from services.lifecycle.figures.sources.kaplan_meier import Step, median, steps
 from shared.errors import Problem
+from tests.support.checkout import ROOT
 
-REPOSITORY: Final = Path(__file__).parents[2]
 LEAST, FURTHEST = datetime(2024, 5, 10, 7, tzinfo=UTC), datetime(2024, 5, 12, tzinfo=UTC)
 
 
@@ -95,7 +93,7 @@ def test_what_one_revision_of_a_figure_has_stored_is_nothing_to_the_next() -> No
 
 
 def test_the_documentation_has_a_section_on_every_figure_with_the_formula_of_the_api_a_source_and_an_example() -> None:
-    sections = (REPOSITORY / "docs/figures.md").read_text().split("\n## ")[1:]
+    sections = (ROOT / "docs/figures.md").read_text().split("\n## ")[1:]
     told = {name: text for name, _, text in (section.partition("\n") for section in sections)}
     for figure in FIGURES.values():
         text = told[figure.name]

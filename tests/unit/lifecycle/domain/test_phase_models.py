@@ -1,14 +1,14 @@
 """Other models as views of the phases: each total, each cell as it was decided."""
 
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from services.lifecycle.domain.phase_models import VIEWS, Asked, Cell, Fact, Model, View, by_acts, needs, view, views
 from services.lifecycle.domain.state.phases import Phase
+from tests.support.checkout import ROOT
 
-PAGE: Final = (Path(__file__).parents[2] / "docs" / "views.md").read_text()
+PAGE: Final = (ROOT / "docs" / "views.md").read_text()
 PHASES: Final = ("prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back")
 NOTHING: Final[frozenset[Fact]] = frozenset()
 DECIDED: Final = [

@@ -262,7 +262,7 @@ async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_cl
 
 
 async def test_those_who_listen_are_let_go_when_the_feed_can_ask_no_more(stack: Stack, template: str) -> None:
-    """An error that does not pass ends the server (tests/unit/test_http.py); nobody is told that there is no news."""
+    """An error that does not pass ends the server (tests/unit/shared/http/test_http.py); nobody hears of "no news"."""
     async with archived(stack, template, {1: [1]}) as (client, pool):
         async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
             events = Events(answer)

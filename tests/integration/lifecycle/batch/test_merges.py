@@ -19,7 +19,7 @@ from shared.events import envelope, transitions
 from shared.events.transitions import Correction
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
-from tests.integration.test_parking import client
+from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, encode, event, order, tick
 from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
 from tests.support.pipeline import publish, published, rows, running, settled, worker_settings

@@ -14,8 +14,8 @@ from services.lifecycle.policies.status import Reign, State, Status, reigns, sta
 from services.lifecycle.settings import PolicyDocument, load_policy
 from shared.errors import Misconfigured
 from tests.support.builders import day
+from tests.support.checkout import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = (ROOT / "docs" / "policies.md").read_text()
 PROPERTIES: Final[dict[str, Any]] = PolicyDocument.model_json_schema()["properties"]
 NAMES: Final = {"name", "version", "account", "currency", "silence"}

@@ -8,7 +8,7 @@ import pytest
 from services.lifecycle.domain.state.phases import RuleName
 from shared.http.parameters import encode_cursor
 from shared.instants import parse
-from tests.integration.test_parking import client
+from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, event, order, tick
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import publish, settled

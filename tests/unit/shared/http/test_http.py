@@ -6,7 +6,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import asyncpg
@@ -33,6 +32,7 @@ from shared.http import (
 )
 from shared.http.parameters import encode_cursor
 from shared.settings import Settings
+from tests.support.checkout import ROOT
 from tests.support.servers import eventually
 
 KEY = {"Authorization": "Bearer secret"}
@@ -461,8 +461,8 @@ def serve_until_broken(port: int) -> None:
 
 async def test_a_process_whose_background_work_has_failed_ends_with_an_error() -> None:
     port = free_port()
-    code = f"from tests.unit.test_http import serve_until_broken; serve_until_broken({port})"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=Path(__file__).parents[2])
+    code = f"from tests.unit.shared.http.test_http import serve_until_broken; serve_until_broken({port})"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=KEY) as client:
             await eventually(lambda: _broken(client))
