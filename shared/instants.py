@@ -7,7 +7,9 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(Z|z|[+-]\d\d:\d\d)?", re.ASCII)
+_RFC3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(Z|z|[+-]\d\d:\d\d)?", re.ASCII
+)
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 9998
 
@@ -20,7 +22,8 @@ def parse(text: str) -> datetime:
     match = _RFC3339.fullmatch(text)
     if match is None:
         raise PydanticCustomError(
-            "not_an_instant", "must be an RFC 3339 instant such as 2024-05-01T12:00:00Z (in a URL, + is written %2B)"
+            "not_an_instant",
+            "must be an RFC 3339 instant such as 2024-05-01T12:00:00Z (in a URL, + is written %2B)",
         )
     if match[1] is None:
         raise PydanticCustomError("no_zone", "must name its zone: Z or an offset such as +02:00")

@@ -7,7 +7,9 @@ from prometheus_client import Counter, Gauge, Histogram
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _RECORDS: Final = (1, 5, 10, 50, 100, 250, 500, 1000, 2000, 4000, 8000)
 
-HTTP_REQUESTS: Final = Counter("stammkunde_http_requests", "Answered HTTP requests.", ["method", "route", "status"])
+HTTP_REQUESTS: Final = Counter(
+    "stammkunde_http_requests", "Answered HTTP requests.", ["method", "route", "status"]
+)
 HTTP_SECONDS: Final = Histogram(
     "stammkunde_http_seconds",
     "From request to answer.",
@@ -16,33 +18,69 @@ HTTP_SECONDS: Final = Histogram(
 )
 
 EVENTS_ACCEPTED: Final = Counter(
-    "stammkunde_events_accepted", "Events that Kafka has acknowledged and a receipt has confirmed.", ["type"]
+    "stammkunde_events_accepted",
+    "Events that Kafka has acknowledged and a receipt has confirmed.",
+    ["type"],
 )
-EVENTS_REJECTED: Final = Counter("stammkunde_events_rejected", "Events refused in a receipt.", ["code"])
+EVENTS_REJECTED: Final = Counter(
+    "stammkunde_events_rejected", "Events refused in a receipt.", ["code"]
+)
 PUBLISH_SECONDS: Final = Histogram(
-    "stammkunde_publish_seconds", "From the first event handed to Kafka to the last acknowledgement.", buckets=_SECONDS
+    "stammkunde_publish_seconds",
+    "From the first event handed to Kafka to the last acknowledgement.",
+    buckets=_SECONDS,
 )
-PUBLISH_IN_FLIGHT: Final = Gauge("stammkunde_publish_in_flight_bytes", "Request bodies accepted and not yet answered.")
+PUBLISH_IN_FLIGHT: Final = Gauge(
+    "stammkunde_publish_in_flight_bytes", "Request bodies accepted and not yet answered."
+)
 
-BATCH_RECORDS: Final = Histogram("stammkunde_batch_records", "Records in one applied batch.", buckets=_RECORDS)
-BATCH_SECONDS: Final = Histogram("stammkunde_batch_seconds", "From poll to commit of one batch.", buckets=_SECONDS)
-RECORDS_APPLIED: Final = Counter("stammkunde_records_applied", "Records committed with their effects.", ["topic"])
+BATCH_RECORDS: Final = Histogram(
+    "stammkunde_batch_records", "Records in one applied batch.", buckets=_RECORDS
+)
+BATCH_SECONDS: Final = Histogram(
+    "stammkunde_batch_seconds", "From poll to commit of one batch.", buckets=_SECONDS
+)
+RECORDS_APPLIED: Final = Counter(
+    "stammkunde_records_applied", "Records committed with their effects.", ["topic"]
+)
 RECORDS_BEHIND: Final = Gauge(
-    "stammkunde_records_behind", "Records in the log behind this worker's checkpoint.", ["topic", "partition"]
+    "stammkunde_records_behind",
+    "Records in the log behind this worker's checkpoint.",
+    ["topic", "partition"],
 )
 RETRIES: Final = Counter(
-    "stammkunde_retries", "Sessions ended by a transient failure (Retryable) or a lost partition (Fenced).", ["reason"]
+    "stammkunde_retries",
+    "Sessions ended by a transient failure (Retryable) or a lost partition (Fenced).",
+    ["reason"],
 )
-EPOCH: Final = Gauge("stammkunde_owner_epoch", "Epoch under which this worker owns a partition.", ["partition"])
-CLOCK: Final = Gauge("stammkunde_clock_timestamp_seconds", "A partition's clock, in seconds since 1970.", ["partition"])
+EPOCH: Final = Gauge(
+    "stammkunde_owner_epoch", "Epoch under which this worker owns a partition.", ["partition"]
+)
+CLOCK: Final = Gauge(
+    "stammkunde_clock_timestamp_seconds",
+    "A partition's clock, in seconds since 1970.",
+    ["partition"],
+)
 
 DEAD_LETTERS: Final = Counter("stammkunde_dead_letters", "Records put aside.", ["reason"])
-BRAKED: Final = Gauge("stammkunde_braked", "1 while the dead-letter brake holds a partition.", ["topic", "partition"])
-PARKED: Final = Counter("stammkunde_customers_parked", "Customers set aside because folding them failed.")
+BRAKED: Final = Gauge(
+    "stammkunde_braked", "1 while the dead-letter brake holds a partition.", ["topic", "partition"]
+)
+PARKED: Final = Counter(
+    "stammkunde_customers_parked", "Customers set aside because folding them failed."
+)
 
-OUTBOX_PUBLISHED: Final = Counter("stammkunde_outbox_published", "Records published from the outbox.", ["topic"])
+OUTBOX_PUBLISHED: Final = Counter(
+    "stammkunde_outbox_published", "Records published from the outbox.", ["topic"]
+)
 
 TRANSITIONS: Final = Counter("stammkunde_transitions", "Transitions recorded.", ["rule"])
-CORRECTIONS: Final = Counter("stammkunde_corrections", "Histories corrected after late or withdrawn events.")
-DEADLINES_FIRED: Final = Counter("stammkunde_deadlines_fired", "Deadlines that fell due and were applied.")
-FITS: Final = Counter("stammkunde_fits", "Fits of the cadence model: accepted, refused or failed.", ["outcome"])
+CORRECTIONS: Final = Counter(
+    "stammkunde_corrections", "Histories corrected after late or withdrawn events."
+)
+DEADLINES_FIRED: Final = Counter(
+    "stammkunde_deadlines_fired", "Deadlines that fell due and were applied."
+)
+FITS: Final = Counter(
+    "stammkunde_fits", "Fits of the cadence model: accepted, refused or failed.", ["outcome"]
+)

@@ -16,15 +16,29 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = Field(description="Kafka's bootstrap servers, host:port[,host:port].")
     database_url: str = Field(description="postgresql://user:password@host:port/database")
     api_key: SecretStr = Field(description="The bearer key of all four services.")
-    clock: ClockMode = Field(default=ClockMode.WALL, description="What moves deadlines: real time, or ticks.")
-    partitions: int = Field(default=12, ge=1, le=1000, description="Partitions of every topic, for good.")
+    clock: ClockMode = Field(
+        default=ClockMode.WALL, description="What moves deadlines: real time, or ticks."
+    )
+    partitions: int = Field(
+        default=12, ge=1, le=1000, description="Partitions of every topic, for good."
+    )
     replication: int = Field(default=1, ge=1, description="Replicas of every topic.")
     host: str = Field(default="127.0.0.1", description="Address that HTTP listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that HTTP listens on.")
     worker: str = Field(default="1", description="This worker's name in its group: unique, stable.")
-    session_timeout_s: float = Field(default=10.0, gt=0, description="After this silence others take over.")
-    batch_records: int = Field(default=16_000, ge=1, description="Most records applied in one transaction.")
+    session_timeout_s: float = Field(
+        default=10.0, gt=0, description="After this silence others take over."
+    )
+    batch_records: int = Field(
+        default=16_000, ge=1, description="Most records applied in one transaction."
+    )
     shutdown_s: float = Field(default=10.0, gt=0, description="Time to drain after SIGTERM.")
-    log_format: str = Field(default="console", pattern="^(console|json)$", description="console or json")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least level logged.")
-    policy_file: Path | None = Field(default=None, description="TOML policy; without it the built-in one.")
+    log_format: str = Field(
+        default="console", pattern="^(console|json)$", description="console or json"
+    )
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="Least level logged."
+    )
+    policy_file: Path | None = Field(
+        default=None, description="TOML policy; without it the built-in one."
+    )

@@ -13,7 +13,12 @@ from tests.support.pipeline import daily_counts_hold
 from tests.support.server_stack import Stack, open_stack
 from tests.support.servers import administer, drop_database, make_database, renew_topics, sibling
 
-QUEUES: Final = {"contract": "servers", "fault": "servers", "integration": "servers", "e2e": "systems"}
+QUEUES: Final = {
+    "contract": "servers",
+    "fault": "servers",
+    "integration": "servers",
+    "e2e": "systems",
+}
 """The folders whose tests run one after the other, for they share servers, or whole systems."""
 
 

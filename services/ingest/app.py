@@ -40,7 +40,11 @@ def build(settings: IngestSettings) -> FastAPI:
         await publisher.close()
 
     return http.create_app(
-        service="ingest", settings=settings, routers=[router], lifespan=lifespan, ready=publisher.check
+        service="ingest",
+        settings=settings,
+        routers=[router],
+        lifespan=lifespan,
+        ready=publisher.check,
     )
 
 

@@ -14,5 +14,7 @@ class IngestSettings(Settings):
         default=10.0, gt=0, description="Answer 503 if Kafka has not acknowledged by then."
     )
     in_flight_bytes: int = Field(
-        default=64 * 1024 * 1024, ge=5 * 1024 * 1024, description="Bodies under way at once; beyond it, 503."
+        default=64 * 1024 * 1024,
+        ge=5 * 1024 * 1024,
+        description="Bodies under way at once; beyond it, 503.",
     )

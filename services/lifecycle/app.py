@@ -68,7 +68,9 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
         figure_routes.router,
         list_routes.router,
     ]
-    app = http.create_app(service="lifecycle", settings=settings, routers=routers, lifespan=lifespan, ready=ready)
+    app = http.create_app(
+        service="lifecycle", settings=settings, routers=routers, lifespan=lifespan, ready=ready
+    )
     return app
 
 

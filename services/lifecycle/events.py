@@ -56,7 +56,9 @@ KINDS: Final = MappingProxyType(
         **dict.fromkeys(("delivery.delayed", "inquiry.answered", "contact.made"), Kind.CONTACT),
         "customer.updated": Kind.UPDATED,
         "customer.merged": Kind.MERGED,
-        **dict.fromkeys(("customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE),
+        **dict.fromkeys(
+            ("customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE
+        ),
     }
 )
 """What each event of the catalogue means to the rules."""
@@ -122,10 +124,13 @@ def _grievance(complaint: _Complaint) -> Grievance:
 
 
 _agreement: Final = _by(
-    _Agreement, lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at))
+    _Agreement,
+    lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at)),
 )
 _details: Final = _by(_Details, lambda d: Details(d.account))
-_recommendation: Final = _by(_Outcome, lambda o: Recommendation(f"{o.referee or ''} {o.order_id or ''}"))
+_recommendation: Final = _by(
+    _Outcome, lambda o: Recommendation(f"{o.referee or ''} {o.order_id or ''}")
+)
 
 CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
     {
@@ -177,7 +182,9 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
 
 def _undone(data: msgspec.Raw) -> Undoing:
     said = _undoing(data)
-    return Undoing(said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ()))
+    return Undoing(
+        said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ())
+    )
 
 
 def _utc(instant: datetime | None) -> datetime | None:

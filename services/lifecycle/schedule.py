@@ -29,7 +29,9 @@ async def load_schedule(connection: Tx | Pool) -> Schedule:
     activations, fits = [], []
     for row in await connection.fetch(_SCHEDULE):
         if row["parameters"] is None:
-            activations.append(Activation(row["number"], row["at"], _policy.decode(row["document"])))
+            activations.append(
+                Activation(row["number"], row["at"], _policy.decode(row["document"]))
+            )
         else:
             fits.append(_fit.decode(row["parameters"]))
     if all(activation.policy.account for activation in activations):

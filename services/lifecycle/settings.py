@@ -7,7 +7,15 @@ from itertools import count
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from services.lifecycle.domain.policy.policy import Policy
@@ -22,7 +30,10 @@ _ORDERS: Final = {"unit": "orders"}
 _SHARE: Final = {"unit": "share"}
 
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=100, pattern=r"^[\p{L}\p{N}](?:[^\p{C}\p{Zl}\p{Zp}/])*$")
+    str,
+    StringConstraints(
+        min_length=1, max_length=100, pattern=r"^[\p{L}\p{N}](?:[^\p{C}\p{Zl}\p{Zp}/])*$"
+    ),
 ]
 Days = Annotated[int, Field(gt=0, le=36_500, json_schema_extra=_DAYS)]
 DaysOrOff = Annotated[int, Field(ge=0, le=36_500, json_schema_extra=_DAYS)]
@@ -30,7 +41,9 @@ Hours = Annotated[int, Field(gt=0, le=8760, json_schema_extra=_HOURS)]
 HoursOrOff = Annotated[int, Field(ge=0, le=8760, json_schema_extra=_HOURS)]
 Orders = Annotated[int, Field(ge=2, le=1_000_000, json_schema_extra=_ORDERS)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, json_schema_extra=_SHARE)]
-Probability = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False, json_schema_extra={"unit": "probability"})]
+Probability = Annotated[
+    float, Field(gt=0, lt=1, allow_inf_nan=False, json_schema_extra={"unit": "probability"})
+]
 
 
 def next_version(taken: Collection[int]) -> int:
@@ -42,11 +55,21 @@ def next_version(taken: Collection[int]) -> int:
 class LifecycleSettings(Settings):
     """What the lifecycle service needs beyond the common settings."""
 
-    timers_per_batch: int = Field(default=2000, ge=1, description="Most deadlines applied in one transaction.")
-    customers_in_memory: int = Field(default=100_000, ge=1, description="Customers whose state a worker keeps.")
-    events_in_memory: int = Field(default=1_000_000, ge=1, description="Event identities that a worker keeps.")
-    changes_days: int = Field(default=30, ge=1, le=36_500, description="Days that published changes can be read.")
-    fit_hour: int = Field(default=3, ge=0, le=23, description="In real time, UTC hour of the nightly cadence fit.")
+    timers_per_batch: int = Field(
+        default=2000, ge=1, description="Most deadlines applied in one transaction."
+    )
+    customers_in_memory: int = Field(
+        default=100_000, ge=1, description="Customers whose state a worker keeps."
+    )
+    events_in_memory: int = Field(
+        default=1_000_000, ge=1, description="Event identities that a worker keeps."
+    )
+    changes_days: int = Field(
+        default=30, ge=1, le=36_500, description="Days that published changes can be read."
+    )
+    fit_hour: int = Field(
+        default=3, ge=0, le=23, description="In real time, UTC hour of the nightly cadence fit."
+    )
 
 
 class PolicyDocument(BaseModel):
@@ -59,77 +82,96 @@ class PolicyDocument(BaseModel):
         default=None, description="Which version; left out: the next one of the name.", examples=[1]
     )
     account: Literal["b2c", "b2b"] | None = Field(
-        default=None, description="The kind of account it judges; null: all that have no policy of their own."
+        default=None,
+        description="The kind of account it judges; null: all that have no policy of their own.",
     )
-    currency: Currency = Field(default=Policy.currency, description="The currency of rules about value (ISO 4217).")
+    currency: Currency = Field(
+        default=Policy.currency, description="The currency of rules about value (ISO 4217)."
+    )
     silence: Literal["fixed", "cadence", "auto"] = Field(
         default="fixed",
         description="How long a silence is long: `fixed` days; `cadence`, the customer's own rhythm; `auto`, cadence "
         "as soon as a fit is accepted.",
     )
     at_risk_days: Days = Field(
-        default=Policy.at_risk_days, description="Without an order for so long, a customer is at risk."
+        default=Policy.at_risk_days,
+        description="Without an order for so long, a customer is at risk.",
     )
     inactive_days: Days = Field(
         default=Policy.inactive_days,
         description="Without an order for so long, a customer is inactive; more than at_risk_days.",
     )
     established_after_orders: Orders = Field(
-        default=Policy.established_after_orders, description="With so many orders a new customer is established."
+        default=Policy.established_after_orders,
+        description="With so many orders a new customer is established.",
     )
     settle_after_orders: Orders = Field(
         default=Policy.settle_after_orders,
         description="With so many orders since the return, that one included, who was won back is established.",
     )
     former_after_inactive_days: Days = Field(
-        default=Policy.former_after_inactive_days, description="Inactive for so long, a customer is a former one."
+        default=Policy.former_after_inactive_days,
+        description="Inactive for so long, a customer is a former one.",
     )
     prospect_days: Days = Field(
-        default=Policy.prospect_days, description="Without any event for so long, a prospect is inactive."
+        default=Policy.prospect_days,
+        description="Without any event for so long, a prospect is inactive.",
     )
     advocate_days: Days = Field(
-        default=Policy.advocate_days, description="A recommendation or praise makes an advocate for so long."
+        default=Policy.advocate_days,
+        description="A recommendation or praise makes an advocate for so long.",
     )
     complaint_overdue_hours: Hours = Field(
-        default=Policy.complaint_overdue_hours, description="A complaint unanswered for so long puts at risk."
+        default=Policy.complaint_overdue_hours,
+        description="A complaint unanswered for so long puts at risk.",
     )
     revenue_decline_share: Share = Field(
         default=Policy.revenue_decline_share,
         description="At risk when the revenue of 90 days is less than this share of that of the 90 before; 0: off.",
     )
     contact_days: DaysOrOff = Field(
-        default=Policy.contact_days, description="At risk without a session, click or page for so long; 0: off."
+        default=Policy.contact_days,
+        description="At risk without a session, click or page for so long; 0: off.",
     )
     renewal_grace_days: DaysOrOff = Field(
-        default=Policy.renewal_grace_days, description="A contract may be renewed so long after its end."
+        default=Policy.renewal_grace_days,
+        description="A contract may be renewed so long after its end.",
     )
     act_within_days: Days = Field(
-        default=Policy.act_within_days, description="What is noticed later than this is historical: nobody acts on it."
+        default=Policy.act_within_days,
+        description="What is noticed later than this is historical: nobody acts on it.",
     )
     active_days: Days = Field(
-        default=Policy.active_days, description="Who acted within so long is active in the model `activity`."
+        default=Policy.active_days,
+        description="Who acted within so long is active in the model `activity`.",
     )
     survey_days: DaysOrOff = Field(
-        default=Policy.survey_days, description="`survey.due` so long after the first order; 0: off."
+        default=Policy.survey_days,
+        description="`survey.due` so long after the first order; 0: off.",
     )
     onboarding_days: DaysOrOff = Field(
         default=Policy.onboarding_days,
         description="`onboarding.stalled` so long after the first order without a product put to use; 0: off.",
     )
     renewal_notice_days: DaysOrOff = Field(
-        default=Policy.renewal_notice_days, description="`contract.renewal_due` so long before the renewal; 0: off."
+        default=Policy.renewal_notice_days,
+        description="`contract.renewal_due` so long before the renewal; 0: off.",
     )
     incentive_days: DaysOrOff = Field(
-        default=Policy.incentive_days, description="`incentive.due` so often while established; 0: off."
+        default=Policy.incentive_days,
+        description="`incentive.due` so often while established; 0: off.",
     )
     answer_hours: HoursOrOff = Field(
-        default=Policy.answer_hours, description="`complaint.overdue` so long after a complaint unanswered; 0: off."
+        default=Policy.answer_hours,
+        description="`complaint.overdue` so long after a complaint unanswered; 0: off.",
     )
     notice_days: DaysOrOff = Field(
-        default=Policy.notice_days, description="`phase.change_due` so long before time alone changes a phase; 0: off."
+        default=Policy.notice_days,
+        description="`phase.change_due` so long before time alone changes a phase; 0: off.",
     )
     horizon_days: Annotated[int, Field(gt=0, le=3650, json_schema_extra=_DAYS)] = Field(
-        default=Policy.horizon_days, description="Cadence: the time ahead in which a purchase is expected or not."
+        default=Policy.horizon_days,
+        description="Cadence: the time ahead in which a purchase is expected or not.",
     )
     risk_probability: Probability = Field(
         default=Policy.risk_probability,
@@ -140,13 +182,18 @@ class PolicyDocument(BaseModel):
         description="Cadence: inactive once it exceeds this; more than risk_probability.",
     )
     min_at_risk_days: Annotated[int, Field(gt=0, le=1796, json_schema_extra=_DAYS)] = Field(
-        default=Policy.min_at_risk_days, description="Cadence: nobody is at risk sooner than this after an order."
+        default=Policy.min_at_risk_days,
+        description="Cadence: nobody is at risk sooner than this after an order.",
     )
-    discount_rate: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False, json_schema_extra={"unit": "a year"})] = (
-        Field(default=Policy.discount_rate, description="By how much later margin is worth less in the customer value.")
+    discount_rate: Annotated[
+        float, Field(ge=0, le=10, allow_inf_nan=False, json_schema_extra={"unit": "a year"})
+    ] = Field(
+        default=Policy.discount_rate,
+        description="By how much later margin is worth less in the customer value.",
     )
     default_margin_rate: Share = Field(
-        default=Policy.default_margin_rate, description="The margin's share of revenue where no margin is known."
+        default=Policy.default_margin_rate,
+        description="The margin's share of revenue where no margin is known.",
     )
 
     @field_validator("inactive_days", "inactive_probability")
@@ -178,7 +225,9 @@ def load_policy(path: Path | None) -> Policy | None:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"policy file {path} cannot be read: {error}") from error
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'policy'}: {e['msg']}" for e in error.errors()
+        )
         raise Misconfigured(f"policy file {path}: {wrong}") from error
 
 

@@ -39,11 +39,21 @@ customer = sa.Table(
     sa.Column("customer", sa.Text, nullable=False),
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column("phase", sa.Text, comment="null: only events so far that create no customer"),
-    sa.Column("version", sa.BigInteger, nullable=False, comment="records published for this customer"),
+    sa.Column(
+        "version", sa.BigInteger, nullable=False, comment="records published for this customer"
+    ),
     sa.Column("state", sa.JSON, nullable=False, comment="as folded"),
-    sa.Column("parked", sa.Text, comment="why this customer's events wait in the dead letters; null while they do not"),
-    sa.Column("merged_into", sa.Text, comment="the customer who stays; this one's events go on to it"),
-    sa.Column("key", sa.BigInteger, nullable=False, comment="hash of the customer, as its events have it"),
+    sa.Column(
+        "parked",
+        sa.Text,
+        comment="why this customer's events wait in the dead letters; null while they do not",
+    ),
+    sa.Column(
+        "merged_into", sa.Text, comment="the customer who stays; this one's events go on to it"
+    ),
+    sa.Column(
+        "key", sa.BigInteger, nullable=False, comment="hash of the customer, as its events have it"
+    ),
     sa.Column("signed_up_at", instant(), comment="of the state: the first sign-up"),
     sa.Column("activated_at", instant(), comment="of the state: the first product put to use"),
     sa.Column("account", sa.Text),
@@ -52,7 +62,9 @@ customer = sa.Table(
     sa.Column("causes", sa.ARRAY(sa.Text), nullable=False, server_default="{}", comment=CAUSES),
     sa.Column("value", sa.BigInteger, nullable=False, server_default=sa.text("0"), comment=VALUE),
     sa.Column("currency", sa.Text),
-    sa.Column("magnitude", sa.SmallInteger, nullable=False, server_default=sa.text("0"), comment=MAGNITUDE),
+    sa.Column(
+        "magnitude", sa.SmallInteger, nullable=False, server_default=sa.text("0"), comment=MAGNITUDE
+    ),
     sa.PrimaryKeyConstraint("customer", postgresql_include=["partition"]),
     sa.CheckConstraint(f"phase IN ({PHASES})", name="customer_phase"),
     sa.CheckConstraint("version >= 0", name="customer_version"),
@@ -68,14 +80,31 @@ customer = sa.Table(
         postgresql_where=sa.text("account IS NOT NULL"),
     ),
     sa.Index("customer_of_magnitude", "magnitude", "customer"),
-    sa.Index("customer_of_cause", "causes", postgresql_using="gin", postgresql_where=sa.text("causes <> '{}'")),
+    sa.Index(
+        "customer_of_cause",
+        "causes",
+        postgresql_using="gin",
+        postgresql_where=sa.text("causes <> '{}'"),
+    ),
 )
 
 event = sa.Table(
     "event",
     metadata,
-    sa.Column("customer_key", sa.BigInteger, primary_key=True, autoincrement=False, comment="hash of the customer"),
-    sa.Column("event_key", sa.BigInteger, primary_key=True, autoincrement=False, comment="hash of source and id"),
+    sa.Column(
+        "customer_key",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of the customer",
+    ),
+    sa.Column(
+        "event_key",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of source and id",
+    ),
     sa.Column("order_key", sa.BigInteger, comment="hash of the order that it names"),
     sa.Column("time", instant(), nullable=False),
     sa.Column("recorded_at", instant(), nullable=False),
@@ -127,11 +156,21 @@ transition = sa.Table(
     sa.Column("recorded_at", instant(), nullable=False, comment="the clock when it was recorded"),
     sa.Column("withdrawn_at", instant(), comment="the clock when it was voided"),
     sa.Column("since", instant(), comment="when the phase that was left had been entered"),
-    sa.Column("body", sa.LargeBinary, nullable=False, comment="the transition as published, as JSON"),
-    sa.CheckConstraint("(withdrawn IS NULL) = (withdrawn_at IS NULL)", name="transition_withdrawn_at"),
+    sa.Column(
+        "body", sa.LargeBinary, nullable=False, comment="the transition as published, as JSON"
+    ),
+    sa.CheckConstraint(
+        "(withdrawn IS NULL) = (withdrawn_at IS NULL)", name="transition_withdrawn_at"
+    ),
     sa.CheckConstraint(f"from_phase IN ({PHASES})", name="transition_from_phase"),
     sa.CheckConstraint(f"to_phase IN ({PHASES})", name="transition_to_phase"),
-    sa.Index("transition_current", "customer", "position", unique=True, postgresql_where=sa.text("withdrawn IS NULL")),
+    sa.Index(
+        "transition_current",
+        "customer",
+        "position",
+        unique=True,
+        postgresql_where=sa.text("withdrawn IS NULL"),
+    ),
     sa.Index(
         "transition_at",
         "occurred_at",
@@ -147,7 +186,9 @@ flow = sa.Table(
     sa.Column("from_phase", sa.Text, primary_key=True, comment="empty: not yet known"),
     sa.Column("to_phase", sa.Text, primary_key=True),
     sa.Column("rule", sa.Text, primary_key=True),
-    sa.Column("account", sa.Text, primary_key=True, comment="what the customers are now; empty: not known"),
+    sa.Column(
+        "account", sa.Text, primary_key=True, comment="what the customers are now; empty: not known"
+    ),
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("n", sa.BigInteger, nullable=False),
     comment="current transitions by UTC day",
@@ -185,7 +226,9 @@ figure = sa.Table(
     sa.Column("value", sa.JSON, nullable=False),
     sa.Column("stamp", sa.BigInteger, nullable=False, comment=STAMP),
     sa.Column("computed_at", instant(), nullable=False),
-    sa.Column("asked_at", instant(), nullable=False, comment="within a day; -infinity: computed ahead"),
+    sa.Column(
+        "asked_at", instant(), nullable=False, comment="within a day; -infinity: computed ahead"
+    ),
 )
 
 pattern = sa.Table(
@@ -202,7 +245,12 @@ change = sa.Table(
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("customer", sa.Text, nullable=False),
-    sa.Column("recorded_at", instant(), nullable=False, comment="when Kafka had acknowledged it, by the wall clock"),
+    sa.Column(
+        "recorded_at",
+        instant(),
+        nullable=False,
+        comment="when Kafka had acknowledged it, by the wall clock",
+    ),
     sa.Column("body", sa.LargeBinary, nullable=False),
     comment="published transitions and corrections, in the order of their partition",
 )
@@ -237,7 +285,9 @@ timer = sa.Table(
     metadata,
     sa.Column("customer", sa.Text, primary_key=True),
     sa.Column("partition", sa.Integer, nullable=False),
-    sa.Column("due_at", instant(), nullable=False, comment="no deadline of the customer lies before"),
+    sa.Column(
+        "due_at", instant(), nullable=False, comment="no deadline of the customer lies before"
+    ),
     sa.Index("timer_due", "partition", "due_at"),
 )
 
@@ -250,7 +300,12 @@ policy = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("account", sa.Text, comment="the kind of account that it judges; null: all"),
-    sa.Column("document", sa.JSON, nullable=False, comment="every threshold, the defaults too; never changed"),
+    sa.Column(
+        "document",
+        sa.JSON,
+        nullable=False,
+        comment="every threshold, the defaults too; never changed",
+    ),
     sa.Column("created_at", instant(), nullable=False, comment="the clock when it was stored"),
     sa.CheckConstraint("account IN ('b2c', 'b2b')", name="policy_account"),
     sa.CheckConstraint("version >= 1", name="policy_version"),
@@ -259,20 +314,34 @@ policy = sa.Table(
 activation = sa.Table(
     "activation",
     metadata,
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False, comment="of schedule_number"),
+    sa.Column(
+        "number", sa.BigInteger, primary_key=True, autoincrement=False, comment="of schedule_number"
+    ),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("at", instant(), nullable=False, comment="what happens from here on is judged by the policy"),
+    sa.Column(
+        "at", instant(), nullable=False, comment="what happens from here on is judged by the policy"
+    ),
     sa.Column("made_at", instant(), nullable=False, comment="the clock when it was made"),
-    sa.Column("from_file", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="a policy file asked"),
+    sa.Column(
+        "from_file",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="a policy file asked",
+    ),
     sa.ForeignKeyConstraint(["name", "version"], ["policy.name", "policy.version"]),
 )
 
 fit = sa.Table(
     "fit",
     metadata,
-    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False, comment="of schedule_number"),
-    sa.Column("effective_at", instant(), nullable=False, comment="purchases from here on are judged by it"),
+    sa.Column(
+        "number", sa.BigInteger, primary_key=True, autoincrement=False, comment="of schedule_number"
+    ),
+    sa.Column(
+        "effective_at", instant(), nullable=False, comment="purchases from here on are judged by it"
+    ),
     sa.Column("made_at", instant(), nullable=False),
     sa.Column("accepted", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, comment="why it was refused"),
@@ -286,8 +355,19 @@ rearming = sa.Table(
     "rearming",
     metadata,
     sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("target", sa.BigInteger, nullable=False, comment="the number that customers are being told of"),
-    sa.Column("after", sa.Text, nullable=False, server_default="", comment="customers up to this one know it"),
+    sa.Column(
+        "target",
+        sa.BigInteger,
+        nullable=False,
+        comment="the number that customers are being told of",
+    ),
+    sa.Column(
+        "after",
+        sa.Text,
+        nullable=False,
+        server_default="",
+        comment="customers up to this one know it",
+    ),
     sa.Column("done", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Column("total", sa.BigInteger, nullable=False),
     sa.Column("finished", sa.Boolean, nullable=False, server_default=sa.text("false")),
@@ -302,22 +382,38 @@ simulation = sa.Table(
     sa.Column("request", sa.Text, nullable=False, comment="the body that came with the key first"),
     sa.Column("policy", sa.JSON, nullable=False, comment="the candidate"),
     sa.Column("begins", instant(), nullable=False, comment="the candidate judges from here on"),
-    sa.Column("ends", instant(), nullable=False, comment="no later than the clock when it was asked for"),
+    sa.Column(
+        "ends", instant(), nullable=False, comment="no later than the clock when it was asked for"
+    ),
     sa.Column("account", sa.Text, comment="only customers of this kind; null: all"),
     sa.Column("state", sa.Text, nullable=False, server_default="queued"),
-    sa.Column("done", sa.BigInteger, nullable=False, server_default=sa.text("0"), comment="customers"),
+    sa.Column(
+        "done", sa.BigInteger, nullable=False, server_default=sa.text("0"), comment="customers"
+    ),
     sa.Column("total", sa.BigInteger, comment="customers; null until they have been counted"),
-    sa.Column("events", sa.BigInteger, nullable=False, server_default=sa.text("0"), comment="folded so far"),
+    sa.Column(
+        "events",
+        sa.BigInteger,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="folded so far",
+    ),
     sa.Column("reason", sa.Text, comment="why it failed"),
     sa.Column("report", sa.JSON),
-    sa.Column("created_at", instant(), nullable=False, comment="by the wall clock, as the two below"),
+    sa.Column(
+        "created_at", instant(), nullable=False, comment="by the wall clock, as the two below"
+    ),
     sa.Column("started_at", instant()),
     sa.Column("ended_at", instant()),
     sa.CheckConstraint("account IN ('b2c', 'b2b')", name="simulation_account"),
     sa.CheckConstraint("begins < ends", name="simulation_span"),
-    sa.CheckConstraint("state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="simulation_state"),
+    sa.CheckConstraint(
+        "state IN ('queued', 'running', 'done', 'failed', 'cancelled')", name="simulation_state"
+    ),
     sa.CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="simulation_reason"),
     sa.CheckConstraint("(state = 'done') = (report IS NOT NULL)", name="simulation_report"),
-    sa.CheckConstraint("(state IN ('queued', 'running')) = (ended_at IS NULL)", name="simulation_ended"),
+    sa.CheckConstraint(
+        "(state IN ('queued', 'running')) = (ended_at IS NULL)", name="simulation_ended"
+    ),
     sa.Index("simulation_open", "number", postgresql_where=sa.text("ended_at IS NULL")),
 )

@@ -76,7 +76,12 @@ def messages(change: Change, partition: int, recorded_at: datetime) -> list[Mess
     """The records of a change, in order; the same change has the same ids again."""
     first = change.case.version - len(change.facts) + 1
     return [
-        Message(partition, WINBACK_EVENTS, change.case.customer, _record(change, fact, version, recorded_at))
+        Message(
+            partition,
+            WINBACK_EVENTS,
+            change.case.customer,
+            _record(change, fact, version, recorded_at),
+        )
         for version, fact in enumerate(change.facts, first)
     ]
 
@@ -100,10 +105,22 @@ def _data(change: Change, fact: Fact, version: int, recorded_at: datetime) -> _F
     head = case.id, case.customer, version, recorded_at
     match fact:
         case Fact.CASE_OPENED:
-            return CaseOpened(*head, lapse.occurred_at, Trigger(lapse.rule, lapse.phase, lapse.occurred_at))
+            return CaseOpened(
+                *head, lapse.occurred_at, Trigger(lapse.rule, lapse.phase, lapse.occurred_at)
+            )
         case Fact.OFFER_MADE:
-            return OfferMade(*head, offer.code, Incentive("percent", offer.percent), offer.made_at, offer.expires_at)
+            return OfferMade(
+                *head,
+                offer.code,
+                Incentive("percent", offer.percent),
+                offer.made_at,
+                offer.expires_at,
+            )
         case Fact.CASE_CLOSED:
-            return CaseClosed(*head, case.state, case.ended_at or recorded_at, case.order_id, bool(case.with_code))
+            return CaseClosed(
+                *head, case.state, case.ended_at or recorded_at, case.order_id, bool(case.with_code)
+            )
         case Fact.CASE_CANCELLED:
-            return CaseCancelled(*head, case.reason or "", change.before.state if change.before else case.state)
+            return CaseCancelled(
+                *head, case.reason or "", change.before.state if change.before else case.state
+            )

@@ -26,7 +26,9 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
     async def ready() -> None:
         await db.ping(app.state.pool)
 
-    app = http.create_app(service=REACTIVATION, settings=settings, routers=[router], lifespan=lifespan, ready=ready)
+    app = http.create_app(
+        service=REACTIVATION, settings=settings, routers=[router], lifespan=lifespan, ready=ready
+    )
     return app
 
 

@@ -56,7 +56,9 @@ def purchase(event: Envelope) -> PurchaseRow:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
     coupon = codes.canonical(order.coupon) if order.coupon else None
     known = coupon if coupon and codes.is_well_formed(coupon) else None
-    return PurchaseRow(event.subject, narrow(f"{event.source}\x1f{event.id}"), event.time, order.order_id, known)
+    return PurchaseRow(
+        event.subject, narrow(f"{event.source}\x1f{event.id}"), event.time, order.order_id, known
+    )
 
 
 def announcement(event: Envelope) -> Announcement:

@@ -12,17 +12,32 @@ from shared.settings import Settings
 class ReactivationSettings(Settings):
     """What the reactivation service needs beyond the common settings. New terms hold for cases opened from then on."""
 
-    offer_percent: int = Field(default=10, ge=1, le=100, description="The incentive: percent off one order.")
-    offer_days: int = Field(default=30, ge=1, le=3650, description="How long a code is valid, from the lapse on.")
+    offer_percent: int = Field(
+        default=10, ge=1, le=100, description="The incentive: percent off one order."
+    )
+    offer_days: int = Field(
+        default=30, ge=1, le=3650, description="How long a code is valid, from the lapse on."
+    )
     attribution_days: int = Field(
-        default=30, ge=1, le=3650, description="How long an order without the code counts as a return after the offer."
+        default=30,
+        ge=1,
+        le=3650,
+        description="How long an order without the code counts as a return after the offer.",
     )
-    case_cooldown_days: int = Field(default=90, ge=0, le=3650, description="No new case so long after the last one.")
-    reservation_minutes: int = Field(default=30, ge=1, le=10_080, description="How long a code is held for an order.")
+    case_cooldown_days: int = Field(
+        default=90, ge=0, le=3650, description="No new case so long after the last one."
+    )
+    reservation_minutes: int = Field(
+        default=30, ge=1, le=10_080, description="How long a code is held for an order."
+    )
     code_secret: SecretStr | None = Field(
-        default=None, min_length=16, description="Key of the offer codes; without it one is derived from the API key."
+        default=None,
+        min_length=16,
+        description="Key of the offer codes; without it one is derived from the API key.",
     )
-    timers_per_batch: int = Field(default=2000, ge=1, description="Most deadlines applied in one transaction.")
+    timers_per_batch: int = Field(
+        default=2000, ge=1, description="Most deadlines applied in one transaction."
+    )
 
     def terms(self) -> Terms:
         """The terms under which cases are opened."""
@@ -38,4 +53,6 @@ class ReactivationSettings(Settings):
     def _secret(self) -> bytes:
         if self.code_secret is not None:
             return self.code_secret.get_secret_value().encode()
-        return hmac.digest(self.api_key.get_secret_value().encode(), b"reactivation/offer-codes", hashlib.sha256)
+        return hmac.digest(
+            self.api_key.get_secret_value().encode(), b"reactivation/offer-codes", hashlib.sha256
+        )

@@ -14,9 +14,18 @@ RUNNING_STATES = ", ".join(f"'{state}'" for state in State if state in RUNNING)
 customer = sa.Table(
     "customer",
     metadata,
-    sa.Column("customer", sa.Text, primary_key=True, comment="who has lapsed at least once; the row to lock"),
+    sa.Column(
+        "customer",
+        sa.Text,
+        primary_key=True,
+        comment="who has lapsed at least once; the row to lock",
+    ),
     sa.Column("partition", sa.Integer, nullable=False),
-    sa.Column("parked", sa.Text, comment="why this customer's records wait in the dead letters; null if they do not"),
+    sa.Column(
+        "parked",
+        sa.Text,
+        comment="why this customer's records wait in the dead letters; null if they do not",
+    ),
 )
 
 lapse = sa.Table(
@@ -37,7 +46,13 @@ purchase = sa.Table(
     "purchase",
     metadata,
     sa.Column("customer", sa.Text, primary_key=True),
-    sa.Column("event_key", sa.BigInteger, primary_key=True, autoincrement=False, comment="hash of source and id"),
+    sa.Column(
+        "event_key",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of source and id",
+    ),
     sa.Column("time", instant(), nullable=False),
     sa.Column("order_id", sa.Text, nullable=False),
     sa.Column("coupon", sa.Text, comment="canonical; null unless it could be a code of ours"),
@@ -49,7 +64,9 @@ winback_case = sa.Table(
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("customer", sa.Text, sa.ForeignKey("customer.customer"), nullable=False),
     sa.Column("partition", sa.Integer, nullable=False),
-    sa.Column("version", sa.BigInteger, nullable=False, comment="records published about this case"),
+    sa.Column(
+        "version", sa.BigInteger, nullable=False, comment="records published about this case"
+    ),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("opened_at", instant(), nullable=False, comment="when the customer lapsed"),
     sa.Column("rule", sa.Text, nullable=False),
@@ -61,12 +78,20 @@ winback_case = sa.Table(
     sa.Column("used_for", sa.Text, comment="the order that came in with the code"),
     sa.Column("reason", sa.Text, comment="why it was cancelled"),
     sa.CheckConstraint(f"state IN ({STATES})", name="winback_case_state"),
-    sa.CheckConstraint(f"(state IN ({RUNNING_STATES})) = (ended_at IS NULL)", name="winback_case_ended"),
     sa.CheckConstraint(
-        "state <> 'won_back' OR (order_id IS NOT NULL AND with_code IS NOT NULL)", name="winback_case_won_back"
+        f"(state IN ({RUNNING_STATES})) = (ended_at IS NULL)", name="winback_case_ended"
+    ),
+    sa.CheckConstraint(
+        "state <> 'won_back' OR (order_id IS NOT NULL AND with_code IS NOT NULL)",
+        name="winback_case_won_back",
     ),
     sa.CheckConstraint("(state = 'cancelled') = (reason IS NOT NULL)", name="winback_case_reason"),
-    sa.Index("winback_case_running", "customer", unique=True, postgresql_where=sa.text(f"state IN ({RUNNING_STATES})")),
+    sa.Index(
+        "winback_case_running",
+        "customer",
+        unique=True,
+        postgresql_where=sa.text(f"state IN ({RUNNING_STATES})"),
+    ),
     sa.Index("winback_case_newest", "opened_at", "id"),
     sa.Index("winback_case_state_newest", "state", "opened_at", "id"),
     sa.Index("winback_case_customer", "customer", "opened_at", "id"),
@@ -80,7 +105,12 @@ offer = sa.Table(
     sa.Column("percent", sa.Integer, nullable=False),
     sa.Column("made_at", instant(), nullable=False),
     sa.Column("expires_at", instant(), nullable=False),
-    sa.Column("attributed_until", instant(), nullable=False, comment="until here a plain return counts as ours"),
+    sa.Column(
+        "attributed_until",
+        instant(),
+        nullable=False,
+        comment="until here a plain return counts as ours",
+    ),
     sa.Column("reserved_for", sa.Text, comment="the order that the code is put aside for"),
     sa.Column("reserved_until", instant()),
     sa.Column("confirmed_for", sa.Text, comment="the order that the shop confirmed the code for"),

@@ -29,7 +29,9 @@ class Announcer:
     def partition(self, customer: str) -> int:
         return partition_of(customer, self._partitions)
 
-    def _message(self, kind: str, customer: str, time: datetime, data: object, *identity: object) -> Message:
+    def _message(
+        self, kind: str, customer: str, time: datetime, data: object, *identity: object
+    ) -> Message:
         event = Envelope(
             id=stable_text(kind, customer, *map(str, identity)),
             source=SOURCE,
@@ -48,14 +50,18 @@ class Announcer:
 
     def released(self, customer: str, *, parked: str | None) -> Message:
         """An operator's request to the customer's owner. Raises Problem 409 if the customer is not parked."""
-        return parking.release(RELEASED, SOURCE, REFERRAL_EVENTS, customer, self.partition(customer), parked=parked)
+        return parking.release(
+            RELEASED, SOURCE, REFERRAL_EVENTS, customer, self.partition(customer), parked=parked
+        )
 
     def claim_judged(self, referee: str, touch: Touch, verdict: Verdict) -> Message:
         """`claim.refused` with the reason, or `claim.accepted`."""
         data = {"claim_id": touch.id, "code": touch.code}
         if verdict.state is State.REFUSED:
             told = data | {"reason": verdict.reason}
-            return self._message("claim.refused", referee, touch.time, told, touch.id, verdict.reason)
+            return self._message(
+                "claim.refused", referee, touch.time, told, touch.id, verdict.reason
+            )
         told = data | {"recommender": touch.recommender, "expires_at": touch.expires_at}
         return self._message("claim.accepted", referee, touch.time, told, touch.id)
 
@@ -72,10 +78,19 @@ class Announcer:
 
     def _outcome(self, kind: str, claim_id: UUID, facts: Facts, at: datetime) -> Message:
         data = {"referee": facts.referee, "order_id": facts.order_id, "claim_id": claim_id}
-        return self._message(kind, facts.recommender, at, data, claim_id, facts.order_id, facts.earned_at)
+        return self._message(
+            kind, facts.recommender, at, data, claim_id, facts.order_id, facts.earned_at
+        )
 
     def reward_moved(
-        self, book: Book, side: Side, facts: Facts, standing: Standing, step: RewardState, revision: int, at: datetime
+        self,
+        book: Book,
+        side: Side,
+        facts: Facts,
+        standing: Standing,
+        step: RewardState,
+        revision: int,
+        at: datetime,
     ) -> Message:
         """`reward.<step>`, with what is left of the reward now."""
         data: Mapping[str, object] = {
@@ -88,4 +103,6 @@ class Announcer:
             "available": standing.available,
             "reversed": standing.reversed,
         }
-        return self._message(f"reward.{step}", book.customer, at, data, book.claim_id, revision, *data.values())
+        return self._message(
+            f"reward.{step}", book.customer, at, data, book.claim_id, revision, *data.values()
+        )

@@ -25,7 +25,9 @@ def create_app(settings: ReferralSettings) -> FastAPI:
     async def ready() -> None:
         await db.ping(app.state.pool)
 
-    app = http.create_app(service="referral", settings=settings, routers=[router], lifespan=lifespan, ready=ready)
+    app = http.create_app(
+        service="referral", settings=settings, routers=[router], lifespan=lifespan, ready=ready
+    )
     return app
 
 

@@ -132,7 +132,12 @@ def _read_order(event: Envelope) -> Told:
 def _read_refund(event: Envelope) -> Told:
     data = _refund.decode(event.data)
     amount, currency = data.amount.amount, data.amount.currency
-    return Told(OrderEvent(Kind.REFUNDED, event.time, event.source, event.id, data.order_id, amount, currency), None)
+    return Told(
+        OrderEvent(
+            Kind.REFUNDED, event.time, event.source, event.id, data.order_id, amount, currency
+        ),
+        None,
+    )
 
 
 def _read_cancellation(event: Envelope) -> Told:

@@ -14,15 +14,27 @@ class ReferralSettings(Settings):
     """What the referral service needs beyond the common settings. New terms hold for claims recorded from then on."""
 
     reward_recommender: Amount = Field(
-        default=1000, description="Reward of who recommends, in minor units of the order's currency."
+        default=1000,
+        description="Reward of who recommends, in minor units of the order's currency.",
     )
-    reward_referee: Amount = Field(default=500, description="Reward of who was recommended, likewise.")
-    minimum_order: Amount = Field(default=0, description="Least total of a first order that earns rewards, likewise.")
-    claim_days: int = Field(default=90, ge=1, le=3650, description="How long a claim waits for the first order.")
+    reward_referee: Amount = Field(
+        default=500, description="Reward of who was recommended, likewise."
+    )
+    minimum_order: Amount = Field(
+        default=0, description="Least total of a first order that earns rewards, likewise."
+    )
+    claim_days: int = Field(
+        default=90, ge=1, le=3650, description="How long a claim waits for the first order."
+    )
     return_window_days: int = Field(
-        default=14, ge=0, le=3650, description="Days until a reward is available, where the order does not say."
+        default=14,
+        ge=0,
+        le=3650,
+        description="Days until a reward is available, where the order does not say.",
     )
-    timers_per_batch: int = Field(default=2000, ge=1, description="Most deadlines applied in one transaction.")
+    timers_per_batch: int = Field(
+        default=2000, ge=1, description="Most deadlines applied in one transaction."
+    )
 
     @property
     def terms(self) -> Terms:

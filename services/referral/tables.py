@@ -18,9 +18,24 @@ def _one_of(column: str, words: object) -> sa.CheckConstraint:
 member = sa.Table(
     "member",
     metadata,
-    sa.Column("customer", sa.Text, primary_key=True, comment="the row to lock before a customer is changed"),
-    sa.Column("has_claims", sa.Boolean, nullable=False, server_default=sa.text("false"), comment="as a referee"),
-    sa.Column("parked", sa.Text, comment="why this customer is not judged for now; null while there is no reason"),
+    sa.Column(
+        "customer",
+        sa.Text,
+        primary_key=True,
+        comment="the row to lock before a customer is changed",
+    ),
+    sa.Column(
+        "has_claims",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="as a referee",
+    ),
+    sa.Column(
+        "parked",
+        sa.Text,
+        comment="why this customer is not judged for now; null while there is no reason",
+    ),
 )
 
 code = sa.Table(
@@ -40,7 +55,9 @@ order_event = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("time", instant(), nullable=False),
     sa.Column("order_id", sa.Text, nullable=False),
-    sa.Column("amount", sa.BigInteger, nullable=False, comment="minor units: total, or what was refunded"),
+    sa.Column(
+        "amount", sa.BigInteger, nullable=False, comment="minor units: total, or what was refunded"
+    ),
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("return_window_days", sa.Integer),
     sa.Column("historical", sa.Boolean, nullable=False),
@@ -62,7 +79,11 @@ claim = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("reason", sa.Text),
     sa.Column("order_id", sa.Text, comment="the first order, once it has decided"),
-    sa.Column("answer", sa.Text, comment="the reason for which it was refused when recorded; null if it was not"),
+    sa.Column(
+        "answer",
+        sa.Text,
+        comment="the reason for which it was refused when recorded; null if it was not",
+    ),
     sa.Column("recorded_at", instant(), nullable=False),
     sa.UniqueConstraint("referee", "source", "event"),
     sa.Index("claim_waiting", "code", postgresql_where=sa.text("recommender IS NULL")),
@@ -77,12 +98,19 @@ reward = sa.Table(
     sa.Column("side", sa.Text, nullable=False),
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column(
-        "revision", sa.Integer, nullable=False, comment="of the facts; a lower one that arrives later is ignored"
+        "revision",
+        sa.Integer,
+        nullable=False,
+        comment="of the facts; a lower one that arrives later is ignored",
     ),
     sa.Column("facts", pg.JSONB, comment="null: not earned after all"),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("as_of", instant(), nullable=False, comment="the ledger holds its movements until then"),
-    sa.Column("due_at", instant(), comment="when it becomes available; null if it is or never will"),
+    sa.Column(
+        "as_of", instant(), nullable=False, comment="the ledger holds its movements until then"
+    ),
+    sa.Column(
+        "due_at", instant(), comment="when it becomes available; null if it is or never will"
+    ),
     sa.Index("reward_due", "partition", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     _one_of("side", rewards.Side),
     _one_of("state", rewards.State),
@@ -95,11 +123,15 @@ posting = sa.Table(
     sa.Column("seq", sa.BigInteger, sa.Identity(always=True), nullable=False),
     sa.Column("customer", sa.Text, nullable=False),
     sa.Column("claim_id", pg.UUID, nullable=False),
-    sa.Column("content", pg.UUID, nullable=False, comment="the same for everything that says the same"),
+    sa.Column(
+        "content", pg.UUID, nullable=False, comment="the same for everything that says the same"
+    ),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("time", instant(), nullable=False),
     sa.Column("recorded_at", instant(), nullable=False),
-    sa.Column("cause", sa.Text, nullable=False, comment="the order, or source and id of what reversed it"),
+    sa.Column(
+        "cause", sa.Text, nullable=False, comment="the order, or source and id of what reversed it"
+    ),
     sa.Column("cancels", pg.UUID, sa.ForeignKey("posting.id"), unique=True),
     sa.ForeignKeyConstraint(["customer", "claim_id"], ["reward.customer", "reward.claim_id"]),
     sa.Index("posting_customer", "customer", "seq"),

@@ -22,7 +22,10 @@ console: Final = Console(highlight=False)
 problems: Final = Console(stderr=True, highlight=False)
 
 HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="STAMMKUNDE_HOME", help="Folder of this stack: data, logs, key, addresses.")
+    Path,
+    typer.Option(
+        "--home", envvar="STAMMKUNDE_HOME", help="Folder of this stack: data, logs, key, addresses."
+    ),
 ]
 PortBaseOption = Annotated[
     int | None,

@@ -79,7 +79,9 @@ def no_answer(request: httpx.Request, error: httpx.RequestError) -> ApiError:
     """The service could not be reached, or fell silent; or what came was no answer (redirects without end)."""
     where = request.url.copy_with(path="/", query=None)
     if isinstance(error, httpx.TransportError):
-        return Unavailable(f"{where} does not answer: {error!r}", received=not isinstance(error, _UNSENT))
+        return Unavailable(
+            f"{where} does not answer: {error!r}", received=not isinstance(error, _UNSENT)
+        )
     return ApiError(f"{where} gives no answer that can be read: {error!r}")
 
 
@@ -93,7 +95,9 @@ def of_answer(answer: httpx.Response) -> ApiError:
     """What an answer means that is not the one asked for."""
     status, problem = answer.status_code, _problem(answer)
     said = f"{_told(answer)} {problem.code}: {problem.detail or answer.text[:300]}"
-    error = _BY_STATUS.get(status, ApiError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Refused)
+    error = _BY_STATUS.get(
+        status, ApiError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Refused
+    )
     return error(
         said,
         status=status,

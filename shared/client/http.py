@@ -49,7 +49,9 @@ class _Service:
     follows. `timeout_s` is for one answer.
     """
 
-    def __init__(self, url: str, key: str, timeout_s: float, patience_s: float, on_retry: Told | None) -> None:
+    def __init__(
+        self, url: str, key: str, timeout_s: float, patience_s: float, on_retry: Told | None
+    ) -> None:
         self._settings: Final[dict[str, Any]] = {
             "base_url": url,
             "headers": {"Authorization": f"Bearer {key}"},
@@ -207,12 +209,16 @@ class AsyncClient(_Service):
 
     async def _once(self, request: httpx.Request, also: Statuses) -> Any:
         try:
-            return _read(await self._client.send(request, follow_redirects=request.method == "GET"), also)
+            return _read(
+                await self._client.send(request, follow_redirects=request.method == "GET"), also
+            )
         except httpx.RequestError as error:
             raise errors.no_answer(request, error) from error
 
     @asynccontextmanager
-    async def _download(self, media_type: str, path: str, **values: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def _download(
+        self, media_type: str, path: str, **values: Any
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """The parts of a file as they come. Raises Unavailable if it breaks off: begin again."""
         request = _request(self._client, "GET", path, **_accepting(media_type, values))
         answer: httpx.Response = await AsyncRetrying(**self._persistent())(self._opened, request)
@@ -284,7 +290,9 @@ def _no_file(answer: httpx.Response) -> ApiError:
 
 def _read(answer: httpx.Response, also: Statuses) -> Any:
     """The decoded answer; with a status of `also` it is one unless its media type says that it is a problem."""
-    if not answer.is_success and (answer.status_code not in also or errors.media_type(answer) != errors.JSON):
+    if not answer.is_success and (
+        answer.status_code not in also or errors.media_type(answer) != errors.JSON
+    ):
         raise errors.of_answer(answer)
     try:
         return msgspec.json.decode(answer.content)

@@ -30,7 +30,9 @@ def every(fetch: Callable[P, Page[T]], *args: P.args, **kwargs: P.kwargs) -> Ite
         kwargs["cursor"] = page["next_cursor"]
 
 
-async def aevery(fetch: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+async def aevery(
+    fetch: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs: P.kwargs
+) -> AsyncIterator[T]:
     """The same of an asynchronous client."""
     while True:
         page = await fetch(*args, **kwargs)
@@ -41,7 +43,9 @@ async def aevery(fetch: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs
         kwargs["cursor"] = page["next_cursor"]
 
 
-def follow(api: LifecycleClient, after: str | None = None, *, limit: int | None = None) -> Iterator[ChangePage]:
+def follow(
+    api: LifecycleClient, after: str | None = None, *, limit: int | None = None
+) -> Iterator[ChangePage]:
     """Published changes page by page, for ever, without a gap: the first page at once, even if it is empty, then each
     as soon as there is one.
 

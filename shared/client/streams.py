@@ -25,7 +25,9 @@ class _Reader:
         """The events that are complete by now; comments are none."""
         *blocks, self._rest = (self._rest + part).split(_END)
         for block in blocks:
-            fields = dict(_field(line) for line in block.decode().split("\n") if not line.startswith(":"))
+            fields = dict(
+                _field(line) for line in block.decode().split("\n") if not line.startswith(":")
+            )
             if "id" in fields:
                 yield StreamEvent(fields["id"], fields.get("event", ""), fields.get("data", ""))
 

@@ -91,7 +91,9 @@ async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
     A connection goes back as it is, unless in a transaction: who sets anything in its session sets it back.
     """
     settings: dict[str, Any] = {"server_settings": _server_settings(service)}
-    pool = await asyncpg.create_pool(url, min_size=1, max_size=size, command_timeout=30, reset=_keep, **settings)
+    pool = await asyncpg.create_pool(
+        url, min_size=1, max_size=size, command_timeout=30, reset=_keep, **settings
+    )
     assert pool is not None  # noqa: S101  (None only for a pool created twice)
     return pool
 

@@ -78,7 +78,9 @@ def execute(op: Executes, script: str) -> None:
 def run(metadata: sa.MetaData) -> None:
     """The whole of a service's Alembic environment: migrate its schema on the connection handed over."""
     connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, version_table_schema=metadata.schema)
+    context.configure(
+        connection=connection, target_metadata=metadata, version_table_schema=metadata.schema
+    )
     with context.begin_transaction():
         context.run_migrations()
 
@@ -112,7 +114,8 @@ async def _create_schema(connection: "asyncpg.Connection[asyncpg.Record]", servi
 async def _upgrade(url: str, service: str) -> None:
     settings = {"role": role(service), "search_path": service, "lock_timeout": "5s"}
     engine = create_async_engine(
-        url.replace("postgresql://", "postgresql+asyncpg://", 1), connect_args={"server_settings": settings}
+        url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        connect_args={"server_settings": settings},
     )
     config = Config()
     config.set_main_option("script_location", str(files(f"services.{service}") / "migrations"))

@@ -18,7 +18,9 @@ def add_core(metadata: sa.MetaData) -> None:
         metadata,
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("epoch", sa.BigInteger, nullable=False),
-        sa.Column("clock", instant(), nullable=False, comment="deadlines up to here have been applied"),
+        sa.Column(
+            "clock", instant(), nullable=False, comment="deadlines up to here have been applied"
+        ),
         sa.Column("clock_mode", sa.Text, nullable=False),
         sa.Column("import_began", instant(), comment=IMPORT_BEGAN),
         sa.Column("import_open", sa.Boolean, nullable=False, server_default=sa.text("false")),
@@ -50,10 +52,16 @@ def add_core(metadata: sa.MetaData) -> None:
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("customer", sa.Text, comment="the parked customer whose event this is; null for bad records"),
+        sa.Column(
+            "customer",
+            sa.Text,
+            comment="the parked customer whose event this is; null for bad records",
+        ),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.Column("recorded_at", instant(), nullable=False),
-        sa.Index("dead_letter_customer", "customer", postgresql_where=sa.text("customer IS NOT NULL")),
+        sa.Index(
+            "dead_letter_customer", "customer", postgresql_where=sa.text("customer IS NOT NULL")
+        ),
     )

@@ -47,7 +47,9 @@ def _no_binary(_: object) -> None:
 
 
 def _not_yours(_: object) -> None:
-    raise PydanticCustomError("reserved", "only lifecycle says this, of events that it passes on after a merge")
+    raise PydanticCustomError(
+        "reserved", "only lifecycle says this, of events that it passes on after a merge"
+    )
 
 
 _Forbidden = WithJsonSchema({"not": {}})
@@ -82,16 +84,24 @@ def _model(name: str, data: type[Data]) -> type[Event]:
     subject: Any = (Subject, ...)
     if name in CONTROL:
         subject = (Annotated[None, BeforeValidator(_no_subject), _Forbidden], None)
-    content: Any = (data, ...) if any(f.is_required() for f in data.model_fields.values()) else (data, data())
+    content: Any = (
+        (data, ...) if any(f.is_required() for f in data.model_fields.values()) else (data, data())
+    )
     title = "".join(word.capitalize() for word in re.split(r"[._]", name))
     kind: Any = (Literal[name], ...)
-    return create_model(title, __base__=Event, __doc__=data.__doc__, type=kind, subject=subject, data=content)
+    return create_model(
+        title, __base__=Event, __doc__=data.__doc__, type=kind, subject=subject, data=content
+    )
 
 
-MODELS: Final[Mapping[str, type[Event]]] = {name: _model(name, data) for name, data in TYPES.items()}
+MODELS: Final[Mapping[str, type[Event]]] = {
+    name: _model(name, data) for name, data in TYPES.items()
+}
 """The model of every type, by name."""
 
-_union: Any = Annotated[functools.reduce(operator.or_, MODELS.values()), Field(discriminator="type")]
+_union: Any = Annotated[
+    functools.reduce(operator.or_, MODELS.values()), Field(discriminator="type")
+]
 _adapter: Final = TypeAdapter[Event](_union)
 _validate: Final = _adapter.validator.validate_json
 
@@ -103,7 +113,9 @@ def parse(raw: bytes) -> Event:
     except ValidationError as error:
         raise _refusal(error.errors(include_url=False, include_input=False)[0]) from None
     if isinstance(event.data, vocabulary.Merged) and event.data.into == event.subject:
-        raise Refused("invalid", FieldError("data.into", "must be another customer than the subject"))
+        raise Refused(
+            "invalid", FieldError("data.into", "must be another customer than the subject")
+        )
     return event
 
 
@@ -112,7 +124,9 @@ def canonical(raw: bytes) -> tuple[Event, bytes]:
     event = parse(raw)
     value = event.to_bytes()
     if b"\\u0000" in value and ESCAPED_NUL.search(value):
-        raise Refused("invalid", FieldError("data", "holds the character U+0000, which cannot be stored"))
+        raise Refused(
+            "invalid", FieldError("data", "holds the character U+0000, which cannot be stored")
+        )
     if (b"Infinity" in value or b"NaN" in value) and not _is_json(value):
         raise Refused("invalid", FieldError("data", "holds a number that is not finite"))
     return event, value
@@ -146,7 +160,10 @@ def _refusal(error: ErrorDetails) -> Refused:
     # The first part of the place is the type that the event said it was; a bracket names a member of a union.
     field = ".".join(part for part in map(str, error["loc"][1:]) if "[" not in part)
     unprintable = error.get("ctx", {}).get("pattern") == PRINTABLE
-    return Refused(code, FieldError(field, "must hold printable characters only" if unprintable else error["msg"]))
+    return Refused(
+        code,
+        FieldError(field, "must hold printable characters only" if unprintable else error["msg"]),
+    )
 
 
 def json_schema() -> dict[str, dict[str, Any]]:

@@ -180,13 +180,18 @@ def _default(said: Mapping[str, Any]) -> str:
 
 def _segment(contract: Path) -> str:
     example = json.loads((contract / "segment" / "order_completed.json").read_text())
-    fields = ", ".join(f"`{theirs}` (**required**) is `{ours}`" for theirs, ours in ENVELOPE.items())
+    fields = ", ".join(
+        f"`{theirs}` (**required**) is `{ours}`" for theirs, ours in ENVELOPE.items()
+    )
     lines = [
         "## Segment's names",
         "Ingest also takes track calls of [Segment's](https://segment.com/docs/connections/spec/) vocabulary, in the "
         "same arrays if you like, and translates them:\n",
         "| event | becomes | properties under another name |\n|---|---|---|",
-        *(f"| {name} | `{alias.type}` | {_renamed(alias.renamed)} |" for name, alias in ALIASES.items()),
+        *(
+            f"| {name} | `{alias.type}` | {_renamed(alias.renamed)} |"
+            for name, alias in ALIASES.items()
+        ),
         f"\n{fields}; `source` is `{SOURCE}`. The decimal numbers `total` and `currency` of an order become money, "
         "exactly: 19.99 EUR is 1999, 500 JPY is 500, 1.234 KWD is 1234; a number with more decimals than its currency "
         "has is refused, and so is a currency that is no longer in use. A `rating` may be a text of digits; a review "

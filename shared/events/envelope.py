@@ -49,7 +49,13 @@ def decode(value: bytes) -> Envelope:
             value.decode()  # msgspec takes any bytes in what it skips; PostgreSQL does not
         if event.time.tzinfo is not UTC:
             event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, RecursionError, OverflowError) as error:
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        TypeError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise Poison("undecodable", f"{type(error).__name__}: {error}") from error
     if value.find(b"\\u0000") >= 0 and ESCAPED_NUL.search(value):
         raise Poison("undecodable", "U+0000: PostgreSQL cannot store it")

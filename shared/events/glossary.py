@@ -61,9 +61,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
 """What a field of `data` means, by name: one word means one thing in every type."""
 
 _NO_CUSTOMER: Final = "Creates no customer."
-_SEEN: Final = (
-    "Activity of the kind that `contact_days` watches: ends the cause `contact` and starts its deadline anew."
-)
+_SEEN: Final = "Activity of the kind that `contact_days` watches: ends the cause `contact` and starts its deadline anew."
 _ACTIVITY: Final = "Activity: ends the cause `contact`."
 _NONE: Final = "None."
 

@@ -44,7 +44,12 @@ def _refunded(said: Properties) -> Properties:
 def _reviewed(said: Properties) -> Properties:
     """A review of a product is public unless the sender says otherwise; ratings often come as text."""
     score = said.get("score")
-    if isinstance(score, str) and score.isascii() and score.isdecimal() and len(score) < _MOST_DIGITS:
+    if (
+        isinstance(score, str)
+        and score.isascii()
+        and score.isdecimal()
+        and len(score) < _MOST_DIGITS
+    ):
         score = int(score)
     return {"public": True, **said, "kind": "review"} | ({} if score is None else {"score": score})
 
@@ -59,12 +64,16 @@ ALIASES: Final[Mapping[str, Alias]] = MappingProxyType(
         "Unsubscribed": Alias("newsletter.unsubscribed"),
         "Email Opened": Alias("message.opened", {"email_id": "message_id"}),
         "Email Link Clicked": Alias("message.clicked", {"email_id": "message_id"}),
-        "Product Reviewed": Alias("feedback.submitted", {"rating": "score", "review_body": "text"}, _reviewed),
+        "Product Reviewed": Alias(
+            "feedback.submitted", {"rating": "score", "review_body": "text"}, _reviewed
+        ),
     }
 )
 """The calls that are understood, by the name of their event."""
 
-ENVELOPE: Final[Mapping[str, str]] = MappingProxyType({"userId": "subject", "messageId": "id", "timestamp": "time"})
+ENVELOPE: Final[Mapping[str, str]] = MappingProxyType(
+    {"userId": "subject", "messageId": "id", "timestamp": "time"}
+)
 """The fields of a call under their names in the event."""
 
 
@@ -77,7 +86,9 @@ class Call:
 
     def in_its_words(self, refused: Refused) -> Refused:
         """The same refusal, naming the sender's own field."""
-        return Refused(refused.code, FieldError(self._their(refused.error.field), refused.error.message))
+        return Refused(
+            refused.code, FieldError(self._their(refused.error.field), refused.error.message)
+        )
 
     def _their(self, place: str) -> str:
         head, _, rest = place.partition(".")
@@ -114,12 +125,18 @@ def _data(alias: Alias, properties: object) -> Properties:
     """What needs no translation is kept as it is; what is null or an empty text has not been said."""
     if not isinstance(properties, dict | None):
         raise _refused("invalid", "properties", "must be an object")
-    said = {name: value for name, value in (properties or {}).items() if value is not None and value != ""}
+    said = {
+        name: value
+        for name, value in (properties or {}).items()
+        if value is not None and value != ""
+    }
     return alias.read({alias.renamed.get(name, name): value for name, value in said.items()})
 
 
 def _without_money(said: Properties) -> Properties:
-    return {name: value for name, value in said.items() if name not in ("total", "amount", "currency")}
+    return {
+        name: value for name, value in said.items() if name not in ("total", "amount", "currency")
+    }
 
 
 def _money(said: Properties) -> dict[str, object]:
@@ -129,7 +146,11 @@ def _money(said: Properties) -> dict[str, object]:
         if value is None:
             raise _refused("missing", f"properties.{name}", "Field required")
     if not isinstance(currency, str) or currency not in EXPONENTS:
-        raise _refused("invalid", "properties.currency", "must be the ISO 4217 code of a currency in use, such as EUR")
+        raise _refused(
+            "invalid",
+            "properties.currency",
+            "must be the ISO 4217 code of a currency in use, such as EUR",
+        )
     if isinstance(total, bool) or not isinstance(total, int | Decimal):
         raise _refused("invalid", "properties.total", "must be a number, such as 19.99")
     return {"amount": _minor(Decimal(total), currency), "currency": currency}
@@ -141,9 +162,13 @@ def _minor(total: Decimal, currency: str) -> int:
         raise _refused("invalid", "properties.total", f"has more than {_MOST_DIGITS} digits")
     minor = Fraction(total) * 10**digits
     if minor.denominator != 1:
-        raise _refused("invalid", "properties.total", f"has more decimals than {currency}, which has {digits}")
+        raise _refused(
+            "invalid", "properties.total", f"has more decimals than {currency}, which has {digits}"
+        )
     if not 0 <= minor <= MAX_AMOUNT:
-        raise _refused("invalid", "properties.total", f"must lie between 0 and {MAX_AMOUNT} minor units")
+        raise _refused(
+            "invalid", "properties.total", f"must lie between 0 and {MAX_AMOUNT} minor units"
+        )
     return int(minor)
 
 

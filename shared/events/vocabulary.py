@@ -5,7 +5,18 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, JsonValue, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from shared.events.fields import Account, Channel, Data, Id, Reachable, Subject, Text, Word, Zone, event
+from shared.events.fields import (
+    Account,
+    Channel,
+    Data,
+    Id,
+    Reachable,
+    Subject,
+    Text,
+    Word,
+    Zone,
+    event,
+)
 from shared.events.money import Money
 from shared.instants import Instant
 
@@ -135,7 +146,9 @@ class FeedbackSubmitted(Data):
         kind = others.data.get("kind", "nps")
         low, high = _SCALES[kind]
         if not low <= score <= high:
-            raise PydanticCustomError("score", f"a score of kind {kind} lies between {low} and {high}")
+            raise PydanticCustomError(
+                "score", f"a score of kind {kind} lies between {low} and {high}"
+            )
         return score
 
 

@@ -3,7 +3,15 @@
 from shared.http.app import create_app
 from shared.http.etag import Unless
 from shared.http.language import Language, Wording
-from shared.http.parameters import CustomerPath, IdempotencyKey, IdPath, Page, Paging, Requested, Slice
+from shared.http.parameters import (
+    CustomerPath,
+    IdempotencyKey,
+    IdPath,
+    Page,
+    Paging,
+    Requested,
+    Slice,
+)
 from shared.http.problems import ONCE, PROBLEM_JSON, REUSED_KEY, Kind, problem_response, problems
 from shared.http.server import serve, serve_within
 from shared.instants import Instant

@@ -26,7 +26,11 @@ READY_WITHIN_S: Final = 2.0
 _NOT_LIVE: Final = Kind(503, "not_live", "The loop of this process has stopped moving.")
 _NOT_READY: Final = Kind(503, "not_ready", "Something that this process needs does not answer.")
 _METRICS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": "# TYPE up gauge\nup 1.0\n"}}}
+    200: {
+        "content": {
+            "text/plain": {"schema": {"type": "string"}, "example": "# TYPE up gauge\nup 1.0\n"}
+        }
+    }
 }
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
@@ -35,7 +39,9 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 class Health(BaseModel):
     """A process that is well."""
 
-    status: Literal["live", "ready"] = Field(description="`live` from /livez, `ready` from /readyz.")
+    status: Literal["live", "ready"] = Field(
+        description="`live` from /livez, `ready` from /readyz."
+    )
 
 
 class _Application(FastAPI):
@@ -120,7 +126,9 @@ async def _check(ready: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(READY_WITHIN_S):
             await ready()
     except TimeoutError:
-        raise Problem(503, "not_ready", f"No answer within {READY_WITHIN_S:g} s.", retry_after=1) from None
+        raise Problem(
+            503, "not_ready", f"No answer within {READY_WITHIN_S:g} s.", retry_after=1
+        ) from None
     except Problem:
         raise
     except StammkundeError as error:

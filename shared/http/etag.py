@@ -30,7 +30,9 @@ class Known:
 
     def same(self, answer: V) -> V:
         """The answer, with its tag in the headers; if the client has it already, the request ends here with 304."""
-        digest = blake2b(answer.model_dump_json(by_alias=True, exclude=_CLOCKS).encode(), digest_size=12)
+        digest = blake2b(
+            answer.model_dump_json(by_alias=True, exclude=_CLOCKS).encode(), digest_size=12
+        )
         tag = f'"{digest.hexdigest()}"'
         self._response.headers["ETag"] = f"W/{tag}"
         if self._tags & {tag, "*"}:

@@ -23,7 +23,9 @@ def preferred(accept_language: str | None) -> Language:
         primary = tag.strip().partition("-")[0]
         weights[primary] = max(weights.get(primary, 0.0), _quality(weight))
     others = weights.get("*", 0.0)
-    german, english = (weights.get(language, others) for language in (Language.GERMAN, Language.ENGLISH))
+    german, english = (
+        weights.get(language, others) for language in (Language.GERMAN, Language.ENGLISH)
+    )
     return Language.GERMAN if german > english else Language.ENGLISH
 
 
@@ -43,7 +45,11 @@ async def _language(
     response: Response,
     accept_language: Annotated[
         str | None,
-        Header(alias="Accept-Language", description="Language of the labels: `de` or `en`.", examples=["de"]),
+        Header(
+            alias="Accept-Language",
+            description="Language of the labels: `de` or `en`.",
+            examples=["de"],
+        ),
     ] = None,
 ) -> Language:
     language = preferred(accept_language)

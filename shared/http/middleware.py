@@ -56,7 +56,9 @@ class Edge:
         headers = Headers(scope=scope)
         request_id = _given(headers, "x-request-id") or uuid.uuid4().hex
         correlation_id = _given(headers, "x-correlation-id") or request_id
-        exchange = _Exchange(send, (("X-Request-Id", request_id), ("X-Correlation-Id", correlation_id)))
+        exchange = _Exchange(
+            send, (("X-Request-Id", request_id), ("X-Correlation-Id", correlation_id))
+        )
         started = clock.monotonic()
         with bound_contextvars(request_id=request_id, correlation_id=correlation_id):
             try:
@@ -64,7 +66,9 @@ class Edge:
             finally:
                 _account(scope, exchange.status, clock.monotonic() - started)
 
-    async def _guarded(self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers) -> None:
+    async def _guarded(
+        self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers
+    ) -> None:
         try:
             self._check_key(scope["path"], headers)
             limited = self._limited(receive, headers)
@@ -77,7 +81,9 @@ class Edge:
             log.exception("http.failed", method=scope["method"], route=_route(scope))
             if exchange.status:
                 raise
-            broken = Problem(500, "internal", "This is a fault of ours; the request id finds it in our logs.")
+            broken = Problem(
+                500, "internal", "This is a fault of ours; the request id finds it in our logs."
+            )
             await problem_response(broken)(scope, receive, exchange.send)
 
     def _check_key(self, path: str, headers: Headers) -> None:
@@ -91,7 +97,9 @@ class Edge:
     def _limited(self, receive: Receive, headers: Headers) -> Receive:
         """Refuses by Content-Length at once, and while reading where none or a false one is given."""
         declared = headers.get("content-length", "0")
-        if len(declared) > _LONGEST_LENGTH or (declared.isdecimal() and int(declared) > self._max_body):
+        if len(declared) > _LONGEST_LENGTH or (
+            declared.isdecimal() and int(declared) > self._max_body
+        ):
             raise self._too_large()
         seen = 0
 
@@ -132,4 +140,10 @@ def _account(scope: Scope, status: int, seconds: float) -> None:
     route = _route(scope)
     metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
     metrics.HTTP_SECONDS.labels(route).observe(seconds)
-    log.debug("http.answered", method=scope["method"], route=route, status=status, seconds=round(seconds, 4))
+    log.debug(
+        "http.answered",
+        method=scope["method"],
+        route=route,
+        status=status,
+        seconds=round(seconds, 4),
+    )

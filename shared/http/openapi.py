@@ -35,8 +35,12 @@ Within `/v1` fields are only added: ignore those you do not know.
 _KEY: Final = {"type": "http", "scheme": "bearer", "description": "The key of this installation."}
 
 UNAUTHORIZED: Final = Kind(401, "unauthorized", "The key is missing or wrong.")
-UNAVAILABLE: Final = Kind(503, "unavailable", "The database or a service behind does not answer: send the same again.")
-INVALID: Final = Kind(422, "invalid", "A parameter or the body is not as documented; `errors` names each field.")
+UNAVAILABLE: Final = Kind(
+    503, "unavailable", "The database or a service behind does not answer: send the same again."
+)
+INVALID: Final = Kind(
+    422, "invalid", "A parameter or the body is not as documented; `errors` names each field."
+)
 INVALID_CURSOR: Final = Kind(422, "invalid_cursor", "`cursor` is not a `next_cursor` of this list.")
 UNREADABLE: Final = Kind(400, "unreadable", "The body is not JSON.")
 TOO_LARGE: Final = Kind(413, "too_large", "The body has more bytes than are taken.")
@@ -51,10 +55,17 @@ _LANGUAGE: Final = (
     ("Content-Language", "The language of the labels: `de` or `en`."),
     ("Vary", "The headers of the request that the answer depends on."),
 )
-_ETAG: Final = ("ETag", "Changes when anything but `as_of` and `known_at` does; for `If-None-Match`.")
+_ETAG: Final = (
+    "ETag",
+    "Changes when anything but `as_of` and `known_at` does; for `If-None-Match`.",
+)
 
 _INSTANT: Final = "2024-05-01T12:00:00Z"
-_TEXTS: Final = {"date-time": _INSTANT, "date": "2024-05-01", "uuid": "018f3c5e-7a10-7cc3-9f5e-3b1d2a4c6e80"}
+_TEXTS: Final = {
+    "date-time": _INSTANT,
+    "date": "2024-05-01",
+    "uuid": "018f3c5e-7a10-7cc3-9f5e-3b1d2a4c6e80",
+}
 _KEYWORDS: Final = ("const", "default")
 _VALUES: Final = frozenset({"const", "default", "enum", "example", "examples"})
 """Keywords that hold values, not schemas."""
@@ -72,7 +83,9 @@ def complete(document: Json) -> None:
     schemas.update(_problem_schemas())
     for schema in schemas.values():
         if "examples" in schema:
-            schema["examples"] = [_with_nulls(value, schema, schemas) for value in schema["examples"]]
+            schema["examples"] = [
+                _with_nulls(value, schema, schemas) for value in schema["examples"]
+            ]
     components["securitySchemes"] = {"key": _KEY}
     components["responses"] = {}
     document["security"] = [{"key": []}]
@@ -99,15 +112,23 @@ def _rename(document: Json) -> None:
     """Names of schemas are one word: `…__simulations__State` is `SimulationsState`, `Page_Case_` is `PageCase`."""
     schemas = document["components"]["schemas"]
     names = {name: _one_word(name) for name in schemas if "_" in name}
-    if clashes := sorted(new for new in names.values() if new in schemas or list(names.values()).count(new) > 1):
+    if clashes := sorted(
+        new for new in names.values() if new in schemas or list(names.values()).count(new) > 1
+    ):
         raise ValueError(f"two schemas of one name: {clashes}")
-    document["components"]["schemas"] = dict(sorted((names.get(name, name), s) for name, s in schemas.items()))
+    document["components"]["schemas"] = dict(
+        sorted((names.get(name, name), s) for name, s in schemas.items())
+    )
     _point(document, {_SCHEMAS + old: _SCHEMAS + new for old, new in names.items()})
 
 
 def _one_word(name: str) -> str:
     parts = name.split("__")[-2:]
-    return "".join(word[:1].upper() + word[1:] for part in parts for word in part.removesuffix("_schemas").split("_"))
+    return "".join(
+        word[:1].upper() + word[1:]
+        for part in parts
+        for word in part.removesuffix("_schemas").split("_")
+    )
 
 
 def _point(part: Any, places: Mapping[str, str]) -> None:
@@ -184,8 +205,17 @@ def _tell(response: Json, status: int, kinds: Sequence[Kind]) -> None:
     about = {"status": {"const": status}, "code": {"enum": [kind.code for kind in kinds]}}
     schema = {"allOf": [{"$ref": f"{_SCHEMAS}Problem"}, {"properties": about}]}
     first = kinds[0]
-    example = {"type": "about:blank", "title": phrase, "status": status, "code": first.code, "detail": first.meaning}
-    response.setdefault("content", {})[PROBLEM_JSON] = {"schema": schema, "example": {**example, "errors": []}}
+    example = {
+        "type": "about:blank",
+        "title": phrase,
+        "status": status,
+        "code": first.code,
+        "detail": first.meaning,
+    }
+    response.setdefault("content", {})[PROBLEM_JSON] = {
+        "schema": schema,
+        "example": {**example, "errors": []},
+    }
     if status in _HEADERS:
         _tell_header(response, *_HEADERS[status])
 
@@ -236,10 +266,16 @@ def _with_nulls(value: Any, schema: Json, schemas: Json) -> Any:
     if not isinstance(value, dict):
         return value
     if "anyOf" in schema:
-        return _with_nulls(value, next(part for part in schema["anyOf"] if part.get("type") != "null"), schemas)
+        return _with_nulls(
+            value, next(part for part in schema["anyOf"] if part.get("type") != "null"), schemas
+        )
     parts: Json = schema.get("properties", {})
-    nulls = {name: None for name, part in parts.items() if {"type": "null"} in part.get("anyOf", ())}
-    return nulls | {name: _with_nulls(inner, parts.get(name, {}), schemas) for name, inner in value.items()}
+    nulls = {
+        name: None for name, part in parts.items() if {"type": "null"} in part.get("anyOf", ())
+    }
+    return nulls | {
+        name: _with_nulls(inner, parts.get(name, {}), schemas) for name, inner in value.items()
+    }
 
 
 def example(schema: Json, schemas: Json) -> Any:

@@ -35,14 +35,18 @@ def _printable(value: str) -> str:
     try:
         return _subject.validate_python(value)
     except ValidationError:
-        raise PydanticCustomError("not_an_id", f"must be 1 to {_MAX_ID} printable characters") from None
+        raise PydanticCustomError(
+            "not_an_id", f"must be 1 to {_MAX_ID} printable characters"
+        ) from None
 
 
 _CUSTOMER: Final = Path(description="The customer's id, percent-encoded.", examples=["customer-1"])
 
 IdPath = Annotated[str, Path(), BeforeValidator(unquote), AfterValidator(_printable)]
 """An id in a path, percent-encoded by the sender; it may hold slashes."""
-CustomerPath = Annotated[CustomerId, _CUSTOMER, BeforeValidator(unquote), AfterValidator(_printable)]
+CustomerPath = Annotated[
+    CustomerId, _CUSTOMER, BeforeValidator(unquote), AfterValidator(_printable)
+]
 """The same, for a customer."""
 
 
@@ -62,8 +66,12 @@ class Slice:
 
 
 async def _slice(
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.", examples=[100])] = 100,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; without it, the first.")] = None,
+    limit: Annotated[
+        int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.", examples=[100])
+    ] = 100,
+    cursor: Annotated[
+        str | None, Query(description="`next_cursor` of the page before; without it, the first.")
+    ] = None,
 ) -> Slice:
     return Slice(limit, cursor)
 
@@ -88,7 +96,9 @@ IdempotencyKey = Annotated[
 class Requested(BaseModel):
     """Somebody will see to it."""
 
-    status: Literal["requested"] = Field(default="requested", description="It happens in the background.")
+    status: Literal["requested"] = Field(
+        default="requested", description="It happens in the background."
+    )
 
 
 class Page(BaseModel, Generic[T]):
@@ -96,24 +106,35 @@ class Page(BaseModel, Generic[T]):
 
     items: list[T] = Field(description="At most `limit`.")
     next_cursor: str | None = Field(
-        description="Send it as `cursor` for the next page; null on the last one.", examples=["WzQyXQ"]
+        description="Send it as `cursor` for the next page; null on the last one.",
+        examples=["WzQyXQ"],
     )
 
     @classmethod
     def of(
-        cls, rows: Sequence[Row], part: Slice, *, key: Callable[[Row], tuple[CursorPart, ...]], view: Callable[[Row], T]
+        cls,
+        rows: Sequence[Row],
+        part: Slice,
+        *,
+        key: Callable[[Row], tuple[CursorPart, ...]],
+        view: Callable[[Row], T],
     ) -> "Page[T]":
         """A page of rows fetched with `limit + 1`, where one too many says that there is another page."""
         shown = rows[: part.limit]
         more = len(rows) > part.limit
-        return cls(items=[view(row) for row in shown], next_cursor=encode_cursor(*key(shown[-1])) if more else None)
+        return cls(
+            items=[view(row) for row in shown],
+            next_cursor=encode_cursor(*key(shown[-1])) if more else None,
+        )
 
 
 def encode_cursor(*parts: CursorPart) -> str:
     """The key of the last item of a page, opaque to clients."""
     plain = [instants.render(part) if isinstance(part, datetime) else part for part in parts]
     # A lone surrogate, which no database holds, is left to whoever reads the cursor.
-    key = json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
+    key = json.dumps(plain, separators=(",", ":"), ensure_ascii=False).encode(
+        errors="surrogatepass"
+    )
     return base64.urlsafe_b64encode(key).decode().rstrip("=")
 
 
@@ -121,13 +142,17 @@ def _decode(cursor: str, kinds: tuple[type, ...]) -> tuple[Any, ...]:
     try:
         if len(cursor) > _MAX_CURSOR:
             raise ValueError("too long")
-        parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        parts = json.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
         if not isinstance(parts, list):
             raise ValueError("not a list")
         return tuple(_part(value, kind) for value, kind in zip(parts, kinds, strict=True))
     except (ValueError, binascii.Error, RecursionError):
         wrong = FieldError("cursor", "is not a next_cursor of this list")
-        raise Problem(422, "invalid_cursor", "The cursor cannot be read.", errors=(wrong,)) from None
+        raise Problem(
+            422, "invalid_cursor", "The cursor cannot be read.", errors=(wrong,)
+        ) from None
 
 
 def _part(value: object, kind: type) -> CursorPart:
@@ -135,7 +160,11 @@ def _part(value: object, kind: type) -> CursorPart:
         return instants.parse(value)
     if isinstance(value, str) and b"\0" in value.encode():
         raise ValueError("no text that PostgreSQL can hold")
-    if type(value) is not kind or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
+    if (
+        type(value) is not kind
+        or not isinstance(value, str | int)
+        or (isinstance(value, int) and abs(value) >= 2**63)
+    ):
         raise ValueError("another kind of key")
     return value
 
@@ -180,4 +209,6 @@ async def only_declared_query(request: Request) -> None:
     unknown = sorted(set(given) - _declared(_ByIdentity(request.scope["route"])))
     if unknown:
         wrong = tuple(FieldError(name, "is not a query parameter of this path") for name in unknown)
-        raise Problem(422, "invalid", f"Unknown query parameter: {', '.join(unknown)}.", errors=wrong)
+        raise Problem(
+            422, "invalid", f"Unknown query parameter: {', '.join(unknown)}.", errors=wrong
+        )

@@ -40,7 +40,9 @@ _CODES: Final[Mapping[int, str]] = {
 class WrongField(BaseModel):
     """One thing wrong with one field."""
 
-    field: str = Field(description="Its name: a parameter, or a path into the body such as `policy.at_risk_days`.")
+    field: str = Field(
+        description="Its name: a parameter, or a path into the body such as `policy.at_risk_days`."
+    )
     message: str = Field(description="What is wrong with it, for people.")
 
 
@@ -52,7 +54,9 @@ class ProblemBody(BaseModel):
     status: int = Field(description="The HTTP status.")
     code: str = Field(description="Which problem it is, for programs: stable.")
     detail: str = Field(description="What has happened, for people.")
-    errors: list[WrongField] = Field(description="What is wrong with which field; empty where no field is to blame.")
+    errors: list[WrongField] = Field(
+        description="What is wrong with which field; empty where no field is to blame."
+    )
 
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -66,10 +70,14 @@ class Kind(NamedTuple):
     meaning: str
 
 
-REUSED_KEY: Final = Kind(422, "idempotency_key_reused", "The Idempotency-Key came with another body before.")
+REUSED_KEY: Final = Kind(
+    422, "idempotency_key_reused", "The Idempotency-Key came with another body before."
+)
 
 
-def problems(*kinds: Kind, also: Mapping[int, Mapping[str, Any]] = MappingProxyType({})) -> Responses:
+def problems(
+    *kinds: Kind, also: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+) -> Responses:
     """The `responses` of a route: problems besides those that every route may answer, and `also` other answers."""
     found: Responses = {status: dict(response) for status, response in also.items()}
     for kind in kinds:
@@ -108,7 +116,12 @@ def of_validation(error: RequestValidationError) -> Problem:
     if any(e["type"] == "json_invalid" for e in found):
         return Problem(400, "unreadable", "The body is not JSON.")
     wrong = tuple(FieldError(field_name(e["loc"]), str(e["msg"])) for e in found)
-    return Problem(422, "invalid", f"{wrong[0].field}: {wrong[0].message}" if wrong else "invalid", errors=wrong)
+    return Problem(
+        422,
+        "invalid",
+        f"{wrong[0].field}: {wrong[0].message}" if wrong else "invalid",
+        errors=wrong,
+    )
 
 
 def of_http(error: HTTPException) -> Problem:
@@ -134,7 +147,12 @@ async def _on_http(_: Request, error: Exception) -> Response:
 async def _on_transient(_: Request, error: Exception) -> Response:
     log.warning("http.unavailable", error=f"{type(error).__name__}: {error}")
     return problem_response(
-        Problem(503, "unavailable", "A service behind this one does not answer.", retry_after=RETRY_AFTER_S)
+        Problem(
+            503,
+            "unavailable",
+            "A service behind this one does not answer.",
+            retry_after=RETRY_AFTER_S,
+        )
     )
 
 

@@ -29,7 +29,12 @@ class Places:
     def one(self) -> Iterator[None]:
         """While one more is open. Raises Problem if there are too many."""
         if not self._free:
-            raise Problem(self._full.status, self._full.code, self._full.meaning, retry_after=self._retry_after_s)
+            raise Problem(
+                self._full.status,
+                self._full.code,
+                self._full.meaning,
+                retry_after=self._retry_after_s,
+            )
         self._free -= 1
         try:
             yield

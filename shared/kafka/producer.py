@@ -10,7 +10,9 @@ _MAX_REQUEST: Final = 6 * 1024 * 1024
 _MAX_BATCH: Final = 256 * 1024
 
 
-def producer(bootstrap: str, *, client_id: str, request_timeout_s: float = 10.0) -> AIOKafkaProducer:
+def producer(
+    bootstrap: str, *, client_id: str, request_timeout_s: float = 10.0
+) -> AIOKafkaProducer:
     """A producer, not started. Without lingering: while one request is under way, the next batch fills by itself."""
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,

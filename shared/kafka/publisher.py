@@ -30,7 +30,9 @@ class Message(NamedTuple):
 class Publisher:
     """Publishes to a topic of so many partitions. Connects when first needed, and again after a failure."""
 
-    def __init__(self, bootstrap: str, *, client_id: str, topic: str, partitions: int, timeout_s: float) -> None:
+    def __init__(
+        self, bootstrap: str, *, client_id: str, topic: str, partitions: int, timeout_s: float
+    ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._topic = topic
@@ -72,7 +74,11 @@ class Publisher:
         try:
             for partition, key, value, trace in messages:
                 headers = [("traceparent", trace)] if trace else None
-                acks.append(await producer.send(self._topic, value, key=key, partition=partition, headers=headers))
+                acks.append(
+                    await producer.send(
+                        self._topic, value, key=key, partition=partition, headers=headers
+                    )
+                )
             await asyncio.gather(*acks)
         except KafkaError as error:
             # A batch that failed for good leaves a gap in the idempotent producer's sequence: only a new one helps.
@@ -110,7 +116,9 @@ class Publisher:
     def _compare(self, producer: AIOKafkaProducer) -> None:
         found = producer.client.cluster.partitions_for_topic(self._topic) or set()
         if len(found) != self._partitions:
-            raise Retryable(f"topic {self._topic} has {len(found)} partitions instead of {self._partitions}")
+            raise Retryable(
+                f"topic {self._topic} has {len(found)} partitions instead of {self._partitions}"
+            )
 
     def _retire(self) -> None:
         self._retired, self._producer = self._producer, None

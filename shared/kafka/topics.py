@@ -18,7 +18,11 @@ REFERRAL_EVENTS: Final = "referral-events.v1"
 TOPICS: Final = (CUSTOMER_EVENTS, PHASE_TRANSITIONS, HINTS, WINBACK_EVENTS, REFERRAL_EVENTS)
 
 _APPEAR_S: Final = 10.0
-CONFIG: Final = {"message.timestamp.type": "LogAppendTime", "retention.ms": "-1", "max.message.bytes": "5242880"}
+CONFIG: Final = {
+    "message.timestamp.type": "LogAppendTime",
+    "retention.ms": "-1",
+    "max.message.bytes": "5242880",
+}
 
 
 async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> dict[str, int]:
@@ -33,7 +37,9 @@ async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> di
         response = await admin.create_topics(wanted)
         for name, code, message in response.topic_errors:
             if code not in (0, TopicAlreadyExistsError.errno):
-                raise Misconfigured(f"topic {name} could not be created: {for_code(code).__name__}: {message}")
+                raise Misconfigured(
+                    f"topic {name} could not be created: {for_code(code).__name__}: {message}"
+                )
     finally:
         await admin.close()
     found = await _all_there(bootstrap)
@@ -50,7 +56,9 @@ async def _all_there(bootstrap: str) -> dict[str, int]:
     deadline = monotonic() + _APPEAR_S
     while len(found := await partitions_of(bootstrap, TOPICS)) < len(TOPICS):
         if monotonic() > deadline:
-            raise Retryable(f"topics were created but do not appear: {sorted(set(TOPICS) - set(found))}")
+            raise Retryable(
+                f"topics were created but do not appear: {sorted(set(TOPICS) - set(found))}"
+            )
         await asyncio.sleep(0.05)
     return found
 

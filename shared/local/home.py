@@ -61,7 +61,9 @@ class Home:
         """The state of the stack that runs here; Misconfigured if none does."""
         state = self.load()
         if state is None or not self.is_running():
-            raise Misconfigured(f"no stack is running in {self.path}: start one with `stammkunde up`")
+            raise Misconfigured(
+                f"no stack is running in {self.path}: start one with `stammkunde up`"
+            )
         return state
 
     def is_running(self) -> bool:
@@ -80,7 +82,9 @@ class Home:
         """The process that holds this home; Misconfigured if none does."""
         text = self._lock_file.read_text() if self.is_running() else ""
         if not text:
-            raise Misconfigured(f"no stack is running in {self.path}: start one with `stammkunde up`")
+            raise Misconfigured(
+                f"no stack is running in {self.path}: start one with `stammkunde up`"
+            )
         return int(text)
 
     def acquire(self) -> bool:

@@ -20,7 +20,9 @@ JARS: Final = Path(sys.prefix) / "share" / "stammkunde" / f"kafka-{KAFKA_VERSION
 def kafka_jars() -> Path:
     """The folder of the broker's jars; Misconfigured if set-up has not run."""
     if not JARS.is_dir():
-        raise Misconfigured(f"the embedded Kafka is not installed in {JARS}: run `python -m shared.local.install`")
+        raise Misconfigured(
+            f"the embedded Kafka is not installed in {JARS}: run `python -m shared.local.install`"
+        )
     return JARS
 
 
@@ -37,7 +39,9 @@ def install() -> Path:
             shutil.copyfile(jar, made / jar.name)
         # The resolver may settle on an older client library, with which the broker does not work.
         if not (made / f"kafka-clients-{KAFKA_VERSION}.jar").exists():
-            raise Misconfigured(f"kafka-clients {KAFKA_VERSION} is not among the jars that {ENDPOINT} resolved to")
+            raise Misconfigured(
+                f"kafka-clients {KAFKA_VERSION} is not among the jars that {ENDPOINT} resolved to"
+            )
         _move_into_place(made)
     return JARS
 

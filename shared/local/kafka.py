@@ -67,7 +67,9 @@ class EmbeddedKafka:
         self._data = self._folder / "data"
         self._config = self._folder / "server.properties"
         self._pid_file = self._folder / "kafka.pid"
-        self._child = Child(self.title, log=self._home / "logs" / "kafka.log", pid_file=self._pid_file)
+        self._child = Child(
+            self.title, log=self._home / "logs" / "kafka.log", pid_file=self._pid_file
+        )
         self._ports: Ports | None = None
         self._port = 0
 
@@ -120,14 +122,27 @@ class EmbeddedKafka:
         self._ports = self._ports or Ports(self._home)
         self._port = self._ports.take("kafka")
         controller = self._ports.take("kafka-controller")
-        self._config.write_text(_PROPERTIES.format(broker=self._port, controller=controller, data=self._data))
+        self._config.write_text(
+            _PROPERTIES.format(broker=self._port, controller=controller, data=self._data)
+        )
 
     def _format(self, jars: Path) -> None:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        tool = ["kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(self._config), "-g"]
-        done = subprocess.run([*_java(jars), *tool], capture_output=True, text=True, check=False, timeout=START_S)
+        tool = [
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster}",
+            "-c",
+            str(self._config),
+            "-g",
+        ]
+        done = subprocess.run(
+            [*_java(jars), *tool], capture_output=True, text=True, check=False, timeout=START_S
+        )
         if done.returncode:
-            raise Misconfigured(f"Kafka's data folder could not be formatted: {done.stdout}{done.stderr}")
+            raise Misconfigured(
+                f"Kafka's data folder could not be formatted: {done.stdout}{done.stderr}"
+            )
 
     async def _ready(self) -> None:
         deadline = monotonic() + START_S
@@ -151,7 +166,9 @@ def _java(jars: Path) -> list[str]:
 def _environment() -> dict[str, str]:
     # JAVA_TOOL_OPTIONS and the like would change a broker that was measured without them.
     inherited = os.environ  # noqa: TID251  (a child's environment, not a setting)
-    return {name: inherited[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in inherited}
+    return {
+        name: inherited[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in inherited
+    }
 
 
 async def _answers(port: int) -> bool:

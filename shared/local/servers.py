@@ -40,7 +40,11 @@ async def open_servers(
     """Start what the environment does not name; in the end Kafka stops first, then PostgreSQL."""
     kafka = None if settings.kafka_bootstrap else EmbeddedKafka(home)
     postgres = None if settings.database_url else EmbeddedPostgres(home)
-    ours = {name: server for name, server in (("kafka", kafka), ("postgres", postgres)) if server is not None}
+    ours = {
+        name: server
+        for name, server in (("kafka", kafka), ("postgres", postgres))
+        if server is not None
+    }
     if fresh:
         await _wipe(ours)
     stop = asyncio.Event()
@@ -67,7 +71,9 @@ async def open_servers(
 
 async def _wipe(ours: Mapping[str, EmbeddedKafka | EmbeddedPostgres]) -> None:
     if len(ours) < 2:
-        raise Misconfigured("only embedded servers can be emptied: use --keep with servers of your own")
+        raise Misconfigured(
+            "only embedded servers can be emptied: use --keep with servers of your own"
+        )
     await asyncio.gather(*(server.wipe() for server in ours.values()))
 
 
@@ -78,7 +84,10 @@ async def _start(server: EmbeddedKafka | EmbeddedPostgres, say: Callable[[str], 
 
 
 async def _guard(
-    server: EmbeddedKafka | EmbeddedPostgres, servers: Servers, stop: asyncio.Event, say: Callable[[str], None]
+    server: EmbeddedKafka | EmbeddedPostgres,
+    servers: Servers,
+    stop: asyncio.Event,
+    say: Callable[[str], None],
 ) -> None:
     """Start the server again whenever it dies; its clients retry meanwhile."""
     while not stop.is_set():

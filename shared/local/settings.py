@@ -9,9 +9,15 @@ class LocalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
 
-    kafka_bootstrap: str | None = Field(default=None, description="An existing Kafka, host:port[,host:port].")
-    database_url: str | None = Field(default=None, description="An existing PostgreSQL, postgresql://…")
-    api_key: SecretStr | None = Field(default=None, description="The bearer key; without it one is made and kept.")
+    kafka_bootstrap: str | None = Field(
+        default=None, description="An existing Kafka, host:port[,host:port]."
+    )
+    database_url: str | None = Field(
+        default=None, description="An existing PostgreSQL, postgresql://…"
+    )
+    api_key: SecretStr | None = Field(
+        default=None, description="The bearer key; without it one is made and kept."
+    )
     partitions: int = Field(default=12, ge=1, le=1000, description="Partitions of every topic.")
     replication: int = Field(default=1, ge=1, description="Replicas of every topic.")
 

@@ -39,7 +39,9 @@ class Options:
 
 
 @asynccontextmanager
-async def open_stack(home: Home, options: Options, *, say: Callable[[str], None]) -> AsyncIterator[StackState]:
+async def open_stack(
+    home: Home, options: Options, *, say: Callable[[str], None]
+) -> AsyncIterator[StackState]:
     """Start everything, yield when all processes are ready, stop everything in order.
 
     Raises Misconfigured if a stack already runs in this home or its data were made under the other clock.
@@ -52,7 +54,9 @@ async def open_stack(home: Home, options: Options, *, say: Callable[[str], None]
     try:
         _check_clock(home, options)
         leftovers = (home.path / "run").glob("*.pid")
-        await asyncio.gather(*(asyncio.to_thread(reclaim, pid_file, str(home.path)) for pid_file in leftovers))
+        await asyncio.gather(
+            *(asyncio.to_thread(reclaim, pid_file, str(home.path)) for pid_file in leftovers)
+        )
         settings = LocalSettings()
         async with open_servers(home.path, settings, fresh=options.fresh, say=say) as servers:
             await _prepare(servers, settings, say)
@@ -63,7 +67,9 @@ async def open_stack(home: Home, options: Options, *, say: Callable[[str], None]
 
 
 async def _hold(home: Home) -> bool:
-    for _ in range(10):  # `status` and `down` look whether the lock is taken by taking it for a moment
+    for _ in range(
+        10
+    ):  # `status` and `down` look whether the lock is taken by taking it for a moment
         if home.acquire():
             return True
         await asyncio.sleep(0.02)
@@ -89,7 +95,11 @@ async def _prepare(servers: Servers, settings: LocalSettings, say: Callable[[str
 
 @asynccontextmanager
 async def _supervised(
-    home: Home, options: Options, settings: LocalSettings, servers: Servers, say: Callable[[str], None]
+    home: Home,
+    options: Options,
+    settings: LocalSettings,
+    servers: Servers,
+    say: Callable[[str], None],
 ) -> AsyncIterator[StackState]:
     ports = Ports(home.path)
     processes = installed()
@@ -143,11 +153,15 @@ def _port(process: Process, base: int, ports: Ports) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise Misconfigured(f"port {port} of {process.name} is taken: choose another --port-base") from error
+            raise Misconfigured(
+                f"port {port} of {process.name} is taken: choose another --port-base"
+            ) from error
     return port
 
 
-def _environment(home: Home, options: Options, settings: LocalSettings, servers: Servers) -> dict[str, str]:
+def _environment(
+    home: Home, options: Options, settings: LocalSettings, servers: Servers
+) -> dict[str, str]:
     ours = {
         "STAMMKUNDE_HOME": str(home.path),
         "STAMMKUNDE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
@@ -174,11 +188,17 @@ async def _wait_ready(urls: Mapping[str, str], home: Home, supervisor: Superviso
     async with httpx.AsyncClient(timeout=5) as client:
         while waiting:
             answers = await asyncio.gather(*(is_ready(client, url) for url in waiting.values()))
-            waiting = {name: url for (name, url), ready in zip(waiting.items(), answers, strict=True) if not ready}
+            waiting = {
+                name: url
+                for (name, url), ready in zip(waiting.items(), answers, strict=True)
+                if not ready
+            }
             if failing := supervisor.failing():
                 raise Misconfigured(f"ended again and again: {', '.join(failing)}")
             if waiting and monotonic() > deadline:
-                logs = "\n".join(f"{name}:\n{tail(home.logs / f'{name}.log', 5)}" for name in waiting)
+                logs = "\n".join(
+                    f"{name}:\n{tail(home.logs / f'{name}.log', 5)}" for name in waiting
+                )
                 raise Retryable(f"not ready after {READY_S:g} s: {', '.join(waiting)}\n{logs}")
             await asyncio.sleep(0.1)
 

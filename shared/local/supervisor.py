@@ -83,7 +83,11 @@ class Supervisor:
 
     async def _live(self, program: Program) -> float:
         """One life of a program, from start to end; how many seconds it lasted."""
-        child = Child(program.name, log=self._logs / f"{program.name}.log", pid_file=self._run / f"{program.name}.pid")
+        child = Child(
+            program.name,
+            log=self._logs / f"{program.name}.log",
+            pid_file=self._run / f"{program.name}.pid",
+        )
         began = monotonic()
         child.spawn(program.command, env=program.env)
         self._note(program.name, child.pid)
@@ -91,7 +95,9 @@ class Supervisor:
             while child.is_alive and not self._stop.is_set():
                 await self._stopped_within(0.1)
             if not child.is_alive:
-                self._say(f"{program.name} ended ({child.ending}); its log {child.log} ends with:\n{child.tail()}")
+                self._say(
+                    f"{program.name} ended ({child.ending}); its log {child.log} ends with:\n{child.tail()}"
+                )
         finally:
             await child.stop(signal.SIGTERM, patience_s=DRAIN_S)
             self._note(program.name, None)

@@ -24,10 +24,14 @@ class Log:
         self._held = 0
 
     def __enter__(self) -> Self:
-        self._folder = Path(self._resources.enter_context(TemporaryDirectory(prefix="stammkunde-simulation-")))
+        self._folder = Path(
+            self._resources.enter_context(TemporaryDirectory(prefix="stammkunde-simulation-"))
+        )
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
         self._resources.close()
 
     def add(self, lines: Iterable[Line]) -> None:

@@ -60,7 +60,11 @@ def written(life: Life, *, code: str | None = None) -> Iterator[Line]:
     customer, tag, moved = life.person.customer, life.tag, life.moved
     for number, (t, kind, data) in enumerate(sorted(life.happenings), start=1):
         subject = f"{customer}.old" if moved and t < moved[0] else customer
-        content = f'{data[:-1]},"referral_code":"{code}"}}' if code and kind == "customer.signed_up" else data
+        content = (
+            f'{data[:-1]},"referral_code":"{code}"}}'
+            if code and kind == "customer.signed_up"
+            else data
+        )
         yield Line(t, kind, _event(f"{customer}-{tag}{number}", kind, subject, t, content))
     if moved and min(t for t, _, _ in life.happenings) < moved[0]:
         yield from _merged(life, moved[1])
@@ -70,13 +74,16 @@ def _merged(life: Life, t: int) -> Iterator[Line]:
     """The old id becomes the present one; an old bookmark is used once more."""
     customer = life.person.customer
     old = f"{customer}.old"
-    steps = ((t, "customer.merged", f'{{"into":"{customer}"}}'), (t + 3 * HOUR, "page.viewed", "{}"))
+    steps = (
+        (t, "customer.merged", f'{{"into":"{customer}"}}'),
+        (t + 3 * HOUR, "page.viewed", "{}"),
+    )
     for at, kind, data in steps:
         if at < life.end:
             yield Line(at, kind, _event(f"{old}-{kind}", kind, old, at, data))
 
 
-def _event(id: str, kind: str, subject: str, t: int, data: str) -> str:  # noqa: A002
+def _event(id: str, kind: str, subject: str, t: int, data: str) -> str:
     return (
         f'{{"specversion":"1.0","id":"{id}","source":"{SOURCE}","type":"{kind}",'
         f'"subject":"{subject}","time":"{text(t)}","data":{data}}}'

@@ -76,10 +76,19 @@ class Portion:
         """Deadlines up to here fell due before an open history import began, and wait for its end."""
         return self.import_began or NOT_HELD if self.import_open else NOT_HELD
 
-    def reject(self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None) -> None:
+    def reject(
+        self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None
+    ) -> None:
         """Put a record into the dead letters, in the batch's own transaction."""
-        topic, partition, offset, value = incoming.topic, incoming.partition, incoming.offset, incoming.value
-        self.dead.append(DeadLetter(topic, partition, offset, parked, reason, detail, value, self.clock))
+        topic, partition, offset, value = (
+            incoming.topic,
+            incoming.partition,
+            incoming.offset,
+            incoming.value,
+        )
+        self.dead.append(
+            DeadLetter(topic, partition, offset, parked, reason, detail, value, self.clock)
+        )
 
     def recall(self, customer: str) -> list[DeadLetter]:
         """Take back what this batch has put into the dead letters for a parked customer."""

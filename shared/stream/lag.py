@@ -42,17 +42,23 @@ class _Rows:
     outbox: int
 
 
-async def standings(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> dict[str, Standing]:
+async def standings(
+    bootstrap: str, database_url: str, *, workers: Collection[str] = ()
+) -> dict[str, Standing]:
     """Where each service with a schema stands.
 
     A service named in `workers` counts as behind with all of customer-events until its worker has checkpoints.
     """
     rows = await _read(database_url)
-    topics = {topic for found in rows.values() for topic, _ in found.checkpoints} | {CUSTOMER_EVENTS}
+    topics = {topic for found in rows.values() for topic, _ in found.checkpoints} | {
+        CUSTOMER_EVENTS
+    }
     places = await spans(bootstrap, topics)
     return {
         service: Standing(
-            found.ticking + _behind(found, places, expected=service in workers), found.outbox, found.braked
+            found.ticking + _behind(found, places, expected=service in workers),
+            found.outbox,
+            found.braked,
         )
         for service, found in rows.items()
     }
@@ -63,7 +69,9 @@ async def settled(bootstrap: str, database_url: str, *, workers: Collection[str]
 
     Seen once it may be the moment between two services: believe it when it is seen twice in a row.
     """
-    return all(s.is_settled for s in (await standings(bootstrap, database_url, workers=workers)).values())
+    return all(
+        s.is_settled for s in (await standings(bootstrap, database_url, workers=workers)).values()
+    )
 
 
 async def wait_until_settled(
@@ -78,7 +86,11 @@ async def wait_until_settled(
     while True:
         now = await standings(bootstrap, database_url, workers=workers)
         watch(now)
-        braked = [f"{service} {where}: {why}" for service, s in now.items() for where, why in s.braked.items()]
+        braked = [
+            f"{service} {where}: {why}"
+            for service, s in now.items()
+            for where, why in s.braked.items()
+        ]
         if braked:
             raise Retryable("paused by too many dead letters: " + "; ".join(braked))
         seen = seen + 1 if all(s.is_settled for s in now.values()) else 0
@@ -87,7 +99,9 @@ async def wait_until_settled(
         await asyncio.sleep(PAUSE_S)
 
 
-def _behind(found: _Rows, spans: Mapping[tuple[str, int], tuple[int, int]], *, expected: bool) -> int:
+def _behind(
+    found: _Rows, spans: Mapping[tuple[str, int], tuple[int, int]], *, expected: bool
+) -> int:
     topics = {topic for topic, _ in found.checkpoints}
     if expected:
         topics.add(CUSTOMER_EVENTS)
@@ -101,12 +115,18 @@ def _behind(found: _Rows, spans: Mapping[tuple[str, int], tuple[int, int]], *, e
 async def _read(database_url: str) -> dict[str, _Rows]:
     connection = await asyncpg.connect(database_url)
     try:
-        return {service: rows for service in CONSUMERS if (rows := await _read_service(connection, service))}
+        return {
+            service: rows
+            for service in CONSUMERS
+            if (rows := await _read_service(connection, service))
+        }
     finally:
         await connection.close()
 
 
-async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> _Rows | None:
+async def _read_service(
+    connection: "asyncpg.Connection[asyncpg.Record]", service: str
+) -> _Rows | None:
     if await connection.fetchval("SELECT to_regclass($1)", f"{service}.checkpoint") is None:
         return None
     await connection.execute("SELECT set_config('search_path', $1, false)", service)
@@ -116,7 +136,9 @@ async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", servic
     outbox = await connection.fetchval("SELECT count(*) FROM outbox")
     return _Rows(
         checkpoints={(row["topic"], row["partition"]): row["next_offset"] for row in found},
-        braked={f"{row['topic']} {row['partition']}": row["braked"] for row in found if row["braked"]},
+        braked={
+            f"{row['topic']} {row['partition']}": row["braked"] for row in found if row["braked"]
+        },
         ticking=int(ticking),
         outbox=int(outbox),
     )
@@ -125,17 +147,24 @@ async def _read_service(connection: "asyncpg.Connection[asyncpg.Record]", servic
 async def spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
     """First and end offset of every partition of the topics that exist."""
     places = [
-        TopicPartition(topic, p) for topic, n in (await partitions_of(bootstrap, topics)).items() for p in range(n)
+        TopicPartition(topic, p)
+        for topic, n in (await partitions_of(bootstrap, topics)).items()
+        for p in range(n)
     ]
     if not places:
         return {}
     # Asked for offsets, a new consumer learns of one topic after the other, with a pause of this length before each.
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none", retry_backoff_ms=5
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        retry_backoff_ms=5,
     )
     await consumer.start()
     try:
-        begins, ends = await asyncio.gather(consumer.beginning_offsets(places), consumer.end_offsets(places))
+        begins, ends = await asyncio.gather(
+            consumer.beginning_offsets(places), consumer.end_offsets(places)
+        )
         return {(place.topic, place.partition): (begins[place], ends[place]) for place in places}
     finally:
         await consumer.stop()

@@ -98,7 +98,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         async with AsyncExitStack() as stack:
             self._writer = await self._connect(stack)
             self._handler = new_handler(await self._connect(stack))
-            producer = kafka.producer(self._settings.kafka_bootstrap, client_id=self._subscription.service)
+            producer = kafka.producer(
+                self._settings.kafka_bootstrap, client_id=self._subscription.service
+            )
             await self._start(stack, producer)
             self._consumer = self._new_consumer()
             archive = self._subscription.archive
@@ -106,7 +108,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             self._consumer.subscribe(list(self._subscription.topics), listener=self)
             await self._start(stack, self._consumer)
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(self._relay.run()), group.create_task(self._survey_often())]
+                background = [
+                    group.create_task(self._relay.run()),
+                    group.create_task(self._survey_often()),
+                ]
                 await self._work(group, stop)
                 async with self._relay.publishing:
                     for task in background:
@@ -118,7 +123,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         stack.callback(connection.terminate)
         return connection
 
-    async def _start(self, stack: AsyncExitStack, client: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+    async def _start(
+        self, stack: AsyncExitStack, client: AIOKafkaConsumer | AIOKafkaProducer
+    ) -> None:
         try:
             stack.push_async_callback(client.stop)
             await client.start()
@@ -126,7 +133,10 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             raise Retryable(f"Kafka cannot be reached: {error!r}") from error
 
     def _new_consumer(self) -> AIOKafkaConsumer:
-        service, session_ms = self._subscription.service, int(self._settings.session_timeout_s * 1000)
+        service, session_ms = (
+            self._subscription.service,
+            int(self._settings.session_timeout_s * 1000),
+        )
         return AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka_bootstrap,
             group_id=f"stammkunde-{service}",
@@ -207,7 +217,11 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 )
             self._consumer.seek(tp, offset)
         self._intake = self._new_intake()
-        log.info("partitions.assigned", partitions=sorted(numbers), epochs=sorted(set(self._epochs().values())))
+        log.info(
+            "partitions.assigned",
+            partitions=sorted(numbers),
+            epochs=sorted(set(self._epochs().values())),
+        )
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
@@ -238,11 +252,15 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     async def _fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """What is there; while ticks hold some partitions' records back, the others' still come."""
         try:
-            fetched = await self._consumer.getmany(timeout_ms=200 if wait else 0, max_records=self._most)
+            fetched = await self._consumer.getmany(
+                timeout_ms=200 if wait else 0, max_records=self._most
+            )
         except NoOffsetForPartitionError:
             return []  # aiokafka looked for a committed offset just before we went to our checkpoint
         except OffsetOutOfRangeError as error:
-            raise Misconfigured(f"a checkpoint lies outside the log: {error}; {RESET_HINT}") from error
+            raise Misconfigured(
+                f"a checkpoint lies outside the log: {error}; {RESET_HINT}"
+            ) from error
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be read: {error!r}") from error
         self._most = self._next_most(sum(map(len, fetched.values())))
@@ -315,14 +333,23 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 log.warning("survey.failed", error=repr(error))
 
     async def _survey(self, survey: Survey) -> None:
-        async with self._lock:  # never in the middle of a take-over: its partitions would seem to have no lag
+        async with (
+            self._lock
+        ):  # never in the middle of a take-over: its partitions would seem to have no lag
             generation, asked = self._generation, now()
-            tps = [KafkaPartition(topic, p) for p, claim in self._claims.items() for topic in claim.checkpoints]
+            tps = [
+                KafkaPartition(topic, p)
+                for p, claim in self._claims.items()
+                for topic in claim.checkpoints
+            ]
         ends = await self._consumer.end_offsets(tps) if tps else {}
         async with self._lock:
             if generation != self._generation:
                 return
-            lags = {tp: end - self._claims[tp.partition].checkpoints[tp.topic].next_offset for tp, end in ends.items()}
+            lags = {
+                tp: end - self._claims[tp.partition].checkpoints[tp.topic].next_offset
+                for tp, end in ends.items()
+            }
             if self._settings.clock is ClockMode.WALL:
                 self._read_clocks(asked, lags)
             self._intake.end_idle_imports()
@@ -335,12 +362,20 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
     def _read_clocks(self, asked: Any, lags: dict[KafkaPartition, int]) -> None:
         appended = self._intake.appended
         for partition in self._claims:
-            behind = [(tp.topic, partition) for tp, lag in lags.items() if tp.partition == partition and lag > 0]
+            behind = [
+                (tp.topic, partition)
+                for tp, lag in lags.items()
+                if tp.partition == partition and lag > 0
+            ]
             if all(tp in appended for tp in behind):
                 self._intake.clock_reads(partition, min([asked, *(appended[tp] for tp in behind)]))
 
     async def _release_brakes(self) -> None:
-        braked = [p for p, claim in self._claims.items() if any(c.braked for c in claim.checkpoints.values())]
+        braked = [
+            p
+            for p, claim in self._claims.items()
+            if any(c.braked for c in claim.checkpoints.values())
+        ]
         if not braked:
             return
         await self._settled()

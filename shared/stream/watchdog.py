@@ -22,7 +22,11 @@ class Survey:
 
     def watch(self, lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
         """Raises Retryable when nothing has moved for two minutes while there is lag and no brake."""
-        offsets = {(t, p): c.next_offset for p, claim in claims.items() for t, c in claim.checkpoints.items()}
+        offsets = {
+            (t, p): c.next_offset
+            for p, claim in claims.items()
+            for t, c in claim.checkpoints.items()
+        }
         braked = any(c.braked for claim in claims.values() for c in claim.checkpoints.values())
         _show(lags, claims)
         if offsets != self._offsets or braked or not any(lags.values()):

@@ -27,16 +27,23 @@ def tune_memory() -> None:
     gc.set_threshold(400_000, 50, 100)
 
 
-def run_worker(subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]) -> None:
+def run_worker(
+    subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]
+) -> None:
     """Run a service's worker until SIGTERM or SIGINT; ends with an exception, and so non-zero, if it cannot go on."""
-    logs.configure(f"{subscription.service}-worker", fmt=settings.log_format, level=settings.log_level)
+    logs.configure(
+        f"{subscription.service}-worker", fmt=settings.log_format, level=settings.log_level
+    )
     tune_memory()
     uvloop.run(_Worker(subscription, settings, new_handler).run())
 
 
 class _Worker:
     def __init__(
-        self, subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]
+        self,
+        subscription: Subscription,
+        settings: Settings,
+        new_handler: Callable[[Reader], Handler[Any]],
     ) -> None:
         self._subscription = subscription
         self._settings = settings
@@ -65,7 +72,9 @@ class _Worker:
 
     async def _probes(self, ended: asyncio.Event) -> None:
         if self._settings.port:
-            app = http.create_app(service=self._subscription.service, settings=self._settings, live=self._live)
+            app = http.create_app(
+                service=self._subscription.service, settings=self._settings, live=self._live
+            )
             await http.serve_within(app, self._settings, ended)
 
     async def _give_up(self, stop: asyncio.Event) -> None:

@@ -23,7 +23,9 @@ REFERENCE = Path(os.environ.get("STAMMKUNDE_REFERENCE_LOOP", "../shared/bench/re
 
 async def run(*command: str) -> list[dict[str, Any]]:
     """The JSON lines that a command prints; its other output goes to standard error."""
-    process = await asyncio.create_subprocess_exec(sys.executable, *command, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, stdout=asyncio.subprocess.PIPE
+    )
     output, _ = await process.communicate()
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
@@ -49,23 +51,33 @@ async def lifecycle(bootstrap: str, url: str) -> None:
     for number in range(ROUNDS):
         if await asyncio.to_thread(REFERENCE.exists):
             await settle(url)
-            (found,) = await run(str(REFERENCE), bootstrap, url, str(EVENTS), str(CUSTOMERS), str(BATCH))
+            (found,) = await run(
+                str(REFERENCE), bootstrap, url, str(EVENTS), str(CUSTOMERS), str(BATCH)
+            )
             reference.append(found["events_per_s"])
             show({"round": number + 1, "reference": found})
         await settle(url)
-        (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(CUSTOMERS))
+        (found,) = await run(
+            "-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(CUSTOMERS)
+        )
         ours.append(found["events_per_s"])
         show({"round": number + 1, "lifecycle": found})
     figures: dict[str, Any] = {"lifecycle_events_per_s": statistics.median(ours)}
     if reference:
         figures["reference_events_per_s"] = statistics.median(reference)
-        figures["lifecycle_ratio_to_reference"] = round(statistics.median(ours) / statistics.median(reference), 2)
+        figures["lifecycle_ratio_to_reference"] = round(
+            statistics.median(ours) / statistics.median(reference), 2
+        )
     show(figures)
     for kind, customers in (("cadence", CUSTOMERS), ("late", CUSTOMERS), ("simulated", SHOPPERS)):
         await settle(url)
-        (found,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(customers), kind)
+        (found,) = await run(
+            "-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(customers), kind
+        )
         if reference:
-            found["ratio_to_reference"] = round(found["events_per_s"] / statistics.median(reference), 2)
+            found["ratio_to_reference"] = round(
+                found["events_per_s"] / statistics.median(reference), 2
+            )
         show({f"lifecycle_{kind}": found})
 
 

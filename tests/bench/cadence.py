@@ -75,7 +75,9 @@ def reference_figures(folder: Path, cohort: Shop) -> Aims:
     print(f"  {'':22} {'':6} {'fitted':>16} {'reference':>16} {'rel. error':>10}")
     worst = max(
         compare(
-            "MBG/NBD, 1/10 sample", fitted(histories(cdnow_sample(), CUT)), known["mbg_cdnow_sample"]["lifetimes/own"]
+            "MBG/NBD, 1/10 sample",
+            fitted(histories(cdnow_sample(), CUT)),
+            known["mbg_cdnow_sample"]["lifetimes/own"],
         ),
         compare("MBG/NBD, all", fitted(histories(cohort, CUT)), full["MBG"]),
         compare("Gamma-Gamma, all", value, full["GG"]),
@@ -90,7 +92,9 @@ def calibration(cohort: Shop) -> Aims:
     for spent in cohort.values():
         days = sorted(day for day in spent if day < begin)
         known = (len(days) - 1, (days[-1] - days[0]).days / 7, ((begin - days[0]).days - 1) / 7)
-        rows.append((p_no_purchase(fit, *known, 90 / 7), not any(begin <= day < end for day in spent)))
+        rows.append(
+            (p_no_purchase(fit, *known, 90 / 7), not any(begin <= day < end for day in spent))
+        )
     errors = []
     print("  decile   predicted   observed     error")
     for number, part in enumerate(np.array_split(np.array(sorted(rows), dtype=float), 10), start=1):
@@ -128,7 +132,10 @@ def sampling_errors(sample: Histories, rhythm: Rhythm) -> list[float]:
     """The relative standard errors of the parameters, from the curvature of the likelihood."""
     objective, step = rhythm_objective(sample), 1e-4
     logs = np.log([getattr(rhythm, name) for name in TRUE])
-    curvature = [(objective(logs + e)[1] - objective(logs - e)[1]) / (2 * step) for e in step * np.eye(len(logs))]
+    curvature = [
+        (objective(logs + e)[1] - objective(logs - e)[1]) / (2 * step)
+        for e in step * np.eye(len(logs))
+    ]
     return [float(error) for error in np.sqrt(np.diag(np.linalg.inv(np.array(curvature))))]
 
 
@@ -153,7 +160,12 @@ def verdict(aims: Aims) -> bool:
 def main() -> None:
     """All five, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="reference_numbers.json, uciretail")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("../shared/data"),
+        help="reference_numbers.json, uciretail",
+    )
     parser.add_argument("--plot", type=Path, default=Path("docs/images/early-warning.svg"))
     parser.add_argument("--customers", type=int, default=CUSTOMERS, help="how many are simulated")
     parser.add_argument("--seed", type=int, default=1, help="which ones are simulated")
@@ -162,7 +174,10 @@ def main() -> None:
     before = fitted(histories(cohort, CUT))
     parts: tuple[tuple[str, Callable[[], Aims]], ...] = (
         ("(a) Published figures: CDNOW, 39 weeks", lambda: reference_figures(chosen.data, cohort)),
-        ("(b) Early warning: CDNOW", lambda: early_warning.report(as_fit(before, CUT), cohort, chosen.plot)),
+        (
+            "(b) Early warning: CDNOW",
+            lambda: early_warning.report(as_fit(before, CUT), cohort, chosen.plot),
+        ),
         ("(c) Calibration: CDNOW at the end of 1997", lambda: calibration(cohort)),
         ("(d) Simulated customers", lambda: simulated(chosen.customers, chosen.seed)),
         ("(e) A fit that is refused: UCI Online Retail", lambda: degenerate(chosen.data)),

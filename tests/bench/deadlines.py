@@ -48,7 +48,12 @@ async def worker(bootstrap: str, admin_url: str) -> AsyncIterator[Probe]:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(
-                consume(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, Policy()), stop)
+                consume(
+                    SUBSCRIPTION,
+                    settings,
+                    lambda reader: Lifecycle(reader, settings, Policy()),
+                    stop,
+                )
             )
             try:
                 yield probe
@@ -74,8 +79,12 @@ async def applied(probe: Probe, events: int, every_s: float = 0.05) -> None:
     """Wait until so many records have been applied and everything is published."""
 
     async def done() -> bool:
-        found = await probe.fetchval("SELECT coalesce(sum(next_offset), 0) FROM lifecycle.checkpoint")
-        return bool(found >= events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox"))
+        found = await probe.fetchval(
+            "SELECT coalesce(sum(next_offset), 0) FROM lifecycle.checkpoint"
+        )
+        return bool(
+            found >= events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox")
+        )
 
     await eventually(done, within_s=300, every_s=every_s)
 
@@ -88,7 +97,9 @@ def records(events: Iterable[dict[str, Any]]) -> Iterable[tuple[str, bytes]]:
 async def late_event(bootstrap: str, admin_url: str) -> dict[str, Any]:
     """The milliseconds from sending a late event of a customer with 10,000 to its commit."""
     async with worker(bootstrap, admin_url) as probe:
-        sent = await publish(bootstrap, records(order("ada", n / 24, id=f"o{n}") for n in range(LONG_LIFE)))
+        sent = await publish(
+            bootstrap, records(order("ada", n / 24, id=f"o{n}") for n in range(LONG_LIFE))
+        )
         await applied(probe, sent)
         times = list[float]()
         async with producing(bootstrap) as producer:
@@ -96,7 +107,9 @@ async def late_event(bootstrap: str, admin_url: str) -> dict[str, Any]:
                 late = order("ada", 10.01 + number, id=f"late{number}")
                 began = monotonic()
                 place = partition_of("ada", PARTITIONS)
-                await producer.send_and_wait(CUSTOMER_EVENTS, encode(late), key=b"ada", partition=place)
+                await producer.send_and_wait(
+                    CUSTOMER_EVENTS, encode(late), key=b"ada", partition=place
+                )
                 sent += 1
                 await applied(probe, sent, every_s=0.005)
                 times.append((monotonic() - began) * 1000)
@@ -106,7 +119,9 @@ async def late_event(bootstrap: str, admin_url: str) -> dict[str, Any]:
 async def deadlines(bootstrap: str, admin_url: str) -> dict[str, Any]:
     """Deadlines worked off a second when 100,000 are due at one tick, while new events keep coming."""
     async with worker(bootstrap, admin_url) as probe:
-        sent = await publish(bootstrap, records(order(f"c{n}", 0, id=f"o{n}") for n in range(CUSTOMERS)))
+        sent = await publish(
+            bootstrap, records(order(f"c{n}", 0, id=f"o{n}") for n in range(CUSTOMERS))
+        )
         await applied(probe, sent)
         began = monotonic()
         async with producing(bootstrap) as producer:
@@ -117,20 +132,28 @@ async def deadlines(bootstrap: str, admin_url: str) -> dict[str, Any]:
             seconds = monotonic() - began
             stream.cancel()
             await asyncio.wait([stream])
-    return {"deadlines": CUSTOMERS, "seconds": round(seconds, 2), "deadlines_per_s": round(CUSTOMERS / seconds)}
+    return {
+        "deadlines": CUSTOMERS,
+        "seconds": round(seconds, 2),
+        "deadlines_per_s": round(CUSTOMERS / seconds),
+    }
 
 
 async def _stream(producer: AIOKafkaProducer) -> None:
     number = 0
     while True:
-        events = [order(f"new{number + n}", 91, id=f"n{number + n}") for n in range(STREAM_PER_S // 10)]
+        events = [
+            order(f"new{number + n}", 91, id=f"n{number + n}") for n in range(STREAM_PER_S // 10)
+        ]
         await send(producer, records(events))
         number += len(events)
         await asyncio.sleep(0.1)
 
 
 async def _all_at_risk(probe: Probe) -> bool:
-    found = await probe.fetchval("SELECT count(*) FROM lifecycle.transition WHERE rule = 'silence_begins'")
+    found = await probe.fetchval(
+        "SELECT count(*) FROM lifecycle.transition WHERE rule = 'silence_begins'"
+    )
     return bool(found >= CUSTOMERS)
 
 

@@ -56,7 +56,9 @@ def episodes(shop: Shop, begin: date, end: date) -> list[Episode]:
 
 def cadence(fit: Fit, probability: float, *, floor_days: int) -> Alarm:
     """The alarm of section 4 of the model: D1 in days, but not before the floor."""
-    return lambda e: max(floor_days, silence(fit, e.x, e.tx_days, HORIZON_DAYS, probability) / timedelta(days=1))
+    return lambda e: max(
+        floor_days, silence(fit, e.x, e.tx_days, HORIZON_DAYS, probability) / timedelta(days=1)
+    )
 
 
 def score(setting: float, alarm: Alarm, seen: Sequence[Episode]) -> Score:
@@ -68,14 +70,18 @@ def score(setting: float, alarm: Alarm, seen: Sequence[Episode]) -> Score:
 
 def best(scores: Iterable[Score]) -> Score:
     """The longest lead among those with at most 10 % false alarms."""
-    return max((found for found in scores if found.false_alarms <= ALLOWED), key=lambda found: found.lead)
+    return max(
+        (found for found in scores if found.false_alarms <= ALLOWED), key=lambda found: found.lead
+    )
 
 
 def report(fit: Fit, shop: Shop, plot: Path) -> list[tuple[str, bool]]:
     """Print the tables, write the plot; what was aimed at and whether it was reached."""
     seen = episodes(shop, date(1997, 10, 1), date(1998, 1, 1))
     lost = sum(episode.gap is None for episode in seen)
-    print(f"  {len(seen):,} purchases of the fourth quarter of 1997: {lost:,} lost, {len(seen) - lost:,} returning")
+    print(
+        f"  {len(seen):,} purchases of the fourth quarter of 1997: {lost:,} lost, {len(seen) - lost:,} returning"
+    )
     settings = [n / 1000 for n in range(500, 901)]
     off = [score(p, cadence(fit, p, floor_days=0), seen) for p in settings]
     on = [score(p, cadence(fit, p, floor_days=FLOOR_DAYS), seen) for p in settings]
@@ -86,7 +92,11 @@ def report(fit: Fit, shop: Shop, plot: Path) -> list[tuple[str, bool]]:
     print("\n  fixed gap, days    false alarms   lead")
     for found in fixed[::10]:
         print(f"  {found.setting:15.0f} {_cells(found):>22}")
-    winners = {"fixed gap": best(fixed), "cadence, floors off": best(off), "cadence, floors on": best(on)}
+    winners = {
+        "fixed gap": best(fixed),
+        "cadence, floors off": best(off),
+        "cadence, floors on": best(on),
+    }
     print("\n  the longest lead at no more than 10 % false alarms")
     for name, found in winners.items():
         print(f"  {name:20} at {found.setting:<6g} {_cells(found):>16}")
@@ -103,7 +113,11 @@ def _cells(found: Score) -> str:
 
 
 def _plot(path: Path, fixed: Sequence[Score], off: Sequence[Score], on: Sequence[Score]) -> None:
-    named = (("one gap for everybody", fixed), ("cadence model, floors off", off), ("cadence, at least 30 days", on))
+    named = (
+        ("one gap for everybody", fixed),
+        ("cadence model, floors off", off),
+        ("cadence, at least 30 days", on),
+    )
     axes = Axes(
         "Warned before 180 days of silence: CDNOW, fourth quarter of 1997",
         "returning customers warned in vain, %",
@@ -112,4 +126,8 @@ def _plot(path: Path, fixed: Sequence[Score], off: Sequence[Score], on: Sequence
         tick=(5, 20),
         mark=ALLOWED * 100,
     )
-    write(path, axes, [Line(name, [(s.false_alarms * 100, s.lead) for s in scores]) for name, scores in named])
+    write(
+        path,
+        axes,
+        [Line(name, [(s.false_alarms * 100, s.lead) for s in scores]) for name, scores in named],
+    )

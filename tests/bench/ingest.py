@@ -30,9 +30,7 @@ def requests(size: int, total: int) -> list[bytes]:
     found = []
     for begin in range(0, total, size):
         body = json.dumps([_event(n) for n in range(begin, begin + size)]).encode()
-        head = (
-            f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+        head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
         found.append(head.encode() + body)
     return found
 
@@ -55,7 +53,9 @@ async def _sender(port: int, waiting: list[bytes], seconds: list[float]) -> None
         request, started = waiting.pop(), monotonic()
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+        length = next(
+            line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
+        )
         await reader.readexactly(int(length.split(b":")[1]))
         seconds.append(monotonic() - started)
         if b" 202 " not in head[:16]:
@@ -71,7 +71,11 @@ async def measure(port: int, size: int, connections: int, total: int) -> dict[st
     rate = total / (monotonic() - started)
     seconds.sort()
     p50, p99 = (seconds[int(len(seconds) * share)] * 1000 for share in (0.5, 0.99))
-    return {f"ingest_events_per_s_{size}": round(rate), "p50_ms": round(p50, 1), "p99_ms": round(p99, 1)}
+    return {
+        f"ingest_events_per_s_{size}": round(rate),
+        "p50_ms": round(p50, 1),
+        "p99_ms": round(p99, 1),
+    }
 
 
 @asynccontextmanager
@@ -80,7 +84,12 @@ async def ingest(bootstrap: str) -> AsyncIterator[tuple[int, psutil.Process]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    settings = {"KAFKA_BOOTSTRAP": bootstrap, "API_KEY": KEY, "PORT": str(port), "LOG_LEVEL": "warning"}
+    settings = {
+        "KAFKA_BOOTSTRAP": bootstrap,
+        "API_KEY": KEY,
+        "PORT": str(port),
+        "LOG_LEVEL": "warning",
+    }
     environment = os.environ | {f"STAMMKUNDE_{name}": value for name, value in settings.items()}
     process = subprocess.Popen([sys.executable, "-m", "services.ingest.app"], env=environment)  # noqa: ASYNC220
     try:

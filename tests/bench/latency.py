@@ -40,7 +40,10 @@ def free_port() -> int:
 @asynccontextmanager
 async def process(module: str, **settings: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A service's process, ended with the block."""
-    environment = {**os.environ, **{f"STAMMKUNDE_{name.upper()}": value for name, value in settings.items()}}
+    environment = {
+        **os.environ,
+        **{f"STAMMKUNDE_{name.upper()}": value for name, value in settings.items()},
+    }
     running = await asyncio.create_subprocess_exec(sys.executable, "-m", module, env=environment)
     try:
         yield running
@@ -63,7 +66,9 @@ def new_customer_buys(customer: str) -> bytes:
 
 async def listen(bootstrap: str, ready: asyncio.Event, seen: dict[str, float]) -> None:
     """Note when each customer's transition arrives."""
-    consumer = AIOKafkaConsumer(PHASE_TRANSITIONS, bootstrap_servers=bootstrap, auto_offset_reset="latest")
+    consumer = AIOKafkaConsumer(
+        PHASE_TRANSITIONS, bootstrap_servers=bootstrap, auto_offset_reset="latest"
+    )
     await consumer.start()
     try:
         await consumer.seek_to_end()
@@ -90,7 +95,9 @@ async def send(port: int, seconds: float) -> dict[str, float]:
             acknowledged[customer] = monotonic()
             if not head.startswith(b"HTTP/1.1 202"):
                 raise RuntimeError(head.decode())
-            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length"))
+            length = next(
+                line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
+            )
             await reader.readexactly(int(length.split(b":")[1]))
         writer.close()
 
@@ -105,7 +112,12 @@ async def main(bootstrap: str, admin_url: str, seconds: float) -> None:
     url = await make_database(admin_url)
     await migrations.upgrade_all(url)
     await renew_topics(bootstrap)
-    common = {"kafka_bootstrap": bootstrap, "database_url": url, "api_key": "bench", "log_level": "warning"}
+    common = {
+        "kafka_bootstrap": bootstrap,
+        "database_url": url,
+        "api_key": "bench",
+        "log_level": "warning",
+    }
     port, seen, ready = free_port(), dict[str, float](), asyncio.Event()
     async with (
         process("services.ingest.app", **common, port=str(port)) as ingest,
@@ -120,7 +132,9 @@ async def main(bootstrap: str, admin_url: str, seconds: float) -> None:
         await eventually(lambda: warm.keys() <= seen.keys(), within_s=30)
         sent = await send(port, seconds)
         await eventually(lambda: sent.keys() <= seen.keys(), within_s=30)
-        memory = {name: _rss(p.pid) for name, p in (("ingest", ingest), ("lifecycle_worker", worker))}
+        memory = {
+            name: _rss(p.pid) for name, p in (("ingest", ingest), ("lifecycle_worker", worker))
+        }
         listener.cancel()
     waits = sorted((seen[customer] - at) * 1000 for customer, at in sent.items())
     p50, p99 = statistics.median(waits), waits[int(len(waits) * 0.99) - 1]

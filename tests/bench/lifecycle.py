@@ -56,7 +56,11 @@ def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
             "type": "order.completed",
             "subject": customer,
             "time": (start + timedelta(seconds=i)).isoformat(),
-            "data": {"order_id": f"o{i}", "total": {"amount": rnd.randrange(9999), "currency": "EUR"}, "items": 2},
+            "data": {
+                "order_id": f"o{i}",
+                "total": {"amount": rnd.randrange(9999), "currency": "EUR"},
+                "items": 2,
+            },
         }
         yield customer, json.dumps(body).encode()
 
@@ -97,7 +101,12 @@ async def publish(bootstrap: str, events: Iterable[tuple[str, bytes]]) -> int:
 async def send(producer: AIOKafkaProducer, events: Iterable[tuple[str, bytes]]) -> int:
     """Put events on the topic; returns how many, once they are acknowledged."""
     acks = [
-        await producer.send(CUSTOMER_EVENTS, body, key=customer.encode(), partition=partition_of(customer, PARTITIONS))
+        await producer.send(
+            CUSTOMER_EVENTS,
+            body,
+            key=customer.encode(),
+            partition=partition_of(customer, PARTITIONS),
+        )
         for customer, body in events
     ]
     await asyncio.gather(*acks)
@@ -107,7 +116,11 @@ async def send(producer: AIOKafkaProducer, events: Iterable[tuple[str, bytes]]) 
 def settings_for(bootstrap: str, url: str, clock: ClockMode) -> LifecycleSettings:
     """The worker's settings."""
     return LifecycleSettings(
-        kafka_bootstrap=bootstrap, database_url=url, api_key=SecretStr("bench"), clock=clock, partitions=PARTITIONS
+        kafka_bootstrap=bootstrap,
+        database_url=url,
+        api_key=SecretStr("bench"),
+        clock=clock,
+        partitions=PARTITIONS,
     )
 
 
@@ -116,7 +129,9 @@ async def add_fit(url: str) -> None:
     connection = await db.connect(url, "lifecycle")
     async with db.transaction(connection) as tx:
         number = await next_number(tx)
-        estimate = Estimate(number, DAWN, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0)
+        estimate = Estimate(
+            number, DAWN, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0
+        )
         await rhythms.store(tx, Attempt(number, DAWN, DAWN, None, 23_570, 9_000, estimate))
     await connection.close()
 
@@ -130,7 +145,9 @@ class Timed(Lifecycle):
         self.assigned_at = monotonic()
 
 
-async def main(bootstrap: str, admin_url: str, size: int, customers: int, kind: str = "orders") -> None:
+async def main(
+    bootstrap: str, admin_url: str, size: int, customers: int, kind: str = "orders"
+) -> None:
     """Print one JSON line. The database does not outlive the run: vacuuming it would slow the next one."""
     url = await make_database(admin_url)
     try:
@@ -175,7 +192,9 @@ async def timed(bootstrap: str, url: str, size: int, customers: int, kind: str) 
 
 async def _done(probe: "asyncpg.Connection[asyncpg.Record]", events: int) -> bool:
     applied = await probe.fetchval("SELECT coalesce(sum(next_offset), 0) FROM lifecycle.checkpoint")
-    return bool(applied >= events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox"))
+    return bool(
+        applied >= events and not await probe.fetchval("SELECT count(*) FROM lifecycle.outbox")
+    )
 
 
 if __name__ == "__main__":

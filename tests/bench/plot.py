@@ -66,7 +66,9 @@ def _grid(axes: Axes) -> list[str]:
     found.append(f'<path d="M{x:.1f} {bottom:.1f}V{TOP}" stroke="#2b2f36" stroke-dasharray="4 4"/>')
     found.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, axes.x, anchor="middle"))
     middle = (TOP + HEIGHT - BOTTOM) / 2
-    turned = _text(18, middle, axes.y, anchor="middle").replace("<text ", f'<text transform="rotate(-90 18 {middle})" ')
+    turned = _text(18, middle, axes.y, anchor="middle").replace(
+        "<text ", f'<text transform="rotate(-90 18 {middle})" '
+    )
     return [*found, turned]
 
 

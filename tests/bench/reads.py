@@ -63,7 +63,12 @@ def told(times: Sequence[float]) -> dict[str, Any]:
 async def api(bootstrap: str, url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The API of lifecycle as a process, once it answers."""
     port = free_port()
-    settings = {"kafka_bootstrap": bootstrap, "database_url": url, "api_key": "bench", "log_level": "warning"}
+    settings = {
+        "kafka_bootstrap": bootstrap,
+        "database_url": url,
+        "api_key": "bench",
+        "log_level": "warning",
+    }
     client = httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "Bearer bench"}, timeout=120
     )
@@ -86,7 +91,9 @@ async def timed(client: httpx.AsyncClient, call: Call) -> tuple[float, httpx.Res
     return (monotonic() - began) * 1000, answer
 
 
-async def repeated(client: httpx.AsyncClient, following: Callable[[Any], Call], calls: int = CALLS) -> list[float]:
+async def repeated(
+    client: httpx.AsyncClient, following: Callable[[Any], Call], calls: int = CALLS
+) -> list[float]:
     """The times of calls, each made from the answer before, as many as there is time for."""
     times, until, answer = list[float](), monotonic() + PATIENCE_S, None
     while len(times) < calls and monotonic() < until:
@@ -98,7 +105,9 @@ async def repeated(client: httpx.AsyncClient, following: Callable[[Any], Call], 
 
 async def everything(client: httpx.AsyncClient, asker: Asker) -> AsyncIterator[dict[str, Any]]:
     """One customer, several, all counted, lists and changes."""
-    following: dict[str, Callable[[Any], Call]] = {name: walk.next for name, walk in asker.walks().items()}
+    following: dict[str, Callable[[Any], Call]] = {
+        name: walk.next for name, walk in asker.walks().items()
+    }
     for name, make in {**asker.singles(), **asker.counts()}.items():
         following[name] = lambda _, make=make: make()  # type: ignore[misc]
     for name, call in sorted(following.items()):
@@ -122,11 +131,19 @@ async def figures(client: httpx.AsyncClient, day: date) -> AsyncIterator[dict[st
     """Each figure of the periods that are computed ahead, as it was kept; then of others, computed while one waits."""
     for account in _ACCOUNTS:
         kept = [reads_calls.figure("/v1/figures", period, **account) for period in latest(day)]
-        yield {"read": "/v1/figures", **account, "kept": told(await _all(client, kept * KEPT_ROUNDS))}
+        yield {
+            "read": "/v1/figures",
+            **account,
+            "kept": told(await _all(client, kept * KEPT_ROUNDS)),
+        }
     for path in await reads_calls.figure_paths(client):
         for account in _ACCOUNTS:
             kept = [reads_calls.figure(path, period, **account) for period in ahead(day)]
-            line: dict[str, Any] = {"read": path, **account, "kept": told(await _all(client, kept * KEPT_ROUNDS))}
+            line: dict[str, Any] = {
+                "read": path,
+                **account,
+                "kept": told(await _all(client, kept * KEPT_ROUNDS)),
+            }
             for length, periods in reads_calls.periods().items():
                 others = [reads_calls.figure(path, period, **account) for period in periods]
                 line[f"computed_{length}_ms"] = [round(time) for time in await _all(client, others)]
@@ -158,7 +175,9 @@ async def main(customers: int, loaded: str | None) -> bool:
             for lines in (everything(client, Asker(customers)), figures(client, day)):
                 async for line in lines:
                     fast &= show(line)
-            fast &= show(await point_reads(stack.bootstrap, url, client.base_url.port or 0, customers))
+            fast &= show(
+                await point_reads(stack.bootstrap, url, client.base_url.port or 0, customers)
+            )
         if loaded is None:
             await drop_database(url)
     return fast

@@ -80,28 +80,43 @@ class Asker:
             "/history?all": lambda: {"all": "true"},
             "/history?model": lambda: {"model": self._luck.choice(MODELS)},
             "/phase": dict,
-            "/phase?as_of": lambda: {"as_of": render(ENDS - timedelta(seconds=self._luck.randrange(86400)))},
+            "/phase?as_of": lambda: {
+                "as_of": render(ENDS - timedelta(seconds=self._luck.randrange(86400)))
+            },
             "/phase?as_of&known_at": lambda: {"as_of": self.instant(), "known_at": self.instant()},
-            "/phase?as_of&model": lambda: {"as_of": self.instant(), "model": self._luck.choice(MODELS)},
+            "/phase?as_of&model": lambda: {
+                "as_of": self.instant(),
+                "model": self._luck.choice(MODELS),
+            },
             "/explain": dict,
             "/timeline": dict,
             "/timeline?all": lambda: {"all": "true", "limit": 10},
         }
-        made = {f"/v1/customers/{{}}{name}": partial(self._one, name, params) for name, params in one.items()}
+        made = {
+            f"/v1/customers/{{}}{name}": partial(self._one, name, params)
+            for name, params in one.items()
+        }
         return made | {f"lookup of {n}": partial(self._lookup, n) for n in (100, 1000)}
 
     def _one(self, name: str, params: Callable[[], dict[str, Any]]) -> Call:
         return Call(f"/v1/customers/{self.customer()}{name.partition('?')[0]}", params())
 
     def _lookup(self, number: int) -> Call:
-        return Call("/v1/customers/lookup", {}, {"customers": [self.customer() for _ in range(number)]})
+        return Call(
+            "/v1/customers/lookup", {}, {"customers": [self.customer() for _ in range(number)]}
+        )
 
     def counts(self) -> dict[str, Callable[[], Call]]:
         """What is counted over all customers."""
         whole = ("phases", "transitions/counts", "causes/counts", "hints/counts")
-        made: dict[str, Callable[[], Call]] = {f"/v1/{name}": partial(Call, f"/v1/{name}") for name in whole}
+        made: dict[str, Callable[[], Call]] = {
+            f"/v1/{name}": partial(Call, f"/v1/{name}") for name in whole
+        }
         made |= {f"/v1/{name}?as_of": partial(self._count, name) for name in whole}
-        return made | {f"/v1/phases?as_of&model={model}": partial(self._count, "phases", model) for model in MODELS}
+        return made | {
+            f"/v1/phases?as_of&model={model}": partial(self._count, "phases", model)
+            for model in MODELS
+        }
 
     def _count(self, name: str, model: str | None = None) -> Call:
         return Call(f"/v1/{name}", {"as_of": self.instant(), **({"model": model} if model else {})})
@@ -125,9 +140,13 @@ class Asker:
         made = dict[str, Walk]()
         for names in together:
             drawn = partial(_drawn, {name: filters[name] for name in names})
-            made[f"/v1/customers?{'&'.join(names)}"] = Walk("/v1/customers", drawn, "next_cursor", "cursor", 3)
+            made[f"/v1/customers?{'&'.join(names)}"] = Walk(
+                "/v1/customers", drawn, "next_cursor", "cursor", 3
+            )
         for limit in (100, 1000):
-            made[f"/v1/changes?limit={limit}"] = Walk("/v1/changes", partial(dict, limit=limit), "next", "after", None)
+            made[f"/v1/changes?limit={limit}"] = Walk(
+                "/v1/changes", partial(dict, limit=limit), "next", "after", None
+            )
         return made
 
 
@@ -159,5 +178,6 @@ async def figure_paths(client: httpx.AsyncClient) -> list[str]:
         path
         for path, operations in document["paths"].items()
         if path.startswith("/v1/figures/")
-        and {"from", "to"} <= {parameter["name"] for parameter in operations.get("get", {}).get("parameters", ())}
+        and {"from", "to"}
+        <= {parameter["name"] for parameter in operations.get("get", {}).get("parameters", ())}
     ]

@@ -50,22 +50,40 @@ async def point_reads(bootstrap: str, url: str, port: int, customers: int) -> di
     probe = await asyncpg.connect(url)
     await probe.execute("DELETE FROM lifecycle.checkpoint")
     await (await publishing(bootstrap, await _last(probe), MEASURED, 0)).wait()
-    settings = {"kafka_bootstrap": bootstrap, "database_url": url, "api_key": "bench", "log_level": "warning"}
+    settings = {
+        "kafka_bootstrap": bootstrap,
+        "database_url": url,
+        "api_key": "bench",
+        "log_level": "warning",
+    }
     async with process("services.lifecycle.worker", **settings, clock="log", port=str(free_port())):
         rate = await _rate(probe)
-        beside = await publishing(bootstrap, await _last(probe), int(rate / 2 * (SECONDS + 6)), int(rate / 2))
+        beside = await publishing(
+            bootstrap, await _last(probe), int(rate / 2 * (SECONDS + 6)), int(rate / 2)
+        )
         await eventually(lambda: _more(probe, MEASURED), within_s=30)
         await ask(port, customers, 2.0)
         began, before = monotonic(), (await _standing(probe))[0]
         times = sorted(await ask(port, customers, SECONDS))
         applied = ((await _standing(probe))[0] - before) / (monotonic() - began)
         if applied < 0.9 * rate / 2:
-            raise RuntimeError(f"the worker was to apply {rate / 2:.0f} events/s meanwhile, and applied {applied:.0f}")
+            raise RuntimeError(
+                f"the worker was to apply {rate / 2:.0f} events/s meanwhile, and applied {applied:.0f}"
+            )
         await beside.wait()
     await probe.close()
     p50, p95, p99 = (times[int(len(times) * share) - 1] for share in (0.5, 0.95, 0.99))
-    line = {"point_reads_per_s": PER_S, "seconds": SECONDS, "calls": len(times), "worker_events_per_s": round(rate)}
-    line |= {"worker_applied_per_s": round(applied), "p50_ms": round(p50, 1), "p95_ms": round(p95, 1)}
+    line = {
+        "point_reads_per_s": PER_S,
+        "seconds": SECONDS,
+        "calls": len(times),
+        "worker_events_per_s": round(rate),
+    }
+    line |= {
+        "worker_applied_per_s": round(applied),
+        "p50_ms": round(p50, 1),
+        "p95_ms": round(p95, 1),
+    }
     return line | {
         "p99_ms": round(p99, 1),
         "worst_ms": round(times[-1], 1),
@@ -75,7 +93,9 @@ async def point_reads(bootstrap: str, url: str, port: int, customers: int) -> di
 
 async def _last(probe: Probe) -> str:
     """When the last order was made: none is to come before it, as late ones cost more."""
-    last = await probe.fetchval("SELECT max(time) FROM lifecycle.event WHERE type = 'order.completed'")
+    last = await probe.fetchval(
+        "SELECT max(time) FROM lifecycle.event WHERE type = 'order.completed'"
+    )
     return str(max(last, ENDS).isoformat())
 
 
@@ -115,11 +135,15 @@ async def ask(port: int, customers: int, seconds: float) -> list[float]:
             due = started + number / PER_S
             await asyncio.sleep(max(0.0, due - monotonic()))
             path = f"/v1/customers/{name_of(luck.randrange(customers))}"
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\n\r\n".encode())
+            writer.write(
+                f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\n\r\n".encode()
+            )
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             if not head.startswith(b"http/1.1 200"):
                 raise RuntimeError(head.decode())
-            length = next(line for line in head.split(b"\r\n") if line.startswith(b"content-length"))
+            length = next(
+                line for line in head.split(b"\r\n") if line.startswith(b"content-length")
+            )
             await reader.readexactly(int(length.split(b":")[1]))
             times.append((monotonic() - due) * 1000)
         writer.close()
@@ -133,7 +157,9 @@ async def ask(port: int, customers: int, seconds: float) -> list[float]:
 # -- events ----------------------------------------------------------------------------------------------------------
 
 
-async def publishing(bootstrap: str, after: str, events: int, per_s: int) -> asyncio.subprocess.Process:
+async def publishing(
+    bootstrap: str, after: str, events: int, per_s: int
+) -> asyncio.subprocess.Process:
     """A process that publishes orders, at a rate, and ends."""
     command = "-m", "tests.bench.reads_points", bootstrap, after, str(events), str(per_s)
     return await asyncio.create_subprocess_exec(sys.executable, *command)
@@ -153,16 +179,23 @@ async def publish(bootstrap: str, after: datetime, events: int, per_s: int) -> N
     producer = kafka.producer(bootstrap, client_id="bench")
     await producer.start()
     records, each = list(_orders(after, events)), max(1, int(per_s * SLOT_S) or events)
-    slots = [list(_batches(producer, records[first : first + each])) for first in range(0, events, each)]
+    slots = [
+        list(_batches(producer, records[first : first + each])) for first in range(0, events, each)
+    ]
     started, acks = monotonic(), []
     for number, slot in enumerate(slots):
         await asyncio.sleep(max(0.0, started + number * SLOT_S - monotonic()))
-        acks += [await producer.send_batch(batch, CUSTOMER_EVENTS, partition=partition) for partition, batch in slot]
+        acks += [
+            await producer.send_batch(batch, CUSTOMER_EVENTS, partition=partition)
+            for partition, batch in slot
+        ]
     await asyncio.gather(*acks)
     await producer.stop()
 
 
-def _batches(producer: AIOKafkaProducer, records: Iterable[tuple[int, bytes, bytes]]) -> Iterator[tuple[int, Any]]:
+def _batches(
+    producer: AIOKafkaProducer, records: Iterable[tuple[int, bytes, bytes]]
+) -> Iterator[tuple[int, Any]]:
     batches: dict[int, Any] = {}
     for partition, key, value in records:
         record = {"key": key, "value": value, "timestamp": None}
@@ -175,4 +208,8 @@ def _batches(producer: AIOKafkaProducer, records: Iterable[tuple[int, bytes, byt
 
 
 if __name__ == "__main__":
-    uvloop.run(publish(sys.argv[1], datetime.fromisoformat(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))
+    uvloop.run(
+        publish(
+            sys.argv[1], datetime.fromisoformat(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+        )
+    )

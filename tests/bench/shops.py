@@ -30,19 +30,29 @@ def cdnow_cohort() -> Shop:
 def cdnow_sample() -> Shop:
     """The 2,357 customers that the literature uses; rows `master-id id date items dollars`."""
     rows = [row.split() for row in _wheel("CDNOW_sample.txt").read_text().splitlines()]
-    return _gather((row[1], _day(row[2]), int(Decimal(row[4]) * 100)) for row in rows if row and row[0].isdigit())
+    return _gather(
+        (row[1], _day(row[2]), int(Decimal(row[4]) * 100))
+        for row in rows
+        if row and row[0].isdigit()
+    )
 
 
 def uci_retail(path: Path) -> Shop:
     """The purchases of a log of JSON lines with `type`, `customer`, `at` and `data.amount`."""
     with gzip.open(path, "rt") as lines:
         events = [event for line in lines if (event := json.loads(line))["type"] == "purchase"]
-    return _gather((e["customer"], date.fromisoformat(e["at"][:10]), _cents(e["data"]["amount"])) for e in events)
+    return _gather(
+        (e["customer"], date.fromisoformat(e["at"][:10]), _cents(e["data"]["amount"]))
+        for e in events
+    )
 
 
 def histories(shop: Shop, until: date) -> Histories:
     """What is known at the end of the day before `until`."""
-    rows = [(len(d) - 1, (d[-1] - d[0]).days / 7, ((until - d[0]).days - 1) / 7) for d in _before(shop, until)]
+    rows = [
+        (len(d) - 1, (d[-1] - d[0]).days / 7, ((until - d[0]).days - 1) / 7)
+        for d in _before(shop, until)
+    ]
     x, tx, known = np.array(rows).T
     return compress(x, tx, known)
 
@@ -50,7 +60,9 @@ def histories(shop: Shop, until: date) -> Histories:
 def mean_values(shop: Shop, until: date) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(x, mean value in major units) of the customers with repeat purchases before `until`."""
     bought = [[spent[day] for day in sorted(spent)[1:] if day < until] for spent in shop.values()]
-    found = np.array([(len(values), sum(values) / len(values) / 100) for values in bought if values])
+    found = np.array(
+        [(len(values), sum(values) / len(values) / 100) for values in bought if values]
+    )
     return found[:, 0], found[:, 1]
 
 

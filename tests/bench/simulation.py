@@ -71,21 +71,30 @@ def known(customer: str, life: Iterable[Line]) -> Iterator[bytes]:
 
 async def simulate(url: str, order: Order) -> dict[str, object]:
     """Run one in its process."""
-    target, id = shops.Shop(url), uuid4()  # noqa: A001
+    target, id = shops.Shop(url), uuid4()
     async with target.connected() as connection:
         await connection.execute("ANALYZE")
         await simulations.create(connection, id, order, clock.now(), request="{}", key=None)
         began = clock.monotonic()
         command = sys.executable, "-m", "services.lifecycle.simulations.process", str(id)
-        process = await asyncio.create_subprocess_exec(*command, env={**os.environ, "STAMMKUNDE_DATABASE_URL": url})
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, "STAMMKUNDE_DATABASE_URL": url}
+        )
         peak, code = await asyncio.gather(most_memory(process), process.wait())
         seconds = clock.monotonic() - began
         found = await simulations.find(connection, id)
     if code or found is None or found.report is None:
         raise SystemExit(f"the simulation ended with {code}: {found and found.reason}")
     report = json.loads(found.report)
-    figures = {"seconds": round(seconds, 1), "events_per_s": round(report["events"] / seconds), "peak_mb": peak}
-    return {**{name: report[name] for name in ("events", "customers", "differing", "unsettled")}, **figures}
+    figures = {
+        "seconds": round(seconds, 1),
+        "events_per_s": round(report["events"] / seconds),
+        "peak_mb": peak,
+    }
+    return {
+        **{name: report[name] for name in ("events", "customers", "differing", "unsettled")},
+        **figures,
+    }
 
 
 async def most_memory(process: asyncio.subprocess.Process) -> int:
@@ -120,7 +129,10 @@ async def main(events: int) -> None:
         shop, _ = await load(url, events)
         begins = shop.ends - timedelta(days=30 * TRIED_MONTHS)
         await add_fit(url, begins)
-        tried = {p.silence: await simulate(url, Order(p, begins, shop.ends, None)) for p in (FIXED, CADENCE)}
+        tried = {
+            p.silence: await simulate(url, Order(p, begins, shop.ends, None))
+            for p in (FIXED, CADENCE)
+        }
         print(json.dumps({"simulation": tried}), flush=True)
         await drop_database(url)
 

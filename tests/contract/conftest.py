@@ -65,7 +65,9 @@ class _Stop:
         return await self._event.wait()
 
 
-async def _serve(known: Mapping[str, object], ports: Mapping[str, int], ready: threading.Event, stop: _Stop) -> None:
+async def _serve(
+    known: Mapping[str, object], ports: Mapping[str, int], ready: threading.Event, stop: _Stop
+) -> None:
     async with asyncio.TaskGroup() as group:
         for service, app in apps(known).items():
             settings = Settings.model_validate({**known, "port": ports[service]})

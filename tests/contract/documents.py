@@ -69,7 +69,9 @@ def write() -> None:
     """Write them all."""
     FOLDER.mkdir(exist_ok=True)
     for service, document in made().items():
-        (FOLDER / f"{service}.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        (FOLDER / f"{service}.json").write_text(
+            json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,10 @@ EVENTS: Final = [
     order("customer-3", -60, amount=4990),
     tick(-60),
     event("customer-1", "customer.signed_up", 0, account="b2c"),
-    *(order("customer-1", day, id=f"o-100{n}", amount=5990) for n, day in enumerate((1, 10, 20), start=1)),
+    *(
+        order("customer-1", day, id=f"o-100{n}", amount=5990)
+        for n, day in enumerate((1, 10, 20), start=1)
+    ),
     event("customer-0", "customer.merged", 25, into="customer-1"),
     event("customer-2", "page.viewed", 100),
     *(tick(day) for day in (110, 120, 121)),
@@ -51,7 +54,10 @@ async def tell(stack: Stack, database: str) -> None:
     """Let it happen: all workers, until they rest."""
     known = settings(stack, database)
     lifecycle, file = LifecycleSettings.model_validate(known), PolicyFile(None)
-    referral, reactivation = ReferralSettings.model_validate(known), ReactivationSettings.model_validate(known)
+    referral, reactivation = (
+        ReferralSettings.model_validate(known),
+        ReactivationSettings.model_validate(known),
+    )
     await publish(stack.bootstrap, EVENTS)
     async with (
         running(LIFECYCLE_TOPICS, lifecycle, lambda reader: Lifecycle(reader, lifecycle, file)),

@@ -26,7 +26,9 @@ def test_the_example_prints_what_it_says(services: Mapping[str, str]) -> None:
     assert said == told.splitlines()
 
 
-def test_a_stream_has_what_the_pages_have_and_goes_on_behind_each_event(services: Mapping[str, str]) -> None:
+def test_a_stream_has_what_the_pages_have_and_goes_on_behind_each_event(
+    services: Mapping[str, str],
+) -> None:
     with LifecycleClient(services[LIFECYCLE], KEY) as lifecycle:
         page = lifecycle.list_changes(limit=1000)
         published = [item["id"] for item in page["items"]]
@@ -40,16 +42,22 @@ def test_a_stream_has_what_the_pages_have_and_goes_on_behind_each_event(services
         assert third == seen[2], "wherever `after` points"
 
 
-async def test_the_asynchronous_clients_speak_with_every_service(services: Mapping[str, str]) -> None:
+async def test_the_asynchronous_clients_speak_with_every_service(
+    services: Mapping[str, str],
+) -> None:
     async with AsyncIngestClient(services[INGEST], KEY) as ingest:
         refused = await ingest.accept_events(b"[{}]")
     assert (refused["accepted"], refused["rejected"][0]["code"]) == (0, "missing")
     async with AsyncReactivationClient(services[REACTIVATION], KEY) as reactivation:
-        assert [case["customer"] async for case in aevery(reactivation.list_cases)] == ["customer-3"]
+        assert [case["customer"] async for case in aevery(reactivation.list_cases)] == [
+            "customer-3"
+        ]
     async with AsyncReferralClient(services[REFERRAL], KEY) as referral:
         assert (await referral.show_balance("customer-1"))["balances"] == []
     async with AsyncLifecycleClient(services[LIFECYCLE], KEY) as lifecycle:
-        assert (await lifecycle.show_customer("customer-0"))["customer"] == "customer-1", "who was merged"
+        assert (await lifecycle.show_customer("customer-0"))["customer"] == "customer-1", (
+            "who was merged"
+        )
         async with lifecycle.list_customers_as("text/csv", phase="at_risk") as parts:
             lines = b"".join([part async for part in parts]).splitlines()
     assert [line.split(b",")[0] for line in lines] == [b"customer", b"customer-1"]

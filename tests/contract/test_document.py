@@ -18,7 +18,15 @@ from shared.events.glossary import EFFECTS, FIELDS
 
 CONTRACT: Final = Path(__file__).parent
 PAGE: Final = CONTRACT.parents[1] / "docs" / "events.md"
-FACTS: Final = ("`six_phase`", "`conversion`", "`activation`", "`purchase`", "`historical`", "`time`", "`into`")
+FACTS: Final = (
+    "`six_phase`",
+    "`conversion`",
+    "`activation`",
+    "`purchase`",
+    "`historical`",
+    "`time`",
+    "`into`",
+)
 
 
 def test_the_page_is_made_from_the_models() -> None:

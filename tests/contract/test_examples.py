@@ -38,7 +38,12 @@ def test_an_example_is_read_and_goes_on_with_nothing_lost(path: Path) -> None:
 def test_consumers_read_what_ingest_writes(path: Path) -> None:
     event, value = catalogue.canonical(path.read_bytes())
     record = envelope.decode(value)
-    assert (record.id, record.source, record.type, record.time) == (event.id, event.source, event.type, event.time)
+    assert (record.id, record.source, record.type, record.time) == (
+        event.id,
+        event.source,
+        event.type,
+        event.time,
+    )
     assert record.subject == (event.subject or "")
     assert (record.historical, record.traceparent) == (event.historical, event.traceparent)
     assert envelope.decode(envelope.encode(record)) == record
@@ -61,5 +66,7 @@ def test_a_full_example_shows_every_declared_field(name: str) -> None:
 
 def test_the_signs_of_life_show_every_declared_field_between_them() -> None:
     names = [name for name in catalogue.MODELS if name.startswith(SIGNS)]
-    shown = [json.loads((EXAMPLES / f"{name}.v1" / "full.json").read_text())["data"] for name in names]
+    shown = [
+        json.loads((EXAMPLES / f"{name}.v1" / "full.json").read_text())["data"] for name in names
+    ]
     assert set().union(*shown) == set(TYPES["page.viewed"].model_fields)

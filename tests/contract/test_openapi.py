@@ -18,7 +18,9 @@ from tests.support.servers import PARTITIONS
 
 SERVICES: Final = Path(__file__).parents[2] / "services"
 DOCUMENTS: Final = made()
-OPERATIONS: Final = [pytest.param(found, id=f"{found.service} {found.name}") for found in operations(DOCUMENTS)]
+OPERATIONS: Final = [
+    pytest.param(found, id=f"{found.service} {found.name}") for found in operations(DOCUMENTS)
+]
 
 REFUSED: Final = {
     "release_customer": {"not_parked", "unknown_customer"},
@@ -31,7 +33,15 @@ REFUSED: Final = {
 
 
 EVERYWHERE: Final = frozenset(
-    {"date", "content-type", "content-length", "x-request-id", "x-correlation-id", "cache-control", "x-accel-buffering"}
+    {
+        "date",
+        "content-type",
+        "content-length",
+        "x-request-id",
+        "x-correlation-id",
+        "cache-control",
+        "x-accel-buffering",
+    }
 )
 """The headers that a document does not tell of each answer."""
 REPEATABLE: Final = {
@@ -93,12 +103,20 @@ def _is_number(schema: Json) -> bool:
 
 @pytest.mark.parametrize("service", DOCUMENTS)
 def test_every_number_has_a_unit(service: str) -> None:
-    numbers = [(place, part) for place, part in _parts(DOCUMENTS[service]) if _is_number(part.get("schema", part))]
-    assert [place for place, part in numbers if not UNIT.search(f"{part['description']} {_unit(part)}")] == []
+    numbers = [
+        (place, part)
+        for place, part in _parts(DOCUMENTS[service])
+        if _is_number(part.get("schema", part))
+    ]
+    assert [
+        place for place, part in numbers if not UNIT.search(f"{part['description']} {_unit(part)}")
+    ] == []
 
 
 def _unit(schema: Json) -> str:
-    return str(schema.get("unit") or "".join(part.get("unit", "") for part in schema.get("anyOf", ())))
+    return str(
+        schema.get("unit") or "".join(part.get("unit", "") for part in schema.get("anyOf", ()))
+    )
 
 
 def _contents(operation: Operation) -> Iterator[tuple[str, Json]]:
@@ -126,7 +144,9 @@ def test_every_body_has_an_example_that_is_one(operation: Operation) -> None:
 def test_every_problem_that_the_code_raises_is_listed(service: str) -> None:
     raised = {code for path in (SERVICES / service).rglob("*.py") for code in _codes(path)}
     listed = {
-        code for response in DOCUMENTS[service]["components"]["responses"].values() for code in _enumerated(response)
+        code
+        for response in DOCUMENTS[service]["components"]["responses"].values()
+        for code in _enumerated(response)
     } | {
         code
         for operation in operations({service: DOCUMENTS[service]})
@@ -139,7 +159,11 @@ def test_every_problem_that_the_code_raises_is_listed(service: str) -> None:
 def _codes(path: Path) -> Iterator[str]:
     """The codes of `Problem(status, "code", …)`."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Problem":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "Problem"
+        ):
             code = node.args[1]
             if isinstance(code, ast.Constant):
                 yield str(code.value)
@@ -147,13 +171,19 @@ def _codes(path: Path) -> Iterator[str]:
 
 def _enumerated(response: Json) -> list[str]:
     content = response.get("content", {}).get("application/problem+json")
-    codes: list[str] = content["schema"]["allOf"][1]["properties"]["code"]["enum"] if content else []
+    codes: list[str] = (
+        content["schema"]["allOf"][1]["properties"]["code"]["enum"] if content else []
+    )
     return codes
 
 
 def test_every_change_has_a_key_or_may_be_repeated_as_it_is_or_says_that_it_may_not() -> None:
     posts = [found for found in operations(DOCUMENTS) if found.method == "POST"]
-    keyed = {f.name for f in posts if "Idempotency-Key" in {p["name"] for p in f.said.get("parameters", ())}}
+    keyed = {
+        f.name
+        for f in posts
+        if "Idempotency-Key" in {p["name"] for p in f.said.get("parameters", ())}
+    }
     once = {f.name for f in posts if not f.said.get("x-repeatable", True)}
     assert once == {"release_customer", "activate_policy", "make_fit"}
     assert {f.name for f in posts} - keyed - once == REPEATABLE
@@ -166,19 +196,37 @@ def _moves(part: Any) -> Iterator[Json]:
     """All moves of an example, wherever they are."""
     if isinstance(part, dict) and {"rule", "evidence", "profile"} <= part.keys():
         yield part
-    for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+    for inner in (
+        part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    ):
         yield from _moves(inner)
 
 
 def test_no_example_of_a_move_contradicts_itself() -> None:
-    examples = [content.get("example") for found in operations(DOCUMENTS) for _, content in _contents(found)]
+    examples = [
+        content.get("example") for found in operations(DOCUMENTS) for _, content in _contents(found)
+    ]
     moves = list(_moves(examples))
     assert {move["rule"] for move in moves} == {"first_purchase", "silence_begins"}
     for move in moves:
-        profile, evidence, bought = move["profile"], move["evidence"], move["rule"] == "first_purchase"
-        assert (profile["orders"] == 1) == (profile["order"] is not None) == bool(evidence["events"]) == bought
+        profile, evidence, bought = (
+            move["profile"],
+            move["evidence"],
+            move["rule"] == "first_purchase",
+        )
+        assert (
+            (profile["orders"] == 1)
+            == (profile["order"] is not None)
+            == bool(evidence["events"])
+            == bought
+        )
         assert (evidence["deadline"] is None) == ("silence" not in profile["causes"]) == bought
-        assert profile["first_order_at"] <= profile["last_order_at"] <= move["occurred_at"] <= move["recorded_at"]
+        assert (
+            profile["first_order_at"]
+            <= profile["last_order_at"]
+            <= move["occurred_at"]
+            <= move["recorded_at"]
+        )
         assert min(profile["deadlines"].values()) > move["occurred_at"]
 
 
@@ -193,7 +241,13 @@ def _request(operation: Operation, url: str) -> httpx.Request:
             query[parameter["name"]] = str(value)
     content = operation.said.get("requestBody", {}).get("content", {}).get("application/json")
     body = {"json": content["example"]} if content else {}
-    return httpx.Request(operation.method, url + path, params=query, headers={"Authorization": f"Bearer {KEY}"}, **body)
+    return httpx.Request(
+        operation.method,
+        url + path,
+        params=query,
+        headers={"Authorization": f"Bearer {KEY}"},
+        **body,
+    )
 
 
 def test_every_example_of_a_request_is_answered_as_documented(services: Mapping[str, str]) -> None:
@@ -223,7 +277,9 @@ def test_every_operation_refuses_who_has_no_key(services: Mapping[str, str]) -> 
             request = _request(operation, services[operation.service])
             del request.headers["Authorization"]
             answer = client.send(request)
-            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), operation.name
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), (
+                operation.name
+            )
             _conforms(operation, answer)
 
 
@@ -246,7 +302,9 @@ def test_a_forged_cursor_of_a_stream_is_refused_as_documented(
 ) -> None:
     (stream,) = (found for found in operations(DOCUMENTS) if found.name == "stream_changes")
     headers = {"Authorization": f"Bearer {KEY}"} | ({"Last-Event-ID": last_id} if last_id else {})
-    answer = httpx.get(services[stream.service] + stream.path, params={"after": after}, headers=headers, timeout=30)
+    answer = httpx.get(
+        services[stream.service] + stream.path, params={"after": after}, headers=headers, timeout=30
+    )
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
     assert answer.json()["errors"][0]["field"] == ("Last-Event-ID" if last_id else "after")
     _conforms(stream, answer)
@@ -263,7 +321,9 @@ def _conforms(operation: Operation, answer: httpx.Response) -> None:
     if "$ref" in response:
         name = response["$ref"].rpartition("/")[2]
         response = DOCUMENTS[operation.service]["components"]["responses"][name]
-    assert set(answer.headers) - EVERYWHERE == {name.lower() for name in response.get("headers", ())}, operation.name
+    assert set(answer.headers) - EVERYWHERE == {
+        name.lower() for name in response.get("headers", ())
+    }, operation.name
     if not response.get("content"):
         return
     media_type = answer.headers["content-type"].partition(";")[0]

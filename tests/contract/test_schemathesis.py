@@ -32,7 +32,14 @@ REQUESTS: Final = int(os.environ.get("SCHEMATHESIS_REQUESTS", "12"))
 LONGEST_WAIT_S: Final = 0.05
 DUSK: Final = datetime(9998, 12, 31, tzinfo=UTC)
 ENDLESS: Final = "/v1/changes/stream"
-CURSORS: Final = ((str,), (int,), (int, int), (str, int), (datetime, int, int, int), (datetime, str))
+CURSORS: Final = (
+    (str,),
+    (int,),
+    (int, int),
+    (str, int),
+    (datetime, int, int, int),
+    (datetime, str),
+)
 """The keys of all lists."""
 CHECKS: Final = [
     not_a_server_error,
@@ -71,7 +78,11 @@ def _operations() -> Iterator[Any]:
 def _cases(operation: Any) -> st.SearchStrategy[Any]:
     """Requests by the document about what is there and what is not, and requests against it."""
     said = operation.definition.raw.get("parameters", ())
-    known = {p["name"]: (p.get("examples") or p["schema"]["examples"])[0] for p in said if p["in"] == "path"}
+    known = {
+        p["name"]: (p.get("examples") or p["schema"]["examples"])[0]
+        for p in said
+        if p["in"] == "path"
+    }
     there = operation.as_strategy(path_parameters=known) if known else operation.as_strategy()
     strategies = [there, *(operation.as_strategy(mode) for mode in GenerationMode)]
     if any(p["name"] == "cursor" for p in said):
@@ -81,8 +92,14 @@ def _cases(operation: Any) -> st.SearchStrategy[Any]:
 
 def _forged() -> st.SearchStrategy[str]:
     """Cursors that could be ours by their form."""
-    parts = {str: ("", "customer-1", "a\0b"), int: (0, 2**31, 2**63 - 1, -(2**63)), datetime: (DAWN, DAY_0, DUSK)}
-    keys = st.sampled_from(CURSORS).flatmap(lambda kinds: st.tuples(*(st.sampled_from(parts[kind]) for kind in kinds)))
+    parts = {
+        str: ("", "customer-1", "a\0b"),
+        int: (0, 2**31, 2**63 - 1, -(2**63)),
+        datetime: (DAWN, DAY_0, DUSK),
+    }
+    keys = st.sampled_from(CURSORS).flatmap(
+        lambda kinds: st.tuples(*(st.sampled_from(parts[kind]) for kind in kinds))
+    )
     return keys.map(lambda key: encode_cursor(*key))
 
 

@@ -38,9 +38,19 @@ def stammkunde(command: str, home: Path, *arguments: str) -> "subprocess.Complet
 def begun(command: str, home: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
     """A command that runs; servers that the environment names are not this stack's. It is killed in the end."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")}
-    words = [sys.executable, "-m", "shared.cli.main", *command.split(), *arguments, "--home", str(home)]
+    words = [
+        sys.executable,
+        "-m",
+        "shared.cli.main",
+        *command.split(),
+        *arguments,
+        "--home",
+        str(home),
+    ]
     pipe = subprocess.PIPE
-    with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, env=env | {"COLUMNS": "100"}) as process:
+    with subprocess.Popen(
+        words, stdout=pipe, stderr=pipe, text=True, env=env | {"COLUMNS": "100"}
+    ) as process:
         try:
             yield process
         finally:
@@ -52,7 +62,9 @@ def open_system(*options: str) -> Iterator[Path]:
     """The home of a system in log time that runs in the background."""
     home = new_home()
     try:
-        started = stammkunde("up", home, "--clock", "log", "--detach", "--port-base", str(free_base(home)), *options)
+        started = stammkunde(
+            "up", home, "--clock", "log", "--detach", "--port-base", str(free_base(home)), *options
+        )
         assert started.returncode == 0, started.stdout + started.stderr
         yield home
     finally:
@@ -107,4 +119,6 @@ Moves = dict[str, list[Moved]]
 
 def histories(home: Path) -> Moves:
     """The current history of every customer, as lifecycle's table has it."""
-    return {row["customer"]: [Moved(*move) for move in row["moves"]] for row in query(home, _HISTORIES)}
+    return {
+        row["customer"]: [Moved(*move) for move in row["moves"]] for row in query(home, _HISTORIES)
+    }

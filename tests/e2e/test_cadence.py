@@ -38,12 +38,19 @@ def test_a_refused_fit_says_why_and_the_command_fails(home: Path) -> None:
 def test_the_demonstration_fits_on_the_way_and_compares_with_fixed_days_in_the_end(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    events = [line for line in cdnow.lines() if int(json.loads(line)["subject"][-5:]) % SAMPLED == 0]
+    events = [
+        line for line in cdnow.lines() if int(json.loads(line)["subject"][-5:]) % SAMPLED == 0
+    ]
     monkeypatch.setattr(cdnow, "lines", lambda: events)
     monkeypatch.setenv("COLUMNS", "100")
     asyncio.run(demo.play(*running(home)))
     printed = capsys.readouterr().out
-    for told in (f"in force for purchases from {FIT_AT} on", "Customers warned", "False alarms", "Mean lead"):
+    for told in (
+        f"in force for purchases from {FIT_AT} on",
+        "Customers warned",
+        "False alarms",
+        "Mean lead",
+    ):
         assert told in printed
 
     with client(home, LifecycleClient) as lifecycle:
@@ -52,7 +59,9 @@ def test_the_demonstration_fits_on_the_way_and_compares_with_fixed_days_in_the_e
     assert (found["silence"], found["in_force"]["effective_at"]) == ("auto", FIT_AT)
     assert (compared["since"], compared["as_of"]) == (FIT_AT, "1998-07-01T00:00:00Z")
     assert compared["cadence"]["false_alarms"] < compared["fixed"]["false_alarms"]
-    assert (compared["cadence"]["mean_lead_days"] or 0) > (compared["matched"]["mean_lead_days"] or 0)
+    assert (compared["cadence"]["mean_lead_days"] or 0) > (
+        compared["matched"]["mean_lead_days"] or 0
+    )
 
     shown = stammkunde("cadence show", home)
     assert shown.returncode == 0

@@ -45,12 +45,16 @@ def referral(home: Path) -> Iterator[ReferralClient]:
 
 
 @pytest.mark.parametrize("as_of", [END, None], ids=["as of the end", "as of the clock"])
-def test_customers_are_in_the_phases_of_the_reference(lifecycle: LifecycleClient, as_of: str | None) -> None:
+def test_customers_are_in_the_phases_of_the_reference(
+    lifecycle: LifecycleClient, as_of: str | None
+) -> None:
     answer = lifecycle.count_phases(as_of=as_of)
     assert (answer["as_of"], present(answer["counts"])) == (END, PHASES)
 
 
-def test_the_current_histories_have_as_many_transitions_as_the_reference(lifecycle: LifecycleClient) -> None:
+def test_the_current_histories_have_as_many_transitions_as_the_reference(
+    lifecycle: LifecycleClient,
+) -> None:
     answer = lifecycle.count_transitions()
     assert answer["total"] == TRANSITIONS
     assert answer["counts"]["first_purchase"] == CUSTOMERS
@@ -61,13 +65,22 @@ def test_earlier_instants_can_be_asked_for(lifecycle: LifecycleClient) -> None:
     assert present(answer["counts"]) == {}
 
     before_any_deadline = "1997-04-01T00:00:00Z"
-    orders = Counter(event["subject"] for event in map(json.loads, log.lines()) if event["time"] < before_any_deadline)
+    orders = Counter(
+        event["subject"]
+        for event in map(json.loads, log.lines())
+        if event["time"] < before_any_deadline
+    )
     established = sum(n >= 3 for n in orders.values())
     answer = lifecycle.count_phases(as_of=before_any_deadline)
-    assert present(answer["counts"]) == {"new": len(orders) - established, "established": established}
+    assert present(answer["counts"]) == {
+        "new": len(orders) - established,
+        "established": established,
+    }
 
 
-def test_every_customer_who_fell_silent_got_one_case_and_one_offer(home: Path, lifecycle: LifecycleClient) -> None:
+def test_every_customer_who_fell_silent_got_one_case_and_one_offer(
+    home: Path, lifecycle: LifecycleClient
+) -> None:
     fell_silent = lifecycle.count_transitions()["counts"]["fell_silent"]
     with client(home, ReactivationClient) as reactivation:
         counts = reactivation.count_cases()
@@ -79,7 +92,12 @@ def test_every_customer_who_fell_silent_got_one_case_and_one_offer(home: Path, l
 
 @pytest.mark.parametrize(
     ("customer", "pending", "available"),
-    [("story:ben", 500, 0), ("story:carla", 300, 0), ("story:david", 0, 450), (RECOMMENDER, 1000 + 600, 900)],
+    [
+        ("story:ben", 500, 0),
+        ("story:carla", 300, 0),
+        ("story:david", 0, 450),
+        (RECOMMENDER, 1000 + 600, 900),
+    ],
 )
 def test_rewards_wait_for_the_return_window_and_shrink_with_refunds(
     referral: ReferralClient, customer: str, pending: int, available: int
@@ -99,9 +117,18 @@ def test_every_posting_balances(referral: ReferralClient) -> None:
     assert all(sum(entry["amount"] for entry in posting["entries"]) == 0 for posting in postings)
 
 
-def test_the_demonstration_shows_it_all_in_a_hundred_columns(cdnow: Demonstrated, home: Path) -> None:
+def test_the_demonstration_shows_it_all_in_a_hundred_columns(
+    cdnow: Demonstrated, home: Path
+) -> None:
     shown = cdnow.demo.stdout
-    for figure in ("69,659 events accepted, 0 rejected", "18,210", "97,673", "won_back", "story:anna", "events/s"):
+    for figure in (
+        "69,659 events accepted, 0 rejected",
+        "18,210",
+        "97,673",
+        "won_back",
+        "story:anna",
+        "events/s",
+    ):
         assert figure in shown
     tables = [line for line in shown.splitlines() if line.startswith(("│", "┃", "┏", "└"))]
     assert max(map(len, tables)) <= 100

@@ -37,19 +37,31 @@ def epoch(home: Path, partition: int) -> int:
 def order(number: int, time: str) -> str:
     total = {"amount": 1000, "currency": "EUR"}
     data = {"order_id": f"o{number}", "total": total}
-    event = {"specversion": "1.0", "id": f"e{number}", "source": "/t", "type": "order.completed", "time": time}
+    event = {
+        "specversion": "1.0",
+        "id": f"e{number}",
+        "source": "/t",
+        "type": "order.completed",
+        "time": time,
+    }
     return json.dumps({**event, "subject": "c1", "data": data})
 
 
 def test_a_replayed_log_is_worked_off_when_the_command_returns(home: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.ndjson"
-    log.write_text(order(1, "2024-01-01T12:00:00Z") + "\n" + order(2, "2024-01-03T12:00:00Z") + "\n")
+    log.write_text(
+        order(1, "2024-01-01T12:00:00Z") + "\n" + order(2, "2024-01-03T12:00:00Z") + "\n"
+    )
     replayed = stammkunde("replay", home, str(log), "--until", "2024-05-01T00:00:00Z")
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert "2 events accepted, 0 rejected" in replayed.stdout
 
     customer = json.loads(stammkunde("customer", home, "c1", "--json").stdout)
-    assert (customer["orders"], customer["phase"], customer["as_of"]) == (2, "at_risk", "2024-05-01T00:00:00Z")
+    assert (customer["orders"], customer["phase"], customer["as_of"]) == (
+        2,
+        "at_risk",
+        "2024-05-01T00:00:00Z",
+    )
     phases = json.loads(stammkunde("phases", home, "--json").stdout)
     assert {phase: n for phase, n in phases["counts"].items() if n} == {"at_risk": 1}
 
@@ -78,7 +90,9 @@ def test_who_follows_changes_is_told_how_to_go_on_when_stopped(home: Path) -> No
     assert told.endswith(stammkunde("changes", home).stderr)
 
 
-def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(home: Path, tmp_path: Path) -> None:
+def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(
+    home: Path, tmp_path: Path
+) -> None:
     target = tmp_path / "customers.csv"
     exported = stammkunde("export", home, "--phase", "at_risk", "--output", str(target))
     assert exported.returncode == 0, exported.stderr
@@ -88,7 +102,9 @@ def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(home: Path
         "export", home, "--format", "ndjson", "--due-before", "2025-01-01T00:00:00Z"
     ).stdout.splitlines()
     assert json.loads(line)["next_transition"]["rule"] == "fell_silent"
-    refused = stammkunde("export", home, "--cause", "boredom", "--output", str(tmp_path / "refused.csv"))
+    refused = stammkunde(
+        "export", home, "--cause", "boredom", "--output", str(tmp_path / "refused.csv")
+    )
     assert (refused.returncode, "cause" in refused.stderr) == (1, True)
     assert list(tmp_path.iterdir()) == [target]
 
@@ -99,7 +115,11 @@ def test_daily_counts_that_are_wrong_are_found_and_mended(home: Path) -> None:
     found = stammkunde("figures check", home)
     assert (found.returncode, "2 differ" in found.stdout) == (1, True)
     assert "2 differed and have been mended" in stammkunde("figures rebuild", home).stdout
-    assert json.loads(stammkunde("figures check --json", home).stdout) == {"rows": 5, "differing": 0, "equal": True}
+    assert json.loads(stammkunde("figures check --json", home).stdout) == {
+        "rows": 5,
+        "differing": 0,
+        "equal": True,
+    }
 
 
 def test_a_rejected_event_is_shown_and_makes_the_command_fail(home: Path, tmp_path: Path) -> None:
@@ -133,15 +153,24 @@ def test_a_checkpoint_is_reset_only_on_confirmation_and_inside_the_log(home: Pat
     assert "records are applied again" in asked.stdout
     assert "--yes" in asked.stdout
 
-    beyond = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, number, "--to", "1000000", "--yes")
+    beyond = stammkunde(
+        "checkpoints reset", home, "lifecycle", EVENTS, number, "--to", "1000000", "--yes"
+    )
     assert beyond.returncode == 1
     assert "an offset from 0 to" in beyond.stderr
 
 
-def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(home: Path, tmp_path: Path) -> None:
+def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(
+    home: Path, tmp_path: Path
+) -> None:
     number = occupied(home)
-    before, history = epoch(home, number), query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version")
-    reset = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, str(number), "--to", "beginning", "--yes")
+    before, history = (
+        epoch(home, number),
+        query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version"),
+    )
+    reset = stammkunde(
+        "checkpoints reset", home, "lifecycle", EVENTS, str(number), "--to", "beginning", "--yes"
+    )
     assert reset.returncode == 0, reset.stdout + reset.stderr
 
     nothing = tmp_path / "empty.ndjson"
@@ -153,7 +182,10 @@ def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(hom
 
 
 def test_a_brake_is_released_once(home: Path) -> None:
-    query(home, "UPDATE referral.checkpoint SET braked = 'too many dead letters' WHERE partition = 5 RETURNING 1")
+    query(
+        home,
+        "UPDATE referral.checkpoint SET braked = 'too many dead letters' WHERE partition = 5 RETURNING 1",
+    )
     rows = json.loads(stammkunde("checkpoints", home, "--service", "referral", "--json").stdout)
     assert {row["braked"] for row in rows if row["partition"] == 5} == {"too many dead letters"}
     assert "Paused because" in stammkunde("checkpoints", home, "--service", "referral").stdout

@@ -64,8 +64,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_every_customer_has_the_same_history_as_in_order(home: Path, cdnow: Demonstrated) -> None:
     """What is known later adds to a history and changes nothing in it, so the log in order may go on."""
-    whole = {customer: moves for customer, moves in histories(cdnow.home).items() if _in_share(customer)}
-    expected = {customer: [move for move in moves if move.occurred_at <= UNTIL] for customer, moves in whole.items()}
+    whole = {
+        customer: moves for customer, moves in histories(cdnow.home).items() if _in_share(customer)
+    }
+    expected = {
+        customer: [move for move in moves if move.occurred_at <= UNTIL]
+        for customer, moves in whole.items()
+    }
     found = histories(home)
     assert len(found) > 2_000
     assert found.keys() == expected.keys()

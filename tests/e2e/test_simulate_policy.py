@@ -56,10 +56,16 @@ def test_what_a_policy_would_have_changed_is_shown_as_tables(home: Path, strict:
 
 
 def test_for_programs_it_is_json_and_the_same_is_found_over_http(home: Path, strict: Path) -> None:
-    shown = stammkunde("simulate-policy", home, str(strict), "--from", "2024-01-01", "--to", "2024-03-01", "--json")
+    shown = stammkunde(
+        "simulate-policy", home, str(strict), "--from", "2024-01-01", "--to", "2024-03-01", "--json"
+    )
     assert shown.returncode == 0, shown.stdout + shown.stderr
     found = json.loads(shown.stdout)
-    assert (found["state"], found["to"], found["report"]["customers"]) == ("done", "2024-03-01T00:00:00Z", 2)
+    assert (found["state"], found["to"], found["report"]["customers"]) == (
+        "done",
+        "2024-03-01T00:00:00Z",
+        2,
+    )
     with client(home, LifecycleClient) as lifecycle:
         assert lifecycle.show_simulation(found["id"]) == found
 
@@ -68,13 +74,19 @@ def test_for_programs_it_is_json_and_the_same_is_found_over_http(home: Path, str
     ("policy", "options", "told"),
     [
         ("at_risk_days = 0", ["--from", "2024-01-01"], "policy.at_risk_days"),
-        ("at_risk_days = 30", ["--from", "2024-01-01", "--to", "2030-01-01"], "has not been reached"),
+        (
+            "at_risk_days = 30",
+            ["--from", "2024-01-01", "--to", "2030-01-01"],
+            "has not been reached",
+        ),
         ("at_risk_days = 30", ["--from", "2024-01-01", "--account", "b2g"], "account"),
         ("at_risk_days = 30", ["--from", "yesterday"], "--from"),
         ("at_risk_days", ["--from", "2024-01-01"], "cannot be read"),
     ],
 )
-def test_what_is_wrong_is_told(home: Path, tmp_path: Path, policy: str, options: list[str], told: str) -> None:
+def test_what_is_wrong_is_told(
+    home: Path, tmp_path: Path, policy: str, options: list[str], told: str
+) -> None:
     file = tmp_path / "wrong.toml"
     file.write_text(policy)
     refused = stammkunde("simulate-policy", home, str(file), *options)
@@ -86,8 +98,19 @@ async def test_an_interrupt_cancels_it(home: Path, strict: Path) -> None:
     connection = await asyncpg.connect(state(home)["database_url"])
     async with connection.transaction():
         await connection.execute("LOCK TABLE lifecycle.event IN ACCESS EXCLUSIVE MODE")
-        command = "-m", "shared.cli.main", "simulate-policy", str(strict), "--from", "2024-01-01", "--home", str(home)
-        env = {name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")}
+        command = (
+            "-m",
+            "shared.cli.main",
+            "simulate-policy",
+            str(strict),
+            "--from",
+            "2024-01-01",
+            "--home",
+            str(home),
+        )
+        env = {
+            name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")
+        }
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )

@@ -17,7 +17,14 @@ from shared.simulator.shop import Shop
 from tests.e2e.system import client, open_system, query, stammkunde, state
 
 SHOP: Final = Shop(customers=200, months=8, seed=4)
-SIZE: Final = ("--customers", str(SHOP.customers), "--months", str(SHOP.months), "--seed", str(SHOP.seed))
+SIZE: Final = (
+    "--customers",
+    str(SHOP.customers),
+    "--months",
+    str(SHOP.months),
+    "--seed",
+    str(SHOP.seed),
+)
 
 
 class Simulated(NamedTuple):
@@ -31,7 +38,10 @@ class Simulated(NamedTuple):
 def simulated() -> Iterator[Simulated]:
     with open_system() as home:
         yield Simulated(
-            home, stammkunde("simulate", home, *SIZE, "--to", state(home)["urls"]["ingest"], "--every", "31")
+            home,
+            stammkunde(
+                "simulate", home, *SIZE, "--to", state(home)["urls"]["ingest"], "--every", "31"
+            ),
         )
 
 
@@ -53,7 +63,9 @@ def test_offers_bring_customers_back_who_would_not_have_returned(simulated: Simu
     moved = {
         customer["customer"]
         for customer in truth(simulated.home)
-        if any(outcome["with"] for silence in customer["silences"] for outcome in silence["outcomes"])
+        if any(
+            outcome["with"] for silence in customer["silences"] for outcome in silence["outcomes"]
+        )
     }
     assert moved & {case["customer"] for case in won_back if case["with_code"]}
 
@@ -75,9 +87,13 @@ def test_a_simulation_goes_to_the_stack_of_its_home_only(simulated: Simulated) -
 
 def test_a_file_holds_the_untouched_lives(tmp_path: Path) -> None:
     file = tmp_path / "shop.ndjson"
-    written = stammkunde("simulate", tmp_path, *SIZE, "--to", str(file), "--duplicates", "0.01", "--late", "0.02")
+    written = stammkunde(
+        "simulate", tmp_path, *SIZE, "--to", str(file), "--duplicates", "0.01", "--late", "0.02"
+    )
     assert written.returncode == 0, written.stdout + written.stderr
-    assert f"stammkunde replay {file} --until {SHOP.ends:%Y-%m-%d}" in written.stdout.replace("\n", "")
+    assert f"stammkunde replay {file} --until {SHOP.ends:%Y-%m-%d}" in written.stdout.replace(
+        "\n", ""
+    )
     kinds = Counter(json.loads(line)["type"] for line in file.read_text().splitlines())
     assert f"{kinds.total():,} events" in written.stdout
     assert "coupon" not in file.read_text()

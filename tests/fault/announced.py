@@ -16,7 +16,9 @@ CREATE TABLE fault.announced (topic text NOT NULL, body bytea NOT NULL);
 CREATE FUNCTION fault.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
     'BEGIN INSERT INTO fault.announced VALUES (NEW.topic, NEW.body); RETURN NULL; END';
 """
-_WATCH: Final = "CREATE TRIGGER note AFTER INSERT ON {}.outbox FOR EACH ROW EXECUTE FUNCTION fault.note()"
+_WATCH: Final = (
+    "CREATE TRIGGER note AFTER INSERT ON {}.outbox FOR EACH ROW EXECUTE FUNCTION fault.note()"
+)
 SOURCES: Final = {f"/{service}" for service in CONSUMERS}
 
 
@@ -51,8 +53,12 @@ async def verify_announced(bootstrap: str, database: str, topic: str) -> list[En
     found = {event.id for event in on_topic if event.source in SOURCES}
     doubled = [number for number, count in announced.items() if count > 1]
     assert not doubled, f"announced twice on {topic}: {_named(on_topic, doubled)}"
-    assert not announced.keys() - found, f"missing on {topic}: {len(announced.keys() - found)} records"
-    assert not found - announced.keys(), f"never announced on {topic}: {_named(on_topic, found - announced.keys())}"
+    assert not announced.keys() - found, (
+        f"missing on {topic}: {len(announced.keys() - found)} records"
+    )
+    assert not found - announced.keys(), (
+        f"never announced on {topic}: {_named(on_topic, found - announced.keys())}"
+    )
     return on_topic
 
 

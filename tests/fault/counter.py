@@ -46,7 +46,9 @@ class Counter:
             if asking:
                 await self._ask(asking.pop())
             if referees and self.codes:
-                await self._claim(referees.pop(), sorted(self.codes)[len(referees) % len(self.codes)])
+                await self._claim(
+                    referees.pop(), sorted(self.codes)[len(referees) % len(self.codes)]
+                )
             await self._redeem()
             await asyncio.sleep(PAUSE_S)
 
@@ -55,7 +57,10 @@ class Counter:
         new, self._placed = self.confirmed.keys() - self._placed, set(self.confirmed)
         return [
             order(
-                self.confirmed[code].split("-")[0], datetime.fromisoformat(after), id=self.confirmed[code], coupon=code
+                self.confirmed[code].split("-")[0],
+                datetime.fromisoformat(after),
+                id=self.confirmed[code],
+                coupon=code,
             )
             for code in sorted(new)
         ]
@@ -88,7 +93,9 @@ class Counter:
             number, code = UUID(case["id"]), case["offer"]["code"]
             if code not in self._seen and number.int % 3 < 2:
                 self._seen.add(code)
-                await self._use(case["customer"], code, then="release" if number.int % 3 else "confirm")
+                await self._use(
+                    case["customer"], code, then="release" if number.int % 3 else "confirm"
+                )
 
     async def _use(self, customer: str, code: str, *, then: str) -> None:
         order = {"customer": customer, "order_id": f"{customer}-till-{code[:4]}"}
@@ -119,6 +126,8 @@ async def counter(stack: Stack, database: str) -> AsyncIterator[Counter]:
 async def _client(exits: AsyncExitStack, app: FastAPI) -> httpx.AsyncClient:
     await exits.enter_async_context(app.router.lifespan_context(app))
     client = httpx.AsyncClient(
-        transport=httpx.ASGITransport(app), base_url="http://api", headers={"Authorization": "Bearer key"}
+        transport=httpx.ASGITransport(app),
+        base_url="http://api",
+        headers={"Authorization": "Bearer key"},
     )
     return await exits.enter_async_context(client)

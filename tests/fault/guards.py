@@ -51,7 +51,11 @@ def _without_dedupe() -> None:
             salted = replace(content, id=f"{content.id}-{next(counter)}")
             event = portion.events[n].event
             renamed = type(event)(
-                id=salted.id, source=event.source, type=event.type, subject=event.subject, time=event.time
+                id=salted.id,
+                source=event.source,
+                type=event.type,
+                subject=event.subject,
+                time=event.time,
             )
             portion.events[n] = replace(portion.events[n], event=renamed, content=salted)
         return stop
@@ -64,7 +68,9 @@ def _without_outbox() -> None:
     send, delete = Relay._send, Relay._delete
 
     async def delete_first(self: Relay, rows: Any) -> None:
-        await delete(self, rows, {row["partition"]: self._epochs()[row["partition"]] for row in rows})
+        await delete(
+            self, rows, {row["partition"]: self._epochs()[row["partition"]] for row in rows}
+        )
         await send(self, rows)
 
     Relay._send = delete_first  # type: ignore[method-assign]

@@ -18,6 +18,10 @@ async def verify_kept(database: str, on_topic: Mapping[int, Sequence[Envelope]])
     for partition, records in on_topic.items():
         once = list({record.id: record for record in records if record.subject}.values())
         named = [record.id for record in kept[partition]]
-        assert named == [record.id for record in once], f"of partition {partition} other changes than records"
+        assert named == [record.id for record in once], (
+            f"of partition {partition} other changes than records"
+        )
         assert kept[partition] == once, f"of partition {partition} changes that say something else"
-        assert numbers[partition] == list(range(1, len(once) + 1)), f"of partition {partition} numbers with gaps"
+        assert numbers[partition] == list(range(1, len(once) + 1)), (
+            f"of partition {partition} numbers with gaps"
+        )

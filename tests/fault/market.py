@@ -43,7 +43,10 @@ def generate_market(seed: int) -> Traffic:
 
 def recommended_before() -> list[dict[str, Any]]:
     """What an earlier program announces on referral-events: lifecycle makes advocates of these shoppers."""
-    return [event(name, "referral.succeeded", 1, id=f"{name}-before", referee="somebody") for name in KNOWN]
+    return [
+        event(name, "referral.succeeded", 1, id=f"{name}-before", referee="somebody")
+        for name in KNOWN
+    ]
 
 
 def winback_settings(**more: Any) -> ReactivationSettings:
@@ -71,7 +74,13 @@ def _shops(rnd: random.Random, customer: str) -> Arrivals:
     at, found = rnd.uniform(2, 30), Arrivals()
     while at < DAYS:
         named = code_of(rnd.choice([*RECOMMENDERS, customer])) if rnd.random() < 0.05 else None
-        made = order(customer, at, id=f"{customer}-{len(found)}", amount=rnd.randrange(500, 9000), referral_code=named)
+        made = order(
+            customer,
+            at,
+            id=f"{customer}-{len(found)}",
+            amount=rnd.randrange(500, 9000),
+            referral_code=named,
+        )
         found.append((at, made))
         at += rnd.choice((4, 10, 25, 45, 110)) * rnd.uniform(0.5, 1)
     if rnd.random() < 0.1:
@@ -84,7 +93,9 @@ def _is_recommended(rnd: random.Random, customer: str) -> Arrivals:
     at, found = rnd.uniform(5, 140), Arrivals()
     for n in range(rnd.choice((1, 1, 2))):
         code = code_of(rnd.choice(RECOMMENDERS)) if rnd.random() < 0.93 else "nobody's"
-        signed_up = event(customer, "customer.signed_up", at + n, id=f"{customer}-touch-{n}", referral_code=code)
+        signed_up = event(
+            customer, "customer.signed_up", at + n, id=f"{customer}-touch-{n}", referral_code=code
+        )
         found.append((at + n, signed_up))
     if rnd.random() < 0.1:
         found.append((at - 2, order(customer, at - 2, id=f"{customer}-before")))
@@ -104,7 +115,14 @@ def _buys(rnd: random.Random, customer: str, at: float) -> Arrivals:
     for n in range(rnd.choice((0, 0, 1, 2))):
         back = {"amount": rnd.randrange(100, 5000), "currency": "EUR"}
         when = at + rnd.uniform(-1, 25)
-        refund = event(customer, "order.refunded", when, id=f"{customer}-back-{n}", order_id=first["id"], amount=back)
+        refund = event(
+            customer,
+            "order.refunded",
+            when,
+            id=f"{customer}-back-{n}",
+            order_id=first["id"],
+            amount=back,
+        )
         found.append((when, refund))
     if rnd.random() < 0.15:
         when = at + rnd.uniform(0, 20)
@@ -123,7 +141,9 @@ def _comes_back(rnd: random.Random, shopping: Traffic) -> Iterator[tuple[float, 
             if _is_a_lapse(move) and rnd.random() < 0.3:
                 lapse = Lapse(move.occurred_at, move.rule, move.to)
                 code = offer_codes.code_of(case_id(customer, lapse), secret)
-                at = (move.occurred_at - DAY_0).total_seconds() / 86_400 + rnd.uniform(0.1, TERMS["offer_days"] + 2)
+                at = (move.occurred_at - DAY_0).total_seconds() / 86_400 + rnd.uniform(
+                    0.1, TERMS["offer_days"] + 2
+                )
                 yield at, order(customer, at, id=f"{customer}-back-{at:.3f}", coupon=code)
 
 

@@ -19,7 +19,11 @@ from tests.support.servers import PARTITIONS
 
 def seeds(text: str) -> list[int]:
     """`20` is the first twenty seeds, `7,9` are these two, and `20,` is the twentieth alone."""
-    return [int(seed) for seed in text.split(",") if seed] if "," in text else list(range(1, int(text) + 1))
+    return (
+        [int(seed) for seed in text.split(",") if seed]
+        if "," in text
+        else list(range(1, int(text) + 1))
+    )
 
 
 SEEDS: Final = seeds(os.environ.get("FAULT_SEEDS", "1"))
@@ -49,7 +53,9 @@ class Workers:
         self._log = folder / "workers.log"
         self._started: list[asyncio.subprocess.Process] = []
 
-    async def start(self, *arguments: str, service: str = LIFECYCLE, worker: str = "1") -> asyncio.subprocess.Process:
+    async def start(
+        self, *arguments: str, service: str = LIFECYCLE, worker: str = "1"
+    ) -> asyncio.subprocess.Process:
         """Run `python -m tests.fault.worker` for the service with these arguments."""
         with self._log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(

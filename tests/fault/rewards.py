@@ -10,7 +10,16 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Touch, Verdict, determine, judge
+from services.referral.domain.claims import (
+    Kind,
+    OrderEvent,
+    Reason,
+    State,
+    Touch,
+    Verdict,
+    determine,
+    judge,
+)
 from services.referral.domain.codes import code_of
 from services.referral.domain.rewards import Facts, Side, movements, standing
 from services.referral.events import touch
@@ -33,7 +42,9 @@ FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id
 WHERE p.cancels IS NULL AND NOT EXISTS (SELECT 1 FROM referral.posting AS c WHERE c.cancels = p.id)
 GROUP BY p.id
 """
-_UNBALANCED: Final = "SELECT posting_id FROM referral.entry GROUP BY posting_id, currency HAVING sum(amount) <> 0"
+_UNBALANCED: Final = (
+    "SELECT posting_id FROM referral.entry GROUP BY posting_id, currency HAVING sum(amount) <> 0"
+)
 _BALANCES: Final = """
 SELECT p.customer, claim_id, coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
@@ -51,7 +62,11 @@ class Program:
 
     def rewards(self) -> dict[Book, tuple[Side, Facts]]:
         """Both sides' rewards."""
-        return {(facts.customer(side), claim): (side, facts) for claim, facts in self.facts.items() for side in Side}
+        return {
+            (facts.customer(side), claim): (side, facts)
+            for claim, facts in self.facts.items()
+            for side in Side
+        }
 
 
 async def verify_referral(bootstrap: str, database: str, desk: Desk, end: datetime) -> None:
@@ -81,11 +96,15 @@ async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], desk: Desk
         if event.type.startswith("order."):
             orders[event.subject].append(_order_event(event, data))
         if data.get("referral_code"):
-            made = touch(event.subject, event.time, event.source, event.id, data["referral_code"], terms)
+            made = touch(
+                event.subject, event.time, event.source, event.id, data["referral_code"], terms
+            )
             touches[event.subject][made.id] = made
     for row in claims:
         if row["source"] == "/referral":
-            made = touch(row["referee"], row["time"], row["source"], row["event"], row["code"], terms)
+            made = touch(
+                row["referee"], row["time"], row["source"], row["event"], row["code"], terms
+            )
             touches[row["referee"]][made.id] = made
     for referee, found in touches.items():
         known = [replace(t, recommender=owners.get(t.code)) for t in found.values()]
@@ -116,8 +135,12 @@ def _order_event(event: Envelope, data: dict[str, Any]) -> OrderEvent:
 # -- the tables ------------------------------------------------------------------------------------------------------
 
 
-async def _verify_claims(database: str, claims: Sequence[asyncpg.Record], desk: Desk, program: Program) -> None:
-    codes = {row["customer"]: row["code"] for row in await rows(database, "SELECT * FROM referral.code")}
+async def _verify_claims(
+    database: str, claims: Sequence[asyncpg.Record], desk: Desk, program: Program
+) -> None:
+    codes = {
+        row["customer"]: row["code"] for row in await rows(database, "SELECT * FROM referral.code")
+    }
     assert codes == {customer: code_of(customer) for customer in program.codes}
     found = {row["id"]: (row["referee"], _verdict(row)) for row in claims}
     assert found == program.verdicts, f"claims differ: {difference(found, program.verdicts)}"
@@ -134,7 +157,8 @@ async def _verify_rewards(database: str, program: Program, end: datetime) -> Non
     """Every reward has the facts of its claim; both sides have seen the same revision of them."""
     stored = await rows(database, "SELECT * FROM referral.reward")
     expected = {
-        book: (side, facts, standing(facts, side, end).state) for book, (side, facts) in program.rewards().items()
+        book: (side, facts, standing(facts, side, end).state)
+        for book, (side, facts) in program.rewards().items()
     }
     found = {
         (row["customer"], row["claim_id"]): (
@@ -168,7 +192,9 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
         for row in await rows(database, _BALANCES)
     }
     stands = {book: standing(facts, side, end) for book, (side, facts) in program.rewards().items()}
-    wanted = dict.fromkeys(sums, (0, 0)) | {book: (s.pending, s.available) for book, s in stands.items()}
+    wanted = dict.fromkeys(sums, (0, 0)) | {
+        book: (s.pending, s.available) for book, s in stands.items()
+    }
     assert sums == wanted, f"balances differ: {difference(sums, wanted)}"
 
 
@@ -177,7 +203,11 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
 
 async def _verify_told(bootstrap: str, database: str, program: Program, end: datetime) -> None:
     """The records add up: to the codes, to each claim's verdict, to the advocates' recommendations, to each reward."""
-    events = [e for e in await verify_announced(bootstrap, database, REFERRAL_EVENTS) if e.source == "/referral"]
+    events = [
+        e
+        for e in await verify_announced(bootstrap, database, REFERRAL_EVENTS)
+        if e.source == "/referral"
+    ]
     by_kind: dict[str, list[tuple[Envelope, Any]]] = defaultdict(list)
     for event in events:
         by_kind[event.type].append((event, msgspec.json.decode(event.data)))
@@ -195,17 +225,23 @@ def _verify_verdicts(events: list[Envelope], program: Program) -> None:
             data = msgspec.json.decode(event.data)
             last[UUID(data["claim_id"])] = (event.type, data.get("reason"))
     expected = {
-        claim: ("claim.refused", verdict.reason) if verdict.state == "refused" else ("claim.accepted", None)
+        claim: ("claim.refused", verdict.reason)
+        if verdict.state == "refused"
+        else ("claim.accepted", None)
         for claim, (_, verdict) in program.verdicts.items()
     }
     assert last == expected, f"answers differ: {difference(last, expected)}"
 
 
-def _verify_recommendations(by_kind: dict[str, list[tuple[Envelope, Any]]], program: Program) -> None:
+def _verify_recommendations(
+    by_kind: dict[str, list[tuple[Envelope, Any]]], program: Program
+) -> None:
     def orders(kind: str) -> set[tuple[str, UUID, str]]:
         return {(e.subject, UUID(data["claim_id"]), data["order_id"]) for e, data in by_kind[kind]}
 
-    expected = {(facts.recommender, claim, facts.order_id) for claim, facts in program.facts.items()}
+    expected = {
+        (facts.recommender, claim, facts.order_id) for claim, facts in program.facts.items()
+    }
     found = orders("referral.succeeded") - orders("referral.annulled")
     assert found == expected, f"recommendations differ: {found ^ expected}"
 
@@ -215,18 +251,30 @@ def _verify_standings(events: list[Envelope], program: Program, end: datetime) -
     for event in events:
         if event.type in ("reward.pending", "reward.available", "reward.reversed"):
             data = msgspec.json.decode(event.data)
-            last[event.subject, UUID(data["claim_id"])] = (data["pending"], data["available"], data["reversed"])
+            last[event.subject, UUID(data["claim_id"])] = (
+                data["pending"],
+                data["available"],
+                data["reversed"],
+            )
     for book, (side, facts) in program.rewards().items():
         stands = standing(facts, side, end)
-        assert last[book] == (stands.pending, stands.available, stands.reversed), (book, last[book], stands)
+        assert last[book] == (stands.pending, stands.available, stands.reversed), (
+            book,
+            last[book],
+            stands,
+        )
 
 
-async def _verify_determinations(database: str, by_kind: dict[str, list[tuple[Envelope, Any]]]) -> None:
+async def _verify_determinations(
+    database: str, by_kind: dict[str, list[tuple[Envelope, Any]]]
+) -> None:
     """What goes from the referee's owner to the recommender's: every revision."""
     told: dict[UUID, list[int]] = defaultdict(list)
     for _, data in by_kind["reward.determined"]:
         told[UUID(data["claim_id"])].append(data["revision"])
-    stored = await rows(database, "SELECT claim_id, max(revision) AS n FROM referral.reward GROUP BY claim_id")
+    stored = await rows(
+        database, "SELECT claim_id, max(revision) AS n FROM referral.reward GROUP BY claim_id"
+    )
     assert {claim: sorted(seen) for claim, seen in told.items()} == {
         row["claim_id"]: list(range(1, row["n"] + 1)) for row in stored
     }

@@ -18,7 +18,9 @@ def simulate(seed: int) -> Traffic:
     """Nine months of a small shop, a tick every fifth day until everything has come in."""
     shop = Shop(customers=CUSTOMERS, months=9, seed=seed, duplicates=0.03, late=0.1, late_days=5)
     arrivals: list[tuple[float, dict[str, Any]]] = [
-        (line.arrival / 86_400, json.loads(line.json)) for life in lives(shop) for line in lines(shop, life)
+        (line.arrival / 86_400, json.loads(line.json))
+        for life in lives(shop)
+        for line in lines(shop, life)
     ]
     days = (shop.ends - instant(0)).days
     arrivals += mergers(
@@ -27,12 +29,16 @@ def simulate(seed: int) -> Traffic:
         days,
     )
     last = days + 10 - days % 5
-    ticks = [(number, tick(instant(0) + timedelta(days=number))) for number in range(0, last + 1, 5)]
+    ticks = [
+        (number, tick(instant(0) + timedelta(days=number))) for number in range(0, last + 1, 5)
+    ]
     events = [made for _, made in sorted([*arrivals, *ticks], key=lambda a: a[0])]
     return Traffic(events, instant(0) + timedelta(days=last))
 
 
-def mergers(rnd: random.Random, customers: list[str], days: int) -> list[tuple[float, dict[str, Any]]]:
+def mergers(
+    rnd: random.Random, customers: list[str], days: int
+) -> list[tuple[float, dict[str, Any]]]:
     """Each customer into one with a greater id, so that chains arise and cycles do not."""
     found = []
     for old in rnd.sample(customers[:-1], MERGERS):

@@ -32,7 +32,9 @@ ANNOUNCEMENTS = ("referral.succeeded", "referral.annulled")
 class Market:
     """Workers of some services, with lifecycle's beside them, and traffic that comes in parts."""
 
-    def __init__(self, stack: Stack, database: str, group: Workers, shop: Counter, traffic: Traffic) -> None:
+    def __init__(
+        self, stack: Stack, database: str, group: Workers, shop: Counter, traffic: Traffic
+    ) -> None:
         self.stack = stack
         self.database = database
         self.group = group
@@ -52,7 +54,10 @@ class Market:
 
     async def kill(self, services: Sequence[str], point: str, nth: int, *guard: str) -> None:
         """Run these workers until each of them has ended itself."""
-        victims = [await self.group.start(point, str(nth), "SIGKILL", *guard, service=name) for name in services]
+        victims = [
+            await self.group.start(point, str(nth), "SIGKILL", *guard, service=name)
+            for name in services
+        ]
         async with asyncio.timeout(40):
             assert {await victim.wait() for victim in victims} == {-signal.SIGKILL}
 
@@ -70,7 +75,8 @@ class Market:
         bootstrap, database = self.stack.bootstrap, self.database
         told = await received(bootstrap, REFERRAL_EVENTS)
         outcomes = [
-            event(e.subject, e.type, e.time, id=e.id, **msgspec.json.decode(e.data)) | {"source": e.source}
+            event(e.subject, e.type, e.time, id=e.id, **msgspec.json.decode(e.data))
+            | {"source": e.source}
             for e in told
             if e.type in ANNOUNCEMENTS
         ]

@@ -18,7 +18,9 @@ from tests.support.servers import eventually
 GUARDS = {"transaction": "after_upsert", "dedupe": "after_poll", "outbox": "relay_after_produce"}
 
 
-async def recover(stack: Stack, database: str, group: Workers, traffic: Traffic, *arguments: str) -> None:
+async def recover(
+    stack: Stack, database: str, group: Workers, traffic: Traffic, *arguments: str
+) -> None:
     """A sound worker finishes the job; then everything must be as if nothing had happened."""
     worker = await group.start(*arguments)
     await settled(stack, database, "lifecycle", within_s=60)
@@ -60,7 +62,9 @@ async def test_an_owner_that_was_stopped_while_another_took_over_changes_nothing
         heir = await group.start(worker="heir")
         await settled(stack, clean_database, "lifecycle", within_s=60)
         zombie.send_signal(signal.SIGCONT)
-        await eventually(lambda: "session.ended" in group.log() or zombie.returncode is not None, within_s=30)
+        await eventually(
+            lambda: "session.ended" in group.log() or zombie.returncode is not None, within_s=30
+        )
         await verify(stack.bootstrap, clean_database, traffic)
         await group.stop(zombie)
         await settled(stack, clean_database, "lifecycle", within_s=60)
@@ -68,7 +72,9 @@ async def test_an_owner_that_was_stopped_while_another_took_over_changes_nothing
         await verify(stack.bootstrap, clean_database, traffic)
 
 
-async def test_a_killed_broker_and_a_killed_database_cost_time_but_no_event(stack: Stack, clean_database: str) -> None:
+async def test_a_killed_broker_and_a_killed_database_cost_time_but_no_event(
+    stack: Stack, clean_database: str
+) -> None:
     traffic = generate(SEEDS[0])
     third = len(traffic.events) // 3
     async with workers(stack, clean_database) as group:
@@ -97,7 +103,9 @@ async def test_workers_that_join_and_leave_under_load_share_the_work_without_a_t
         await eventually(lambda: _applied(clean_database), within_s=30)
         second = await group.start(worker="b")
         await publish(stack.bootstrap, traffic.events[quarter : 2 * quarter])
-        await eventually(lambda: group.log().count("partitions.assigned") >= 3, within_s=30, what="two share")
+        await eventually(
+            lambda: group.log().count("partitions.assigned") >= 3, within_s=30, what="two share"
+        )
         assert await group.stop(first) == 0
         await publish(stack.bootstrap, traffic.events[2 * quarter :])
         await settled(stack, clean_database, "lifecycle", within_s=60)
@@ -106,7 +114,9 @@ async def test_workers_that_join_and_leave_under_load_share_the_work_without_a_t
 
 
 @pytest.mark.parametrize("guard", GUARDS)
-async def test_without_its_guard_the_same_check_fails(stack: Stack, clean_database: str, guard: str) -> None:
+async def test_without_its_guard_the_same_check_fails(
+    stack: Stack, clean_database: str, guard: str
+) -> None:
     traffic = generate(SEEDS[0])
     await publish(stack.bootstrap, traffic.events)
     async with workers(stack, clean_database) as group:
@@ -125,5 +135,7 @@ def _stopped(pid: int) -> bool:
 
 
 async def _applied(database: str) -> bool:
-    found = await rows(database, "SELECT coalesce(sum(next_offset), 0) AS n FROM lifecycle.checkpoint")
+    found = await rows(
+        database, "SELECT coalesce(sum(next_offset), 0) AS n FROM lifecycle.checkpoint"
+    )
     return int(found[0]["n"]) > 0

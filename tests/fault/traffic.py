@@ -25,7 +25,13 @@ from tests.support.builders import day, encode, event, order, tick
 from tests.support.pipeline import by_partition, daily_counts_hold, published, rows
 
 DAYS = 200
-KINDS = ("order.completed", "order.completed", "order.completed", "session.signed_in", "customer.closed")
+KINDS = (
+    "order.completed",
+    "order.completed",
+    "order.completed",
+    "session.signed_in",
+    "customer.closed",
+)
 
 
 @dataclass(frozen=True)
@@ -37,14 +43,21 @@ class Traffic:
 
     def expected(self) -> dict[str, list[Move]]:
         """Each customer's history as the plain fold of all distinct events has it, those of merged ids included."""
-        into = {made["subject"]: made["data"]["into"] for made in self.events if made["type"] == "customer.merged"}
+        into = {
+            made["subject"]: made["data"]["into"]
+            for made in self.events
+            if made["type"] == "customer.merged"
+        }
         found: dict[str, dict[tuple[str, str], Happening]] = defaultdict(dict)
         for made in self.events:
             if "subject" in made and made["type"] != "customer.merged":
                 content = read(CUSTOMER_EVENTS, decode(encode(made)))
                 assert isinstance(content, Happening)
                 found[_end(made["subject"], into)].setdefault((content.source, content.id), content)
-        return {customer: list(fold(h.values(), POLICY, until=self.end).moves) for customer, h in found.items()}
+        return {
+            customer: list(fold(h.values(), POLICY, until=self.end).moves)
+            for customer, h in found.items()
+        }
 
 
 def _end(customer: str, into: dict[str, str]) -> str:
@@ -63,12 +76,18 @@ def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
         if kind == "customer.closed" and rnd.random() < 0.8:
             kind = "message.opened"
         name = f"e{n}"
-        made = order(customer, at, id=name) if kind == "order.completed" else event(customer, kind, at, id=name)
+        made = (
+            order(customer, at, id=name)
+            if kind == "order.completed"
+            else event(customer, kind, at, id=name)
+        )
         arrivals += arrive(rnd, at, made)
     return Traffic(in_order(arrivals), day(DAYS + 5))
 
 
-def arrive(rnd: random.Random, at: float, made: dict[str, Any]) -> list[tuple[float, dict[str, Any]]]:
+def arrive(
+    rnd: random.Random, at: float, made: dict[str, Any]
+) -> list[tuple[float, dict[str, Any]]]:
     """When an event comes in: at once or up to five days late, and now and then twice."""
     found = [(at + (rnd.uniform(0, 5) if rnd.random() < 0.1 else 0), made)]
     if rnd.random() < 0.03:
@@ -90,7 +109,9 @@ def essence(history: list[Move] | list[Transition]) -> list[Any]:
 
 async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
     """Nothing lost, doubled or missing: in the tables, and for whoever reads the topic or follows changes."""
-    expected = {customer: essence(history) for customer, history in traffic.expected().items() if history}
+    expected = {
+        customer: essence(history) for customer, history in traffic.expected().items() if history
+    }
     compare(await stored(database), expected)
     announced = await by_partition(bootstrap, PHASE_TRANSITIONS)
     compare(read_back(announced), expected)
@@ -99,7 +120,9 @@ async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
     await daily_counts_hold(database)
     hints = [hint.id for hint in await published(bootstrap, HINTS)]
     given = await rows(database, "SELECT customer, name, occasion FROM lifecycle.hint")
-    assert set(hints) == {str(stable_id(*row)) for row in given}, "hints lost, or given without being noted"
+    assert set(hints) == {str(stable_id(*row)) for row in given}, (
+        "hints lost, or given without being noted"
+    )
     letters = await rows(database, "SELECT reason, detail FROM lifecycle.dead_letter")
     assert letters == []
 
@@ -108,12 +131,16 @@ def compare(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None
     """Equal histories of all customers; names those that differ, with what differs first."""
     differing = {
         customer: next(
-            pair for pair in zip_longest(found.get(customer, []), expected.get(customer, [])) if pair[0] != pair[1]
+            pair
+            for pair in zip_longest(found.get(customer, []), expected.get(customer, []))
+            if pair[0] != pair[1]
         )
         for customer in sorted(found.keys() | expected.keys())
         if found.get(customer) != expected.get(customer)
     }
-    assert not differing, f"{len(differing)} histories differ, such as {list(differing.items())[:2]}"
+    assert not differing, (
+        f"{len(differing)} histories differ, such as {list(differing.items())[:2]}"
+    )
 
 
 async def stored(database: str) -> dict[str, list[Any]]:
@@ -141,7 +168,9 @@ def read_back(records: Mapping[int, Sequence[Envelope]]) -> dict[str, list[Any]]
 def replay(announcements: list[Transition | Correction]) -> list[Transition]:
     """The history that a customer's announcements leave; their versions must be 1, 2, 3, …"""
     ordered = sorted(announcements, key=lambda a: a.version)
-    assert [a.version for a in ordered] == list(range(1, len(ordered) + 1)), "versions with a gap, or doubled"
+    assert [a.version for a in ordered] == list(range(1, len(ordered) + 1)), (
+        "versions with a gap, or doubled"
+    )
     history: list[Transition] = []
     for a in ordered:
         if isinstance(a, Correction):

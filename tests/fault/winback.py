@@ -26,17 +26,26 @@ _CASES: Final = """
 SELECT c.*, o.code, o.percent, o.made_at, o.expires_at, o.attributed_until, o.confirmed_for, o.confirmed_at
 FROM reactivation.winback_case AS c JOIN reactivation.offer AS o ON o.case_id = c.id
 """
-_CLOSING: Final = {State.WON_BACK: "case.closed", State.EXPIRED: "case.closed", State.CANCELLED: "case.cancelled"}
+_CLOSING: Final = {
+    State.WON_BACK: "case.closed",
+    State.EXPIRED: "case.closed",
+    State.CANCELLED: "case.cancelled",
+}
 _LAST: Final = {"offer.made", *_CLOSING.values()}
 
 
-async def verify_winback(bootstrap: str, database: str, confirmed: dict[str, str], end: datetime) -> None:
+async def verify_winback(
+    bootstrap: str, database: str, confirmed: dict[str, str], end: datetime
+) -> None:
     """No case lost, doubled or left behind, in the tables and for whoever reads the topic; every promise kept."""
     stored = await rows(database, _CASES)
     expected = await _expected(bootstrap, stored, end)
     found = {row["id"]: _ending(row) for row in stored if row["state"] != State.CANCELLED}
     assert found == expected, f"cases differ: {difference(found, expected)}"
-    assert Counter(ending[1] for ending in expected.values()).keys() >= {State.WON_BACK, State.EXPIRED}
+    assert Counter(ending[1] for ending in expected.values()).keys() >= {
+        State.WON_BACK,
+        State.EXPIRED,
+    }
     used = {row["code"]: row["confirmed_for"] for row in stored if row["confirmed_for"]}
     assert used == confirmed, f"redemptions differ: {difference(used, confirmed)}"
     assert await rows(database, "SELECT 1 FROM reactivation.outbox") == []
@@ -44,15 +53,23 @@ async def verify_winback(bootstrap: str, database: str, confirmed: dict[str, str
     _verify_told(await verify_announced(bootstrap, database, WINBACK_EVENTS), stored)
 
 
-async def _expected(bootstrap: str, stored: Sequence[asyncpg.Record], end: datetime) -> dict[UUID, Told]:
+async def _expected(
+    bootstrap: str, stored: Sequence[asyncpg.Record], end: datetime
+) -> dict[UUID, Told]:
     """The cases by everything on the topics, and by the codes that the shop was told were used."""
     lapses, orders = await _lapses(bootstrap), await _orders(bootstrap)
     redeemed: dict[str, dict[UUID, Case]] = defaultdict(dict)
     for row in stored:
         if row["confirmed_for"]:
             redeemed[row["customer"]][row["id"]] = _redeemed(row)
-    histories = [History(c, tuple(found), tuple(orders[c]), redeemed[c]) for c, found in lapses.items()]
-    folded = [case for history in histories for case in fold_cases(history, winback_settings().terms(), end)]
+    histories = [
+        History(c, tuple(found), tuple(orders[c]), redeemed[c]) for c, found in lapses.items()
+    ]
+    folded = [
+        case
+        for history in histories
+        for case in fold_cases(history, winback_settings().terms(), end)
+    ]
     return {
         case.id: (case.customer, case.state, case.lapse.occurred_at, case.ended_at, case.order_id, case.with_code,
                   case.used_for)
@@ -75,7 +92,9 @@ async def _lapses(bootstrap: str) -> dict[str, list[Lapse]]:
         versions[event.subject] |= {(t.version, t.position): t for t in added}
     lapses: dict[str, list[Lapse]] = {}
     for customer, announced in versions.items():
-        lapsed = [t for t in announced.values() if t.to in ("inactive", "former") and t.profile.orders > 0]
+        lapsed = [
+            t for t in announced.values() if t.to in ("inactive", "former") and t.profile.orders > 0
+        ]
         holds = {_key(t) for t in lapsed if (customer, t.version) not in withdrawn}
         acted_on = {_key(t) for t in lapsed if not t.historical}
         lapses[customer] = [Lapse(*key) for key in sorted(holds & acted_on)]
@@ -130,7 +149,9 @@ def _verify_told(events: list[Envelope], stored: Sequence[asyncpg.Record]) -> No
         assert len(running[event.subject]) <= 1, f"{event.subject} has two open cases"
     versions = {row["id"]: row["version"] for row in stored}
     assert told == {
-        case: [str(stable_id("reactivation", str(case), version)) for version in range(1, count + 1)]
+        case: [
+            str(stable_id("reactivation", str(case), version)) for version in range(1, count + 1)
+        ]
         for case, count in versions.items()
     }
     for row in stored:

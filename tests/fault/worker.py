@@ -34,8 +34,10 @@ POINTS: Final[dict[str, dict[str, Point]]] = {
         "after_upsert": ("services.lifecycle.batch.repository", "save_customers", True),
         "while_merging": ("services.lifecycle.batch.repository", "refuse_cycles", True),
     },
-    REACTIVATION: ANYWHERE | {"after_upsert": ("services.reactivation.cases.repository", "save", True)},
-    REFERRAL: ANYWHERE | {"after_upsert": ("services.referral.rewards.repository", "save_rewards", True)},
+    REACTIVATION: ANYWHERE
+    | {"after_upsert": ("services.reactivation.cases.repository", "save", True)},
+    REFERRAL: ANYWHERE
+    | {"after_upsert": ("services.referral.rewards.repository", "save_rewards", True)},
 }
 """Where a service's process can end: the function at whose n-th call, and whether after it or before."""
 
@@ -80,7 +82,11 @@ def _nothing(*_: object) -> None:
 
 
 def _patch(
-    owner: Any, name: str, *, before: Callable[..., None] = _nothing, after: Callable[..., None] = _nothing
+    owner: Any,
+    name: str,
+    *,
+    before: Callable[..., None] = _nothing,
+    after: Callable[..., None] = _nothing,
 ) -> None:
     original: Callable[..., Any] = getattr(owner, name)
 

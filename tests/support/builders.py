@@ -13,7 +13,9 @@ def day(number: float) -> datetime:
     return DAY_0 + timedelta(days=number)
 
 
-def event(customer: str, kind: str, at: float | datetime, *, id: str | None = None, **data: Any) -> dict[str, Any]:  # noqa: A002
+def event(
+    customer: str, kind: str, at: float | datetime, *, id: str | None = None, **data: Any
+) -> dict[str, Any]:
     """A CloudEvent; its id is made of customer, type and time unless given."""
     time = at if isinstance(at, datetime) else day(at)
     return {
@@ -31,7 +33,7 @@ def order(
     customer: str,
     at: float | datetime,
     *,
-    id: str | None = None,  # noqa: A002
+    id: str | None = None,
     amount: int = 1000,
     **data: Any,
 ) -> dict[str, Any]:
@@ -45,7 +47,13 @@ def tick(at: float | datetime) -> dict[str, Any]:
     """A clock.ticked."""
     time = at if isinstance(at, datetime) else day(at)
     text = time.isoformat().replace("+00:00", "Z")
-    return {"specversion": "1.0", "id": f"tick-{text}", "source": "/shop", "type": "clock.ticked", "time": text}
+    return {
+        "specversion": "1.0",
+        "id": f"tick-{text}",
+        "source": "/shop",
+        "type": "clock.ticked",
+        "time": text,
+    }
 
 
 def control(kind: str, at: float) -> dict[str, Any]:

@@ -20,7 +20,11 @@ BACK: Final = 0.78
 """Who buys has bought for the last time with probability 1 - BACK."""
 _ACCOUNTS: Final = (("b2c", 0.7), ("b2b", 0.12), (None, 0.18))
 _TOPICS: Final = ("delivery", "quality", "billing", "service", "app")
-_SCORES: Final = {"nps": (0, 2, 4, 6, 7, 8, 9, 9, 10, 10), "csat": (1, 2, 3, 4, 4, 5), "review": (1, 3, 4, 5, 5)}
+_SCORES: Final = {
+    "nps": (0, 2, 4, 6, 7, 8, 9, 9, 10, 10),
+    "csat": (1, 2, 3, 4, 4, 5),
+    "review": (1, 3, 4, 5, 5),
+}
 
 
 @dataclass(slots=True)
@@ -34,7 +38,9 @@ class Life:
     def tell(self, hour: int, what: str, **data: Any) -> None:
         """Something happens."""
         if hour < HOURS:
-            told = event(self.customer, what, BEGINS + timedelta(hours=hour), id=f"e{len(self.events)}")
+            told = event(
+                self.customer, what, BEGINS + timedelta(hours=hour), id=f"e{len(self.events)}"
+            )
             self.events.append({**told, "data": data})
 
     def soon(self, hour: int, days: float) -> int:
@@ -51,7 +57,9 @@ def live(customer: str, seed: int) -> list[dict[str, Any]]:
     life = Life(customer, random.Random(seed))
     days = 60 if life.falls(FOUNDERS) else DAYS - 20
     hour = life.luck.randrange(24 * days)
-    account = life.luck.choices([kind for kind, _ in _ACCOUNTS], [share for _, share in _ACCOUNTS])[0]
+    account = life.luck.choices([kind for kind, _ in _ACCOUNTS], [share for _, share in _ACCOUNTS])[
+        0
+    ]
     if life.falls(0.45) or account:
         life.tell(hour, "customer.signed_up", **({"account": account} if account else {}))
         hour += life.luck.randrange(1, 48)
@@ -110,7 +118,13 @@ def _speak(life: Life, hour: int, number: int) -> None:
 
 def _complain(life: Life, hour: int, number: int) -> None:
     about = {"complaint_id": f"c{number}"}
-    life.tell(hour, "complaint.opened", **about, topic=life.luck.choice(_TOPICS), severity=life.luck.choice((1, 2, 3)))
+    life.tell(
+        hour,
+        "complaint.opened",
+        **about,
+        topic=life.luck.choice(_TOPICS),
+        severity=life.luck.choice((1, 2, 3)),
+    )
     answered = life.soon(hour, 0.3)
     life.tell(answered, "complaint.answered", **about)
     life.tell(life.soon(answered, 3), "complaint.resolved", **about, satisfied=life.falls(0.8))
@@ -131,7 +145,9 @@ def _agree(life: Life, hour: int) -> None:
     while hour < HOURS:
         due = hour + 730 * months
         if life.falls(0.2):
-            life.tell(due - 1000, "contract.cancelled", contract_id="k1", reason_code="no_longer_needed")
+            life.tell(
+                due - 1000, "contract.cancelled", contract_id="k1", reason_code="no_longer_needed"
+            )
             return
         hour = due
         life.tell(hour, "contract.renewed", contract_id="k1", term_months=months)

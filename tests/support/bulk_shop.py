@@ -51,7 +51,9 @@ _SEED: Final = 6
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
-async def load(url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quiet: bool = False) -> int:
+async def load(
+    url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quiet: bool = False
+) -> int:
     """Fill a database; returns how many customers it has: a multiple of `lives` where there are more."""
     began = monotonic()
 
@@ -115,7 +117,16 @@ class _Rows:
             told, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
             assert isinstance(told, Happening)
             happenings.append(told)
-            row = entry.key, key, told.order_key, event.time, event.time, event.type, *told.worth, record
+            row = (
+                entry.key,
+                key,
+                told.order_key,
+                event.time,
+                event.time,
+                event.type,
+                *told.worth,
+                record,
+            )
             self.events.append(row)
         folded = fold(happenings, self._schedule, until=ENDS - timedelta(hours=1))
         entry.customer = folded.customer
@@ -171,8 +182,14 @@ def _named(lives: int, copies: int) -> Iterator[tuple[object, ...]]:
     keys = [narrow(name_of(number)) for number in range(lives)]
     for number, key in enumerate(keys):
         for copy in range(copies):
-            customer, seconds = name_of(copy * lives + number), luck.randrange(1, 3600) if copy else 0
-            place, minutes = partition_of(customer, PARTITIONS), f":{seconds // 60:02d}:{seconds % 60:02d}Z"
+            customer, seconds = (
+                name_of(copy * lives + number),
+                luck.randrange(1, 3600) if copy else 0,
+            )
+            place, minutes = (
+                partition_of(customer, PARTITIONS),
+                f":{seconds // 60:02d}:{seconds % 60:02d}Z",
+            )
             shift = timedelta(seconds=seconds)
             yield name_of(number), key, copy, customer, narrow(customer), place, shift, minutes
 
@@ -191,8 +208,12 @@ async def _copy(connection: Connection, tables: Mapping[str, str]) -> None:
     for table, order in tables.items():
         columns = {row["name"]: row["type"] for row in await connection.fetch(_COLUMNS, table)}
         source, least = ("told", 0) if table == "change" else (table, 1)
-        on = "t.customer_key = m.template_key" if "customer_key" in columns else "t.customer = m.template"
-        values = ", ".join(_copied(name, type) for name, type in columns.items())  # noqa: A001
+        on = (
+            "t.customer_key = m.template_key"
+            if "customer_key" in columns
+            else "t.customer = m.template"
+        )
+        values = ", ".join(_copied(name, type) for name, type in columns.items())
         await connection.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values}"
             f" FROM (SELECT * FROM {source} ORDER BY {order}) AS t JOIN mirror AS m ON {on} AND m.copy >= {least}"
@@ -200,7 +221,7 @@ async def _copy(connection: Connection, tables: Mapping[str, str]) -> None:
     await connection.execute("RESET enable_hashjoin; RESET enable_mergejoin")
 
 
-def _copied(name: str, type: str) -> str:  # noqa: A002
+def _copied(name: str, type: str) -> str:
     """A column's value in a copy."""
     own = {
         "customer": "m.customer",

@@ -114,7 +114,9 @@ async def simulated_past(stack: Stack, template: str) -> AsyncIterator[Past]:
             await _add_merged(connection, merged)
             await connection.execute(_WITHDRAWN)
         async with api(stack, shop.url) as client:
-            yield Past(shop, [life_of(customer, told[customer], schedule) for customer in told], client)
+            yield Past(
+                shop, [life_of(customer, told[customer], schedule) for customer in told], client
+            )
 
 
 def life_of(customer: str, records: list[bytes], schedule: Schedule) -> Life:
@@ -138,7 +140,9 @@ def _told() -> tuple[dict[str, list[bytes]], dict[str, list[bytes]]]:
     for old, records in merged.items():
         into = old.removesuffix(".old")
         events_ = [event for event in map(decode, records) if event.type != "customer.merged"]
-        told.setdefault(into, []).extend(forwarded(event, into, PARTITIONS).body for event in events_)
+        told.setdefault(into, []).extend(
+            forwarded(event, into, PARTITIONS).body for event in events_
+        )
     return told, merged
 
 
@@ -150,22 +154,52 @@ def _scripted(customers: list[str]) -> Iterator[tuple[str, list[Raw]]]:
         data = {"referee": f"friend-{n}", "order_id": f"o-{n}"}
         yield customer, [event(customer, "referral.succeeded", at, **data)]
         if n % 4 == 0:
-            yield customer, [event(customer, "referral.annulled", at + luck.uniform(0.1, 60), **data)]
+            yield (
+                customer,
+                [event(customer, "referral.annulled", at + luck.uniform(0.1, 60), **data)],
+            )
     for old in (customer for customer in customers if customer.endswith(".old")):
-        yield old, [event(old, "referral.succeeded", 360, referee="old friend", order_id=f"o-{old}")]
+        yield (
+            old,
+            [event(old, "referral.succeeded", 360, referee="old friend", order_id=f"o-{old}")],
+        )
     for n in range(12):
         a, b, c, d = (f"scripted-{kind}-{n}" for kind in ("undone", "fan", "contract", "late"))
         account = "b2b" if n % 2 else "b2c"
-        signed = [event(customer, "customer.signed_up", 10, account=account) for customer in (a, b, c, d)]
+        signed = [
+            event(customer, "customer.signed_up", 10, account=account) for customer in (a, b, c, d)
+        ]
         back = [order(a, at + n, id=f"back-{at}-{n}") for at in (250, 290)]
-        undone = [event(a, "order.cancelled", at + 5 + n, order_id=f"back-{at}-{n}") for at in (250, 290)]
-        yield a, [signed[0], order(a, 20), *back, *undone, *([order(a, 320 + 3 * n)] if n % 3 else [])]
-        yield b, [signed[1], event(b, "referral.succeeded", 30 + 5 * n), *([order(b, 90 + 9 * n)] if n % 3 else [])]
+        undone = [
+            event(a, "order.cancelled", at + 5 + n, order_id=f"back-{at}-{n}") for at in (250, 290)
+        ]
+        yield (
+            a,
+            [signed[0], order(a, 20), *back, *undone, *([order(a, 320 + 3 * n)] if n % 3 else [])],
+        )
+        yield (
+            b,
+            [
+                signed[1],
+                event(b, "referral.succeeded", 30 + 5 * n),
+                *([order(b, 90 + 9 * n)] if n % 3 else []),
+            ],
+        )
         concluded = event(c, "contract.concluded", 15, contract_id=c, term_months=1)
         renewed = [event(c, "contract.renewed", 46 + 30 * k, contract_id=c) for k in range(8)]
-        praise = {**event(c, "feedback.submitted", 60 + 9 * n), "data": {"kind": "nps", "score": 10}}
+        praise = {
+            **event(c, "feedback.submitted", 60 + 9 * n),
+            "data": {"kind": "nps", "score": 10},
+        }
         yield c, [signed[2], concluded, *renewed, praise]
-        yield d, [signed[3], order(d, 100, id=f"gone-{n}"), event(d, "order.cancelled", 101, order_id=f"gone-{n}")]
+        yield (
+            d,
+            [
+                signed[3],
+                order(d, 100, id=f"gone-{n}"),
+                event(d, "order.cancelled", 101, order_id=f"gone-{n}"),
+            ],
+        )
         yield d, [order(d, 120 + 20 * n)]
 
 
@@ -178,7 +212,16 @@ async def _add_merged(connection: Any, merged: dict[str, list[bytes]]) -> None:
             told = decode(record)
             content, key = read(CUSTOMER_EVENTS, told), narrow(f"{told.source}\x1f{told.id}")
             assert isinstance(content, Happening)
-            row = entry.key, key, content.order_key, told.time, CLOCK, told.type, *content.worth, record
+            row = (
+                entry.key,
+                key,
+                content.order_key,
+                told.time,
+                CLOCK,
+                told.type,
+                *content.worth,
+                record,
+            )
             events.append(row)
     await repository.save_customers(connection, customers)
     await repository.add_events(connection, events)

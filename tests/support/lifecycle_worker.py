@@ -32,7 +32,9 @@ def worker(
 
 def on(partition: int, name: str) -> str:
     """A customer of a partition."""
-    return next(c for c in (f"{name}-{n}" for n in range(1000)) if partition_of(c, PARTITIONS) == partition)
+    return next(
+        c for c in (f"{name}-{n}" for n in range(1000)) if partition_of(c, PARTITIONS) == partition
+    )
 
 
 async def orders_of(database: str, customer: str) -> int | None:

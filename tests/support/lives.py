@@ -43,7 +43,9 @@ def happenings(events: Iterable[Raw]) -> list[Happening]:
 
 def live(events: Iterable[Raw], until: float | datetime, policy: Policy) -> Folded:
     """The whole life up to and including a day."""
-    return fold(happenings(events), policy, until=until if isinstance(until, datetime) else day(until))
+    return fold(
+        happenings(events), policy, until=until if isinstance(until, datetime) else day(until)
+    )
 
 
 def told(moves: Iterable[Move]) -> list[str]:

@@ -29,11 +29,19 @@ def worker_settings(stack: Stack, database: str, **more: Any) -> LifecycleSettin
         kafka_bootstrap=stack.bootstrap,
         database_url=database,
         api_key=SecretStr("key"),
-        **{"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6, **more},
+        **{
+            "clock": ClockMode.LOG,
+            "partitions": PARTITIONS,
+            "port": 0,
+            "session_timeout_s": 6,
+            **more,
+        },
     )
 
 
-async def publish(bootstrap: str, events: Iterable[dict[str, Any]], *, topic: str = CUSTOMER_EVENTS) -> None:
+async def publish(
+    bootstrap: str, events: Iterable[dict[str, Any]], *, topic: str = CUSTOMER_EVENTS
+) -> None:
     """Put events on the topic in their order; control records go to every partition."""
     producer = kafka.producer(bootstrap, client_id="tests")
     await producer.start()
@@ -43,7 +51,10 @@ async def publish(bootstrap: str, events: Iterable[dict[str, Any]], *, topic: st
             subject = event.get("subject")
             places = range(PARTITIONS) if subject is None else [partition_of(subject, PARTITIONS)]
             key = None if subject is None else subject.encode()
-            acks += [await producer.send(topic, encode(event), key=key, partition=place) for place in places]
+            acks += [
+                await producer.send(topic, encode(event), key=key, partition=place)
+                for place in places
+            ]
         await asyncio.gather(*acks)
     finally:
         await producer.stop()
@@ -79,13 +90,17 @@ async def settled(stack: Stack, database: str, *services: str, within_s: float =
 
 async def published(bootstrap: str, topic: str) -> list[Envelope]:
     """All events on a topic, each partition's in order; control records such as ticks left out."""
-    found = [event for events in (await by_partition(bootstrap, topic)).values() for event in events]
+    found = [
+        event for events in (await by_partition(bootstrap, topic)).values() for event in events
+    ]
     return [event for event in found if event.subject]
 
 
 async def by_partition(bootstrap: str, topic: str) -> dict[int, list[Envelope]]:
     """All records on a topic by partition, in order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
     await consumer.start()
     try:
         places = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]

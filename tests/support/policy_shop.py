@@ -67,12 +67,16 @@ class Shop:
 
     async def activated(self) -> list[tuple[Any, ...]]:
         """Every activation: name, version, instant, in the order of their numbers."""
-        found = await rows(self.url, "SELECT name, version, at FROM lifecycle.activation ORDER BY number")
+        found = await rows(
+            self.url, "SELECT name, version, at FROM lifecycle.activation ORDER BY number"
+        )
         return [tuple(row) for row in found]
 
     async def stored(self) -> list[tuple[str, int]]:
         """Every policy."""
-        found = await rows(self.url, "SELECT name, version FROM lifecycle.policy ORDER BY name, version")
+        found = await rows(
+            self.url, "SELECT name, version FROM lifecycle.policy ORDER BY name, version"
+        )
         return [(row["name"], row["version"]) for row in found]
 
 
@@ -95,11 +99,15 @@ async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
             yield
 
     settings = worker_settings(stack, shop.url)
-    app = http.create_app(service="lifecycle", settings=settings, routers=[policy_routes.router], lifespan=lifespan)
+    app = http.create_app(
+        service="lifecycle", settings=settings, routers=[policy_routes.router], lifespan=lifespan
+    )
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://api", headers={"Authorization": "Bearer key"}
+            transport=httpx.ASGITransport(app),
+            base_url="http://api",
+            headers={"Authorization": "Bearer key"},
         ) as found,
     ):
         yield found

@@ -58,10 +58,16 @@ def scans(node: Json, sizes: Sizes, *, limited: bool = False) -> Iterator[str]:
     kind, table = node["Node Type"], node.get("Relation Name", "")
     if BIG.fullmatch(table):
         most = node["Plan Rows"] > MOST * max(sizes[table], FEWEST)
-        through_index = kind in _THROUGH_INDEX and not limited and (most or not node.keys() & {"Index Cond", "Plans"})
+        through_index = (
+            kind in _THROUGH_INDEX
+            and not limited
+            and (most or not node.keys() & {"Index Cond", "Plans"})
+        )
         if kind == "Seq Scan" or through_index:
             yield f"{kind} on {table}"
-    limited = kind == "Limit" or (limited and kind in ("Subquery Scan", "Nested Loop", "Append", "Merge Append"))
+    limited = kind == "Limit" or (
+        limited and kind in ("Subquery Scan", "Nested Loop", "Append", "Merge Append")
+    )
     for inner in node.get("Plans", ()):
         yield from scans(inner, sizes, limited=limited)
 
@@ -69,7 +75,9 @@ def scans(node: Json, sizes: Sizes, *, limited: bool = False) -> Iterator[str]:
 def refused(plans: Iterable[Plan]) -> list[str]:
     """What is wrong with some plans, each statement once."""
     wrong = {
-        plan.query: f"{plan.request}: {', '.join(sorted(plan.scans))}\n{plan.query}" for plan in plans if plan.scans
+        plan.query: f"{plan.request}: {', '.join(sorted(plan.scans))}\n{plan.query}"
+        for plan in plans
+        if plan.scans
     }
     return list(wrong.values())
 
@@ -77,7 +85,9 @@ def refused(plans: Iterable[Plan]) -> list[str]:
 async def explain(connection: "asyncpg.Connection[asyncpg.Record]", plan: Plan) -> Plan:
     """The plan of the same statement now."""
     found = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {plan.query}", *plan.arguments)
-    return plan._replace(scans=frozenset(scans(json.loads(found)[0]["Plan"], await sizes_of(connection))))
+    return plan._replace(
+        scans=frozenset(scans(json.loads(found)[0]["Plan"], await sizes_of(connection)))
+    )
 
 
 async def sizes_of(connection: "asyncpg.Connection[asyncpg.Record]") -> Sizes:
@@ -98,7 +108,9 @@ class Watch:
         watch = self
 
         class Watched(_Connection):  # type: ignore[misc]
-            async def _execute(self, query: str, args: Sequence[Any], *rest: Any, **more: Any) -> Any:
+            async def _execute(
+                self, query: str, args: Sequence[Any], *rest: Any, **more: Any
+            ) -> Any:
                 await watch.see(super()._execute, query, args)
                 return await super()._execute(query, args, *rest, **more)
 
@@ -114,13 +126,17 @@ class Watch:
                     yield row
 
             def _unseen(self, *_: Any, **__: Any) -> NoReturn:
-                raise AssertionError("tests/support/query_plans.py does not see statements that are run in this way")
+                raise AssertionError(
+                    "tests/support/query_plans.py does not see statements that are run in this way"
+                )
 
             prepare = copy_from_query = executemany = _unseen
 
         self.connection_class: Final = Watched
 
-    async def see(self, run: Callable[..., Awaitable[Any]], query: str, arguments: Sequence[Any]) -> None:
+    async def see(
+        self, run: Callable[..., Awaitable[Any]], query: str, arguments: Sequence[Any]
+    ) -> None:
         """A statement is about to run."""
         if _EXPLAINED.match(query) and (query, repr(arguments)) not in self.plans:
             rows = await run(f"EXPLAIN (FORMAT JSON) {query}", arguments, 0, None)
@@ -131,7 +147,11 @@ class Watch:
 # -- requests --------------------------------------------------------------------------------------------------------
 
 _INSTANTS: Final = [render(ENDS + timedelta(days=days, hours=-9)) for days in (-600, -30, 0, 90)]
-_VALUES: Final = {"date-time": _INSTANTS, "date": ["2025-12-01", "2025-01-01"], "uuid": [str(UUID(int=6))]}
+_VALUES: Final = {
+    "date-time": _INSTANTS,
+    "date": ["2025-12-01", "2025-01-01"],
+    "uuid": [str(UUID(int=6))],
+}
 _FOLLOWED: Final = {"cursor": "next_cursor", "after": "next"}
 """Parameters that go on where an answer ended, and its field that says where that is."""
 
@@ -155,7 +175,11 @@ class Asking:
                 await self._send(path, "POST", json=body)
 
     async def _get(self, path: str, operation: Json) -> None:
-        known = [p for p in operation.get("parameters", ()) if p["in"] == "query" and p["name"] not in _FOLLOWED]
+        known = [
+            p
+            for p in operation.get("parameters", ())
+            if p["in"] == "query" and p["name"] not in _FOLLOWED
+        ]
         values = {parameter["name"]: list(self._values(parameter)) for parameter in known}
         followed = {p["name"] for p in operation.get("parameters", ())} & _FOLLOWED.keys()
         kinds = operation["responses"]["200"].get("content", {})
@@ -173,7 +197,11 @@ class Asking:
 
     async def _send(self, path: str, method: str, **how: Any) -> httpx.Response:
         operation = self._document["paths"][path][method.lower()]
-        names = {p["name"]: next(self._values(p)) for p in operation.get("parameters", ()) if p["in"] == "path"}
+        names = {
+            p["name"]: next(self._values(p))
+            for p in operation.get("parameters", ())
+            if p["in"] == "path"
+        }
         self._watch.request = f"{method} {path} {how.get('params', '')}"
         answer = await self._client.request(method, path.format(**names), **how)
         self.statuses.setdefault(path, set()).add(answer.status_code)
@@ -193,10 +221,17 @@ class Asking:
             for choice in schema["anyOf"]:
                 yield from self._of(choice, {"examples": examples})
         elif schema.get("type") != "null":
-            plain = {"boolean": ["true"], "integer": [schema.get("minimum", 1)], "number": [schema.get("minimum", 0)]}
+            plain = {
+                "boolean": ["true"],
+                "integer": [schema.get("minimum", 1)],
+                "number": [schema.get("minimum", 0)],
+            }
             found = schema.get("enum") or ([schema["const"]] if "const" in schema else None)
             yield from (
-                found or _VALUES.get(schema.get("format", ""), []) or examples or plain.get(schema["type"], ["x"])
+                found
+                or _VALUES.get(schema.get("format", ""), [])
+                or examples
+                or plain.get(schema["type"], ["x"])
             )
 
 
@@ -216,7 +251,11 @@ async def collected(stack: Stack, url: str) -> tuple[list[Plan], dict[str, set[i
     connection = await asyncpg.connect(url)
     watch = Watch(await sizes_of(connection))
     await connection.close()
-    with patch.object(asyncpg, "create_pool", partial(asyncpg.create_pool, connection_class=watch.connection_class)):
+    with patch.object(
+        asyncpg,
+        "create_pool",
+        partial(asyncpg.create_pool, connection_class=watch.connection_class),
+    ):
         async with api(stack, url) as client:
             asking = Asking(client, watch, (await client.get("/openapi.json")).json())
             await asking.everything()

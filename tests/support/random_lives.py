@@ -36,7 +36,10 @@ AT: Final = st.one_of(
     st.floats(0, LENGTH, allow_nan=False).map(lambda n: round(n, 2)),
 )
 MONEY: Final = st.fixed_dictionaries(
-    {"amount": st.sampled_from((0, 100, 300, 1000, 5000)), "currency": st.sampled_from(("EUR", "EUR", "USD"))}
+    {
+        "amount": st.sampled_from((0, 100, 300, 1000, 5000)),
+        "currency": st.sampled_from(("EUR", "EUR", "USD")),
+    }
 )
 
 
@@ -110,7 +113,9 @@ RANDOM: Final = st.randoms(use_true_random=False)
 
 
 def sampled(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return settings(
+        max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
 
 
 # -- the worker in small ---------------------------------------------------------------------------------------------

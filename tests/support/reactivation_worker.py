@@ -29,7 +29,13 @@ def settings(stack: Stack, database: str, **more: Any) -> ReactivationSettings:
         kafka_bootstrap=stack.bootstrap,
         database_url=database,
         api_key=SecretStr("key"),
-        **{"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6, **more},
+        **{
+            "clock": ClockMode.LOG,
+            "partitions": PARTITIONS,
+            "port": 0,
+            "session_timeout_s": 6,
+            **more,
+        },
     )
 
 
@@ -54,7 +60,9 @@ def changed(customer: str, version: int, at: float | datetime, **more: Any) -> J
     return {**event(customer, "phase.changed", at, id=f"{customer}-{version}"), "data": data}
 
 
-def corrected(customer: str, version: int, at: float, *, withdrawn: Iterable[int], added: Iterable[Json] = ()) -> Json:
+def corrected(
+    customer: str, version: int, at: float, *, withdrawn: Iterable[int], added: Iterable[Json] = ()
+) -> Json:
     """A phase.corrected; what is added carries the correction's version."""
     fresh = [{**each, "version": version} for each in added]
     data = {
@@ -64,7 +72,9 @@ def corrected(customer: str, version: int, at: float, *, withdrawn: Iterable[int
     return {**event(customer, "phase.corrected", at, id=f"{customer}-{version}"), "data": data}
 
 
-async def send(stack: Stack, *, events: Iterable[Json] = (), transitions: Iterable[Json] = ()) -> None:
+async def send(
+    stack: Stack, *, events: Iterable[Json] = (), transitions: Iterable[Json] = ()
+) -> None:
     """Publish on both topics."""
     await publish(stack.bootstrap, events, topic=CUSTOMER_EVENTS)
     await publish(stack.bootstrap, transitions, topic=PHASE_TRANSITIONS)
@@ -92,7 +102,11 @@ async def run(stack: Stack, database: str, **more: Any) -> None:
 
 async def facts(stack: Stack, customer: str) -> list[Envelope]:
     """What was published about a customer."""
-    return [each for each in await published(stack.bootstrap, WINBACK_EVENTS) if each.subject == customer]
+    return [
+        each
+        for each in await published(stack.bootstrap, WINBACK_EVENTS)
+        if each.subject == customer
+    ]
 
 
 @asynccontextmanager
@@ -102,7 +116,9 @@ async def api(stack: Stack, database: str, **more: Any) -> AsyncIterator[httpx.A
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://api", headers={"Authorization": "Bearer key"}
+            transport=httpx.ASGITransport(app),
+            base_url="http://api",
+            headers={"Authorization": "Bearer key"},
         ) as client,
     ):
         yield client

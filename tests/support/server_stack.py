@@ -101,7 +101,9 @@ async def _sweep() -> None:
 async def _end_supervisor(home: Home) -> None:
     if home.is_running():
         os.kill(home.supervisor_pid(), signal.SIGTERM)
-        await eventually(lambda: not home.is_running(), within_s=60, what="the abandoned stack has stopped")
+        await eventually(
+            lambda: not home.is_running(), within_s=60, what="the abandoned stack has stopped"
+        )
 
 
 @asynccontextmanager
@@ -116,7 +118,9 @@ async def in_containers() -> AsyncIterator[Stack]:
         kafka = DockerContainer("apache/kafka:4.3.1").with_bind_ports(9092, port)
         for name, value in _container_settings(port).items():
             kafka = kafka.with_env(name, value)
-        postgres = PostgresContainer("postgres:18", username="postgres", dbname="stammkunde", driver=None)
+        postgres = PostgresContainer(
+            "postgres:18", username="postgres", dbname="stammkunde", driver=None
+        )
         try:
             await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))
             bootstrap = f"{kafka.get_container_host_ip()}:{port}"

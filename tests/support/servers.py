@@ -21,10 +21,16 @@ PARTITIONS: Final = 12
 
 @overload
 async def eventually(
-    probe: Callable[[], Coroutine[Any, Any, T]], *, within_s: float = ..., every_s: float = ..., what: str = ...
+    probe: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    within_s: float = ...,
+    every_s: float = ...,
+    what: str = ...,
 ) -> T: ...
 @overload
-async def eventually(probe: Callable[[], T], *, within_s: float = ..., every_s: float = ..., what: str = ...) -> T: ...
+async def eventually(
+    probe: Callable[[], T], *, within_s: float = ..., every_s: float = ..., what: str = ...
+) -> T: ...
 async def eventually(
     probe: Callable[[], object], *, within_s: float = 20.0, every_s: float = 0.05, what: str = ""
 ) -> object:
@@ -81,7 +87,9 @@ async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:
         sizes[topic] += 1
         if span != (0, 0):
             used.add(topic)
-    await drop_topics(bootstrap, {topic for topic, size in sizes.items() if topic in used or size != partitions})
+    await drop_topics(
+        bootstrap, {topic for topic, size in sizes.items() if topic in used or size != partitions}
+    )
     await topics.ensure(bootstrap, partitions=partitions)
 
 

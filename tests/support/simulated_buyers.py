@@ -11,7 +11,11 @@ Floats = npt.NDArray[np.float64]
 
 
 def simulate(
-    customers: int, true: Mapping[str, float], *, weeks: tuple[float, float] = (26, 104), seed: int = 1
+    customers: int,
+    true: Mapping[str, float],
+    *,
+    weeks: tuple[float, float] = (26, 104),
+    seed: int = 1,
 ) -> Histories:
     """Customers known for between so many `weeks`: gamma rates of purchase, beta chances to drop out after each one.
 
@@ -25,7 +29,9 @@ def simulate(
     bought, last = np.zeros(customers), np.zeros(customers)
     active = np.flatnonzero(lives > 0)
     while len(active):
-        next_at = last[active] + random.exponential(1, len(active)) / np.maximum(rates[active], 1e-300)
+        next_at = last[active] + random.exponential(1, len(active)) / np.maximum(
+            rates[active], 1e-300
+        )
         in_time = next_at <= known[active]
         active, next_at = active[in_time], next_at[in_time]
         bought[active] += 1

@@ -62,11 +62,22 @@ class Store:
             if isinstance(content, Happening) and key not in happenings:
                 happenings[key] = content
                 if content.order_key is not None:
-                    if content.order_key in entry.orders and (content.kind is Kind.ORDER or content.time < latest):
+                    if content.order_key in entry.orders and (
+                        content.kind is Kind.ORDER or content.time < latest
+                    ):
                         self._retold.append((entry.key, content.order_key))
                     entry.orders.add(content.order_key)
                 latest = max(latest, content.time)
-                row = entry.key, key, content.order_key, content.time, self._clock, event.type, *content.worth, record
+                row = (
+                    entry.key,
+                    key,
+                    content.order_key,
+                    content.time,
+                    self._clock,
+                    event.type,
+                    *content.worth,
+                    record,
+                )
                 self._events.append(row)
         folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
         entry.customer = folded.customer
@@ -81,7 +92,9 @@ class Store:
         """Write what has been added."""
         await repository.add_events(self._tx, self._events)
         await repository.retell(self._tx, self._retold)
-        await repository.save_customers(self._tx, sorted(self._customers, key=lambda row: row.customer))
+        await repository.save_customers(
+            self._tx, sorted(self._customers, key=lambda row: row.customer)
+        )
         await repository.add_transitions(self._tx, self._recorder.rows, [])
         await repository.add_flows(self._tx, self._recorder.flows)
         await repository.add_tallies(self._tx, self._recorder.tallied([]))
@@ -106,7 +119,9 @@ async def api(stack: Stack, url: str) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://api", headers={"Authorization": "Bearer key"}
+            transport=httpx.ASGITransport(app),
+            base_url="http://api",
+            headers={"Authorization": "Bearer key"},
         ) as found,
     ):
         yield found
@@ -141,7 +156,9 @@ async def simulated(client: httpx.AsyncClient, **body: Any) -> Any:
 async def contents(url: str) -> dict[str, list[str]]:
     """Every row of every live table."""
     return {
-        table: sorted(row[0] for row in await rows(url, f"SELECT t::text FROM lifecycle.{table} AS t"))
+        table: sorted(
+            row[0] for row in await rows(url, f"SELECT t::text FROM lifecycle.{table} AS t")
+        )
         for table in TABLES
     }
 

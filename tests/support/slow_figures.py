@@ -37,7 +37,9 @@ def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
     """Currency and amount of each order of the period that stands at its end."""
     placed = dict[str, tuple[datetime, int, str]]()
     for told, data in life.data(DAWN, period.until, "order.completed"):
-        placed.setdefault(data["order_id"], (told.time, data["total"]["amount"], data["total"]["currency"]))
+        placed.setdefault(
+            data["order_id"], (told.time, data["total"]["amount"], data["total"]["currency"])
+        )
     for order, (time, amount, currency) in placed.items():
         whole, back = False, 0
         for _, data in life.data(DAWN, period.until, "order.refunded", "order.cancelled"):
@@ -78,12 +80,18 @@ def best_20_share(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     return {"value": found[0]["share"] if found else None, "currencies": found}
 
 
-def expected_revenue(lives: Sequence[Life], period: Period, fit: Fit, policies: Policies) -> dict[str, Any]:
+def expected_revenue(
+    lives: Sequence[Life], period: Period, fit: Fit, policies: Policies
+) -> dict[str, Any]:
     """By the outlook of each customer as folded until just before the end."""
     known = Policy(fits=(fit,))
     active = [life for life in lives if life.phase(period.until) in IN_TOUCH]
     folded = [folded_until(life, period.until - MOMENT, policies) for life in active]
-    found = [found for customer in folded if (found := outlook(customer, known, period.until)) is not None]
+    found = [
+        found
+        for customer in folded
+        if (found := outlook(customer, known, period.until)) is not None
+    ]
     return {
         "value": sum(one.expected_orders_12m * (one.expected_value or 0) for one in found),
         "orders": sum(one.expected_orders_12m for one in found),
@@ -92,10 +100,16 @@ def expected_revenue(lives: Sequence[Life], period: Period, fit: Fit, policies: 
     }
 
 
-def folded_until(life: Life, instant: datetime, policies: Policies, before: Envelope | None = None) -> Customer:
+def folded_until(
+    life: Life, instant: datetime, policies: Policies, before: Envelope | None = None
+) -> Customer:
     """The state at an instant, by the events until then, or those before an event."""
-    told = [e for e in life.events if (e.time <= instant if before is None else _key(e) < _key(before))]
-    happenings = [found for found in (read("", event) for event in told) if isinstance(found, Happening)]
+    told = [
+        e for e in life.events if (e.time <= instant if before is None else _key(e) < _key(before))
+    ]
+    happenings = [
+        found for found in (read("", event) for event in told) if isinstance(found, Happening)
+    ]
     return fold(happenings, policies, until=instant).customer
 
 
@@ -124,7 +138,9 @@ def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> d
                 now = folded_until(life, period.until - MOMENT, policies).contracts.get(contract)
                 waits = now is not None and now.renews_at == renews_at and now.ends_at is None
                 is_done = (contract, renews_at) in done
-                found.update(possible=is_done or is_up, renewed=is_done, pending=waits and not is_done)
+                found.update(
+                    possible=is_done or is_up, renewed=is_done, pending=waits and not is_done
+                )
     counts = {name: found[name] for name in ("possible", "renewed", "pending")}
     return {"value": share(found["renewed"], found["possible"]), **counts}
 
@@ -171,7 +187,9 @@ def first_response(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     }
 
 
-def waits(lives: Sequence[Life], period: Period, matter: str) -> Iterator[tuple[datetime, float | None]]:
+def waits(
+    lives: Sequence[Life], period: Period, matter: str
+) -> Iterator[tuple[datetime, float | None]]:
     """When each complaint or inquiry was opened, and the hours to its first response."""
     for life in lives:
         opened = dict[str, datetime]()
@@ -196,8 +214,12 @@ def responses(waited: Sequence[tuple[datetime, float | None]], period: Period) -
 
 def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     """With the binomial tail summed up term by term."""
-    every = sorted(told.time for life in lives for told, _ in life.data(DAWN, period.until, "complaint.opened"))
-    complaints = [found for life in lives for found in opened(life, period.since - 8 * WEEK, period.until)]
+    every = sorted(
+        told.time for life in lives for told, _ in life.data(DAWN, period.until, "complaint.opened")
+    )
+    complaints = [
+        found for life in lives for found in opened(life, period.since - 8 * WEEK, period.until)
+    ]
     known = min(max((period.since - every[0]) // WEEK, 0), 8) if every else 0
     topics = []
     now = Counter(topic for time, topic in complaints if time >= period.since)
@@ -227,7 +249,12 @@ def judged(n: int, spans: float, weeks: Sequence[int]) -> dict[str, Any]:
         return {
             "expected": None, "weekly_mean": None, "weekly_spread": None, "probability": None, "above": False
         }  # fmt: skip
-    usual, spread, total, p = mean(weeks), stdev(weeks), n + sum(weeks), spans / (spans + len(weeks))
+    usual, spread, total, p = (
+        mean(weeks),
+        stdev(weeks),
+        n + sum(weeks),
+        spans / (spans + len(weeks)),
+    )
     tail = sum(comb(total, k) * p**k * (1 - p) ** (total - k) for k in range(n, total + 1))
     above = n >= 5 and tail < 0.001 and n > usual * spans + 3 * spread * sqrt(spans)
     return {

@@ -16,7 +16,9 @@ import pytest
 from tests.support.checkout import ROOT
 
 BIN: Final = Path(sys.executable).parent
-SQL: Final = re.compile(r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|TRUNCATE|LOCK TABLE|COPY)\s", re.ASCII)
+SQL: Final = re.compile(
+    r"\s*(SELECT|INSERT INTO|UPDATE|DELETE FROM|WITH|TRUNCATE|LOCK TABLE|COPY)\s", re.ASCII
+)
 DATABASE_CLOCK: Final = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp)\(\)|\bcurrent_timestamp\b", re.IGNORECASE
 )
@@ -64,14 +66,18 @@ VIOLATIONS: Final = {
 
 def copy_of_sources(target: Path) -> Path:
     for package in ("services", "shared"):
-        shutil.copytree(ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / package, target / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
     shutil.copy(ROOT / "pyproject.toml", target)
     return target
 
 
 def run(*command: str, within: Path) -> str:
     environment = {**os.environ, "COLUMNS": "200"}
-    done = subprocess.run(command, cwd=within, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=within, env=environment, capture_output=True, text=True, check=False
+    )
     return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
 
 
@@ -91,14 +97,24 @@ def test_every_contract_fails_when_it_is_broken_and_names_who_broke_it(tmp_path:
 
 
 def test_every_contract_has_a_violation_here() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
     assert {contract["name"] for contract in contracts} == set(VIOLATIONS)
 
 
 def test_a_new_module_of_shared_is_either_pure_or_out_of_the_domains_reach() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (pure,) = [contract for contract in contracts if contract["name"].startswith("a domain is pure")]
-    modules = {f"shared.{path.stem}" for path in (ROOT / "shared").glob("[a-z]*") if path.suffix in ("", ".py")}
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    (pure,) = [
+        contract for contract in contracts if contract["name"].startswith("a domain is pure")
+    ]
+    modules = {
+        f"shared.{path.stem}"
+        for path in (ROOT / "shared").glob("[a-z]*")
+        if path.suffix in ("", ".py")
+    }
     events = {f"shared.events.{path.stem}" for path in (ROOT / "shared/events").glob("[a-z]*.py")}
     reachable = (modules | events) - set(pure["forbidden_modules"])
     assert reachable == PURE | {"shared.events.envelope", "shared.events.transitions"}
@@ -107,20 +123,30 @@ def test_a_new_module_of_shared_is_either_pure_or_out_of_the_domains_reach() -> 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("from datetime import datetime as d\nx = d.now()", "the wall clock is read in shared.clock only"),
-        ("import datetime\nx = datetime.date.today()", "the wall clock is read in shared.clock only"),
+        (
+            "from datetime import datetime as d\nx = d.now()",
+            "the wall clock is read in shared.clock only",
+        ),
+        (
+            "import datetime\nx = datetime.date.today()",
+            "the wall clock is read in shared.clock only",
+        ),
         ("import time\nx = time.time()", "the wall clock is read in shared.clock only"),
         ("from time import monotonic", "the wall clock is read in shared.clock only"),
         ("import os\nx = os.environ['X']", "the environment is read through settings only"),
         ("from os import getenv", "the environment is read through settings only"),
     ],
 )
-def test_clock_and_environment_are_banned_outside_their_one_place(tmp_path: Path, line: str, reason: str) -> None:
+def test_clock_and_environment_are_banned_outside_their_one_place(
+    tmp_path: Path, line: str, reason: str
+) -> None:
     for place in ("services/ingest", "shared/local"):
         (tmp_path / place).mkdir(parents=True)
         (tmp_path / place / "wrong.py").write_text(line)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    report = run(str(BIN / "ruff"), "check", "--no-cache", "--output-format=concise", within=tmp_path)
+    report = run(
+        str(BIN / "ruff"), "check", "--no-cache", "--output-format=concise", within=tmp_path
+    )
     for place in ("services/ingest", "shared/local"):
         assert re.search(rf"{place}/wrong\.py:.* TID251 .*{reason}", report), report
 
@@ -153,6 +179,10 @@ def test_sql_is_in_repositories_only_and_never_asks_the_server_for_the_time() ->
 def test_misplaced_sql_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "services" / "ingest"
     folder.mkdir(parents=True)
-    (folder / "apply.py").write_text('"""SELECT is only prose here."""\nQ = f"""\nSELECT 1 FROM {x}"""')
-    (folder / "repository.py").write_text('Q = "UPDATE owner SET clock = now()"\nR = "DELETE FROM owner"')
+    (folder / "apply.py").write_text(
+        '"""SELECT is only prose here."""\nQ = f"""\nSELECT 1 FROM {x}"""'
+    )
+    (folder / "repository.py").write_text(
+        'Q = "UPDATE owner SET clock = now()"\nR = "DELETE FROM owner"'
+    )
     assert misplaced_sql(tmp_path) == ["services/ingest/apply.py", "services/ingest/repository.py"]

@@ -38,11 +38,17 @@ def refusal(kind: str, time: datetime, *, now: datetime | None) -> Refusal | Non
     `now` is None in log time, where senders set the clock and there is no future.
     """
     if kind in REFERRAL_ONLY:
-        return Refusal("reserved_type", "type", "only the referral service says this, on its own topic")
+        return Refusal(
+            "reserved_type", "type", "only the referral service says this, on its own topic"
+        )
     if now is None:
         return None
     if kind == CLOCK_TICKED:
-        return Refusal("clock_not_settable", "type", "this deployment runs in real time; its clock cannot be set")
+        return Refusal(
+            "clock_not_settable",
+            "type",
+            "this deployment runs in real time; its clock cannot be set",
+        )
     if time > now + MAX_AHEAD:
         return Refusal("time_in_future", "time", "lies more than 5 minutes ahead of the clock")
     return None

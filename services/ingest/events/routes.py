@@ -20,13 +20,26 @@ router = APIRouter(prefix="/v1", tags=["events"])
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _RESPONSES: Final = problems(
-    Kind(400, "unreadable", "Nothing could be read: the body is neither an event nor an array of events."),
+    Kind(
+        400,
+        "unreadable",
+        "Nothing could be read: the body is neither an event nor an array of events.",
+    ),
     Kind(408, "too_slow", "The body did not arrive in time."),
     Kind(413, "too_many", "The array holds more than 1,000 events."),
     Kind(422, "empty", "The array holds no event."),
-    Kind(503, "not_acknowledged", "Kafka did not acknowledge in time: nothing counts, send the same again."),
+    Kind(
+        503,
+        "not_acknowledged",
+        "Kafka did not acknowledge in time: nothing counts, send the same again.",
+    ),
     Kind(503, "overloaded", "Too much is under way: send the same again."),
-    also={422: {"model": Receipt, "description": "No event of the request was accepted; the receipt says why."}},
+    also={
+        422: {
+            "model": Receipt,
+            "description": "No event of the request was accepted; the receipt says why.",
+        }
+    },
 )
 _EXAMPLE: Final = {"product.used": catalogue.MODELS["product.used"].model_json_schema()}
 
@@ -39,7 +52,9 @@ async def _ingest(request: Request) -> Ingest:
 IngestDep = Annotated[Ingest, Depends(_ingest)]
 
 
-@router.post("/events", status_code=202, response_model=Receipt, openapi_extra=body(), responses=_RESPONSES)
+@router.post(
+    "/events", status_code=202, response_model=Receipt, openapi_extra=body(), responses=_RESPONSES
+)
 async def accept_events(request: Request, ingest: IngestDep) -> Response:
     """Accept one event or up to 1,000. Sending the same again is safe: identity is (subject, source, id)."""
     length = request.headers.get("content-length", "")
@@ -48,7 +63,9 @@ async def accept_events(request: Request, ingest: IngestDep) -> Response:
     return JSONResponse(receipt.model_dump(), 202 if receipt.accepted else 422)
 
 
-@router.get("/event-types", responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}})
+@router.get(
+    "/event-types", responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}}
+)
 async def event_types() -> dict[str, Any]:
     """The JSON Schema of every type of event, by name."""
     return catalogue.json_schema()
@@ -59,7 +76,9 @@ async def _body(request: Request) -> bytes:
         async with asyncio.timeout(_BODY_WITHIN_S):
             return await request.body()
     except TimeoutError:
-        raise Problem(408, "too_slow", f"The body did not arrive within {_BODY_WITHIN_S:g} s.") from None
+        raise Problem(
+            408, "too_slow", f"The body did not arrive within {_BODY_WITHIN_S:g} s."
+        ) from None
 
 
 def _traceparent(request: Request) -> str | None:

@@ -16,23 +16,33 @@ class EventRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
-    id: Id = Field(description="Given by the sender, the same when it sends again.", examples=["o-1001"])
-    source: Id = Field(description="Who sends. Identity is (subject, source, id).", examples=["/shop"])
+    id: Id = Field(
+        description="Given by the sender, the same when it sends again.", examples=["o-1001"]
+    )
+    source: Id = Field(
+        description="Who sends. Identity is (subject, source, id).", examples=["/shop"]
+    )
     type: str = Field(
         description="What has happened: a type of the catalogue.",
         examples=["order.completed"],
         json_schema_extra={"enum": list(MODELS)},
     )
     subject: Subject | None = Field(
-        default=None, description="The customer; control records have none.", examples=["customer-1"]
+        default=None,
+        description="The customer; control records have none.",
+        examples=["customer-1"],
     )
-    time: Instant = Field(description="When it happened, not when it was sent.", examples=["2024-05-01T12:00:00Z"])
+    time: Instant = Field(
+        description="When it happened, not when it was sent.", examples=["2024-05-01T12:00:00Z"]
+    )
     data: dict[str, Any] = Field(
         default_factory=dict,
         description="By type; fields that the type does not know are kept.",
         examples=[{"order_id": "o-1001", "total": {"amount": 5990, "currency": "EUR"}}],
     )
-    historical: bool = Field(default=False, description="From an import of history: nobody acts because of it.")
+    historical: bool = Field(
+        default=False, description="From an import of history: nobody acts because of it."
+    )
     traceparent: str | None = Field(
         default=None,
         description="W3C trace context; else that of the request.",
@@ -43,21 +53,32 @@ class EventRequest(BaseModel):
 class Rejection(BaseModel):
     """One event that was not accepted, by its place in the request."""
 
-    index: int = Field(description="Its place among the events of the request, from 0.", examples=[1])
-    id: str | None = Field(description="The event's id, where one could be read.", examples=["o-1002"])
+    index: int = Field(
+        description="Its place among the events of the request, from 0.", examples=[1]
+    )
+    id: str | None = Field(
+        description="The event's id, where one could be read.", examples=["o-1002"]
+    )
     code: str = Field(
         description="Stable: unreadable, unknown_type, missing, no_zone, out_of_range, invalid, reserved_type, "
         "time_in_future, clock_not_settable, too_large.",
         examples=["no_zone"],
     )
-    field: str | None = Field(description="The field that is wrong; null: the event as a whole.", examples=["time"])
-    message: str = Field(description="What is wrong, for people.", examples=["must name its zone: Z or +02:00"])
+    field: str | None = Field(
+        description="The field that is wrong; null: the event as a whole.", examples=["time"]
+    )
+    message: str = Field(
+        description="What is wrong, for people.", examples=["must name its zone: Z or +02:00"]
+    )
 
 
 class Receipt(BaseModel):
     """How many events are in the log for good, and which are not and why."""
 
-    accepted: Annotated[int, Field(description="Events that all replicas of the log have acknowledged.", examples=[1])]
+    accepted: Annotated[
+        int,
+        Field(description="Events that all replicas of the log have acknowledged.", examples=[1]),
+    ]
     rejected: list[Rejection] = Field(description="The others, in the order of the request.")
 
 
@@ -66,7 +87,10 @@ def body() -> dict[str, Any]:
     schema = EventRequest.model_json_schema()
     one = {"$ref": "#/components/schemas/Event"}
     many = {"type": "array", "minItems": 1, "maxItems": 1000, "items": one}
-    event = {"specversion": "1.0", **{n: f["examples"][0] for n, f in schema["properties"].items() if "examples" in f}}
+    event = {
+        "specversion": "1.0",
+        **{n: f["examples"][0] for n, f in schema["properties"].items() if "examples" in f},
+    }
     content = {
         "application/json": {"schema": {"anyOf": [many, one]}, "example": [event]},
         "application/cloudevents+json": {"schema": one, "example": event},

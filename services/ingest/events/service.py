@@ -77,7 +77,9 @@ def _not_json(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def judge(items: Sequence[bytes], settings: IngestSettings, *, traceparent: str | None = None) -> Judgement:
+def judge(
+    items: Sequence[bytes], settings: IngestSettings, *, traceparent: str | None = None
+) -> Judgement:
     """Sort events into good and bad. Copies are not looked for: the same event may be sent again."""
     now = None if settings.clock is clock.ClockMode.LOG else clock.now()
     found = Judgement()
@@ -115,13 +117,23 @@ def _accepted(raw: bytes, now: datetime | None, traceparent: str | None) -> Acce
 
 def _rejection(index: int, raw: bytes, refused: Refused) -> Rejection:
     wrong = refused.error
-    return Rejection(index=index, id=_id_of(raw), code=refused.code, field=wrong.field or None, message=wrong.message)
+    return Rejection(
+        index=index,
+        id=_id_of(raw),
+        code=refused.code,
+        field=wrong.field or None,
+        message=wrong.message,
+    )
 
 
 def _id_of(raw: bytes) -> str | None:
     try:
         event = json.loads(raw)
-        return str(event["id"] if "id" in event else event["messageId"]).encode(errors="replace").decode()[:200]
+        return (
+            str(event["id"] if "id" in event else event["messageId"])
+            .encode(errors="replace")
+            .decode()[:200]
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -138,7 +150,9 @@ class Ingest:
     def room_for(self, size: int) -> Iterator[None]:
         """Hold `size` bytes of the budget. Raises Problem(503, "overloaded") when it is spent."""
         if self._in_flight + size > self._settings.in_flight_bytes:
-            raise Problem(503, "overloaded", "Too much is under way; send the same again.", retry_after=1)
+            raise Problem(
+                503, "overloaded", "Too much is under way; send the same again.", retry_after=1
+            )
         self._in_flight += size
         metrics.PUBLISH_IN_FLIGHT.set(self._in_flight)
         try:
@@ -157,7 +171,9 @@ class Ingest:
             for stage in stages(judgement.accepted):
                 await self._publisher.publish([m for event in stage for m in self._messages(event)])
         except Retryable as error:
-            raise Problem(503, "not_acknowledged", f"{error}; send the same again.", retry_after=2) from error
+            raise Problem(
+                503, "not_acknowledged", f"{error}; send the same again.", retry_after=2
+            ) from error
         _count(judgement)
         return Receipt(accepted=len(judgement.accepted), rejected=judgement.rejected)
 
@@ -165,9 +181,13 @@ class Ingest:
         trace = event.traceparent.encode() if event.traceparent else None
         partitions = self._settings.partitions
         if event.type in CONTROL:
-            yield from (Message(partition, None, event.value, trace) for partition in range(partitions))
+            yield from (
+                Message(partition, None, event.value, trace) for partition in range(partitions)
+            )
         else:
-            yield Message(partition_of(event.subject, partitions), event.subject.encode(), event.value, trace)
+            yield Message(
+                partition_of(event.subject, partitions), event.subject.encode(), event.value, trace
+            )
 
 
 def _count(judgement: Judgement) -> None:

@@ -87,7 +87,9 @@ class TransitionEvidence(BaseModel):
 
     events: list[EventRefView] = Field(default=[], description="The events; empty: time alone.")
     deadline: Instant | None = Field(
-        default=None, description="The deadline that passed; null: it was an event.", examples=[LAPSE]
+        default=None,
+        description="The deadline that passed; null: it was an event.",
+        examples=[LAPSE],
     )
 
 
@@ -106,10 +108,18 @@ class ProfileView(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [BUYER]})
 
-    orders: int = Field(description="Number of orders, those that were undone left out.", examples=[3])
-    revenue: list[MoneyView] = Field(description="One sum per currency, of all orders less what was undone.")
-    margin: list[MoneyView] = Field(description="Contribution margins likewise, of the orders that told one.")
-    first_order_at: Instant | None = Field(description="When the first order was completed; null: there is none.")
+    orders: int = Field(
+        description="Number of orders, those that were undone left out.", examples=[3]
+    )
+    revenue: list[MoneyView] = Field(
+        description="One sum per currency, of all orders less what was undone."
+    )
+    margin: list[MoneyView] = Field(
+        description="Contribution margins likewise, of the orders that told one."
+    )
+    first_order_at: Instant | None = Field(
+        description="When the first order was completed; null: there is none."
+    )
     last_order_at: Instant | None = Field(
         description="When the last one was; null: there is none.", examples=[LAST_ORDER]
     )
@@ -117,8 +127,12 @@ class ProfileView(BaseModel):
         description="When time alone would fire which rule.", examples=[{"fell_silent": NEXT_LAPSE}]
     )
     order: OrderView | None = Field(description="The causing order; null: it was none.")
-    causes: list[str] = Field(description="Why the customer is at risk; empty otherwise.", examples=[["silence"]])
-    outlook: OutlookView | None = Field(description="What the cadence model expected; null without a fit, or an order.")
+    causes: list[str] = Field(
+        description="Why the customer is at risk; empty otherwise.", examples=[["silence"]]
+    )
+    outlook: OutlookView | None = Field(
+        description="What the cadence model expected; null without a fit, or an order."
+    )
 
 
 class TransitionView(BaseModel):
@@ -127,7 +141,9 @@ class TransitionView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [SILENT]})
 
     customer: str = CUSTOMER
-    version: int = Field(description="Of the record that published it: 1, 2, … for each customer.", examples=[4])
+    version: int = Field(
+        description="Of the record that published it: 1, 2, … for each customer.", examples=[4]
+    )
     position: int = Field(description="Its place in the current history, from 1.", examples=[4])
     from_: Phase | None = Field(
         serialization_alias="from",
@@ -135,32 +151,52 @@ class TransitionView(BaseModel):
         description="The phase before; null: the customer was not known yet.",
         examples=["established"],
     )
-    from_view: str | None = Field(description="What that is in the model; null likewise.", examples=["active"])
-    from_label: str | None = Field(description="That view in the language of the answer.", examples=["active"])
+    from_view: str | None = Field(
+        description="What that is in the model; null likewise.", examples=["active"]
+    )
+    from_label: str | None = Field(
+        description="That view in the language of the answer.", examples=["active"]
+    )
     to: Phase = Field(description="The phase that it led to.", examples=["at_risk"])
     model: Model | None = MODEL
     view: str = VIEW
     label: str = LABEL
     rule: str = Field(description="The rule that fired.", examples=["silence_begins"])
-    occurred_at: Instant = Field(description="When, by event time; of a deadline, when it was due.", examples=[LAPSE])
-    recorded_at: Instant = Field(description="The clock of the customer's partition when it was recorded.")
+    occurred_at: Instant = Field(
+        description="When, by event time; of a deadline, when it was due.", examples=[LAPSE]
+    )
+    recorded_at: Instant = Field(
+        description="The clock of the customer's partition when it was recorded."
+    )
     evidence: TransitionEvidence = Field(description="Why it happened.")
     policy: PolicyView = Field(description="The policy that judged.")
     episode: int = Field(description="1 at first, one more with every return.", examples=[1])
-    historical: bool = Field(description="It lies too far back, or was imported: nobody acts because of it.")
+    historical: bool = Field(
+        description="It lies too far back, or was imported: nobody acts because of it."
+    )
     profile: ProfileView = Field(description="What was known of the customer right after it.")
     withdrawn: int | None = Field(
-        default=None, description="Version of the correction that voided it; null: it holds.", examples=[5]
+        default=None,
+        description="Version of the correction that voided it; null: it holds.",
+        examples=[5],
     )
 
     @classmethod
-    def of(cls, transition: Transition, withdrawn: int | None, facts: frozenset[Fact], naming: Naming) -> Self:
+    def of(
+        cls, transition: Transition, withdrawn: int | None, facts: frozenset[Fact], naming: Naming
+    ) -> Self:
         """The view of a stored transition, given what held when it happened."""
         view, label = naming.view(Phase(transition.to), facts)
         names: dict[str, Any] = {"model": naming.model, "view": view, "label": label}
-        before = (None, None) if transition.from_ is None else naming.view(Phase(transition.from_), facts)
+        before = (
+            (None, None)
+            if transition.from_ is None
+            else naming.view(Phase(transition.from_), facts)
+        )
         names["from_view"], names["from_label"] = before
-        return cls.model_validate({**msgspec.to_builtins(transition), **names, "withdrawn": withdrawn})
+        return cls.model_validate(
+            {**msgspec.to_builtins(transition), **names, "withdrawn": withdrawn}
+        )
 
 
 class HistoryPage(Page[TransitionView]):

@@ -12,7 +12,15 @@ from services.lifecycle.batch.recorder import SOURCE, Recorder
 from services.lifecycle.batch.repository import CustomerRow, Due
 from services.lifecycle.batch.schedule_watch import Judging, PolicyFile
 from services.lifecycle.batch.visit import Visit, Work
-from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, rearmed, relearn, taken_back
+from services.lifecycle.domain.fold import (
+    Folded,
+    advance,
+    fold,
+    pass_time,
+    rearmed,
+    relearn,
+    taken_back,
+)
 from services.lifecycle.domain.hints import Hint, change_withdrawn
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -40,11 +48,15 @@ _ACTIVATED: Final = Kind.ACTIVATED
 class Lifecycle:
     """The handler of lifecycle's worker. It alone writes its partitions' customers, so it keeps them in memory."""
 
-    def __init__(self, reader: Reader, settings: LifecycleSettings, file: PolicyFile | Policy) -> None:
+    def __init__(
+        self, reader: Reader, settings: LifecycleSettings, file: PolicyFile | Policy
+    ) -> None:
         self._reader: Final = reader
         self._settings: Final = settings
         self._activating: set[int] | None = None
-        self._memory = Memory(customers=settings.customers_in_memory, events=settings.events_in_memory)
+        self._memory = Memory(
+            customers=settings.customers_in_memory, events=settings.events_in_memory
+        )
         file = file if isinstance(file, PolicyFile) else PolicyFile(file)
         self._judging = Judging(reader, file, customers=settings.timers_per_batch)
 
@@ -80,14 +92,18 @@ class Lifecycle:
                 await self._merge([visit for visit in some if visit.merger is not None], work)
         await self._rejudge(batch, work)
         await self._pass_time(batch, work)
-        work.customers = [CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)]
+        work.customers = [
+            CustomerRow.of(work.touched[customer]) for customer in sorted(work.touched)
+        ]
         work.relabel()
         return work
 
     async def _visits(self, batch: Batch, work: Work) -> list[Visit]:
         """The customers of a batch with the events that are not in the store yet."""
         portions = batch.portions.values()
-        places = {incoming.event.subject: portion for portion in portions for incoming in portion.events}
+        places = {
+            incoming.event.subject: portion for portion in portions for incoming in portion.events
+        }
         await self._load({customer: portion.partition for customer, portion in places.items()})
         visits = {customer: self._visit(customer, portion) for customer, portion in places.items()}
         for portion in portions:
@@ -105,7 +121,9 @@ class Lifecycle:
         entry = self._memory[customer]
         return Visit(portion, entry, stays=entry.parked is None and entry.merged_into is None)
 
-    async def _arrive(self, batch: Batch, visit: Visit, incoming: Incoming, key: int, work: Work) -> None:
+    async def _arrive(
+        self, batch: Batch, visit: Visit, incoming: Incoming, key: int, work: Work
+    ) -> None:
         entry = visit.entry
         if incoming.content is RELEASED:
             await batch.settled()
@@ -115,8 +133,12 @@ class Lifecycle:
         elif key in entry.known or key in visit.arrivals:
             await self._compare(batch, visit, incoming, key)
         elif (into := visit.into or entry.merged_into) is not None:
-            if incoming.content.content != Merger(into):  # told again under another id: nothing to send on
-                work.onward.append(merges.forwarded(incoming.event, into, self._settings.partitions))
+            if incoming.content.content != Merger(
+                into
+            ):  # told again under another id: nothing to send on
+                work.onward.append(
+                    merges.forwarded(incoming.event, into, self._settings.partitions)
+                )
         elif await self._may_stay(batch, visit, incoming, work):
             visit.arrivals[key] = incoming
 
@@ -131,7 +153,9 @@ class Lifecycle:
             return work.merged.get(customer) or await repository.merged_into(self._reader, customer)
 
         if await merges.closes_cycle(visit.entry.id, merger.into, merged_into):
-            visit.portion.reject(incoming, "merge_cycle", f"{merger.into} is merged into {visit.entry.id} already")
+            visit.portion.reject(
+                incoming, "merge_cycle", f"{merger.into} is merged into {visit.entry.id} already"
+            )
             return False
         visit.merger, visit.stays = incoming, False
         work.merged[visit.entry.id] = merger.into
@@ -155,7 +179,9 @@ class Lifecycle:
             await batch.settled()
             first = await repository.event(self._reader, visit.entry.id, key)
         if first is not None and not _same_content(envelope.decode(first), incoming.event):
-            visit.portion.reject(incoming, "conflicting_duplicate", f"{incoming.event.source} {incoming.event.id}")
+            visit.portion.reject(
+                incoming, "conflicting_duplicate", f"{incoming.event.source} {incoming.event.id}"
+            )
 
     async def _release(self, batch: Batch, visit: Visit, work: Work) -> None:
         """Take what waits in the dead letters for a parked customer, and what this batch has just put there."""
@@ -219,7 +245,9 @@ class Lifecycle:
             entry, portion = visit.entry, visit.portion
             try:
                 happenings = [*self._happenings(entry.id, stored[entry.id]), *visit.happenings()]
-                folded = self._until_clock(fold(happenings, self._policies, until=entry.customer.reached), portion)
+                folded = self._until_clock(
+                    fold(happenings, self._policies, until=entry.customer.reached), portion
+                )
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
                 continue
@@ -273,7 +301,9 @@ class Lifecycle:
 
     def _accept(self, visit: Visit, customer: Customer, work: Work) -> None:
         entry, portion, events = visit.entry, visit.portion, work.events
-        if customer.account != entry.customer.account and entry.version:  # of others nothing is counted yet
+        if (
+            customer.account != entry.customer.account and entry.version
+        ):  # of others nothing is counted yet
             work.accounts.setdefault(entry.id, entry.customer.account)
         (latest, _, _), entry.customer = entry.customer.last_event, customer
         self._memory.learn(entry, visit.arrivals)
@@ -291,8 +321,10 @@ class Lifecycle:
             if told.time < closed:
                 work.recorder.restate(told.time, portion)
             latest = told.time if told.time > latest else latest  # noqa: FURB136  (max takes five times as long)
-            type, body = incoming.event.type, incoming.value  # noqa: A001
-            events.append((entry.key, key, told.order_key, told.time, clock, type, amount, currency, body))
+            type, body = incoming.event.type, incoming.value
+            events.append(
+                (entry.key, key, told.order_key, told.time, clock, type, amount, currency, body)
+            )
         if visit.released:
             entry.parked = None
             work.released.append(entry.id)
@@ -320,12 +352,16 @@ class Lifecycle:
             if entry.partition in ticking and _may_fire(entry.customer, ticking[entry.partition])
         }
         await self._load(due)
-        visits = [Visit(ticking[partition], self._memory[customer]) for customer, partition in due.items()]
+        visits = [
+            Visit(ticking[partition], self._memory[customer]) for customer, partition in due.items()
+        ]
         await self._relearn(visits, work)
         for visit in visits:
             self._fire(visit.entry, visit.portion, work)
         if self._settings.clock is ClockMode.LOG:
-            work.ticks = [_forward(portion) for portion in ticking.values() if not portion.unfinished]
+            work.ticks = [
+                _forward(portion) for portion in ticking.values() if not portion.unfinished
+            ]
 
     async def _rejudge(self, batch: Batch, work: Work) -> None:
         """Bring some more customers, of one partition, under activations that they were not folded with."""
@@ -336,7 +372,9 @@ class Lifecycle:
         portion = batch.portions[partition]
         customers = await self._judging.next_customers(partition)
         await self._load(dict.fromkeys(customers, partition))
-        await self._relearn([Visit(portion, self._memory[customer]) for customer in customers], work)
+        await self._relearn(
+            [Visit(portion, self._memory[customer]) for customer in customers], work
+        )
         work.rearmed[partition] = self._judging.done(partition, customers)
 
     async def _relearn(self, visits: Sequence[Visit], work: Work) -> None:
@@ -413,14 +451,18 @@ class Lifecycle:
         await outbox.add(tx, work.recorder.messages + given + work.onward + work.ticks)
         for rule, count in work.recorder.rules.items():
             metrics.TRANSITIONS.labels(rule).inc(count)
-        metrics.CORRECTIONS.inc(len({(customer, by) for customer, _, by, _ in work.recorder.withdrawn}))
+        metrics.CORRECTIONS.inc(
+            len({(customer, by) for customer, _, by, _ in work.recorder.withdrawn})
+        )
 
 
 def _same_content(one: Envelope, other: Envelope) -> bool:
     if (one.type, one.time) != (other.type, other.time):
         return False
     try:
-        return bytes(one.data) == bytes(other.data) or msgspec.json.decode(one.data) == msgspec.json.decode(other.data)
+        return bytes(one.data) == bytes(other.data) or msgspec.json.decode(
+            one.data
+        ) == msgspec.json.decode(other.data)
     except msgspec.MsgspecError:
         return False
 

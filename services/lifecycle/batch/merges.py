@@ -16,7 +16,9 @@ Next = Callable[[str], Awaitable[str | None]]
 def forwarded(event: Envelope, into: str, partitions: int) -> Message:
     """The event under the customer who stays; source and id are kept, so that forwarding again changes nothing."""
     moved = replace(event, subject=into, mergedfrom=event.mergedfrom or event.subject)
-    return Message(partition_of(into, partitions), CUSTOMER_EVENTS, into, encode(moved), event.traceparent)
+    return Message(
+        partition_of(into, partitions), CUSTOMER_EVENTS, into, encode(moved), event.traceparent
+    )
 
 
 async def closes_cycle(customer: str, into: str, merged_into: Next) -> bool:

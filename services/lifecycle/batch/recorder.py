@@ -8,7 +8,15 @@ from typing import Final
 import msgspec
 
 from services.lifecycle.batch.cache import Entry
-from services.lifecycle.batch.repository import CAUSE, HINT, Flow, HintRow, Tally, TransitionRow, Withdrawal
+from services.lifecycle.batch.repository import (
+    CAUSE,
+    HINT,
+    Flow,
+    HintRow,
+    Tally,
+    TransitionRow,
+    Withdrawal,
+)
 from services.lifecycle.domain import fact_counts
 from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
 from services.lifecycle.domain.policy.schedule import Policies
@@ -46,7 +54,9 @@ class Recorder:
         self.tallies: Counter[Tally] = Counter()
         self.restated: dict[tuple[int, date], datetime] = {}
 
-    def changed(self, entry: Entry, moves: Sequence[Move], clock: datetime, portion: Portion) -> None:
+    def changed(
+        self, entry: Entry, moves: Sequence[Move], clock: datetime, portion: Portion
+    ) -> None:
         """One `phase.changed` per move, recorded at `clock`."""
         for move in moves:
             entry.version += 1
@@ -58,7 +68,9 @@ class Recorder:
         """The customer stood as `before`, and has moved on."""
         self._hold(entry, fact_counts.changes(before, moves, entry.customer), 1)
 
-    def relived(self, entry: Entry, before: Customer, old: Sequence[Transition], new: Sequence[Move]) -> None:
+    def relived(
+        self, entry: Entry, before: Customer, old: Sequence[Transition], new: Sequence[Move]
+    ) -> None:
         """The life that made the customer stand as `before` was another."""
         self._hold(entry, fact_counts.changes(_NOBODY, old, before), -1)
         self._hold(entry, fact_counts.changes(_NOBODY, new, entry.customer), 1)
@@ -67,7 +79,9 @@ class Recorder:
         for at, fact, phase, n in changes:
             self.tallies[at.date(), fact, phase, entry.partition] += sign * n
 
-    def recomputed(self, entry: Entry, old: Sequence[Transition], new: Sequence[Move], portion: Portion) -> None:
+    def recomputed(
+        self, entry: Entry, old: Sequence[Transition], new: Sequence[Move], portion: Portion
+    ) -> None:
         """What a recompute changes: nothing, moves at the end, or one `phase.corrected`."""
         kept, clock = _kept(old, new), portion.clock
         if kept == len(old):
@@ -78,7 +92,9 @@ class Recorder:
         self.withdrawn += [(entry.id, version, entry.version, clock) for version in withdrawn]
         for void in old[kept:]:
             self._count(entry, void, -1, portion)
-        added = tuple(self._transition(entry, move, clock, portion.import_began) for move in new[kept:])
+        added = tuple(
+            self._transition(entry, move, clock, portion.import_began) for move in new[kept:]
+        )
         for transition, move in zip(added, new[kept:], strict=True):
             self._add_row(entry, transition, move, portion)
         correction = Correction(
@@ -102,7 +118,9 @@ class Recorder:
         if time < portion.closed:
             self.restated[portion.partition, time.date()] = portion.clock
 
-    def hinted(self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None) -> None:
+    def hinted(
+        self, entry: Entry, hints: Sequence[Hint], clock: datetime, began: datetime | None
+    ) -> None:
         """One message per hint, but for those about the past; a notice that was given is taken back however late."""
         for hint in hints:
             past = self._is_past(hint.at, clock, entry) or (began is not None and hint.at <= began)
@@ -114,8 +132,12 @@ class Recorder:
             message = _message(HINTS, entry, identity, hint.name, hint.at, pack(hint.data))
             self.hints.append(HintRow(entry.id, hint.name, hint.occasion, hint.at, message))
 
-    def _transition(self, entry: Entry, move: Move, clock: datetime, began: datetime | None) -> Transition:
-        fell_due_before_import = move.evidence.deadline is not None and began is not None and move.occurred_at <= began
+    def _transition(
+        self, entry: Entry, move: Move, clock: datetime, began: datetime | None
+    ) -> Transition:
+        fell_due_before_import = (
+            move.evidence.deadline is not None and began is not None and move.occurred_at <= began
+        )
         return Transition(
             customer=entry.id,
             version=entry.version,
@@ -128,7 +150,9 @@ class Recorder:
             evidence=move.evidence,
             policy=move.policy,
             episode=move.episode,
-            historical=move.historical or fell_due_before_import or self._is_past(move.occurred_at, clock, entry),
+            historical=move.historical
+            or fell_due_before_import
+            or self._is_past(move.occurred_at, clock, entry),
             profile=move.profile,
         )
 
@@ -138,7 +162,18 @@ class Recorder:
 
     def _add_row(self, entry: Entry, transition: Transition, move: Move, portion: Portion) -> bytes:
         t, body = transition, _encode(transition)
-        row = t.customer, t.version, t.position, t.from_, t.to, t.rule, t.occurred_at, t.recorded_at, move.since, body
+        row = (
+            t.customer,
+            t.version,
+            t.position,
+            t.from_,
+            t.to,
+            t.rule,
+            t.occurred_at,
+            t.recorded_at,
+            move.since,
+            body,
+        )
         self.rows.append(row)
         self.rules[t.rule] += 1
         self._count(entry, transition, 1, portion)
@@ -155,11 +190,23 @@ class Recorder:
 
     def _announce(self, entry: Entry, kind: str, time: datetime, data: bytes) -> None:
         identity = stable_text(entry.id, str(entry.version))
-        self.messages.append(_message(PHASE_TRANSITIONS, entry, identity, kind, time, msgspec.Raw(data)))
+        self.messages.append(
+            _message(PHASE_TRANSITIONS, entry, identity, kind, time, msgspec.Raw(data))
+        )
 
 
-def _message(topic: str, entry: Entry, identity: str, kind: str, time: datetime, data: msgspec.Raw) -> Message:
-    event = Envelope(specversion="1.0", id=identity, source=SOURCE, type=kind, subject=entry.id, time=time, data=data)
+def _message(
+    topic: str, entry: Entry, identity: str, kind: str, time: datetime, data: msgspec.Raw
+) -> Message:
+    event = Envelope(
+        specversion="1.0",
+        id=identity,
+        source=SOURCE,
+        type=kind,
+        subject=entry.id,
+        time=time,
+        data=data,
+    )
     return Message(entry.partition, topic, entry.id, encode(event))
 
 

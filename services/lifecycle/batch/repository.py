@@ -23,14 +23,18 @@ _state: Final = msgspec.json.Decoder(Customer)
 _transition: Final = msgspec.json.Decoder(Transition)
 
 
-EventRow: TypeAlias = tuple[int, int, int | None, datetime, datetime, str, int | None, str | None, bytes]
+EventRow: TypeAlias = tuple[
+    int, int, int | None, datetime, datetime, str, int | None, str | None, bytes
+]
 """One event to store: the columns below."""
 _EVENT: Final = (
     "customer_key", "event_key", "order_key", "time", "recorded_at", "type", "amount", "currency", "body"
 )  # fmt: skip
 
 
-TransitionRow: TypeAlias = tuple[str, int, int, str | None, str, str, datetime, datetime, datetime | None, bytes]
+TransitionRow: TypeAlias = tuple[
+    str, int, int, str | None, str, str, datetime, datetime, datetime | None, bytes
+]
 """One transition to store: the columns below. (A named tuple takes fifty times as long to make as a tuple.)"""
 _TRANSITION: Final = (
     "customer", "version", "position", "from_phase", "to_phase", "rule", "occurred_at", "recorded_at", "since", "body"
@@ -136,7 +140,9 @@ _LOAD: Final = """
 SELECT c.customer, c.partition, c.version, c.state, c.parked, c.merged_into, t.due_at
 FROM customer AS c LEFT JOIN timer AS t USING (customer) WHERE c.customer = ANY($1::text[])
 """
-_KNOWN: Final = "SELECT customer_key, event_key, order_key FROM event WHERE customer_key = ANY($1::bigint[])"
+_KNOWN: Final = (
+    "SELECT customer_key, event_key, order_key FROM event WHERE customer_key = ANY($1::bigint[])"
+)
 _EVENTS: Final = "SELECT customer_key, body FROM event WHERE customer_key = ANY($1::bigint[])"
 _BODY: Final = "SELECT body FROM event WHERE customer_key = $1 AND event_key = $2"
 _HISTORY: Final = """
@@ -235,7 +241,9 @@ _NOTICED: Final = """
 SELECT customer, occasion FROM hint
 JOIN unnest($2::text[], $3::text[]) AS told(customer, occasion) USING (customer, occasion) WHERE name = $1
 """
-_REARMING: Final = "SELECT partition, target, after, done, finished FROM rearming WHERE NOT finished"
+_REARMING: Final = (
+    "SELECT partition, target, after, done, finished FROM rearming WHERE NOT finished"
+)
 _NEXT: Final = "SELECT customer FROM customer WHERE partition = $1 AND customer > $2 ORDER BY customer LIMIT $3"
 _REARMED: Final = """
 UPDATE rearming AS r SET after = told.after, done = told.done, finished = told.finished
@@ -339,12 +347,12 @@ async def advance_rearming(tx: Tx, rows: Mapping[int, Rearming]) -> None:
         await tx.execute(_REARMED, *map(list, zip(*(rows[p] for p in sorted(rows)), strict=True)))
 
 
-async def sighted(connection: Tx, type: str) -> set[int]:  # noqa: A002
+async def sighted(connection: Tx, type: str) -> set[int]:
     """The partitions on which an event of a type has ever been seen."""
     return {row["partition"] for row in await connection.fetch(_SIGHTED, type)}
 
 
-async def add_sightings(tx: Tx, type: str, partitions: Sequence[int]) -> None:  # noqa: A002
+async def add_sightings(tx: Tx, type: str, partitions: Sequence[int]) -> None:
     """Note that events of a type have been seen."""
     if partitions:
         await tx.execute(_SIGHT, type, partitions)
@@ -362,7 +370,9 @@ async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:
         await tx.execute(_SAVE, _encode(rows).decode())
 
 
-async def add_transitions(tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[Withdrawal]) -> None:
+async def add_transitions(
+    tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[Withdrawal]
+) -> None:
     """Void what corrections withdraw, then append."""
     if withdrawn:
         await tx.execute(_WITHDRAW, *map(list, zip(*withdrawn, strict=True)))
@@ -390,14 +400,18 @@ async def add_flows(tx: Tx, counts: Mapping[Flow, int]) -> None:
     """Add to the transitions counted by day, or take away."""
     flows = sorted(flow for flow, n in counts.items() if n)
     if flows:
-        await tx.execute(_FLOW, *map(list, zip(*flows, strict=True)), [counts[flow] for flow in flows])
+        await tx.execute(
+            _FLOW, *map(list, zip(*flows, strict=True)), [counts[flow] for flow in flows]
+        )
 
 
 async def add_tallies(tx: Tx, counts: Mapping[Tally, int]) -> None:
     """Add to what is counted by day, or take away."""
     tallies = sorted(tally for tally, n in counts.items() if n)
     if tallies:
-        await tx.execute(_TALLY, *map(list, zip(*tallies, strict=True)), [counts[tally] for tally in tallies])
+        await tx.execute(
+            _TALLY, *map(list, zip(*tallies, strict=True)), [counts[tally] for tally in tallies]
+        )
 
 
 async def restate(tx: Tx, days: Mapping[tuple[int, date], datetime]) -> None:
@@ -409,7 +423,11 @@ async def restate(tx: Tx, days: Mapping[tuple[int, date], datetime]) -> None:
 
 async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:
     """Write timers (partition and instant by customer) in key order; remove those without an instant."""
-    armed = [(customer, *timers[customer]) for customer in sorted(timers) if timers[customer][1] is not None]
+    armed = [
+        (customer, *timers[customer])
+        for customer in sorted(timers)
+        if timers[customer][1] is not None
+    ]
     disarmed = [customer for customer, (_, due_at) in timers.items() if due_at is None]
     if disarmed:
         await tx.execute(_DISARM, disarmed)
@@ -426,7 +444,9 @@ async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[HintRow]:
     backs = [row for row in told.values() if row.name == CHANGE_WITHDRAWN]
     known = await _note(tx, [row for row in told.values() if row.name != CHANGE_WITHDRAWN])
     if backs:
-        occasions = list(map(list, zip(*((row.customer, row.occasion) for row in backs), strict=True)))
+        occasions = list(
+            map(list, zip(*((row.customer, row.occasion) for row in backs), strict=True))
+        )
         given = {tuple(row) for row in await tx.fetch(_NOTICED, CHANGE_DUE, *occasions)}
         known |= {row[:3] for row in backs if (row.customer, row.occasion) not in given}
         known |= await _note(tx, [row for row in backs if row[:3] not in known])

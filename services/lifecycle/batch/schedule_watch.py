@@ -44,7 +44,9 @@ class Judging:
     async def look_up(self) -> Schedule:
         """The schedule in force, with everything that has become known."""
         if not self._file.adopted:
-            await policies.adopt(self._reader, self._file.policy, await clocks.furthest_clock(self._reader))
+            await policies.adopt(
+                self._reader, self._file.policy, await clocks.furthest_clock(self._reader)
+            )
             self._file.adopted = True
         if self._schedule is None or self._schedule.known != await latest_number(self._reader):
             self._schedule = await self._load()
@@ -68,7 +70,13 @@ class Judging:
         """These know it now: how far that is."""
         before = self._rearming[partition]
         after = customers[-1] if customers else before.after
-        now = Rearming(partition, before.target, after, before.done + len(customers), len(customers) < self._customers)
+        now = Rearming(
+            partition,
+            before.target,
+            after,
+            before.done + len(customers),
+            len(customers) < self._customers,
+        )
         if now.finished:
             del self._rearming[partition]
         else:

@@ -59,7 +59,9 @@ class Visit(msgspec.Struct):
         if len(happenings) == 1:
             return happenings[0].order_key in self.entry.orders
         keys = [happening.order_key for happening in happenings if happening.order_key is not None]
-        return not self.entry.orders.isdisjoint(keys) or (len(keys) > 1 and len(set(keys)) < len(keys))
+        return not self.entry.orders.isdisjoint(keys) or (
+            len(keys) > 1 and len(set(keys)) < len(keys)
+        )
 
 
 @dataclass(slots=True)
@@ -102,7 +104,9 @@ class Work:
             entry, before = self.touched[customer], self.accounts[customer]
             now = entry.customer.account
             if now != before:
-                self.relabelled.append(Relabelled(customer, entry.partition, before or "", now or ""))
+                self.relabelled.append(
+                    Relabelled(customer, entry.partition, before or "", now or "")
+                )
 
     def _set(self, entry: Entry, due: datetime | None) -> None:
         self.timers[entry.id] = entry.partition, due

@@ -56,12 +56,19 @@ def compare(episodes: Iterable[Episode], policy: Policy, until: date) -> Compari
     """Both models with the thresholds of a policy and the fits that it knows, on the purchases until a day."""
     lives = _Lives(tuple(episodes), policy.horizon_days, until)
     fixed, cadence = (
-        lives.score(_alarms(lives.episodes, replace(policy, silence=model))) for model in (FIXED, CADENCE)
+        lives.score(_alarms(lives.episodes, replace(policy, silence=model)))
+        for model in (FIXED, CADENCE)
     )
     days = lives.fewest_days(cadence.false_alarms)
     matched = lives.score([float(days)] * len(lives.episodes))
     return Comparison(
-        len(lives.episodes), sum(lives.lost), sum(lives.returning), fixed, cadence, matched, matched_days=days
+        len(lives.episodes),
+        sum(lives.lost),
+        sum(lives.returning),
+        fixed,
+        cadence,
+        matched,
+        matched_days=days,
     )
 
 
@@ -72,7 +79,10 @@ class _Lives:
         self.episodes = episodes
         self._horizon = horizon
         self._silent = [(until - e.at.date()).days if e.gap is None else e.gap for e in episodes]
-        self.lost = [e.gap is None and days >= horizon for e, days in zip(episodes, self._silent, strict=True)]
+        self.lost = [
+            e.gap is None and days >= horizon
+            for e, days in zip(episodes, self._silent, strict=True)
+        ]
         self.returning = [e.gap is not None and e.gap <= horizon for e in episodes]
 
     def score(self, alarms: Sequence[float]) -> Score:
@@ -100,5 +110,8 @@ def _alarms(episodes: Iterable[Episode], policy: Policy) -> list[float]:
 
 def _just_bought(episode: Episode) -> Customer:
     return Customer(
-        first_order_at=episode.first, bought_at=episode.at, last_order_at=episode.at, purchase_days=episode.x + 1
+        first_order_at=episode.first,
+        bought_at=episode.at,
+        last_order_at=episode.at,
+        purchase_days=episode.x + 1,
     )

@@ -62,7 +62,12 @@ class Fitter:
             await repository.store(tx, attempt)
         outcome = "refused" if attempt.reason else "accepted"
         metrics.FITS.labels(outcome).inc()
-        log.info(f"fit.{outcome}", number=attempt.number, customers=attempt.customers, reason=attempt.reason)
+        log.info(
+            f"fit.{outcome}",
+            number=attempt.number,
+            customers=attempt.customers,
+            reason=attempt.reason,
+        )
         return attempt
 
 
@@ -70,12 +75,16 @@ async def _material(connection: Tx) -> Material:
     as_of = await clocks.clock(connection)
     currency = (await load_schedule(connection)).at(as_of).currency
     histories = await repository.histories(connection, as_of)
-    return Material(as_of, currency, histories, await repository.values(connection, as_of, currency))
+    return Material(
+        as_of, currency, histories, await repository.values(connection, as_of, currency)
+    )
 
 
 def _maximize(material: Material) -> tuple[Fitted | Refused, likelihood.Value | Refused]:
     """The rhythm, and the values where there is one. Runs in a thread: mostly outside the interpreter's lock."""
-    x, tx, age, customers = zip(*material.histories, strict=True) if material.histories else ((), (), (), ())
+    x, tx, age, customers = (
+        zip(*material.histories, strict=True) if material.histories else ((), (), (), ())
+    )
     until_last, until_now = ([days / WEEK for days in column] for column in (tx, age))
     try:
         rhythm = likelihood.fit_rhythm(likelihood.compress(x, until_last, until_now, customers))
@@ -99,10 +108,20 @@ def _attempt(
         sizes = (rhythm.customers, rhythm.repeats)
         return Attempt(number, effective_at, material.as_of, rhythm.reason, *sizes, None)
     estimate = Estimate(
-        number, effective_at, rhythm.r, rhythm.alpha, rhythm.a, rhythm.b, log_likelihood=rhythm.log_likelihood
+        number,
+        effective_at,
+        rhythm.r,
+        rhythm.alpha,
+        rhythm.a,
+        rhythm.b,
+        log_likelihood=rhythm.log_likelihood,
     )
     if isinstance(value, Refused):
         estimate = replace(estimate, no_values=value.reason)
     else:
-        estimate = replace(estimate, p=value.p, q=value.q, gamma=value.gamma, currency=material.currency)
-    return Attempt(number, effective_at, material.as_of, None, rhythm.customers, rhythm.repeats, estimate)
+        estimate = replace(
+            estimate, p=value.p, q=value.q, gamma=value.gamma, currency=material.currency
+        )
+    return Attempt(
+        number, effective_at, material.as_of, None, rhythm.customers, rhythm.repeats, estimate
+    )

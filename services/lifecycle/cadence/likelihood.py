@@ -116,11 +116,20 @@ def fit_rhythm(histories: Histories) -> Rhythm | Refused:
     found = _maximize(rhythm_objective(scaled), _STARTS, histories.customers)
     r, alpha, a, b = (float(value) for value in np.exp(found.parameters))
     if a / (a + b) < LEAST_DROP_OUT:
-        return Refused(f"next to nobody drops out: a/(a+b) = {a / (a + b):.2g} < {LEAST_DROP_OUT}", *sizes)
+        return Refused(
+            f"next to nobody drops out: a/(a+b) = {a / (a + b):.2g} < {LEAST_DROP_OUT}", *sizes
+        )
     if (reason := _unsettled(found, rhythm_objective(scaled), histories.customers)) is not None:
         return Refused(reason, *sizes)
     # A density of x events in time: each purchase brings one unit of time, so the scale must be taken out again.
-    return Rhythm(r, alpha * scale, a, b, found.log_likelihood - histories.repeats * float(np.log(scale)), *sizes)
+    return Rhythm(
+        r,
+        alpha * scale,
+        a,
+        b,
+        found.log_likelihood - histories.repeats * float(np.log(scale)),
+        *sizes,
+    )
 
 
 def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> Value | Refused:
@@ -134,7 +143,9 @@ def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> Value | Refused:
     bought, worth = bought[telling], worth[telling]
     sizes = len(bought), int(bought.sum())
     if sizes[1] < LEAST_REPEATS:
-        return Refused(f"only {sizes[1]} repeat purchases of some value, {LEAST_REPEATS} are needed", *sizes)
+        return Refused(
+            f"only {sizes[1]} repeat purchases of some value, {LEAST_REPEATS} are needed", *sizes
+        )
     scale = float(np.average(worth, weights=bought))
     objective = value_objective(bought, worth / scale)
     found = _maximize(objective, _VALUE_STARTS, sizes[0])
@@ -143,7 +154,9 @@ def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> Value | Refused:
     p, q, gamma = (float(value) for value in np.exp(found.parameters))
     if q <= 1:
         return Refused(f"the values have no finite mean: q = {q:.3g} <= 1", *sizes)
-    return Value(p, q, gamma * scale, found.log_likelihood - sizes[0] * float(np.log(scale)), *sizes)
+    return Value(
+        p, q, gamma * scale, found.log_likelihood - sizes[0] * float(np.log(scale)), *sizes
+    )
 
 
 def rhythm_objective(histories: Histories) -> Objective:
@@ -163,16 +176,26 @@ def rhythm_objective(histories: Histories) -> Objective:
         lost = count * expit(odds)
         by_kind = gammaln(r + kinds) + gammaln(b + kinds + 1) - gammaln(a + b + kinds + 1)
         constant = gammaln(a + b) - gammaln(b) - gammaln(r) + r * np.log(alpha)
-        likelihood = constant * customers + weights @ by_kind + count @ (np.logaddexp(0, odds) - rate * until_now)
+        likelihood = (
+            constant * customers
+            + weights @ by_kind
+            + count @ (np.logaddexp(0, odds) - rate * until_now)
+        )
         total = psi(a + b) * customers - weights @ psi(a + b + kinds + 1)
         slopes = np.array(
             [
-                weights @ psi(r + kinds) + (np.log(alpha) - psi(r)) * customers - count @ until_now + lost @ gap,
+                weights @ psi(r + kinds)
+                + (np.log(alpha) - psi(r)) * customers
+                - count @ until_now
+                + lost @ gap,
                 r / alpha * customers
                 - ((count - lost) * rate) @ np.exp(-until_now)
                 - (lost * rate) @ np.exp(-until_last),
                 total + lost.sum() / a,
-                total + weights @ psi(b + kinds + 1) - psi(b) * customers - np.bincount(kind, lost) @ (1 / (b + kinds)),
+                total
+                + weights @ psi(b + kinds + 1)
+                - psi(b) * customers
+                - np.bincount(kind, lost) @ (1 / (b + kinds)),
             ]
         )
         return -float(likelihood), -slopes * np.exp(logs)
@@ -189,7 +212,9 @@ def value_objective(x: Floats, mean: Floats) -> Objective:
     def objective(logs: Floats) -> tuple[float, Floats]:
         p, q, gamma = np.exp(logs)
         shape, spent, reach = p * x, np.log(mean * x), np.log(gamma + mean * x)
-        likelihood = gammaln(shape + q) - gammaln(shape) + shape * spent - (shape + q) * reach - np.log(mean)
+        likelihood = (
+            gammaln(shape + q) - gammaln(shape) + shape * spent - (shape + q) * reach - np.log(mean)
+        )
         slopes = np.array(
             [
                 x @ (psi(shape + q) - psi(shape) + spent - reach),
@@ -197,12 +222,16 @@ def value_objective(x: Floats, mean: Floats) -> Objective:
                 np.sum(q / gamma - (shape + q) * np.exp(-reach)),
             ]
         )
-        return -float(likelihood.sum() + len(x) * (q * logs[2] - gammaln(q))), -slopes * np.exp(logs)
+        return -float(likelihood.sum() + len(x) * (q * logs[2] - gammaln(q))), -slopes * np.exp(
+            logs
+        )
 
     return objective
 
 
-def _maximize(objective: Objective, starts: Sequence[tuple[float, ...]], customers: int) -> _Maximum:
+def _maximize(
+    objective: Objective, starts: Sequence[tuple[float, ...]], customers: int
+) -> _Maximum:
     """The best of the maxima found, beginning at the next start only while none has settled."""
     best: _Maximum | None = None
 
@@ -213,7 +242,9 @@ def _maximize(objective: Objective, starts: Sequence[tuple[float, ...]], custome
     for start in starts:
         bounds = [(-_FARTHEST, _FARTHEST)] * len(start)
         options = {"ftol": 1e-15, "gtol": _FLAT / 100, "maxiter": 500, "maxcor": 20}
-        found = minimize(average, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        found = minimize(
+            average, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options
+        )
         if best is None or -found.fun * customers > best.log_likelihood:
             best = _Maximum(found.x, -float(found.fun) * customers)
         if _unsettled(best, objective, customers) is None:
@@ -226,7 +257,11 @@ def _maximize(objective: Objective, starts: Sequence[tuple[float, ...]], custome
 def _unsettled(found: _Maximum, objective: Objective, customers: int) -> str | None:
     """Why this is no maximum; None if it is one."""
     slope = float(np.abs(objective(found.parameters)[1]).max()) / customers
-    return None if slope <= _FLAT else f"the likelihood has not converged: its slope is still {slope:.2g}"
+    return (
+        None
+        if slope <= _FLAT
+        else f"the likelihood has not converged: its slope is still {slope:.2g}"
+    )
 
 
 def _too_few(customers: int, repeats: int) -> str | None:
@@ -238,5 +273,7 @@ def _too_few(customers: int, repeats: int) -> str | None:
 
 
 def _check(x: Floats, tx: Floats, T: Floats) -> None:  # noqa: N803
-    if not (np.all(x >= 0) and np.all(tx >= 0) and np.all(tx <= T) and not np.any((x == 0) & (tx > 0))):
+    if not (
+        np.all(x >= 0) and np.all(tx >= 0) and np.all(tx <= T) and not np.any((x == 0) & (tx > 0))
+    ):
         raise ValueError("a history needs x >= 0, 0 <= tx <= T, and tx = 0 where x = 0")

@@ -151,7 +151,9 @@ async def values(connection: Tx, as_of: datetime, currency: str) -> list[tuple[i
 
 async def episodes(connection: Tx, since: datetime, as_of: datetime) -> list[Episode]:
     """The purchases from `since` to `as_of`, several of a day as one."""
-    return [Episode(*row) for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)]
+    return [
+        Episode(*row) for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)
+    ]
 
 
 async def store(tx: Tx, attempt: Attempt) -> None:

@@ -10,7 +10,13 @@ from services.lifecycle.cadence import repository
 from services.lifecycle.cadence.backtest import compare
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import Nights
-from services.lifecycle.cadence.schemas import CadenceView, ComparisonView, FailureView, FitPage, FitView
+from services.lifecycle.cadence.schemas import (
+    CadenceView,
+    ComparisonView,
+    FailureView,
+    FitPage,
+    FitView,
+)
 from services.lifecycle.customers.routes import Service
 from shared.errors import Problem
 from shared.http import ONCE, Instant, Kind, Page, Paging, problems

@@ -32,51 +32,70 @@ class ParametersView(BaseModel):
         examples=[3.74],
     )
     gamma: float | None = Field(
-        description="Scale of the values, in minor units of `currency`; null likewise.", examples=[1545.0]
+        description="Scale of the values, in minor units of `currency`; null likewise.",
+        examples=[1545.0],
     )
     currency: str | None = Field(
-        description="ISO 4217; that of the policy in force when the fit was made; null likewise.", examples=["EUR"]
+        description="ISO 4217; that of the policy in force when the fit was made; null likewise.",
+        examples=["EUR"],
     )
     log_likelihood: float | None = Field(
-        description="Of the rhythms, without a unit; greater is better on the same orders.", examples=[-9582.4]
+        description="Of the rhythms, without a unit; greater is better on the same orders.",
+        examples=[-9582.4],
     )
     no_values: str | None = Field(
-        description="Why there are no values; null where there are.", examples=["fewer than 100 customers with values"]
+        description="Why there are no values; null where there are.",
+        examples=["fewer than 100 customers with values"],
     )
 
 
 class FitView(BaseModel):
     """One fit: accepted with its parameters, or refused with the reason."""
 
-    version: int = Field(description="One more for every activation of a policy and every fit.", examples=[2])
+    version: int = Field(
+        description="One more for every activation of a policy and every fit.", examples=[2]
+    )
     accepted: bool = Field(description="Whether it is in force until the next accepted one.")
     reason: str | None = Field(
-        description="Why it was refused; null if it was not.", examples=["fewer than 500 customers with an order"]
+        description="Why it was refused; null if it was not.",
+        examples=["fewer than 500 customers with an order"],
     )
     effective_at: Instant = Field(description="Purchases from here on are judged by it.")
     made_at: Instant = Field(description="The clock until which orders were taken.")
-    customers: int = Field(description="Number of customers that it was made from.", examples=[23570])
-    repeats: int = Field(
-        description="Number of their repeat purchases; several orders on one UTC day count once.", examples=[40714]
+    customers: int = Field(
+        description="Number of customers that it was made from.", examples=[23570]
     )
-    parameters: ParametersView | None = Field(description="What it has found; null: it was refused.")
+    repeats: int = Field(
+        description="Number of their repeat purchases; several orders on one UTC day count once.",
+        examples=[40714],
+    )
+    parameters: ParametersView | None = Field(
+        description="What it has found; null: it was refused."
+    )
 
     @classmethod
     def of(cls, attempt: Attempt) -> Self:
         """The view of a row."""
         told = attempt._asdict()
         estimate, version = told.pop("estimate"), told.pop("number")
-        parameters = ParametersView.model_validate(msgspec.structs.asdict(estimate)) if estimate else None
+        parameters = (
+            ParametersView.model_validate(msgspec.structs.asdict(estimate)) if estimate else None
+        )
         return cls(version=version, accepted=estimate is not None, parameters=parameters, **told)
 
 
 class Guards(BaseModel):
     """What a fit needs in order not to be refused."""
 
-    customers: int = Field(default=likelihood.LEAST_CUSTOMERS, description="So many customers at least.")
-    repeats: int = Field(default=likelihood.LEAST_REPEATS, description="So many repeat purchases at least.")
+    customers: int = Field(
+        default=likelihood.LEAST_CUSTOMERS, description="So many customers at least."
+    )
+    repeats: int = Field(
+        default=likelihood.LEAST_REPEATS, description="So many repeat purchases at least."
+    )
     drop_out: float = Field(
-        default=likelihood.LEAST_DROP_OUT, description="a/(a+b), a share, at least; and it must converge."
+        default=likelihood.LEAST_DROP_OUT,
+        description="a/(a+b), a share, at least; and it must converge.",
     )
 
 
@@ -90,10 +109,18 @@ class FailureView(BaseModel):
 class CadenceView(BaseModel):
     """Where the cadence model stands. A refused fit changes nothing: the last accepted one stays in force."""
 
-    silence: str = Field(description="The model of the policy in force: fixed, cadence or auto.", examples=["auto"])
-    in_force: FitView | None = Field(description="The fit by which purchases are judged now; null: fixed days.")
-    last: FitView | None = Field(description="The last fit, accepted or refused; null: none was made.")
-    guards: Guards = Field(default_factory=Guards, description="What the next fit needs in order not to be refused.")
+    silence: str = Field(
+        description="The model of the policy in force: fixed, cadence or auto.", examples=["auto"]
+    )
+    in_force: FitView | None = Field(
+        description="The fit by which purchases are judged now; null: fixed days."
+    )
+    last: FitView | None = Field(
+        description="The last fit, accepted or refused; null: none was made."
+    )
+    guards: Guards = Field(
+        default_factory=Guards, description="What the next fit needs in order not to be refused."
+    )
     failure: FailureView | None = Field(
         description="Of the last night, as far as this process knows; null: it has not failed."
     )
@@ -110,37 +137,50 @@ class ScoreView(BaseModel):
     """What one model of silence makes of the purchases."""
 
     customers_warned: int = Field(
-        description="Number of customers of whom a D1 passed before the next purchase.", examples=[812]
+        description="Number of customers of whom a D1 passed before the next purchase.",
+        examples=[812],
     )
     mean_lead_days: float | None = Field(
-        description="Mean over the lost of max(0, horizon - D1), in days; null: nobody is lost.", examples=[88.4]
+        description="Mean over the lost of max(0, horizon - D1), in days; null: nobody is lost.",
+        examples=[88.4],
     )
     false_alarms: int = Field(
-        description="Number of returning purchases of which D1 passed before the return.", examples=[97]
+        description="Number of returning purchases of which D1 passed before the return.",
+        examples=[97],
     )
     false_alarm_share: float | None = Field(
-        description="Their share (0 to 1) of all that returned within the horizon; null: none did.", examples=[0.101]
+        description="Their share (0 to 1) of all that returned within the horizon; null: none did.",
+        examples=[0.101],
     )
 
 
 class ComparisonView(BaseModel):
     """Fixed days and cadence side by side, on the same purchases; contracts and other causes left aside."""
 
-    since: Instant = Field(description="Purchases from here on are compared.", examples=["2023-05-01T12:00:00Z"])
+    since: Instant = Field(
+        description="Purchases from here on are compared.", examples=["2023-05-01T12:00:00Z"]
+    )
     as_of: Instant = Field(description="The clock that this answer was true at.")
     horizon_days: int = Field(description="Of the policy in force, in days.", examples=[180])
     purchases: int = Field(
-        description="Number of purchases from `since` on; several orders on one UTC day count once.", examples=[2410]
+        description="Number of purchases from `since` on; several orders on one UTC day count once.",
+        examples=[2410],
     )
     lost: int = Field(
-        description="Number of those that were the customer's last, at least the horizon ago.", examples=[1033]
+        description="Number of those that were the customer's last, at least the horizon ago.",
+        examples=[1033],
     )
     returning: int = Field(
-        description="Number of those that were followed by another one within the horizon.", examples=[961]
+        description="Number of those that were followed by another one within the horizon.",
+        examples=[961],
     )
     fixed: ScoreView = Field(description="By `at_risk_days` of the policy in force.")
-    cadence: ScoreView = Field(description="By the rhythm of each customer, the fit in force at the purchase.")
-    matched: ScoreView = Field(description="By `matched_days` for everybody: the fewest with no more false alarms.")
+    cadence: ScoreView = Field(
+        description="By the rhythm of each customer, the fit in force at the purchase."
+    )
+    matched: ScoreView = Field(
+        description="By `matched_days` for everybody: the fewest with no more false alarms."
+    )
     matched_days: int = Field(description="In days.", examples=[112])
 
     @classmethod

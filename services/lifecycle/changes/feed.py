@@ -110,7 +110,10 @@ class Feed:
         self.waiting += 1
         self._wanted.set()
         try:
-            while not (self.stopped or is_ahead(self._announced, at)) and (left := until - monotonic()) > 0:
+            while (
+                not (self.stopped or is_ahead(self._announced, at))
+                and (left := until - monotonic()) > 0
+            ):
                 await wait(self._news, left)
                 if self.failure or self.era != era:
                     break

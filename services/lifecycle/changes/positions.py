@@ -40,7 +40,11 @@ def spans(at: Position, heads: Position, limit: int) -> list[Span]:
 
     If there are more partitions than that, their turn changes with every page, so that none waits for ever.
     """
-    left = {p: head - number for p, (head, number) in enumerate(zip(heads, at, strict=True)) if head > number}
+    left = {
+        p: head - number
+        for p, (head, number) in enumerate(zip(heads, at, strict=True))
+        if head > number
+    }
     turn = sum(at) % len(at)
     chosen = sorted(left, key=lambda p: (p - turn) % len(at))[:limit]
     found = list[Span]()

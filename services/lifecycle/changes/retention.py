@@ -48,7 +48,9 @@ class Retention:
         """Delete what was recorded before an instant; returns how many."""
         deleted = 0
         for partition in await repository.old(self._pool, self._partitions, before):
-            while (found := await repository.delete(self._pool, partition, before, at_once)) == at_once:
+            while (
+                found := await repository.delete(self._pool, partition, before, at_once)
+            ) == at_once:
                 deleted += found
             deleted += found
         if deleted:

@@ -23,9 +23,15 @@ RETRY_AFTER_S: Final = 5
 
 _UNCACHED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """The second tells nginx to pass on each event at once."""
-_INVALID: Final = Kind(422, "invalid_cursor", "The cursor is not one of an answer of this list; `errors` names it.")
-_EXPIRED: Final = Kind(410, "cursor_expired", "What lies behind the cursor has been deleted; `detail` says what to do.")
-_TOO_MANY: Final = Kind(503, "too_many_streams", "As many streams as can be are open: wait for `Retry-After`.")
+_INVALID: Final = Kind(
+    422, "invalid_cursor", "The cursor is not one of an answer of this list; `errors` names it."
+)
+_EXPIRED: Final = Kind(
+    410, "cursor_expired", "What lies behind the cursor has been deleted; `detail` says what to do."
+)
+_TOO_MANY: Final = Kind(
+    503, "too_many_streams", "As many streams as can be are open: wait for `Retry-After`."
+)
 _EVENTS: Final = (
     "id: AQQBAAMCAQUAAAIBAfDgD74\nretry: 2000\n\n"
     'id: AQUBAAMCAQUAAAIBAWtFQ9E\nevent: phase.changed\ndata: {"specversion":"1.0", …}\n\n: nothing new\n\n'
@@ -47,7 +53,9 @@ async def changes(request: Request) -> Changes:
 Service = Annotated[Changes, Depends(changes)]
 After = Annotated[
     str | None,
-    Query(description="`next` of the last answer. Left out: all that is kept. `now`: only what comes from here on."),
+    Query(
+        description="`next` of the last answer. Left out: all that is kept. `now`: only what comes from here on."
+    ),
 ]
 
 
@@ -61,7 +69,9 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, parts: AsyncGenerator[bytes, None], places: Places, *, status_code: int = 200) -> None:
+    def __init__(
+        self, parts: AsyncGenerator[bytes, None], places: Places, *, status_code: int = 200
+    ) -> None:
         super().__init__(parts, status_code, _UNCACHED)
         self._parts = parts
         self._places = places
@@ -70,7 +80,13 @@ class EventStream(StreamingResponse):
         """Send part after part, each once the client has taken the one before."""
         with self._places.one(), suppress(TimeoutError):
             async with aclosing(self._parts) as parts:
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": self.status_code,
+                        "headers": self.raw_headers,
+                    }
+                )
                 async for part in parts:
                     await send_part(send, part)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -83,7 +99,12 @@ async def list_changes(
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most items of one page.")] = 100,
     wait_s: Annotated[
         float,
-        Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="If there is nothing, wait up to so many seconds."),
+        Query(
+            ge=0,
+            le=MAX_WAIT_S,
+            allow_inf_nan=False,
+            description="If there is nothing, wait up to so many seconds.",
+        ),
     ] = 0,
 ) -> Response:
     """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
@@ -92,7 +113,9 @@ async def list_changes(
 
 
 @router.get(
-    "/changes/stream", response_class=EventStream, responses=problems(_INVALID, _EXPIRED, _TOO_MANY, also=_STREAM)
+    "/changes/stream",
+    response_class=EventStream,
+    responses=problems(_INVALID, _EXPIRED, _TOO_MANY, also=_STREAM),
 )
 async def stream_changes(
     request: Request,
@@ -100,14 +123,22 @@ async def stream_changes(
     after: After = None,
     last_event_id: Annotated[
         str | None,
-        Header(alias="Last-Event-ID", description="The last `id` seen: go on there, not at `after`."),
+        Header(
+            alias="Last-Event-ID", description="The last `id` seen: go on there, not at `after`."
+        ),
     ] = None,
 ) -> EventStream:
     """The same as server-sent events, for as long as the client listens."""
     cursor, field = (last_event_id, "Last-Event-ID") if last_event_id else (after, "after")
-    return EventStream(service.stream(await service.start(cursor, field)), request.app.state.streams)
+    return EventStream(
+        service.stream(await service.start(cursor, field)), request.app.state.streams
+    )
 
 
 def _json(page: Page) -> bytes:
     items = b",".join(change.body for change in page.changes)
-    return b'{"items":[%b],"next":"%b","more":%b}' % (items, page.next.encode(), b"true" if page.more else b"false")
+    return b'{"items":[%b],"next":"%b","more":%b}' % (
+        items,
+        page.next.encode(),
+        b"true" if page.more else b"false",
+    )

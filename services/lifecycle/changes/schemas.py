@@ -16,10 +16,16 @@ class PhaseChange(BaseModel):
     """One move of one customer."""
 
     customer: str = Field(description="The customer, as in `subject`.", examples=["customer-1"])
-    version: int = Field(description="Of the record that published it: 1, 2, 3, … for each customer.", examples=[1])
-    position: int = Field(description="Its place in the customer's current history, from 1.", examples=[1])
+    version: int = Field(
+        description="Of the record that published it: 1, 2, 3, … for each customer.", examples=[1]
+    )
+    position: int = Field(
+        description="Its place in the customer's current history, from 1.", examples=[1]
+    )
     from_: Phase | None = Field(
-        alias="from", description="The phase that was left; null: not known before.", examples=[None]
+        alias="from",
+        description="The phase that was left; null: not known before.",
+        examples=[None],
     )
     to: Phase = Field(description="The phase that was entered.", examples=["new"])
     rule: str = Field(description="The rule that moved the customer.", examples=["first_purchase"])
@@ -28,7 +34,9 @@ class PhaseChange(BaseModel):
     evidence: TransitionEvidence = Field(description="Why it happened.")
     policy: PolicyView = Field(description="The policy that judged.")
     episode: int = Field(description="1 at first, one more with every return.", examples=[1])
-    historical: bool = Field(description="Too long ago to act on: nobody gets an offer because of it.")
+    historical: bool = Field(
+        description="Too long ago to act on: nobody gets an offer because of it."
+    )
     profile: ProfileView = Field(description="The customer right afterwards.")
 
 
@@ -38,8 +46,12 @@ class PhaseCorrection(BaseModel):
     customer: str = Field(description="The customer, as in `subject`.", examples=["customer-1"])
     version: int = Field(description="Of this record: 1, 2, 3, … for each customer.", examples=[3])
     withdrawn: list[int] = Field(description="Versions whose transitions are void.", examples=[[2]])
-    added: list[PhaseChange] = Field(description="Transitions that hold instead; not sent as `phase.changed` too.")
-    current: Phase | None = Field(description="The phase now; null: nothing is known of the customer any more.")
+    added: list[PhaseChange] = Field(
+        description="Transitions that hold instead; not sent as `phase.changed` too."
+    )
+    current: Phase | None = Field(
+        description="The phase now; null: nothing is known of the customer any more."
+    )
     recorded_at: Instant = Field(description="The clock of the partition when it was recorded.")
 
 
@@ -65,7 +77,9 @@ class PhaseCorrected(_Published):
     """A customer's past is another."""
 
     type: Literal["phase.corrected"] = Field(description="What has happened.")
-    data: PhaseCorrection = Field(description="What of the history is void, and what holds instead.")
+    data: PhaseCorrection = Field(
+        description="What of the history is void, and what holds instead."
+    )
 
 
 class ChangePage(BaseModel):
@@ -74,5 +88,7 @@ class ChangePage(BaseModel):
     items: list[Annotated[PhaseChanged | PhaseCorrected, Field(discriminator="type")]] = Field(
         description="CloudEvents as they are on the topic phase-transitions.v1."
     )
-    next: str = Field(description="Send it as `after` to go on; there is always one.", examples=[_CURSOR])
+    next: str = Field(
+        description="Send it as `after` to go on; there is always one.", examples=[_CURSOR]
+    )
     more: bool = Field(description="There was more when this was answered: go on without waiting.")

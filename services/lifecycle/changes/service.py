@@ -85,7 +85,9 @@ class Changes:
         """Where to begin. Raises Problem 422 or 410, or Retryable."""
         return Beginning(self._start(after, await self._feed.extent(), field), oldest=after is None)
 
-    async def stream(self, beginning: Beginning, *, heartbeat_s: float = HEARTBEAT_S) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, beginning: Beginning, *, heartbeat_s: float = HEARTBEAT_S
+    ) -> AsyncGenerator[bytes, None]:
         """Server-sent events of all changes behind a position until the process stops; while the database is down
         there are heartbeats, and what lies behind the position having been deleted or undone ends it."""
         yield f"id: {cursor.encode(beginning.at)}\nretry: {RECONNECT_MS}\n\n".encode()
@@ -108,7 +110,9 @@ class Changes:
             if not is_ahead(heads, at):
                 yield b": nothing new\n\n"
 
-    async def _read(self, begin: Beginning, heads: Position, limit: int) -> tuple[Position, Position, list[Change]]:
+    async def _read(
+        self, begin: Beginning, heads: Position, limit: int
+    ) -> tuple[Position, Position, list[Change]]:
         """The next changes, behind which position, and how far they go on by then. Raises Deleted or Retryable."""
         at, oldest = begin
         while True:
@@ -145,7 +149,9 @@ class Changes:
 
 
 def _invalid(field: str, message: str) -> Problem:
-    return Problem(422, "invalid_cursor", "The cursor cannot be used.", errors=(FieldError(field, message),))
+    return Problem(
+        422, "invalid_cursor", "The cursor cannot be used.", errors=(FieldError(field, message),)
+    )
 
 
 def _frames(at: Position, changes: Iterable[Change]) -> Iterable[bytes]:

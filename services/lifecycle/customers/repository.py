@@ -99,7 +99,13 @@ async def find(pool: Pool, customer: str) -> Found | None:
     row = await pool.fetchrow(_FIND, customer)
     if row is None:
         return None
-    return Found(_state.decode(row["state"]), row["version"], row["parked"], row["clock"] or DAWN, row["known"])
+    return Found(
+        _state.decode(row["state"]),
+        row["version"],
+        row["parked"],
+        row["clock"] or DAWN,
+        row["known"],
+    )
 
 
 async def end_of_chain(pool: Pool, customer: str) -> str | None:
@@ -222,12 +228,19 @@ async def phases_holding(
     """How many customers were in each phase at an instant; where a fact is asked, by whether it held of them."""
     async with _snapshot(pool) as tx:
         counts = await _counts(tx, _PHASES, as_of)
-        rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()]) if asked else []
+        rows = (
+            await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()])
+            if asked
+            else []
+        )
     holding = {row["phase"]: row["n"] for row in rows}
     found = list[tuple[Phase, frozenset[Fact], int]]()
     for phase, n in counts.items():
         held, fact = holding.get(phase, 0), asked.get(Phase(phase))
-        found += [(Phase(phase), frozenset({fact} if fact else ()), held), (Phase(phase), frozenset(), n - held)]
+        found += [
+            (Phase(phase), frozenset({fact} if fact else ()), held),
+            (Phase(phase), frozenset(), n - held),
+        ]
     return found
 
 
@@ -245,7 +258,9 @@ async def _snapshot(pool: Pool) -> AsyncIterator[Tx]:
         yield connection
 
 
-async def facts(pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked) -> list[frozenset[Fact]]:
+async def facts(
+    pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked
+) -> list[frozenset[Fact]]:
     """What held of a customer at each of the instants."""
     since = [asked.since(instant) for instant in instants]
     rows = await pool.fetch(_FACTS, customer, since, instants, asked.acts, ACT_TYPES)

@@ -28,7 +28,18 @@ from services.lifecycle.events import RELEASED
 from services.lifecycle.schedule import latest_number, load_schedule
 from shared.database.connection import Pool, transaction
 from shared.errors import FieldError, Problem
-from shared.http import ONCE, CustomerPath, Instant, Kind, Page, Paging, Requested, Unless, Wording, problems
+from shared.http import (
+    ONCE,
+    CustomerPath,
+    Instant,
+    Kind,
+    Page,
+    Paging,
+    Requested,
+    Unless,
+    Wording,
+    problems,
+)
 from shared.ids import CustomerId, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.log import parked as parking
@@ -57,7 +68,7 @@ class Lifecycle:
                 self._schedule = await load_schedule(connection)
         return self._schedule
 
-    async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:  # noqa: A002
+    async def customer(self, id: CustomerId, naming: Naming) -> CustomerView:
         """Raises Problem 404 for customers without a phase."""
         found = await repository.find(self.pool, id)
         if found is None or found.customer.phase is None:
@@ -68,10 +79,14 @@ class Lifecycle:
             customer = relearned.customer
         as_of, move = max(clock, customer.now), next_move(customer, schedule)
         facts = await self.facts(id, [as_of, move.occurred_at if move else as_of], naming.model)
-        standing = Standing(id, customer, version, parked is not None, as_of, facts[0], move, facts[1])
+        standing = Standing(
+            id, customer, version, parked is not None, as_of, facts[0], move, facts[1]
+        )
         return CustomerView.of(standing, schedule.at(as_of, customer.account), naming)
 
-    async def facts(self, id: CustomerId, instants: Sequence[datetime], model: Model | None) -> list[frozenset[Fact]]:  # noqa: A002
+    async def facts(
+        self, id: CustomerId, instants: Sequence[datetime], model: Model | None
+    ) -> list[frozenset[Fact]]:
         """What held of a customer at each instant, as far as the model asks."""
         if not needs(model):
             return [frozenset()] * len(instants)
@@ -97,21 +112,23 @@ class Lifecycle:
         refuse_future("as_of", as_of, clock)
         return as_of or clock
 
-    async def release(self, id: CustomerId) -> None:  # noqa: A002
+    async def release(self, id: CustomerId) -> None:
         """Ask the owner to fold what waits for a parked customer. Raises Problem 404 or 409."""
         found = await repository.find(self.pool, id)
         if found is None:
             raise unknown_customer(id)
-        request = parking.release(RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found.parked)
+        request = parking.release(
+            RELEASED, SOURCE, CUSTOMER_EVENTS, id, self.partition(id), parked=found.parked
+        )
         async with self.pool.acquire() as connection, transaction(connection) as tx:
             await outbox.add(tx, [request])
 
-    def partition(self, id: CustomerId) -> int:  # noqa: A002
+    def partition(self, id: CustomerId) -> int:
         """Where the customer lives."""
         return partition_of(id, self.partitions)
 
 
-def unknown_customer(id: CustomerId) -> Problem:  # noqa: A002
+def unknown_customer(id: CustomerId) -> Problem:
     """The answer to who asks for somebody without a phase."""
     return Problem(404, "unknown_customer", f"No event has made {id} a customer.")
 
@@ -120,7 +137,9 @@ def refuse_future(field: str, instant: datetime | None, latest: datetime) -> Non
     """Raises Problem 422 for an instant that nobody knows of yet."""
     if instant is not None and instant > latest:
         wrong = FieldError(field, f"lies after the clock, {latest.isoformat()}: nobody knows yet")
-        raise Problem(422, f"{field}_in_future", "The instant has not been reached.", errors=(wrong,))
+        raise Problem(
+            422, f"{field}_in_future", "The instant has not been reached.", errors=(wrong,)
+        )
 
 
 async def lifecycle(request: Request) -> Lifecycle:
@@ -134,7 +153,9 @@ Service = Annotated[Lifecycle, Depends(lifecycle)]
 
 async def naming(
     language: Wording,
-    model: Annotated[Model | None, Query(description="Name phases as in this model too.", examples=["cxm"])] = None,
+    model: Annotated[
+        Model | None, Query(description="Name phases as in this model too.", examples=["cxm"])
+    ] = None,
 ) -> Naming:
     """How the client wants phases named."""
     return Naming(model, language)
@@ -154,13 +175,19 @@ async def present(customer: CustomerPath, request: Request, service: Service) ->
 
 
 Present = Annotated[CustomerId, Depends(present)]
-AsOf = Annotated[Instant | None, Query(description="An instant up to the clock; without it, the clock.")]
+AsOf = Annotated[
+    Instant | None, Query(description="An instant up to the clock; without it, the clock.")
+]
 WithdrawnToo = Annotated[bool, Query(description="Withdrawn transitions too.")]
 
-UNKNOWN_CUSTOMER: Final = Kind(404, "unknown_customer", "No event has made somebody of this id a customer.")
+UNKNOWN_CUSTOMER: Final = Kind(
+    404, "unknown_customer", "No event has made somebody of this id a customer."
+)
 MERGED: Final = Kind(301, "merged", "The customer has been merged into another one: ask there.")
 NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
-AS_OF_IN_FUTURE: Final = Kind(422, "as_of_in_future", "`as_of` lies after the clock: nobody knows yet.")
+AS_OF_IN_FUTURE: Final = Kind(
+    422, "as_of_in_future", "`as_of` lies after the clock: nobody knows yet."
+)
 
 
 @router.get("/customers/{customer}", responses=problems(MERGED, UNKNOWN_CUSTOMER))
@@ -182,15 +209,19 @@ async def show_history(
     part: Paging,
     names: Names,
     unless: Unless,
-    all: WithdrawnToo = False,  # noqa: A002
+    all: WithdrawnToo = False,
 ) -> HistoryPage:
     """The transitions of a customer, newest first."""
     before = part.after(int, int) or NEWEST
     clock = await clocks.clock(service.pool, service.partition(customer))
-    rows = await repository.history_page(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
+    rows = await repository.history_page(
+        service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1
+    )
     if not rows:
         await service.customer(customer, names)
-    facts = await service.facts(customer, [transition.occurred_at for transition, _ in rows], names.model)
+    facts = await service.facts(
+        customer, [transition.occurred_at for transition, _ in rows], names.model
+    )
     page = Page[TransitionView].of(
         [(*row, held) for row, held in zip(rows, facts, strict=True)],
         part,

@@ -18,10 +18,15 @@ from shared.http import Instant, Language
 
 CUSTOMER: Final[Any] = Field(description="The customer's id.", examples=["customer-1"])
 PHASE: Final[Any] = Field(description="The phase.", examples=["at_risk"])
-MODEL: Final[Any] = Field(description="The model that was asked for; null: the phases themselves.", examples=["cxm"])
-VIEW: Final[Any] = Field(description="What the phase is in that model, as of the same instant.", examples=["active"])
+MODEL: Final[Any] = Field(
+    description="The model that was asked for; null: the phases themselves.", examples=["cxm"]
+)
+VIEW: Final[Any] = Field(
+    description="What the phase is in that model, as of the same instant.", examples=["active"]
+)
 LABEL: Final[Any] = Field(
-    description="The view in the language of the answer (`Accept-Language`: de or en).", examples=["active"]
+    description="The view in the language of the answer (`Accept-Language`: de or en).",
+    examples=["active"],
 )
 AS_OF: Final[Any] = Field(description="The clock that this answer was true at.")
 UNTIL: Final[Any] = Field(description="Everything up to this instant is counted.")
@@ -75,9 +80,12 @@ class NextTransition(BaseModel):
 class OutlookView(BaseModel):
     """What the cadence model expects of a customer at `as_of`."""
 
-    p_alive: float = Field(description="Probability (0 to 1) that the customer has not dropped out.", examples=[0.71])
+    p_alive: float = Field(
+        description="Probability (0 to 1) that the customer has not dropped out.", examples=[0.71]
+    )
     p_no_purchase: float = Field(
-        description="Probability (0 to 1) of no purchase in the policy's `horizon_days` from now.", examples=[0.66]
+        description="Probability (0 to 1) of no purchase in the policy's `horizon_days` from now.",
+        examples=[0.66],
     )
     expected_orders_12m: float = Field(
         description="Purchases expected in 12 months; several of a day count once.", examples=[1.4]
@@ -92,7 +100,9 @@ class OutlookView(BaseModel):
         "policy's currency; null where no values are known.",
         examples=[6230.5],
     )
-    fit: int = Field(description="Version of the fit (`/v1/cadence/fits`) that says so.", examples=[2])
+    fit: int = Field(
+        description="Version of the fit (`/v1/cadence/fits`) that says so.", examples=[2]
+    )
 
     @classmethod
     def of(cls, found: Outlook | None) -> Self | None:
@@ -110,14 +120,22 @@ class CustomerView(BaseModel):
     label: str = LABEL
     since: Instant = Field(description="When the phase was entered.", examples=[LAPSE])
     causes: list[str] = Field(
-        description="Why the customer is at risk; empty otherwise.", examples=[["complaint:c-17", "silence"]]
+        description="Why the customer is at risk; empty otherwise.",
+        examples=[["complaint:c-17", "silence"]],
     )
     episode: int = Field(description="1 at first, one more with every return.", examples=[1])
-    version: int = Field(description="How many records have been published for the customer.", examples=[4])
-    orders: int = Field(description="Number of orders, those that were undone left out.", examples=[3])
-    revenue: list[MoneyView] = Field(description="One sum per currency, of all orders less what was undone.")
+    version: int = Field(
+        description="How many records have been published for the customer.", examples=[4]
+    )
+    orders: int = Field(
+        description="Number of orders, those that were undone left out.", examples=[3]
+    )
+    revenue: list[MoneyView] = Field(
+        description="One sum per currency, of all orders less what was undone."
+    )
     first_order_at: Instant | None = Field(
-        description="When the first order was completed; null: there is none.", examples=["2024-01-02T12:00:00Z"]
+        description="When the first order was completed; null: there is none.",
+        examples=["2024-01-02T12:00:00Z"],
     )
     last_order_at: Instant | None = Field(
         description="When the last one was; null: there is none.", examples=[LAST_ORDER]
@@ -126,8 +144,12 @@ class CustomerView(BaseModel):
         description="What comes next if nothing happens; null: nothing by time alone."
     )
     policy: PolicyView = Field(description="The policy in force for the customer.")
-    outlook: OutlookView | None = Field(description="What the cadence model expects; null without a fit, or an order.")
-    parked: bool = Field(description="Folding failed: events wait until an operator releases the customer.")
+    outlook: OutlookView | None = Field(
+        description="What the cadence model expects; null without a fit, or an order."
+    )
+    parked: bool = Field(
+        description="Folding failed: events wait until an operator releases the customer."
+    )
     as_of: Instant = AS_OF
 
     @classmethod
@@ -146,7 +168,9 @@ class CustomerView(BaseModel):
             episode=customer.episode,
             version=found.version,
             orders=customer.orders,
-            revenue=[MoneyView(amount=m.amount, currency=m.currency) for m in sums(customer.revenue)],
+            revenue=[
+                MoneyView(amount=m.amount, currency=m.currency) for m in sums(customer.revenue)
+            ],
             first_order_at=customer.first_order_at,
             last_order_at=customer.last_order_at,
             next_transition=_next(found, naming),
@@ -210,7 +234,8 @@ class RuleCounts(BaseModel):
 
     as_of: Instant = UNTIL
     counts: dict[str, int] = Field(
-        description="Number of transitions by rule.", examples=[{"first_purchase": 405, "silence_begins": 122}]
+        description="Number of transitions by rule.",
+        examples=[{"first_purchase": 405, "silence_begins": 122}],
     )
     total: int = Field(description="Number of all of them.", examples=[527])
 
@@ -230,5 +255,6 @@ class HintCounts(BaseModel):
 
     as_of: Instant = UNTIL
     counts: dict[str, int] = Field(
-        description="Number of hints by name.", examples=[{"survey.due": 405, "phase.change_due": 118}]
+        description="Number of hints by name.",
+        examples=[{"survey.due": 405, "phase.change_due": 118}],
     )

@@ -35,9 +35,13 @@ def changes(before: Customer, steps: Sequence[Step], after: Customer) -> list[Ch
     """
     found = list[Change]()
     if after.signed_up_at is not None:
-        found += _changes(Fact.SIGNED_UP, before.signed_up_at, after.signed_up_at, before.phase, steps)
+        found += _changes(
+            Fact.SIGNED_UP, before.signed_up_at, after.signed_up_at, before.phase, steps
+        )
     if after.activated_at is not None:
-        found += _changes(Fact.ACTIVATED, before.activated_at, after.activated_at, before.phase, steps)
+        found += _changes(
+            Fact.ACTIVATED, before.activated_at, after.activated_at, before.phase, steps
+        )
     return found
 
 

@@ -57,7 +57,9 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         return Folded(more.customer, [*self.moves, *more.moves], [*self.hints, *more.hints])
 
 
-def fold(happenings: Iterable[Happening], policies: Policies, *, until: datetime | None = None) -> Folded:
+def fold(
+    happenings: Iterable[Happening], policies: Policies, *, until: datetime | None = None
+) -> Folded:
     """A customer's whole life: events in any order, and then the deadlines up to `until`."""
     orders, customer = Orders(), Customer(known=policies.known)
     moves: list[Move] = []
@@ -71,7 +73,9 @@ def fold(happenings: Iterable[Happening], policies: Policies, *, until: datetime
     return folded if until is None else folded.then(pass_time(customer, until, policies))
 
 
-def advance(customer: Customer, happening: Happening, policies: Policies, orders: Orders | None = None) -> Folded:
+def advance(
+    customer: Customer, happening: Happening, policies: Policies, orders: Orders | None = None
+) -> Folded:
     """One event that is not late: first the deadlines up to its instant, then what it changes, then the rules.
 
     Without the `orders` of the whole life, no other event may have named its order before.
@@ -86,11 +90,21 @@ def advance(customer: Customer, happening: Happening, policies: Policies, orders
     kind, customer = counted.kind, counted.customer
     if customer.account != account:
         policy = policies.at(time, customer.account)
-    customer, moves, hints = _judge(customer, Occasion(kind, counted.gives, happening), time, policy)
-    if had_orders and not moves and kind is _ORDER and customer.due and customer.phase is not _AT_RISK:
+    customer, moves, hints = _judge(
+        customer, Occasion(kind, counted.gives, happening), time, policy
+    )
+    if (
+        had_orders
+        and not moves
+        and kind is _ORDER
+        and customer.due
+        and customer.phase is not _AT_RISK
+    ):
         customer = _deferred(customer, time, policies)
     else:
-        hints_too = bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
+        hints_too = (
+            bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
+        )
         customer = _rearm(customer, policies, hints_too=hints_too)
     folded = Folded(customer, moves, hints)
     if policies.gives_notice or customer.noticed:
@@ -119,7 +133,9 @@ def relearn(customer: Customer, policies: Policies) -> Folded | None:
     since = policies.since(customer.known)
     if since is not None and customer.now >= since:
         return None
-    if policies.keeps_sales and customer.orders and not customer.sales:  # nobody watched revenue until now
+    if (
+        policies.keeps_sales and customer.orders and not customer.sales
+    ):  # nobody watched revenue until now
         return None
     relearned = replace(_rearm(customer, policies, hints_too=True), known=policies.known)
     return _renotice(Folded(relearned), policies)
@@ -159,11 +175,15 @@ def _wake(customer: Customer, instant: datetime, policies: Policies) -> Folded:
         return Folded(replace(customer, due=found[0] if found else None))
     policy = policies.at(instant, customer.account)
     counted = count_time(customer, found[1].kind, instant, policy)
-    customer, moves, hints = _judge(counted.customer, Occasion(counted.kind, counted.gives), instant, policy)
+    customer, moves, hints = _judge(
+        counted.customer, Occasion(counted.kind, counted.gives), instant, policy
+    )
     return _renotice(Folded(_rearm(customer, policies, hints_too=True), moves, hints), policies)
 
 
-def _hint(customer: Customer, instant: datetime, policies: Policies) -> tuple[Customer, Sequence[Hint]]:
+def _hint(
+    customer: Customer, instant: datetime, policies: Policies
+) -> tuple[Customer, Sequence[Hint]]:
     at, coming = upcoming(customer, policies)
     given = list(coming) if at == instant else []
     turns = sum(hint.name == INCENTIVE_DUE for hint in given)
@@ -189,12 +209,18 @@ def _next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, De
 def _deferred(customer: Customer, time: datetime, policies: Policies) -> Customer:
     """After an order that moved nothing only the deadline of silence may be nearer than before: `due` comes first."""
     nearest = later(time, policies.shortest_silence)
-    return customer if customer.due is not None and customer.due <= nearest else replace(customer, due=nearest)
+    return (
+        customer
+        if customer.due is not None and customer.due <= nearest
+        else replace(customer, due=nearest)
+    )
 
 
 def _rearm(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
     found = _next_deadline(customer, policies)
-    hint_due = upcoming(customer, policies)[0] if hints_too or policies.gives_notice else customer.hint_due
+    hint_due = (
+        upcoming(customer, policies)[0] if hints_too or policies.gives_notice else customer.hint_due
+    )
     return replace(customer, due=found[0] if found else None, hint_due=hint_due)
 
 
@@ -221,7 +247,9 @@ def _renotice(folded: Folded, policies: Policies) -> Folded:
         hints = hints if _came_true(told, moves) else [*hints, change_withdrawn(told, customer.now)]
     if ahead is None or customer.noticed is not None or ahead[1] <= customer.now:
         return Folded(customer, moves, hints)
-    return Folded(replace(customer, hint_due=min(ahead[1], customer.hint_due or ahead[1])), moves, hints)
+    return Folded(
+        replace(customer, hint_due=min(ahead[1], customer.hint_due or ahead[1])), moves, hints
+    )
 
 
 def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
@@ -245,14 +273,18 @@ def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Po
         used.append(rule.name)
         moved = _enter(customer, rule, occasion, instant, policy)
         moves.append(record(customer, moved, rule, occasion, instant, policy))
-        if rule.name is _FIRST_PURCHASE and not (occasion.happening and occasion.happening.historical):
+        if rule.name is _FIRST_PURCHASE and not (
+            occasion.happening and occasion.happening.historical
+        ):
             hints.append(welcome(instant))
         customer = moved
         rule = _firing(customer, occasion, used, policy)
     return customer, moves, hints
 
 
-def _firing(customer: Customer, occasion: Occasion, used: Sequence[RuleName], policy: Policy) -> Rule | None:
+def _firing(
+    customer: Customer, occasion: Occasion, used: Sequence[RuleName], policy: Policy
+) -> Rule | None:
     for rule in RULES_FOR[customer.phase, occasion.kind]:
         if rule.name not in used and rule.when(customer, occasion, policy):
             return rule
@@ -262,7 +294,9 @@ def _firing(customer: Customer, occasion: Occasion, used: Sequence[RuleName], po
 _BEGINS_ANEW: Final = frozenset({_FIRST_PURCHASE, _RETURNED})
 
 
-def _enter(customer: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy) -> Customer:
+def _enter(
+    customer: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy
+) -> Customer:
     """The one place where a phase changes."""
     entered = replace(
         customer,
@@ -276,7 +310,9 @@ def _enter(customer: Customer, rule: Rule, occasion: Occasion, instant: datetime
     )
     if rule.name in _BEGINS_ANEW:
         by_order = occasion.kind is _ORDER
-        entered = replace(entered, orders_since_return=int(by_order), contracts_since_return=int(not by_order))
+        entered = replace(
+            entered, orders_since_return=int(by_order), contracts_since_return=int(not by_order)
+        )
     if rule.name is _RETURNED and customer.phase is not None:
         origin = Return(customer.last_event, customer.phase, customer.since)
         return replace(entered, episode=customer.episode + 1, returned=origin)

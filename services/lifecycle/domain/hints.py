@@ -62,7 +62,9 @@ def change_withdrawn(notice: Notice, instant: datetime) -> Hint:
 
 def _of_change(name: str, notice: Notice, instant: datetime) -> Hint:
     at = notice.at.isoformat()
-    return Hint(name, instant, f"{notice.rule} {at}", {"rule": notice.rule, "to": notice.to, "at": at})
+    return Hint(
+        name, instant, f"{notice.rule} {at}", {"rule": notice.rule, "to": notice.to, "at": at}
+    )
 
 
 def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
@@ -70,7 +72,10 @@ def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, S
     now = customer.now
     start: datetime | None = now
     while start is not None:
-        policy, end = policies.at(start, customer.account), policies.next_change(start, customer.account)
+        policy, end = (
+            policies.at(start, customer.account),
+            policies.next_change(start, customer.account),
+        )
         coming = _coming(customer, policy, start, now)
         if coming:
             first = min([hint.at for hint in coming])
@@ -118,7 +123,7 @@ def _of_contracts(customer: Customer, policy: Policy) -> list[Hint]:
     found: list[Hint] = []
     if not policy.renewal_notice_days:
         return found
-    for id, contract in customer.contracts.items():  # noqa: A001
+    for id, contract in customer.contracts.items():
         renews_at = contract.renews_at
         if contract.ends_at is None and renews_at < LAST_INSTANT:
             data = {"contract_id": id, "renews_at": renews_at.isoformat()}
@@ -131,7 +136,7 @@ def _of_complaints(customer: Customer, policy: Policy) -> list[Hint]:
     found: list[Hint] = []
     if not policy.answer_hours:
         return found
-    for id, complaint in customer.complaints.items():  # noqa: A001
+    for id, complaint in customer.complaints.items():
         if not (complaint.answered or complaint.historical):
             occasion = f"{id} {complaint.opened_at.isoformat()}"
             at = later(complaint.opened_at, policy.answer)

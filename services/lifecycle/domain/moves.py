@@ -12,7 +12,12 @@ from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
 
 def record(
-    before: Customer, after: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy
+    before: Customer,
+    after: Customer,
+    rule: Rule,
+    occasion: Occasion,
+    instant: datetime,
+    policy: Policy,
 ) -> Move:
     """The move from one state to the next, with its reason and what is known of the customer."""
     happening = occasion.happening
@@ -38,7 +43,9 @@ def _evidence(happening: Happening | None, instant: datetime) -> Evidence:
     return Evidence(events=(EventRef(happening.source, happening.id),))
 
 
-def _profile(customer: Customer, policy: Policy, happening: Happening | None, instant: datetime) -> Profile:
+def _profile(
+    customer: Customer, policy: Policy, happening: Happening | None, instant: datetime
+) -> Profile:
     return Profile(
         orders=customer.orders,
         revenue=sums(customer.revenue),

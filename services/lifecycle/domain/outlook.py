@@ -23,4 +23,6 @@ def outlook(customer: Customer, policy: Policy, instant: datetime) -> Outlook | 
     revenue, margin = customer.revenue.get(policy.currency, 0), customer.margin.get(policy.currency)
     value = revenue / customer.orders if fit.currency == policy.currency and revenue > 0 else None
     rate = margin / revenue if margin is not None and revenue > 0 else policy.default_margin_rate
-    return cadence.outlook(fit, x, days, since_first, value, rate, policy.horizon_days, policy.discount_rate)
+    return cadence.outlook(
+        fit, x, days, since_first, value, rate, policy.horizon_days, policy.discount_rate
+    )

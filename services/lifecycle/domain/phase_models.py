@@ -103,7 +103,13 @@ _ROWS: Final[Mapping[Model, tuple[Cell, ...]]] = MappingProxyType(
 )  # fmt: skip
 
 VIEWS: Final[Mapping[Model | None, Mapping[Phase, Cell]]] = MappingProxyType(
-    {None: PHASES, **{model: MappingProxyType(dict(zip(Phase, row, strict=True))) for model, row in _ROWS.items()}}
+    {
+        None: PHASES,
+        **{
+            model: MappingProxyType(dict(zip(Phase, row, strict=True)))
+            for model, row in _ROWS.items()
+        },
+    }
 )
 """What each phase is called in each model; None is the phases themselves."""
 
@@ -132,7 +138,10 @@ def asked_in(model: Model | None) -> dict[Phase, Fact]:
 
 
 LASTING: Final[frozenset[tuple[Phase, Fact]]] = frozenset(
-    (phase, fact) for model in Model for phase, fact in asked_in(model).items() if fact is not Fact.ACTED
+    (phase, fact)
+    for model in Model
+    for phase, fact in asked_in(model).items()
+    if fact is not Fact.ACTED
 )
 """The phases in which some model asks for a fact that holds for ever once it does, and that fact."""
 
@@ -140,7 +149,11 @@ LASTING: Final[frozenset[tuple[Phase, Fact]]] = frozenset(
 def by_acts(model: Model | None) -> Asked | None:
     """The cell of a model that asks of every phase alike whether the customer has acted; None for other models."""
     first, *others = VIEWS[model].values()
-    if isinstance(first, Asked) and first.fact is Fact.ACTED and all(other == first for other in others):
+    if (
+        isinstance(first, Asked)
+        and first.fact is Fact.ACTED
+        and all(other == first for other in others)
+    ):
         return first
     return None
 

@@ -137,14 +137,16 @@ async def first(pool: Pool, customer: str, known_at: datetime) -> datetime | Non
     return found
 
 
-async def facts(pool: Pool, customer: str, as_of: datetime, known_at: datetime, active: timedelta) -> frozenset[Fact]:
+async def facts(
+    pool: Pool, customer: str, as_of: datetime, known_at: datetime, active: timedelta
+) -> frozenset[Fact]:
     """What held beside the phase, from the events that were known; `active` is the span in which acts count."""
     acts = [
         (row["time"], event.type)
         for row in await pool.fetch(_ACTS, narrow(customer), as_of, known_at, ACT_TYPES)
         for event in _own(customer, row["body"])
     ]
-    types = {type for _, type in acts}  # noqa: A001
+    types = {type for _, type in acts}
     holding = {
         Fact.SIGNED_UP: SIGNED_UP in types,
         Fact.ACTIVATED: ACTIVATED in types,
@@ -167,10 +169,14 @@ async def evidence(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[
     """The events named, oldest first."""
     keys = [narrow(f"{ref.source}\x1f{ref.id}") for ref in refs]
     rows = await pool.fetch(_EVIDENCE, narrow(customer), keys) if keys else []
-    return [Told(event, row["recorded_at"]) for row in rows for event in _own(customer, row["body"])]
+    return [
+        Told(event, row["recorded_at"]) for row in rows for event in _own(customer, row["body"])
+    ]
 
 
-async def entries(pool: Pool, customer: str, *, withdrawn_too: bool, before: Key, limit: int) -> list[Entry]:
+async def entries(
+    pool: Pool, customer: str, *, withdrawn_too: bool, before: Key, limit: int
+) -> list[Entry]:
     """Events, transitions and hints that stand before a key, newest first; of one instant the consequences first."""
     rows = await pool.fetch(_ENTRIES, customer, narrow(customer), withdrawn_too, *before, limit)
     return [Entry((row["at"], row["rank"], row["n"], row["v"]), _entry(row)) for row in rows]

@@ -34,12 +34,22 @@ from shared.ids import CustomerId
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 
 _UNKNOWN_YET: Final = Kind(422, "known_at_in_future", "`known_at` lies after the clock.")
-KnownAt = Annotated[Instant | None, Query(description="An earlier state of the clock; without it, the present one.")]
+KnownAt = Annotated[
+    Instant | None, Query(description="An earlier state of the clock; without it, the present one.")
+]
 
 
-@router.get("/customers/{customer}/phase", responses=problems(MERGED, UNKNOWN_CUSTOMER, AS_OF_IN_FUTURE, _UNKNOWN_YET))
+@router.get(
+    "/customers/{customer}/phase",
+    responses=problems(MERGED, UNKNOWN_CUSTOMER, AS_OF_IN_FUTURE, _UNKNOWN_YET),
+)
 async def show_phase(
-    customer: Present, service: Service, names: Names, unless: Unless, as_of: AsOf = None, known_at: KnownAt = None
+    customer: Present,
+    service: Service,
+    names: Names,
+    unless: Unless,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
 ) -> PhaseAt:
     """The phase that a customer was in at an instant, as it was known then or later.
 
@@ -50,11 +60,17 @@ async def show_phase(
     if held is not None:
         return unless.same(PhaseAt.of(asked, held, await _facts(service, asked)))
     first = await repository.first(service.pool, customer, asked.known_at)
-    return unless.same(PhaseAt.none(asked, "not_yet_known" if first is None else "not_yet_customer"))
+    return unless.same(
+        PhaseAt.none(asked, "not_yet_known" if first is None else "not_yet_customer")
+    )
 
 
 async def _asked(
-    customer: CustomerId, service: Lifecycle, names: Naming, as_of: datetime | None, known_at: datetime | None
+    customer: CustomerId,
+    service: Lifecycle,
+    names: Naming,
+    as_of: datetime | None,
+    known_at: datetime | None,
 ) -> Asked:
     """Raises Problem 404, or 422 for instants that nobody knows of yet."""
     found = await queries.find(service.pool, customer)
@@ -77,7 +93,9 @@ async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
 @router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
     """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
-    clock = await clocks.clock(service.pool, service.partition(customer))  # before the state: never newer than it
+    clock = await clocks.clock(
+        service.pool, service.partition(customer)
+    )  # before the state: never newer than it
     found, schedule = await repository.standing(service.pool, customer), await service.policies()
     if found is None or found.transition is None:
         raise unknown_customer(customer)
@@ -86,9 +104,13 @@ async def explain_customer(customer: Present, service: Service, names: Names) ->
     as_of, move = max(clock, state.now), next_move(state, schedule)
     instants = [as_of, move.occurred_at if move else as_of, found.transition.occurred_at]
     facts, facts_then, facts_before = await service.facts(customer, instants, names.model)
-    standing = Standing(customer, state, found.version, found.parked is not None, as_of, facts, move, facts_then)
+    standing = Standing(
+        customer, state, found.version, found.parked is not None, as_of, facts, move, facts_then
+    )
     evidence = await repository.evidence(service.pool, customer, found.transition.evidence.events)
-    return Explained(standing, Now(state, schedule), found.transition, facts_before, evidence, names).view()
+    return Explained(
+        standing, Now(state, schedule), found.transition, facts_before, evidence, names
+    ).view()
 
 
 @router.get("/customers/{customer}/timeline", responses=problems(MERGED, UNKNOWN_CUSTOMER))
@@ -97,12 +119,14 @@ async def show_timeline(
     service: Service,
     part: Paging,
     names: Names,
-    all: WithdrawnToo = False,  # noqa: A002
+    all: WithdrawnToo = False,
 ) -> TimelinePage:
     """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
     before = part.after(datetime, int, int, int) or LATEST
     clock = await clocks.clock(service.pool, service.partition(customer))
-    found = await repository.entries(service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1)
+    found = await repository.entries(
+        service.pool, customer, withdrawn_too=all, before=before, limit=part.limit + 1
+    )
     if not found and await queries.find(service.pool, customer) is None:
         raise unknown_customer(customer)
     facts = await service.facts(customer, [row.key[0] for row in found], names.model)

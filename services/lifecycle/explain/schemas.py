@@ -42,29 +42,47 @@ class PhaseAt(BaseModel):
     """What held of a customer at `as_of`, as it was known when the clock stood at `known_at`."""
 
     customer: str = CUSTOMER
-    phase: Phase | None = Field(default=None, description="null: none, for this `reason`.", examples=["at_risk"])
+    phase: Phase | None = Field(
+        default=None, description="null: none, for this `reason`.", examples=["at_risk"]
+    )
     model: Model | None = MODEL
     view: str | None = Field(
-        default=None, description="What the phase is in that model, by what was known then.", examples=["active"]
+        default=None,
+        description="What the phase is in that model, by what was known then.",
+        examples=["active"],
     )
-    label: str | None = Field(default=None, description="The view in the language of the answer.", examples=["active"])
+    label: str | None = Field(
+        default=None, description="The view in the language of the answer.", examples=["active"]
+    )
     since: Instant | None = Field(
-        default=None, description="When the phase had been entered; null: there was none.", examples=[LAPSE]
+        default=None,
+        description="When the phase had been entered; null: there was none.",
+        examples=[LAPSE],
     )
-    episode: int | None = Field(default=None, description="1 at first, one more with every return.", examples=[1])
-    rule: str | None = Field(default=None, description="The rule that led to the phase.", examples=["silence_begins"])
+    episode: int | None = Field(
+        default=None, description="1 at first, one more with every return.", examples=[1]
+    )
+    rule: str | None = Field(
+        default=None, description="The rule that led to the phase.", examples=["silence_begins"]
+    )
     version: int | None = Field(
-        default=None, description="Number of the record that published that transition.", examples=[4]
+        default=None,
+        description="Number of the record that published that transition.",
+        examples=[4],
     )
     position: int | None = Field(
-        default=None, description="Of that transition in the history as known then, from 1.", examples=[4]
+        default=None,
+        description="Of that transition in the history as known then, from 1.",
+        examples=[4],
     )
     reason: Reason | None = Field(
         default=None,
         description="Why there is no phase: the customer's first one came after `as_of`, as far as known then;"
         " or nothing had been recorded of the customer by `known_at`. null: there is a phase.",
     )
-    as_of: Instant = Field(description="The instant asked for, or the clock of the customer's partition.")
+    as_of: Instant = Field(
+        description="The instant asked for, or the clock of the customer's partition."
+    )
     known_at: Instant = Field(description="The state of that clock asked for, or the present one.")
 
     @classmethod
@@ -112,22 +130,32 @@ class EvidenceView(BaseModel):
 
     because: str = Field(description="In words.", examples=["no order for 90 days"])
     events: list[EventView] = Field(description="The events; empty: time alone.")
-    deadline: Instant | None = Field(description="The deadline that passed; null: it was an event.", examples=[LAPSE])
+    deadline: Instant | None = Field(
+        description="The deadline that passed; null: it was an event.", examples=[LAPSE]
+    )
 
 
 class CauseView(BaseModel):
     """One cause of being at risk."""
 
     cause: str = Field(description="Its code.", examples=["silence"])
-    means: str = Field(description="In words.", examples=["no order within the time that the policy allows"])
-    ends_with: str = Field(description="What clears it, in words.", examples=["an order or a contract"])
+    means: str = Field(
+        description="In words.", examples=["no order within the time that the policy allows"]
+    )
+    ends_with: str = Field(
+        description="What clears it, in words.", examples=["an order or a contract"]
+    )
 
 
 class WayView(BaseModel):
     """One way in which the rule may fire: what is lacking, and the events or the deadline that bring it."""
 
-    lacks: str = Field(description="What is lacking, in words.", examples=["no order until 2024-07-19T12:00:00Z"])
-    on: list[str] = Field(description="Types of event; empty: time alone.", examples=[["order.completed"]])
+    lacks: str = Field(
+        description="What is lacking, in words.", examples=["no order until 2024-07-19T12:00:00Z"]
+    )
+    on: list[str] = Field(
+        description="Types of event; empty: time alone.", examples=[["order.completed"]]
+    )
     deadline: Instant | None = Field(
         description="When time alone fires it; null: it takes an event.", examples=[NEXT_LAPSE]
     )
@@ -151,7 +179,9 @@ class OpenRule(BaseModel):
 class CadenceOutlook(OutlookView):
     """What the cadence model expects of the customer, with what it is measured in."""
 
-    horizon_days: int = Field(description="The days ahead that `p_no_purchase` is about.", examples=[180])
+    horizon_days: int = Field(
+        description="The days ahead that `p_no_purchase` is about.", examples=[180]
+    )
     currency: str = Field(description="ISO 4217: that of the values.", examples=["EUR"])
 
 
@@ -165,8 +195,12 @@ class Explanation(CustomerView):
     transition: TransitionView = Field(description="What led to the phase.")
     evidence: EvidenceView = Field(description="Why the customer is in the phase.")
     at_risk_by: list[CauseView] = Field(description="The causes in words.")
-    rules: list[OpenRule] = Field(description="Those that could fire next, in the order of the table of rules.")
-    cadence: CadenceOutlook | None = Field(description="null: no fit is in force, or there is no order.")
+    rules: list[OpenRule] = Field(
+        description="Those that could fire next, in the order of the table of rules."
+    )
+    cadence: CadenceOutlook | None = Field(
+        description="null: no fit is in force, or there is no order."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +236,9 @@ class Explained:
     def _rule(self, rule: Rule, ways: Sequence[Way]) -> OpenRule:
         to = rule.target(self.now.customer, self.now.policy)
         view, label = self.naming.view(to, self.standing.facts)
-        return OpenRule(rule=rule.name, to=to, view=view, label=label, ways=[WayView.of(way) for way in ways])
+        return OpenRule(
+            rule=rule.name, to=to, view=view, label=label, ways=[WayView.of(way) for way in ways]
+        )
 
     def _cadence(self) -> CadenceOutlook | None:
         as_of, customer = self.standing.as_of, self.now.customer

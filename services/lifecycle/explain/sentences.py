@@ -37,15 +37,17 @@ def because(customer: Customer, transition: Transition) -> str:
     words = IN_WORDS[RuleName(transition.rule)]
     last = transition.profile.last_order_at
     clause = words.by_event if transition.evidence.deadline is None else words.by_time
-    return clause.format(orders=transition.profile.orders, last_order="long ago" if last is None else _day(last))
+    return clause.format(
+        orders=transition.profile.orders, last_order="long ago" if last is None else _day(last)
+    )
 
 
-def summary(id: str, now: Now, transition: Transition, move: Move | None) -> str:  # noqa: A002
+def summary(id: str, now: Now, transition: Transition, move: Move | None) -> str:
     """One to three sentences: the phase and why, what it takes to come further, what time alone will bring."""
     return " ".join(_sentences(id, now, transition, move))
 
 
-def _sentences(id: str, now: Now, transition: Transition, move: Move | None) -> Iterator[str]:  # noqa: A002
+def _sentences(id: str, now: Now, transition: Transition, move: Move | None) -> Iterator[str]:
     customer = now.customer
     phase = customer.phase or Phase(transition.to)
     yield f"Customer {id} has been {_being(phase)} since {_day(customer.since)}: {because(customer, transition)}."
@@ -59,7 +61,9 @@ def _sentences(id: str, now: Now, transition: Transition, move: Move | None) -> 
 def _taking(now: Now, rule: Rule, ways: Sequence[Way]) -> str:
     lacks = ", or ".join(way.lacks for way in ways)
     again = " again" if rule.name is RuleName.RECOVERED else ""
-    return f"To be {_being(rule.target(now.customer, now.policy))}{again}, this is lacking: {lacks}."
+    return (
+        f"To be {_being(rule.target(now.customer, now.policy))}{again}, this is lacking: {lacks}."
+    )
 
 
 def _being(phase: Phase) -> str:

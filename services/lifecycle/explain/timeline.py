@@ -18,9 +18,13 @@ _LEVELS: Final = 100
 class EventView(BaseModel):
     """One event of the customer."""
 
-    type: str = Field(description="What happened: a type of the catalogue.", examples=["order.completed"])
+    type: str = Field(
+        description="What happened: a type of the catalogue.", examples=["order.completed"]
+    )
     time: Instant = Field(description="When it happened.", examples=[LAST_ORDER])
-    recorded_at: Instant = Field(description="The clock of the customer's partition when it was recorded.")
+    recorded_at: Instant = Field(
+        description="The clock of the customer's partition when it was recorded."
+    )
     source: str = Field(description="Who sent it.", examples=["/shop"])
     id: str = Field(description="Its id.", examples=["o-1001"])
     historical: bool = Field(description="From an import of history.")
@@ -66,7 +70,11 @@ def _is_deep(data: Any) -> bool:
     level = [data]
     for _ in range(_LEVELS):
         nested = [part for part in level if isinstance(part, dict | list)]
-        level = [part for outer in nested for part in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [
+            part
+            for outer in nested
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+        ]
     return bool(level)
 
 
@@ -80,12 +88,18 @@ class TransitionEntry(TransitionView):
     """A transition."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{**SILENT, "kind": "transition", "time": LAPSE, "withdrawn_at": None}]}
+        json_schema_extra={
+            "examples": [{**SILENT, "kind": "transition", "time": LAPSE, "withdrawn_at": None}]
+        }
     )
 
-    kind: Literal["transition"] = Field(default="transition", description="What kind of entry this is.")
+    kind: Literal["transition"] = Field(
+        default="transition", description="What kind of entry this is."
+    )
     time: Instant = Field(description="When it occurred.", examples=[LAPSE])
-    withdrawn_at: Instant | None = Field(default=None, description="The clock of that correction; null: it holds.")
+    withdrawn_at: Instant | None = Field(
+        default=None, description="The clock of that correction; null: it holds."
+    )
 
 
 class HintEntry(BaseModel):
@@ -94,10 +108,14 @@ class HintEntry(BaseModel):
     kind: Literal["hint"] = Field(default="hint", description="What kind of entry this is.")
     time: Instant = Field(description="When it was given.")
     name: str = Field(description="Which hint.", examples=["survey.due"])
-    occasion: str = Field(description="What it was given for: the same is not given twice.", examples=["o-1001"])
+    occasion: str = Field(
+        description="What it was given for: the same is not given twice.", examples=["o-1001"]
+    )
 
 
-TimelineEntry: TypeAlias = Annotated[EventEntry | TransitionEntry | HintEntry, Field(discriminator="kind")]
+TimelineEntry: TypeAlias = Annotated[
+    EventEntry | TransitionEntry | HintEntry, Field(discriminator="kind")
+]
 
 
 def entry(
@@ -110,7 +128,9 @@ def entry(
         return HintEntry(time=of.at, name=of.name, occasion=of.occasion)
     view = TransitionView.of(of.transition, of.withdrawn, facts, naming)
     return TransitionEntry(
-        **view.model_dump(by_alias=True), time=of.transition.occurred_at, withdrawn_at=of.withdrawn_at
+        **view.model_dump(by_alias=True),
+        time=of.transition.occurred_at,
+        withdrawn_at=of.withdrawn_at,
     )
 
 

@@ -35,5 +35,7 @@ _ALL: Final[tuple[Figure[Any], ...]] = (
     COMPLAINT_TOPICS,
 )
 
-FIGURES: Final[Mapping[str, Figure[Any]]] = MappingProxyType({figure.name: figure for figure in _ALL})
+FIGURES: Final[Mapping[str, Figure[Any]]] = MappingProxyType(
+    {figure.name: figure for figure in _ALL}
+)
 """By name."""

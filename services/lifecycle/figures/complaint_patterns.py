@@ -119,7 +119,12 @@ class Patterns:
                 await repository.sweep(tx, now() - repository.KEPT_FOR)
         self._judged = week
         for pattern in news:
-            log.info("pattern.detected", topic=pattern.topic, week=str(pattern.week), complaints=pattern.complaints)
+            log.info(
+                "pattern.detected",
+                topic=pattern.topic,
+                week=str(pattern.week),
+                complaints=pattern.complaints,
+            )
 
 
 def monday(day: date) -> date:
@@ -147,11 +152,15 @@ async def publish(tx: Tx, found: list[Pattern], clock: datetime) -> list[Pattern
 
     What came to its end long before the clock is marked `historical`: nobody is to act on it.
     """
-    rows = await tx.fetch(_FIND, [pattern.topic for pattern in found], [pattern.week for pattern in found])
+    rows = await tx.fetch(
+        _FIND, [pattern.topic for pattern in found], [pattern.week for pattern in found]
+    )
     fresh = {(row["topic"], row["week"]) for row in rows}
     news = [pattern for pattern in found if (pattern.topic, pattern.week) in fresh]
     act_within = (await load_schedule(tx)).at(clock).act_within if news else timedelta(0)
-    await outbox.add(tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in news])
+    await outbox.add(
+        tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in news]
+    )
     return news
 
 

@@ -30,13 +30,17 @@ class Unit(StrEnum):
 class Value(BaseModel):
     """What a figure comes to. Figures add what the headline was made from."""
 
-    value: float | None = Field(description="The headline, in the figure's unit; null where there is nothing to say.")
+    value: float | None = Field(
+        description="The headline, in the figure's unit; null where there is nothing to say."
+    )
 
 
 class MoneyValue(Value):
     """A figure in money."""
 
-    currency: str | None = Field(description="ISO 4217 code of the headline's currency; null where there is none.")
+    currency: str | None = Field(
+        description="ISO 4217 code of the headline's currency; null where there is none."
+    )
 
 
 V = TypeVar("V", bound=Value)
@@ -70,7 +74,11 @@ class Figure(Generic[V]):
     @property
     def key(self) -> str:
         """What it is stored under."""
-        return f"{self.name}.{self.variant}@{self.revision}" if self.variant else f"{self.name}@{self.revision}"
+        return (
+            f"{self.name}.{self.variant}@{self.revision}"
+            if self.variant
+            else f"{self.name}@{self.revision}"
+        )
 
 
 def share(part: float, whole: float) -> float | None:

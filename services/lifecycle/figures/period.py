@@ -25,7 +25,9 @@ def _day(value: object) -> date:
         return instants.parse(f"{value}T00:00:00Z").date()
     instant = instants.parse(value)
     if instant.time() != time.min:
-        raise PydanticCustomError("not_midnight", "must be a day, or the instant at which a day begins in UTC")
+        raise PydanticCustomError(
+            "not_midnight", "must be a day, or the instant at which a day begins in UTC"
+        )
     return instant.date()
 
 
@@ -41,14 +43,18 @@ class Period:
     ends: date
 
     @classmethod
-    def asked(cls, begins: date | None, ends: date | None, *, least: datetime, furthest: datetime) -> Self:
+    def asked(
+        cls, begins: date | None, ends: date | None, *, least: datetime, furthest: datetime
+    ) -> Self:
         """What `from` and `to` say between the least and the furthest clock.
 
         Without `to` it ends with the last day that every clock has passed, without `from` it has 30 days. Raises
         Problem 422 `in_the_future` for a `to` behind the furthest clock, `invalid` unless `from` is before `to`.
         """
         if ends is not None and midnight(ends) > furthest:
-            wrong = FieldError("to", f"lies after the clock, {instants.render(furthest)}: nobody knows yet")
+            wrong = FieldError(
+                "to", f"lies after the clock, {instants.render(furthest)}: nobody knows yet"
+            )
             raise Problem(422, "in_the_future", "The period has not ended.", errors=(wrong,))
         until = ends or least.astimezone(UTC).date()
         since = begins or until - timedelta(days=DEFAULT_DAYS)
@@ -86,7 +92,11 @@ def midnight(day: date) -> datetime:
 def latest(day: date) -> list[Period]:
     """What is asked for most on a day: the 30 days before it, and the last whole month, quarter and year."""
     month = day.replace(day=1)
-    firsts = {1: month, 3: month.replace(month=(month.month - 1) // 3 * 3 + 1), 12: month.replace(month=1)}
+    firsts = {
+        1: month,
+        3: month.replace(month=(month.month - 1) // 3 * 3 + 1),
+        12: month.replace(month=1),
+    }
     whole = [Period(_months_before(first, months), first) for months, first in firsts.items()]
     asked = [Period(date.fromordinal(max(1, day.toordinal() - DEFAULT_DAYS)), day), *whole]
     return [period for period in asked if period.days]
@@ -102,5 +112,8 @@ def by_account(statement: str) -> tuple[str, str]:
 
     It says `{theirs}` where tables are joined, and goes on with a further condition.
     """
-    everybody, theirs = "WHERE $3::text IS NULL", "JOIN customer AS c ON c.customer = t.customer WHERE c.account = $3"
+    everybody, theirs = (
+        "WHERE $3::text IS NULL",
+        "JOIN customer AS c ON c.customer = t.customer WHERE c.account = $3",
+    )
     return statement.format(theirs=everybody), statement.format(theirs=theirs)

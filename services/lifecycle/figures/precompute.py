@@ -31,7 +31,9 @@ REST: Final = 4
 ASKED_WITHIN: Final = timedelta(days=7)
 """Who has not asked again for so long waits for the answer."""
 MOST_FAILED: Final = 10
-_BY_KEY: Final[dict[str, Figure[Any]]] = {figure.key: figure for figure in (*FIGURES.values(), *FLOWS.values())}
+_BY_KEY: Final[dict[str, Figure[Any]]] = {
+    figure.key: figure for figure in (*FIGURES.values(), *FLOWS.values())
+}
 
 
 def ahead(day: date) -> list[Period]:
@@ -78,7 +80,12 @@ class Keeper:
         with sorting_errors():
             standing, before = await repository.standing(self._pool), self._seen
             self._seen = standing
-            if standing.day <= DAWN.date() or before is None or before.day != standing.day or standing == self._kept:
+            if (
+                standing.day <= DAWN.date()
+                or before is None
+                or before.day != standing.day
+                or standing == self._kept
+            ):
                 return 0
             async with repository.keeping(self._pool) as mine:
                 if not mine:
@@ -97,7 +104,9 @@ class Keeper:
             if (figure := _BY_KEY.get(wanted.key)) is None:
                 continue
             try:
-                await self._figures.renew(figure, Period(wanted.begins, wanted.ends), wanted.account)
+                await self._figures.renew(
+                    figure, Period(wanted.begins, wanted.ends), wanted.account
+                )
                 number += 1
             except Retryable as error:
                 failed += 1
@@ -118,4 +127,6 @@ class Keeper:
             for figure in FIGURES.values()
         ]
         there = await repository.held(self._pool, {wanted.ends for wanted in standing})
-        return list(dict.fromkeys((*asked, *(wanted for wanted in standing if wanted not in there))))
+        return list(
+            dict.fromkeys((*asked, *(wanted for wanted in standing if wanted not in there)))
+        )

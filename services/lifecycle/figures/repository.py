@@ -10,7 +10,9 @@ from shared.clock import DAWN, now
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx
 
-_RESTATED: Final = "SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < $1"
+_RESTATED: Final = (
+    "SELECT coalesce(sum(number), 0)::bigint AS stamp, max(at) AS at FROM restated WHERE day < $1"
+)
 _RESTATED_BY_THEN: Final = _RESTATED.replace("$1", "p.ends")
 """The same of several periods `p`."""
 _BASIS: Final = f"""
@@ -157,7 +159,9 @@ async def keep(connection: Tx, wanted: Wanted, found: Kept, stamp: int, *, asked
     """Store a value, unless one of a later state is there; `asked` if somebody waits for it."""
     key, begins, ends, account = wanted
     at = found.computed_at if asked else None
-    await connection.execute(_KEEP, key, begins, ends, account or "", found.value, stamp, found.computed_at, at)
+    await connection.execute(
+        _KEEP, key, begins, ends, account or "", found.value, stamp, found.computed_at, at
+    )
 
 
 async def standing(pool: Pool) -> Standing:

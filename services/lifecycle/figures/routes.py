@@ -41,7 +41,8 @@ Desk = Annotated[Figures, Depends(figures)]
 From = Annotated[
     Day | None,
     Query(
-        alias="from", description="First day in UTC, or the instant at which it begins; default: 30 days before `to`."
+        alias="from",
+        description="First day in UTC, or the instant at which it begins; default: 30 days before `to`.",
     ),
 ]
 To = Annotated[
@@ -50,20 +51,28 @@ To = Annotated[
         description="The day after the last one, at most the clock's; default: the day of the clock furthest behind."
     ),
 ]
-Of = Annotated[Account | None, Query(description="Only customers whose account is of this kind now.")]
+Of = Annotated[
+    Account | None, Query(description="Only customers whose account is of this kind now.")
+]
 
 
 @router.get("", responses=problems(IN_THE_FUTURE))
-async def show_figures(desk: Desk, from_: From = None, to: To = None, account: Of = None) -> OverviewView:
+async def show_figures(
+    desk: Desk, from_: From = None, to: To = None, account: Of = None
+) -> OverviewView:
     """The headlines of all figures, with those of the period before beside them."""
     period = await desk.period(from_, to)
     found = await desk.headlines(list(FIGURES.values()), (period, period.before), account)
     items = [
-        HeadlineView.of(figure, found[figure.key, period.begins], found[figure.key, period.before.begins])
+        HeadlineView.of(
+            figure, found[figure.key, period.begins], found[figure.key, period.before.begins]
+        )
         for figure in FIGURES.values()
     ]
     before = PeriodView.of(period.before)
-    return OverviewView(from_=period.begins, to=period.ends, account=account, before=before, items=items)
+    return OverviewView(
+        from_=period.begins, to=period.ends, account=account, before=before, items=items
+    )
 
 
 @router.get("/flows", response_model=view_of(FLOWS[Span.MONTH]), responses=problems(IN_THE_FUTURE))
@@ -83,8 +92,12 @@ async def show_flows(
     return FigureView[FlowsValue].told(FLOWS[per], period, account, answer)
 
 
-def _showing(figure: Figure[V], view: type[FigureView[V]]) -> Callable[..., Awaitable[FigureView[V]]]:
-    async def show(desk: Desk, from_: From = None, to: To = None, account: Of = None) -> FigureView[V]:
+def _showing(
+    figure: Figure[V], view: type[FigureView[V]]
+) -> Callable[..., Awaitable[FigureView[V]]]:
+    async def show(
+        desk: Desk, from_: From = None, to: To = None, account: Of = None
+    ) -> FigureView[V]:
         period = await desk.period(from_, to)
         answer = await desk.one(figure, period, account)
         return view.told(figure, period, account, answer)

@@ -16,7 +16,8 @@ from shared.http import Instant
 FROM: Final[Any] = Field(alias="from", description="First day (UTC).", examples=["2024-04-01"])
 TO: Final[Any] = Field(description="The day after the last one (UTC).", examples=["2024-07-10"])
 ACCOUNT: Final[Any] = Field(
-    description="Only customers whose account is of this kind now; null: all customers.", examples=[None]
+    description="Only customers whose account is of this kind now; null: all customers.",
+    examples=[None],
 )
 SETTLED: Final[Any] = Field(
     description="Every clock has passed `to`: only late events, corrections, mergers and changes of account can still "
@@ -48,13 +49,20 @@ class PeriodView(BaseModel):
 class HeadlineView(BaseModel):
     """A figure of the period, with that of the period before."""
 
-    name: str = Field(description="The path below `/v1/figures` that shows it in detail.", examples=["churn"])
+    name: str = Field(
+        description="The path below `/v1/figures` that shows it in detail.", examples=["churn"]
+    )
     unit: Unit = Field(description="Of both values.", examples=[Unit.SHARE])
     value: float | None = Field(
-        description="In `unit`; null where there is nothing to say, as in a share of nobody.", examples=[0.5]
+        description="In `unit`; null where there is nothing to say, as in a share of nobody.",
+        examples=[0.5],
     )
-    before: float | None = Field(description="The value of the period before, in `unit`.", examples=[None])
-    currency: str | None = Field(description="ISO 4217 code of `value`; null where it is not money.", examples=[None])
+    before: float | None = Field(
+        description="The value of the period before, in `unit`.", examples=[None]
+    )
+    currency: str | None = Field(
+        description="ISO 4217 code of `value`; null where it is not money.", examples=[None]
+    )
     currency_before: str | None = Field(
         description="ISO 4217 code of `before`; null where it is not money.", examples=[None]
     )
@@ -80,7 +88,9 @@ class OverviewView(PeriodView):
     """All figures at a glance."""
 
     account: Account | None = ACCOUNT
-    before: PeriodView = Field(description="The period of the same length that ends where this one begins.")
+    before: PeriodView = Field(
+        description="The period of the same length that ends where this one begins."
+    )
     items: Sequence[HeadlineView] = Field(description="All figures.")
 
 
@@ -98,7 +108,9 @@ class FigureView(PeriodView, Generic[V]):
     result: V = Field(description="The headline (`value`) and what it was made from.")
 
     @classmethod
-    def told(cls, figure: Figure[V], period: Period, account: Account | None, answer: Answer[V]) -> Self:
+    def told(
+        cls, figure: Figure[V], period: Period, account: Account | None, answer: Answer[V]
+    ) -> Self:
         """The view of an answer."""
         return cls(
             from_=period.begins,
@@ -137,7 +149,8 @@ class CheckView(BaseModel):
     """The daily counts of transitions, compared with the transitions themselves."""
 
     rows: int = Field(
-        description="Counts that the transitions come to: by day, phases, kind of account, partition.", examples=[9]
+        description="Counts that the transitions come to: by day, phases, kind of account, partition.",
+        examples=[9],
     )
     differing: int = Field(description="Of the stored counts, those that differ.", examples=[0])
     equal: bool = Field(description="No count differs.", examples=[True])
@@ -152,14 +165,17 @@ class RebuildView(BaseModel):
     """What a rebuild has found and done."""
 
     rows: int = Field(
-        description="Counts that the transitions come to: by day, phases, kind of account, partition.", examples=[9]
+        description="Counts that the transitions come to: by day, phases, kind of account, partition.",
+        examples=[9],
     )
     differing: int = Field(
-        description="Of the stored counts, those that differed; they have been mended.", examples=[3]
+        description="Of the stored counts, those that differed; they have been mended.",
+        examples=[3],
     )
     equal: bool = Field(description="No count differed.")
     dropped: int = Field(
-        description="Stored figures that have been dropped; they are computed anew when asked for.", examples=[12]
+        description="Stored figures that have been dropped; they are computed anew when asked for.",
+        examples=[12],
     )
 
     @classmethod

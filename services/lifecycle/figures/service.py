@@ -68,33 +68,47 @@ class Figures:
         self, figures: Iterable[Figure[Any]], periods: Iterable[Period], account: Account | None
     ) -> dict[tuple[str, date], Headline]:
         """The headlines of figures by key and beginning of the period."""
-        wanted = {(figure.key, period.begins): (figure, period) for figure in figures for period in periods}
+        wanted = {
+            (figure.key, period.begins): (figure, period)
+            for figure in figures
+            for period in periods
+        }
         keys, periods = [figure.key for figure in figures], list(periods)
         found = await repository.headlines(self._pool, keys, periods, account)
         missing = [wanted[key] for key in wanted if key not in found]
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = {
-                    (figure.key, period.begins): group.create_task(self.one(figure, period, account))
+                    (figure.key, period.begins): group.create_task(
+                        self.one(figure, period, account)
+                    )
                     for figure, period in missing
                 }
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         return found | {key: task.result().headline for key, task in tasks.items()}
 
-    async def _once(self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool) -> Answer[V]:
+    async def _once(
+        self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
+    ) -> Answer[V]:
         key = figure.key, period, account
-        answer: Answer[V] = await self._flights.once(key, lambda: self._computed(figure, period, account, asked=asked))
+        answer: Answer[V] = await self._flights.once(
+            key, lambda: self._computed(figure, period, account, asked=asked)
+        )
         return answer
 
-    async def _computed(self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool) -> Answer[V]:
+    async def _computed(
+        self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
+    ) -> Answer[V]:
         async with self._slots, self._pool.acquire() as connection:
             async with repository.snapshot(connection) as tx:
                 basis = await repository.basis(tx, period)
                 value = await figure.compute(tx, period, account)
             answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
             if basis.settled:
-                kept = Kept(value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at)
+                kept = Kept(
+                    value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at
+                )
                 wanted = Wanted(figure.key, period.begins, period.ends, account)
                 await repository.keep(connection, wanted, kept, basis.stamp, asked=asked)
         return answer

@@ -67,4 +67,8 @@ class Filters:
     def phases(self) -> tuple[Phase, ...]:
         """Those that a customer may be in: causes are of customers at risk only."""
         asked = tuple(Phase) if self.phase is None else (self.phase,)
-        return asked if self.cause is None else tuple(phase for phase in asked if phase is Phase.AT_RISK)
+        return (
+            asked
+            if self.cause is None
+            else tuple(phase for phase in asked if phase is Phase.AT_RISK)
+        )

@@ -90,7 +90,9 @@ class Csv:
 def _cells(customer: ExportedCustomer) -> list[str]:
     said = customer.model_dump(mode="json")
     value, move = said["value"] or {}, said["next_transition"] or {}
-    said |= {f"value_{name}": part for name, part in value.items()} | {f"next_{name}": p for name, p in move.items()}
+    said |= {f"value_{name}": part for name, part in value.items()} | {
+        f"next_{name}": p for name, p in move.items()
+    }
     said["causes"] = json.dumps(said["causes"], ensure_ascii=False) if said["causes"] else None
     return [_cell(said.get(name)) for name in COLUMNS]
 

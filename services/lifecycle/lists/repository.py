@@ -80,7 +80,9 @@ async def named(tx: Tx, customers: Sequence[str]) -> dict[str, Row]:
     return {row["customer"]: Row.of(row.values()) for row in await tx.fetch(NAMED, customers)}
 
 
-async def acted(tx: Tx, keys: Sequence[int], since: Sequence[datetime], until: Sequence[datetime]) -> list[bool]:
+async def acted(
+    tx: Tx, keys: Sequence[int], since: Sequence[datetime], until: Sequence[datetime]
+) -> list[bool]:
     """Whether each customer has acted after one instant and until another."""
     return [row["acted"] for row in await tx.fetch(ACTED, keys, since, until, ACT_TYPES)]
 
@@ -136,7 +138,9 @@ class Way:
         else:
             place = f"({self._stretch(made, after)})"
         where = " AND ".join(conditions)
-        made.sql = f"SELECT {_COLUMNS} FROM {place} AS c WHERE {where} ORDER BY c.customer LIMIT {most}"  # noqa: S608
+        made.sql = (
+            f"SELECT {_COLUMNS} FROM {place} AS c WHERE {where} ORDER BY c.customer LIMIT {most}"  # noqa: S608
+        )
         return made
 
     def end(self, after: str) -> Statement:
@@ -169,7 +173,9 @@ async def way(tx: Tx, filters: Filters) -> Way:
 def counts(filters: Filters, names: Sequence[str]) -> Statement:
     """How many customers fulfil each of some conditions, counted until they are not few."""
     made = Statement()
-    few = (f"SELECT FROM ({_SOURCES[name](filters, made)}) AS one LIMIT {FEW + 1}" for name in names)
+    few = (
+        f"SELECT FROM ({_SOURCES[name](filters, made)}) AS one LIMIT {FEW + 1}" for name in names
+    )
     made.sql = f"SELECT {', '.join(f'(SELECT count(*) FROM ({one}) AS few)' for one in few)}"  # noqa: S608
     return made
 
@@ -211,13 +217,17 @@ def _cause(filters: Filters, made: Statement) -> str:
     return f"SELECT customer FROM customer WHERE {at_risk} AND causes && {names}"  # noqa: S608
 
 
-_SOURCES: Final = {"since": _since, "due": _due, "value": _value, "account": _account, "cause": _cause}
+_SOURCES: Final = {
+    "since": _since,
+    "due": _due,
+    "value": _value,
+    "account": _account,
+    "cause": _cause,
+}
 
 _TIMER: Final = "(SELECT t.due_at FROM timer AS t WHERE t.customer = c.customer)"
 """Never later than the next transition, but under a policy that the customer is still to be told of."""
-_TELLING: Final = (
-    "EXISTS (SELECT FROM rearming AS r WHERE r.partition = c.partition AND NOT r.finished AND c.customer > r.after)"
-)
+_TELLING: Final = "EXISTS (SELECT FROM rearming AS r WHERE r.partition = c.partition AND NOT r.finished AND c.customer > r.after)"
 
 
 def _conditions(filters: Filters, made: Statement, *, untold: bool) -> list[str]:

@@ -13,7 +13,14 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
-from services.lifecycle.lists.schemas import MOST_VALUE, Account, CauseName, CustomerPage, Lookup, LookupAnswer
+from services.lifecycle.lists.schemas import (
+    MOST_VALUE,
+    Account,
+    CauseName,
+    CustomerPage,
+    Lookup,
+    LookupAnswer,
+)
 from shared.errors import FieldError, Problem
 from shared.http import Instant, Kind, Paging, Slice, problems
 from shared.http.streams import Places, send_part
@@ -27,7 +34,9 @@ RETRY_AFTER_S: Final = 5
 _FILES: Final[dict[str, Any]] = {
     media: {"schema": {"type": "string"}, "example": example} for media, example in EXAMPLES.items()
 }
-_TOO_MANY: Final = Kind(429, "too_many_exports", "As many files as can be are being written: wait for `Retry-After`.")
+_TOO_MANY: Final = Kind(
+    429, "too_many_exports", "As many files as can be are being written: wait for `Retry-After`."
+)
 
 
 def places() -> Places:
@@ -52,7 +61,13 @@ class Export(StreamingResponse):
         with self._places.one():
             async with aclosing(self._parts) as parts:
                 first = await anext(parts)
-                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": self.status_code,
+                        "headers": self.raw_headers,
+                    }
+                )
                 await send_part(send, first)
                 async for part in parts:
                     await send_part(send, part)
@@ -61,10 +76,14 @@ class Export(StreamingResponse):
 
 async def _filters(
     phase: Annotated[Phase | None, Query(description="In this phase.")] = None,
-    since_before: Annotated[Instant | None, Query(description="In the phase since before this instant.")] = None,
+    since_before: Annotated[
+        Instant | None, Query(description="In the phase since before this instant.")
+    ] = None,
     due_before: Annotated[
         Instant | None,
-        Query(description="The next transition by time alone lies before this instant. Parked customers are left out."),
+        Query(
+            description="The next transition by time alone lies before this instant. Parked customers are left out."
+        ),
     ] = None,
     min_value: Annotated[
         int | None,
@@ -84,7 +103,14 @@ async def _filters(
         ),
     ] = None,
 ) -> Filters:
-    return Filters(phase, since_before, due_before, min_value, account, None if cause is None else Cause.parse(cause))
+    return Filters(
+        phase,
+        since_before,
+        due_before,
+        min_value,
+        account,
+        None if cause is None else Cause.parse(cause),
+    )
 
 
 Wanted = Annotated[Filters, Depends(_filters)]
@@ -102,7 +128,12 @@ def _after(part: Slice) -> str:
     responses=problems(_TOO_MANY, also={200: {"content": _FILES}}),
 )
 async def list_customers(
-    request: Request, response: Response, service: Service, wanted: Wanted, part: Paging, names: Names
+    request: Request,
+    response: Response,
+    service: Service,
+    wanted: Wanted,
+    part: Paging,
+    names: Names,
 ) -> CustomerPage | Response:
     """Customers who fulfil all filters, in the order of their ids; those who were merged into others are not listed.
 
@@ -120,12 +151,17 @@ async def list_customers(
             return await answering.page(answer, wanted, after, part.limit)
     _refuse_paging(request)
     parts = answering.export(service.pool, schedule, names, wanted, WRITERS[wish]())
-    headers = {**response.headers, "Content-Disposition": f'attachment; filename="customers.{wish.name.lower()}"'}
+    headers = {
+        **response.headers,
+        "Content-Disposition": f'attachment; filename="customers.{wish.name.lower()}"',
+    }
     return Export(parts, request.app.state.exports, headers=headers, media_type=wish)
 
 
 def _refuse_paging(request: Request) -> None:
-    wrong = [FieldError(name, "is for pages: a file is the whole list") for name in ("limit", "cursor")]
+    wrong = [
+        FieldError(name, "is for pages: a file is the whole list") for name in ("limit", "cursor")
+    ]
     wrong = [error for error in wrong if error.field in request.query_params]
     if wrong:
         raise Problem(422, "invalid", f"{wrong[0].field}: {wrong[0].message}", errors=tuple(wrong))

@@ -6,7 +6,14 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from services.lifecycle.customers.schemas import LABEL, MODEL, VIEW, MoneyView, Naming, NextTransition
+from services.lifecycle.customers.schemas import (
+    LABEL,
+    MODEL,
+    VIEW,
+    MoneyView,
+    Naming,
+    NextTransition,
+)
 from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
@@ -43,7 +50,9 @@ class CustomerItem(BaseModel):
     label: str = LABEL
     since: Instant = Field(description="When the phase was entered.")
     account: Account | None = Field(description="The kind of account; null: not known.")
-    causes: list[str] = Field(description="Why the customer is at risk; empty otherwise.", examples=[["silence"]])
+    causes: list[str] = Field(
+        description="Why the customer is at risk; empty otherwise.", examples=[["silence"]]
+    )
     value: MoneyView | None = Field(
         description="Lifetime revenue in the currency in which the customer bought for most; null before any order."
     )
@@ -52,7 +61,9 @@ class CustomerItem(BaseModel):
         description="The next transition by time alone, if nothing else happens before."
     )
     version: int = Field(description="Records published for the customer.", examples=[4])
-    parked: bool = Field(description="Folding failed: events wait until an operator releases the customer.")
+    parked: bool = Field(
+        description="Folding failed: events wait until an operator releases the customer."
+    )
 
     @classmethod
     def of(cls, hit: Hit, facts: Facts, naming: Naming) -> Self:
@@ -69,7 +80,9 @@ class CustomerItem(BaseModel):
             since=customer.since,
             account=customer.account,
             causes=sorted(customer.causes),
-            value=None if row.currency is None else MoneyView(amount=row.value, currency=row.currency),
+            value=None
+            if row.currency is None
+            else MoneyView(amount=row.value, currency=row.currency),
             orders=customer.orders,
             next_transition=_next(hit, facts, naming),
             version=row.version,
@@ -108,7 +121,9 @@ class Lookup(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     customers: list[Subject] = Field(
-        max_length=MOST_AT_ONCE, description="Ids, in any order; repeats are answered again.", examples=[["ada", "bob"]]
+        max_length=MOST_AT_ONCE,
+        description="Ids, in any order; repeats are answered again.",
+        examples=[["ada", "bob"]],
     )
 
 
@@ -128,5 +143,7 @@ class LookupAnswer(BaseModel):
     """The answers in the order of the request."""
 
     items: list[LookedUp] = Field(description="One for each id asked for.")
-    unknown: list[str] = Field(description="The ids asked for that lead to no customer, each once.", examples=[["bob"]])
+    unknown: list[str] = Field(
+        description="The ids asked for that lead to no customer, each once.", examples=[["bob"]]
+    )
     as_of: Instant = Field(description="The least clock: no partition has been judged less far.")

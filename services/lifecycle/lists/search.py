@@ -55,7 +55,11 @@ class Search:
         self.effort += len(rows) * JUDGING + (0 if len(rows) == most else STRETCH)
         before = self.way.filters.due_before
         hits = [hit async for some in in_turns(rows) for hit in _judged(some, self.schedule)]
-        return [hit for hit in hits if before is None or (hit.move is not None and hit.move.occurred_at < before)]
+        return [
+            hit
+            for hit in hits
+            if before is None or (hit.move is not None and hit.move.occurred_at < before)
+        ]
 
 
 async def search(tx: Tx, filters: Filters, schedule: Schedule, after: str = "") -> Search:
@@ -70,7 +74,9 @@ async def page(tx: Tx, looking: Search, limit: int) -> tuple[list[Hit], str | No
     There are fewer than `limit` where the search would take too long for one page.
     """
     hits = list[Hit]()
-    at_once = limit + 1 if looking.way.filters.due_before is None else max(limit + 1, FEWEST_AT_ONCE)
+    at_once = (
+        limit + 1 if looking.way.filters.due_before is None else max(limit + 1, FEWEST_AT_ONCE)
+    )
     while len(hits) <= limit and looking.reached is not None and looking.effort < EFFORT:
         hits += await looking.next(tx, at_once)
     if len(hits) > limit:
@@ -100,7 +106,11 @@ def end_of_chain(customer: str, found: Mapping[str, Row | Hit]) -> str:
 
 
 async def facts(
-    tx: Tx, hits: Sequence[Hit], model: Model | None, clocks: Mapping[int, datetime], active: timedelta
+    tx: Tx,
+    hits: Sequence[Hit],
+    model: Model | None,
+    clocks: Mapping[int, datetime],
+    active: timedelta,
 ) -> list[Facts]:
     """What a model asks beside the phase; `active` is the span in which acts count."""
     asked = needs(model)
@@ -113,7 +123,9 @@ async def facts(
         keys = [hit.row.key for hit in hits for _ in range(2)]
         acted = await repository.acted(tx, keys, [instant - active for instant in until], until)
     found = list[Facts]()
-    for hit, pair, acts in zip(hits, instants, zip(acted[::2], acted[1::2], strict=True), strict=True):
+    for hit, pair, acts in zip(
+        hits, instants, zip(acted[::2], acted[1::2], strict=True), strict=True
+    ):
         now, then = (_facts(hit.customer, *held) & asked for held in zip(pair, acts, strict=True))
         found.append(Facts(now, then))
     return found

@@ -11,7 +11,13 @@ from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists import repository, search
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.formats import Writer
-from services.lifecycle.lists.schemas import CustomerItem, CustomerPage, LookedUp, LookupAnswer, exported
+from services.lifecycle.lists.schemas import (
+    CustomerItem,
+    CustomerPage,
+    LookedUp,
+    LookupAnswer,
+    exported,
+)
 from services.lifecycle.lists.search import Hit
 from shared.aio import in_turns
 from shared.clock import DAWN
@@ -66,7 +72,10 @@ async def lookup(answer: Answer, customers: Sequence[str]) -> LookupAnswer:
     items = {item.customer: item for item in await answer.items(hits)}
     ends = {customer: search.end_of_chain(customer, found) for customer in customers}
     looked_up = [
-        LookedUp(asked=c, merged_into=ends[c] if ends[c] != c else None, customer=items.get(ends[c])) for c in customers
+        LookedUp(
+            asked=c, merged_into=ends[c] if ends[c] != c else None, customer=items.get(ends[c])
+        )
+        for c in customers
     ]
     unknown = [customer for customer, end in ends.items() if end not in items]
     return LookupAnswer(items=looked_up, unknown=unknown, as_of=answer.as_of)

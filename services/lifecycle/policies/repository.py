@@ -76,7 +76,9 @@ LEFT JOIN (SELECT partition, count(*) AS total FROM customer GROUP BY 1) AS c ON
 ON CONFLICT (partition) DO UPDATE
 SET target = excluded.target, after = '', done = 0, total = excluded.total, finished = false
 """
-_REARMING: Final = "SELECT partition, target, done, total, finished FROM rearming ORDER BY partition"
+_REARMING: Final = (
+    "SELECT partition, target, done, total, finished FROM rearming ORDER BY partition"
+)
 
 
 async def find(connection: Tx | Pool, name: str, version: int) -> Stored | None:
@@ -119,7 +121,9 @@ async def create(connection: Tx, document: PolicyDocument) -> tuple[Stored, bool
         return await _store(tx, policy, await clocks.clock(tx)), True
 
 
-async def activate(connection: Tx, name: str, version: int, at: datetime | None, partitions: int) -> int:
+async def activate(
+    connection: Tx, name: str, version: int, at: datetime | None, partitions: int
+) -> int:
     """Let a policy judge from an instant on, by default the clock, and begin to tell all customers; its number.
 
     The same again, unless another policy for the same kind of account has come between, gives the same number.
@@ -135,9 +139,15 @@ async def activate(connection: Tx, name: str, version: int, at: datetime | None,
         if last and (last["name"], last["version"]) == (name, version):
             return int(last["number"])
         if at is not None and at < clock:
-            wrong = FieldError("at", f"lies before the clock, {clock.isoformat()}: that has been judged")
-            raise Problem(422, "activation_in_past", "The earliest instant is the clock.", errors=(wrong,))
-        return await _begin(tx, found.policy, at or clock, made_at=clock, partitions=range(partitions))
+            wrong = FieldError(
+                "at", f"lies before the clock, {clock.isoformat()}: that has been judged"
+            )
+            raise Problem(
+                422, "activation_in_past", "The earliest instant is the clock.", errors=(wrong,)
+            )
+        return await _begin(
+            tx, found.policy, at or clock, made_at=clock, partitions=range(partitions)
+        )
 
 
 async def adopt(connection: Tx, policy: Policy | None, now: datetime) -> None:
@@ -161,7 +171,9 @@ async def adopt(connection: Tx, policy: Policy | None, now: datetime) -> None:
 def unknown(name: str, version: int, field: str | None = None) -> Problem:
     """The answer to who asks for a policy that is not stored."""
     wrong = (FieldError(field, "is not a stored policy"),) if field else ()
-    return Problem(404, "unknown_policy", f"There is no version {version} of policy {name}.", errors=wrong)
+    return Problem(
+        404, "unknown_policy", f"There is no version {version} of policy {name}.", errors=wrong
+    )
 
 
 async def _versions(tx: Tx, name: str) -> list[Stored]:
@@ -187,7 +199,13 @@ async def _keep(tx: Tx, policy: Policy, now: datetime) -> Policy:
 
 
 async def _begin(
-    tx: Tx, policy: Policy, at: datetime, *, made_at: datetime, partitions: Iterable[int], from_file: bool = False
+    tx: Tx,
+    policy: Policy,
+    at: datetime,
+    *,
+    made_at: datetime,
+    partitions: Iterable[int],
+    from_file: bool = False,
 ) -> int:
     number = await next_number(tx)
     await tx.execute(_ACTIVATE, number, policy.name, policy.version, at, made_at, from_file)
@@ -197,7 +215,9 @@ async def _begin(
 
 async def _is_news(tx: Tx, policy: Policy, now: datetime) -> bool:
     last = await tx.fetchval(_LAST_FILE, policy.account)
-    return not _same(_policy.decode(last) if last else (await load_schedule(tx)).at(now, policy.account), policy)
+    return not _same(
+        _policy.decode(last) if last else (await load_schedule(tx)).at(now, policy.account), policy
+    )
 
 
 def _same(one: Policy, other: Policy) -> bool:
@@ -206,7 +226,13 @@ def _same(one: Policy, other: Policy) -> bool:
 
 
 def _taken(stored: Policy, wanted: Policy) -> Problem:
-    names = [name for name in PolicyDocument.model_fields if getattr(stored, name) != getattr(wanted, name)]
-    wrong = tuple(FieldError(name, f"is {getattr(stored, name)!r} in what is stored") for name in names)
+    names = [
+        name
+        for name in PolicyDocument.model_fields
+        if getattr(stored, name) != getattr(wanted, name)
+    ]
+    wrong = tuple(
+        FieldError(name, f"is {getattr(stored, name)!r} in what is stored") for name in names
+    )
     detail = f"Version {stored.version} of {stored.name} has other content; leave the version out to get the next one."
     return Problem(409, "policy_exists", detail, errors=wrong)

@@ -26,22 +26,34 @@ from shared.urls import segment
 
 router = APIRouter(prefix="/v1", tags=["policies"])
 
-PolicyPath = Annotated[IdPath, Path(description="The name of the policy, percent-encoded.", examples=["default"])]
-Version = Annotated[int, Path(ge=1, le=MAX_VERSION, description="Which version of it.", examples=[1])]
-Candidate = Annotated[PolicyDocument, Body(examples=[{"name": "strict", "at_risk_days": 60, "inactive_days": 120}])]
+PolicyPath = Annotated[
+    IdPath, Path(description="The name of the policy, percent-encoded.", examples=["default"])
+]
+Version = Annotated[
+    int, Path(ge=1, le=MAX_VERSION, description="Which version of it.", examples=[1])
+]
+Candidate = Annotated[
+    PolicyDocument, Body(examples=[{"name": "strict", "at_risk_days": 60, "inactive_days": 120}])
+]
 Against = Annotated[str, Query(description="The other one: NAME/VERSION.", examples=["default/1"])]
 
 _AGAINST: Final = re.compile(r"(?P<name>[^\0]+)/(?P<version>[1-9][0-9]{0,9})", re.DOTALL)
 _UNKNOWN: Final = Kind(404, "unknown_policy", "No such version of a policy of this name is stored.")
-_EXISTS: Final = Kind(409, "policy_exists", "The version is stored with other content; `errors` says where.")
-_IN_PAST: Final = Kind(422, "activation_in_past", "`at` lies before the clock: who was judged stays judged.")
+_EXISTS: Final = Kind(
+    409, "policy_exists", "The version is stored with other content; `errors` says where."
+)
+_IN_PAST: Final = Kind(
+    422, "activation_in_past", "`at` lies before the clock: who was judged stays judged."
+)
 _LOCATION: Final = {"Location": {"description": "The policy.", "schema": {"type": "string"}}}
 _BEFORE: Final = "The same policy was stored before: this one."
 _STORED: Final = {200: {"model": PolicyDetail, "description": _BEFORE, "headers": _LOCATION}}
 _CREATED: Final = {201: {"headers": _LOCATION}}
 
 
-@router.post("/policies", status_code=201, responses=problems(_EXISTS, also={**_STORED, **_CREATED}))
+@router.post(
+    "/policies", status_code=201, responses=problems(_EXISTS, also={**_STORED, **_CREATED})
+)
 async def create_policy(body: Candidate, response: Response, service: Service) -> PolicyDetail:
     """Store a version of a policy as a draft; it judges nobody until it is activated, and never changes.
 
@@ -51,7 +63,9 @@ async def create_policy(body: Candidate, response: Response, service: Service) -
         stored, is_new = await repository.create(connection, body)
     if not is_new:
         response.status_code = 200
-    response.headers["Location"] = f"/v1/policies/{segment(stored.policy.name)}/{stored.policy.version}"
+    response.headers["Location"] = (
+        f"/v1/policies/{segment(stored.policy.name)}/{stored.policy.version}"
+    )
     return await _detail(service, stored)
 
 
@@ -71,12 +85,18 @@ async def list_policies(service: Service, part: Paging) -> PolicyPage:
 
 
 @router.get("/policies/{name}/{version}", responses=problems(_UNKNOWN))
-async def show_policy(name: PolicyPath, version: Version, service: Service, unless: Unless) -> PolicyDetail:
+async def show_policy(
+    name: PolicyPath, version: Version, service: Service, unless: Unless
+) -> PolicyDetail:
     """One version of a policy, with when it was activated."""
     return unless.same(await _detail(service, await _stored(service, name, version)))
 
 
-@router.post("/policies/{name}/{version}/activate", responses=problems(_UNKNOWN, _IN_PAST), openapi_extra=ONCE)
+@router.post(
+    "/policies/{name}/{version}/activate",
+    responses=problems(_UNKNOWN, _IN_PAST),
+    openapi_extra=ONCE,
+)
 async def activate_policy(
     name: PolicyPath, version: Version, service: Service, body: ActivationRequest | None = None
 ) -> ActivationView:
@@ -92,7 +112,9 @@ async def activate_policy(
 
 
 @router.get("/policies/{name}/{version}/diff", responses=problems(_UNKNOWN))
-async def compare_policies(name: PolicyPath, version: Version, against: Against, service: Service) -> PolicyDiff:
+async def compare_policies(
+    name: PolicyPath, version: Version, against: Against, service: Service
+) -> PolicyDiff:
     """The fields in which two policies differ."""
     one = await _stored(service, name, version)
     found = _AGAINST.fullmatch(against)

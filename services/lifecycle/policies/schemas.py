@@ -22,16 +22,22 @@ class ActivationRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     at: Instant | None = Field(
-        default=None, description="By event time; not before the clock. Left out: the clock.", examples=[FUTURE]
+        default=None,
+        description="By event time; not before the clock. Left out: the clock.",
+        examples=[FUTURE],
     )
 
 
 class ActivationView(BaseModel):
     """One activation of a policy."""
 
-    number: int = Field(description="One more for every activation and every fit of the cadence model.", examples=[3])
+    number: int = Field(
+        description="One more for every activation and every fit of the cadence model.",
+        examples=[3],
+    )
     at: Instant | None = Field(
-        description="It judges what happens from here on; null: from the beginning.", examples=[FUTURE]
+        description="It judges what happens from here on; null: from the beginning.",
+        examples=[FUTURE],
     )
     made_at: Instant = Field(description="The clock when it was made.")
 
@@ -47,7 +53,8 @@ class PolicySummary(BaseModel):
     name: str = Field(description="Its name.", examples=["default"])
     version: int = Field(description="Which version of it.", examples=[1])
     account: str | None = Field(
-        description="The kind of account that it judges; null: all without one of their own.", examples=["b2b"]
+        description="The kind of account that it judges; null: all without one of their own.",
+        examples=["b2b"],
     )
     state: State = Field(description="Where it stands.", examples=["active"])
     since: Instant | None = Field(
@@ -97,9 +104,15 @@ class Difference(BaseModel):
     """A field in which two policies differ."""
 
     field: str = Field(description="The field of the document.", examples=["at_risk_days"])
-    unit: str | None = Field(description="The unit of both values; null: they have none.", examples=["days"])
-    one: str | int | float | None = Field(description="What the one says, in `unit`.", examples=[90])
-    other: str | int | float | None = Field(description="What the other says, in `unit`.", examples=[60])
+    unit: str | None = Field(
+        description="The unit of both values; null: they have none.", examples=["days"]
+    )
+    one: str | int | float | None = Field(
+        description="What the one says, in `unit`.", examples=[90]
+    )
+    other: str | int | float | None = Field(
+        description="What the other says, in `unit`.", examples=[60]
+    )
 
 
 class PolicyDiff(BaseModel):
@@ -127,7 +140,9 @@ class PartitionProgress(BaseModel):
     partition: int = Field(description="The number of the partition, from 0.", examples=[0])
     target: int = Field(description="The number of the last activation or fit.", examples=[3])
     done: int = Field(description="Number of customers who know it.", examples=[410])
-    total: int = Field(description="Number of customers when the last activation was made.", examples=[412])
+    total: int = Field(
+        description="Number of customers when the last activation was made.", examples=[412]
+    )
     finished: bool = Field(description="Whether all of them know it.")
 
 
@@ -135,7 +150,9 @@ class RearmingView(BaseModel):
     """How far the deadlines of all customers follow the last activation."""
 
     done: int = Field(description="Number of customers who know it.", examples=[410])
-    total: int = Field(description="Number of customers when the last activation was made.", examples=[412])
+    total: int = Field(
+        description="Number of customers when the last activation was made.", examples=[412]
+    )
     finished: bool = Field(description="Whether all of them know it.")
     partitions: list[PartitionProgress] = Field(description="The same for each partition.")
 

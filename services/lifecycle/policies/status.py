@@ -70,7 +70,11 @@ def reigns(schedule: Schedule, account: str | None) -> Iterator[Reign]:
 def _status(reigns: list[Reign], clock: datetime) -> Status:
     ended = [reign.end for reign in reigns if reign.end and reign.end <= clock]
     coming = [reign.begin for reign in reigns if reign.begin > clock]
-    running = [reign.begin for reign in reigns if reign.begin <= clock and (reign.end is None or reign.end > clock)]
+    running = [
+        reign.begin
+        for reign in reigns
+        if reign.begin <= clock and (reign.end is None or reign.end > clock)
+    ]
     if running:
         return Status(State.ACTIVE, min(running))
     return Status(State.SCHEDULED, min(coming)) if coming else Status(State.SUPERSEDED, max(ended))

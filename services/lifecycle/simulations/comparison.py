@@ -113,7 +113,9 @@ class _Sample(NamedTuple):
     candidate: History
 
     def told(self, alike: int) -> Example:
-        live, candidate = ([Told(*step) for step in history] for history in (self.live, self.candidate))
+        live, candidate = (
+            [Told(*step) for step in history] for history in (self.live, self.candidate)
+        )
         return Example(self.customer, alike, live, candidate)
 
 
@@ -148,7 +150,9 @@ class Comparison:
 
     def report(self, events: int) -> Report:
         """What has been counted, out of so many events."""
-        cells = sorted(self._matrix.items(), key=lambda cell: [_RANK.get(phase, -1) for phase in cell[0]])
+        cells = sorted(
+            self._matrix.items(), key=lambda cell: [_RANK.get(phase, -1) for phase in cell[0]]
+        )
         live, candidate = self._fired
         live_entered, candidate_entered = self._entered
         return Report(
@@ -157,8 +161,12 @@ class Comparison:
             differing=self._kinds.total(),
             unsettled=self._unsettled,
             matrix=[Cell(one or None, other or None, n) for (one, other), n in cells],
-            transitions=[Fired(*key, live[key], candidate[key]) for key in sorted(live | candidate)],
-            entered=[Entered(phase, live_entered[phase], candidate_entered[phase]) for phase in LOST],
+            transitions=[
+                Fired(*key, live[key], candidate[key]) for key in sorted(live | candidate)
+            ],
+            entered=[
+                Entered(phase, live_entered[phase], candidate_entered[phase]) for phase in LOST
+            ],
             examples=self._examples(),
         )
 
@@ -169,7 +177,14 @@ class Comparison:
                 self._entered[side][step.to] += 1
 
     def _differ(self, customer: str, live: History, candidate: History) -> None:
-        shared = next((n for n, (one, other) in enumerate(zip(live, candidate, strict=False)) if one != other), None)
+        shared = next(
+            (
+                n
+                for n, (one, other) in enumerate(zip(live, candidate, strict=False))
+                if one != other
+            ),
+            None,
+        )
         at = min(len(live), len(candidate)) if shared is None else shared
         ours, theirs = live[at : at + 1], candidate[at : at + 1]
         kind = Difference(_rule(ours), _rule(theirs), _phase(live), _phase(candidate))

@@ -48,7 +48,7 @@ class SimulationSettings(BaseSettings):
 class Simulation:
     """One run: reads a snapshot on one connection, tells on another how far it is."""
 
-    def __init__(self, id: UUID, order: Order, writer: Tx) -> None:  # noqa: A002
+    def __init__(self, id: UUID, order: Order, writer: Tx) -> None:
         self._id = id
         self._order = order
         self._writer = writer
@@ -71,7 +71,9 @@ class Simulation:
                     done += len(handful)
         return comparison.report(self._events)
 
-    def _compare(self, handful: Iterable[Life], candidate: Policies, comparison: Comparison) -> None:
+    def _compare(
+        self, handful: Iterable[Life], candidate: Policies, comparison: Comparison
+    ) -> None:
         order = self._order
         for life in handful:
             try:
@@ -99,7 +101,7 @@ def _happenings(life: Life) -> Iterator[Happening]:
             yield content
 
 
-async def simulate(url: str, id: UUID) -> int:  # noqa: A002
+async def simulate(url: str, id: UUID) -> int:
     """Run a queued simulation to its end, good or bad; the exit code."""
     try:
         writer = await db.connect(url, "lifecycle")
@@ -116,7 +118,7 @@ async def simulate(url: str, id: UUID) -> int:  # noqa: A002
         await writer.close()
 
 
-async def _run(url: str, simulation: Simulation, id: UUID, writer: Tx) -> None:  # noqa: A002
+async def _run(url: str, simulation: Simulation, id: UUID, writer: Tx) -> None:
     began = clock.monotonic()
     reader = await db.connect(url, "lifecycle")
     try:
@@ -148,7 +150,9 @@ def _leash() -> None:
 
 def main() -> None:
     """Run until the end of the simulation."""
-    parser = argparse.ArgumentParser(prog="python -m services.lifecycle.simulate", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m services.lifecycle.simulate", description=__doc__
+    )
     parser.add_argument("id", type=UUID, help="of a queued simulation")
     parser.add_argument("--leashed", action="store_true", help="end when standard input does")
     given = parser.parse_args()

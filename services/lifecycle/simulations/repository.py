@@ -82,9 +82,7 @@ LATER: Final = 75
 _policy: Final = msgspec.json.Decoder(Policy)
 _encode: Final = msgspec.json.Encoder().encode
 
-_COLUMNS: Final = (
-    "id, number, policy, begins, ends, account, state, done, total, events, reason, created_at, started_at, ended_at"
-)
+_COLUMNS: Final = "id, number, policy, begins, ends, account, state, done, total, events, reason, created_at, started_at, ended_at"
 _CREATE: Final = """
 INSERT INTO simulation (id, idempotency_key, request, policy, begins, ends, account, created_at)
 VALUES ($1, $2, $3, $4::json, $5, $6, $7, $8) ON CONFLICT (idempotency_key) DO NOTHING
@@ -115,10 +113,16 @@ WHERE id = $1 AND state = 'running'
 """
 _FAIL: Final = "UPDATE simulation SET state = 'failed', reason = $2, ended_at = $3 WHERE id = $1 AND ended_at IS NULL"
 _RUNNING: Final = "SELECT id FROM simulation WHERE state = 'running' AND ended_at IS NULL AND id <> ALL($1::uuid[])"
-_IS_FREE: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('lifecycle.simulation ' || $1, 0))"
+_IS_FREE: Final = (
+    "SELECT pg_try_advisory_xact_lock(hashtextextended('lifecycle.simulation ' || $1, 0))"
+)
 _TOTAL: Final = "SELECT count(*) FROM customer WHERE merged_into IS NULL AND parked IS NULL"
-_CUSTOMERS: Final = "SELECT key, customer FROM customer WHERE merged_into IS NULL AND parked IS NULL ORDER BY key"
-_EVENTS: Final = "SELECT customer_key, body FROM event WHERE customer_key BETWEEN $1 AND $2 AND time <= $3"
+_CUSTOMERS: Final = (
+    "SELECT key, customer FROM customer WHERE merged_into IS NULL AND parked IS NULL ORDER BY key"
+)
+_EVENTS: Final = (
+    "SELECT customer_key, body FROM event WHERE customer_key BETWEEN $1 AND $2 AND time <= $3"
+)
 _STEPS: Final = """
 SELECT customer, occurred_at, rule, from_phase, to_phase FROM transition
 WHERE customer = ANY($1::text[]) AND withdrawn IS NULL AND occurred_at <= $2 ORDER BY customer, position
@@ -127,16 +131,24 @@ _PATIENT: Final = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 
 
 async def create(
-    connection: Tx | Pool, fresh: UUID, order: Order, now: datetime, *, request: str, key: str | None
+    connection: Tx | Pool,
+    fresh: UUID,
+    order: Order,
+    now: datetime,
+    *,
+    request: str,
+    key: str | None,
 ) -> tuple[UUID, str]:
     """Put a simulation into the queue; its id and request, or those of the one that came with this key before."""
     document = PolicyDocument.of(order.policy).model_dump_json()
-    await connection.execute(_CREATE, fresh, key, request, document, order.begins, order.ends, order.account, now)
+    await connection.execute(
+        _CREATE, fresh, key, request, document, order.begins, order.ends, order.account, now
+    )
     row = await connection.fetchrow(_FIRST, key) if key is not None else None
     return (row["id"], row["request"]) if row else (fresh, request)
 
 
-async def find(connection: Tx | Pool, id: UUID) -> Stored | None:  # noqa: A002
+async def find(connection: Tx | Pool, id: UUID) -> Stored | None:
     """A simulation with its report."""
     row = await connection.fetchrow(_FIND, id)
     return Stored.of(dict(row)) if row else None
@@ -147,7 +159,7 @@ async def page(connection: Tx | Pool, before: int, limit: int) -> list[Stored]:
     return [Stored.of(dict(row)) for row in await connection.fetch(_PAGE, before, limit)]
 
 
-async def cancel(connection: Tx | Pool, id: UUID, now: datetime) -> None:  # noqa: A002
+async def cancel(connection: Tx | Pool, id: UUID, now: datetime) -> None:
     """Let a simulation that has not ended be cancelled; its process sees that soon."""
     await connection.execute(_CANCEL, id, now)
 
@@ -161,25 +173,28 @@ async def next_queued(connection: Tx | Pool, ours: Sequence[UUID], *, at_once: i
     return found
 
 
-async def start(connection: Tx, id: UUID, now: datetime) -> Order | None:  # noqa: A002
+async def start(connection: Tx, id: UUID, now: datetime) -> Order | None:
     """Take a queued simulation: it is this connection's as long as that lasts. None if it is not to be had."""
-    if not await connection.fetchval(_HOLD, str(id)) or await connection.fetchval(_START, id, now) is None:
+    if (
+        not await connection.fetchval(_HOLD, str(id))
+        or await connection.fetchval(_START, id, now) is None
+    ):
         return None
     found = await find(connection, id)
     return found.order if found else None
 
 
-async def advance(connection: Tx, id: UUID, progress: Progress) -> bool:  # noqa: A002
+async def advance(connection: Tx, id: UUID, progress: Progress) -> bool:
     """Tell how far it is; False if it is not wanted any more."""
     return await connection.fetchval(_ADVANCE, id, *progress) is not None
 
 
-async def finish(connection: Tx, id: UUID, report: Report, now: datetime) -> None:  # noqa: A002
+async def finish(connection: Tx, id: UUID, report: Report, now: datetime) -> None:
     """Keep the result, unless it was cancelled."""
     await connection.execute(_FINISH, id, _encode(report).decode(), now, report.events)
 
 
-async def fail(connection: Tx | Pool, id: UUID, reason: str, now: datetime) -> None:  # noqa: A002
+async def fail(connection: Tx | Pool, id: UUID, reason: str, now: datetime) -> None:
     """Say why there will be no result, unless it has ended."""
     await connection.execute(_FAIL, id, reason, now)
 
@@ -187,7 +202,7 @@ async def fail(connection: Tx | Pool, id: UUID, reason: str, now: datetime) -> N
 async def orphans(pool: Pool, ours: Sequence[UUID]) -> list[UUID]:
     """Simulations said to be running, by no process of ours, that no connection holds: their process is dead."""
     found = [row["id"] for row in await pool.fetch(_RUNNING, ours)]
-    return [id for id in found if await pool.fetchval(_IS_FREE, str(id))]  # noqa: A001
+    return [id for id in found if await pool.fetchval(_IS_FREE, str(id))]
 
 
 # -- the snapshot ------------------------------------------------------------------------------------------------------

@@ -28,9 +28,13 @@ router = APIRouter(prefix="/v1", tags=["simulations"])
 
 NEWEST = 2**63 - 1
 _UNKNOWN: Final = Kind(404, "unknown_simulation", "There is no such simulation.")
-_UNKNOWN_POLICY: Final = Kind(404, "unknown_policy", "No such version of a policy of this name is stored.")
+_UNKNOWN_POLICY: Final = Kind(
+    404, "unknown_policy", "No such version of a policy of this name is stored."
+)
 _IN_FUTURE: Final = Kind(422, "to_in_future", "`to` lies after the clock: nobody knows yet.")
-_CREATED: Final = {202: {"headers": {"Location": {"description": "The simulation.", "schema": {"type": "string"}}}}}
+_CREATED: Final = {
+    202: {"headers": {"Location": {"description": "The simulation.", "schema": {"type": "string"}}}}
+}
 
 
 async def simulating(request: Request) -> Simulating:
@@ -40,11 +44,15 @@ async def simulating(request: Request) -> Simulating:
 
 
 Runner = Annotated[Simulating, Depends(simulating)]
-SimulationPath = Annotated[UUID, Path(description="The id of the simulation.", examples=[SIMULATION])]
+SimulationPath = Annotated[
+    UUID, Path(description="The id of the simulation.", examples=[SIMULATION])
+]
 
 
 @router.post(
-    "/simulations", status_code=202, responses=problems(_UNKNOWN_POLICY, _IN_FUTURE, REUSED_KEY, also=_CREATED)
+    "/simulations",
+    status_code=202,
+    responses=problems(_UNKNOWN_POLICY, _IN_FUTURE, REUSED_KEY, also=_CREATED),
 )
 async def create_simulation(
     body: SimulationRequest,
@@ -57,7 +65,10 @@ async def create_simulation(
 
     It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
     """
-    order, request = await _order(body, service), body.model_dump_json(by_alias=True, exclude_unset=True)
+    order, request = (
+        await _order(body, service),
+        body.model_dump_json(by_alias=True, exclude_unset=True),
+    )
     found, first = await repository.create(
         service.pool, uuid4(), order, clock.now(), request=request, key=idempotency_key
     )
@@ -75,18 +86,24 @@ async def list_simulations(service: Service, part: Paging) -> SimulationPage:
     """All simulations, the latest first, without their reports."""
     (before,) = part.after(int) or (NEWEST,)
     rows = await repository.page(service.pool, before, part.limit + 1)
-    page = Page[SimulationSummary].of(rows, part, key=lambda row: (row.number,), view=SimulationSummary.of)
+    page = Page[SimulationSummary].of(
+        rows, part, key=lambda row: (row.number,), view=SimulationSummary.of
+    )
     return SimulationPage(items=page.items, next_cursor=page.next_cursor)
 
 
 @router.get("/simulations/{simulation}", responses=problems(_UNKNOWN))
-async def show_simulation(simulation: SimulationPath, service: Service, unless: Unless) -> SimulationView:
+async def show_simulation(
+    simulation: SimulationPath, service: Service, unless: Unless
+) -> SimulationView:
     """How far a simulation is and, once it is done, what it has found out."""
     return unless.same(SimulationView.of(await _stored(service, simulation)))
 
 
 @router.post("/simulations/{simulation}/cancel", responses=problems(_UNKNOWN))
-async def cancel_simulation(simulation: SimulationPath, service: Service, runner: Runner) -> SimulationView:
+async def cancel_simulation(
+    simulation: SimulationPath, service: Service, runner: Runner
+) -> SimulationView:
     """End a simulation. One that has ended stays as it is, so that sending this again is safe."""
     await _stored(service, simulation)
     await repository.cancel(service.pool, simulation, clock.now())
@@ -123,5 +140,7 @@ async def _candidate(body: SimulationRequest, service: Lifecycle) -> Policy:
         policy = found.policy
     if body.account is not None and policy.account not in (None, body.account):
         wrong = FieldError("account", f"the candidate judges {policy.account} only")
-        raise Problem(422, "invalid", f"account: the candidate judges {policy.account} only.", errors=(wrong,))
+        raise Problem(
+            422, "invalid", f"account: the candidate judges {policy.account} only.", errors=(wrong,)
+        )
     return replace(policy, account=body.account or policy.account)

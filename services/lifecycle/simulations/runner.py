@@ -50,7 +50,7 @@ class Simulating:
                 await asyncio.wait({work})
                 await self._end_all()
 
-    def stop(self, id: UUID) -> None:  # noqa: A002
+    def stop(self, id: UUID) -> None:
         """End the process of a simulation, if it is ours: it was cancelled."""
         process = self._processes.get(id)
         if process is not None:
@@ -76,16 +76,22 @@ class Simulating:
     async def _start_next(self, group: asyncio.TaskGroup) -> None:
         if len(self._processes) >= self._at_once:
             return
-        id = await repository.next_queued(self._pool, list(self._processes), at_once=self._at_once)  # noqa: A001
+        id = await repository.next_queued(self._pool, list(self._processes), at_once=self._at_once)
         if id is not None:
-            command = sys.executable, "-m", "services.lifecycle.simulations.process", str(id), "--leashed"
+            command = (
+                sys.executable,
+                "-m",
+                "services.lifecycle.simulations.process",
+                str(id),
+                "--leashed",
+            )
             process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, start_new_session=True
             )
             self._processes[id] = process
             group.create_task(self._watch(id, process))
 
-    async def _watch(self, id: UUID, process: asyncio.subprocess.Process) -> None:  # noqa: A002
+    async def _watch(self, id: UUID, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         try:
             with db.sorting_errors():
@@ -99,7 +105,7 @@ class Simulating:
 
     async def _end_all(self) -> None:
         ending = dict(self._processes)
-        for id, process in ending.items():  # noqa: A001
+        for id, process in ending.items():
             with suppress(Retryable), db.sorting_errors():
                 await repository.fail(self._pool, id, STOPPED, clock.now())
             self.stop(id)

@@ -27,9 +27,13 @@ class SimulationRequest(BaseModel):
         description="The candidate: a policy document, or `name` and `version` alone for one that is stored.",
         examples=[CANDIDATE],
     )
-    from_: Annotated[Instant, Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN])]
+    from_: Annotated[
+        Instant,
+        Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN]),
+    ]
     to: Instant | None = Field(
-        default=None, description="What is told is as of this instant, at most the clock; left out: the clock."
+        default=None,
+        description="What is told is as of this instant, at most the clock; left out: the clock.",
     )
     account: Account | None = Field(
         default=None,
@@ -48,7 +52,9 @@ class ProgressView(BaseModel):
     """How far a simulation is."""
 
     done: int = Field(description="Number of customers done.", examples=[2000])
-    total: int | None = Field(description="Number of all of them; null until they have been counted.", examples=[2000])
+    total: int | None = Field(
+        description="Number of all of them; null until they have been counted.", examples=[2000]
+    )
     events: int = Field(description="Number of events folded so far.", examples=[61034])
 
 
@@ -57,15 +63,21 @@ class StepView(BaseModel):
 
     occurred_at: Instant = Field(description="When, by event time.")
     rule: str = Field(description="The rule that fired.", examples=["silence_begins"])
-    from_: Annotated[Phase | None, Field(alias="from", description="The phase before; null: not known yet.")]
+    from_: Annotated[
+        Phase | None, Field(alias="from", description="The phase before; null: not known yet.")
+    ]
     to: Phase = Field(description="The phase that it led to.", examples=["at_risk"])
 
 
 class CellView(BaseModel):
     """So many customers are in one phase by the live history, and in another by the candidate's."""
 
-    live: Phase | None = Field(description="The phase by the live history; null: none.", examples=["established"])
-    candidate: Phase | None = Field(description="The phase by the candidate's; null: none.", examples=["at_risk"])
+    live: Phase | None = Field(
+        description="The phase by the live history; null: none.", examples=["established"]
+    )
+    candidate: Phase | None = Field(
+        description="The phase by the candidate's; null: none.", examples=["at_risk"]
+    )
     customers: int = Field(description="Number of these customers.", examples=[17])
 
 
@@ -90,7 +102,9 @@ class ExampleView(BaseModel):
     """A customer whose histories differ."""
 
     customer: str = Field(description="The customer's id.", examples=["customer-1"])
-    alike: int = Field(description="So many customers differ in the same way, this one included.", examples=[17])
+    alike: int = Field(
+        description="So many customers differ in the same way, this one included.", examples=[17]
+    )
     live: list[StepView] = Field(description="The live history.")
     candidate: list[StepView] = Field(description="The candidate's history.")
 
@@ -99,16 +113,26 @@ class ReportView(BaseModel):
     """What a simulation has found out."""
 
     customers: int = Field(description="Number of customers looked at.", examples=[2000])
-    events: int = Field(description="Number of stored events of these customers until `to`.", examples=[61034])
-    differing: int = Field(description="Number of customers whose two histories are not the same.", examples=[41])
+    events: int = Field(
+        description="Number of stored events of these customers until `to`.", examples=[61034]
+    )
+    differing: int = Field(
+        description="Number of customers whose two histories are not the same.", examples=[41]
+    )
     unsettled: int = Field(
         description="Number of these whose histories part before `from` already: the live one does not yet say what "
         "the stored events do, because an activation is being told or a history is being imported.",
         examples=[0],
     )
-    matrix: list[CellView] = Field(description="Customers by phase at `to`; pairs without customers are left out.")
-    transitions: list[FiredView] = Field(description="By rule and month, from `from` on and before `to`.")
-    entered: list[EnteredView] = Field(description="Transitions into the phases of lost customers, in the same time.")
+    matrix: list[CellView] = Field(
+        description="Customers by phase at `to`; pairs without customers are left out."
+    )
+    transitions: list[FiredView] = Field(
+        description="By rule and month, from `from` on and before `to`."
+    )
+    entered: list[EnteredView] = Field(
+        description="Transitions into the phases of lost customers, in the same time."
+    )
     examples: list[ExampleView] = Field(
         description="Typical customers who differ: one of each kind of difference, the most frequent kinds first."
     )
@@ -121,16 +145,25 @@ class SimulationSummary(BaseModel):
 
     id: UUID = Field(description="The id of the simulation.", examples=[SIMULATION])
     policy: PolicyDocument = Field(description="The candidate.")
-    from_: Annotated[Instant, Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN])]
+    from_: Annotated[
+        Instant,
+        Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN]),
+    ]
     to: Instant = Field(description="What is told is as of this instant.")
-    account: str | None = Field(description="Only customers of this kind; null: all.", examples=["b2c"])
-    state: State = Field(description="Where it stands; the last three are final.", examples=["done"])
+    account: str | None = Field(
+        description="Only customers of this kind; null: all.", examples=["b2c"]
+    )
+    state: State = Field(
+        description="Where it stands; the last three are final.", examples=["done"]
+    )
     reason: str | None = Field(
         description="Why it failed; null unless it did.", examples=["the process ended with code 1"]
     )
     progress: ProgressView = Field(description="How far it is.")
     created_at: Instant = Field(description="When it was asked for, by the wall clock.")
-    started_at: Instant | None = Field(description="When it was begun, by the wall clock; null: not yet.")
+    started_at: Instant | None = Field(
+        description="When it was begun, by the wall clock; null: not yet."
+    )
     ended_at: Instant | None = Field(description="When it ended, by the wall clock; null: not yet.")
 
     @classmethod

@@ -94,12 +94,20 @@ class CaseWork:
 
         A round in which folds fail is undone; the next one goes without those customers.
         """
-        new = {customer: visit.portion.partition for customer, visit in visits.items() if visit.has_lapses}
+        new = {
+            customer: visit.portion.partition
+            for customer, visit in visits.items()
+            if visit.has_lapses
+        }
         locked = await repository.lock(tx, visits, new=new)
         parked = {customer: reason for customer, reason in locked.items() if reason is not None}
         released = await self._recall(tx, {customer: visits[customer] for customer in parked})
-        waiting = {customer: reason for customer, reason in parked.items() if customer not in released}
-        while failed := await self._fold(tx, {c: visits[c] for c in visits if c not in waiting}, locked):
+        waiting = {
+            customer: reason for customer, reason in parked.items() if customer not in released
+        }
+        while failed := await self._fold(
+            tx, {c: visits[c] for c in visits if c not in waiting}, locked
+        ):
             waiting |= failed
         _set_aside(visits, waiting)
         await repository.park(tx, waiting | dict.fromkeys(released - waiting.keys()))
@@ -133,10 +141,14 @@ class CaseWork:
     async def _fold(self, tx: Tx, visits: Visits, locked: Mapping[str, object]) -> dict[str, str]:
         """All or nothing; returns the customers whose folds have failed, with the reason."""
         said = [each for visit in visits.values() for each in visit.announcements]
-        moments = {customer: visit.moment for customer, visit in visits.items() if customer in locked}
+        moments = {
+            customer: visit.moment for customer, visit in visits.items() if customer in locked
+        }
         try:
             async with transaction(tx):
-                await repository.add_purchases(tx, [row for visit in visits.values() for row in visit.purchases])
+                await repository.add_purchases(
+                    tx, [row for visit in visits.values() for row in visit.purchases]
+                )
                 await repository.record_lapses(
                     tx,
                     [row for each in said for row in each.lapses],
@@ -168,7 +180,9 @@ async def recompute(tx: Tx, moments: Mapping[str, Moment], terms: Terms) -> None
     await outbox.add(tx, [message for _, _, told in found for message in told])
 
 
-def _fold(history: History, terms: Terms, moment: Moment) -> list[tuple[Moment, Change, list[Message]]]:
+def _fold(
+    history: History, terms: Terms, moment: Moment
+) -> list[tuple[Moment, Change, list[Message]]]:
     folded = fold_cases(history, terms, moment.until, held=moment.held)
     return [
         (moment, change, messages(change, moment.partition, moment.recorded_at))

@@ -125,7 +125,9 @@ async def _execute(tx: Tx, statement: str, rows: Sequence[Sequence[object]]) -> 
         await tx.execute(statement, *map(list, zip(*rows, strict=True)))
 
 
-async def due(reader: Tx, ticks: Sequence[tuple[int, datetime, datetime]], limit: int) -> list[tuple[str, int]]:
+async def due(
+    reader: Tx, ticks: Sequence[tuple[int, datetime, datetime]], limit: int
+) -> list[tuple[str, int]]:
     """The customers, with their partition, who have a deadline after an instant and until another one, by partition.
 
     At most `limit` of each partition; those parked are left out.
@@ -141,7 +143,9 @@ async def add_purchases(tx: Tx, rows: Sequence[PurchaseRow]) -> None:
     await _execute(tx, _ADD_PURCHASES, rows)
 
 
-async def lock(tx: Tx, customers: Iterable[str], *, new: Mapping[str, int] | None = None) -> dict[str, str | None]:
+async def lock(
+    tx: Tx, customers: Iterable[str], *, new: Mapping[str, int] | None = None
+) -> dict[str, str | None]:
     """Lock the customers who have ever lapsed, and the new ones, in key order; returns why they are parked, or None."""
     wanted = {*customers, *(new or ())}
     if new:
@@ -155,7 +159,9 @@ async def park(tx: Tx, reasons: Mapping[str, str | None]) -> None:
     await _execute(tx, _PARK, list(reasons.items()))
 
 
-async def record_lapses(tx: Tx, lapses: Sequence[LapseRow], withdrawals: Sequence[Withdrawal]) -> None:
+async def record_lapses(
+    tx: Tx, lapses: Sequence[LapseRow], withdrawals: Sequence[Withdrawal]
+) -> None:
     """Keep lapses and void those withdrawn; what was recorded before changes nothing."""
     await _execute(tx, _ADD_LAPSES, lapses)
     await _execute(tx, _WITHDRAW, withdrawals)
@@ -171,9 +177,13 @@ async def load(tx: Tx, customers: Collection[str]) -> list[History]:
     cases: dict[str, dict[UUID, Case]] = {name: {} for name in names}
     for row in await tx.fetch(_LAPSES, names):
         lapses[row["customer"]].append(Lapse(row["occurred_at"], row["rule"], row["phase"]))
-    first = {name: min(lapse.occurred_at for lapse in found) for name, found in lapses.items() if found}
+    first = {
+        name: min(lapse.occurred_at for lapse in found) for name, found in lapses.items() if found
+    }
     for row in await tx.fetch(_PURCHASES, list(first), list(first.values())):
-        orders[row["customer"]].append(Order(row["time"], row["order_id"], row["coupon"], row["event_key"]))
+        orders[row["customer"]].append(
+            Order(row["time"], row["order_id"], row["coupon"], row["event_key"])
+        )
     for row in await tx.fetch(_CASES, names):
         cases[row["customer"]][row["id"]] = case_of(row)
     return [History(name, tuple(lapses[name]), tuple(orders[name]), cases[name]) for name in names]
@@ -225,8 +235,12 @@ async def save_offers(tx: Tx, offers: Sequence[Offer]) -> None:
 
 
 async def _save_timers(tx: Tx, changes: Sequence[tuple[int, Change]]) -> None:
-    armed = {c.case.customer: (c.case.customer, p, c.case.due) for p, c in changes if c.case.is_running}
-    disarmed = {c.case.customer for _, c in changes if c.before is not None and c.before.is_running} - set(armed)
+    armed = {
+        c.case.customer: (c.case.customer, p, c.case.due) for p, c in changes if c.case.is_running
+    }
+    disarmed = {
+        c.case.customer for _, c in changes if c.before is not None and c.before.is_running
+    } - set(armed)
     if disarmed:
         await tx.execute(_CLEAR_TIMERS, list(disarmed))
     await _execute(tx, _SET_TIMERS, list(armed.values()))

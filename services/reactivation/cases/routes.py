@@ -24,7 +24,18 @@ from services.reactivation.offers.service import Till
 from shared.database.connection import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
-from shared.http import ONCE, CustomerPath, IdPath, Kind, Page, Paging, Requested, Slice, Unless, problems
+from shared.http import (
+    ONCE,
+    CustomerPath,
+    IdPath,
+    Kind,
+    Page,
+    Paging,
+    Requested,
+    Slice,
+    Unless,
+    problems,
+)
 
 router = APIRouter(prefix="/v1")
 
@@ -41,9 +52,15 @@ async def _till(request: Request) -> Till:
 
 Database = Annotated[Pool, Depends(_pool)]
 AtTheTill = Annotated[Till, Depends(_till)]
-Code = Annotated[IdPath, Path(description="A code, as people write it: any case, with hyphens.", examples=[CODE])]
-InState = Annotated[State | None, Query(description="Only cases in this state.", examples=["offered"])]
-OfCustomer = Annotated[Subject | None, Query(description="Only cases of this customer.", examples=[CUSTOMER])]
+Code = Annotated[
+    IdPath, Path(description="A code, as people write it: any case, with hyphens.", examples=[CODE])
+]
+InState = Annotated[
+    State | None, Query(description="Only cases in this state.", examples=["offered"])
+]
+OfCustomer = Annotated[
+    Subject | None, Query(description="Only cases of this customer.", examples=[CUSTOMER])
+]
 
 _UNKNOWN_CODE: Final = Kind(404, "unknown_code", "There is no such code.")
 _NOT_YOURS: Final = Kind(403, "not_your_code", "The code was given to another customer.")
@@ -51,14 +68,18 @@ _RESERVED: Final = Kind(409, "already_reserved", "The code is reserved for anoth
 _REDEEMED: Final = Kind(409, "already_redeemed", "The code has been used.")
 _EXPIRED: Final = Kind(410, "offer_expired", "The offer has expired.")
 _WITHDRAWN: Final = Kind(410, "offer_withdrawn", "The offer was withdrawn.")
-_NOT_RESERVED: Final = Kind(409, "not_reserved", "The code is not reserved for this order, or no longer.")
+_NOT_RESERVED: Final = Kind(
+    409, "not_reserved", "The code is not reserved for this order, or no longer."
+)
 _UNKNOWN_CUSTOMER: Final = Kind(404, "unknown_customer", "The customer has never lapsed.")
 _NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
 _REFUSALS: Final = (_NOT_YOURS, _UNKNOWN_CODE, _RESERVED, _REDEEMED)
 
 
 @router.get("/cases", tags=["cases"])
-async def list_cases(database: Database, part: Paging, state: InState = None, customer: OfCustomer = None) -> CasePage:
+async def list_cases(
+    database: Database, part: Paging, state: InState = None, customer: OfCustomer = None
+) -> CasePage:
     """Cases, newest first."""
     rows = await search.newest_cases(
         database, limit=part.limit + 1, state=state, customer=customer, before=_before(part)
@@ -78,7 +99,11 @@ async def count_cases(database: Database) -> CountsView:
     )
 
 
-@router.get("/cases/{case_id}", tags=["cases"], responses=problems(Kind(404, "not_found", "There is no such case.")))
+@router.get(
+    "/cases/{case_id}",
+    tags=["cases"],
+    responses=problems(Kind(404, "not_found", "There is no such case.")),
+)
 async def read_case(
     database: Database,
     case_id: Annotated[IdPath, Path(description="The id of the case.", examples=[CASE_ID])],
@@ -92,14 +117,18 @@ async def read_case(
     return unless.same(CaseView.of(found))
 
 
-@router.post("/offers/{code}/reserve", tags=["offers"], responses=problems(*_REFUSALS, _EXPIRED, _WITHDRAWN))
+@router.post(
+    "/offers/{code}/reserve", tags=["offers"], responses=problems(*_REFUSALS, _EXPIRED, _WITHDRAWN)
+)
 async def reserve(till: AtTheTill, code: Code, order: Redemption) -> RedemptionView:
     """Put a code aside for an order, for `reservation_minutes` and at most until the offer expires."""
     return RedemptionView.of(await till.reserve(code, order.customer, order.order_id))
 
 
 @router.post(
-    "/offers/{code}/confirm", tags=["offers"], responses=problems(*_REFUSALS, _NOT_RESERVED, _EXPIRED, _WITHDRAWN)
+    "/offers/{code}/confirm",
+    tags=["offers"],
+    responses=problems(*_REFUSALS, _NOT_RESERVED, _EXPIRED, _WITHDRAWN),
 )
 async def confirm(till: AtTheTill, code: Code, order: Redemption) -> RedemptionView:
     """The order was placed: the code is used, and the case won back."""

@@ -15,9 +15,13 @@ from shared.http import Instant, Page
 CUSTOMER: Final = "customer-3"
 CASE_ID: Final = "317ad9d1-b130-58af-bcf8-4d4b77fbbdad"
 CODE: Final = "DT4E6BP2242NJD57J"
-PARKED: Final[Any] = Field(description="Folding failed: the case stands still until an operator releases the customer.")
+PARKED: Final[Any] = Field(
+    description="Folding failed: the case stands still until an operator releases the customer."
+)
 WHOSE: Final[Any] = Field(description="Whom the case is about.", examples=[CUSTOMER])
-AS_OF: Final[Any] = Field(description="The clock of the customer's partition, at which the case stood like this.")
+AS_OF: Final[Any] = Field(
+    description="The clock of the customer's partition, at which the case stood like this."
+)
 
 
 class Redemption(BaseModel):
@@ -25,14 +29,18 @@ class Redemption(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    customer: Subject = Field(description="Who orders: the customer whom the code was given to.", examples=[CUSTOMER])
+    customer: Subject = Field(
+        description="Who orders: the customer whom the code was given to.", examples=[CUSTOMER]
+    )
     order_id: Id = Field(description="The shop's id of the order.", examples=["o-1004"])
 
 
 class Incentive(BaseModel):
     """What the offer promises."""
 
-    kind: str = Field(description="`percent`: a share of the price of one order.", examples=["percent"])
+    kind: str = Field(
+        description="`percent`: a share of the price of one order.", examples=["percent"]
+    )
     value: int = Field(description="How much, in per cent.", examples=[10])
 
 
@@ -43,9 +51,12 @@ class OfferView(BaseModel):
     state: OfferState = Field(description="What may be done with the code now.", examples=["open"])
     incentive: Incentive = Field(description="What it promises.")
     made_at: Instant = Field(description="When it was made.", examples=["2024-04-30T12:00:00Z"])
-    expires_at: Instant = Field(description="From here on the code is refused.", examples=["2024-05-30T12:00:00Z"])
+    expires_at: Instant = Field(
+        description="From here on the code is refused.", examples=["2024-05-30T12:00:00Z"]
+    )
     order_id: str | None = Field(
-        description="The order that the code is reserved or was used for; null: none.", examples=["o-1004"]
+        description="The order that the code is reserved or was used for; null: none.",
+        examples=["o-1004"],
     )
     reserved_until: Instant | None = Field(
         description="Until when the code is put aside for that order; null unless it is reserved."
@@ -71,8 +82,13 @@ class TriggerView(BaseModel):
     """The transition that opened the case."""
 
     rule: str = Field(description="The rule of lifecycle that fired.", examples=["fell_silent"])
-    to: str = Field(description="The phase that the customer came into: `inactive` or `former`.", examples=["inactive"])
-    occurred_at: Instant = Field(description="When, by event time.", examples=["2024-04-30T12:00:00Z"])
+    to: str = Field(
+        description="The phase that the customer came into: `inactive` or `former`.",
+        examples=["inactive"],
+    )
+    occurred_at: Instant = Field(
+        description="When, by event time.", examples=["2024-04-30T12:00:00Z"]
+    )
 
 
 class CaseView(BaseModel):
@@ -81,18 +97,27 @@ class CaseView(BaseModel):
     id: UUID = Field(description="The id of the case.", examples=[CASE_ID])
     customer: str = WHOSE
     state: State = Field(description="Where the case stands.", examples=["offered"])
-    opened_at: Instant = Field(description="When the customer lapsed.", examples=["2024-04-30T12:00:00Z"])
+    opened_at: Instant = Field(
+        description="When the customer lapsed.", examples=["2024-04-30T12:00:00Z"]
+    )
     trigger: TriggerView = Field(description="The transition that opened it.")
     offer: OfferView = Field(description="What was promised.")
     closed_at: Instant | None = Field(
-        description="When it ended, by event time; null while it runs.", examples=["2024-05-01T12:00:00Z"]
+        description="When it ended, by event time; null while it runs.",
+        examples=["2024-05-01T12:00:00Z"],
     )
-    order_id: str | None = Field(description="The order that ended it; null: none has.", examples=["o-1004"])
-    with_code: bool | None = Field(description="Whether that order came with the code; null: no order has ended it.")
+    order_id: str | None = Field(
+        description="The order that ended it; null: none has.", examples=["o-1004"]
+    )
+    with_code: bool | None = Field(
+        description="Whether that order came with the code; null: no order has ended it."
+    )
     reason: str | None = Field(
         description="Why it was cancelled; null unless it was.", examples=["transition_withdrawn"]
     )
-    version: int = Field(description="How many records have been published about the case.", examples=[2])
+    version: int = Field(
+        description="How many records have been published about the case.", examples=[2]
+    )
     parked: bool = PARKED
     as_of: Instant = AS_OF
 

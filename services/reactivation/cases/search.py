@@ -70,7 +70,12 @@ async def customer_by_id(tx: Tx, customer: str) -> Customer | None:
 
 
 async def newest_cases(
-    pool: Pool, *, limit: int, state: State | None, customer: str | None, before: tuple[datetime, UUID] | None
+    pool: Pool,
+    *,
+    limit: int,
+    state: State | None,
+    customer: str | None,
+    before: tuple[datetime, UUID] | None,
 ) -> list[Standing]:
     """Cases by the time they were opened, newest first; `before` is the key of the last one seen."""
     wanted = {"c.state = $?": state, "c.customer = $?": customer}
@@ -97,4 +102,8 @@ async def counts(pool: Pool) -> tuple[datetime, dict[str, int], dict[str, int]]:
 
 
 def _standing(row: asyncpg.Record | None) -> Standing | None:
-    return Standing(case_of(row), row["partition"], row["clock"] or DAWN, row["parked"]) if row else None
+    return (
+        Standing(case_of(row), row["partition"], row["clock"] or DAWN, row["parked"])
+        if row
+        else None
+    )

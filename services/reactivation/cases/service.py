@@ -16,5 +16,7 @@ async def request(pool: Pool, customer: str) -> None:
         found = await search.customer_by_id(tx, customer)
         if found is None:
             raise Problem(404, "unknown_customer", f"Customer {customer} has never lapsed.")
-        message = parked.release(RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked)
+        message = parked.release(
+            RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked
+        )
         await outbox.add(tx, [message])

@@ -129,7 +129,9 @@ def case_id(customer: str, lapse: Lapse) -> UUID:
     return uuid5(_CASES, "\x1f".join((customer, lapse.occurred_at.isoformat(), lapse.rule)))
 
 
-def fold_cases(history: History, terms: Terms, until: datetime, *, held: datetime = _FIRST_INSTANT) -> tuple[Case, ...]:
+def fold_cases(
+    history: History, terms: Terms, until: datetime, *, held: datetime = _FIRST_INSTANT
+) -> tuple[Case, ...]:
     """The customer's cases, oldest first, after everything that has happened and the deadlines up to `until`.
 
     Lapses and orders may be given in any order. At one instant a deadline comes first, then a confirmed code, then a
@@ -167,7 +169,9 @@ def take_order(case: Case, order: Order) -> Case:
     """A case after an order: won back by its code, or by a plain return while that is still put down to us."""
     if _uses_code(case, order):
         used = replace(case, used_for=order.order_id)
-        return _won_back(used, order.time, order.order_id, with_code=True) if case.is_running else used
+        return (
+            _won_back(used, order.time, order.order_id, with_code=True) if case.is_running else used
+        )
     if case.is_running and order.time < case.offer.attributed_until:
         return _won_back(case, order.time, order.order_id, with_code=False)
     return case
@@ -184,7 +188,10 @@ def _known_to_have_passed(history: History) -> datetime:
     """A confirmation may stand ahead of the clock, and an earlier fold may have come with a later one."""
     cases = history.cases.values()
     expired = [case.ended_at for case in cases if case.state is State.EXPIRED]
-    return max((at for at in (*expired, *(case.offer.confirmed_at for case in cases)) if at), default=_FIRST_INSTANT)
+    return max(
+        (at for at in (*expired, *(case.offer.confirmed_at for case in cases)) if at),
+        default=_FIRST_INSTANT,
+    )
 
 
 def _pass_time(cases: list[Case], until: datetime) -> None:
@@ -196,14 +203,18 @@ def _may_open(cases: list[Case], lapse: Lapse) -> bool:
     if not cases:
         return True
     last = cases[-1]
-    return last.ended_at is not None and lapse.occurred_at >= _later(last.ended_at, last.cooldown_days)
+    return last.ended_at is not None and lapse.occurred_at >= _later(
+        last.ended_at, last.cooldown_days
+    )
 
 
 def _open(history: History, lapse: Lapse, terms: Terms) -> Case:
     number = case_id(history.customer, lapse)
     known = history.cases.get(number)
     if known is not None:
-        return Case(number, history.customer, lapse, known.offer, known.cooldown_days, version=known.version)
+        return Case(
+            number, history.customer, lapse, known.offer, known.cooldown_days, version=known.version
+        )
     offer = Offer(
         code=codes.code_of(number, terms.secret),
         percent=terms.percent,
@@ -217,7 +228,11 @@ def _open(history: History, lapse: Lapse, terms: Terms) -> Case:
 def _uses_code(case: Case, order: Order) -> bool:
     if case.offer.confirmed_for is not None:
         return order.order_id == case.offer.confirmed_for
-    return case.used_for is None and order.coupon == case.offer.code and order.time < case.offer.expires_at
+    return (
+        case.used_for is None
+        and order.coupon == case.offer.code
+        and order.time < case.offer.expires_at
+    )
 
 
 def _won_back(case: Case, at: datetime, order_id: str | None, *, with_code: bool) -> Case:

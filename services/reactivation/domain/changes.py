@@ -49,7 +49,11 @@ def changes(history: History, folded: Iterable[Case], recorded_at: datetime) -> 
     remains used. A cancelled case that the fold has again is announced anew from its opening on.
     """
     cases = {case.id: case for case in folded}
-    gone = [case for case in history.cases.values() if case.id not in cases and case.state is not State.CANCELLED]
+    gone = [
+        case
+        for case in history.cases.values()
+        if case.id not in cases and case.state is not State.CANCELLED
+    ]
     cancelled = [_cancelled(case, _reason(case.lapse, history), recorded_at) for case in gone]
     found = [_change(history.cases.get(case.id), case) for case in (*cancelled, *cases.values())]
     return sorted((change for change in found if change), key=lambda change: change.case.is_running)

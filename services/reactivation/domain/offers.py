@@ -51,7 +51,11 @@ def redeemed_for(case: Case) -> str | None:
 
 def holder(case: Case, now: datetime) -> str | None:
     """The order that the code was used for, or is put aside for now."""
-    return case.offer.reserved_for if state_of(case, now) is OfferState.RESERVED else redeemed_for(case)
+    return (
+        case.offer.reserved_for
+        if state_of(case, now) is OfferState.RESERVED
+        else redeemed_for(case)
+    )
 
 
 def reserve(case: Case, order_id: str, now: datetime, minutes: int) -> Offer | Refusal:
@@ -73,7 +77,9 @@ def confirm(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
         return Refusal.NOT_RESERVED
     if state is OfferState.REDEEMED:
         return case.offer
-    return replace(case.offer, reserved_for=None, reserved_until=None, confirmed_for=order_id, confirmed_at=now)
+    return replace(
+        case.offer, reserved_for=None, reserved_until=None, confirmed_for=order_id, confirmed_at=now
+    )
 
 
 def release(case: Case, order_id: str, now: datetime) -> Offer | Refusal:

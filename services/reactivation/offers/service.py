@@ -19,7 +19,10 @@ Act = Callable[[Case, datetime], Offer | Refusal]
 _REFUSALS = {
     Refusal.ALREADY_RESERVED: (409, "The code is reserved for another order."),
     Refusal.ALREADY_REDEEMED: (409, "The code has been used."),
-    Refusal.NOT_RESERVED: (409, "The code is not reserved for this order, or no longer: reserve it again."),
+    Refusal.NOT_RESERVED: (
+        409,
+        "The code is not reserved for this order, or no longer: reserve it again.",
+    ),
     Refusal.OFFER_EXPIRED: (410, "The offer has expired."),
     Refusal.OFFER_WITHDRAWN: (410, "The offer was withdrawn."),
 }
@@ -35,7 +38,9 @@ class Till:
     async def reserve(self, code: str, customer: str, order_id: str) -> Standing:
         """Put the code aside for an order; without a confirmation this lapses by the partition's clock."""
         minutes = self._terms.reservation_minutes
-        return await self._act(code, customer, lambda case, now: offers.reserve(case, order_id, now, minutes))
+        return await self._act(
+            code, customer, lambda case, now: offers.reserve(case, order_id, now, minutes)
+        )
 
     async def confirm(self, code: str, customer: str, order_id: str) -> Standing:
         """The order was placed: the code is used, and a running case is won back now, not with the order's event.
@@ -43,11 +48,15 @@ class Till:
         When that event comes, it changes nothing if its time is later; if it is earlier, the case was won back then.
         While the customer is parked, the code is used all the same, and the case follows with the release.
         """
-        return await self._act(code, customer, lambda case, now: offers.confirm(case, order_id, now))
+        return await self._act(
+            code, customer, lambda case, now: offers.confirm(case, order_id, now)
+        )
 
     async def release(self, code: str, customer: str, order_id: str) -> Standing:
         """The order came to nothing: the code is free again."""
-        return await self._act(code, customer, lambda case, now: offers.release(case, order_id, now))
+        return await self._act(
+            code, customer, lambda case, now: offers.release(case, order_id, now)
+        )
 
     async def _act(self, code: str, customer: str, act: Act) -> Standing:
         async with self._pool.acquire() as connection, transaction(connection) as tx:

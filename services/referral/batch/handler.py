@@ -34,16 +34,24 @@ class Referral:
     async def prepare(self, batch: Batch) -> Work:
         """Gather what the records say, and find the deadlines that ticks let fire."""
         work = gather(batch, self._terms)
-        ticking = {number: portion for number, portion in batch.portions.items() if portion.tick is not None}
+        ticking = {
+            number: portion
+            for number, portion in batch.portions.items()
+            if portion.tick is not None
+        }
         if ticking:
             await batch.settled()
-            ticks = [(portion.partition, portion.held, portion.until) for portion in ticking.values()]
+            ticks = [
+                (portion.partition, portion.held, portion.until) for portion in ticking.values()
+            ]
             found = await books.due(self._reader, ticks, limit=self._limit + 1)
             for number, due in found.items():
                 ticking[number].unfinished = len(due) > self._limit
                 work.due |= dict.fromkeys(due[: self._limit], ticking[number].until)
             metrics.DEADLINES_FIRED.inc(len(work.due))
-        work.clocks = {number: portion.clock_move().clock for number, portion in batch.portions.items()}
+        work.clocks = {
+            number: portion.clock_move().clock for number, portion in batch.portions.items()
+        }
         work.held = {number: portion.held for number, portion in batch.portions.items()}
         return work
 
@@ -63,9 +71,13 @@ class Referral:
         new = await self._record_touches(tx, work)
         parked = {customer for customer, member in members.items() if member.parked} - work.released
         referees = _to_judge(work, members) - parked
-        judged = await rejudge(tx, referees, new, self._announcer, lambda referee: self._clock(work, referee))
+        judged = await rejudge(
+            tx, referees, new, self._announcer, lambda referee: self._clock(work, referee)
+        )
         found = work.determinations | judged.determinations
-        settled = await settle(tx, found, due, parked, self._announcer, lambda book: self._span(work, book))
+        settled = await settle(
+            tx, found, due, parked, self._announcer, lambda book: self._span(work, book)
+        )
         await outbox.add(tx, messages + judged.messages + settled)
 
     async def _record_touches(self, tx: Tx, work: Work) -> set[UUID]:

@@ -32,7 +32,9 @@ class Work:
     @property
     def customers(self) -> set[str]:
         """Everybody whom it may change."""
-        found = {customer for customer, _ in self.order_events} | self.recalled | self.advocates.keys()
+        found = (
+            {customer for customer, _ in self.order_events} | self.recalled | self.advocates.keys()
+        )
         found |= {referee for referee, _ in self.touches.values()}
         return found | {book.customer for book in (*self.determinations, *self.due)}
 
@@ -54,7 +56,9 @@ class Work:
         if content.order_event:
             self.order_events.append((event.subject, content.order_event))
         if content.code:
-            found = touch(event.subject, event.time, event.source, event.id, content.code, self.terms)
+            found = touch(
+                event.subject, event.time, event.source, event.id, content.code, self.terms
+            )
             self.touches.setdefault(found.id, (event.subject, found))
 
     def _determined(self, book: Book, found: Determination) -> None:

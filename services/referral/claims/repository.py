@@ -51,7 +51,9 @@ _PARK: Final = """
 UPDATE member AS m SET parked = p.reason FROM unnest($1::text[], $2::text[]) AS p(customer, reason)
 WHERE m.customer = p.customer
 """
-_RELEASE: Final = "UPDATE member SET parked = NULL WHERE customer = ANY($1::text[]) AND parked IS NOT NULL"
+_RELEASE: Final = (
+    "UPDATE member SET parked = NULL WHERE customer = ANY($1::text[]) AND parked IS NOT NULL"
+)
 _DIRECTORY: Final = 0x52454645
 _CODES_OF: Final = "SELECT customer, code FROM code WHERE customer = ANY($1::text[])"
 _OWNER_OF: Final = "SELECT customer FROM code WHERE code = $1"
@@ -59,9 +61,7 @@ _ADD_CODES: Final = """
 INSERT INTO code (customer, code, issued_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
 ON CONFLICT (code) DO NOTHING RETURNING customer, code
 """
-_WAITING: Final = (
-    "SELECT DISTINCT referee, code FROM claim WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee"
-)
+_WAITING: Final = "SELECT DISTINCT referee, code FROM claim WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee"
 
 
 async def lock(tx: Tx, customers: Collection[str]) -> dict[str, Member]:
@@ -101,7 +101,9 @@ async def owner_of(tx: Tx, code: str) -> str | None:
     return await tx.fetchval(_OWNER_OF, code)  # type: ignore[no-any-return]
 
 
-async def add_codes(tx: Tx, codes: Mapping[str, str], issued_at: Mapping[str, datetime]) -> dict[str, str]:
+async def add_codes(
+    tx: Tx, codes: Mapping[str, str], issued_at: Mapping[str, datetime]
+) -> dict[str, str]:
     """Store codes by customer; returns those that were not another customer's already."""
     times = [issued_at[customer] for customer in codes]
     rows = await tx.fetch(_ADD_CODES, list(codes), list(codes.values()), times)
@@ -130,7 +132,9 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $
     AS t(id, referee, source, event, time, code, terms, expires_at, recorded_at)
 ON CONFLICT DO NOTHING RETURNING id
 """
-_HAVE_CLAIMS: Final = "UPDATE member SET has_claims = true WHERE customer = ANY($1::text[]) AND NOT has_claims"
+_HAVE_CLAIMS: Final = (
+    "UPDATE member SET has_claims = true WHERE customer = ANY($1::text[]) AND NOT has_claims"
+)
 _CLAIM: Final = """
 SELECT c.*, coalesce(c.recommender, k.customer) AS whose FROM claim AS c LEFT JOIN code AS k ON k.code = c.code
 """
@@ -143,7 +147,9 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool
     AS v(id, state, reason, order_id, recommender, new)
 WHERE c.id = v.id
 """
-_REMEMBER: Final = "INSERT INTO idempotency (key, request, claim_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+_REMEMBER: Final = (
+    "INSERT INTO idempotency (key, request, claim_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+)
 _REMEMBERED: Final = "SELECT request, claim_id FROM idempotency WHERE key = $1"
 
 
@@ -165,7 +171,9 @@ async def order_events(tx: Tx, customers: Collection[str]) -> dict[str, list[Ord
     for row in await tx.fetch(_ORDER_EVENTS, list(customers)):
         customer, source, id_, kind, *rest = row
         time, order_id, amount, currency, days, historical = rest
-        event = OrderEvent(Kind(kind), time, source, id_, order_id, amount, currency, days, historical)
+        event = OrderEvent(
+            Kind(kind), time, source, id_, order_id, amount, currency, days, historical
+        )
         found[customer].append(event)
     return found
 
@@ -186,7 +194,13 @@ async def add_touches(
 
 def _claim(row: Any) -> Claim:
     touch = Touch(
-        row["id"], row["time"], row["source"], row["event"], row["code"], row["whose"], _terms.decode(row["terms"])
+        row["id"],
+        row["time"],
+        row["source"],
+        row["event"],
+        row["code"],
+        row["whose"],
+        _terms.decode(row["terms"]),
     )
     reason = Reason(row["reason"]) if row["reason"] else None
     answer = Reason(row["answer"]) if row["answer"] else None
@@ -210,11 +224,15 @@ async def claim(tx: "Pool | Tx", id_: UUID) -> Claim | None:
 
 async def judge(tx: Tx, verdicts: Iterable[tuple[Touch, Verdict, bool]]) -> None:
     """Store new verdicts; for those on new claims (True) also as the answer given."""
-    values = ((t.id, v.state.value, v.reason, v.order_id, t.recommender, new) for t, v, new in verdicts)
+    values = (
+        (t.id, v.state.value, v.reason, v.order_id, t.recommender, new) for t, v, new in verdicts
+    )
     await tx.execute(_JUDGE, *columns(values, 6))
 
 
-async def remember(tx: Tx, key: str, request: str, claim_id: UUID | None) -> tuple[str, UUID | None] | None:
+async def remember(
+    tx: Tx, key: str, request: str, claim_id: UUID | None
+) -> tuple[str, UUID | None] | None:
     """Store the request of an Idempotency-Key; returns what came first with the key, if something did."""
     if await tx.execute(_REMEMBER, key, request, claim_id) == "INSERT 0 1":
         return None

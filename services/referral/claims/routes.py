@@ -57,7 +57,9 @@ Database = Annotated[Pool, Depends(_pool)]
 
 _NO_CODE: Final = Kind(404, "no_code", "The customer has no code.")
 _NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
-_NOT_STARTED: Final = Kind(503, "clock_not_started", "No worker has read this partition's clock yet.")
+_NOT_STARTED: Final = Kind(
+    503, "clock_not_started", "No worker has read this partition's clock yet."
+)
 _REFUSALS: Final = (
     Kind(422, "mistyped_code", "The code has a wrong character."),
     Kind(422, "unknown_code", "Nobody has this code."),
@@ -72,11 +74,17 @@ _REFUSALS: Final = (
     responses=problems(
         REUSED_KEY,
         _NOT_STARTED,
-        also={200: {"model": CodeView, "description": "The customer had a code already: this one."}},
+        also={
+            200: {"model": CodeView, "description": "The customer had a code already: this one."}
+        },
     ),
 )
 async def issue_code(
-    body: CodeRequest, response: Response, desk: AtDesk, database: Database, idempotency_key: IdempotencyKey = None
+    body: CodeRequest,
+    response: Response,
+    desk: AtDesk,
+    database: Database,
+    idempotency_key: IdempotencyKey = None,
 ) -> CodeView:
     """Give a customer a referral code; there is one per customer."""
     if not await desk.issue(body.customer, idempotency_key):
@@ -85,7 +93,9 @@ async def issue_code(
 
 
 @router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
-async def show_code(customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless) -> CodeView:
+async def show_code(
+    customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless
+) -> CodeView:
     """The referral code of a customer."""
     return unless.same(await _code(customer, desk, database))
 
@@ -105,7 +115,12 @@ async def _code(customer: str, desk: Desk, database: Pool) -> CodeView:
         *_REFUSALS,
         REUSED_KEY,
         _NOT_STARTED,
-        also={200: {"model": ClaimView, "description": "This claim was made before: as it was accepted then."}},
+        also={
+            200: {
+                "model": ClaimView,
+                "description": "This claim was made before: as it was accepted then.",
+            }
+        },
     ),
 )
 async def claim(
@@ -118,7 +133,9 @@ async def claim(
     return ClaimView.receipt(found)
 
 
-@router.get("/claims/{claim_id}", responses=problems(Kind(404, "not_found", "There is no such claim.")))
+@router.get(
+    "/claims/{claim_id}", responses=problems(Kind(404, "not_found", "There is no such claim."))
+)
 async def show_claim(
     claim_id: Annotated[IdPath, Path(description="The id of the claim.", examples=[CLAIM_ID])],
     desk: AtDesk,
@@ -130,20 +147,33 @@ async def show_claim(
     found = await repository.claim(database, number) if number else None
     if found is None:
         raise Problem(404, "not_found", "There is no such claim.")
-    return unless.same(ClaimView.of(found, await queries.clock(database, desk.partition(found.referee))))
+    return unless.same(
+        ClaimView.of(found, await queries.clock(database, desk.partition(found.referee)))
+    )
 
 
 @router.get("/customers/{customer}/balance")
-async def show_balance(customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless) -> BalancesView:
+async def show_balance(
+    customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless
+) -> BalancesView:
     """What a customer has earned, pending and available."""
     clock = await queries.clock(database, desk.partition(customer))
     sums = await queries.balances(database, customer)
-    balances = [BalanceView(currency=b.currency, pending=b.pending, available=b.available) for b in sums]
+    balances = [
+        BalanceView(currency=b.currency, pending=b.pending, available=b.available) for b in sums
+    ]
     parked = await queries.parked(database, customer) is not None
-    return unless.same(BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock))
+    return unless.same(
+        BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock)
+    )
 
 
-@router.post("/customers/{customer}/release", status_code=202, responses=problems(_NOT_PARKED), openapi_extra=ONCE)
+@router.post(
+    "/customers/{customer}/release",
+    status_code=202,
+    responses=problems(_NOT_PARKED),
+    openapi_extra=ONCE,
+)
 async def release_customer(customer: CustomerPath, desk: AtDesk) -> Requested:
     """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
     await desk.release(customer)
@@ -158,7 +188,9 @@ async def list_postings(
 ) -> PostingPage:
     """A customer's postings with their entries, newest first."""
     before = part.after(int)
-    rows = await queries.ledger(database, customer, before=before[0] if before else None, limit=part.limit + 1)
+    rows = await queries.ledger(
+        database, customer, before=before[0] if before else None, limit=part.limit + 1
+    )
     page = Page[PostingView].of(rows, part, key=lambda row: (row.seq,), view=PostingView.of)
     return PostingPage(items=page.items, next_cursor=page.next_cursor)
 

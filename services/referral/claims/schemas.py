@@ -19,7 +19,9 @@ REFEREE: Final = "customer-2"
 CODE: Final = "A57HDZ48S"
 CLAIM_ID: Final = "e71ff6cb-6b3e-58f8-bc01-b5074807dd17"
 ORDER: Final = "o-2001"
-AS_OF: Final[Any] = Field(description="The clock of the customer's partition, at which this was true.")
+AS_OF: Final[Any] = Field(
+    description="The clock of the customer's partition, at which this was true."
+)
 CURRENCY: Final[Any] = Field(description="ISO 4217.", examples=["EUR"])
 
 
@@ -37,7 +39,8 @@ class ClaimRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="The code, as people write it: any case, with spaces or hyphens.", examples=[CODE]
+        description="The code, as people write it: any case, with spaces or hyphens.",
+        examples=[CODE],
     )
     referee: Subject = Field(description="The customer who was recommended.", examples=[REFEREE])
 
@@ -46,7 +49,9 @@ class CodeView(BaseModel):
     """A customer's code."""
 
     customer: str = Field(description="Whose code it is.", examples=[CUSTOMER])
-    code: str = Field(description="What those enter whom the customer recommends us to.", examples=[CODE])
+    code: str = Field(
+        description="What those enter whom the customer recommends us to.", examples=[CODE]
+    )
     issued_at: Instant = Field(description="The clock when it was issued.")
     as_of: Instant = AS_OF
 
@@ -57,15 +62,21 @@ class ClaimView(BaseModel):
     id: UUID = Field(description="The id of the claim.", examples=[CLAIM_ID])
     code: str = Field(description="The code that was named, in its one spelling.", examples=[CODE])
     referee: str = Field(description="Who named it.", examples=[REFEREE])
-    recommender: str | None = Field(description="Whose code it is; null: nobody's.", examples=[CUSTOMER])
+    recommender: str | None = Field(
+        description="Whose code it is; null: nobody's.", examples=[CUSTOMER]
+    )
     state: State = Field(description="Where the claim stands.", examples=["qualified"])
     reason: Reason | None = Field(
-        description="Why it was refused, or earns nothing; null otherwise.", examples=["below_minimum"]
+        description="Why it was refused, or earns nothing; null otherwise.",
+        examples=["below_minimum"],
     )
-    order_id: str | None = Field(description="The referee's first order; null: none yet.", examples=[ORDER])
+    order_id: str | None = Field(
+        description="The referee's first order; null: none yet.", examples=[ORDER]
+    )
     claimed_at: Instant = Field(description="When the code was named.")
     expires_at: Instant = Field(
-        description="Without an order until then it earns nothing.", examples=["2024-07-30T12:00:00Z"]
+        description="Without an order until then it earns nothing.",
+        examples=["2024-07-30T12:00:00Z"],
     )
     as_of: Instant = AS_OF
 
@@ -98,7 +109,9 @@ class BalanceView(BaseModel):
     """Sums in one currency."""
 
     currency: str = CURRENCY
-    pending: int = Field(description="Earned, but the order may still go back: in minor units.", examples=[1000])
+    pending: int = Field(
+        description="Earned, but the order may still go back: in minor units.", examples=[1000]
+    )
     available: int = Field(description="Earned for good: in minor units.", examples=[2500])
 
 
@@ -107,7 +120,9 @@ class BalancesView(BaseModel):
 
     customer: str = Field(description="Who has earned it.", examples=[CUSTOMER])
     balances: list[BalanceView] = Field(description="One per currency.")
-    parked: bool = Field(description="Judging failed: nothing is posted until an operator releases the customer.")
+    parked: bool = Field(
+        description="Judging failed: nothing is posted until an operator releases the customer."
+    )
     as_of: Instant = AS_OF
 
 
@@ -115,7 +130,9 @@ class EntryView(BaseModel):
     """One line of a posting."""
 
     account: Account = Field(description="The account that it changes.")
-    amount: int = Field(description="What is added (plus) or taken away (minus), in minor units.", examples=[1000])
+    amount: int = Field(
+        description="What is added (plus) or taken away (minus), in minor units.", examples=[1000]
+    )
     currency: str = CURRENCY
 
 
@@ -127,8 +144,12 @@ class PostingView(BaseModel):
     time: Instant = Field(description="When, by event time.")
     recorded_at: Instant = Field(description="The clock when it was posted.")
     claim_id: UUID = Field(description="The claim that the reward is for.", examples=[CLAIM_ID])
-    cause: str = Field(description="The order, or source and id of the event that reversed it.", examples=[ORDER])
-    cancels: UUID | None = Field(description="The posting that it takes back; null: it takes none back.")
+    cause: str = Field(
+        description="The order, or source and id of the event that reversed it.", examples=[ORDER]
+    )
+    cancels: UUID | None = Field(
+        description="The posting that it takes back; null: it takes none back."
+    )
     entries: list[EntryView] = Field(
         description="Its lines, by account.",
         examples=[
@@ -166,7 +187,16 @@ class CountsView(BaseModel):
     codes: int = Field(description="Number of customers who have a code.", examples=[120])
     claims: dict[str, int] = Field(
         description="Number of claims by state, those with none too.",
-        examples=[{"accepted": 4, "superseded": 1, "expired": 9, "refused": 2, "qualified": 31, "unqualified": 3}],
+        examples=[
+            {
+                "accepted": 4,
+                "superseded": 1,
+                "expired": 9,
+                "refused": 2,
+                "qualified": 31,
+                "unqualified": 3,
+            }
+        ],
     )
     rewards: dict[str, int] = Field(
         description="Number of rewards, of both sides, by state, those with none too.",

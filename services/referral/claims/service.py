@@ -80,7 +80,12 @@ class Desk:
     async def _clock(self, tx: Tx, customer: str) -> datetime:
         clock = await queries.clock(tx, self.partition(customer))
         if clock == DAWN and self._mode is ClockMode.WALL:
-            raise Problem(503, "clock_not_started", "No worker has read this partition's clock yet.", retry_after=1)
+            raise Problem(
+                503,
+                "clock_not_started",
+                "No worker has read this partition's clock yet.",
+                retry_after=1,
+            )
         return clock
 
     async def _same(self, tx: Tx, code: str, referee: str) -> UUID | None:
@@ -104,7 +109,9 @@ class Desk:
         new = touch(referee, time, SOURCE, f"{number:06}", code, self._terms)
         await repository.add_touches(tx, {new.id: (referee, new)}, {referee: clock})
         judged = await rejudge(tx, [referee], {new.id}, self._announcer, lambda _: clock)
-        settled = await settle(tx, judged.determinations, (), (), self._announcer, lambda _: Span(clock))
+        settled = await settle(
+            tx, judged.determinations, (), (), self._announcer, lambda _: Span(clock)
+        )
         await outbox.add(tx, judged.messages + settled)
         return new.id
 
@@ -144,6 +151,9 @@ def _same_request(first: tuple[str, UUID | None] | None, request: str) -> UUID |
     if first[0] != request:
         wrong = FieldError("Idempotency-Key", "came with another body before")
         raise Problem(
-            422, "idempotency_key_reused", "This Idempotency-Key belongs to another request.", errors=(wrong,)
+            422,
+            "idempotency_key_reused",
+            "This Idempotency-Key belongs to another request.",
+            errors=(wrong,),
         )
     return first[1]

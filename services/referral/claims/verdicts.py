@@ -71,9 +71,15 @@ def _judge(
         return None
 
 
-def _announcements(claim: Claim, verdict: Verdict, is_new: bool, announcer: Announcer) -> list[Message]:
+def _announcements(
+    claim: Claim, verdict: Verdict, is_new: bool, announcer: Announcer
+) -> list[Message]:
     was_refused, is_refused = claim.verdict.state is State.REFUSED, verdict.state is State.REFUSED
-    if is_new or was_refused != is_refused or (is_refused and verdict.reason != claim.verdict.reason):
+    if (
+        is_new
+        or was_refused != is_refused
+        or (is_refused and verdict.reason != claim.verdict.reason)
+    ):
         return [announcer.claim_judged(claim.referee, claim.touch, verdict)]
     return []
 

@@ -10,7 +10,9 @@ from shared.database.connection import Tx
 from shared.stream.outgoing.outbox import Message
 
 
-async def issue(tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer) -> tuple[dict[str, str], list[Message]]:
+async def issue(
+    tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer
+) -> tuple[dict[str, str], list[Message]]:
     """Give a code to each of these customers (locked, with the instant) who has none; returns the new ones.
 
     Referees who named one of them before it was issued are told by an internal event, for their owners to judge anew.
@@ -24,7 +26,9 @@ async def issue(tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer) ->
         codes = {customer: code_of(customer, attempt) for customer in sorted(missing)}
         issued |= await repository.add_codes(tx, codes, wanted)
         attempt += 1
-    messages = [announcer.code_issued(customer, code, wanted[customer]) for customer, code in issued.items()]
+    messages = [
+        announcer.code_issued(customer, code, wanted[customer]) for customer, code in issued.items()
+    ]
     owners = {code: customer for customer, code in issued.items()}
     for referee, code in await repository.waiting_for(tx, owners):
         messages.append(announcer.code_found(referee, code, wanted[owners[code]]))

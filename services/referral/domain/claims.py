@@ -74,7 +74,11 @@ class Touch:
     @property
     def expires_at(self) -> datetime:
         """A claim made before the clock's first tick has no instant to count from: it waits for ever."""
-        return FOREVER if self.time < FIRST_DAY_ENDS else self.time + timedelta(days=self.terms.claim_days)
+        return (
+            FOREVER
+            if self.time < FIRST_DAY_ENDS
+            else self.time + timedelta(days=self.terms.claim_days)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,9 @@ _ACCEPTED: Final = Verdict(State.ACCEPTED)
 _SUPERSEDED: Final = Verdict(State.SUPERSEDED)
 
 
-def judge(referee: str, touches: Iterable[Touch], events: Iterable[OrderEvent]) -> dict[UUID, Verdict]:
+def judge(
+    referee: str, touches: Iterable[Touch], events: Iterable[OrderEvent]
+) -> dict[UUID, Verdict]:
     """The verdict on every claim of a referee. The order in which touches and events are given does not matter."""
     first = first_order(events)
     verdicts: dict[UUID, Verdict] = {}
@@ -150,7 +156,10 @@ def _outcome(touch: Touch, first: OrderEvent) -> Verdict:
 
 
 def determine(
-    referee: str, touches: Sequence[Touch], events: Sequence[OrderEvent], verdicts: Mapping[UUID, Verdict]
+    referee: str,
+    touches: Sequence[Touch],
+    events: Sequence[OrderEvent],
+    verdicts: Mapping[UUID, Verdict],
 ) -> dict[UUID, Facts]:
     """The facts of the reward that a referee's claim has earned, by claim: at most one has."""
     first = first_order(events)
@@ -162,7 +171,11 @@ def determine(
 
 
 def _facts(referee: str, touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]) -> Facts:
-    days = touch.terms.return_window_days if order.return_window_days is None else order.return_window_days
+    days = (
+        touch.terms.return_window_days
+        if order.return_window_days is None
+        else order.return_window_days
+    )
     return Facts(
         order_id=order.order_id,
         referee=referee,

@@ -53,7 +53,12 @@ class Posting:
 
 
 def plan(
-    book: Book, posted: Sequence[Posting], wanted: Sequence[Movement], currency: str, *, now: datetime
+    book: Book,
+    posted: Sequence[Posting],
+    wanted: Sequence[Movement],
+    currency: str,
+    *,
+    now: datetime,
 ) -> list[Posting]:
     """The postings to add, so that those in force are the wanted movements: nothing if they already are.
 

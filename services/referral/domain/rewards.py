@@ -98,10 +98,14 @@ def movements(facts: Facts | None, side: Side, as_of: datetime) -> list[Movement
     after = [(refund, part) for refund, part in reversals if refund.time >= matures_at]
     left = facts.amount(side) - sum(part for _, part in before)
     found = [Movement(Kind.EARNED, facts.earned_at, facts.order_id, facts.amount(side), 0)]
-    found += [Movement(Kind.REVERSED, refund.time, _cause(refund), -part, 0) for refund, part in before]
+    found += [
+        Movement(Kind.REVERSED, refund.time, _cause(refund), -part, 0) for refund, part in before
+    ]
     if is_mature(facts, as_of):
         found.append(Movement(Kind.MATURED, matures_at, facts.order_id, -left, left))
-    found += [Movement(Kind.REVERSED, refund.time, _cause(refund), 0, -part) for refund, part in after]
+    found += [
+        Movement(Kind.REVERSED, refund.time, _cause(refund), 0, -part) for refund, part in after
+    ]
     return [movement for movement in found if movement.pending or movement.available]
 
 
@@ -127,7 +131,9 @@ def standing(facts: Facts | None, side: Side, as_of: datetime) -> Standing:
 def _reversals(facts: Facts, amount: int) -> Iterator[tuple[Refund, int]]:
     refunded = gone = 0
     for refund in _in_order(facts.refunds):
-        refunded = facts.total if refund.amount is None else min(facts.total, refunded + refund.amount)
+        refunded = (
+            facts.total if refund.amount is None else min(facts.total, refunded + refund.amount)
+        )
         whole = refunded >= facts.total and (refund.amount is None or refund.amount > 0)
         until_now = amount if whole else _share(amount, refunded, facts.total)
         until_now = max(until_now, gone)

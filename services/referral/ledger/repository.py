@@ -94,7 +94,9 @@ async def balances(source: Source, customer: str) -> list[Balance]:
     return [Balance(row["currency"], row["pending"], row["available"]) for row in rows]
 
 
-async def ledger(source: Source, customer: str, *, before: int | None, limit: int) -> list[LedgerRow]:
+async def ledger(
+    source: Source, customer: str, *, before: int | None, limit: int
+) -> list[LedgerRow]:
     """A customer's postings, newest first."""
     return [_ledger_row(row) for row in await source.fetch(_LEDGER, customer, before, limit)]
 

@@ -49,7 +49,9 @@ CROSS JOIN LATERAL (
     ORDER BY due_at LIMIT $4
 ) AS found ORDER BY t.partition, found.due_at
 """
-_UNSETTLED: Final = "SELECT customer, claim_id FROM reward WHERE customer = ANY($1::text[]) AND due_at IS NOT NULL"
+_UNSETTLED: Final = (
+    "SELECT customer, claim_id FROM reward WHERE customer = ANY($1::text[]) AND due_at IS NOT NULL"
+)
 _POSTINGS: Final = """
 SELECT p.id, p.customer, p.claim_id, content, kind, p.time, cause, min(currency) AS currency, cancels,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
@@ -95,7 +97,9 @@ async def save_rewards(tx: Tx, rows: Iterable[Reward]) -> None:
     await tx.execute(_SAVE_REWARDS, *columns(values, 9))
 
 
-async def due(tx: Tx, ticks: Sequence[tuple[int, datetime, datetime]], *, limit: int) -> dict[int, list[Book]]:
+async def due(
+    tx: Tx, ticks: Sequence[tuple[int, datetime, datetime]], *, limit: int
+) -> dict[int, list[Book]]:
     """By partition, rewards that become available after an instant and until another one."""
     found: dict[int, list[Book]] = {partition: [] for partition, _, _ in ticks}
     for row in await tx.fetch(_DUE, *columns(ticks, 3), limit):
@@ -105,7 +109,10 @@ async def due(tx: Tx, ticks: Sequence[tuple[int, datetime, datetime]], *, limit:
 
 async def unsettled(tx: Tx, customers: Iterable[str]) -> list[Book]:
     """All rewards of these customers that have a deadline still to come, or waited while the customer was parked."""
-    return [Book(row["customer"], row["claim_id"]) for row in await tx.fetch(_UNSETTLED, list(customers))]
+    return [
+        Book(row["customer"], row["claim_id"])
+        for row in await tx.fetch(_UNSETTLED, list(customers))
+    ]
 
 
 async def postings(tx: Tx, books: Iterable[Book]) -> dict[Book, list[Posting]]:
@@ -125,11 +132,23 @@ async def postings(tx: Tx, books: Iterable[Book]) -> dict[Book, list[Posting]]:
 async def post(tx: Tx, rows: Sequence[tuple[Book, Posting, datetime]]) -> None:
     """Append postings with their entries; the last of each tuple is when it is recorded."""
     values = (
-        (p.id, book.customer, book.claim_id, p.content, p.kind.value, p.time, recorded_at, p.cause, p.cancels)
+        (
+            p.id,
+            book.customer,
+            book.claim_id,
+            p.content,
+            p.kind.value,
+            p.time,
+            recorded_at,
+            p.cause,
+            p.cancels,
+        )
         for book, p, recorded_at in rows
     )
     await tx.execute(_POST, *columns(values, 9))
     entries = (
-        (p.id, account.value, book.customer, amount, p.currency) for book, p, _ in rows for account, amount in p.entries
+        (p.id, account.value, book.customer, amount, p.currency)
+        for book, p, _ in rows
+        for account, amount in p.entries
     )
     await tx.execute(_ENTER, *columns(entries, 5))

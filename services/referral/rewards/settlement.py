@@ -8,7 +8,15 @@ from typing import Final, NamedTuple
 from services.referral.announcements import Announcer
 from services.referral.claims import repository
 from services.referral.domain.ledger import Book, Posting, plan
-from services.referral.domain.rewards import Facts, Side, Standing, State, is_mature, movements, standing
+from services.referral.domain.rewards import (
+    Facts,
+    Side,
+    Standing,
+    State,
+    is_mature,
+    movements,
+    standing,
+)
 from services.referral.events import Determination
 from services.referral.rewards import repository as books
 from services.referral.rewards.repository import Reward
@@ -75,7 +83,11 @@ async def _save(tx: Tx, settled: _Settled) -> None:
 
 
 def _revised(
-    before: Reward | None, book: Book, found: Determination | None, announcer: Announcer, now: datetime
+    before: Reward | None,
+    book: Book,
+    found: Determination | None,
+    announcer: Announcer,
+    now: datetime,
 ) -> Reward | None:
     if found is None or (before and found.revision <= before.revision):
         return before
@@ -114,7 +126,11 @@ def _settle(
         settled.parked[after.book.customer] = parking.failed(error, claim=str(after.book.claim_id))
         settled.rewards.append(_postponed(after))
         return
-    waits = after.facts is not None and stands.state is not State.REVERSED and not is_mature(after.facts, as_of)
+    waits = (
+        after.facts is not None
+        and stands.state is not State.REVERSED
+        and not is_mature(after.facts, as_of)
+    )
     due_at = after.facts.available_at if after.facts and waits else None
     settled.rewards.append(replace(after, state=stands.state, as_of=as_of, due_at=due_at))
     settled.postings += [(after.book, posting, now) for posting in new]
@@ -126,7 +142,11 @@ def _may_mature(before: Reward | None, after: Reward, held: datetime) -> bool:
     if after.facts is None or after.facts.available_at > held:
         return True
     at = after.facts.available_at
-    return before is not None and before.facts is not None and before.facts.available_at == at <= before.as_of
+    return (
+        before is not None
+        and before.facts is not None
+        and before.facts.available_at == at <= before.as_of
+    )
 
 
 def _last_pending(reward: Reward) -> datetime:
@@ -149,10 +169,14 @@ def _announcements(
     if facts:
         was = standing(told.facts, told.side, told.as_of) if told else Standing(State.ANNULLED)
         for state, at in _steps(was, stands, facts, now):
-            yield announcer.reward_moved(after.book, after.side, facts, stands, state, after.revision, at)
+            yield announcer.reward_moved(
+                after.book, after.side, facts, stands, state, after.revision, at
+            )
 
 
-def _steps(was: Standing, stands: Standing, facts: Facts, now: datetime) -> Iterator[tuple[State, datetime]]:
+def _steps(
+    was: Standing, stands: Standing, facts: Facts, now: datetime
+) -> Iterator[tuple[State, datetime]]:
     if stands.state is State.ANNULLED:
         yield State.REVERSED, now
         return

@@ -7,7 +7,16 @@ import typer
 from rich.table import Column, Table
 
 from shared.cli.commands.customers import JsonOption
-from shared.cli.console import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, say, show
+from shared.cli.console import (
+    DEFAULT_HOME,
+    PATIENCE_S,
+    HomeOption,
+    print_json,
+    run,
+    running,
+    say,
+    show,
+)
 from shared.client.lifecycle import AsyncLifecycleClient, CadenceView, FitView
 from shared.local.home import StackState
 from shared.processes import LIFECYCLE
@@ -19,7 +28,9 @@ _Judge = Literal["fixed", "matched", "cadence"]
 _Measure = Literal["customers_warned", "mean_lead_days", "false_alarms", "false_alarm_share"]
 _Parameter = Literal["r", "alpha", "a", "b", "p", "q", "gamma", "currency", "log_likelihood"]
 
-cadence = typer.Typer(no_args_is_help=True, help="The cadence model: when silence means something for this customer.")
+cadence = typer.Typer(
+    no_args_is_help=True, help="The cadence model: when silence means something for this customer."
+)
 
 
 @cadence.command("fit")
@@ -62,7 +73,9 @@ def show_fit(made: FitView) -> None:
     for name, meaning in _MEANINGS.items():
         value = made["parameters"][name]
         if value is not None:
-            table.add_row(name, f"{value:,.4f}" if isinstance(value, float) else str(value), meaning)
+            table.add_row(
+                name, f"{value:,.4f}" if isinstance(value, float) else str(value), meaning
+            )
     show(f"Fit {made['version']}, in force for purchases from {made['effective_at']} on", table)
     say(f"Made from {made['customers']:,} customers with {made['repeats']:,} repeat purchases.")
     if made["parameters"]["no_values"]:
@@ -81,7 +94,10 @@ async def show_comparison(state: StackState, key: str, *, since: str) -> None:
     table = Table("", *(Column(title, justify="right", no_wrap=True) for title in models.values()))
     for name, told in _MEASURES.items():
         table.add_row(told, *(_figure(name, found[model][name]) for model in models))
-    show(f"Warned by fixed days and by cadence: purchases from {since[:10]} to {found['as_of'][:10]}", table)
+    show(
+        f"Warned by fixed days and by cadence: purchases from {since[:10]} to {found['as_of'][:10]}",
+        table,
+    )
     horizon = found["horizon_days"]
     say(
         f"{found['purchases']:,} purchases: {found['lost']:,} lost (never again, silent for {horizon} days or more), "
@@ -119,7 +135,11 @@ def _figure(name: _Measure, value: float | None) -> str:
     if value is None:
         return "-"
     return (
-        f"{value:,}" if isinstance(value, int) else f"{value:.1%}" if name == "false_alarm_share" else f"{value:.1f} d"
+        f"{value:,}"
+        if isinstance(value, int)
+        else f"{value:.1%}"
+        if name == "false_alarm_share"
+        else f"{value:.1f} d"
     )
 
 

@@ -8,7 +8,15 @@ from typing import Annotated, Final
 
 import typer
 
-from shared.cli.console import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, run, running, until_interrupted
+from shared.cli.console import (
+    DEFAULT_HOME,
+    PATIENCE_S,
+    HomeOption,
+    problems,
+    run,
+    running,
+    until_interrupted,
+)
 from shared.client.errors import Unavailable
 from shared.client.lifecycle import AsyncLifecycleClient
 from shared.client.pages import afollow
@@ -19,9 +27,12 @@ _PAGE: Final = 1000
 
 def changes(
     after: Annotated[
-        str | None, typer.Option(help="Go on behind this cursor; `now`: only what comes from here on.")
+        str | None,
+        typer.Option(help="Go on behind this cursor; `now`: only what comes from here on."),
     ] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more, until interrupted.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Wait for more, until interrupted.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Published transitions and corrections, one JSON object a line; in the end, on standard error, how to go on."""
@@ -35,7 +46,9 @@ async def _tell(home: Path, after: str | None, *, follow: bool) -> bool:
     patience_s = math.inf if follow else PATIENCE_S
     try:
         async with (
-            AsyncLifecycleClient(state.url(LIFECYCLE), key, patience_s=patience_s, on_retry=_warn) as api,
+            AsyncLifecycleClient(
+                state.url(LIFECYCLE), key, patience_s=patience_s, on_retry=_warn
+            ) as api,
             aclosing(afollow(api, after, limit=_PAGE)) as pages,
         ):
             async for page in pages:

@@ -14,7 +14,9 @@ from shared.processes import LIFECYCLE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 
-ModelOption = Annotated[str | None, typer.Option(help="Name phases as in this model: six_phase, cxm, ….")]
+ModelOption = Annotated[
+    str | None, typer.Option(help="Name phases as in this model: six_phase, cxm, ….")
+]
 
 
 def phases(
@@ -28,7 +30,10 @@ def phases(
     if as_json:
         print_json(answer)
     else:
-        show(f"Customers by phase, as of {answer['as_of']}", counts_table("Phase", "Customers", answer["counts"]))
+        show(
+            f"Customers by phase, as of {answer['as_of']}",
+            counts_table("Phase", "Customers", answer["counts"]),
+        )
 
 
 def customer(
@@ -44,7 +49,9 @@ def customer(
         return
     table = Table(show_header=False)
     for name, value in answer.items():
-        table.add_row(name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        table.add_row(
+            name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        )
     show(customer_id, table)
 
 

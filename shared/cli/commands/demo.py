@@ -62,7 +62,9 @@ async def _publish(state: StackState, key: str, *, fits: bool) -> tuple[Tally, F
     with bar("CDNOW", total=len(events)) as progress:
         task = progress.task_ids[0]
         sender = Sender(
-            state.url(INGEST), key, progress=lambda t: progress.update(task, completed=t.sent, events=t.sent)
+            state.url(INGEST),
+            key,
+            progress=lambda t: progress.update(task, completed=t.sent, events=t.sent),
         )
         async with sender:
             for step in steps(enumerate(events, start=1), ticking=True, until=cdnow.END):

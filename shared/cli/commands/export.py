@@ -12,7 +12,15 @@ import typer
 from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from shared.cli.commands.customers import ModelOption
-from shared.cli.console import DEFAULT_HOME, PATIENCE_S, HomeOption, problems, run, running, until_interrupted
+from shared.cli.console import (
+    DEFAULT_HOME,
+    PATIENCE_S,
+    HomeOption,
+    problems,
+    run,
+    running,
+    until_interrupted,
+)
 from shared.client.lifecycle import AsyncLifecycleClient, Model, Phase
 from shared.errors import Misconfigured
 from shared.processes import LIFECYCLE
@@ -54,16 +62,26 @@ def export(
         str | None, typer.Option(metavar="INSTANT", help="In the phase since before this instant.")
     ] = None,
     due_before: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="The next transition by time alone lies before this instant.")
+        str | None,
+        typer.Option(
+            metavar="INSTANT", help="The next transition by time alone lies before this instant."
+        ),
     ] = None,
     min_value: Annotated[
-        int | None, typer.Option(help="Lifetime revenue of at least so many minor units (1999 is 19.99 EUR).")
+        int | None,
+        typer.Option(help="Lifetime revenue of at least so many minor units (1999 is 19.99 EUR)."),
     ] = None,
-    account: Annotated[str | None, typer.Option(metavar="b2c|b2b", help="Of this kind of account.")] = None,
-    cause: Annotated[str | None, typer.Option(help="At risk because of this: complaint, or complaint:77.")] = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="b2c|b2b", help="Of this kind of account.")
+    ] = None,
+    cause: Annotated[
+        str | None, typer.Option(help="At risk because of this: complaint, or complaint:77.")
+    ] = None,
     model: ModelOption = None,
-    format: Annotated[Format, typer.Option(help="The kind of file.")] = Format.CSV,  # noqa: A002
-    output: Annotated[Path | None, typer.Option(dir_okay=False, help="The file. Default: standard output.")] = None,
+    format: Annotated[Format, typer.Option(help="The kind of file.")] = Format.CSV,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The file. Default: standard output.")
+    ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """All customers who fulfil the filters, as of one instant, in a file.
@@ -88,13 +106,15 @@ def export(
     problems.print(f"{written:,} customers{where}", markup=False, soft_wrap=True)
 
 
-async def _export(home: Path, output: Path | None, format: Format, asked: Asked) -> int:  # noqa: A002
+async def _export(home: Path, output: Path | None, format: Format, asked: Asked) -> int:
     state, key = running(home)
     lines = -_HEADS[format]
     with whole(output) as out, _progress(shown=output is not None) as progress:
         task = progress.add_task("Customers", total=None, customers=0)
         async with (
-            AsyncLifecycleClient(state.url(LIFECYCLE), key, timeout_s=FOUND_WITHIN_S, patience_s=PATIENCE_S) as api,
+            AsyncLifecycleClient(
+                state.url(LIFECYCLE), key, timeout_s=FOUND_WITHIN_S, patience_s=PATIENCE_S
+            ) as api,
             api.list_customers_as(_MEDIA[format], **asked) as parts,
         ):
             async for part in parts:

@@ -38,7 +38,11 @@ def rebuild_counts(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False)
     if as_json:
         print_json(found)
         return
-    mended = "none differed" if found["equal"] else f"{found['differing']:,} differed and have been mended"
+    mended = (
+        "none differed"
+        if found["equal"]
+        else f"{found['differing']:,} differed and have been mended"
+    )
     say(f"{found['rows']:,} daily counts: {mended}. Dropped {found['dropped']:,} stored figures.")
 
 
@@ -54,4 +58,6 @@ async def _rebuild(home: Path) -> RebuildView:
 
 def _lifecycle(home: Path) -> AsyncLifecycleClient:
     state, key = running(home)
-    return AsyncLifecycleClient(state.url(LIFECYCLE), key, timeout_s=COUNT_WITHIN_S, patience_s=PATIENCE_S)
+    return AsyncLifecycleClient(
+        state.url(LIFECYCLE), key, timeout_s=COUNT_WITHIN_S, patience_s=PATIENCE_S
+    )

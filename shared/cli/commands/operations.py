@@ -24,19 +24,26 @@ from shared.stream.log.ownership import Position
 Spans: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
 """First and end offset by topic and partition."""
 
-ServiceOption = Annotated[str | None, typer.Option("--service", help=f"Only this service: {', '.join(CONSUMERS)}.")]
+ServiceOption = Annotated[
+    str | None, typer.Option("--service", help=f"Only this service: {', '.join(CONSUMERS)}.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print them as JSON.")]
 TopicArgument = Annotated[str, typer.Argument(metavar="TOPIC")]
 PartitionArgument = Annotated[int, typer.Argument(metavar="PARTITION", min=0)]
 BEGINNING: Final = "beginning"
 END: Final = "end"
 
-checkpoints = typer.Typer(invoke_without_command=True, help="How far every service has applied each topic's partition.")
+checkpoints = typer.Typer(
+    invoke_without_command=True, help="How far every service has applied each topic's partition."
+)
 
 
 @checkpoints.callback()
 def show_checkpoints(
-    context: typer.Context, service: ServiceOption = None, home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False
+    context: typer.Context,
+    service: ServiceOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: JsonOption = False,
 ) -> None:
     """How far every service has applied each topic's partition."""
     if context.invoked_subcommand is not None:
@@ -55,8 +62,12 @@ def reset_checkpoint(
     service: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(CONSUMERS))],
     topic: TopicArgument,
     partition: PartitionArgument,
-    to: Annotated[str, typer.Option("--to", metavar="beginning|end|OFFSET", help="Where to go on reading.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; otherwise only say what it would mean.")] = False,
+    to: Annotated[
+        str, typer.Option("--to", metavar="beginning|end|OFFSET", help="Where to go on reading.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; otherwise only say what it would mean.")
+    ] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Let a service go on reading a topic's partition elsewhere, after its log was lost or cut.
@@ -86,7 +97,9 @@ def resume(
 
 def _services(service: str | None) -> Sequence[str]:
     if service is not None and service not in CONSUMERS:
-        raise typer.BadParameter(f"{service!r} is none of {', '.join(CONSUMERS)}", param_hint="SERVICE")
+        raise typer.BadParameter(
+            f"{service!r} is none of {', '.join(CONSUMERS)}", param_hint="SERVICE"
+        )
     return CONSUMERS if service is None else (service,)
 
 
@@ -108,7 +121,9 @@ async def _read(home: Home, services: Sequence[str]) -> tuple[dict[str, list[Pos
     for service in services:
         async with _connected(database_url, service) as connection:
             found[service] = await ownership.positions(connection)
-    return found, await spans(bootstrap, {position.topic for some in found.values() for position in some})
+    return found, await spans(
+        bootstrap, {position.topic for some in found.values() for position in some}
+    )
 
 
 def _row(service: str, position: Position, where: Spans) -> dict[str, object]:
@@ -148,10 +163,14 @@ def _table(service: str, positions: Sequence[Position], where: Spans) -> Table:
 async def _reset(home: Home, service: str, place: tuple[str, int], to: str, *, yes: bool) -> bool:
     bootstrap, database_url = home_or_given(home)
     async with _connected(database_url, service) as connection:
-        known = {(p.topic, p.partition): p.next_offset for p in await ownership.positions(connection)}
+        known = {
+            (p.topic, p.partition): p.next_offset for p in await ownership.positions(connection)
+        }
         if place not in known:
             topics = ", ".join(sorted({topic for topic, _ in known})) or "nothing yet"
-            raise Misconfigured(f"{service} has no checkpoint of {place[0]} {place[1]}; it reads {topics}")
+            raise Misconfigured(
+                f"{service} has no checkpoint of {place[0]} {place[1]}; it reads {topics}"
+            )
         target = _target(to, place, await spans(bootstrap, [place[0]]))
         _explain(service, place, known[place], target)
         if not yes:
@@ -171,16 +190,22 @@ def _target(to: str, place: tuple[str, int], where: Spans) -> int:
     if to in (BEGINNING, END):
         return first if to == BEGINNING else end
     if not to.isdecimal() or not first <= int(to) <= end:
-        raise Misconfigured(f"--to must be {BEGINNING}, {END} or an offset from {first} to {end}, not {to}")
+        raise Misconfigured(
+            f"--to must be {BEGINNING}, {END} or an offset from {first} to {end}, not {to}"
+        )
     return int(to)
 
 
 def _explain(service: str, place: tuple[str, int], now: int, target: int) -> None:
     where = f"{service}, {place[0]} {place[1]}: from {now:,} to {target:,}"
     if target > now:
-        say(f"{where}: {target - now:,} records are skipped and lost to {service}, with what should follow from them.")
+        say(
+            f"{where}: {target - now:,} records are skipped and lost to {service}, with what should follow from them."
+        )
     elif target < now:
-        say(f"{where}: up to {now - target:,} records are applied again; what is known already changes nothing.")
+        say(
+            f"{where}: up to {now - target:,} records are applied again; what is known already changes nothing."
+        )
     else:
         say(f"{where}: the checkpoint stays; its owner is fenced and reads it anew.")
 
@@ -190,7 +215,9 @@ def _restart_worker(home: Home, service: str) -> None:
     state = home.load() if home.is_running() else None
     pid = state.pids.get(f"{service}-worker") if state else None
     if pid is None:
-        say("Done. A running worker begins there with its next batch; restart it if nothing comes in.")
+        say(
+            "Done. A running worker begins there with its next batch; restart it if nothing comes in."
+        )
         return
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
@@ -201,7 +228,10 @@ async def _resume(home: Home, services: Sequence[str], topic: str, partition: in
     _, database_url = home_or_given(home)
     released = []
     for service in services:
-        async with _connected(database_url, service) as connection, db.transaction(connection) as tx:
+        async with (
+            _connected(database_url, service) as connection,
+            db.transaction(connection) as tx,
+        ):
             if await ownership.resume(tx, topic, partition):
                 released.append(service)
     return released

@@ -12,7 +12,16 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from shared.cli.console import DEFAULT_HOME, HomeOption, console, run, running, say, show, until_interrupted
+from shared.cli.console import (
+    DEFAULT_HOME,
+    HomeOption,
+    console,
+    run,
+    running,
+    say,
+    show,
+    until_interrupted,
+)
 from shared.cli.replay.plan import steps
 from shared.cli.replay.sender import Sender, Tally
 from shared.clock import ClockMode, monotonic
@@ -26,9 +35,13 @@ _GZIP: Final = b"\x1f\x8b"
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CloudEvents, one a line; .gz or plain.")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="CloudEvents, one a line; .gz or plain."),
+    ],
     until: Annotated[
-        str | None, typer.Option(help="In log time: the instant the clock stands at in the end, RFC 3339.")
+        str | None,
+        typer.Option(help="In log time: the instant the clock stands at in the end, RFC 3339."),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -54,7 +67,9 @@ async def _replay(home: Path, file: Path, until: datetime | None) -> Tally:
     with file.open("rb") as raw, bar("Events", total=_size(raw)) as progress:
         task = progress.task_ids[0]
         sender = Sender(
-            state.url(INGEST), key, progress=lambda t: progress.update(task, completed=raw.tell(), events=t.sent)
+            state.url(INGEST),
+            key,
+            progress=lambda t: progress.update(task, completed=raw.tell(), events=t.sent),
         )
         async with sender:
             tally = await sender.send(steps(read_lines(raw), ticking=ticking, until=until))
@@ -87,16 +102,23 @@ async def settle(state: StackState) -> None:
     with console.status("waiting for the system to come to rest …") as shown:
 
         def watch(standings: dict[str, Standing]) -> None:
-            todo = [f"{name} {s.behind:,} behind, {s.unpublished:,} unpublished" for name, s in standings.items()]
+            todo = [
+                f"{name} {s.behind:,} behind, {s.unpublished:,} unpublished"
+                for name, s in standings.items()
+            ]
             shown.update("waiting: " + " · ".join(todo))
 
         await rest(state, watch=lambda found: watch(dict(found)))
 
 
-async def rest(state: StackState, *, watch: Callable[[Mapping[str, Standing]], None] = lambda _: None) -> None:
+async def rest(
+    state: StackState, *, watch: Callable[[Mapping[str, Standing]], None] = lambda _: None
+) -> None:
     """The same without a word; `watch` is told."""
     workers = [service for service in CONSUMERS if f"{service}-worker" in state.urls]
-    await wait_until_settled(state.kafka_bootstrap, state.database_url, workers=workers, watch=watch)
+    await wait_until_settled(
+        state.kafka_bootstrap, state.database_url, workers=workers, watch=watch
+    )
 
 
 def show_tally(tally: Tally, seconds: float) -> None:
@@ -108,7 +130,9 @@ def show_tally(tally: Tally, seconds: float) -> None:
     if tally.first_rejections:
         table = Table("Line", "Id", "Code", "Field", "Message")
         for refused in tally.first_rejections:
-            table.add_row(str(refused.line), refused.id, refused.code, refused.field, refused.message)
+            table.add_row(
+                str(refused.line), refused.id, refused.code, refused.field, refused.message
+            )
         show("First rejected events", table)
 
 

@@ -38,6 +38,8 @@ async def _migrate(database_url: str) -> None:
 
 async def _topics(bootstrap: str) -> None:
     settings = LocalSettings()
-    found = await registry.ensure(bootstrap, partitions=settings.partitions, replication=settings.replication)
+    found = await registry.ensure(
+        bootstrap, partitions=settings.partitions, replication=settings.replication
+    )
     for name, partitions in sorted(found.items()):
         say(f"{name}: {partitions} partitions")

@@ -33,13 +33,25 @@ def simulate(
         ),
     ] = None,
     truth: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="True effects of offers. Default: beside FILE, or in --home.")
+        Path | None,
+        typer.Option(
+            dir_okay=False, help="True effects of offers. Default: beside FILE, or in --home."
+        ),
     ] = None,
-    duplicates: Annotated[float, typer.Option(min=0, max=1, help="Share of events that come twice.")] = 0.0,
-    late: Annotated[float, typer.Option(min=0, max=1, help="Share of events that come late.")] = 0.0,
-    late_by: Annotated[float, typer.Option(min=0, max=365, metavar="DAYS", help="By at most so much.")] = 5.0,
+    duplicates: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of events that come twice.")
+    ] = 0.0,
+    late: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of events that come late.")
+    ] = 0.0,
+    late_by: Annotated[
+        float, typer.Option(min=0, max=365, metavar="DAYS", help="By at most so much.")
+    ] = 5.0,
     every: Annotated[
-        int, typer.Option(min=1, max=31, metavar="DAYS", help="With a URL: how often offers and codes are read.")
+        int,
+        typer.Option(
+            min=1, max=31, metavar="DAYS", help="With a URL: how often offers and codes are read."
+        ),
     ] = EVERY_DAYS,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -68,7 +80,9 @@ def _write(shop: Shop, file: Path, truth: Path) -> None:
         counts = generate(shop, lambda life: lines(shop, life), log, truth)
         write_log(log, file, counts.total())
     _show_counts(shop, counts)
-    say(f"{counts.total():,} events in {file}, the truth in {truth}, after {monotonic() - began:.1f} s")
+    say(
+        f"{counts.total():,} events in {file}, the truth in {truth}, after {monotonic() - began:.1f} s"
+    )
     say("To see the phases: stammkunde up --clock log --detach, then")
     say(f"  stammkunde replay {file} --until {render(shop.ends)}")
     say("  stammkunde phases")

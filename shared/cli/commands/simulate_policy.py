@@ -13,7 +13,16 @@ from rich.progress import Progress
 from rich.table import Table
 
 from shared.cli.commands.replay import bar
-from shared.cli.console import DEFAULT_HOME, HomeOption, print_json, run, running, say, show, until_interrupted
+from shared.cli.console import (
+    DEFAULT_HOME,
+    HomeOption,
+    print_json,
+    run,
+    running,
+    say,
+    show,
+    until_interrupted,
+)
 from shared.client.lifecycle import (
     AsyncLifecycleClient,
     CellView,
@@ -45,16 +54,28 @@ _PHASES: Final[tuple[Phase, ...]] = (
 
 
 def simulate_policy(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The policy to try, a TOML file.")],
-    begin: Annotated[str, typer.Option("--from", metavar="INSTANT", help="It judges from here on.")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="The policy to try, a TOML file.")
+    ],
+    begin: Annotated[
+        str, typer.Option("--from", metavar="INSTANT", help="It judges from here on.")
+    ],
     end: Annotated[
-        str | None, typer.Option("--to", metavar="INSTANT", help="What is told is as of then. Default: the clock.")
+        str | None,
+        typer.Option(
+            "--to", metavar="INSTANT", help="What is told is as of then. Default: the clock."
+        ),
     ] = None,
     account: Annotated[
-        str | None, typer.Option(metavar="b2c|b2b", help="Only customers of this kind of account. Default: all.")
+        str | None,
+        typer.Option(
+            metavar="b2c|b2b", help="Only customers of this kind of account. Default: all."
+        ),
     ] = None,
     home: HomeOption = DEFAULT_HOME,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the simulation with its report as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the simulation with its report as JSON.")
+    ] = False,
 ) -> None:
     """Try a policy on the stored events: who would have moved, and where to.
 
@@ -69,7 +90,11 @@ def simulate_policy(
     result is kept: GET /v1/simulations/ID.
     """
     kind = cast('Literal["b2c", "b2b"] | None', account)
-    body: SimulationRequest = {"policy": _document(file), "from": _instant(begin, "--from"), "account": kind}
+    body: SimulationRequest = {
+        "policy": _document(file),
+        "from": _instant(begin, "--from"),
+        "account": kind,
+    }
     if end is not None:
         body["to"] = _instant(end, "--to")
     found = run(until_interrupted(_simulate(home, body, quiet=as_json)))
@@ -146,10 +171,18 @@ def show_report(simulation: SimulationView, report: ReportView) -> None:
         f"of {customers:,} customers with {report['events']:,} events {differing:,} differ ({share})"
     )
     if report["unsettled"]:
-        say(f"{report['unsettled']:,} of them differ before already: their live history is still being brought up")
+        say(
+            f"{report['unsettled']:,} of them differ before already: their live history is still being brought up"
+        )
     show("Customers by phase: live down, candidate across", matrix_table(report["matrix"]))
-    show("Transitions into the phases of lost customers", _versus("Phase", report["entered"], ("phase",)))
-    show("Transitions by rule and month", _versus("Rule", _with_sums(report["transitions"]), ("rule", "month")))
+    show(
+        "Transitions into the phases of lost customers",
+        _versus("Phase", report["entered"], ("phase",)),
+    )
+    show(
+        "Transitions by rule and month",
+        _versus("Rule", _with_sums(report["transitions"]), ("rule", "month")),
+    )
     for number, example in enumerate(report["examples"], start=1):
         title = f"{number}. {example['customer']}, for {example['alike']:,} who differ in this way"
         show(title, _side_by_side(example))
@@ -177,7 +210,11 @@ def _versus(noun: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) 
         live, candidate = row["live"], row["candidate"]
         style = "bold" if row.get("month") == "all" else ""
         table.add_row(
-            *(row[name] for name in names), f"{live:,}", f"{candidate:,}", _difference(candidate - live), style=style
+            *(row[name] for name in names),
+            f"{live:,}",
+            f"{candidate:,}",
+            _difference(candidate - live),
+            style=style,
         )
     return table
 
@@ -191,7 +228,10 @@ def _with_sums(rows: Sequence[FiredView]) -> list[Mapping[str, Any]]:
     found = list[Mapping[str, Any]]()
     for rule in sorted({row["rule"] for row in rows}):
         of_rule = [row for row in rows if row["rule"] == rule]
-        live, candidate = (sum(row["live"] for row in of_rule), sum(row["candidate"] for row in of_rule))
+        live, candidate = (
+            sum(row["live"] for row in of_rule),
+            sum(row["candidate"] for row in of_rule),
+        )
         found += [*of_rule, {"rule": rule, "month": "all", "live": live, "candidate": candidate}]
     return found
 

@@ -15,7 +15,16 @@ import typer
 from rich.table import Table
 
 from shared.cli.commands.demo import play
-from shared.cli.console import DEFAULT_HOME, HomeOption, PortBaseOption, console, run, say, show, until_interrupted
+from shared.cli.console import (
+    DEFAULT_HOME,
+    HomeOption,
+    PortBaseOption,
+    console,
+    run,
+    say,
+    show,
+    until_interrupted,
+)
 from shared.cli.replay.live_shop import demonstration
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured, Retryable
@@ -29,7 +38,10 @@ from shared.stream.lag import Standing, standings
 Work: TypeAlias = Callable[[StackState, str], Awaitable[None]]
 
 ClockOption = Annotated[
-    ClockMode, typer.Option("--clock", help="What moves deadlines: real time, or clock.ticked events in the log.")
+    ClockMode,
+    typer.Option(
+        "--clock", help="What moves deadlines: real time, or clock.ticked events in the log."
+    ),
 ]
 SHIPPED: Final = Path(__file__).parents[3] / "deploy" / "policies"
 WATCHFUL: Final = SHIPPED / "watchful.toml"
@@ -48,7 +60,11 @@ def policy_file(given: Path | None) -> Path | None:
 
 PolicyOption = Annotated[
     Path | None,
-    typer.Option("--policy", callback=policy_file, help="Policy: a TOML file, or the name of one in deploy/policies."),
+    typer.Option(
+        "--policy",
+        callback=policy_file,
+        help="Policy: a TOML file, or the name of one in deploy/policies.",
+    ),
 ]
 
 
@@ -57,8 +73,12 @@ def up(
     port_base: PortBaseOption = None,
     clock: ClockOption = ClockMode.WALL,
     policy: PolicyOption = None,
-    keep: Annotated[bool, typer.Option("--keep/--fresh", help="Go on with the data of this home, or empty it.")] = True,
-    detach: Annotated[bool, typer.Option("--detach", help="Return once all is ready; the stack goes on.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep/--fresh", help="Go on with the data of this home, or empty it.")
+    ] = True,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once all is ready; the stack goes on.")
+    ] = False,
 ) -> None:
     """Start Kafka, PostgreSQL and all services; Ctrl-C stops them."""
     place = Home(home)
@@ -75,7 +95,9 @@ def run_demo(
     policy: PolicyOption = None,
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop after the tables.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Go on with the data of this home.")] = False,
-    simulated: Annotated[bool, typer.Option("--simulate", help="A shop that never existed, with all events.")] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulate", help="A shop that never existed, with all events.")
+    ] = False,
 ) -> None:
     """Start everything on empty data and replay 18 months of a real shop through it, or 24 of a simulated one."""
     place = Home(home)
@@ -95,7 +117,9 @@ def down(home: HomeOption = DEFAULT_HOME) -> None:
     run(_down(Home(home)))
 
 
-def _options(place: Home, port_base: int | None, *, clock: ClockMode, policy: Path | None, fresh: bool) -> Options:
+def _options(
+    place: Home, port_base: int | None, *, clock: ClockMode, policy: Path | None, fresh: bool
+) -> Options:
     before = place.load()
     base = port_base or (before.port_base if before else DEFAULT_PORT_BASE)
     return Options(clock=clock, port_base=base, policy=policy, fresh=fresh)
@@ -140,10 +164,16 @@ async def _detached(place: Home, options: Options) -> None:
         raise Misconfigured(f"a stack is already running in {place.path}")
     log = place.logs / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # the key is printed there
+    descriptor = os.open(
+        log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
+    )  # the key is printed there
     with os.fdopen(descriptor, "wb") as output:
         supervisor = subprocess.Popen(  # noqa: ASYNC220  (returns at once)
-            _command(place, options), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            _command(place, options),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     deadline = monotonic() + 2 * READY_S
     while not _is_ready(place, supervisor.pid):
@@ -185,7 +215,12 @@ async def _status(place: Home) -> None:
         worker = standing.get(name.removesuffix("-worker")) if name.endswith("-worker") else None
         table.add_row(name, _pid(state, name), "yes" if answer else "no", url, *_lag(worker))
     for name in ("kafka", "postgres"):
-        table.add_row(name, _pid(state, name), "", state.kafka_bootstrap if name == "kafka" else state.database_url)
+        table.add_row(
+            name,
+            _pid(state, name),
+            "",
+            state.kafka_bootstrap if name == "kafka" else state.database_url,
+        )
     console.print(table)
     for service, found in standing.items():
         for where, why in found.braked.items():
@@ -207,6 +242,8 @@ async def _down(place: Home) -> None:
     deadline = monotonic() + STOP_S
     while place.is_running():
         if monotonic() > deadline:
-            raise Retryable(f"the stack has not stopped within {STOP_S:g} s (supervisor pid {supervisor})")
+            raise Retryable(
+                f"the stack has not stopped within {STOP_S:g} s (supervisor pid {supervisor})"
+            )
         await asyncio.sleep(0.1)
     say(f"the stack in {place.path} has stopped")

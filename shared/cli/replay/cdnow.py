@@ -32,12 +32,18 @@ class Purchase:
     @property
     def time(self) -> datetime:
         """Noon of its day, and a minute later for each further order of the same customer on that day."""
-        return datetime.strptime(self.date, "%Y%m%d").replace(tzinfo=UTC) + _NOON + timedelta(minutes=self.n)
+        return (
+            datetime.strptime(self.date, "%Y%m%d").replace(tzinfo=UTC)
+            + _NOON
+            + timedelta(minutes=self.n)
+        )
 
 
 def lines() -> list[bytes]:
     """All purchases as JSON events, in the order of their times."""
-    purchases = sorted(read(_file().read_text().splitlines()[1:]), key=lambda purchase: purchase.time)
+    purchases = sorted(
+        read(_file().read_text().splitlines()[1:]), key=lambda purchase: purchase.time
+    )
     return [encode(purchase) for purchase in purchases]
 
 
@@ -46,7 +52,9 @@ def read(rows: Iterable[str]) -> Iterable[Purchase]:
     seen: Counter[tuple[str, str]] = Counter()
     for row in rows:
         customer, date, items, dollars = row.split()
-        yield Purchase(customer, date, seen[customer, date], int(items), int(Decimal(dollars) * 100))
+        yield Purchase(
+            customer, date, seen[customer, date], int(items), int(Decimal(dollars) * 100)
+        )
         seen[customer, date] += 1
 
 
@@ -77,5 +85,7 @@ def _file() -> Path:
     except PackageNotFoundError:
         found = []
     if not found:
-        raise Misconfigured("the CDNOW log is missing: run `pip install --no-deps lifetimes==0.11.3`")
+        raise Misconfigured(
+            "the CDNOW log is missing: run `pip install --no-deps lifetimes==0.11.3`"
+        )
     return Path(str(found[0].locate()))

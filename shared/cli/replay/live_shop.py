@@ -39,12 +39,16 @@ def check(state: StackState, url: str) -> None:
     ours, given = urlsplit(state.url(INGEST)), urlsplit(url)
     same_host = given.hostname == ours.hostname or {given.hostname, ours.hostname} <= _LOCAL
     if not same_host or given.port != ours.port:
-        raise Misconfigured(f"{url} is not ingest of the stack in --home, which is {state.url(INGEST)}")
+        raise Misconfigured(
+            f"{url} is not ingest of the stack in --home, which is {state.url(INGEST)}"
+        )
 
 
 def demonstration(home: Path) -> Callable[[StackState, str], Awaitable[None]]:
     """The work of `stammkunde run --simulate`."""
-    return lambda state, key: send(state, key, DEMONSTRATION, home / TRUTH, every=DEMONSTRATION_EVERY_DAYS)
+    return lambda state, key: send(
+        state, key, DEMONSTRATION, home / TRUTH, every=DEMONSTRATION_EVERY_DAYS
+    )
 
 
 async def send(state: StackState, key: str, shop: Shop, truth: Path, *, every: int) -> None:
@@ -55,10 +59,14 @@ async def send(state: StackState, key: str, shop: Shop, truth: Path, *, every: i
     with Log() as log:
         counts = generate(shop, cast.take, log, truth)
         began = monotonic()
-        tally, following = await _follow(state, key, cast, log, counts.total(), timedelta(days=every))
+        tally, following = await _follow(
+            state, key, cast, log, counts.total(), timedelta(days=every)
+        )
     await settle(state)
     show_tally(tally, monotonic() - began)
-    say(f"{following.reactions:,} customers came back because of an offer; the true effects are in {truth}")
+    say(
+        f"{following.reactions:,} customers came back because of an offer; the true effects are in {truth}"
+    )
     await show_life_cycle(state, key)
     await show_winback(state, key)
     await show_referrals(state, key)
@@ -74,9 +82,13 @@ async def _follow(
             client = AsyncReactivationClient(state.url(REACTIVATION), key)
             following.reactivation = await opened.enter_async_context(client)
         if REFERRAL in state.urls:
-            following.referral = await opened.enter_async_context(AsyncReferralClient(state.url(REFERRAL), key))
+            following.referral = await opened.enter_async_context(
+                AsyncReferralClient(state.url(REFERRAL), key)
+            )
         progress = opened.enter_context(bar("Days", total=total))
-        sender = await opened.enter_async_context(Sender(state.url(INGEST), key, progress=_moving(progress)))
+        sender = await opened.enter_async_context(
+            Sender(state.url(INGEST), key, progress=_moving(progress))
+        )
         numbered = enumerate(following.merge(log.read()), start=1)
         looked = OPENING - every
         for step in steps(numbered, ticking=True, until=cast.shop.ends):
@@ -89,4 +101,6 @@ async def _follow(
 
 
 def _moving(progress: Progress) -> Callable[[Tally], None]:
-    return lambda tally: progress.update(progress.task_ids[0], completed=tally.sent, events=tally.sent)
+    return lambda tally: progress.update(
+        progress.task_ids[0], completed=tally.sent, events=tally.sent
+    )

@@ -86,7 +86,9 @@ def _read(number: int, line: bytes) -> tuple[datetime | None, bool]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"line {number} cannot be read as a JSON object: {error}") from error
     try:
-        return parse(found.time) if isinstance(found.time, str) else None, found.type == CLOCK_TICKED
+        return parse(found.time) if isinstance(
+            found.time, str
+        ) else None, found.type == CLOCK_TICKED
     except ValueError:
         return None, False
 

@@ -110,7 +110,10 @@ class Following:
         if offer["state"] != _OPEN or case["id"] in self._seen:
             return
         self._seen.add(case["id"])
-        made, expires = since_opening(parse(offer["made_at"])), since_opening(parse(offer["expires_at"]))
+        made, expires = (
+            since_opening(parse(offer["made_at"])),
+            since_opening(parse(offer["expires_at"])),
+        )
         met = Offer(case["customer"], made, now + DAY, offer["incentive"]["kind"], offer["code"])
         life = self._cast.memory.react(met)
         if life is None:
@@ -140,7 +143,9 @@ class Following:
         return b"" if code is None else b',"referral_code":"' + code + b'"'
 
 
-async def _new_cases(reactivation: AsyncReactivationClient, since: datetime) -> AsyncIterator[CaseView]:
+async def _new_cases(
+    reactivation: AsyncReactivationClient, since: datetime
+) -> AsyncIterator[CaseView]:
     """Cases opened since then, newest first."""
     async for case in aevery(reactivation.list_cases, limit=_PAGE):
         if parse(case["opened_at"]) < since:

@@ -65,16 +65,22 @@ async def show_referral(state: StackState, key: str) -> None:
     ):
         clock = (await lifecycle.count_phases())["as_of"]
         if clock != render(cdnow.END):
-            say(f"\nThe referral story is played at the end of the log; the clock stands at {clock}.")
+            say(
+                f"\nThe referral story is played at the end of the log; the clock stands at {clock}."
+            )
             return
         _show(await _play(state, key, referral, lifecycle))
 
 
-async def _play(state: StackState, key: str, referral: AsyncReferralClient, lifecycle: AsyncLifecycleClient) -> Outcome:
+async def _play(
+    state: StackState, key: str, referral: AsyncReferralClient, lifecycle: AsyncLifecycleClient
+) -> Outcome:
     await _send(state, key, [_order(RECOMMENDER, cdnow.END + 9 * _HOUR, 35 * _DOLLAR)])
     code = (await referral.issue_code({"customer": RECOMMENDER}))["code"]
     for referee in REFEREES:
-        await referral.claim({"code": code, "referee": referee.customer}, idempotency_key=referee.customer)
+        await referral.claim(
+            {"code": code, "referee": referee.customer}, idempotency_key=referee.customer
+        )
     await _send(state, key, [event for referee in REFEREES for event in _deeds(referee)])
     await settle(state)
     people = (RECOMMENDER, *(referee.customer for referee in REFEREES))
@@ -94,12 +100,23 @@ def _deeds(referee: Referee) -> list[dict[str, Any]]:
     events = [_order(referee.customer, referee.ordered_at, referee.total)]
     if referee.refunded:
         data = {"order_id": events[0]["data"]["order_id"], "amount": _money(referee.refunded)}
-        events.append(_event(referee.customer, "order.refunded", referee.ordered_at + referee.refunded_after, data))
+        events.append(
+            _event(
+                referee.customer,
+                "order.refunded",
+                referee.ordered_at + referee.refunded_after,
+                data,
+            )
+        )
     return events
 
 
 def _order(customer: str, time: datetime, total: int) -> dict[str, Any]:
-    data = {"order_id": f"{customer}-1", "total": _money(total), "return_window_days": RETURN_WINDOW_DAYS}
+    data = {
+        "order_id": f"{customer}-1",
+        "total": _money(total),
+        "return_window_days": RETURN_WINDOW_DAYS,
+    }
     return _event(customer, "order.completed", time, data)
 
 

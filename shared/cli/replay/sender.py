@@ -77,15 +77,25 @@ class Sender:
         self.tally.accepted += receipt["accepted"]
         self.tally.rejected += len(receipt["rejected"])
         room = SHOWN - len(self.tally.first_rejections)
-        self.tally.first_rejections += [_rejection(chunk, refused) for refused in receipt["rejected"][:room]]
+        self.tally.first_rejections += [
+            _rejection(chunk, refused) for refused in receipt["rejected"][:room]
+        ]
 
     async def _tick(self, tick: Tick) -> None:
         at = render(tick.at)
         receipt = await self._client.accept_events(
-            {"specversion": "1.0", "id": f"tick-{at}", "source": "/replay", "type": "clock.ticked", "time": at}
+            {
+                "specversion": "1.0",
+                "id": f"tick-{at}",
+                "source": "/replay",
+                "type": "clock.ticked",
+                "time": at,
+            }
         )
         if receipt["rejected"]:
-            raise Misconfigured(f"ingest refused the tick at {at}: {receipt['rejected'][0]['message']}")
+            raise Misconfigured(
+                f"ingest refused the tick at {at}: {receipt['rejected'][0]['message']}"
+            )
 
 
 def _rejection(chunk: Chunk, refused: ingest.Rejection) -> Rejection:

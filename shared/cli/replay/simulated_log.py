@@ -54,7 +54,9 @@ def writing(file: Path) -> Iterator[BinaryIO]:
         with ExitStack() as opened:
             out: BinaryIO = opened.enter_context(part.open("wb"))
             if file.suffix == GZIP:
-                packed = gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0)
+                packed = gzip.GzipFile(
+                    filename="", mode="wb", compresslevel=_LEVEL, fileobj=out, mtime=0
+                )
                 out = cast("BinaryIO", opened.enter_context(packed))
             yield out
         part.replace(file)

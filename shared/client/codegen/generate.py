@@ -72,12 +72,18 @@ def _doc(schema: Json, indent: str) -> str:
 
 def _needed(schemas: Mapping[str, Json], operations: Sequence[Operation]) -> Iterable[str]:
     """The schemas that operations speak of, and those that these speak of: each behind those that it needs."""
-    types = [kind for o in operations for kind in (o.answer, o.body.type if o.body else "", *(v.type for v in o.query))]
+    types = [
+        kind
+        for o in operations
+        for kind in (o.answer, o.body.type if o.body else "", *(v.type for v in o.query))
+    ]
     waiting = {word for kind in types for word in re.findall(r"\w+", kind)} & schemas.keys()
     found = dict[str, list[str]]()
     while waiting:
         name = waiting.pop()
-        found[name] = sorted(set(re.findall(rf"{REF}(\w+)", msgspec.json.encode(schemas[name]).decode())))
+        found[name] = sorted(
+            set(re.findall(rf"{REF}(\w+)", msgspec.json.encode(schemas[name]).decode()))
+        )
         waiting |= set(found[name]) - found.keys()
     return TopologicalSorter(dict(sorted(found.items()))).static_order()
 
@@ -88,7 +94,9 @@ def _needed(schemas: Mapping[str, Json], operations: Sequence[Operation]) -> Ite
 def _client(name: str, base: str, operations: Sequence[Operation]) -> str:
     asynchronous = base != "Client"
     methods = "\n\n".join(
-        make(operation, asynchronous=asynchronous) for operation in operations for make in _made(operation)
+        make(operation, asynchronous=asynchronous)
+        for operation in operations
+        for make in _made(operation)
     )
     return f'class {name}({base}):\n    """Its operations."""\n\n{methods}'
 
@@ -117,8 +125,15 @@ def _method(said: Operation, *, asynchronous: bool) -> str:
 def _download(said: Operation, *, asynchronous: bool) -> str:
     """What filters a page filters a file, which has no pages."""
     query = [value for value in said.query if value.name not in _PAGING]
-    media_type = Value("media_type", "", f"Literal[{', '.join(map(literal, said.files))}]", required=True)
-    signature = ["self", *map(_declared, [media_type, *said.paths]), "*", *map(_declared, [*query, *said.headers])]
+    media_type = Value(
+        "media_type", "", f"Literal[{', '.join(map(literal, said.files))}]", required=True
+    )
+    signature = [
+        "self",
+        *map(_declared, [media_type, *said.paths]),
+        "*",
+        *map(_declared, [*query, *said.headers]),
+    ]
     values = ["media_type", _path(said), *_sent(query, said.headers)]
     begin = "Async" if asynchronous else ""
     answer = f"Abstract{begin}ContextManager[{begin}Iterator[bytes]]"
@@ -130,7 +145,12 @@ def _download(said: Operation, *, asynchronous: bool) -> str:
 
 
 def _stream(said: Operation, *, asynchronous: bool) -> str:
-    signature = ["self", *map(_declared, said.paths), "*", *map(_declared, [*said.query, *said.headers])]
+    signature = [
+        "self",
+        *map(_declared, said.paths),
+        "*",
+        *map(_declared, [*said.query, *said.headers]),
+    ]
     begin = "Async" if asynchronous else ""
     answer = f"Abstract{begin}ContextManager[{begin}Iterator[{said.answer}]]"
     return (
@@ -166,14 +186,21 @@ def _formatted(code: str) -> str:
     source = ["--quiet", "--stdin-filename", str(CLIENT / "generated" / "made.py"), "-"]
     for arguments in (["check", "--fix", "--select", "F401,I"], ["format"]):
         command = [sys.executable, "-m", "ruff", *arguments, *source]
-        code = subprocess.run(command, input=code, capture_output=True, text=True, check=True).stdout  # noqa: S603
+        code = subprocess.run(  # noqa: S603
+            command, input=code, capture_output=True, text=True, check=True
+        ).stdout
     return code
 
 
 def sources(folder: Path) -> dict[Path, str]:
     """Each module and what belongs in it, given the folder of the documents."""
-    found = {path.stem: msgspec.json.decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
-    made = {CLIENT / "generated" / f"{name}.py": source(document, name) for name, document in found.items()}
+    found = {
+        path.stem: msgspec.json.decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))
+    }
+    made = {
+        CLIENT / "generated" / f"{name}.py": source(document, name)
+        for name, document in found.items()
+    }
     return made | {CLIENT / f"{name}.py": _PUBLIC.format(name=name) for name in found}
 
 

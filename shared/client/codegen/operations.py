@@ -10,7 +10,13 @@ Json = dict[str, Any]
 
 REF: Final = "#/components/schemas/"
 _JSON: Final = "application/json"
-_TYPES: Final = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
+_TYPES: Final = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "null": "None",
+}
 _INSTANTS: Final = {"date-time": "datetime | str", "date": "date | str"}
 _HEADERS: Final = {
     "Idempotency-Key": "idempotency_key",
@@ -73,7 +79,11 @@ def _answer(said: Json) -> str | None:
 
 def _also(said: Json) -> list[int]:
     told = said["responses"].items()
-    return [int(status) for status, response in told if status > "3" and _JSON in response.get("content", {})]
+    return [
+        int(status)
+        for status, response in told
+        if status > "3" and _JSON in response.get("content", {})
+    ]
 
 
 def _files(said: Json) -> list[str]:
@@ -91,7 +101,9 @@ def _operation(path: str, method: str, said: Json, answer: str) -> Operation:
         doc=said.get("description", ""),
         paths=[_value(p, p["name"]) for p in parameters["path"]],
         query=[_value(p, p["name"]) for p in parameters["query"]],
-        headers=[_value(p, _HEADERS[p["name"]]) for p in parameters["header"] if p["name"] in _HEADERS],
+        headers=[
+            _value(p, _HEADERS[p["name"]]) for p in parameters["header"] if p["name"] in _HEADERS
+        ],
         body=_body(said.get("requestBody")),
         answer=answer,
         also=_also(said),
@@ -102,7 +114,10 @@ def _operation(path: str, method: str, said: Json, answer: str) -> Operation:
 
 
 def _value(parameter: Json, name: str) -> Value:
-    python, required = f"{name}_" if keyword.iskeyword(name) else name, parameter.get("required", False)
+    python, required = (
+        f"{name}_" if keyword.iskeyword(name) else name,
+        parameter.get("required", False),
+    )
     kind = _said(parameter["schema"])
     optional = "" if required or "None" in kind else " | None"
     return Value(python, parameter["name"], kind + optional, required)

@@ -27,7 +27,9 @@ class ActivationView(TypedDict):
     made_at: str
 
 
-Phase: TypeAlias = Literal["prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back"]
+Phase: TypeAlias = Literal[
+    "prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back"
+]
 """Where a customer stands; "not yet known" is None."""
 
 
@@ -271,7 +273,9 @@ class ParametersView(TypedDict):
 Span: TypeAlias = Literal["day", "week", "month"]
 """What moves are counted by."""
 
-Unit: TypeAlias = Literal["share", "customers", "transitions", "topics", "days", "hours", "points", "minor_units"]
+Unit: TypeAlias = Literal[
+    "share", "customers", "transitions", "topics", "days", "hours", "points", "minor_units"
+]
 """What a headline counts."""
 
 
@@ -1336,7 +1340,9 @@ class ChangePage(TypedDict):
 class LifecycleClient(Client):
     """Its operations."""
 
-    def show_customer(self, customer: str, *, model: Model | None = None, language: str | None = None) -> CustomerView:
+    def show_customer(
+        self, customer: str, *, model: Model | None = None, language: str | None = None
+    ) -> CustomerView:
         """The phase of a customer, since when, and what comes next."""
         return self._call(
             CustomerView,
@@ -1367,10 +1373,16 @@ class LifecycleClient(Client):
 
     def release_customer(self, customer: str) -> Requested:
         """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
+        return self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )
 
     def count_phases(
-        self, *, as_of: datetime | str | None = None, model: Model | None = None, language: str | None = None
+        self,
+        *,
+        as_of: datetime | str | None = None,
+        model: Model | None = None,
+        language: str | None = None,
     ) -> PhaseCounts:
         """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
         return self._call(
@@ -1454,25 +1466,36 @@ class LifecycleClient(Client):
 
     def list_policies(self, *, limit: int | None = None, cursor: str | None = None) -> PolicyPage:
         """All versions of all policies by name and version, and where each stands."""
-        return self._call(PolicyPage, "GET", "/v1/policies", query={"limit": limit, "cursor": cursor})
+        return self._call(
+            PolicyPage, "GET", "/v1/policies", query={"limit": limit, "cursor": cursor}
+        )
 
     def show_policy(self, name: str, version: int) -> PolicyDetail:
         """One version of a policy, with when it was activated."""
         return self._call(PolicyDetail, "GET", f"/v1/policies/{segment(name)}/{segment(version)}")
 
-    def activate_policy(self, name: str, version: int, body: ActivationRequest | None = None) -> ActivationView:
+    def activate_policy(
+        self, name: str, version: int, body: ActivationRequest | None = None
+    ) -> ActivationView:
         """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
         Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
         """
         return self._call(
-            ActivationView, "POST", f"/v1/policies/{segment(name)}/{segment(version)}/activate", body=body, once=True
+            ActivationView,
+            "POST",
+            f"/v1/policies/{segment(name)}/{segment(version)}/activate",
+            body=body,
+            once=True,
         )
 
     def compare_policies(self, name: str, version: int, *, against: str) -> PolicyDiff:
         """The fields in which two policies differ."""
         return self._call(
-            PolicyDiff, "GET", f"/v1/policies/{segment(name)}/{segment(version)}/diff", query={"against": against}
+            PolicyDiff,
+            "GET",
+            f"/v1/policies/{segment(name)}/{segment(version)}/diff",
+            query={"against": against},
         )
 
     def show_rearming(self) -> RearmingView:
@@ -1489,7 +1512,9 @@ class LifecycleClient(Client):
 
     def list_fits(self, *, limit: int | None = None, cursor: str | None = None) -> FitPage:
         """All fits, the refused ones too, newest first."""
-        return self._call(FitPage, "GET", "/v1/cadence/fits", query={"limit": limit, "cursor": cursor})
+        return self._call(
+            FitPage, "GET", "/v1/cadence/fits", query={"limit": limit, "cursor": cursor}
+        )
 
     def show_cadence(self) -> CadenceView:
         """The fit in force, the last attempt, and what a fit needs."""
@@ -1499,18 +1524,28 @@ class LifecycleClient(Client):
         """Whom fixed days and whom the cadence would have warned, how early, and how often in vain."""
         return self._call(ComparisonView, "GET", "/v1/cadence/comparison", query={"since": since})
 
-    def create_simulation(self, body: SimulationRequest, *, idempotency_key: str | None = None) -> SimulationView:
+    def create_simulation(
+        self, body: SimulationRequest, *, idempotency_key: str | None = None
+    ) -> SimulationView:
         """Try a policy on the stored events, without touching what customers are judged by now.
 
         It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
         """
         return self._call(
-            SimulationView, "POST", "/v1/simulations", headers={"Idempotency-Key": idempotency_key}, body=body
+            SimulationView,
+            "POST",
+            "/v1/simulations",
+            headers={"Idempotency-Key": idempotency_key},
+            body=body,
         )
 
-    def list_simulations(self, *, limit: int | None = None, cursor: str | None = None) -> SimulationPage:
+    def list_simulations(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> SimulationPage:
         """All simulations, the latest first, without their reports."""
-        return self._call(SimulationPage, "GET", "/v1/simulations", query={"limit": limit, "cursor": cursor})
+        return self._call(
+            SimulationPage, "GET", "/v1/simulations", query={"limit": limit, "cursor": cursor}
+        )
 
     def show_simulation(self, simulation: str) -> SimulationView:
         """How far a simulation is and, once it is done, what it has found out."""
@@ -1524,13 +1559,20 @@ class LifecycleClient(Client):
         self, *, after: str | None = None, limit: int | None = None, wait_s: float | None = None
     ) -> ChangePage:
         """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
-        return self._call(ChangePage, "GET", "/v1/changes", query={"after": after, "limit": limit, "wait_s": wait_s})
+        return self._call(
+            ChangePage,
+            "GET",
+            "/v1/changes",
+            query={"after": after, "limit": limit, "wait_s": wait_s},
+        )
 
     def stream_changes(
         self, *, after: str | None = None, last_event_id: str | None = None
     ) -> AbstractContextManager[Iterator[StreamEvent]]:
         """The same as server-sent events, for as long as the client listens."""
-        return self._stream("/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id})
+        return self._stream(
+            "/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id}
+        )
 
     def show_figures(
         self,
@@ -1540,7 +1582,9 @@ class LifecycleClient(Client):
         account: Literal["b2c", "b2b"] | None = None,
     ) -> OverviewView:
         """The headlines of all figures, with those of the period before beside them."""
-        return self._call(OverviewView, "GET", "/v1/figures", query={"from": from_, "to": to, "account": account})
+        return self._call(
+            OverviewView, "GET", "/v1/figures", query={"from": from_, "to": to, "account": account}
+        )
 
     def show_flows(
         self,
@@ -1552,7 +1596,10 @@ class LifecycleClient(Client):
     ) -> FlowsFigure:
         """Transitions from each phase to each, by day, week or month. By day, a period has at most 366 days."""
         return self._call(
-            FlowsFigure, "GET", "/v1/figures/flows", query={"from": from_, "to": to, "account": account, "per": per}
+            FlowsFigure,
+            "GET",
+            "/v1/figures/flows",
+            query={"from": from_, "to": to, "account": account, "per": per},
         )
 
     def show_active_passive(
@@ -1579,7 +1626,10 @@ class LifecycleClient(Client):
     ) -> ConversionFigure:
         """How many prospects become customers. Prospects who became new / customers who were prospects at any time in the period."""
         return self._call(
-            ConversionFigure, "GET", "/v1/figures/conversion", query={"from": from_, "to": to, "account": account}
+            ConversionFigure,
+            "GET",
+            "/v1/figures/conversion",
+            query={"from": from_, "to": to, "account": account},
         )
 
     def show_retention(
@@ -1591,7 +1641,10 @@ class LifecycleClient(Client):
     ) -> RetentionFigure:
         """How many active customers stay. Customers active at `from` and at `to` / customers active at `from`."""
         return self._call(
-            RetentionFigure, "GET", "/v1/figures/retention", query={"from": from_, "to": to, "account": account}
+            RetentionFigure,
+            "GET",
+            "/v1/figures/retention",
+            query={"from": from_, "to": to, "account": account},
         )
 
     def show_churn(
@@ -1602,7 +1655,12 @@ class LifecycleClient(Client):
         account: Literal["b2c", "b2b"] | None = None,
     ) -> ChurnFigure:
         """How many active customers are lost. Customers active at `from` and inactive or former at `to` / customers active at `from`."""
-        return self._call(ChurnFigure, "GET", "/v1/figures/churn", query={"from": from_, "to": to, "account": account})
+        return self._call(
+            ChurnFigure,
+            "GET",
+            "/v1/figures/churn",
+            query={"from": from_, "to": to, "account": account},
+        )
 
     def show_recommendation_rate(
         self,
@@ -1628,7 +1686,10 @@ class LifecycleClient(Client):
     ) -> DwellTimesFigure:
         """How long customers stay in each phase. Per phase, Kaplan-Meier estimate from the stays that began in the period, watched until `to`."""
         return self._call(
-            DwellTimesFigure, "GET", "/v1/figures/dwell_times", query={"from": from_, "to": to, "account": account}
+            DwellTimesFigure,
+            "GET",
+            "/v1/figures/dwell_times",
+            query={"from": from_, "to": to, "account": account},
         )
 
     def show_repurchase(
@@ -1640,7 +1701,10 @@ class LifecycleClient(Client):
     ) -> RepurchaseFigure:
         """How many buyers buy again. Customers with at least two orders in the period that stand at `to` / customers with one."""
         return self._call(
-            RepurchaseFigure, "GET", "/v1/figures/repurchase", query={"from": from_, "to": to, "account": account}
+            RepurchaseFigure,
+            "GET",
+            "/v1/figures/repurchase",
+            query={"from": from_, "to": to, "account": account},
         )
 
     def show_best_20_share(
@@ -1652,7 +1716,10 @@ class LifecycleClient(Client):
     ) -> Best20ShareFigure:
         """How much of the revenue the best fifth of the buyers brings. Revenue in the period, less what was undone before `to`, of the fifth of the buyers with the highest revenue / revenue of all buyers, by currency."""
         return self._call(
-            Best20ShareFigure, "GET", "/v1/figures/best_20_share", query={"from": from_, "to": to, "account": account}
+            Best20ShareFigure,
+            "GET",
+            "/v1/figures/best_20_share",
+            query={"from": from_, "to": to, "account": account},
         )
 
     def show_expected_revenue(
@@ -1679,7 +1746,10 @@ class LifecycleClient(Client):
     ) -> RenewalRateFigure:
         """How many contracts are renewed. Terms of contracts whose `renews_at` lies in the period that were renewed before `to` / all such terms."""
         return self._call(
-            RenewalRateFigure, "GET", "/v1/figures/renewal_rate", query={"from": from_, "to": to, "account": account}
+            RenewalRateFigure,
+            "GET",
+            "/v1/figures/renewal_rate",
+            query={"from": from_, "to": to, "account": account},
         )
 
     def show_nps(
@@ -1690,7 +1760,9 @@ class LifecycleClient(Client):
         account: Literal["b2c", "b2b"] | None = None,
     ) -> NpsFigure:
         """How many more promoters than detractors there are. % promoters (9, 10) - % detractors (0 to 6), by the last NPS score of each customer in the period."""
-        return self._call(NpsFigure, "GET", "/v1/figures/nps", query={"from": from_, "to": to, "account": account})
+        return self._call(
+            NpsFigure, "GET", "/v1/figures/nps", query={"from": from_, "to": to, "account": account}
+        )
 
     def show_csat(
         self,
@@ -1700,7 +1772,12 @@ class LifecycleClient(Client):
         account: Literal["b2c", "b2b"] | None = None,
     ) -> CsatFigure:
         """How satisfied customers are. Customers whose last CSAT score in the period is 4 or 5 / customers with one."""
-        return self._call(CsatFigure, "GET", "/v1/figures/csat", query={"from": from_, "to": to, "account": account})
+        return self._call(
+            CsatFigure,
+            "GET",
+            "/v1/figures/csat",
+            query={"from": from_, "to": to, "account": account},
+        )
 
     def show_first_response(
         self,
@@ -1861,10 +1938,16 @@ class AsyncLifecycleClient(AsyncClient):
 
     async def release_customer(self, customer: str) -> Requested:
         """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
+        return await self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )
 
     async def count_phases(
-        self, *, as_of: datetime | str | None = None, model: Model | None = None, language: str | None = None
+        self,
+        *,
+        as_of: datetime | str | None = None,
+        model: Model | None = None,
+        language: str | None = None,
     ) -> PhaseCounts:
         """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
         return await self._call(
@@ -1946,27 +2029,42 @@ class AsyncLifecycleClient(AsyncClient):
         """
         return await self._call(PolicyDetail, "POST", "/v1/policies", body=body)
 
-    async def list_policies(self, *, limit: int | None = None, cursor: str | None = None) -> PolicyPage:
+    async def list_policies(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PolicyPage:
         """All versions of all policies by name and version, and where each stands."""
-        return await self._call(PolicyPage, "GET", "/v1/policies", query={"limit": limit, "cursor": cursor})
+        return await self._call(
+            PolicyPage, "GET", "/v1/policies", query={"limit": limit, "cursor": cursor}
+        )
 
     async def show_policy(self, name: str, version: int) -> PolicyDetail:
         """One version of a policy, with when it was activated."""
-        return await self._call(PolicyDetail, "GET", f"/v1/policies/{segment(name)}/{segment(version)}")
+        return await self._call(
+            PolicyDetail, "GET", f"/v1/policies/{segment(name)}/{segment(version)}"
+        )
 
-    async def activate_policy(self, name: str, version: int, body: ActivationRequest | None = None) -> ActivationView:
+    async def activate_policy(
+        self, name: str, version: int, body: ActivationRequest | None = None
+    ) -> ActivationView:
         """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
         Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
         """
         return await self._call(
-            ActivationView, "POST", f"/v1/policies/{segment(name)}/{segment(version)}/activate", body=body, once=True
+            ActivationView,
+            "POST",
+            f"/v1/policies/{segment(name)}/{segment(version)}/activate",
+            body=body,
+            once=True,
         )
 
     async def compare_policies(self, name: str, version: int, *, against: str) -> PolicyDiff:
         """The fields in which two policies differ."""
         return await self._call(
-            PolicyDiff, "GET", f"/v1/policies/{segment(name)}/{segment(version)}/diff", query={"against": against}
+            PolicyDiff,
+            "GET",
+            f"/v1/policies/{segment(name)}/{segment(version)}/diff",
+            query={"against": against},
         )
 
     async def show_rearming(self) -> RearmingView:
@@ -1983,7 +2081,9 @@ class AsyncLifecycleClient(AsyncClient):
 
     async def list_fits(self, *, limit: int | None = None, cursor: str | None = None) -> FitPage:
         """All fits, the refused ones too, newest first."""
-        return await self._call(FitPage, "GET", "/v1/cadence/fits", query={"limit": limit, "cursor": cursor})
+        return await self._call(
+            FitPage, "GET", "/v1/cadence/fits", query={"limit": limit, "cursor": cursor}
+        )
 
     async def show_cadence(self) -> CadenceView:
         """The fit in force, the last attempt, and what a fit needs."""
@@ -1991,20 +2091,32 @@ class AsyncLifecycleClient(AsyncClient):
 
     async def compare_models(self, *, since: datetime | str | None = None) -> ComparisonView:
         """Whom fixed days and whom the cadence would have warned, how early, and how often in vain."""
-        return await self._call(ComparisonView, "GET", "/v1/cadence/comparison", query={"since": since})
+        return await self._call(
+            ComparisonView, "GET", "/v1/cadence/comparison", query={"since": since}
+        )
 
-    async def create_simulation(self, body: SimulationRequest, *, idempotency_key: str | None = None) -> SimulationView:
+    async def create_simulation(
+        self, body: SimulationRequest, *, idempotency_key: str | None = None
+    ) -> SimulationView:
         """Try a policy on the stored events, without touching what customers are judged by now.
 
         It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
         """
         return await self._call(
-            SimulationView, "POST", "/v1/simulations", headers={"Idempotency-Key": idempotency_key}, body=body
+            SimulationView,
+            "POST",
+            "/v1/simulations",
+            headers={"Idempotency-Key": idempotency_key},
+            body=body,
         )
 
-    async def list_simulations(self, *, limit: int | None = None, cursor: str | None = None) -> SimulationPage:
+    async def list_simulations(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> SimulationPage:
         """All simulations, the latest first, without their reports."""
-        return await self._call(SimulationPage, "GET", "/v1/simulations", query={"limit": limit, "cursor": cursor})
+        return await self._call(
+            SimulationPage, "GET", "/v1/simulations", query={"limit": limit, "cursor": cursor}
+        )
 
     async def show_simulation(self, simulation: str) -> SimulationView:
         """How far a simulation is and, once it is done, what it has found out."""
@@ -2012,21 +2124,28 @@ class AsyncLifecycleClient(AsyncClient):
 
     async def cancel_simulation(self, simulation: str) -> SimulationView:
         """End a simulation. One that has ended stays as it is, so that sending this again is safe."""
-        return await self._call(SimulationView, "POST", f"/v1/simulations/{segment(simulation)}/cancel")
+        return await self._call(
+            SimulationView, "POST", f"/v1/simulations/{segment(simulation)}/cancel"
+        )
 
     async def list_changes(
         self, *, after: str | None = None, limit: int | None = None, wait_s: float | None = None
     ) -> ChangePage:
         """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
         return await self._call(
-            ChangePage, "GET", "/v1/changes", query={"after": after, "limit": limit, "wait_s": wait_s}
+            ChangePage,
+            "GET",
+            "/v1/changes",
+            query={"after": after, "limit": limit, "wait_s": wait_s},
         )
 
     def stream_changes(
         self, *, after: str | None = None, last_event_id: str | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
         """The same as server-sent events, for as long as the client listens."""
-        return self._stream("/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id})
+        return self._stream(
+            "/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id}
+        )
 
     async def show_figures(
         self,
@@ -2036,7 +2155,9 @@ class AsyncLifecycleClient(AsyncClient):
         account: Literal["b2c", "b2b"] | None = None,
     ) -> OverviewView:
         """The headlines of all figures, with those of the period before beside them."""
-        return await self._call(OverviewView, "GET", "/v1/figures", query={"from": from_, "to": to, "account": account})
+        return await self._call(
+            OverviewView, "GET", "/v1/figures", query={"from": from_, "to": to, "account": account}
+        )
 
     async def show_flows(
         self,
@@ -2048,7 +2169,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> FlowsFigure:
         """Transitions from each phase to each, by day, week or month. By day, a period has at most 366 days."""
         return await self._call(
-            FlowsFigure, "GET", "/v1/figures/flows", query={"from": from_, "to": to, "account": account, "per": per}
+            FlowsFigure,
+            "GET",
+            "/v1/figures/flows",
+            query={"from": from_, "to": to, "account": account, "per": per},
         )
 
     async def show_active_passive(
@@ -2075,7 +2199,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> ConversionFigure:
         """How many prospects become customers. Prospects who became new / customers who were prospects at any time in the period."""
         return await self._call(
-            ConversionFigure, "GET", "/v1/figures/conversion", query={"from": from_, "to": to, "account": account}
+            ConversionFigure,
+            "GET",
+            "/v1/figures/conversion",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_retention(
@@ -2087,7 +2214,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> RetentionFigure:
         """How many active customers stay. Customers active at `from` and at `to` / customers active at `from`."""
         return await self._call(
-            RetentionFigure, "GET", "/v1/figures/retention", query={"from": from_, "to": to, "account": account}
+            RetentionFigure,
+            "GET",
+            "/v1/figures/retention",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_churn(
@@ -2099,7 +2229,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> ChurnFigure:
         """How many active customers are lost. Customers active at `from` and inactive or former at `to` / customers active at `from`."""
         return await self._call(
-            ChurnFigure, "GET", "/v1/figures/churn", query={"from": from_, "to": to, "account": account}
+            ChurnFigure,
+            "GET",
+            "/v1/figures/churn",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_recommendation_rate(
@@ -2126,7 +2259,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> DwellTimesFigure:
         """How long customers stay in each phase. Per phase, Kaplan-Meier estimate from the stays that began in the period, watched until `to`."""
         return await self._call(
-            DwellTimesFigure, "GET", "/v1/figures/dwell_times", query={"from": from_, "to": to, "account": account}
+            DwellTimesFigure,
+            "GET",
+            "/v1/figures/dwell_times",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_repurchase(
@@ -2138,7 +2274,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> RepurchaseFigure:
         """How many buyers buy again. Customers with at least two orders in the period that stand at `to` / customers with one."""
         return await self._call(
-            RepurchaseFigure, "GET", "/v1/figures/repurchase", query={"from": from_, "to": to, "account": account}
+            RepurchaseFigure,
+            "GET",
+            "/v1/figures/repurchase",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_best_20_share(
@@ -2150,7 +2289,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> Best20ShareFigure:
         """How much of the revenue the best fifth of the buyers brings. Revenue in the period, less what was undone before `to`, of the fifth of the buyers with the highest revenue / revenue of all buyers, by currency."""
         return await self._call(
-            Best20ShareFigure, "GET", "/v1/figures/best_20_share", query={"from": from_, "to": to, "account": account}
+            Best20ShareFigure,
+            "GET",
+            "/v1/figures/best_20_share",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_expected_revenue(
@@ -2177,7 +2319,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> RenewalRateFigure:
         """How many contracts are renewed. Terms of contracts whose `renews_at` lies in the period that were renewed before `to` / all such terms."""
         return await self._call(
-            RenewalRateFigure, "GET", "/v1/figures/renewal_rate", query={"from": from_, "to": to, "account": account}
+            RenewalRateFigure,
+            "GET",
+            "/v1/figures/renewal_rate",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_nps(
@@ -2201,7 +2346,10 @@ class AsyncLifecycleClient(AsyncClient):
     ) -> CsatFigure:
         """How satisfied customers are. Customers whose last CSAT score in the period is 4 or 5 / customers with one."""
         return await self._call(
-            CsatFigure, "GET", "/v1/figures/csat", query={"from": from_, "to": to, "account": account}
+            CsatFigure,
+            "GET",
+            "/v1/figures/csat",
+            query={"from": from_, "to": to, "account": account},
         )
 
     async def show_first_response(

@@ -119,7 +119,10 @@ class ReactivationClient(Client):
     ) -> CasePage:
         """Cases, newest first."""
         return self._call(
-            CasePage, "GET", "/v1/cases", query={"state": state, "customer": customer, "limit": limit, "cursor": cursor}
+            CasePage,
+            "GET",
+            "/v1/cases",
+            query={"state": state, "customer": customer, "limit": limit, "cursor": cursor},
         )
 
     def count_cases(self) -> CountsView:
@@ -144,7 +147,9 @@ class ReactivationClient(Client):
 
     def release_customer(self, customer: str) -> Requested:
         """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
+        return self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )
 
 
 class AsyncReactivationClient(AsyncClient):
@@ -160,7 +165,10 @@ class AsyncReactivationClient(AsyncClient):
     ) -> CasePage:
         """Cases, newest first."""
         return await self._call(
-            CasePage, "GET", "/v1/cases", query={"state": state, "customer": customer, "limit": limit, "cursor": cursor}
+            CasePage,
+            "GET",
+            "/v1/cases",
+            query={"state": state, "customer": customer, "limit": limit, "cursor": cursor},
         )
 
     async def count_cases(self) -> CountsView:
@@ -173,16 +181,24 @@ class AsyncReactivationClient(AsyncClient):
 
     async def reserve(self, code: str, body: Redemption) -> RedemptionView:
         """Put a code aside for an order, for `reservation_minutes` and at most until the offer expires."""
-        return await self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/reserve", body=body)
+        return await self._call(
+            RedemptionView, "POST", f"/v1/offers/{segment(code)}/reserve", body=body
+        )
 
     async def confirm(self, code: str, body: Redemption) -> RedemptionView:
         """The order was placed: the code is used, and the case won back."""
-        return await self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/confirm", body=body)
+        return await self._call(
+            RedemptionView, "POST", f"/v1/offers/{segment(code)}/confirm", body=body
+        )
 
     async def release(self, code: str, body: Redemption) -> RedemptionView:
         """The order came to nothing: the code is free again."""
-        return await self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/release", body=body)
+        return await self._call(
+            RedemptionView, "POST", f"/v1/offers/{segment(code)}/release", body=body
+        )
 
     async def release_customer(self, customer: str) -> Requested:
         """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
+        return await self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )

@@ -28,11 +28,18 @@ class ClaimRequest(TypedDict):
 
 
 Reason: TypeAlias = Literal[
-    "mistyped_code", "unknown_code", "self_referral", "already_customer", "below_minimum", "historical_order"
+    "mistyped_code",
+    "unknown_code",
+    "self_referral",
+    "already_customer",
+    "below_minimum",
+    "historical_order",
 ]
 """Why a claim was refused, or its order earned nothing."""
 
-State: TypeAlias = Literal["accepted", "superseded", "expired", "refused", "qualified", "unqualified"]
+State: TypeAlias = Literal[
+    "accepted", "superseded", "expired", "refused", "qualified", "unqualified"
+]
 """Where a claim stands. An accepted claim whose `expires_at` has passed is shown as expired."""
 
 
@@ -127,7 +134,9 @@ class ReferralClient(Client):
 
     def issue_code(self, body: CodeRequest, *, idempotency_key: str | None = None) -> CodeView:
         """Give a customer a referral code; there is one per customer."""
-        return self._call(CodeView, "POST", "/v1/codes", headers={"Idempotency-Key": idempotency_key}, body=body)
+        return self._call(
+            CodeView, "POST", "/v1/codes", headers={"Idempotency-Key": idempotency_key}, body=body
+        )
 
     def show_code(self, customer: str) -> CodeView:
         """The referral code of a customer."""
@@ -135,7 +144,9 @@ class ReferralClient(Client):
 
     def claim(self, body: ClaimRequest, *, idempotency_key: str | None = None) -> ClaimView:
         """Record that a referee named a code; sending the same claim again is safe."""
-        return self._call(ClaimView, "POST", "/v1/claims", headers={"Idempotency-Key": idempotency_key}, body=body)
+        return self._call(
+            ClaimView, "POST", "/v1/claims", headers={"Idempotency-Key": idempotency_key}, body=body
+        )
 
     def show_claim(self, claim_id: str) -> ClaimView:
         """A claim as it stands."""
@@ -147,12 +158,19 @@ class ReferralClient(Client):
 
     def release_customer(self, customer: str) -> Requested:
         """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
+        return self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )
 
-    def list_postings(self, *, customer: str, limit: int | None = None, cursor: str | None = None) -> PostingPage:
+    def list_postings(
+        self, *, customer: str, limit: int | None = None, cursor: str | None = None
+    ) -> PostingPage:
         """A customer's postings with their entries, newest first."""
         return self._call(
-            PostingPage, "GET", "/v1/ledger", query={"customer": customer, "limit": limit, "cursor": cursor}
+            PostingPage,
+            "GET",
+            "/v1/ledger",
+            query={"customer": customer, "limit": limit, "cursor": cursor},
         )
 
     def count(self) -> CountsView:
@@ -163,9 +181,13 @@ class ReferralClient(Client):
 class AsyncReferralClient(AsyncClient):
     """Its operations."""
 
-    async def issue_code(self, body: CodeRequest, *, idempotency_key: str | None = None) -> CodeView:
+    async def issue_code(
+        self, body: CodeRequest, *, idempotency_key: str | None = None
+    ) -> CodeView:
         """Give a customer a referral code; there is one per customer."""
-        return await self._call(CodeView, "POST", "/v1/codes", headers={"Idempotency-Key": idempotency_key}, body=body)
+        return await self._call(
+            CodeView, "POST", "/v1/codes", headers={"Idempotency-Key": idempotency_key}, body=body
+        )
 
     async def show_code(self, customer: str) -> CodeView:
         """The referral code of a customer."""
@@ -187,12 +209,19 @@ class AsyncReferralClient(AsyncClient):
 
     async def release_customer(self, customer: str) -> Requested:
         """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return await self._call(Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True)
+        return await self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )
 
-    async def list_postings(self, *, customer: str, limit: int | None = None, cursor: str | None = None) -> PostingPage:
+    async def list_postings(
+        self, *, customer: str, limit: int | None = None, cursor: str | None = None
+    ) -> PostingPage:
         """A customer's postings with their entries, newest first."""
         return await self._call(
-            PostingPage, "GET", "/v1/ledger", query={"customer": customer, "limit": limit, "cursor": cursor}
+            PostingPage,
+            "GET",
+            "/v1/ledger",
+            query={"customer": customer, "limit": limit, "cursor": cursor},
         )
 
     async def count(self) -> CountsView:

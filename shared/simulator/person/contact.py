@@ -44,7 +44,11 @@ def _consent(life: Life) -> None:
 
 def _tell_more(life: Life, t: float) -> None:
     if life.person.business:
-        life.write(t, "customer.updated", '{"managed_by_field_sales":true,"reachable":["phone","email","post"]}')
+        life.write(
+            t,
+            "customer.updated",
+            '{"managed_by_field_sales":true,"reachable":["phone","email","post"]}',
+        )
     else:
         life.write(t, "customer.updated", f'{{"preferred_channel":"{life.luck.weigh(_CHANNELS)}"}}')
 
@@ -69,7 +73,11 @@ def unsubscribe(life: Life, t: float) -> None:
 
 def subscribe_again(life: Life, t: float) -> None:
     """Some who come back want it again."""
-    if life.unsubscribed is not None and life.unsubscribed < t and life.luck.chance(parameters.RESUBSCRIBED):
+    if (
+        life.unsubscribed is not None
+        and life.unsubscribed < t
+        and life.luck.chance(parameters.RESUBSCRIBED)
+    ):
         life.write(t + HOUR, "newsletter.subscribed")
         life.unsubscribed = None
 

@@ -7,7 +7,12 @@ from shared.simulator.person.life import Life
 from shared.simulator.world import parameters
 from shared.simulator.world.calendar import DAY, HOUR, later_by_months, season, text
 
-_REASONS: Final = (("too_expensive", 0.35), ("no_longer_needed", 0.3), ("competitor", 0.2), ("service", 0.15))
+_REASONS: Final = (
+    ("too_expensive", 0.35),
+    ("no_longer_needed", 0.3),
+    ("competitor", 0.2),
+    ("service", 0.15),
+)
 
 
 def contract(life: Life, t: int) -> int:
@@ -43,7 +48,9 @@ def _cancel(life: Life, about: str, begin: int, end: int) -> int | None:
         life.write(stop + HOUR, "contract.cancelled", f"{about},{reason}}}")
         return stop + HOUR
     if way < parameters.AT_ONCE + parameters.ANNOUNCED:
-        life.write(stop + HOUR, "contract.cancelled", f'{about},"effective_at":"{text(end)}",{reason}}}')
+        life.write(
+            stop + HOUR, "contract.cancelled", f'{about},"effective_at":"{text(end)}",{reason}}}'
+        )
         if luck.chance(parameters.CHANGED_THEIR_MIND):
             life.write((stop + end) / 2, "contract.renewed", f"{about}}}")
             return None

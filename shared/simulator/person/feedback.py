@@ -40,7 +40,9 @@ def inquire(life: Life, t: float) -> None:
     data = f'{{"inquiry_id":"{life.number("q")}","topic":"{luck.weigh(_QUESTIONS)}"}}'
     life.write(t, "inquiry.opened", data)
     if luck.chance(parameters.ANSWERED):
-        life.write(t + 60 + luck.waiting(parameters.MEAN_ANSWER_HOURS * HOUR), "inquiry.answered", data)
+        life.write(
+            t + 60 + luck.waiting(parameters.MEAN_ANSWER_HOURS * HOUR), "inquiry.answered", data
+        )
 
 
 def complain(life: Life, t: float, topic: str) -> bool:
@@ -48,7 +50,11 @@ def complain(life: Life, t: float, topic: str) -> bool:
     luck = life.luck
     about = f'{{"complaint_id":"{life.number("c")}"'
     severity = luck.weigh(parameters.SEVERITIES)
-    life.write(t, "complaint.opened", f'{about},"topic":"{topic}","severity":{severity},"text":"{_WORDS[topic]}"}}')
+    life.write(
+        t,
+        "complaint.opened",
+        f'{about},"topic":"{topic}","severity":{severity},"text":"{_WORDS[topic]}"}}',
+    )
     if not luck.chance(parameters.ANSWERED):
         return False
     answered = t + 60 + luck.waiting(parameters.MEAN_ANSWER_HOURS * HOUR)
@@ -57,7 +63,9 @@ def complain(life: Life, t: float, topic: str) -> bool:
         return False
     resolved = answered + HOUR + luck.waiting(3 * DAY)
     satisfied = luck.chance(parameters.SATISFIED)
-    life.write(resolved, "complaint.resolved", f'{about},"satisfied":{"true" if satisfied else "false"}}}')
+    life.write(
+        resolved, "complaint.resolved", f'{about},"satisfied":{"true" if satisfied else "false"}}}'
+    )
     if luck.chance(0.3):
         rate(life, resolved + luck.between(1, 3) * DAY, "csat", disappointed=not satisfied)
     return satisfied
@@ -67,7 +75,9 @@ def rate(life: Life, t: float, kind: str, *, disappointed: bool) -> None:
     """A score; who gives a low one is asked again later."""
     luck = life.luck
     lowest, highest, low = _SCALES[kind]
-    mood = 0.25 + 0.75 * life.person.content + luck.between(-0.2, 0.3) - (0.5 if disappointed else 0.0)
+    mood = (
+        0.25 + 0.75 * life.person.content + luck.between(-0.2, 0.3) - (0.5 if disappointed else 0.0)
+    )
     score = round(lowest + min(max(mood, 0.0), 1.0) * (highest - lowest))
     _submit(life, t, kind, score)
     if score <= low and luck.chance(parameters.ASKED_AGAIN):
@@ -76,5 +86,9 @@ def rate(life: Life, t: float, kind: str, *, disappointed: bool) -> None:
 
 
 def _submit(life: Life, t: float, kind: str, score: int) -> None:
-    public = f',"public":{"true" if life.luck.chance(parameters.PUBLIC) else "false"}' if kind == "review" else ""
+    public = (
+        f',"public":{"true" if life.luck.chance(parameters.PUBLIC) else "false"}'
+        if kind == "review"
+        else ""
+    )
     life.write(t, "feedback.submitted", f'{{"kind":"{kind}","score":{score}{public}}}')

@@ -33,7 +33,11 @@ def come_back(life: Life, t: int, until: int, coupon: str | None) -> None:
 
 def _buy_and_rest(life: Life) -> None:
     luck, who = life.luck, life.person
-    t = who.joined + int(luck.waiting(parameters.MEAN_FIRST_ORDER_DAYS * DAY) * (0 if who.guest else 1)) + 120
+    t = (
+        who.joined
+        + int(luck.waiting(parameters.MEAN_FIRST_ORDER_DAYS * DAY) * (0 if who.guest else 1))
+        + 120
+    )
     contact.visit(life, who.joined, t, DAY)
     by_contract, begin = who.prefers_contract, who.joined
     while t < life.end:
@@ -57,7 +61,10 @@ def _shop(life: Life, t: int, until: int, *, coupon: str | None = None) -> int:
         wrong = orders.order(life, t, coupon=coupon)
         coupon = None
         gap = luck.waiting(who.gap) / season(t) + HOUR
-        if luck.chance(who.drop_out + (parameters.DISAPPOINTED_DROP_OUT if wrong else 0.0)) or gap > _RHYTHM:
+        if (
+            luck.chance(who.drop_out + (parameters.DISAPPOINTED_DROP_OUT if wrong else 0.0))
+            or gap > _RHYTHM
+        ):
             return t
         contact.visit(life, t, min(t + gap, until), who.visit)
         t += int(gap)

@@ -42,7 +42,9 @@ def _look_around(life: Life, t: int) -> None:
     if not life.person.guest and life.luck.chance(0.5):
         life.write(max(t - 1500, 0), "session.signed_in")
     for _ in range(int(life.luck.random() * 2.6)):
-        life.write(max(t - life.luck.between(60, 1400), 0), "page.viewed", f'{{"sku":"{sku(life)}"}}')
+        life.write(
+            max(t - life.luck.between(60, 1400), 0), "page.viewed", f'{{"sku":"{sku(life)}"}}'
+        )
 
 
 def _place(life: Life, t: int, coupon: str | None) -> int:

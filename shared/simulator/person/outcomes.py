@@ -44,7 +44,11 @@ class Incentive(StrEnum):
     OTHER = "other"
 
 
-ENDS: Final = ((Duration.UP_TO_90, 90 * DAY), (Duration.UP_TO_180, 180 * DAY), (Duration.UP_TO_365, 365 * DAY))
+ENDS: Final = (
+    (Duration.UP_TO_90, 90 * DAY),
+    (Duration.UP_TO_180, 180 * DAY),
+    (Duration.UP_TO_365, 365 * DAY),
+)
 MEDIUM_FROM: Final = 2_500
 HIGH_FROM: Final = 8_000
 """Cents of margin. Fixed, so that no customer's class depends on anybody else."""
@@ -74,7 +78,9 @@ _BY_INCENTIVE: Final = {
     Incentive.PROMISE: 0.9,
     Incentive.OTHER: 0.5,
 }
-_NO_EFFECT: Final = frozenset({(Duration.LONGER, Incentive.REMINDER), (Duration.LONGER, Incentive.POINTS)})
+_NO_EFFECT: Final = frozenset(
+    {(Duration.LONGER, Incentive.REMINDER), (Duration.LONGER, Incentive.POINTS)}
+)
 _USES_CODE: Final = 0.8
 _LONGEST_DELAY_DAYS: Final = 20.0
 
@@ -108,7 +114,9 @@ class Cell:
     def at_end(self) -> tuple[float, float]:
         """Without the offer and with it, where it is made at the very end of the duration, as by a deadline: the
         incentive works as in this cell, the 30 days lie in the next one."""
-        following = tuple(Duration)[min(tuple(Duration).index(self.duration) + 1, len(Duration) - 1)]
+        following = tuple(Duration)[
+            min(tuple(Duration).index(self.duration) + 1, len(Duration) - 1)
+        ]
         without = _WITHOUT[following][self.value]
         return without, without + (1.0 - without) * self.moved
 
@@ -122,8 +130,14 @@ class Reaction:
 
 
 CELLS: Final = tuple(Cell(d, v, i) for d in Duration for v in Value for i in Incentive)
-_INCENTIVES: Final = {"percent": Incentive.DISCOUNT} | {str(incentive): incentive for incentive in Incentive}
-_HAZARDS: Final = {(d, v): -log(1.0 - p) / (WINDOW_DAYS * DAY) for d, row in _WITHOUT.items() for v, p in row.items()}
+_INCENTIVES: Final = {"percent": Incentive.DISCOUNT} | {
+    str(incentive): incentive for incentive in Incentive
+}
+_HAZARDS: Final = {
+    (d, v): -log(1.0 - p) / (WINDOW_DAYS * DAY)
+    for d, row in _WITHOUT.items()
+    for v, p in row.items()
+}
 
 
 def duration_of(seconds: int) -> Duration:

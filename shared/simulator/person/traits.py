@@ -38,7 +38,11 @@ def person(number: int, luck: Luck, span: int) -> Person:
     business = luck.chance(parameters.BUSINESSES)
     buys = not luck.chance(parameters.NEVER_BUY)
     guest = luck.chance(parameters.GUESTS) and buys
-    rate = luck.erlang(parameters.RATE_SHAPE) / parameters.RATE_SHAPE / parameters.MEAN_GAP_DAYS[business]
+    rate = (
+        luck.erlang(parameters.RATE_SHAPE)
+        / parameters.RATE_SHAPE
+        / parameters.MEAN_GAP_DAYS[business]
+    )
     return Person(
         customer=name_of(number),
         joined=int(luck.random() * span),

@@ -6,7 +6,15 @@ from typing import Any, Final
 import msgspec
 
 from shared.simulator.person.life import Life, Silence
-from shared.simulator.person.outcomes import CELLS, ENDS, WINDOW_DAYS, Cell, Duration, Incentive, reaction
+from shared.simulator.person.outcomes import (
+    CELLS,
+    ENDS,
+    WINDOW_DAYS,
+    Cell,
+    Duration,
+    Incentive,
+    reaction,
+)
 from shared.simulator.shop import Shop
 from shared.simulator.world.calendar import DAY, OPENING, text
 from shared.simulator.world.parameters import LONGEST_SILENCE
@@ -32,7 +40,9 @@ def head(shop: Shop) -> Iterator[bytes]:
     )
     for cell in CELLS:
         inside, at_end = (cell.without, cell.with_offer), cell.at_end
-        yield _encode({"kind": "cell", **_names(cell), **_pair("", inside), **_pair("_at_end", at_end)})
+        yield _encode(
+            {"kind": "cell", **_names(cell), **_pair("", inside), **_pair("_at_end", at_end)}
+        )
 
 
 def of(shop: Shop, life: Life) -> bytes | None:
@@ -57,11 +67,15 @@ def _silence(seed: int, life: Life, silence: Silence) -> dict[str, Any]:
     }
 
 
-def _outcome(seed: int, life: Life, silence: Silence, span: tuple[Duration, int, int]) -> dict[str, Any]:
+def _outcome(
+    seed: int, life: Life, silence: Silence, span: tuple[Duration, int, int]
+) -> dict[str, Any]:
     """`without`: the day of silence on which the customer returns unasked, if in this cell; `with`: the order comes so
     many days after an offer with one of these incentives, and with any other nothing changes."""
     duration, begin, end = span
-    tried = {i: reaction(seed, life.person.customer, Cell(duration, silence.value, i)) for i in Incentive}
+    tried = {
+        i: reaction(seed, life.person.customer, Cell(duration, silence.value, i)) for i in Incentive
+    }
     moved = {incentive: found for incentive, found in tried.items() if found}
     after = next(iter(moved.values())).after if moved else None
     return {

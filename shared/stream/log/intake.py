@@ -34,7 +34,12 @@ class Intake:
     """
 
     def __init__(
-        self, claims: Mapping[int, Claim], *, partitions: int, tick_topics: Sequence[str] | None, read: Read
+        self,
+        claims: Mapping[int, Claim],
+        *,
+        partitions: int,
+        tick_topics: Sequence[str] | None,
+        read: Read,
     ) -> None:
         self.claims: Final = claims
         self._service_read: Final = read
@@ -49,7 +54,9 @@ class Intake:
     def add(self, records: Sequence[Record]) -> None:
         """Take fetched records of one topic's partition, in order."""
         if records:
-            self._waiting.setdefault((records[0].topic, records[0].partition), deque()).extend(records)
+            self._waiting.setdefault((records[0].topic, records[0].partition), deque()).extend(
+                records
+            )
 
     def clock_reads(self, partition: int, at: datetime) -> None:
         """In wall time: everything until `at` has been fetched, so deadlines until then may fire."""
@@ -63,7 +70,9 @@ class Intake:
     @property
     def pending(self) -> bool:
         """Is there work without fetching more?"""
-        return any(map(self._readable, self._waiting)) or any(self._tick(claim) for claim in self.claims.values())
+        return any(map(self._readable, self._waiting)) or any(
+            self._tick(claim) for claim in self.claims.values()
+        )
 
     @property
     def crowded(self) -> set[TopicPartition]:
@@ -73,18 +82,24 @@ class Intake:
     def next_batch(self, chores: Collection[int] = ()) -> Batch:
         """Everything that may be applied now: per partition up to the next tick; those with chores in any case."""
         batch = Batch()
-        before = {tp: self._checkpoint(tp).next_offset for tp in self._waiting if tp[1] in self.claims}
+        before = {
+            tp: self._checkpoint(tp).next_offset for tp in self._waiting if tp[1] in self.claims
+        }
         for topic, partition in sorted(self._waiting):
             if partition in self.claims:
                 self._read((topic, partition), self._portion(batch, partition))
-        self._waiting = {tp: queue for tp, queue in self._waiting.items() if queue and tp[1] in self.claims}
+        self._waiting = {
+            tp: queue for tp, queue in self._waiting.items() if queue and tp[1] in self.claims
+        }
         for claim in self.claims.values():
             tick = self._tick(claim)
             if tick is not None:
                 self._portion(batch, claim.partition).tick = tick
         for tp, expected in before.items():
             self._note_advance(batch, tp, expected)
-        batch.portions = {p: x for p, x in batch.portions.items() if x.tick or x.events or x.advances}
+        batch.portions = {
+            p: x for p, x in batch.portions.items() if x.tick or x.events or x.advances
+        }
         for partition in chores:
             if partition in self.claims:
                 self._portion(batch, partition)
@@ -131,7 +146,11 @@ class Intake:
         checkpoint, clock = self._checkpoint(tp), self.claims[tp[1]].clock
         if checkpoint.braked is not None:
             return False
-        return tp[0] not in (self._tick_topics or ()) or checkpoint.ticked is None or checkpoint.ticked <= clock
+        return (
+            tp[0] not in (self._tick_topics or ())
+            or checkpoint.ticked is None
+            or checkpoint.ticked <= clock
+        )
 
     def _read(self, tp: TopicPartition, portion: Portion) -> None:
         queue, checkpoint = self._waiting[tp], self._checkpoint(tp)
@@ -148,7 +167,12 @@ class Intake:
 
     def _take(self, record: Record, portion: Portion, checkpoint: Checkpoint, brake: Brake) -> bool:
         """Put one record where it belongs; True if it may change what is readable."""
-        topic, partition, offset, value = record.topic, record.partition, record.offset, record.value
+        topic, partition, offset, value = (
+            record.topic,
+            record.partition,
+            record.offset,
+            record.value,
+        )
         try:
             event = envelope.decode(value)
             subject = event.subject
@@ -156,11 +180,22 @@ class Intake:
                 self._control(event, portion, checkpoint, from_millis(record.timestamp))
                 return True
             if not subject or partition_of(subject, self._partitions) != partition:
-                raise Poison("wrong_partition", f"{event.type} of another partition's customer, or of none")
+                raise Poison(
+                    "wrong_partition", f"{event.type} of another partition's customer, or of none"
+                )
             content = self._service_read(topic, event)
         except Poison as poison:
             portion.dead.append(
-                DeadLetter(topic, partition, offset, None, poison.reason, poison.detail, value or b"", portion.clock)
+                DeadLetter(
+                    topic,
+                    partition,
+                    offset,
+                    None,
+                    poison.reason,
+                    poison.detail,
+                    value or b"",
+                    portion.clock,
+                )
             )
             checkpoint.braked = brake.bad()
             return checkpoint.braked is not None
@@ -169,7 +204,9 @@ class Intake:
         brake.good()
         return False
 
-    def _control(self, event: Envelope, portion: Portion, checkpoint: Checkpoint, appended: datetime) -> None:
+    def _control(
+        self, event: Envelope, portion: Portion, checkpoint: Checkpoint, appended: datetime
+    ) -> None:
         claim = self.claims[portion.partition]
         if event.type == CLOCK_TICKED:
             checkpoint.ticked = max(event.time, checkpoint.ticked or event.time)

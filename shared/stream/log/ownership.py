@@ -66,7 +66,9 @@ class Advance:
     braked: str | None
 
 
-_LOCK_ALL: Final = "SELECT 1 FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE"
+_LOCK_ALL: Final = (
+    "SELECT 1 FROM owner WHERE partition = ANY($1::int[]) ORDER BY partition FOR UPDATE"
+)
 _TAKE: Final = """
 INSERT INTO owner (partition, epoch, clock, clock_mode)
 SELECT p, 1, $2, $3 FROM unnest($1::int[]) AS p ORDER BY p
@@ -94,15 +96,21 @@ FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[], $4::boolean[])
     AS a(partition, clock, import_began, import_open)
 WHERE o.partition = a.partition
 """
-_ALL: Final = "SELECT topic, partition, next_offset, ticked, braked FROM checkpoint ORDER BY topic, partition"
+_ALL: Final = (
+    "SELECT topic, partition, next_offset, ticked, braked FROM checkpoint ORDER BY topic, partition"
+)
 _FENCE: Final = "UPDATE owner SET epoch = epoch + 1 WHERE partition = $1"
 _MOVE: Final = """
 UPDATE checkpoint SET next_offset = $4 WHERE topic = $1 AND partition = $2 AND next_offset = $3
 """
-_RESUME: Final = "UPDATE checkpoint SET braked = NULL WHERE topic = $1 AND partition = $2 AND braked IS NOT NULL"
+_RESUME: Final = (
+    "UPDATE checkpoint SET braked = NULL WHERE topic = $1 AND partition = $2 AND braked IS NOT NULL"
+)
 
 
-async def take(tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode) -> dict[int, Claim]:
+async def take(
+    tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
+) -> dict[int, Claim]:
     """Become the owner of all partitions named; topics without a checkpoint begin at the offset given.
 
     Raises Misconfigured if the data was made under the other clock mode.
@@ -117,9 +125,13 @@ async def take(tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
                 f"set STAMMKUNDE_CLOCK={row['clock_mode']} or start with empty data"
             )
     topics = sorted(beginnings)
-    await tx.execute(_BEGIN, [t for t, _ in topics], [p for _, p in topics], [beginnings[tp] for tp in topics])
+    await tx.execute(
+        _BEGIN, [t for t, _ in topics], [p for _, p in topics], [beginnings[tp] for tp in topics]
+    )
     claims = {
-        r["partition"]: Claim(r["partition"], r["epoch"], r["clock"], r["import_began"], r["import_open"], {})
+        r["partition"]: Claim(
+            r["partition"], r["epoch"], r["clock"], r["import_began"], r["import_open"], {}
+        )
         for r in rows
     }
     for row in await tx.fetch(_READ, partitions):

@@ -33,7 +33,9 @@ def failed(error: Exception, **context: object) -> str:
 
 async def recall(connection: Tx, portion: Portion, customer: str, read: Read) -> list[Incoming]:
     """The records that wait for a parked customer, those included that this batch has just put aside; in no order."""
-    letters = [DeadLetter(*row) for row in await connection.fetch(_WAITING, customer)] + portion.recall(customer)
+    letters = [
+        DeadLetter(*row) for row in await connection.fetch(_WAITING, customer)
+    ] + portion.recall(customer)
     found = []
     for letter in letters:
         event = envelope.decode(letter.value)
@@ -48,12 +50,18 @@ async def forget(tx: Tx, customers: Iterable[str]) -> None:
         await tx.execute(_FORGET, released)
 
 
-def release(kind: str, source: str, topic: str, customer: str, partition: int, *, parked: str | None) -> Message:
+def release(
+    kind: str, source: str, topic: str, customer: str, partition: int, *, parked: str | None
+) -> Message:
     """The internal event that asks a customer's owner to fold what waits. Raises Problem 409 unless `parked`."""
     if parked is None:
         raise Problem(409, "not_parked", f"Customer {customer} is not parked.")
     at = now()
     request = Envelope(
-        id=stable_text(kind, customer, at.isoformat()), source=source, type=kind, subject=customer, time=at
+        id=stable_text(kind, customer, at.isoformat()),
+        source=source,
+        type=kind,
+        subject=customer,
+        time=at,
     )
     return Message(partition, topic, customer, envelope.encode(request))

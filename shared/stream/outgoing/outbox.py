@@ -138,10 +138,16 @@ class Relay:
         touched = sorted({row["partition"] for row in rows})
         with sorting_errors():
             deleted = await self._connection.fetchval(
-                self._deletion, [row["seq"] for row in rows], touched, [epochs[p] for p in touched], now()
+                self._deletion,
+                [row["seq"] for row in rows],
+                touched,
+                [epochs[p] for p in touched],
+                now(),
             )
         if deleted != len(rows):
-            raise Fenced(f"{deleted} of {len(rows)} outbox rows: some of the partitions {touched} have a new owner")
+            raise Fenced(
+                f"{deleted} of {len(rows)} outbox rows: some of the partitions {touched} have a new owner"
+            )
 
 
 def _deletion(archive: str | None) -> str:

@@ -61,7 +61,9 @@ async def ingest(bootstrap: str, **changes: object) -> AsyncIterator[httpx.Async
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://ingest", headers=KEY, timeout=60) as client,
+        httpx.AsyncClient(
+            transport=transport, base_url="http://ingest", headers=KEY, timeout=60
+        ) as client,
     ):
         yield client
 
@@ -91,7 +93,9 @@ class Tail:
 @pytest.fixture
 async def tail(stack: Stack) -> AsyncIterator[Tail]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=stack.bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=6 * 1024 * 1024
+        bootstrap_servers=stack.bootstrap,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=6 * 1024 * 1024,
     )
     await consumer.start()
     try:
@@ -104,20 +108,28 @@ async def tail(stack: Stack) -> AsyncIterator[Tail]:
         await consumer.stop()
 
 
-async def test_what_is_accepted_is_in_the_log_under_its_customer(client: httpx.AsyncClient, tail: Tail) -> None:
+async def test_what_is_accepted_is_in_the_log_under_its_customer(
+    client: httpx.AsyncClient, tail: Tail
+) -> None:
     subjects = ["plain", "a/b", "😀", "x" * 128, "顧客"] + [f"c{n}" for n in range(50)]
-    answer = await client.post("/v1/events", json=[event(s) for s in subjects], headers={"traceparent": TRACE})
+    answer = await client.post(
+        "/v1/events", json=[event(s) for s in subjects], headers={"traceparent": TRACE}
+    )
     assert (answer.status_code, answer.json()) == (202, {"accepted": len(subjects), "rejected": []})
     records = await tail.records()
     assert sorted(envelope.decode(r.value).subject for r in records) == sorted(subjects)
     choose = DefaultPartitioner()
     for record in records:
         assert record.key.decode() == envelope.decode(record.value).subject
-        assert record.partition == choose(record.key, list(range(PARTITIONS)), list(range(PARTITIONS)))
+        assert record.partition == choose(
+            record.key, list(range(PARTITIONS)), list(range(PARTITIONS))
+        )
         assert record.headers == (("traceparent", TRACE.encode()),)
 
 
-async def test_a_track_call_is_in_the_log_as_the_event_that_it_means(client: httpx.AsyncClient, tail: Tail) -> None:
+async def test_a_track_call_is_in_the_log_as_the_event_that_it_means(
+    client: httpx.AsyncClient, tail: Tail
+) -> None:
     call = {
         "type": "track", "event": "Order Completed", "userId": "a/b 😀", "messageId": "m-1",
         "timestamp": "2024-05-01T14:00:00+02:00", "properties": {"order_id": "o-1", "total": 1.234, "currency": "KWD"},
@@ -125,24 +137,37 @@ async def test_a_track_call_is_in_the_log_as_the_event_that_it_means(client: htt
     wrong = call | {"properties": {"order_id": "o-2", "total": 1.2345, "currency": "KWD"}}
     answer = await client.post("/v1/events", json=[event("before"), call, wrong])
     assert answer.status_code == 202
-    assert [(r["index"], r["id"], r["field"]) for r in answer.json()["rejected"]] == [(2, "m-1", "properties.total")]
-    (sent,) = [e for e in (envelope.decode(r.value) for r in await tail.records()) if e.source == "segment"]
+    assert [(r["index"], r["id"], r["field"]) for r in answer.json()["rejected"]] == [
+        (2, "m-1", "properties.total")
+    ]
+    (sent,) = [
+        e for e in (envelope.decode(r.value) for r in await tail.records()) if e.source == "segment"
+    ]
     assert (sent.subject, sent.id, sent.type, sent.time.isoformat()) == (
         "a/b 😀", "m-1", "order.completed", "2024-05-01T12:00:00+00:00",
     )  # fmt: skip
     assert json.loads(bytes(sent.data))["total"] == {"amount": 1234, "currency": "KWD"}
 
 
-async def test_a_single_event_and_every_content_type_will_do(client: httpx.AsyncClient, tail: Tail) -> None:
+async def test_a_single_event_and_every_content_type_will_do(
+    client: httpx.AsyncClient, tail: Tail
+) -> None:
     body = json.dumps(event("c", traceparent="00-of-the-event")).encode()
-    for kind in ("application/cloudevents+json", "application/json; charset=utf-8", "text/plain", ""):
+    for kind in (
+        "application/cloudevents+json",
+        "application/json; charset=utf-8",
+        "text/plain",
+        "",
+    ):
         answer = await client.post("/v1/events", content=body, headers={"content-type": kind})
         assert answer.status_code == 202, kind
     assert [r.headers for r in await tail.records()] == [(("traceparent", b"00-of-the-event"),)] * 4
 
 
 async def test_the_receipt_names_what_was_refused(client: httpx.AsyncClient, tail: Tail) -> None:
-    answer = await client.post("/v1/events", json=[event("c", 1), event("c", 2, type="no.such"), event("c", 1)])
+    answer = await client.post(
+        "/v1/events", json=[event("c", 1), event("c", 2, type="no.such"), event("c", 1)]
+    )
     assert answer.status_code == 202
     assert answer.json() == {
         "accepted": 2,
@@ -159,7 +184,9 @@ async def test_the_receipt_names_what_was_refused(client: httpx.AsyncClient, tai
     assert [envelope.decode(r.value).id for r in await tail.records()] == ["c-1", "c-1"]
 
 
-async def test_a_request_without_a_good_event_leaves_nothing(client: httpx.AsyncClient, tail: Tail) -> None:
+async def test_a_request_without_a_good_event_leaves_nothing(
+    client: httpx.AsyncClient, tail: Tail
+) -> None:
     refused = await client.post("/v1/events", json=event("c", time="2024-05-01T12:00:00"))
     assert refused.status_code == 422
     assert refused.json()["accepted"] == 0
@@ -167,8 +194,12 @@ async def test_a_request_without_a_good_event_leaves_nothing(client: httpx.Async
     assert (await client.post("/v1/events", json=[])).json()["code"] == "empty"
     assert (await client.post("/v1/events", content=b"{")).status_code == 400
     assert (await client.post("/v1/events", json=[event("c")] * 1001)).status_code == 413
-    assert (await client.post("/v1/events", content=b" " * (5 * 1024 * 1024 + 1))).status_code == 413
-    assert (await client.post("/v1/events", json=event("c"), headers={"Authorization": "no"})).status_code == 401
+    assert (
+        await client.post("/v1/events", content=b" " * (5 * 1024 * 1024 + 1))
+    ).status_code == 413
+    assert (
+        await client.post("/v1/events", json=event("c"), headers={"Authorization": "no"})
+    ).status_code == 401
     assert (await client.post("/v1/events?dry=1", json=event("c"))).status_code == 422
     assert await tail.records() == []
 
@@ -189,7 +220,9 @@ async def test_a_tick_stands_between_what_came_before_and_after_on_every_partiti
         assert middle
 
 
-async def test_order_per_customer_is_kept_across_requests_of_one_sender(client: httpx.AsyncClient, tail: Tail) -> None:
+async def test_order_per_customer_is_kept_across_requests_of_one_sender(
+    client: httpx.AsyncClient, tail: Tail
+) -> None:
     for n in range(0, 300, 100):
         await client.post("/v1/events", json=[event(f"c{i % 7}", n + i) for i in range(100)])
     seen: dict[str, list[int]] = {}
@@ -200,9 +233,13 @@ async def test_order_per_customer_is_kept_across_requests_of_one_sender(client: 
     assert all(numbers == sorted(numbers) for numbers in seen.values())
 
 
-async def test_an_event_may_be_nearly_as_large_as_a_request(client: httpx.AsyncClient, tail: Tail) -> None:
+async def test_an_event_may_be_nearly_as_large_as_a_request(
+    client: httpx.AsyncClient, tail: Tail
+) -> None:
     note = "x" * (5 * 1024 * 1024 - 32 * 1024)
-    assert (await client.post("/v1/events", json=event("c", data={"note": note}))).status_code == 202
+    assert (
+        await client.post("/v1/events", json=event("c", data={"note": note}))
+    ).status_code == 202
     assert [len(r.value) > len(note) for r in await tail.records()] == [True]
 
 
@@ -217,7 +254,9 @@ async def test_without_kafka_the_sender_is_told_to_come_back() -> None:
             assert (await client.get("/livez")).status_code == 200
 
 
-async def test_a_broker_that_hangs_costs_a_time_out_and_nothing_else(stack: Stack, tail: Tail) -> None:
+async def test_a_broker_that_hangs_costs_a_time_out_and_nothing_else(
+    stack: Stack, tail: Tail
+) -> None:
     async with ingest(stack.bootstrap, publish_timeout_s=1) as client:
         assert (await client.post("/v1/events", json=event("c", 1))).status_code == 202
         os.kill(stack.kafka.pid, signal.SIGSTOP)
@@ -237,7 +276,13 @@ async def test_a_broker_that_hangs_costs_a_time_out_and_nothing_else(stack: Stac
 
 
 async def test_a_batch_that_kafka_refuses_does_not_spoil_those_after_it(stack: Stack) -> None:
-    publisher = Publisher(stack.bootstrap, client_id="test", topic=CUSTOMER_EVENTS, partitions=PARTITIONS, timeout_s=10)
+    publisher = Publisher(
+        stack.bootstrap,
+        client_id="test",
+        topic=CUSTOMER_EVENTS,
+        partitions=PARTITIONS,
+        timeout_s=10,
+    )
     for _ in range(2):
         await publisher.publish([Message(0, b"c", b"{}")])
         with pytest.raises(Retryable):
@@ -246,7 +291,9 @@ async def test_a_batch_that_kafka_refuses_does_not_spoil_those_after_it(stack: S
     await publisher.close()
 
 
-async def test_another_number_of_partitions_is_noticed_before_anything_is_sent(stack: Stack, tail: Tail) -> None:
+async def test_another_number_of_partitions_is_noticed_before_anything_is_sent(
+    stack: Stack, tail: Tail
+) -> None:
     async with ingest(stack.bootstrap, partitions=5) as client:
         assert (await client.post("/v1/events", json=event("c"))).status_code == 503
         ready = await client.get("/readyz")
@@ -257,7 +304,9 @@ async def test_another_number_of_partitions_is_noticed_before_anything_is_sent(s
     assert await tail.records() == []
 
 
-async def test_the_process_finishes_its_requests_and_ends_with_zero(stack: Stack, tail: Tail) -> None:
+async def test_the_process_finishes_its_requests_and_ends_with_zero(
+    stack: Stack, tail: Tail
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -29,7 +29,9 @@ WHOLE: Final = ("GET /v1/figures/flows/check", "GET /v1/cadence/comparison")
 """Requests that read all by what they mean: checks and recounts that an operator asks for."""
 ALL_ORDERS: Final = frozenset(RHYTHMS.values())
 """What is expected of the active customers follows from all that they have ever ordered."""
-FIT: Final = Estimate(1, ENDS - 30 * DAY, 1.9, 6.2, 0.9, 8.0, p=3.0, q=4.0, gamma=9000.0, currency="EUR")
+FIT: Final = Estimate(
+    1, ENDS - 30 * DAY, 1.9, 6.2, 0.9, 8.0, p=3.0, q=4.0, gamma=9000.0, currency="EUR"
+)
 
 
 class Reads(NamedTuple):
@@ -46,10 +48,16 @@ async def reads(stack: Stack, template: str) -> AsyncIterator[Reads]:
     url = await make_database(stack.database_url, template=template)
     await load(url, SMALL, lives=LIVES, quiet=True)
     async with Shop(url).connected() as connection:
-        await rhythms.store(connection, Attempt(FIT.version, FIT.effective_at, ENDS, None, 900, 900, FIT))
+        await rhythms.store(
+            connection, Attempt(FIT.version, FIT.effective_at, ENDS, None, 900, 900, FIT)
+        )
     owner = await asyncpg.connect(url)
-    await owner.execute("VACUUM (ANALYZE) lifecycle.event, lifecycle.transition, lifecycle.customer, lifecycle.hint")
-    await owner.execute(f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET seq_page_cost = {CUSTOMERS // SMALL}")
+    await owner.execute(
+        "VACUUM (ANALYZE) lifecycle.event, lifecycle.transition, lifecycle.customer, lifecycle.hint"
+    )
+    await owner.execute(
+        f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET seq_page_cost = {CUSTOMERS // SMALL}"
+    )
     await owner.close()
     yield Reads(url, *await collected(stack, url))
     await drop_database(url)
@@ -82,7 +90,9 @@ def test_who_may_read_a_big_table_whole_does(reads: Reads, requests: str) -> Non
     ],
 )
 async def test_a_missing_index_is_noticed(reads: Reads, table: str, index: str) -> None:
-    connection = await asyncpg.connect(reads.url, server_settings={"search_path": "lifecycle", "timezone": "UTC"})
+    connection = await asyncpg.connect(
+        reads.url, server_settings={"search_path": "lifecycle", "timezone": "UTC"}
+    )
     try:
         before = [await explain(connection, plan) for plan in bounded(reads)]
         await connection.execute(f"BEGIN; DROP INDEX {index}")
@@ -94,10 +104,15 @@ async def test_a_missing_index_is_noticed(reads: Reads, table: str, index: str) 
 
 
 async def test_a_condition_that_nearly_all_rows_fulfil_is_noticed(reads: Reads) -> None:
-    connection = await asyncpg.connect(reads.url, server_settings={"search_path": "lifecycle", "timezone": "UTC"})
+    connection = await asyncpg.connect(
+        reads.url, server_settings={"search_path": "lifecycle", "timezone": "UTC"}
+    )
     query = "SELECT max(position) FROM transition WHERE withdrawn IS NULL AND occurred_at <= $1"
     try:
-        found = [await explain(connection, Plan("", query, [at], frozenset())) for at in (ENDS, ENDS - DAYS / 2 * DAY)]
+        found = [
+            await explain(connection, Plan("", query, [at], frozenset()))
+            for at in (ENDS, ENDS - DAYS / 2 * DAY)
+        ]
     finally:
         await connection.close()
     assert [bool(plan.scans) for plan in found] == [True, False]
@@ -105,4 +120,8 @@ async def test_a_condition_that_nearly_all_rows_fulfil_is_noticed(reads: Reads) 
 
 def bounded(reads: Reads) -> list[Plan]:
     """The plans of all other requests."""
-    return [plan for plan in reads.plans if not plan.request.startswith(WHOLE) and plan.query not in ALL_ORDERS]
+    return [
+        plan
+        for plan in reads.plans
+        if not plan.request.startswith(WHOLE) and plan.query not in ALL_ORDERS
+    ]

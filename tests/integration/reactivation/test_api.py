@@ -12,7 +12,17 @@ from shared.instants import render
 from shared.kafka.topics import WINBACK_EVENTS
 from tests.support.builders import day, order, tick
 from tests.support.pipeline import published, rows, settled
-from tests.support.reactivation_worker import Json, api, case_of, changed, corrected, facts, run, send, worker
+from tests.support.reactivation_worker import (
+    Json,
+    api,
+    case_of,
+    changed,
+    corrected,
+    facts,
+    run,
+    send,
+    worker,
+)
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
@@ -25,7 +35,9 @@ async def client(stack: Stack, database: str) -> AsyncIterator[httpx.AsyncClient
         yield made
 
 
-async def lapsed(stack: Stack, database: str, client: httpx.AsyncClient, *customers: str, at: float = AT) -> list[str]:
+async def lapsed(
+    stack: Stack, database: str, client: httpx.AsyncClient, *customers: str, at: float = AT
+) -> list[str]:
     """Customers with a fresh offer; their codes."""
     await send(stack, transitions=[changed(customer, 1, at) for customer in customers])
     await run(stack, database)
@@ -35,7 +47,9 @@ async def lapsed(stack: Stack, database: str, client: httpx.AsyncClient, *custom
 async def at_the_till(
     client: httpx.AsyncClient, code: str, act: str, customer: str, order_id: str
 ) -> httpx.Response:  # fmt: skip
-    return await client.post(f"/v1/offers/{code}/{act}", json={"customer": customer, "order_id": order_id})
+    return await client.post(
+        f"/v1/offers/{code}/{act}", json={"customer": customer, "order_id": order_id}
+    )
 
 
 def code_of(answer: httpx.Response) -> tuple[int, str]:
@@ -47,15 +61,35 @@ async def test_a_code_is_reserved_confirmed_and_then_used(
 ) -> None:
     (code,) = await lapsed(stack, database, client, "ada")
     first = await at_the_till(client, code, "reserve", "ada", "o1")
-    assert (first.status_code, first.json()["state"], first.json()["order_id"]) == (200, "reserved", "o1")
+    assert (first.status_code, first.json()["state"], first.json()["order_id"]) == (
+        200,
+        "reserved",
+        "o1",
+    )
     assert (await at_the_till(client, code, "reserve", "ada", "o1")).json() == first.json()
-    assert code_of(await at_the_till(client, code, "reserve", "ada", "o2")) == (409, "already_reserved")
-    assert code_of(await at_the_till(client, code, "confirm", "ada", "o2")) == (409, "already_reserved")
+    assert code_of(await at_the_till(client, code, "reserve", "ada", "o2")) == (
+        409,
+        "already_reserved",
+    )
+    assert code_of(await at_the_till(client, code, "confirm", "ada", "o2")) == (
+        409,
+        "already_reserved",
+    )
     used = await at_the_till(client, code.lower(), "confirm", "ada", "o1")
-    assert (used.status_code, used.json()["state"], used.json()["case_state"]) == (200, "redeemed", "won_back")
+    assert (used.status_code, used.json()["state"], used.json()["case_state"]) == (
+        200,
+        "redeemed",
+        "won_back",
+    )
     assert (await at_the_till(client, code, "confirm", "ada", "o1")).json() == used.json()
-    assert code_of(await at_the_till(client, code, "confirm", "ada", "o2")) == (409, "already_redeemed")
-    assert code_of(await at_the_till(client, code, "release", "ada", "o1")) == (409, "already_redeemed")
+    assert code_of(await at_the_till(client, code, "confirm", "ada", "o2")) == (
+        409,
+        "already_redeemed",
+    )
+    assert code_of(await at_the_till(client, code, "release", "ada", "o1")) == (
+        409,
+        "already_redeemed",
+    )
 
 
 async def test_a_confirmation_closes_the_case_and_its_order_changes_nothing(
@@ -68,7 +102,11 @@ async def test_a_confirmation_closes_the_case_and_its_order_changes_nothing(
     assert (closed["state"], closed["order_id"], closed["with_code"]) == ("won_back", "o1", True)
     await send(stack, events=[order("ben", AT + 1, id="o1", coupon=code)])
     await run(stack, database)
-    assert [each.type for each in await facts(stack, "ben")] == ["case.opened", "offer.made", "case.closed"]
+    assert [each.type for each in await facts(stack, "ben")] == [
+        "case.opened",
+        "offer.made",
+        "case.closed",
+    ]
     assert (await case_of(client, "ben"))["version"] == closed["version"] == 3
     assert await rows(database, "SELECT * FROM reactivation.timer WHERE customer = 'ben'") == []
 
@@ -78,7 +116,10 @@ async def test_a_released_code_is_free_for_another_order(
 ) -> None:
     (code,) = await lapsed(stack, database, client, "cy")
     await at_the_till(client, code, "reserve", "cy", "o1")
-    assert code_of(await at_the_till(client, code, "release", "cy", "o2")) == (409, "already_reserved")
+    assert code_of(await at_the_till(client, code, "release", "cy", "o2")) == (
+        409,
+        "already_reserved",
+    )
     for _ in range(2):
         assert (await at_the_till(client, code, "release", "cy", "o1")).json()["state"] == "open"
     assert code_of(await at_the_till(client, code, "confirm", "cy", "o1")) == (409, "not_reserved")
@@ -90,7 +131,10 @@ async def test_codes_that_are_unknown_or_somebody_elses_are_refused(
 ) -> None:
     (code,) = await lapsed(stack, database, client, "di")
     for unknown in ("nonsense", "0" * 17, f"{code[:-1]}{'0' if code[-1] != '0' else '1'}"):
-        assert code_of(await at_the_till(client, unknown, "reserve", "di", "o1")) == (404, "unknown_code")
+        assert code_of(await at_the_till(client, unknown, "reserve", "di", "o1")) == (
+            404,
+            "unknown_code",
+        )
     assert code_of(await at_the_till(client, code, "reserve", "ed", "o1")) == (403, "not_your_code")
     body = {"customer": "di", "order_id": "", "amount": 3}
     wrong = await client.post(f"/v1/offers/{code}/reserve", json=body)
@@ -110,7 +154,9 @@ async def test_of_fifty_orders_racing_for_a_code_exactly_one_gets_it(
         confirmed = await asyncio.gather(
             *(at_the_till(client, code, "confirm", f"race-{n}", f"o{order}") for order in range(50))
         )
-        assert {answer.json()["order_id"] for answer in confirmed if answer.status_code == 200} == {winner}
+        assert {answer.json()["order_id"] for answer in confirmed if answer.status_code == 200} == {
+            winner
+        }
         assert Counter(answer.status_code for answer in confirmed) == {200: 1, 409: 49}
 
 
@@ -119,7 +165,9 @@ async def test_fifty_requests_for_the_same_order_all_get_the_same_answer(
 ) -> None:
     (code,) = await lapsed(stack, database, client, "fay")
     for act in ("reserve", "confirm"):
-        answers = await asyncio.gather(*(at_the_till(client, code, act, "fay", "o1") for _ in range(50)))
+        answers = await asyncio.gather(
+            *(at_the_till(client, code, act, "fay", "o1") for _ in range(50))
+        )
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.text for answer in answers}) == 1
     assert [each.type for each in await after_run(stack, database, "fay")] == [
@@ -145,10 +193,17 @@ async def test_a_withdrawn_offer_frees_its_reservation_and_takes_no_order(
     assert (cancelled["state"], cancelled["reason"]) == ("cancelled", "transition_withdrawn")
     assert (cancelled["offer"]["state"], cancelled["offer"]["order_id"]) == ("withdrawn", None)
     assert (
-        await rows(database, "SELECT 1 FROM reactivation.offer WHERE code = $1 AND reserved_for IS NOT NULL", code)
+        await rows(
+            database,
+            "SELECT 1 FROM reactivation.offer WHERE code = $1 AND reserved_for IS NOT NULL",
+            code,
+        )
         == []
     )
-    assert code_of(await at_the_till(client, code, "confirm", "gus", "o1")) == (410, "offer_withdrawn")
+    assert code_of(await at_the_till(client, code, "confirm", "gus", "o1")) == (
+        410,
+        "offer_withdrawn",
+    )
 
 
 async def test_reservations_and_offers_end_by_the_clock_of_the_partition(
@@ -163,13 +218,23 @@ async def test_reservations_and_offers_end_by_the_clock_of_the_partition(
     assert (await case_of(client, "hal"))["offer"]["state"] == "reserved"
     await move_clock(stack, database, 310.03)
     assert (await case_of(client, "hal"))["offer"]["state"] == "open"
-    assert code_of(await at_the_till(client, short, "confirm", "hal", "o1")) == (409, "not_reserved")
+    assert code_of(await at_the_till(client, short, "confirm", "hal", "o1")) == (
+        409,
+        "not_reserved",
+    )
     assert (await at_the_till(client, short, "reserve", "hal", "o2")).json()["order_id"] == "o2"
     await move_clock(stack, database, 330)
     ended = await case_of(client, "hal")
-    assert (ended["state"], ended["closed_at"], ended["offer"]["state"]) == ("expired", render(day(330)), "expired")
+    assert (ended["state"], ended["closed_at"], ended["offer"]["state"]) == (
+        "expired",
+        render(day(330)),
+        "expired",
+    )
     assert ended["as_of"] == render(day(330))
-    assert code_of(await at_the_till(client, short, "reserve", "hal", "o3")) == (410, "offer_expired")
+    assert code_of(await at_the_till(client, short, "reserve", "hal", "o3")) == (
+        410,
+        "offer_expired",
+    )
     assert (await case_of(client, "ida"))["closed_at"] == render(day(310))
 
 
@@ -187,17 +252,31 @@ async def test_the_till_and_the_worker_change_the_same_cases_at_once_and_each_is
         await at_the_till(client, code, "reserve", name, f"{name}-o1")
     async with worker(stack, database, batch_records=5):
         confirming = asyncio.gather(
-            *(at_the_till(client, code, "confirm", name, f"{name}-o1") for name, code in codes.items())
+            *(
+                at_the_till(client, code, "confirm", name, f"{name}-o1")
+                for name, code in codes.items()
+            )
         )
-        await send(stack, events=[order(name, 351, id=f"{name}-o1", coupon=code) for name, code in codes.items()])
+        await send(
+            stack,
+            events=[order(name, 351, id=f"{name}-o1", coupon=code) for name, code in codes.items()],
+        )
         answers = await confirming
         await settled(stack, database, "reactivation")
-    assert {(answer.status_code, answer.json()["case_state"]) for answer in answers} == {(200, "won_back")}
-    told = Counter((each.subject, each.type) for each in await published(stack.bootstrap, WINBACK_EVENTS))
-    assert {told[name, kind] for name in names for kind in ("case.opened", "offer.made", "case.closed")} == {1}
+    assert {(answer.status_code, answer.json()["case_state"]) for answer in answers} == {
+        (200, "won_back")
+    }
+    told = Counter(
+        (each.subject, each.type) for each in await published(stack.bootstrap, WINBACK_EVENTS)
+    )
+    assert {
+        told[name, kind] for name in names for kind in ("case.opened", "offer.made", "case.closed")
+    } == {1}
 
 
-async def test_cases_are_listed_newest_first_in_pages(stack: Stack, database: str, client: httpx.AsyncClient) -> None:
+async def test_cases_are_listed_newest_first_in_pages(
+    stack: Stack, database: str, client: httpx.AsyncClient
+) -> None:
     await lapsed(stack, database, client, *(f"page-{n}" for n in range(4)), at=400)
     await lapsed(stack, database, client, *(f"page-{n}" for n in range(4, 7)), at=401)
     seen: list[Json] = []
@@ -214,7 +293,10 @@ async def test_cases_are_listed_newest_first_in_pages(stack: Stack, database: st
     assert len(set(newest)) == len(newest)
     assert {case["customer"] for case in seen[:3]} == {"page-4", "page-5", "page-6"}
     assert {case["state"] for case in seen} == {"offered"}
-    assert (await client.get("/v1/cases", params={"customer": "nobody"})).json() == {"items": [], "next_cursor": None}
+    assert (await client.get("/v1/cases", params={"customer": "nobody"})).json() == {
+        "items": [],
+        "next_cursor": None,
+    }
 
 
 async def test_one_case_is_read_by_its_id(client: httpx.AsyncClient) -> None:
@@ -225,7 +307,13 @@ async def test_one_case_is_read_by_its_id(client: httpx.AsyncClient) -> None:
 
 
 async def test_bad_queries_are_refused(client: httpx.AsyncClient) -> None:
-    for query in ({"state": "lost"}, {"status": "offered"}, {"cursor": "x"}, {"limit": "0"}, {"customer": ""}):
+    for query in (
+        {"state": "lost"},
+        {"status": "offered"},
+        {"cursor": "x"},
+        {"limit": "0"},
+        {"customer": ""},
+    ):
         assert (await client.get("/v1/cases", params=query)).status_code == 422, query
     assert (await client.get("/v1/cases", headers={"Authorization": "Bearer x"})).status_code == 401
     assert (await client.get("/readyz")).status_code == 200
@@ -234,7 +322,11 @@ async def test_bad_queries_are_refused(client: httpx.AsyncClient) -> None:
 async def test_the_counts_agree_with_the_cases(client: httpx.AsyncClient) -> None:
     cases = (await client.get("/v1/cases", params={"limit": 1000})).json()["items"]
     counts = (await client.get("/v1/cases/counts")).json()
-    assert {state: n for state, n in counts["cases"].items() if n} == Counter(case["state"] for case in cases)
-    assert {state: n for state, n in counts["offers"].items() if n} == Counter(case["offer"]["state"] for case in cases)
+    assert {state: n for state, n in counts["cases"].items() if n} == Counter(
+        case["state"] for case in cases
+    )
+    assert {state: n for state, n in counts["offers"].items() if n} == Counter(
+        case["offer"]["state"] for case in cases
+    )
     assert set(counts["cases"]) == {"open", "offered", "won_back", "expired", "cancelled"}
     assert counts["as_of"] == render(day(330))

@@ -26,8 +26,15 @@ pytestmark = pytest.mark.usefixtures("fresh_topics")
 
 @pytest.fixture(scope="module")
 async def config(stack: Stack, database: str) -> ReferralSettings:
-    known: dict[str, Any] = {"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6}
-    return ReferralSettings(kafka_bootstrap=stack.bootstrap, database_url=database, api_key="secret", **known)
+    known: dict[str, Any] = {
+        "clock": ClockMode.LOG,
+        "partitions": PARTITIONS,
+        "port": 0,
+        "session_timeout_s": 6,
+    }
+    return ReferralSettings(
+        kafka_bootstrap=stack.bootstrap, database_url=database, api_key="secret", **known
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +55,18 @@ async def api(config: ReferralSettings, worker: None) -> AsyncIterator[httpx.Asy
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": "Bearer secret"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=headers
+        ) as client:
             yield client
 
 
 async def tell(stack: Stack, database: str, *events: dict[str, Any]) -> None:
     """Publish (ticks on both topics) and wait until the worker rests."""
     await publish(stack.bootstrap, events, topic=CUSTOMER_EVENTS)
-    await publish(stack.bootstrap, [e for e in events if "subject" not in e], topic=PHASE_TRANSITIONS)
+    await publish(
+        stack.bootstrap, [e for e in events if "subject" not in e], topic=PHASE_TRANSITIONS
+    )
     await settled(stack, database, "referral")
 
 
@@ -74,14 +85,23 @@ async def test_a_customer_has_one_code(api: httpx.AsyncClient) -> None:
     assert (await api.get("/v1/customers/nobody/code")).json()["code"] == "no_code"
 
 
-async def test_twenty_requests_for_one_code_issue_one(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
-    answers = await asyncio.gather(*(api.post("/v1/codes", json={"customer": "abe"}) for _ in range(20)))
+async def test_twenty_requests_for_one_code_issue_one(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    answers = await asyncio.gather(
+        *(api.post("/v1/codes", json={"customer": "abe"}) for _ in range(20))
+    )
     assert sorted(a.status_code for a in answers) == [200] * 19 + [201]
     await settled(stack, database, "referral")
-    assert len([e for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject == "abe"]) == 1
+    assert (
+        len([e for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject == "abe"])
+        == 1
+    )
 
 
-async def test_the_same_claim_twenty_times_at_once_is_one(api: httpx.AsyncClient, database: str) -> None:
+async def test_the_same_claim_twenty_times_at_once_is_one(
+    api: httpx.AsyncClient, database: str
+) -> None:
     body = {"code": await issue(api, "ann"), "referee": "bob"}
     answers = await asyncio.gather(*(api.post("/v1/claims", json=body) for _ in range(20)))
     assert sorted(a.status_code for a in answers) == [200] * 19 + [201]
@@ -116,7 +136,10 @@ async def test_an_order_after_the_claim_rewards_both_and_the_ledger_tells_how(
     rest = await api.get("/v1/ledger", params={"customer": "cleo", "cursor": first["next_cursor"]})
     assert [posting["kind"] for posting in rest.json()["items"]] == ["earned"]
     assert rest.json()["next_cursor"] is None
-    assert all(sum(e["amount"] for e in p["entries"]) == 0 for p in [*first["items"], *rest.json()["items"]])
+    assert all(
+        sum(e["amount"] for e in p["entries"]) == 0
+        for p in [*first["items"], *rest.json()["items"]]
+    )
 
 
 async def test_refusals_say_why(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
@@ -136,7 +159,9 @@ async def test_refusals_say_why(api: httpx.AsyncClient, stack: Stack, database: 
     unknown = await api.post("/v1/claims", json={"code": code_of("never asked"), "referee": "dan"})
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_code")
     await settled(stack, database, "referral")
-    told = [e.type for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject == "dirk"]
+    told = [
+        e.type for e in await published(stack.bootstrap, REFERRAL_EVENTS) if e.subject == "dirk"
+    ]
     assert told == ["claim.refused"]
 
 
@@ -145,7 +170,9 @@ async def test_another_code_takes_the_place_of_the_first(api: httpx.AsyncClient)
     other = await api.post("/v1/claims", json={"code": await issue(api, "edda"), "referee": "emil"})
     back = await api.post("/v1/claims", json={"code": await issue(api, "eve"), "referee": "emil"})
     assert len({one.json()["id"], other.json()["id"], back.json()["id"]}) == 3
-    states = [(await api.get(f"/v1/claims/{a.json()['id']}")).json()["state"] for a in (one, other, back)]
+    states = [
+        (await api.get(f"/v1/claims/{a.json()['id']}")).json()["state"] for a in (one, other, back)
+    ]
     assert states == ["superseded", "superseded", "accepted"]
 
 
@@ -159,7 +186,9 @@ async def test_an_idempotency_key_belongs_to_one_request(api: httpx.AsyncClient)
     assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
     assert again.json() == first.json()
     assert other.json()["code"] == "idempotency_key_reused"
-    codes = [await api.post("/v1/codes", json={"customer": c}, headers=key) for c in ("g1", "g1", "g2")]
+    codes = [
+        await api.post("/v1/codes", json={"customer": c}, headers=key) for c in ("g1", "g1", "g2")
+    ]
     assert [answer.status_code for answer in codes] == [201, 200, 422]
 
 
@@ -168,22 +197,33 @@ async def test_claims_that_race_with_the_first_order_end_the_same_for_both_sides
 ) -> None:
     code = await issue(api, "hal")
     crowd = [f"h{n}" for n in range(30)]
-    await tell(stack, database, *(event(referee, "order.cancelled", 19, order_id="-") for referee in crowd))
+    await tell(
+        stack, database, *(event(referee, "order.cancelled", 19, order_id="-") for referee in crowd)
+    )
     orders = [order(referee, 20) for referee in crowd]
     posts = [api.post("/v1/claims", json={"code": code, "referee": referee}) for referee in crowd]
     await asyncio.gather(publish(stack.bootstrap, orders), *posts)
     await tell(stack, database, tick(21))
-    accepted = await rows(database, "SELECT 1 FROM referral.claim WHERE recommender = 'hal' AND state = 'qualified'")
-    refused = await rows(database, "SELECT 1 FROM referral.claim WHERE recommender = 'hal' AND state = 'refused'")
+    accepted = await rows(
+        database, "SELECT 1 FROM referral.claim WHERE recommender = 'hal' AND state = 'qualified'"
+    )
+    refused = await rows(
+        database, "SELECT 1 FROM referral.claim WHERE recommender = 'hal' AND state = 'refused'"
+    )
     assert len(accepted) + len(refused) == 30
     pending = (await api.get("/v1/customers/hal/balance")).json()["balances"]
     assert sum(b["pending"] for b in pending) == 1000 * len(accepted)
 
 
-async def test_a_parked_customer_is_shown_and_released(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+async def test_a_parked_customer_is_shown_and_released(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
     assert (await api.post("/v1/customers/ivo/release")).json()["code"] == "not_parked"
     claim = await api.post("/v1/claims", json={"code": await issue(api, "ida"), "referee": "ivo"})
-    await rows(database, "UPDATE referral.member SET parked = 'a bug' WHERE customer IN ('ivo', 'ida') RETURNING 1")
+    await rows(
+        database,
+        "UPDATE referral.member SET parked = 'a bug' WHERE customer IN ('ivo', 'ida') RETURNING 1",
+    )
     await tell(stack, database, order("ivo", 22), tick(23))
     assert (await api.get("/v1/customers/ivo/balance")).json()["parked"] is True
     assert (await api.get(f"/v1/claims/{claim.json()['id']}")).json()["state"] == "accepted"
@@ -196,7 +236,9 @@ async def test_a_parked_customer_is_shown_and_released(api: httpx.AsyncClient, s
     assert balance == [{"currency": "EUR", "pending": 1000, "available": 0}]
 
 
-async def test_a_recommendation_that_succeeds_is_counted(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+async def test_a_recommendation_that_succeeds_is_counted(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
     async def counts() -> dict[str, Any]:
         found: dict[str, Any] = (await api.get("/v1/referrals/counts")).json()
         return found
@@ -217,7 +259,10 @@ async def test_a_recommendation_that_succeeds_is_counted(api: httpx.AsyncClient,
 async def test_of_what_is_unknown_there_is_nothing(api: httpx.AsyncClient) -> None:
     nobody = await api.get("/v1/customers/nobody/balance")
     assert (nobody.status_code, nobody.json()["balances"]) == (200, [])
-    assert (await api.get("/v1/ledger", params={"customer": "nobody"})).json() == {"items": [], "next_cursor": None}
+    assert (await api.get("/v1/ledger", params={"customer": "nobody"})).json() == {
+        "items": [],
+        "next_cursor": None,
+    }
     assert (await api.get("/v1/ledger")).status_code == 422
     assert (await api.get("/v1/claims/no-claim")).status_code == 404
     assert (await api.post("/v1/claims", json={"code": "x"})).status_code == 422
@@ -225,7 +270,9 @@ async def test_of_what_is_unknown_there_is_nothing(api: httpx.AsyncClient) -> No
     assert (await api.get("/readyz")).status_code == 200
 
 
-async def test_a_claim_by_an_event_is_retried_by_a_call(api: httpx.AsyncClient, stack: Stack, database: str) -> None:
+async def test_a_claim_by_an_event_is_retried_by_a_call(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
     code = await issue(api, "kim")
     await tell(stack, database, event("karl", "customer.signed_up", 25, referral_code=code))
     again = await api.post("/v1/claims", json={"code": code.lower(), "referee": "karl"})
@@ -233,12 +280,21 @@ async def test_a_claim_by_an_event_is_retried_by_a_call(api: httpx.AsyncClient, 
     assert len(await rows(database, "SELECT 1 FROM referral.claim WHERE referee = 'karl'")) == 1
 
 
-async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(config: ReferralSettings) -> None:
+async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(
+    config: ReferralSettings,
+) -> None:
     partition = partition_of("lea", PARTITIONS)
-    await rows(config.database_url, "UPDATE referral.owner SET clock = $1 WHERE partition = $2", DAWN, partition)
+    await rows(
+        config.database_url,
+        "UPDATE referral.owner SET clock = $1 WHERE partition = $2",
+        DAWN,
+        partition,
+    )
     app = create_app(config.model_copy(update={"clock": ClockMode.WALL}))
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
     async with app.router.lifespan_context(app), client:
-        answer = await client.post("/v1/codes", json={"customer": "lea"}, headers={"Authorization": "Bearer secret"})
+        answer = await client.post(
+            "/v1/codes", json={"customer": "lea"}, headers={"Authorization": "Bearer secret"}
+        )
     assert (answer.status_code, answer.json()["code"]) == (503, "clock_not_started")
     assert answer.headers["retry-after"] == "1"

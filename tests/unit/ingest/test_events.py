@@ -23,7 +23,10 @@ EVENT: Final[dict[str, Any]] = {
     "subject": "customer-1",
     "time": "2024-05-01T12:00:00Z",
 }
-TICK: Final = {k: v for k, v in EVENT.items() if k != "subject"} | {"type": "clock.ticked", "id": "t-1"}
+TICK: Final = {k: v for k, v in EVENT.items() if k != "subject"} | {
+    "type": "clock.ticked",
+    "id": "t-1",
+}
 
 
 def settings(**changes: object) -> IngestSettings:
@@ -73,7 +76,12 @@ def test_a_request_holds_at_least_one_event_and_at_most_a_thousand() -> None:
 
 def test_one_bad_event_does_not_sink_the_others() -> None:
     found = judged(
-        EVENT, EVENT | {"type": "no.such"}, 5, EVENT | {"subject": "a\ud800"}, EVENT | {"time": "today"}, EVENT
+        EVENT,
+        EVENT | {"type": "no.such"},
+        5,
+        EVENT | {"subject": "a\ud800"},
+        EVENT | {"time": "today"},
+        EVENT,
     )
     assert [event.subject for event in found.accepted] == ["customer-1", "customer-1"]
     assert [(r.index, r.id, r.code, r.field) for r in found.rejected] == [
@@ -85,7 +93,10 @@ def test_one_bad_event_does_not_sink_the_others() -> None:
 
 
 def test_the_future_begins_five_minutes_ahead_in_real_time_only() -> None:
-    near, far = (EVENT | {"time": instants.render(clock.now() + timedelta(minutes=minutes))} for minutes in (4.9, 5.1))
+    near, far = (
+        EVENT | {"time": instants.render(clock.now() + timedelta(minutes=minutes))}
+        for minutes in (4.9, 5.1)
+    )
     found = judged(near, far)
     assert (len(found.accepted), [r.code for r in found.rejected]) == (1, ["time_in_future"])
     assert len(judged(near, far, clock="log").accepted) == 2
@@ -98,7 +109,9 @@ def test_the_clock_can_be_set_in_log_time_only() -> None:
 
 def test_only_the_referral_service_says_that_a_referral_succeeded() -> None:
     for kind in ("referral.succeeded", "referral.annulled"):
-        assert [r.code for r in judged(EVENT | {"type": kind}, clock="log").rejected] == ["reserved_type"]
+        assert [r.code for r in judged(EVENT | {"type": kind}, clock="log").rejected] == [
+            "reserved_type"
+        ]
 
 
 TRACK: Final[dict[str, Any]] = {
@@ -122,7 +135,10 @@ def test_a_track_call_is_taken_among_events_and_refused_in_its_own_words() -> No
         ("customer.signed_up", "customer-1"),
         ("order.completed", "customer-1"),
     ]
-    assert json.loads(found.accepted[1].value)["data"]["total"] == {"amount": 1999, "currency": "EUR"}
+    assert json.loads(found.accepted[1].value)["data"]["total"] == {
+        "amount": 1999,
+        "currency": "EUR",
+    }
     assert [(r.index, r.id, r.code, r.field) for r in found.rejected] == [
         (2, "m-1", "time_in_future", "timestamp"),
         (3, "m-1", "unknown_type", "event"),
@@ -170,7 +186,9 @@ class _Log(Publisher):
 async def test_a_control_record_goes_to_every_partition_and_an_event_to_its_own() -> None:
     log = _Log()
     body = json.dumps([EVENT, TICK, EVENT]).encode()
-    receipt = await Ingest(settings(clock="log", partitions=3), log).accept(body, traceparent="00-1-2-01")
+    receipt = await Ingest(settings(clock="log", partitions=3), log).accept(
+        body, traceparent="00-1-2-01"
+    )
     assert receipt.model_dump() == {"accepted": 3, "rejected": []}
     assert [[(m.partition, m.key) for m in stage] for stage in log.published] == [
         [(log.published[0][0].partition, b"customer-1")],

@@ -21,7 +21,9 @@ _AT_RISK: Final = Phase.AT_RISK
 """Names of the module: to look a member up in its class takes ten times as long, several times an event."""
 
 
-def count(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+def count(
+    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+) -> Counted:
     """The facts of an event.
 
     `orders` are those of the whole life, when it is folded from the beginning. Without them an event must not concern
@@ -43,7 +45,9 @@ def _weigh(counted: Counted) -> Counted:
     customer, takes = counted.customer, counted.takes
     if customer.phase is not _AT_RISK:
         return counted
-    kept = customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
+    kept = (
+        customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
+    )
     return replace(counted, customer=replace(customer, causes=kept | counted.gives))
 
 
@@ -77,7 +81,9 @@ def _nothing(_: str) -> bool:
 
 def _signed_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
     customer = _updated(customer, happening, _, __).customer
-    return Counted(replace(customer, signed_up_at=customer.signed_up_at or happening.time), Kind.SIGNED_UP)
+    return Counted(
+        replace(customer, signed_up_at=customer.signed_up_at or happening.time), Kind.SIGNED_UP
+    )
 
 
 def _updated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
@@ -87,7 +93,9 @@ def _updated(customer: Customer, happening: Happening, _: Policy, __: Orders | N
 
 
 def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
-    return Counted(replace(customer, activated_at=customer.activated_at or happening.time), Kind.ACTIVATED)
+    return Counted(
+        replace(customer, activated_at=customer.activated_at or happening.time), Kind.ACTIVATED
+    )
 
 
 COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
@@ -119,7 +127,7 @@ def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy
     """The facts of a deadline that passes at `instant`."""
     customer = replace(customer, reached=instant)
     if kind is Kind.CONTRACT_ENDED:
-        ended = {id: c for id, c in customer.contracts.items() if c.end(policy) <= instant}  # noqa: A001
+        ended = {id: c for id, c in customer.contracts.items() if c.end(policy) <= instant}
         return contracts.without(customer, ended, Kind.NOTICE)
     gives = NOTHING
     if kind is Kind.SILENCE:
@@ -129,10 +137,10 @@ def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy
     elif kind is Kind.COMPLAINT_OVERDUE:
         overdue = {
             id: replace(complaint, overdue=True)
-            for id, complaint in customer.complaints.items()  # noqa: A001
+            for id, complaint in customer.complaints.items()
             if not (complaint.answered or complaint.overdue)
             and later(complaint.opened_at, policy.complaint_overdue) <= instant
         }
         customer = replace(customer, complaints={**customer.complaints, **overdue})
-        gives = frozenset(f"complaint:{id}" for id in overdue)  # noqa: A001
+        gives = frozenset(f"complaint:{id}" for id in overdue)
     return _weigh(Counted(customer, kind, gives))

@@ -25,12 +25,18 @@ def agreed(contracts: Mapping[str, Contract], happening: Happening) -> Mapping[s
     running = contracts.get(said.contract_id)
     if happening.kind is not Kind.CANCELLED:
         begins = running is None or happening.kind is Kind.CONCLUDED
-        return {**contracts, said.contract_id: _begun(said, happening.time) if begins else _prolonged(running, said)}
+        return {
+            **contracts,
+            said.contract_id: _begun(said, happening.time) if begins else _prolonged(running, said),
+        }
     if running is None:
         return contracts
     if _ends_at_once(said, happening.time):
-        return {id: c for id, c in contracts.items() if id != said.contract_id}  # noqa: A001
-    return {**contracts, said.contract_id: replace(running, cancelled_at=happening.time, ends_at=said.effective_at)}
+        return {id: c for id, c in contracts.items() if id != said.contract_id}
+    return {
+        **contracts,
+        said.contract_id: replace(running, cancelled_at=happening.time, ends_at=said.effective_at),
+    }
 
 
 def _begun(said: Agreement, time: datetime) -> Contract:
@@ -66,7 +72,9 @@ def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | 
     return Counted(signed, Kind.CONCLUDED, NOTHING, _by_a_contract)
 
 
-def renewed(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+def renewed(
+    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+) -> Counted:
     """Another term from the end of the present one; an unknown contract is concluded."""
     said = _agreement(happening)
     if said.contract_id not in customer.contracts:
@@ -87,17 +95,22 @@ def cancelled(customer: Customer, happening: Happening, _: Policy, __: Orders | 
     if running is None:
         return Counted(customer, Kind.CONTACT)
     if _ends_at_once(said, happening.time):
-        return without(customer, {said.contract_id: replace(running, cancelled_at=happening.time)}, Kind.CONTACT)
+        return without(
+            customer,
+            {said.contract_id: replace(running, cancelled_at=happening.time)},
+            Kind.CONTACT,
+        )
     notified = replace(customer, contracts=agreed(customer.contracts, happening))
     return Counted(notified, Kind.CANCELLED, frozenset({f"cancellation:{said.contract_id}"}))
 
 
 def without(customer: Customer, ended: Mapping[str, Contract], otherwise: Kind) -> Counted:
     """The state without these contracts; what that means depends on what is left and what was bought since."""
-    left = {id: contract for id, contract in customer.contracts.items() if id not in ended}  # noqa: A001
+    left = {id: contract for id, contract in customer.contracts.items() if id not in ended}
     bought_at = customer.last_order_at
     final = not left and any(
-        c.cancelled_at is None or bought_at is None or bought_at <= c.cancelled_at for c in ended.values()
+        c.cancelled_at is None or bought_at is None or bought_at <= c.cancelled_at
+        for c in ended.values()
     )
     return Counted(replace(customer, contracts=left), Kind.CONTRACT_ENDED if final else otherwise)
 

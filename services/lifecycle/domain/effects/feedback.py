@@ -9,7 +9,13 @@ from msgspec.structs import replace
 from services.lifecycle.domain.effects.effect import NOTHING, Counted
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import NEWSLETTER, Customer
-from services.lifecycle.domain.state.happenings import Grievance, Happening, Kind, Recommendation, Score
+from services.lifecycle.domain.state.happenings import (
+    Grievance,
+    Happening,
+    Kind,
+    Recommendation,
+    Score,
+)
 from services.lifecycle.domain.state.open_items import Complaint
 from services.lifecycle.domain.state.orders import Orders
 
@@ -80,7 +86,9 @@ def answered(customer: Customer, happening: Happening, _: Policy, __: Orders | N
 def resolved(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
     """The complaint is over, and its cause if the customer is satisfied."""
     said = _grievance(happening)
-    left = {id: complaint for id, complaint in customer.complaints.items() if id != said.complaint_id}  # noqa: A001
+    left = {
+        id: complaint for id, complaint in customer.complaints.items() if id != said.complaint_id
+    }
     takes = _cause(said).__contains__ if said.satisfied else None
     return Counted(replace(customer, complaints=left), Kind.RESOLVED, NOTHING, takes)
 

@@ -7,7 +7,15 @@ from msgspec.structs import replace
 
 from services.lifecycle.domain.effects.effect import NOTHING, Counted, last_contact
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.state.customer import BEGINNING, CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer, Sale
+from services.lifecycle.domain.state.customer import (
+    BEGINNING,
+    CONTACT,
+    NEWSLETTER,
+    REVENUE,
+    SILENCE,
+    Customer,
+    Sale,
+)
 from services.lifecycle.domain.state.happenings import Happening, Kind, Order, Undoing
 from services.lifecycle.domain.state.orders import Orders, Part, fresh
 
@@ -23,15 +31,23 @@ def _by_an_order(cause: str) -> bool:
     return cause in ENDED_BY_A_PURCHASE
 
 
-def completed(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+def completed(
+    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+) -> Counted:
     """An order counts once, however often and under whatever event ids it is told; the customer was heard of anyway."""
     order = happening.content
     assert isinstance(order, Order)  # noqa: S101
     part = orders.place(happening, order) if orders else fresh(order)
     if part is None:
-        return Counted(replace(customer, last_event=happening.key), Kind.CONTACT)  # again, under another event id
-    if part.whole:  # cancelled before it was completed: no purchase, but silence is measured from it
-        return Counted(replace(customer, last_event=happening.key, last_order_at=happening.time), Kind.CONTACT)
+        return Counted(
+            replace(customer, last_event=happening.key), Kind.CONTACT
+        )  # again, under another event id
+    if (
+        part.whole
+    ):  # cancelled before it was completed: no purchase, but silence is measured from it
+        return Counted(
+            replace(customer, last_event=happening.key, last_order_at=happening.time), Kind.CONTACT
+        )
     first_at, historical = customer.first_order_at, customer.first_order_historical
     if first_at is None:
         first_at, historical = happening.time, happening.historical
@@ -43,7 +59,9 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
         bought_at=happening.time,
         orders=customer.orders + 1,
         revenue=_plus(customer.revenue, part.currency, part.amount),
-        margin=customer.margin if part.margin is None else _plus(customer.margin, part.currency, part.margin),
+        margin=customer.margin
+        if part.margin is None
+        else _plus(customer.margin, part.currency, part.margin),
         first_order_at=first_at,
         first_order_historical=historical,
         last_order_at=happening.time,
@@ -57,7 +75,9 @@ def completed(customer: Customer, happening: Happening, policy: Policy, orders: 
     return Counted(bought, _ORDER, _decline(bought, happening.time, policy), _by_an_order)
 
 
-def undone(customer: Customer, happening: Happening, policy: Policy, orders: Orders | None) -> Counted:
+def undone(
+    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+) -> Counted:
     """What is refunded or cancelled leaves the sums; an order of which nothing is left leaves the counts."""
     undoing = happening.content
     assert isinstance(undoing, Undoing)  # noqa: S101
@@ -67,12 +87,16 @@ def undone(customer: Customer, happening: Happening, policy: Policy, orders: Ord
     left = replace(
         customer,
         revenue=_plus(customer.revenue, part.currency, -part.amount),
-        margin=customer.margin if part.margin is None else _plus(customer.margin, part.currency, -part.margin),
+        margin=customer.margin
+        if part.margin is None
+        else _plus(customer.margin, part.currency, -part.margin),
         sales=tuple(_reduced(customer.sales, undoing.order_id, part)),
     )
     if part.whole:
         of_episode = customer.returned is None or (part.key or BEGINNING) >= customer.returned.key
-        since_return = max(customer.orders_since_return - of_episode, 0)  # 0 already if the return itself was undone
+        since_return = max(
+            customer.orders_since_return - of_episode, 0
+        )  # 0 already if the return itself was undone
         left = replace(left, orders=left.orders - 1, orders_since_return=since_return)
     return Counted(left, Kind.UNDONE, _decline(left, happening.time, policy))
 
@@ -84,7 +108,9 @@ def _plus(amounts: dict[str, int], currency: str, amount: int) -> dict[str, int]
 
 
 def _reduced(sales: tuple[Sale, ...], order_id: str, part: Part) -> list[Sale]:
-    reduced = (replace(s, amount=s.amount - part.amount) if s.order_id == order_id else s for s in sales)
+    reduced = (
+        replace(s, amount=s.amount - part.amount) if s.order_id == order_id else s for s in sales
+    )
     return [s for s in reduced if s.order_id != order_id or not part.whole]
 
 

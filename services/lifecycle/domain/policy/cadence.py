@@ -102,7 +102,9 @@ def clv(
     Times in weeks, `discount_rate` a year; a month's margin counts as earned at its end. The sum of Fader, Hardie & Lee
     2005, "RFM and CLV", cut off after `months`.
     """
-    orders = p_alive(fit, x, tx, T) * _discounted_orders(fit, x, fit.alpha + T, discount_rate, months)
+    orders = p_alive(fit, x, tx, T) * _discounted_orders(
+        fit, x, fit.alpha + T, discount_rate, months
+    )
     return margin_rate * value * orders
 
 
@@ -141,7 +143,9 @@ def outlook(
 
     `mean_value` is that of the `x` repeat purchases in the fit's currency (any number if x = 0), None where unknown.
     """
-    alive, silent, orders, discounted = _rhythm(fit, x, tx_days, T_days, horizon_days, discount_rate)
+    alive, silent, orders, discounted = _rhythm(
+        fit, x, tx_days, T_days, horizon_days, discount_rate
+    )
     value = None if mean_value is None else expected_value(fit, x, mean_value)
     worth = None if value is None else margin_rate * value * discounted
     return Outlook(alive, silent, orders, value, worth, fit.version)
@@ -171,7 +175,9 @@ def _log_odds_of_loss(fit: Fit, x: int, tx: float, T: float) -> float:  # noqa: 
     return log(fit.a) - log(fit.b + x) + (fit.r + x) * log((fit.alpha + T) / (fit.alpha + tx))
 
 
-def _discounted_orders(fit: Fit, x: int, exposure: float, discount_rate: float, months: int) -> float:
+def _discounted_orders(
+    fit: Fit, x: int, exposure: float, discount_rate: float, months: int
+) -> float:
     """Orders of a customer alive at the beginning, each weighed by what a unit of money at its month's end is worth."""
     before, total = 0.0, 0.0
     for month, after in enumerate(_orders_by_month(fit, x, exposure, months), start=1):
@@ -188,11 +194,16 @@ def _orders_by_month(fit: Fit, x: int, exposure: float, months: int) -> list[flo
     """
     end = log1p(months * MONTH / exposure)
     points = [end * share for share in _SHARES]
-    orders = [0.0, *(_orders_of_the_living(fit, x, exposure, exposure * expm1(point)) for point in points[1:])]
+    orders = [
+        0.0,
+        *(_orders_of_the_living(fit, x, exposure, exposure * expm1(point)) for point in points[1:]),
+    ]
     found = []
     for month in range(1, months):
         here = log1p(month * MONTH / exposure)
-        pulls = [weight / (here - point or _TINY) for weight, point in zip(_WEIGHTS, points, strict=True)]
+        pulls = [
+            weight / (here - point or _TINY) for weight, point in zip(_WEIGHTS, points, strict=True)
+        ]
         found.append(sum(map(mul, pulls, orders)) / sum(pulls))
     return [*found, orders[-1]]
 

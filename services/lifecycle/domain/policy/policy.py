@@ -65,7 +65,11 @@ class Policy:
     @cached_property
     def shortest_silence(self) -> timedelta:
         """No deadline of silence lies nearer to the order that it is measured from."""
-        return self.at_risk if self.silence == FIXED else min(self.at_risk, timedelta(days=self.min_at_risk_days))
+        return (
+            self.at_risk
+            if self.silence == FIXED
+            else min(self.at_risk, timedelta(days=self.min_at_risk_days))
+        )
 
     @cached_property
     def at_risk(self) -> timedelta:

@@ -60,12 +60,16 @@ class Schedule:
         made = sorted(activations, key=lambda activation: (activation.at, activation.number))
         self.keeps_sales = any(activation.policy.revenue_decline_share for activation in made)
         self.activations = tuple(
-            activation._replace(policy=replace(activation.policy, fits=self.fits, keeps_sales=self.keeps_sales))
+            activation._replace(
+                policy=replace(activation.policy, fits=self.fits, keeps_sales=self.keeps_sales)
+            )
             for activation in made
         )
         if all(activation.policy.account for activation in self.activations):
             raise ValueError("a schedule has at least one policy for all accounts")
-        numbers = [activation.number for activation in self.activations] + [fit.version for fit in self.fits]
+        numbers = [activation.number for activation in self.activations] + [
+            fit.version for fit in self.fits
+        ]
         self.known = max(numbers)
         self._only = self.activations[0].policy if len(self.activations) == 1 else None
         self._by_account: dict[str | None, tuple[Sequence[datetime], Sequence[Policy]]] = {}
@@ -75,7 +79,11 @@ class Schedule:
         if self._only is not None:
             return self._only
         instants, policies = self._of(account)
-        return policies[-1] if instant >= instants[-1] else policies[max(bisect_right(instants, instant) - 1, 0)]
+        return (
+            policies[-1]
+            if instant >= instants[-1]
+            else policies[max(bisect_right(instants, instant) - 1, 0)]
+        )
 
     def next_change(self, instant: datetime, account: str | None = None) -> datetime | None:
         """The first instant after this one at which another activation comes into force."""
@@ -110,7 +118,9 @@ class Schedule:
     def _of(self, account: str | None) -> tuple[Sequence[datetime], Sequence[Policy]]:
         found = self._by_account.get(account)
         if found is None:
-            special = [a for a in self.activations if account is not None and a.policy.account == account]
+            special = [
+                a for a in self.activations if account is not None and a.policy.account == account
+            ]
             ours = [a for a in self.activations if a.policy.account is None]
             ours = [a for a in ours if not special or a.at < special[0].at] + special
             found = self._by_account[account] = [a.at for a in ours], [a.policy for a in ours]

@@ -35,7 +35,11 @@ def enthusiasm_ages(customer: Customer, policy: Policy) -> datetime:
 
 def silences(customer: Customer, policy: Policy) -> tuple[timedelta, timedelta]:
     """D1 and D2 from the last order: by the rhythm of the purchases where a fit is in force, else the same for all."""
-    if policy.silence == FIXED or customer.last_order_at is None or customer.purchase_days < FEWEST_PURCHASE_DAYS:
+    if (
+        policy.silence == FIXED
+        or customer.last_order_at is None
+        or customer.purchase_days < FEWEST_PURCHASE_DAYS
+    ):
         return policy.at_risk, policy.inactive
     fit = policy.fit_at(customer.last_order_at)
     if fit is None:
@@ -43,7 +47,9 @@ def silences(customer: Customer, policy: Policy) -> tuple[timedelta, timedelta]:
     x, days = rhythm(customer)
     at_risk = silence(fit, x, days, policy.horizon_days, policy.risk_probability)
     at_risk = max(at_risk, timedelta(days=policy.min_at_risk_days))
-    inactive = max(silence(fit, x, days, policy.horizon_days, policy.inactive_probability), at_risk + BETWEEN)
+    inactive = max(
+        silence(fit, x, days, policy.horizon_days, policy.inactive_probability), at_risk + BETWEEN
+    )
     return min(at_risk, LONGEST), min(inactive, LONGEST)
 
 
@@ -51,7 +57,9 @@ def rhythm(customer: Customer) -> tuple[int, int]:
     """Repeat purchases (several on one day count once), and whole days from the first to the last."""
     if customer.first_order_at is None or customer.bought_at is None:
         return 0, 0
-    return customer.purchase_days - 1, (customer.bought_at.date() - customer.first_order_at.date()).days
+    return customer.purchase_days - 1, (
+        customer.bought_at.date() - customer.first_order_at.date()
+    ).days
 
 
 def silence_begins(customer: Customer, policy: Policy) -> datetime | None:
@@ -104,29 +112,47 @@ _EVERY: Final[frozenset[Phase | None]] = frozenset({None, *Phase})
 _WEAKENING: Final = BONDED | {Phase.AT_RISK}
 
 DEADLINES: Final = (
-    Deadline(Kind.ADVOCACY_AGED, RuleName.ENTHUSIASM_FADED, frozenset({Phase.ADVOCATE}), enthusiasm_ages),
+    Deadline(
+        Kind.ADVOCACY_AGED, RuleName.ENTHUSIASM_FADED, frozenset({Phase.ADVOCATE}), enthusiasm_ages
+    ),
     Deadline(Kind.SILENCE, RuleName.SILENCE_BEGINS, _WEAKENING, silence_begins),
     Deadline(Kind.COMPLAINT_OVERDUE, RuleName.DISSATISFIED, _EVERY, answer_overdue),
     Deadline(Kind.CONTACT_FADED, RuleName.BOND_WEAKENS, _EVERY, contact_fades),
     Deadline(Kind.LONG_SILENCE, RuleName.FELL_SILENT, _WEAKENING, falls_silent),
     Deadline(
-        Kind.NO_SIGN_OF_LIFE, RuleName.PROSPECT_FADED, frozenset({Phase.PROSPECT, Phase.ADVOCATE}), prospect_fades
+        Kind.NO_SIGN_OF_LIFE,
+        RuleName.PROSPECT_FADED,
+        frozenset({Phase.PROSPECT, Phase.ADVOCATE}),
+        prospect_fades,
     ),
-    Deadline(Kind.LONG_INACTIVE, RuleName.RELATIONSHIP_ENDED, frozenset({Phase.INACTIVE}), inactivity_ends),
+    Deadline(
+        Kind.LONG_INACTIVE,
+        RuleName.RELATIONSHIP_ENDED,
+        frozenset({Phase.INACTIVE}),
+        inactivity_ends,
+    ),
     Deadline(Kind.CONTRACT_ENDED, RuleName.RELATIONSHIP_ENDED, _EVERY, contract_ends),
 )
 
 DEADLINES_IN: Final[Mapping[Phase | None, tuple[Deadline, ...]]] = MappingProxyType(
-    {phase: tuple(deadline for deadline in DEADLINES if phase in deadline.phases) for phase in (None, *Phase)}
+    {
+        phase: tuple(deadline for deadline in DEADLINES if phase in deadline.phases)
+        for phase in (None, *Phase)
+    }
 )
 _SELDOM: Final = frozenset({Kind.COMPLAINT_OVERDUE, Kind.CONTACT_FADED, Kind.CONTRACT_ENDED})
 _OFTEN_IN: Final[Mapping[Phase | None, tuple[Deadline, ...]]] = MappingProxyType(
-    {phase: tuple(d for d in deadlines if d.kind not in _SELDOM) for phase, deadlines in DEADLINES_IN.items()}
+    {
+        phase: tuple(d for d in deadlines if d.kind not in _SELDOM)
+        for phase, deadlines in DEADLINES_IN.items()
+    }
 )
 """Those of a customer without complaint or contract, where contact is not watched: most customers, at most events."""
 
 
-def first_deadline(customer: Customer, policy: Policy, now: datetime) -> tuple[datetime, Deadline] | None:
+def first_deadline(
+    customer: Customer, policy: Policy, now: datetime
+) -> tuple[datetime, Deadline] | None:
     """The earliest deadline that runs; what came up with its time already passed is due now."""
     first: tuple[datetime, Deadline] | None = None
     for deadline in _concerning(customer, policy):

@@ -59,7 +59,9 @@ def buys_habitually(customer: Customer, _: Occasion, policy: Policy) -> bool:
 
 def has_settled(customer: Customer, occasion: Occasion, policy: Policy) -> bool:
     """Enough orders since the return, be it while at risk, or a contract renewed."""
-    return occasion.kind is Kind.RENEWED or customer.orders_since_return >= policy.settle_after_orders
+    return (
+        occasion.kind is Kind.RENEWED or customer.orders_since_return >= policy.settle_after_orders
+    )
 
 
 def referral_or_praise(customer: Customer, occasion: Occasion, _: Policy) -> bool:
@@ -141,8 +143,19 @@ _BY_TIME: Final = _some(
 )  # fmt: skip
 _EVENTS: Final = frozenset(Kind) - _BY_TIME
 _CONTACTS: Final = _EVENTS - {Kind.RECOMMENDED, Kind.CLOSED, Kind.MERGED, Kind.NOTICE}
-_UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _ADVOCATE = None, Phase.PROSPECT, Phase.NEW, Phase.ESTABLISHED, Phase.ADVOCATE
-_AT_RISK, _INACTIVE, _FORMER, _WON_BACK = Phase.AT_RISK, Phase.INACTIVE, Phase.FORMER, Phase.WON_BACK
+_UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _ADVOCATE = (
+    None,
+    Phase.PROSPECT,
+    Phase.NEW,
+    Phase.ESTABLISHED,
+    Phase.ADVOCATE,
+)
+_AT_RISK, _INACTIVE, _FORMER, _WON_BACK = (
+    Phase.AT_RISK,
+    Phase.INACTIVE,
+    Phase.FORMER,
+    Phase.WON_BACK,
+)
 
 RULES: Final = (
     Rule(

@@ -128,7 +128,9 @@ class Merger(msgspec.Struct, frozen=True, gc=False):
     into: str
 
 
-Content: TypeAlias = Order | Undoing | Agreement | Score | Grievance | Recommendation | Details | Merger
+Content: TypeAlias = (
+    Order | Undoing | Agreement | Score | Grievance | Recommendation | Details | Merger
+)
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):
@@ -164,7 +166,9 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         order = self.content
         if not isinstance(order, Order):
             return None
-        return OrderRef(order.order_id, Money(order.total.amount, order.total.currency), order.coupon)
+        return OrderRef(
+            order.order_id, Money(order.total.amount, order.total.currency), order.coupon
+        )
 
 
 _WORTHLESS: Final = (None, None)

@@ -25,18 +25,25 @@ class Remedy(NamedTuple):
 _PURCHASE: Final = Remedy("an order, or a contract concluded or renewed", _PURCHASES)
 _CONTRACT: Final = Remedy("a contract renewed or newly concluded", _PURCHASES - {Kind.ORDER})
 _SUBSCRIPTION: Final = Remedy(
-    "a newsletter subscription, an order, or a contract concluded or renewed", _PURCHASES | {Kind.SUBSCRIBED}
+    "a newsletter subscription, an order, or a contract concluded or renewed",
+    _PURCHASES | {Kind.SUBSCRIBED},
 )
 _ACTIVITY: Final = Remedy("any activity of the customer", LIVELY | _PURCHASES)
-_SCORES: Final = {"nps": "an NPS of 7 or more", "csat": "a CSAT of 3 or more", "review": "a review of 3 stars or more"}
+_SCORES: Final = {
+    "nps": "an NPS of 7 or more",
+    "csat": "a CSAT of 3 or more",
+    "review": "a review of 3 stars or more",
+}
 _NAMES: Final = {"nps": "NPS", "csat": "CSAT", "review": "review"}
 
 
-def _settled(customer: Customer, id: str) -> Remedy:  # noqa: A002
+def _settled(customer: Customer, id: str) -> Remedy:
     complaint = customer.complaints.get(id)
     if complaint is not None and complaint.severity == 1 and complaint.overdue:
         return Remedy(f"an answer to complaint {id}", frozenset({Kind.ANSWERED, Kind.RESOLVED}))
-    return Remedy(f"complaint {id} resolved to the customer's satisfaction", frozenset({Kind.RESOLVED}))
+    return Remedy(
+        f"complaint {id} resolved to the customer's satisfaction", frozenset({Kind.RESOLVED})
+    )
 
 
 def _scored(_: Customer, kind: str) -> Remedy:
@@ -58,7 +65,9 @@ CAUSES: Final[Mapping[str, _Cause]] = MappingProxyType(
     {
         SILENCE: _Cause(lambda _: "there has been no order for too long", _by(_PURCHASE)),
         REVENUE: _Cause(lambda _: "revenue has declined", _by(_PURCHASE)),
-        CONTACT: _Cause(lambda _: "there has been no session, page view or click for too long", _by(_ACTIVITY)),
+        CONTACT: _Cause(
+            lambda _: "there has been no session, page view or click for too long", _by(_ACTIVITY)
+        ),
         NEWSLETTER: _Cause(lambda _: "the newsletter was cancelled", _by(_SUBSCRIPTION)),
         SCORE: _Cause(lambda kind: f"the last {_NAMES[kind]} score was low", _scored),
         COMPLAINT: _Cause(lambda name: f"complaint {name} is not settled", _settled),

@@ -38,7 +38,10 @@ class Now:
         start: datetime | None = self.customer.now
         while start is not None:
             account = self.customer.account
-            end, instant = self.policies.next_change(start, account), due(self.policies.at(start, account))
+            end, instant = (
+                self.policies.next_change(start, account),
+                due(self.policies.at(start, account)),
+            )
             if instant is not None and (end is None or max(start, instant) < end):
                 return None if instant >= LAST_INSTANT else max(start, instant)
             start = end

@@ -46,7 +46,10 @@ def _first_purchase(now: Now) -> Ways:
 def _first_contact(now: Now) -> Ways:
     if now.customer.phase is None or now.customer.faded:
         by_purchase = _some(Kind.ORDER, Kind.CONCLUDED)
-        yield Way("any event but a purchase or a recommendation", _ON[RuleName.FIRST_CONTACT] - by_purchase)
+        yield Way(
+            "any event but a purchase or a recommendation",
+            _ON[RuleName.FIRST_CONTACT] - by_purchase,
+        )
 
 
 def _habit_formed(now: Now) -> Ways:
@@ -73,7 +76,7 @@ def _recommends(now: Now) -> Ways:
     customer = now.customer
     yield Way("a successful recommendation", _some(Kind.RECOMMENDED))
     if customer.phase is Phase.ESTABLISHED:
-        first = "".join(f"complaint {id} resolved, " for id in customer.complaints)  # noqa: A001
+        first = "".join(f"complaint {id} resolved, " for id in customer.complaints)
         praise = "an NPS of 9 or 10, or a public review of 5 stars"
         yield Way(f"{first}then {praise}" if first else praise, _some(Kind.PRAISED))
 
@@ -91,11 +94,20 @@ def _silence_begins(now: Now) -> Ways:
 
 
 def _dissatisfied(now: Now) -> Ways:
-    yield Way("an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less", _some(Kind.SCORED))
+    yield Way(
+        "an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less",
+        _some(Kind.SCORED),
+    )
     yield Way("a complaint of severity 2 or 3", _some(Kind.COMPLAINED))
-    waiting = {c.opened_at: id for id, c in now.customer.complaints.items() if not (c.answered or c.overdue)}  # noqa: A001
+    waiting = {
+        c.opened_at: id
+        for id, c in now.customer.complaints.items()
+        if not (c.answered or c.overdue)
+    }
     if waiting:
-        yield from _until(now, Kind.COMPLAINT_OVERDUE, f"answer to complaint {waiting[min(waiting)]}")
+        yield from _until(
+            now, Kind.COMPLAINT_OVERDUE, f"answer to complaint {waiting[min(waiting)]}"
+        )
 
 
 def _bond_weakens(now: Now) -> Ways:
@@ -134,7 +146,9 @@ def _silence(now: Now, kind: Kind) -> Ways:
     end = _end_of_contracts(now)
     if end is not None and not _ends_all(now, end):
         afterwards = Now(replace(customer, contracts={}, reached=end), now.policies)
-        yield from _until(afterwards, kind, f"renewal of {_contracts(customer, several='any')} and no order")
+        yield from _until(
+            afterwards, kind, f"renewal of {_contracts(customer, several='any')} and no order"
+        )
 
 
 def _prospect_faded(now: Now) -> Ways:
@@ -149,19 +163,30 @@ def _relationship_ended(now: Now) -> Ways:
         yield Way(f"{_contracts(customer)} cancelled at once", _some(Kind.CANCELLED))
     end = _end_of_contracts(now)
     if end is not None and _ends_all(now, end):
-        also = "" if any(c.cancelled_at is None for c in customer.contracts.values()) else " and no order"
-        yield Way(f"no renewal of {_contracts(customer, several='any')}{also} until {written(end)}", deadline=end)
+        also = (
+            ""
+            if any(c.cancelled_at is None for c in customer.contracts.values())
+            else " and no order"
+        )
+        yield Way(
+            f"no renewal of {_contracts(customer, several='any')}{also} until {written(end)}",
+            deadline=end,
+        )
 
 
 def _end_of_contracts(now: Now) -> datetime | None:
     contracts = now.customer.contracts.values()
-    return now.first(lambda policy: max((contract.end(policy) for contract in contracts), default=None))
+    return now.first(
+        lambda policy: max((contract.end(policy) for contract in contracts), default=None)
+    )
 
 
 def _ends_all(now: Now, end: datetime) -> bool:
     """Does the relationship end with the last contracts? Not if an order has followed their cancellation."""
     customer, policy = now.customer, now.policies.at(end, now.customer.account)
-    last = {id: c for id, c in customer.contracts.items() if max(c.end(policy), customer.now) >= end}  # noqa: A001
+    last = {
+        id: c for id, c in customer.contracts.items() if max(c.end(policy), customer.now) >= end
+    }
     return without(replace(customer, contracts=last), last, Kind.NOTICE).kind is Kind.CONTRACT_ENDED
 
 
@@ -176,7 +201,9 @@ def _first_purchase_undone(now: Now) -> Ways:
     if not now.customer.contracts_since_return:
         these = {1: "the order", 2: "both orders"}.get(orders, f"all {orders} orders")
         since = "the return" if now.customer.returned else "the first purchase"
-        lacks = f"{these} since {since} cancelled or wholly refunded" if orders else "any order undone"
+        lacks = (
+            f"{these} since {since} cancelled or wholly refunded" if orders else "any order undone"
+        )
         yield Way(lacks, _some(Kind.UNDONE))
 
 
@@ -206,19 +233,29 @@ IN_WORDS: Final[Mapping[RuleName, Words]] = MappingProxyType(
         RuleName.HABIT_FORMED: Words(_habit_formed, "buying has become a habit ({orders} orders)"),
         RuleName.RECOMMENDS: Words(_recommends, "the customer recommended or praised the shop"),
         RuleName.ENTHUSIASM_FADED: Words(
-            _enthusiasm_faded, "the enthusiasm is gone", "there was no recommendation or praise for too long"
+            _enthusiasm_faded,
+            "the enthusiasm is gone",
+            "there was no recommendation or praise for too long",
         ),
         RuleName.SILENCE_BEGINS: Words(_silence_begins, by_time=_SILENT),
         RuleName.DISSATISFIED: Words(
-            _dissatisfied, "the customer is dissatisfied", "a complaint waited too long for an answer"
+            _dissatisfied,
+            "the customer is dissatisfied",
+            "a complaint waited too long for an answer",
         ),
         RuleName.BOND_WEAKENS: Words(
-            _bond_weakens, "the bond has weakened", "there was no session, page view or click for too long"
+            _bond_weakens,
+            "the bond has weakened",
+            "there was no session, page view or click for too long",
         ),
-        RuleName.CANCELLATION_ANNOUNCED: Words(_cancellation_announced, "notice was given for a contract"),
+        RuleName.CANCELLATION_ANNOUNCED: Words(
+            _cancellation_announced, "notice was given for a contract"
+        ),
         RuleName.RECOVERED: Words(_recovered, "nothing puts the customer at risk any more"),
         RuleName.FELL_SILENT: Words(_fell_silent, by_time=_SILENT),
-        RuleName.PROSPECT_FADED: Words(_prospect_faded, by_time="nothing was heard of the customer for too long"),
+        RuleName.PROSPECT_FADED: Words(
+            _prospect_faded, by_time="nothing was heard of the customer for too long"
+        ),
         RuleName.RELATIONSHIP_ENDED: Words(
             _relationship_ended,
             "the account was closed, or the last contract cancelled",

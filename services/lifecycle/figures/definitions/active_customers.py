@@ -17,12 +17,15 @@ class ActiveValue(Value):
     value: float = Field(description="Active customers at `to`.", examples=[2])
     passive: int = Field(description="Customers who are inactive or former at `to`.", examples=[1])
     active_at_begin: int = Field(description="Active customers at `from`.", examples=[2])
-    passive_at_begin: int = Field(description="Customers who are inactive or former at `from`.", examples=[0])
+    passive_at_begin: int = Field(
+        description="Customers who are inactive or former at `from`.", examples=[0]
+    )
     advocates_without_order: int = Field(
         description="Advocates at `to` who have not ordered; they are not active.", examples=[0]
     )
     phases: dict[Phase, int] = Field(
-        description="Customers by phase at `to`.", examples=[{"prospect": 1, "new": 1, "at_risk": 1, "inactive": 1}]
+        description="Customers by phase at `to`.",
+        examples=[{"prospect": 1, "new": 1, "at_risk": 1, "inactive": 1}],
     )
 
 
@@ -30,7 +33,8 @@ class RetentionValue(Value):
     """How many active customers stay."""
 
     value: float | None = Field(
-        description="Share of the customers active at `from` who are active at `to` too.", examples=[0.5]
+        description="Share of the customers active at `from` who are active at `to` too.",
+        examples=[0.5],
     )
     active_at_begin: int = Field(description="Customers active at `from`.", examples=[2])
     kept: int = Field(description="Of these, customers active at `to`.", examples=[1])
@@ -60,12 +64,16 @@ async def _active_passive(tx: Tx, period: Period, account: Account | None) -> Ac
 
 async def _retention(tx: Tx, period: Period, account: Account | None) -> RetentionValue:
     ties = await phase_counts.ties(tx, period, account)
-    return RetentionValue(value=share(ties.kept, ties.active), active_at_begin=ties.active, kept=ties.kept)
+    return RetentionValue(
+        value=share(ties.kept, ties.active), active_at_begin=ties.active, kept=ties.kept
+    )
 
 
 async def _churn(tx: Tx, period: Period, account: Account | None) -> ChurnValue:
     ties = await phase_counts.ties(tx, period, account)
-    return ChurnValue(value=share(ties.lost, ties.active), active_at_begin=ties.active, lost=ties.lost)
+    return ChurnValue(
+        value=share(ties.lost, ties.active), active_at_begin=ties.active, lost=ties.lost
+    )
 
 
 ACTIVE_PASSIVE: Final = Figure(

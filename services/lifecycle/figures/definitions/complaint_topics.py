@@ -36,9 +36,12 @@ class Topic(BaseModel):
     topic: str = Field(description="As the shop names it.", examples=["delivery"])
     complaints: int = Field(description="Complaints opened in the period.", examples=[12])
     expected: float | None = Field(
-        description="Complaints expected in a period of this length by the baseline.", examples=[3.5]
+        description="Complaints expected in a period of this length by the baseline.",
+        examples=[3.5],
     )
-    weekly_mean: float | None = Field(description="Mean of the complaints a week in the baseline.", examples=[0.8])
+    weekly_mean: float | None = Field(
+        description="Mean of the complaints a week in the baseline.", examples=[0.8]
+    )
     weekly_spread: float | None = Field(
         description="Standard deviation of the complaints a week in the baseline.", examples=[0.9]
     )
@@ -65,15 +68,21 @@ class Topic(BaseModel):
 class ComplaintValue(Value):
     """What customers complain about."""
 
-    value: float | None = Field(description="Topics above their baseline; null without a baseline.", examples=[1])
+    value: float | None = Field(
+        description="Topics above their baseline; null without a baseline.", examples=[1]
+    )
     complaints: int = Field(
-        description="Complaints opened in the period; one told of under several event ids is one.", examples=[17]
+        description="Complaints opened in the period; one told of under several event ids is one.",
+        examples=[17],
     )
     without_topic: int = Field(description="Of these, complaints without a topic.", examples=[2])
     baseline_weeks: int = Field(
-        description="Weeks before `from` that are the baseline: 8, fewer in a young shop.", examples=[8]
+        description="Weeks before `from` that are the baseline: 8, fewer in a young shop.",
+        examples=[8],
     )
-    topics: list[Topic] = Field(description="Every topic of the period, those above their baseline first.")
+    topics: list[Topic] = Field(
+        description="Every topic of the period, those above their baseline first."
+    )
 
 
 async def first(tx: Tx) -> datetime | None:
@@ -82,7 +91,9 @@ async def first(tx: Tx) -> datetime | None:
     return found
 
 
-async def opened(tx: Tx, begin: date, end: date, account: Account | None) -> dict[str | None, Counter[int]]:
+async def opened(
+    tx: Tx, begin: date, end: date, account: Account | None
+) -> dict[str | None, Counter[int]]:
     """Complaints opened from `begin` on and before `end` by topic and by week, 0 the one that starts with `begin`."""
     found: dict[str | None, Counter[int]] = {}
     for topic, week, n in await tx.fetch(_OPENED[account], midnight(begin), midnight(end), account):
@@ -99,9 +110,14 @@ async def _complaint_topics(tx: Tx, period: Period, account: Account | None) -> 
     begin = period.begins - WEEKS * WEEK
     found = await opened(tx, begin, period.ends, account)
     known = baseline(await first(tx), period.begins)
-    totals = {topic: sum(n for week, n in weeks.items() if week >= WEEKS) for topic, weeks in found.items()}
+    totals = {
+        topic: sum(n for week, n in weeks.items() if week >= WEEKS)
+        for topic, weeks in found.items()
+    }
     topics = [
-        Topic.of(topic, totals[topic], judge(totals[topic], period.days, _before(found[topic], known)))
+        Topic.of(
+            topic, totals[topic], judge(totals[topic], period.days, _before(found[topic], known))
+        )
         for topic in found
         if topic is not None and totals[topic]
     ]

@@ -31,16 +31,24 @@ FROM visited
 class ConversionValue(Value):
     """How many prospects become customers."""
 
-    value: float | None = Field(description="Share of the prospects who became new.", examples=[0.25])
-    prospects: int = Field(description="Customers who were prospects at any time in the period.", examples=[4])
-    converted: int = Field(description="Of these, customers who went from prospect to new in the period.", examples=[1])
+    value: float | None = Field(
+        description="Share of the prospects who became new.", examples=[0.25]
+    )
+    prospects: int = Field(
+        description="Customers who were prospects at any time in the period.", examples=[4]
+    )
+    converted: int = Field(
+        description="Of these, customers who went from prospect to new in the period.", examples=[1]
+    )
 
 
 async def _conversion(tx: Tx, period: Period, account: Account | None) -> ConversionValue:
     row = await tx.fetchrow(_CONVERTED[account is not None], period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
     prospects = row["came"] + await phase_counts.prospects(tx, period, account)
-    return ConversionValue(value=share(row["bought"], prospects), prospects=prospects, converted=row["bought"])
+    return ConversionValue(
+        value=share(row["bought"], prospects), prospects=prospects, converted=row["bought"]
+    )
 
 
 CONVERSION: Final = Figure(

@@ -57,10 +57,13 @@ class StepView(BaseModel):
 
     day: int = Field(description="Age of a stay in days.", examples=[90])
     at_risk: int = Field(
-        description="Stays that lasted longer than the day before and were watched on this one.", examples=[1]
+        description="Stays that lasted longer than the day before and were watched on this one.",
+        examples=[1],
     )
     ended: int = Field(description="Of these, stays that ended within the day.", examples=[1])
-    survival: float = Field(description="Estimated share of all stays that last longer.", examples=[0])
+    survival: float = Field(
+        description="Estimated share of all stays that last longer.", examples=[0]
+    )
 
 
 class DwellView(BaseModel):
@@ -69,19 +72,23 @@ class DwellView(BaseModel):
     phase: Phase = Field(description="The phase that they are in.", examples=[Phase.AT_RISK])
     stays: int = Field(description="Stays that began in the period.", examples=[2])
     ended: int = Field(
-        description="Of these, stays that ended before `to`; the others were still running then.", examples=[1]
+        description="Of these, stays that ended before `to`; the others were still running then.",
+        examples=[1],
     )
     median_days: int | None = Field(
         description="Days by which half of the stays have ended; null if not seen.", examples=[90]
     )
-    survival: list[StepView] = Field(description="The curve by Kaplan and Meier, where it falls; before, it is 1.")
+    survival: list[StepView] = Field(
+        description="The curve by Kaplan and Meier, where it falls; before, it is 1."
+    )
 
 
 class DwellValue(Value):
     """How long customers stay in each phase."""
 
     value: float | None = Field(
-        description="Median in days of all stays, whatever the phase; null if not seen.", examples=[90]
+        description="Median in days of all stays, whatever the phase; null if not seen.",
+        examples=[90],
     )
     phases: list[DwellView] = Field(description="Phases in which stays began.")
 
@@ -92,7 +99,9 @@ Stays = dict[Phase, Counter[int]]
 async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> DwellValue:
     ended: Stays = {phase: Counter() for phase in Phase}
     running: Stays = {phase: Counter() for phase in Phase}
-    for row in await tx.fetch(_STAYS[account is not None], period.since, period.until, account, PASSIVE):
+    for row in await tx.fetch(
+        _STAYS[account is not None], period.since, period.until, account, PASSIVE
+    ):
         (ended if row["ended"] else running)[Phase(row["phase"])][row["day"]] += row["n"]
     views = (_view(phase, ended[phase], running[phase]) for phase in Phase)
     pooled = survival.steps(sum(ended.values(), Counter()), sum(running.values(), Counter()))

@@ -55,22 +55,34 @@ class ExpectedValue(MoneyValue):
     """What the active customers are expected to buy."""
 
     value: float | None = Field(
-        None, description="Revenue expected in 12 months from `to` on, in whole minor units.", examples=[1254300.0]
+        None,
+        description="Revenue expected in 12 months from `to` on, in whole minor units.",
+        examples=[1254300.0],
     )
     currency: str | None = Field(
-        None, description="ISO 4217 code of the fit's currency; null where there is no value.", examples=["EUR"]
+        None,
+        description="ISO 4217 code of the fit's currency; null where there is no value.",
+        examples=["EUR"],
     )
     reason: str | None = Field(
-        None, description="Why there is no value; null if there is one.", examples=["no fit was in force"]
+        None,
+        description="Why there is no value; null if there is one.",
+        examples=["no fit was in force"],
     )
-    orders: float | None = Field(None, description="Orders expected in the same time.", examples=[310.5])
+    orders: float | None = Field(
+        None, description="Orders expected in the same time.", examples=[310.5]
+    )
     customers: int | None = Field(
         None, description="Customers active at `to` with an order that stands.", examples=[405]
     )
     without_value: int | None = Field(
-        None, description="Of these, customers without revenue in that currency; they add none.", examples=[0]
+        None,
+        description="Of these, customers without revenue in that currency; they add none.",
+        examples=[0],
     )
-    fit: int | None = Field(None, description="Number of the fit of the cadence model in force at `to`.", examples=[2])
+    fit: int | None = Field(
+        None, description="Number of the fit of the cadence model in force at `to`.", examples=[2]
+    )
 
 
 class Rhythm(NamedTuple):

@@ -56,8 +56,13 @@ class Responses(BaseModel):
     opened: int = Field(description="Opened in the period.", examples=[22])
     responded: int = Field(description="Of these, responded to before `to`.", examples=[20])
     within_2_hours: int = Field(description="Of these, within 2 hours.", examples=[15])
-    open: int = Field(description="Without a response before `to`; no part of the median and the share.", examples=[2])
-    open_over_2_hours: int = Field(description="Of these, opened more than 2 hours before `to`.", examples=[1])
+    open: int = Field(
+        description="Without a response before `to`; no part of the median and the share.",
+        examples=[2],
+    )
+    open_over_2_hours: int = Field(
+        description="Of these, opened more than 2 hours before `to`.", examples=[1]
+    )
 
     @classmethod
     def of(cls, waits: _Waits) -> Self:
@@ -76,9 +81,13 @@ class Responses(BaseModel):
 class FirstResponseValue(Value):
     """How long customers wait."""
 
-    value: float | None = Field(description="Median wait for the first response, in hours.", examples=[1.5])
+    value: float | None = Field(
+        description="Median wait for the first response, in hours.", examples=[1.5]
+    )
     together: Responses = Field(description="Complaints and inquiries.")
-    complaints: Responses = Field(description="Complaints alone; an answer is a response, and so is a resolution.")
+    complaints: Responses = Field(
+        description="Complaints alone; an answer is a response, and so is a resolution."
+    )
     inquiries: Responses = Field(description="Inquiries alone.")
 
 
@@ -86,7 +95,9 @@ async def _first_response(tx: Tx, period: Period, account: Account | None) -> Fi
     rows = await tx.fetch(_WAITING[account], period.since, period.until, account)
     found = {matter: _Waits(*waits) for matter, *waits in rows}
     matters = (None, "complaint", "inquiry")
-    together, complaints, inquiries = (Responses.of(found.get(matter, _Waits())) for matter in matters)
+    together, complaints, inquiries = (
+        Responses.of(found.get(matter, _Waits())) for matter in matters
+    )
     return FirstResponseValue(
         value=together.median_hours, together=together, complaints=complaints, inquiries=inquiries
     )

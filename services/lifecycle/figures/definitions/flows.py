@@ -37,7 +37,9 @@ class FlowView(BaseModel):
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
-    from_: Phase | None = Field(alias="from", description="The phase that is left; null: not yet known.")
+    from_: Phase | None = Field(
+        alias="from", description="The phase that is left; null: not yet known."
+    )
     to: Phase = Field(description="The phase that is entered.", examples=[Phase.NEW])
     transitions: int = Field(description="Number of transitions.", examples=[5])
 
@@ -45,7 +47,9 @@ class FlowView(BaseModel):
 class SpanView(BaseModel):
     """The transitions of a day, week or month, as far as it lies in the period."""
 
-    begins: date = Field(description="Its first day in UTC; weeks begin on Monday.", examples=["2024-04-01"])
+    begins: date = Field(
+        description="Its first day in UTC; weeks begin on Monday.", examples=["2024-04-01"]
+    )
     flows: list[FlowView] = Field(description="Pairs of phases with transitions between them.")
 
 
@@ -54,8 +58,12 @@ class FlowsValue(Value):
 
     value: float = Field(description="Transitions in the period.", examples=[5])
     per: Span = Field(description="What they are counted by below.")
-    flows: list[FlowView] = Field(description="The whole period: pairs of phases with transitions between them.")
-    spans: list[SpanView] = Field(description="In the order of time; those without transitions are left out.")
+    flows: list[FlowView] = Field(
+        description="The whole period: pairs of phases with transitions between them."
+    )
+    spans: list[SpanView] = Field(
+        description="In the order of time; those without transitions are left out."
+    )
 
 
 async def _flows(tx: Tx, period: Period, account: Account | None, per: Span) -> FlowsValue:

@@ -32,15 +32,20 @@ FROM (
 class RecommendationValue(Value):
     """How many customers recommend the shop with success."""
 
-    value: float | None = Field(description="Recommending customers by active customers; may exceed 1.", examples=[0.1])
+    value: float | None = Field(
+        description="Recommending customers by active customers; may exceed 1.", examples=[0.1]
+    )
     recommending: int = Field(
-        description="Customers with a referral that succeeded and was not annulled before `to`.", examples=[1]
+        description="Customers with a referral that succeeded and was not annulled before `to`.",
+        examples=[1],
     )
     referrals: int = Field(description="These referrals.", examples=[2])
     active: int = Field(description="Customers active at `to`.", examples=[10])
 
 
-async def _recommendation_rate(tx: Tx, period: Period, account: Account | None) -> RecommendationValue:
+async def _recommendation_rate(
+    tx: Tx, period: Period, account: Account | None
+) -> RecommendationValue:
     row = await tx.fetchrow(_RECOMMENDERS, period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
     _, end = await phase_counts.standings(tx, period, account)

@@ -50,19 +50,26 @@ class Term(NamedTuple):
 class RenewalValue(Value):
     """How many contracts are renewed."""
 
-    value: float | None = Field(description="Share of the contracts up for renewal that were renewed.", examples=[0.83])
+    value: float | None = Field(
+        description="Share of the contracts up for renewal that were renewed.", examples=[0.83]
+    )
     possible: int = Field(
-        description="Terms of contracts that ended in the period (`renews_at`), renewed or not.", examples=[30]
+        description="Terms of contracts that ended in the period (`renews_at`), renewed or not.",
+        examples=[30],
     )
     renewed: int = Field(
-        description="Of these, terms that were renewed before `to`: ahead of the end, or in grace.", examples=[25]
+        description="Of these, terms that were renewed before `to`: ahead of the end, or in grace.",
+        examples=[25],
     )
     pending: int = Field(
-        description="Of the others, terms without notice of cancellation, in grace at `to`.", examples=[1]
+        description="Of the others, terms without notice of cancellation, in grace at `to`.",
+        examples=[1],
     )
 
 
-def terms(happenings: Iterable[Happening], schedule: Policies, since: datetime, until: datetime) -> Iterator[Term]:
+def terms(
+    happenings: Iterable[Happening], schedule: Policies, since: datetime, until: datetime
+) -> Iterator[Term]:
     """The terms that would end in a period, and that one customer's contracts have reached, or were renewed from.
 
     `happenings` are all that was said of the contracts before its end, and of the account if policies look at it. A
@@ -77,7 +84,9 @@ def terms(happenings: Iterable[Happening], schedule: Policies, since: datetime, 
     for contract in life.contracts.values():
         if since <= contract.renews_at < until:
             end = life.end(contract)
-            yield from _left(contract, min(end, until), pending=end > until and contract.ends_at is None)
+            yield from _left(
+                contract, min(end, until), pending=end > until and contract.ends_at is None
+            )
 
 
 class _Life:
@@ -91,7 +100,7 @@ class _Life:
 
     def pass_time(self, instant: datetime) -> Iterator[Term]:
         """Contracts that have come to their end by then."""
-        for id, contract in tuple(self.contracts.items()):  # noqa: A001
+        for id, contract in tuple(self.contracts.items()):
             if (end := self.end(contract)) <= instant:
                 self.contracts = {other: c for other, c in self.contracts.items() if other != id}
                 yield from _left(contract, end)
@@ -108,7 +117,9 @@ class _Life:
         self.contracts = agreed(self.contracts, happening)
         if before is not None and happening.kind is Kind.RENEWED:
             yield Term(before.renews_at, True)
-        elif before is not None and (happening.kind is Kind.CONCLUDED or said.contract_id not in self.contracts):
+        elif before is not None and (
+            happening.kind is Kind.CONCLUDED or said.contract_id not in self.contracts
+        ):
             yield from _left(before, happening.time)
 
     def end(self, contract: Contract) -> datetime:
@@ -136,7 +147,9 @@ async def _told(
     by_account = any(activation.policy.account for activation in schedule.activations)
     statement = (_WITH_ACCOUNTS if by_account else _AGREEMENTS)[account]
     told, happenings = None, list[Happening]()
-    async for customer, body in tx.cursor(statement, period.since, period.until, account, prefetch=AT_ONCE):
+    async for customer, body in tx.cursor(
+        statement, period.since, period.until, account, prefetch=AT_ONCE
+    ):
         if customer != told and happenings:
             yield happenings
             happenings = []
@@ -155,7 +168,9 @@ async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> Rene
             possible += 1
             renewed += term.renewed
             pending += term.pending
-    return RenewalValue(value=share(renewed, possible), possible=possible, renewed=renewed, pending=pending)
+    return RenewalValue(
+        value=share(renewed, possible), possible=possible, renewed=renewed, pending=pending
+    )
 
 
 RENEWAL_RATE: Final = Figure(

@@ -40,9 +40,15 @@ FROM ranked GROUP BY 1, 2 ORDER BY 2 DESC, 1
 class RepurchaseValue(Value):
     """How many buyers buy again."""
 
-    value: float | None = Field(description="Share of the buyers who have ordered at least twice.", examples=[0.41])
-    buyers: int = Field(description="Customers with an order in the period that stands at `to`.", examples=[204])
-    repeat_buyers: int = Field(description="Of these, customers with at least two such orders.", examples=[84])
+    value: float | None = Field(
+        description="Share of the buyers who have ordered at least twice.", examples=[0.41]
+    )
+    buyers: int = Field(
+        description="Customers with an order in the period that stands at `to`.", examples=[204]
+    )
+    repeat_buyers: int = Field(
+        description="Of these, customers with at least two such orders.", examples=[84]
+    )
     orders: int = Field(description="These orders.", examples=[331])
 
 
@@ -51,21 +57,33 @@ class BestBuyers(BaseModel):
 
     currency: str = Field(description="ISO 4217 code.", examples=["EUR"])
     share: float | None = Field(
-        description="The best buyers' share of the revenue; null if there is no revenue.", examples=[0.58]
+        description="The best buyers' share of the revenue; null if there is no revenue.",
+        examples=[0.58],
     )
-    buyers: int = Field(description="Customers with an order in this currency that stands at `to`.", examples=[204])
-    best_buyers: int = Field(description="A fifth of these, rounded up: those with the highest revenue.", examples=[41])
+    buyers: int = Field(
+        description="Customers with an order in this currency that stands at `to`.", examples=[204]
+    )
+    best_buyers: int = Field(
+        description="A fifth of these, rounded up: those with the highest revenue.", examples=[41]
+    )
     revenue: int = Field(
-        description="Revenue of all buyers, in minor units, less what was undone before `to`.", examples=[1843000]
+        description="Revenue of all buyers, in minor units, less what was undone before `to`.",
+        examples=[1843000],
     )
-    best_revenue: int = Field(description="Revenue of the best buyers, in minor units.", examples=[1069000])
+    best_revenue: int = Field(
+        description="Revenue of the best buyers, in minor units.", examples=[1069000]
+    )
 
 
 class BestShareValue(Value):
     """How much of the revenue the best fifth of the buyers brings."""
 
-    value: float | None = Field(description="The share in the currency with the most buyers.", examples=[0.58])
-    currencies: list[BestBuyers] = Field(description="Each currency, the one with the most buyers first.")
+    value: float | None = Field(
+        description="The share in the currency with the most buyers.", examples=[0.58]
+    )
+    currencies: list[BestBuyers] = Field(
+        description="Each currency, the one with the most buyers first."
+    )
 
 
 class _Revenue(NamedTuple):

@@ -31,11 +31,18 @@ class NpsValue(Value):
     """How many more promoters than detractors there are."""
 
     value: float | None = Field(
-        description="Per cent of promoters less per cent of detractors, from -100 to 100.", examples=[25.0]
+        description="Per cent of promoters less per cent of detractors, from -100 to 100.",
+        examples=[25.0],
     )
-    promoters: int = Field(description="Customers whose last score in the period is 9 or 10.", examples=[50])
-    passives: int = Field(description="Customers whose last score in the period is 7 or 8.", examples=[25])
-    detractors: int = Field(description="Customers whose last score in the period is 6 or less.", examples=[25])
+    promoters: int = Field(
+        description="Customers whose last score in the period is 9 or 10.", examples=[50]
+    )
+    passives: int = Field(
+        description="Customers whose last score in the period is 7 or 8.", examples=[25]
+    )
+    detractors: int = Field(
+        description="Customers whose last score in the period is 6 or less.", examples=[25]
+    )
     customers: int = Field(description="All these customers.", examples=[100])
 
 
@@ -43,10 +50,15 @@ class CsatValue(Value):
     """How satisfied customers are."""
 
     value: float | None = Field(
-        description="Share of the customers whose last score in the period is 4 or 5.", examples=[0.9]
+        description="Share of the customers whose last score in the period is 4 or 5.",
+        examples=[0.9],
     )
-    mean: float | None = Field(description="Mean of the last scores, from 1 to 5; null without any.", examples=[4.3])
-    satisfied: int = Field(description="Customers whose last score in the period is 4 or 5.", examples=[45])
+    mean: float | None = Field(
+        description="Mean of the last scores, from 1 to 5; null without any.", examples=[4.3]
+    )
+    satisfied: int = Field(
+        description="Customers whose last score in the period is 4 or 5.", examples=[45]
+    )
     customers: int = Field(description="Customers with a score in the period.", examples=[50])
 
 

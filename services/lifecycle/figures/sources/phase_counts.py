@@ -100,7 +100,9 @@ async def standings(tx: Tx, period: Period, account: Account | None) -> tuple[St
 
 async def ties(tx: Tx, period: Period, account: Account | None) -> Ties:
     """What becomes of the customers who are active at the beginning."""
-    row = await tx.fetchrow(_MOVED[account is not None], period.since, period.until, account, _OTHERS, PASSIVE)
+    row = await tx.fetchrow(
+        _MOVED[account is not None], period.since, period.until, account, _OTHERS, PASSIVE
+    )
     assert row is not None  # noqa: S101  (an aggregate)
     begin, _ = await _phases(tx, period, account)
     in_phase = sum(begin[phase] for phase in ACTIVE)
@@ -117,7 +119,9 @@ async def prospects(tx: Tx, period: Period, account: Account | None) -> int:
     return begin[Phase.PROSPECT]
 
 
-async def _phases(tx: Tx, period: Period, account: Account | None) -> tuple[Counter[Phase], Counter[Phase]]:
+async def _phases(
+    tx: Tx, period: Period, account: Account | None
+) -> tuple[Counter[Phase], Counter[Phase]]:
     """Those who have entered each phase less those who have left it."""
     begin, end = Counter[Phase](), Counter[Phase]()
     for row in await tx.fetch(_COUNTS, period.begins, period.ends, account):

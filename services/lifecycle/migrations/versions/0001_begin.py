@@ -7,7 +7,9 @@ from shared.database.migrations import CORE_V1, execute
 revision = "0001"
 down_revision = None
 
-PHASES = "('prospect', 'new', 'established', 'advocate', 'at_risk', 'inactive', 'former', 'won_back')"
+PHASES = (
+    "('prospect', 'new', 'established', 'advocate', 'at_risk', 'inactive', 'former', 'won_back')"
+)
 EVENT_PARTITIONS = 8
 VOICES = ", ".join(
     f"'{name}'"

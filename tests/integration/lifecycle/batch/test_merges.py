@@ -41,7 +41,12 @@ def elsewhere(customer: str, name: str) -> str:
 def expected(events: list[dict[str, Any]], until: float) -> list[str]:
     """The rules of the plain fold of the events."""
     contents = [read(CUSTOMER_EVENTS, envelope.decode(encode(e))) for e in events]
-    return [m.rule for m in fold([c for c in contents if isinstance(c, Happening)], POLICY, until=day(until)).moves]
+    return [
+        m.rule
+        for m in fold(
+            [c for c in contents if isinstance(c, Happening)], POLICY, until=day(until)
+        ).moves
+    ]
 
 
 async def current(database: str, customer: str) -> list[str]:
@@ -49,7 +54,10 @@ async def current(database: str, customer: str) -> list[str]:
 
 
 async def reasons(database: str) -> list[str]:
-    return [row["reason"] for row in await rows(database, "SELECT reason FROM lifecycle.dead_letter ORDER BY 1")]
+    return [
+        row["reason"]
+        for row in await rows(database, "SELECT reason FROM lifecycle.dead_letter ORDER BY 1")
+    ]
 
 
 async def send(stack: Stack, database: str, *events: dict[str, Any]) -> None:
@@ -76,10 +84,14 @@ async def test_the_one_who_stays_has_lived_both_lives(stack: Stack, blank: str) 
         assert answer.status_code == 301
         assert answer.headers["Location"] == f"/v1/customers/{kept}/history?limit=5"
         assert answer.json()["code"] == "merged"
-        assert (await api.get(f"/v1/customers/{old}", follow_redirects=True)).json()["customer"] == kept
+        assert (await api.get(f"/v1/customers/{old}", follow_redirects=True)).json()[
+            "customer"
+        ] == kept
 
 
-async def test_what_comes_for_the_old_id_later_goes_on_and_nothing_counts_twice(stack: Stack, blank: str) -> None:
+async def test_what_comes_for_the_old_id_later_goes_on_and_nothing_counts_twice(
+    stack: Stack, blank: str
+) -> None:
     old, kept = "later-ada", elsewhere("later-ada", "later-berta")
     first, merger, late = order(old, 0), merged(old, kept, 5), order(old, 3)
     async with worker(stack, blank):
@@ -91,16 +103,22 @@ async def test_what_comes_for_the_old_id_later_goes_on_and_nothing_counts_twice(
         assert await reasons(blank) == []
 
 
-async def test_events_before_and_behind_the_merger_in_one_batch_all_arrive(stack: Stack, blank: str) -> None:
+async def test_events_before_and_behind_the_merger_in_one_batch_all_arrive(
+    stack: Stack, blank: str
+) -> None:
     old, kept = "batch-ada", elsewhere("batch-ada", "batch-berta")
-    await publish(stack.bootstrap, [order(old, 0), merged(old, kept, 5), order(old, 6), order(kept, 1)])
+    await publish(
+        stack.bootstrap, [order(old, 0), merged(old, kept, 5), order(old, 6), order(kept, 1)]
+    )
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
         assert await orders_of(blank, kept) == 3
         assert await current(blank, old) == []
 
 
-async def test_a_chain_is_followed_to_its_end_whatever_was_merged_first(stack: Stack, blank: str) -> None:
+async def test_a_chain_is_followed_to_its_end_whatever_was_merged_first(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
         await send(stack, blank, order("c1", 0), order("c2", 1), order("c3", 2))
         await send(stack, blank, merged("c1", "c2", 3))
@@ -113,7 +131,9 @@ async def test_a_chain_is_followed_to_its_end_whatever_was_merged_first(stack: S
         await send(stack, blank, merged("d1", "d2", 4))
         assert await orders_of(blank, "d3") == 3
         for old, end in (("c1", "c3"), ("c2", "c3"), ("d1", "d3")):
-            assert (await api.get(f"/v1/customers/{old}")).headers["Location"] == f"/v1/customers/{end}"
+            assert (await api.get(f"/v1/customers/{old}")).headers[
+                "Location"
+            ] == f"/v1/customers/{end}"
 
 
 async def test_a_merger_that_would_close_a_cycle_is_a_dead_letter(stack: Stack, blank: str) -> None:
@@ -123,7 +143,9 @@ async def test_a_merger_that_would_close_a_cycle_is_a_dead_letter(stack: Stack, 
         await send(stack, blank, merged(two, one, 3), merged(two, two, 4))
         assert await reasons(blank) == ["merge_cycle", "merge_cycle"]
         assert await orders_of(blank, two) == 2
-        await publish(stack.bootstrap, [merged("pair-1", "pair-2", 2), merged("pair-2", "pair-1", 2)])
+        await publish(
+            stack.bootstrap, [merged("pair-1", "pair-2", 2), merged("pair-2", "pair-1", 2)]
+        )
         await settled(stack, blank, "lifecycle")
         assert await reasons(blank) == ["merge_cycle"] * 3, "both in one batch: the first one holds"
 
@@ -132,7 +154,9 @@ async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str
     connection = await db.connect(blank, "lifecycle")
 
     async def merge(customer: str, into: str | None) -> None:
-        await repository.save_customers(connection, [CustomerRow.of(Entry(customer, 0, merged_into=into))])
+        await repository.save_customers(
+            connection, [CustomerRow.of(Entry(customer, 0, merged_into=into))]
+        )
 
     try:
         for customer, into in (("x", "y"), ("y", "z"), ("z", None)):
@@ -147,19 +171,33 @@ async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str
 
 async def test_where_ids_clash_the_first_recorded_stays(stack: Stack, blank: str) -> None:
     async with worker(stack, blank):
-        await send(stack, blank, order("e1", 0, id="same", amount=100), order("e2", 1, id="same", amount=900))
+        await send(
+            stack,
+            blank,
+            order("e1", 0, id="same", amount=100),
+            order("e2", 1, id="same", amount=900),
+        )
         await send(stack, blank, merged("e1", "e2", 2))
         assert await reasons(blank) == ["conflicting_duplicate"]
         assert await orders_of(blank, "e2") == 1
 
 
-async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_merged(stack: Stack, blank: str) -> None:
-    policy, settings = Policy(notice_days=20, survey_days=0, onboarding_days=0), worker_settings(stack, blank)
+async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_merged(
+    stack: Stack, blank: str
+) -> None:
+    policy, settings = (
+        Policy(notice_days=20, survey_days=0, onboarding_days=0),
+        worker_settings(stack, blank),
+    )
     async with running(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, policy)):
         await send(stack, blank, order("buys", 0), order("goes", 0), tick(70), tick(89))
         await send(stack, blank, order("buys", 60), merged("goes", "stays", 89))
         await send(stack, blank, tick(89.5))
-    found = [(e.subject, e.type) for e in await published(stack.bootstrap, HINTS) if e.type.startswith("phase.")]
+    found = [
+        (e.subject, e.type)
+        for e in await published(stack.bootstrap, HINTS)
+        if e.type.startswith("phase.")
+    ]
     for customer in ("buys", "goes"):
         told = [kind for subject, kind in found if subject == customer]
         assert told == ["phase.change_due", "phase.change_withdrawn"], customer

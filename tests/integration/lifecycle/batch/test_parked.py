@@ -43,21 +43,28 @@ async def client(stack: Stack, database: str) -> AsyncIterator[httpx.AsyncClient
     headers = {"Authorization": "Bearer key"}
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api", headers=headers) as found,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://api", headers=headers
+        ) as found,
     ):
         yield found
 
 
 async def waiting(database: str) -> int:
     (row,) = await rows(
-        database, "SELECT count(*) AS n FROM lifecycle.dead_letter WHERE customer = 'bad' AND reason = 'parked'"
+        database,
+        "SELECT count(*) AS n FROM lifecycle.dead_letter WHERE customer = 'bad' AND reason = 'parked'",
     )
     found: int = row["n"]
     return found
 
 
 async def rules_published(stack: Stack, customer: str) -> list[str]:
-    found = [event for event in await published(stack.bootstrap, PHASE_TRANSITIONS) if event.subject == customer]
+    found = [
+        event
+        for event in await published(stack.bootstrap, PHASE_TRANSITIONS)
+        if event.subject == customer
+    ]
     return [event.type for event in found]
 
 
@@ -70,12 +77,20 @@ async def test_a_parked_customers_events_wait_and_release_folds_them_in_event_ti
         await publish(stack.bootstrap, [order("bad", 0), order(good, 0), tick(1)])
         await settled(stack, database, "lifecycle")
         fault.present = True
-        await publish(stack.bootstrap, [order("bad", 20), order(good, 20), order("bad", 10), tick(100), tick(150)])
+        await publish(
+            stack.bootstrap,
+            [order("bad", 20), order(good, 20), order("bad", 10), tick(100), tick(150)],
+        )
         await settled(stack, database, "lifecycle")
 
         assert await waiting(database) == 2
-        assert [rule for rule, *_ in await history(database, "bad")] == ["first_purchase"], "its deadlines rest, too"
-        assert [rule for rule, *_ in await history(database, good)] == ["first_purchase", "silence_begins"], "behind"
+        assert [rule for rule, *_ in await history(database, "bad")] == ["first_purchase"], (
+            "its deadlines rest, too"
+        )
+        assert [rule for rule, *_ in await history(database, good)] == [
+            "first_purchase",
+            "silence_begins",
+        ], "behind"
         assert (await api.get("/v1/customers/bad")).json()["parked"] is True
         assert (await api.get(f"/v1/customers/{good}")).json()["parked"] is False
         assert (await api.post(f"/v1/customers/{good}/release")).status_code == 409
@@ -83,7 +98,9 @@ async def test_a_parked_customers_events_wait_and_release_folds_them_in_event_ti
 
         assert (await api.post("/v1/customers/bad/release")).status_code == 202
         await settled(stack, database, "lifecycle")
-        assert await waiting(database) == 2, "released too early, it is parked again and nothing is lost"
+        assert await waiting(database) == 2, (
+            "released too early, it is parked again and nothing is lost"
+        )
         assert (await api.get("/v1/customers/bad")).json()["parked"] is True
 
         fault.present = False
@@ -102,13 +119,19 @@ async def test_a_parked_customers_events_wait_and_release_folds_them_in_event_ti
     assert (shown["parked"], shown["orders"]) == (False, 5)
     assert not await rows(database, "SELECT 1 FROM lifecycle.dead_letter")
     current = [(rule, at) for rule, at, void, _ in await history(database, "bad") if not void]
-    assert current == [("first_purchase", day(0)), ("habit_formed", day(20)), ("silence_begins", day(130))]
+    assert current == [
+        ("first_purchase", day(0)),
+        ("habit_formed", day(20)),
+        ("silence_begins", day(130)),
+    ]
     assert await rules_published(stack, good) == ["phase.changed"] * 2
     epochs = {row["epoch"] for row in await rows(database, "SELECT epoch FROM lifecycle.owner")}
     assert epochs == {1}, "the worker never let go of anything"
 
 
-async def test_a_fault_in_a_deadline_parks_as_well(stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_fault_in_a_deadline_parks_as_well(
+    stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = fold.pass_time
 
     def pass_time(customer: Any, until: Any, policy: Any) -> Any:
@@ -118,10 +141,16 @@ async def test_a_fault_in_a_deadline_parks_as_well(stack: Stack, blank: str, mon
 
     monkeypatch.setattr(handler, "pass_time", pass_time)
     async with worker(stack, blank), client(stack, blank) as api:
-        await publish(stack.bootstrap, [order("bad", 0), order("bad", 1), order("good", 0), tick(100), tick(101)])
+        await publish(
+            stack.bootstrap,
+            [order("bad", 0), order("bad", 1), order("good", 0), tick(100), tick(101)],
+        )
         await settled(stack, blank, "lifecycle")
         assert (await api.get("/v1/customers/bad")).json()["parked"] is True
-        assert [rule for rule, *_ in await history(blank, "good")] == ["first_purchase", "silence_begins"]
+        assert [rule for rule, *_ in await history(blank, "good")] == [
+            "first_purchase",
+            "silence_begins",
+        ]
         monkeypatch.setattr(handler, "pass_time", original)
         assert (await api.post("/v1/customers/bad/release")).status_code == 202
 
@@ -129,7 +158,10 @@ async def test_a_fault_in_a_deadline_parks_as_well(stack: Stack, blank: str, mon
             return (await api.get("/v1/customers/bad")).json()["parked"] is False
 
         await eventually(released)
-    assert [rule for rule, *_ in await history(blank, "bad")] == ["first_purchase", "silence_begins"]
+    assert [rule for rule, *_ in await history(blank, "bad")] == [
+        "first_purchase",
+        "silence_begins",
+    ]
 
 
 async def test_an_event_and_the_release_behind_it_in_one_batch_lose_nothing(

@@ -40,7 +40,9 @@ from tests.support.servers import eventually
 JUDGING: Final = Policy(name="rhythm", silence=AUTO, act_within_days=1000)
 CUSTOMERS: Final = 700
 DAYS: Final = 300
-ARMED: Final = "SELECT customer, due_at FROM lifecycle.timer WHERE customer <> 'somebody' ORDER BY 1"
+ARMED: Final = (
+    "SELECT customer, due_at FROM lifecycle.timer WHERE customer <> 'somebody' ORDER BY 1"
+)
 FIRED: Final = """
 SELECT customer, occurred_at - (convert_from(body, 'UTF8')::json -> 'profile' ->> 'last_order_at')::timestamptz AS after
 FROM lifecycle.transition WHERE rule = 'silence_begins' AND occurred_at > $1
@@ -58,7 +60,9 @@ async def client(stack: Stack, database: str, **settings: Any) -> AsyncIterator[
     headers = {"Authorization": "Bearer key"}
     async with (
         made.router.lifespan_context(made),
-        httpx.AsyncClient(transport=httpx.ASGITransport(made), base_url="http://api", headers=headers) as found,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(made), base_url="http://api", headers=headers
+        ) as found,
     ):
         yield found
 
@@ -67,7 +71,11 @@ def purchases(seed: int = 1) -> list[dict[str, Any]]:
     """Everybody first buys in the first weeks, then with a rate of their own until they drop out."""
     random, events = Random(seed), list[dict[str, Any]]()
     for n in range(CUSTOMERS):
-        rate, loss, value = random.gammavariate(0.8, 1 / 20), random.betavariate(0.8, 2.5), random.gammavariate(4, 800)
+        rate, loss, value = (
+            random.gammavariate(0.8, 1 / 20),
+            random.betavariate(0.8, 2.5),
+            random.gammavariate(4, 800),
+        )
         at = random.uniform(0, 60)
         while at < DAYS:
             events.append(order(f"c{n}", at, amount=max(1, int(random.gammavariate(5, value / 5)))))
@@ -112,7 +120,9 @@ ODD: Final = [
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_stored_orders_tell_the_same_rhythm_as_the_fold(stack: Stack, blank: str, seed: int) -> None:
+async def test_stored_orders_tell_the_same_rhythm_as_the_fold(
+    stack: Stack, blank: str, seed: int
+) -> None:
     shop = Shop(customers=150, months=18, seed=seed, duplicates=0.1, late=0.1)
     simulated = [json.loads(line.json) for life in lives(shop) for line in lines(shop, life)]
     async with worker(stack, blank):
@@ -121,19 +131,25 @@ async def test_stored_orders_tell_the_same_rhythm_as_the_fold(stack: Stack, blan
         await settled(stack, blank, "lifecycle")
     connection = await db.connect(blank, "lifecycle")
     try:
-        found = {found[:3]: found.customers for found in await rhythms.histories(connection, shop.ends)}
+        found = {
+            found[:3]: found.customers for found in await rhythms.histories(connection, shop.ends)
+        }
     finally:
         await connection.close()
     expected = Counter[tuple[int, int, int]]()
     for row in await rows(blank, "SELECT state FROM lifecycle.customer WHERE merged_into IS NULL"):
         customer = msgspec.json.decode(row["state"], type=Customer)
         if customer.first_order_at is not None:
-            expected[(*rhythm(customer), (shop.ends.date() - customer.first_order_at.date()).days)] += 1
+            expected[
+                (*rhythm(customer), (shop.ends.date() - customer.first_order_at.date()).days)
+            ] += 1
     assert found == expected
     assert expected.total() > 100
 
 
-async def test_values_are_those_of_the_days_after_the_first_in_one_currency(stack: Stack, blank: str) -> None:
+async def test_values_are_those_of_the_days_after_the_first_in_one_currency(
+    stack: Stack, blank: str
+) -> None:
     dollars = order("elsewhere", 3)
     dollars["data"]["total"]["currency"] = "USD"
     async with worker(stack, blank):
@@ -155,7 +171,9 @@ async def test_values_are_those_of_the_days_after_the_first_in_one_currency(stac
 # -- what is kept ------------------------------------------------------------------------------------------------------
 
 
-async def test_a_fit_is_made_kept_and_seen_with_what_it_expects_of_customers(stack: Stack, blank: str) -> None:
+async def test_a_fit_is_made_kept_and_seen_with_what_it_expects_of_customers(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
         await fill(stack, blank, purchases(), DAYS)
         before = await read(api, "/v1/cadence")
@@ -166,7 +184,9 @@ async def test_a_fit_is_made_kept_and_seen_with_what_it_expects_of_customers(sta
         assert (made["accepted"], made["reason"], made["customers"]) == (True, None, CUSTOMERS)
         assert (made["effective_at"], made["made_at"]) == (render(day(DAYS)), render(day(DAYS)))
         assert made["parameters"]["currency"] == "EUR"
-        assert all(made["parameters"][name] > 0 for name in ("r", "alpha", "a", "b", "p", "q", "gamma"))
+        assert all(
+            made["parameters"][name] > 0 for name in ("r", "alpha", "a", "b", "p", "q", "gamma")
+        )
         assert made["parameters"]["log_likelihood"] < 0
 
         seen = await read(api, "/v1/cadence")
@@ -204,22 +224,33 @@ async def test_a_refused_fit_is_kept_with_its_reason_and_the_last_accepted_one_s
         assert refused["version"] < accepted["version"] < again["version"]
 
 
-async def test_values_in_another_currency_than_the_policys_are_not_known(stack: Stack, blank: str) -> None:
+async def test_values_in_another_currency_than_the_policys_are_not_known(
+    stack: Stack, blank: str
+) -> None:
     events = purchases()
     for made in events:
         made["data"]["total"]["currency"] = "USD"
     async with worker(stack, blank), client(stack, blank) as api:
         await fill(stack, blank, events, DAYS)
         made = await fit(api)
-        assert (made["accepted"], made["parameters"]["p"], made["parameters"]["currency"]) == (True, None, None)
-        assert made["parameters"]["no_values"] == "only 0 repeat purchases of some value, 200 are needed"
+        assert (made["accepted"], made["parameters"]["p"], made["parameters"]["currency"]) == (
+            True,
+            None,
+            None,
+        )
+        assert (
+            made["parameters"]["no_values"]
+            == "only 0 repeat purchases of some value, 200 are needed"
+        )
         assert (await read(api, "/v1/customers/c1"))["outlook"]["clv"] is None
 
 
 # -- who is judged by it -----------------------------------------------------------------------------------------------
 
 
-async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(stack: Stack, blank: str) -> None:
+async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(
+    stack: Stack, blank: str
+) -> None:
     events = purchases()
     ((regular, _),) = Counter(made["subject"] for made in events).most_common(1)
     async with worker(stack, blank), client(stack, blank) as api:
@@ -232,10 +263,15 @@ async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(stac
         await fill(stack, blank, [order(regular, DAYS + 1)], DAYS + 1.001)
         view = await read(api, f"/v1/customers/{regular}")
         (accepted,) = (await stored(blank)).fits
-        due = day(DAYS + 1) + max(silence(accepted, *await rhythm_of(blank, regular), 180, 0.65), timedelta(days=30))
+        due = day(DAYS + 1) + max(
+            silence(accepted, *await rhythm_of(blank, regular), 180, 0.65), timedelta(days=30)
+        )
         assert accepted.version == made["version"]
         assert due != day(DAYS + 1 + JUDGING.at_risk_days)
-        assert (view["next_transition"]["rule"], view["next_transition"]["at"]) == ("silence_begins", render(due))
+        assert (view["next_transition"]["rule"], view["next_transition"]["at"]) == (
+            "silence_begins",
+            render(due),
+        )
 
         await fill(stack, blank, [], DAYS + JUDGING.at_risk_days)
         fired = await rows(blank, FIRED, day(DAYS))
@@ -254,29 +290,49 @@ async def stored(database: str) -> Schedule:
 
 
 async def rhythm_of(database: str, customer: str) -> tuple[int, int]:
-    (row,) = await rows(database, "SELECT state FROM lifecycle.customer WHERE customer = $1", customer)
+    (row,) = await rows(
+        database, "SELECT state FROM lifecycle.customer WHERE customer = $1", customer
+    )
     return rhythm(msgspec.json.decode(row["state"], type=Customer))
 
 
-async def test_fixed_days_and_cadence_are_compared_on_the_same_purchases(stack: Stack, blank: str) -> None:
+async def test_fixed_days_and_cadence_are_compared_on_the_same_purchases(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
-        await fill(stack, blank, [made for made in purchases() if parse(made["time"]) < day(100)], 100)
+        await fill(
+            stack, blank, [made for made in purchases() if parse(made["time"]) < day(100)], 100
+        )
         await fit(api)
-        await fill(stack, blank, [made for made in purchases() if parse(made["time"]) >= day(100)], DAYS + 100)
+        await fill(
+            stack,
+            blank,
+            [made for made in purchases() if parse(made["time"]) >= day(100)],
+            DAYS + 100,
+        )
         found = await read(api, "/v1/cadence/comparison")
         later = await read(api, f"/v1/cadence/comparison?since={render(day(200))}")
     assert found["since"] == render(day(100))
-    assert found["purchases"] >= found["lost"] + found["returning"] > later["lost"] + later["returning"] > 0
+    assert (
+        found["purchases"]
+        >= found["lost"] + found["returning"]
+        > later["lost"] + later["returning"]
+        > 0
+    )
     for model in ("fixed", "cadence"):
         assert 0 < found[model]["customers_warned"] <= CUSTOMERS
-        assert found[model]["false_alarm_share"] == found[model]["false_alarms"] / found["returning"]
+        assert (
+            found[model]["false_alarm_share"] == found[model]["false_alarms"] / found["returning"]
+        )
     assert found["fixed"]["mean_lead_days"] == 90
 
 
 # -- when --------------------------------------------------------------------------------------------------------------
 
 
-async def test_who_asks_while_a_fit_is_made_gets_that_one_from_any_process(stack: Stack, blank: str) -> None:
+async def test_who_asks_while_a_fit_is_made_gets_that_one_from_any_process(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank):
         await fill(stack, blank, purchases(), DAYS)
     async with client(stack, blank) as one, client(stack, blank) as other:
@@ -312,7 +368,13 @@ async def test_every_night_has_its_fit_but_in_log_time(
         if clock is ClockMode.WALL:
             await eventually(lambda: bool(made), what="the night's fit")
             assert now == day(1).replace(hour=2)
-            assert (await read(api, "/v1/cadence"))["last"]["reason"] == "only 0 customers, 500 are needed"
+            assert (await read(api, "/v1/cadence"))["last"][
+                "reason"
+            ] == "only 0 customers, 500 are needed"
         else:
             await asyncio.gather(*(read(api, "/v1/cadence") for _ in range(10)))
-    assert len(made) == len(await rows(blank, "SELECT FROM lifecycle.fit")) == (clock is ClockMode.WALL)
+    assert (
+        len(made)
+        == len(await rows(blank, "SELECT FROM lifecycle.fit"))
+        == (clock is ClockMode.WALL)
+    )

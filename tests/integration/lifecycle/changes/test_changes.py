@@ -114,7 +114,9 @@ async def test_everything_published_is_read_once_and_in_order_while_more_is_writ
 
     following = asyncio.create_task(follow())
     for wave in range(6):
-        await publish(stack.bootstrap, [*(order(c, wave * 30) for c in CROWD[wave::2]), tick(wave * 30 + 1)])
+        await publish(
+            stack.bootstrap, [*(order(c, wave * 30) for c in CROWD[wave::2]), tick(wave * 30 + 1)]
+        )
     await publish(stack.bootstrap, [*(order(c, 95) for c in CROWD[::5]), tick(300)])
     await settled(stack, database, "lifecycle")
     finished.set()
@@ -123,7 +125,11 @@ async def test_everything_published_is_read_once_and_in_order_while_more_is_writ
     records = await by_partition(stack.bootstrap, PHASE_TRANSITIONS)
     published = [[record for record in found if record.subject] for found in records.values()]
     assert sum(map(bool, published)) > 6, "several partitions"
-    place = {record.id: (partition, n) for partition, found in enumerate(published) for n, record in enumerate(found)}
+    place = {
+        record.id: (partition, n)
+        for partition, found in enumerate(published)
+        for n, record in enumerate(found)
+    }
     assert sorted(place[item["id"]] for item in read) == sorted(place.values()), "each once"
     by_place = [place[item["id"]] for item in read]
     for partition in range(len(published)):
@@ -137,10 +143,14 @@ async def test_everything_published_is_read_once_and_in_order_while_more_is_writ
         versions = [item["data"]["version"] for item in read if item["subject"] == customer]
         assert versions == list(range(1, len(versions) + 1))
     again = await items(api, limit=25)
-    assert sorted(again, key=lambda item: place[item["id"]]) == sorted(read, key=lambda item: place[item["id"]])
+    assert sorted(again, key=lambda item: place[item["id"]]) == sorted(
+        read, key=lambda item: place[item["id"]]
+    )
 
 
-async def test_a_long_poll_waits_for_news_and_no_longer_than_it_was_told(stack: Stack, api: Api) -> None:
+async def test_a_long_poll_waits_for_news_and_no_longer_than_it_was_told(
+    stack: Stack, api: Api
+) -> None:
     began = monotonic()
     empty = await page(api, after="now", wait_s=0.6)
     assert 0.6 <= monotonic() - began < 3
@@ -153,7 +163,11 @@ async def test_a_long_poll_waits_for_news_and_no_longer_than_it_was_told(stack: 
     for found in await asyncio.gather(*polls):
         assert [item["subject"] for item in found["items"]] == ["woken"]
     assert monotonic() - sent < 10
-    assert await page(api, after=polls[0].result()["next"]) == {"items": [], "next": found["next"], "more": False}
+    assert await page(api, after=polls[0].result()["next"]) == {
+        "items": [],
+        "next": found["next"],
+        "more": False,
+    }
 
 
 @pytest.mark.usefixtures("api")
@@ -177,7 +191,9 @@ async def test_a_thousand_who_wait_are_told_by_a_handful_of_queries(
             await eventually(lambda: changes.waiting == 1000)
             await publish(stack.bootstrap, [order("herald", 302)])
             for found in await asyncio.gather(*polls):
-                assert [json.loads(change.body)["subject"] for change in found.changes] == ["herald"]
+                assert [json.loads(change.body)["subject"] for change in found.changes] == [
+                    "herald"
+                ]
             await eventually(lambda: changes.waiting == 0)
             assert asked.count("read") <= 2, "once to catch up, once for all"
             assert asked.count("extent") <= 5 + (monotonic() - began) / 0.2
@@ -210,7 +226,9 @@ class Events:
         raise EOFError
 
 
-async def test_a_stream_resumes_behind_the_last_event_seen(stack: Stack, database: str, api: Api) -> None:
+async def test_a_stream_resumes_behind_the_last_event_seen(
+    stack: Stack, database: str, api: Api
+) -> None:
     await publish(stack.bootstrap, [order(f"streamed-{n}", 303) for n in range(20)])
     await settled(stack, database, "lifecycle")
     expected = await items(api, limit=1000)
@@ -230,11 +248,15 @@ async def test_a_stream_resumes_behind_the_last_event_seen(stack: Stack, databas
         assert found["event"] == "phase.changed"
     told = [json.loads(block["data"]) for block in seen]
     assert [block["event"] for block in seen] == [item["type"] for item in told]
-    assert sorted(told, key=lambda item: item["id"]) == sorted(expected, key=lambda item: item["id"]), "each once"
+    assert sorted(told, key=lambda item: item["id"]) == sorted(
+        expected, key=lambda item: item["id"]
+    ), "each once"
     assert (await page(api, after=found["id"]))["items"] == []
 
 
-async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_client_goes(database: str) -> None:
+async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_client_goes(
+    database: str,
+) -> None:
     stop = asyncio.Event()
     async with served(database, stop) as (client, app):
         changes: Changes = app.state.changes
@@ -261,7 +283,9 @@ async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_cl
         assert monotonic() - began < 3
 
 
-async def test_those_who_listen_are_let_go_when_the_feed_can_ask_no_more(stack: Stack, template: str) -> None:
+async def test_those_who_listen_are_let_go_when_the_feed_can_ask_no_more(
+    stack: Stack, template: str
+) -> None:
     """An error that does not pass ends the server (tests/unit/shared/http/test_http.py); nobody hears of "no news"."""
     async with archived(stack, template, {1: [1]}) as (client, pool):
         async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
@@ -284,10 +308,18 @@ async def gone(client: Api) -> bool:
 
 @pytest.mark.parametrize(
     "forged",
-    ["", "nonsense", cursor.encode((0,)), cursor.encode((2**63,) * 12), cursor.encode((10**12,) * 12)],
+    [
+        "",
+        "nonsense",
+        cursor.encode((0,)),
+        cursor.encode((2**63,) * 12),
+        cursor.encode((10**12,) * 12),
+    ],
     ids=["empty", "text", "other partitions", "beyond bigint", "ahead"],
 )
-async def test_a_cursor_that_was_not_given_out_is_refused_by_its_name(api: Api, forged: str) -> None:
+async def test_a_cursor_that_was_not_given_out_is_refused_by_its_name(
+    api: Api, forged: str
+) -> None:
     for path, headers, field in (
         ("/v1/changes", {}, "after"),
         ("/v1/changes/stream", {}, "after"),
@@ -296,11 +328,16 @@ async def test_a_cursor_that_was_not_given_out_is_refused_by_its_name(api: Api, 
         query = {} if headers else {"params": {"after": forged}}
         answer = await api.get(path, headers=headers, **query)  # type: ignore[arg-type]
         assert answer.status_code == 422, answer.text
-        assert (answer.json()["code"], answer.json()["errors"][0]["field"]) == ("invalid_cursor", field)
+        assert (answer.json()["code"], answer.json()["errors"][0]["field"]) == (
+            "invalid_cursor",
+            field,
+        )
 
 
 @asynccontextmanager
-async def archived(stack: Stack, template: str, days: dict[int, list[int]]) -> AsyncIterator[tuple[Api, Pool]]:
+async def archived(
+    stack: Stack, template: str, days: dict[int, list[int]]
+) -> AsyncIterator[tuple[Api, Pool]]:
     """The API of a database of its own that holds changes, by partition so many days old, each with 1 kB of data."""
     database = await make_database(stack.database_url, template=template)
     pad = "-" * 1000
@@ -315,7 +352,10 @@ async def archived(stack: Stack, template: str, days: dict[int, list[int]]) -> A
         for p, ages in days.items()
         for n, age in enumerate(ages, start=1)
     ]
-    async with served(database, asyncio.Event()) as (client, _), await db.create_pool(database, "lifecycle") as pool:
+    async with (
+        served(database, asyncio.Event()) as (client, _),
+        await db.create_pool(database, "lifecycle") as pool,
+    ):
         await pool.copy_records_to_table("change", records=rows)
         yield client, pool
     await drop_database(database)
@@ -324,7 +364,10 @@ async def archived(stack: Stack, template: str, days: dict[int, list[int]]) -> A
 async def test_what_is_too_old_is_deleted_in_portions_and_a_cursor_before_it_has_expired(
     stack: Stack, template: str
 ) -> None:
-    async with archived(stack, template, {1: [40, 35, 31, 29, 1], 2: [45] * 7, 3: [2]}) as (client, pool):
+    async with archived(stack, template, {1: [40, 35, 31, 29, 1], 2: [45] * 7, 3: [2]}) as (
+        client,
+        pool,
+    ):
         beginning, middle = await page(client, limit=1), await page(client, limit=8)
         retention, before = Retention(pool, PARTITIONS, 30), clock.now() - timedelta(days=30)
         assert await retention.sweep(before, at_once=2) == 10
@@ -338,7 +381,11 @@ async def test_what_is_too_old_is_deleted_in_portions_and_a_cursor_before_it_has
         kept = await page(client)
         assert sorted(item["id"] for item in kept["items"]) == ["1-4", "1-5", "3-1"]
         assert (await page(client, after=kept["next"]))["items"] == []
-        assert (await page(client, after="now")) == {"items": [], "next": kept["next"], "more": False}
+        assert (await page(client, after="now")) == {
+            "items": [],
+            "next": kept["next"],
+            "more": False,
+        }
 
 
 @pytest.mark.parametrize("path", ["/v1/changes", "/v1/changes/stream"])
@@ -370,16 +417,22 @@ async def test_a_database_that_was_restored_is_read_anew_and_streams_of_what_was
         async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
             events = Events(answer)
             await events.block()
-            assert (await page(client, after="now", wait_s=0.5))["items"] == [], "by now the newest are remembered"
+            assert (await page(client, after="now", wait_s=0.5))["items"] == [], (
+                "by now the newest are remembered"
+            )
             await pool.execute("DELETE FROM change WHERE seq > 3")
             other = encode({"id": "other", "type": "phase.changed"})
             await pool.execute("INSERT INTO change VALUES (1, 4, 'ada', now(), $1)", other)
-            assert [item["id"] for item in (await page(client, after=third["next"]))["items"]] == ["other"]
+            assert [item["id"] for item in (await page(client, after=third["next"]))["items"]] == [
+                "other"
+            ]
             async with asyncio.timeout(5):
                 with pytest.raises(EOFError):
                     await events.event()
         for path in ("/v1/changes", "/v1/changes/stream"):
-            assert (await client.get(path, params={"after": last["next"]})).status_code == 422, "ahead of what there is"
+            assert (await client.get(path, params={"after": last["next"]})).status_code == 422, (
+                "ahead of what there is"
+            )
 
 
 async def test_a_client_that_does_not_read_fills_no_memory(
@@ -395,7 +448,9 @@ async def test_a_client_that_does_not_read_fills_no_memory(
     monkeypatch.setattr(queries, "read", counted)
     async with archived(stack, template, {p: [1] * (most // 3) for p in (1, 2, 3)}) as (client, _):
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        writer.write(b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n")
+        writer.write(
+            b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n"
+        )
         counts = [-1]
 
         def rests() -> bool:
@@ -431,7 +486,9 @@ async def test_only_some_streams_are_open_at_a_time_and_who_takes_nothing_loses_
             assert (await page(client, limit=1))["more"], "pages go on"
         await eventually(opened, what="the client has gone")
         _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
-        writer.write(b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n")
+        writer.write(
+            b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n"
+        )
         await eventually(lambda: refused(opened), every_s=0.01)
         await eventually(opened, what="the client that reads nothing has been given up")
         writer.close()
@@ -452,7 +509,11 @@ async def test_a_database_that_is_down_is_told_and_those_who_listen_go_on_when_i
         await stack.postgres.kill()
         killed = monotonic()
         try:
-            for refused in (await polling, await api.get("/v1/changes"), await api.get("/v1/changes/stream")):
+            for refused in (
+                await polling,
+                await api.get("/v1/changes"),
+                await api.get("/v1/changes/stream"),
+            ):
                 assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
                 assert int(refused.headers["retry-after"]) >= 1
             assert monotonic() - killed < 10, "at once, not when the poll would have been over"

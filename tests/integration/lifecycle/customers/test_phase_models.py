@@ -25,7 +25,9 @@ LIFE = [
 """A prospect, signed up on day 10, new on day 20, activated on day 30, at risk on day 110."""
 
 
-async def read(api: httpx.AsyncClient, path: str, language: Language = Language.ENGLISH, **query: str) -> Any:
+async def read(
+    api: httpx.AsyncClient, path: str, language: Language = Language.ENGLISH, **query: str
+) -> Any:
     answer = await api.get(path, params=query, headers={"Accept-Language": language})
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-language"] == language
@@ -37,21 +39,37 @@ async def counted(api: httpx.AsyncClient, model: str, at: float) -> dict[str, in
     return {code: n for code, n in counts.items() if n}
 
 
-async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(stack: Stack, blank: str) -> None:
-    others = [order("ben", 1), order("cy", 2), event("nobody", "consent.granted", 1, channel="email", purpose="news")]
+async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(
+    stack: Stack, blank: str
+) -> None:
+    others = [
+        order("ben", 1),
+        order("cy", 2),
+        event("nobody", "consent.granted", 1, channel="email", purpose="news"),
+    ]
     await publish(stack.bootstrap, [*LIFE, *others, tick(100)])
     async with worker(stack, blank), client(stack, blank) as api:
         await settled(stack, blank, "lifecycle")
 
         plain = await read(api, "/v1/customers/ada")
-        assert (plain["phase"], plain["model"], plain["view"], plain["label"]) == ("new", None, "new", "new customer")
+        assert (plain["phase"], plain["model"], plain["view"], plain["label"]) == (
+            "new",
+            None,
+            "new",
+            "new customer",
+        )
         six = await read(api, "/v1/customers/ada", Language.GERMAN, model="six_phase")
         assert (six["phase"], six["model"], six["view"], six["label"]) == (
             "new", "six_phase", "activation", "Aktivierung",
         )  # fmt: skip
-        assert (six["next_transition"]["to"], six["next_transition"]["label"]) == ("at_risk", "Erneuerung")
+        assert (six["next_transition"]["to"], six["next_transition"]["label"]) == (
+            "at_risk",
+            "Erneuerung",
+        )
         activity = await read(api, "/v1/customers/ada", Language.GERMAN, model="activity")
-        assert (activity["view"], activity["next_transition"]["view"]) == ("active", "active"), "until day 120"
+        assert (activity["view"], activity["next_transition"]["view"]) == ("active", "active"), (
+            "until day 120"
+        )
         assert (await read(api, "/v1/customers/ben", model="activity"))["view"] == "passive"
 
         assert await counted(api, "six_phase", 0.5) == {"awareness": 1}
@@ -66,11 +84,19 @@ async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(sta
         for model in Model:
             answer = await read(api, "/v1/phases", Language.GERMAN, model=model)
             assert answer["model"] == model
-            assert list(answer["counts"]) == list(answer["labels"]) == [found.code for found in views(model)]
+            assert (
+                list(answer["counts"])
+                == list(answer["labels"])
+                == [found.code for found in views(model)]
+            )
             assert list(answer["labels"].values()) == [found.german for found in views(model)]
             assert sum(answer["counts"].values()) == 3
         whole = await read(api, "/v1/phases")
-        assert (whole["model"], whole["counts"]["at_risk"], whole["labels"]["at_risk"]) == (None, 2, "at risk")
+        assert (whole["model"], whole["counts"]["at_risk"], whole["labels"]["at_risk"]) == (
+            None,
+            2,
+            "at risk",
+        )
 
 
 TOLD = [
@@ -101,7 +127,9 @@ async def one_by_one(api: httpx.AsyncClient, model: str, at: float) -> dict[str,
     """Asks of every customer alone."""
     found = Counter[str]()
     for customer in CUSTOMERS:
-        answer = await api.get(f"/v1/customers/{customer}/phase", params={"model": model, "as_of": day(at).isoformat()})
+        answer = await api.get(
+            f"/v1/customers/{customer}/phase", params={"model": model, "as_of": day(at).isoformat()}
+        )
         assert answer.status_code in (200, 301, 404), answer.text
         if answer.status_code == 200 and (view := answer.json()["view"]):
             found[view] += 1
@@ -113,10 +141,14 @@ async def test_counts_are_those_of_all_customers_one_by_one_at_any_instant_howev
     stack: Stack, blank: str, model: Model
 ) -> None:
     edges = {0.0, 0.5, 1.5, 49.5, 50.25, 50.35, 50.42, 50.5, 93.3, 106, 140.4, 190, 203, 210}
-    instants = sorted(edges | {(datetime.fromisoformat(told["time"]) - day(0)) / DAY for told in [*TOLD, *LATE]})
+    instants = sorted(
+        edges | {(datetime.fromisoformat(told["time"]) - day(0)) / DAY for told in [*TOLD, *LATE]}
+    )
     async with worker(stack, blank), client(stack, blank) as api:
         for part in (TOLD, LATE):
-            await publish(stack.bootstrap, [*sorted(part, key=lambda told: str(told["time"])), tick(220)])
+            await publish(
+                stack.bootstrap, [*sorted(part, key=lambda told: str(told["time"])), tick(220)]
+            )
             await settled(stack, blank, "lifecycle")
             counts = [await counted(api, model, at) for at in instants]
             assert counts == [await one_by_one(api, model, at) for at in instants]
@@ -130,7 +162,9 @@ async def test_a_history_is_named_as_of_each_transition(stack: Stack, blank: str
         await settled(stack, blank, "lifecycle")
 
         async def told(model: str) -> list[tuple[str | None, ...]]:
-            items = (await read(api, "/v1/customers/ada/history", Language.GERMAN, model=model))["items"]
+            items = (await read(api, "/v1/customers/ada/history", Language.GERMAN, model=model))[
+                "items"
+            ]
             return [(t["rule"], t["from_view"], t["view"]) for t in reversed(items)]
 
         assert await told("six_phase") == [
@@ -139,12 +173,21 @@ async def test_a_history_is_named_as_of_each_transition(stack: Stack, blank: str
             ("silence_begins", "activation", "renewal"),
             ("fell_silent", "renewal", "renewal"),
         ]
-        assert [view for _, _, view in await told("activity")] == ["active", "active", "active", "passive"]
+        assert [view for _, _, view in await told("activity")] == [
+            "active",
+            "active",
+            "active",
+            "passive",
+        ]
         (newest, *_), (oldest,) = (
             (await read(api, "/v1/customers/ada/history"))["items"],
             (await read(api, "/v1/customers/ada/history", limit="1", model="cxm"))["items"],
         )
-        assert (newest["from_label"], newest["label"], newest["model"]) == ("at risk", "inactive customer", None)
+        assert (newest["from_label"], newest["label"], newest["model"]) == (
+            "at risk",
+            "inactive customer",
+            None,
+        )
         assert (oldest["from"], oldest["from_label"], oldest["to"], oldest["label"]) == (
             "at_risk", "active", "inactive", "passive",
         )  # fmt: skip
@@ -173,10 +216,14 @@ async def test_an_answer_is_sent_again_in_another_model_or_language_and_once_the
         for path in ANSWERS:
             assert await answered(path) == 304
             assert await answered(path, **GERMAN) == 200, "only labels differ"
-            assert await answered(f"{path}?model=five_phase") == 200, "a prospect is called the same there"
+            assert await answered(f"{path}?model=five_phase") == 200, (
+                "a prospect is called the same there"
+            )
         await publish(stack.bootstrap, [tick(2)])
         await settled(stack, blank, "lifecycle")
-        assert [await answered(path) for path in ANSWERS] == [304] * len(ANSWERS), "only the clock has moved"
+        assert [await answered(path) for path in ANSWERS] == [304] * len(ANSWERS), (
+            "only the clock has moved"
+        )
         await publish(stack.bootstrap, [order("pat", 2), tick(3)])
         await settled(stack, blank, "lifecycle")
         assert [await answered(path) for path in ANSWERS] == [200] * len(ANSWERS)
@@ -190,10 +237,10 @@ async def test_customers_of_any_id_are_found_and_merged_ones_are_named_where_the
 ) -> None:
     old = "old/🙂"
     merger = event(old, "customer.merged", 2, into=ODD[0])
-    await publish(stack.bootstrap, [*(order(id, 0) for id in ODD), order(old, 1), merger, tick(3)])  # noqa: A001
+    await publish(stack.bootstrap, [*(order(id, 0) for id in ODD), order(old, 1), merger, tick(3)])
     async with worker(stack, blank), client(stack, blank) as api:
         await settled(stack, blank, "lifecycle")
-        for id in ODD:  # noqa: A001
+        for id in ODD:
             path = f"/v1/customers/{quote(id, safe='')}"
             found = await read(api, path, model="three_stage")
             assert (found["customer"], found["view"]) == (id, "acquisition")
@@ -205,7 +252,9 @@ async def test_customers_of_any_id_are_found_and_merged_ones_are_named_where_the
 
 
 @pytest.mark.parametrize("path", ["/v1/customers/ada/release", "/v1/transitions/counts"])
-async def test_a_path_that_names_no_phase_takes_no_model(stack: Stack, blank: str, path: str) -> None:
+async def test_a_path_that_names_no_phase_takes_no_model(
+    stack: Stack, blank: str, path: str
+) -> None:
     async with client(stack, blank) as api:
         method = api.post if path.endswith("release") else api.get
         assert (await method(f"{path}?model=cxm")).status_code == 422

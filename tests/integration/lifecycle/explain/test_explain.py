@@ -16,13 +16,17 @@ from tests.support.server_stack import Stack
 
 
 async def read(api: httpx.AsyncClient, path: str, language: str = "en", **query: Any) -> Any:
-    answer = await api.get(f"/v1/customers/{path}", params=query, headers={"Accept-Language": language})
+    answer = await api.get(
+        f"/v1/customers/{path}", params=query, headers={"Accept-Language": language}
+    )
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 async def phase(api: httpx.AsyncClient, customer: str, **days: float) -> Any:
-    return await read(api, f"{customer}/phase", **{name: day(at).isoformat() for name, at in days.items()})
+    return await read(
+        api, f"{customer}/phase", **{name: day(at).isoformat() for name, at in days.items()}
+    )
 
 
 async def happen(stack: Stack, database: str, *batches: list[dict[str, Any]]) -> None:
@@ -35,24 +39,52 @@ async def happen(stack: Stack, database: str, *batches: list[dict[str, Any]]) ->
 # -- time travel -----------------------------------------------------------------------------------------------------
 
 
-async def test_what_was_believed_before_a_late_event_is_still_told_after_it(stack: Stack, blank: str) -> None:
+async def test_what_was_believed_before_a_late_event_is_still_told_after_it(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
-        await happen(stack, blank, [tick(0)], [order("ada", 1)], [tick(95)], [tick(97)], [order("ada", 80)], [tick(98)])
+        await happen(
+            stack,
+            blank,
+            [tick(0)],
+            [order("ada", 1)],
+            [tick(95)],
+            [tick(97)],
+            [order("ada", 80)],
+            [tick(98)],
+        )
         now = await phase(api, "ada")
-        assert (now["phase"], now["rule"], now["since"]) == ("new", "first_purchase", "2024-01-02T12:00:00Z")
+        assert (now["phase"], now["rule"], now["since"]) == (
+            "new",
+            "first_purchase",
+            "2024-01-02T12:00:00Z",
+        )
         assert (now["as_of"], now["known_at"]) == ("2024-04-08T12:00:00Z", "2024-04-08T12:00:00Z")
 
         assert (await phase(api, "ada", as_of=92))["phase"] == "new", "as is known now"
         then = await phase(api, "ada", as_of=92, known_at=96)
-        assert (then["phase"], then["rule"], then["version"], then["position"]) == ("at_risk", "silence_begins", 2, 2)
+        assert (then["phase"], then["rule"], then["version"], then["position"]) == (
+            "at_risk",
+            "silence_begins",
+            2,
+            2,
+        )
         assert (then["since"], then["episode"]) == ("2024-04-01T12:00:00Z", 1)
-        assert (await phase(api, "ada", as_of=90, known_at=96))["phase"] == "new", "before the silence"
+        assert (await phase(api, "ada", as_of=90, known_at=96))["phase"] == "new", (
+            "before the silence"
+        )
         assert (await phase(api, "ada", known_at=96))["phase"] == "at_risk", "without as_of"
         assert (await phase(api, "ada", known_at=97))["phase"] == "new", "from the correction on"
-        assert (await phase(api, "ada", as_of=92, known_at=94))["phase"] == "new", "before it was noticed"
+        assert (await phase(api, "ada", as_of=92, known_at=94))["phase"] == "new", (
+            "before it was noticed"
+        )
 
         before = await phase(api, "ada", as_of=0.5)
-        assert (before["phase"], before["reason"], before["since"]) == (None, "not_yet_customer", None)
+        assert (before["phase"], before["reason"], before["since"]) == (
+            None,
+            "not_yet_customer",
+            None,
+        )
         unheard = await phase(api, "ada", known_at=-1)
         assert (unheard["phase"], unheard["reason"]) == (None, "not_yet_known")
         for field in ("as_of", "known_at"):
@@ -106,25 +138,48 @@ async def test_an_undone_return_gives_back_the_old_beginning(stack: Stack, blank
 # -- explanations ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_phase_is_explained_with_its_events_and_what_is_lacking(stack: Stack, blank: str) -> None:
+async def test_a_phase_is_explained_with_its_events_and_what_is_lacking(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
         await happen(stack, blank, [order("dee", 0, id="first"), tick(10)])
         found = await read(api, "dee/explain", model="three_stage")
-        assert (found["phase"], found["view"], found["transition"]["rule"]) == ("new", "acquisition", "first_purchase")
+        assert (found["phase"], found["view"], found["transition"]["rule"]) == (
+            "new",
+            "acquisition",
+            "first_purchase",
+        )
         (because,) = found["evidence"]["events"]
-        assert (because["type"], because["id"], because["time"]) == ("order.completed", "first", "2024-01-01T12:00:00Z")
+        assert (because["type"], because["id"], because["time"]) == (
+            "order.completed",
+            "first",
+            "2024-01-01T12:00:00Z",
+        )
         assert because["data"]["total"] == {"amount": 1000, "currency": "EUR"}
         assert found["policy"]["name"] == "default"
         rules = {rule["rule"]: rule for rule in found["rules"]}
-        assert list(rules) == [rule for rule in RuleName if rule in rules], "in the order of the table"
+        assert list(rules) == [rule for rule in RuleName if rule in rules], (
+            "in the order of the table"
+        )
         assert rules["habit_formed"]["ways"] == [
             {"lacks": "2 more orders", "on": ["order.completed"], "deadline": None}
         ]
-        assert (rules["habit_formed"]["to"], rules["habit_formed"]["view"]) == ("established", "retention")
+        assert (rules["habit_formed"]["to"], rules["habit_formed"]["view"]) == (
+            "established",
+            "retention",
+        )
         assert rules["silence_begins"]["ways"] == [
-            {"lacks": "no order until 2024-03-31T12:00Z", "on": [], "deadline": "2024-03-31T12:00:00Z"}
+            {
+                "lacks": "no order until 2024-03-31T12:00Z",
+                "on": [],
+                "deadline": "2024-03-31T12:00:00Z",
+            }
         ]
-        assert (found["next_transition"]["rule"], found["cadence"], found["at_risk_by"]) == ("silence_begins", None, [])
+        assert (found["next_transition"]["rule"], found["cadence"], found["at_risk_by"]) == (
+            "silence_begins",
+            None,
+            [],
+        )
         assert found["summary"] == (
             "Customer dee has been a new customer since 1 January 2024: the customer bought for the first time. "
             "To be an established customer, this is lacking: 2 more orders. "
@@ -138,8 +193,14 @@ async def test_a_customer_at_risk_is_explained_by_all_causes(stack: Stack, blank
     async with worker(stack, blank), client(stack, blank) as api:
         await happen(stack, blank, [order("eve", 0), trouble, tick(100)])
         found = await read(api, "eve/explain", "de")
-        assert (found["label"], found["transition"]["rule"]) == ("abwanderungsgefährdet", "silence_begins")
-        assert (found["evidence"]["events"], found["evidence"]["deadline"]) == ([], "2024-03-31T12:00:00Z")
+        assert (found["label"], found["transition"]["rule"]) == (
+            "abwanderungsgefährdet",
+            "silence_begins",
+        )
+        assert (found["evidence"]["events"], found["evidence"]["deadline"]) == (
+            [],
+            "2024-03-31T12:00:00Z",
+        )
         assert found["causes"] == ["complaint:k7", "silence"]
         assert [cause["ends_with"] for cause in found["at_risk_by"]] == [
             "complaint k7 resolved to the customer's satisfaction",
@@ -158,7 +219,9 @@ async def test_a_customer_at_risk_is_explained_by_all_causes(stack: Stack, blank
 
 
 @pytest.mark.parametrize("part", ["phase", "explain", "timeline"])
-async def test_a_merged_customer_is_named_where_it_went(stack: Stack, blank: str, part: str) -> None:
+async def test_a_merged_customer_is_named_where_it_went(
+    stack: Stack, blank: str, part: str
+) -> None:
     merger = event("old", "customer.merged", 2, into="new id")
     async with worker(stack, blank), client(stack, blank) as api:
         await happen(stack, blank, [order("old", 0), order("new id", 1), merger, tick(3)])
@@ -174,12 +237,17 @@ async def test_a_merged_customer_is_named_where_it_went(stack: Stack, blank: str
 def told(items: list[dict[str, Any]]) -> list[str]:
     names = {"event": "type", "transition": "rule", "hint": "name"}
     days = [(parse(item["time"]) - day(0)).days for item in items]
-    return [f"{at} {item['kind']} {item[names[item['kind']]]}" for at, item in zip(days, items, strict=True)]
+    return [
+        f"{at} {item['kind']} {item[names[item['kind']]]}"
+        for at, item in zip(days, items, strict=True)
+    ]
 
 
 async def test_all_that_happened_is_told_newest_first(stack: Stack, blank: str) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
-        await happen(stack, blank, [tick(0)], [order("fay", 1)], [tick(95)], [order("fay", 80)], [tick(100)])
+        await happen(
+            stack, blank, [tick(0)], [order("fay", 1)], [tick(95)], [order("fay", 80)], [tick(100)]
+        )
         found = await read(api, "fay/timeline", model="five_phase")
         assert told(found["items"]) == [
             "80 event order.completed",
@@ -200,7 +268,11 @@ async def test_all_that_happened_is_told_newest_first(stack: Stack, blank: str) 
             for item in everything
             if item not in found["items"] and item["kind"] == "transition" and item["withdrawn"]
         ]
-        assert (void["rule"], void["withdrawn"], void["withdrawn_at"]) == ("silence_begins", 3, "2024-04-05T12:00:00Z")
+        assert (void["rule"], void["withdrawn"], void["withdrawn_at"]) == (
+            "silence_begins",
+            3,
+            "2024-04-05T12:00:00Z",
+        )
         assert (await api.get("/v1/customers/nobody/timeline")).status_code == 404
 
 
@@ -213,20 +285,27 @@ async def test_pages_of_a_timeline_hold_while_events_arrive(stack: Stack, blank:
         assert len(whole) == 10
         seen, cursor = list[Any](), None
         while True:
-            page = await read(api, "gil/timeline", limit=3, **({"cursor": cursor} if cursor else {}))
+            page = await read(
+                api, "gil/timeline", limit=3, **({"cursor": cursor} if cursor else {})
+            )
             seen += page["items"]
             cursor = page["next_cursor"]
             if cursor is None:
                 break
             if len(seen) == 3:
-                newer, late = event("gil", "page.viewed", 6, id="newer"), event("gil", "page.viewed", 1.5, id="late")
+                newer, late = (
+                    event("gil", "page.viewed", 6, id="newer"),
+                    event("gil", "page.viewed", 1.5, id="late"),
+                )
                 await happen(stack, blank, [newer, late, tick(7)])
-        assert [item["id"] for item in seen if item["kind"] == "event" and item["id"] != "late"] == [
-            item["id"] for item in whole if item["kind"] == "event"
-        ]
+        assert [
+            item["id"] for item in seen if item["kind"] == "event" and item["id"] != "late"
+        ] == [item["id"] for item in whole if item["kind"] == "event"]
         assert "late" in [item.get("id") for item in seen]
         assert sum(item["kind"] == "transition" for item in seen) == 1
         broken = await api.get("/v1/customers/gil/timeline?cursor=xyz")
         assert (broken.status_code, broken.json()["code"]) == (422, "invalid_cursor")
         forged = encode_cursor(day(9), 2**63 - 1, 0, 0)
-        assert (await api.get("/v1/customers/gil/timeline", params={"cursor": forged})).status_code == 200
+        assert (
+            await api.get("/v1/customers/gil/timeline", params={"cursor": forged})
+        ).status_code == 200

@@ -42,11 +42,15 @@ def wave(week: int, n: int, topic: str = "delivery") -> Iterator[Raw]:
 async def found(stack: Stack) -> list[Envelope]:
     """The patterns on the topic; they have no subject, and lie on the first partition."""
     records = await by_partition(stack.bootstrap, HINTS)
-    assert not [told for n, events in records.items() if n for told in events if told.type == DETECTED]
+    assert not [
+        told for n, events in records.items() if n for told in events if told.type == DETECTED
+    ]
     return [told for told in records[0] if told.type == DETECTED]
 
 
-async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stack: Stack, blank: str) -> None:
+async def test_a_pattern_is_published_once_whoever_judges_and_however_often(
+    stack: Stack, blank: str
+) -> None:
     async def in_rows(*expected: tuple[str, str]) -> None:
         async def there() -> bool:
             return [tuple(row) for row in await rows(blank, ROWS)] == list(expected)
@@ -57,7 +61,9 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stac
         for _ in range(2):
             await both.enter_async_context(api(stack, blank))
         early = [*wave(0, 9), complaint("nobody", 8, topic=None), order("buyer", 3)]
-        await publish(stack.bootstrap, [*usual(12), *early, *wave(9, 9), *wave(9, 9, "app"), *wave(11, 14)])
+        await publish(
+            stack.bootstrap, [*usual(12), *early, *wave(9, 9), *wave(9, 9, "app"), *wave(11, 14)]
+        )
         await publish(stack.bootstrap, [tick(69.9)])
         await settled(stack, blank, "lifecycle")
         await in_rows(("app", "2024-03-04"), ("delivery", "2024-03-04"))
@@ -74,7 +80,9 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(stac
             await Patterns(pool).look()
         await settled(stack, blank, "lifecycle")
     told = await found(stack)
-    assert sorted((e.time.isoformat(), msgspec.json.decode(e.data)["topic"], e.historical) for e in told) == [
+    assert sorted(
+        (e.time.isoformat(), msgspec.json.decode(e.data)["topic"], e.historical) for e in told
+    ) == [
         ("2024-02-26T00:00:00+00:00", "late", True),
         ("2024-03-11T00:00:00+00:00", "app", False),
         ("2024-03-11T00:00:00+00:00", "delivery", False),
@@ -98,7 +106,9 @@ async def test_a_look_that_the_database_refuses_is_told_and_the_next_one_is_take
         await rows(blank, "ALTER TABLE lifecycle.pattern RENAME TO mislaid")
         with capture_logs() as logs:
             async with api(stack, blank) as client:
-                await eventually(lambda: [line["event"] for line in logs].count("patterns.failed") > 1)
+                await eventually(
+                    lambda: [line["event"] for line in logs].count("patterns.failed") > 1
+                )
                 assert (await client.get("/readyz")).is_success, "the process goes on"
                 await rows(blank, "ALTER TABLE lifecycle.mislaid RENAME TO pattern")
                 await eventually(lambda: rows(blank, ROWS))

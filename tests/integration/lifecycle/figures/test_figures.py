@@ -50,7 +50,9 @@ LIVES: Final[dict[str, list[Raw]]] = {
     "cem": [event("cem", "page.viewed", 1)],
     "dora": [order("dora", 120)],
 }  # fmt: skip
-AHEAD: Final = next(p for p in range(PARTITIONS) if p not in {partition_of(c, PARTITIONS) for c in [*LIVES, "eva"]})
+AHEAD: Final = next(
+    p for p in range(PARTITIONS) if p not in {partition_of(c, PARTITIONS) for c in [*LIVES, "eva"]}
+)
 
 
 class Desk:
@@ -77,7 +79,9 @@ class Desk:
         return answer.json()
 
     async def stored(self) -> set[str]:
-        return {row["name"] for row in await rows(self.shop.url, "SELECT name FROM lifecycle.figure")}
+        return {
+            row["name"] for row in await rows(self.shop.url, "SELECT name FROM lifecycle.figure")
+        }
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +100,9 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     happenings = [read(CUSTOMER_EVENTS, decode(encode(told))) for told in events]
     schedule = await load_schedule(tx)
     recorder, entry = Recorder(schedule, set()), Entry(customer, partition_of(customer, PARTITIONS))
-    folded = fold([told for told in happenings if isinstance(told, Happening)], schedule, until=day(CLOCK))
+    folded = fold(
+        [told for told in happenings if isinstance(told, Happening)], schedule, until=day(CLOCK)
+    )
     entry.customer = folded.customer
     recorder.lived(entry, Customer(), folded.moves)
     recorder.changed(entry, folded.moves, day(CLOCK), Portion(entry.partition, 1, day(CLOCK)))
@@ -118,7 +124,9 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk:
     found = await desk.get(**SPRING)
     assert (found["from"], found["to"], found["account"]) == ("2024-04-01", "2024-07-10", None)
     assert found["before"] == {"from": "2023-12-23", "to": "2024-04-01"}
-    headlines = {item["name"]: (item["unit"], item["value"], item["before"]) for item in found["items"]}
+    headlines = {
+        item["name"]: (item["unit"], item["value"], item["before"]) for item in found["items"]
+    }
     assert {
         "active_passive": ("customers", 2, 2),
         "conversion": ("share", 0, 2 / 3),
@@ -135,7 +143,10 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk:
     flows = (await desk.get("/flows", per="month", account="b2c", **SPRING))["result"]["spans"]
     assert flows == [
         {"begins": "2024-04-01", "flows": [{"from": "new", "to": "at_risk", "transitions": 1}]},
-        {"begins": "2024-07-01", "flows": [{"from": "at_risk", "to": "inactive", "transitions": 1}]},
+        {
+            "begins": "2024-07-01",
+            "flows": [{"from": "at_risk", "to": "inactive", "transitions": 1}],
+        },
     ]
     assert (await desk.get("/active_passive", **SPRING))["result"]["phases"]["prospect"] == 1
 
@@ -143,17 +154,31 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk:
 # -- which period ------------------------------------------------------------------------------------------------------
 
 
-async def test_without_a_period_it_is_the_thirty_days_until_the_clock_furthest_behind(desk: Desk) -> None:
+async def test_without_a_period_it_is_the_thirty_days_until_the_clock_furthest_behind(
+    desk: Desk,
+) -> None:
     found = await desk.get("/churn")
     assert (found["from"], found["to"], found["settled"]) == ("2024-06-19", "2024-07-19", True)
 
 
 async def test_what_is_no_period_is_refused_by_the_name_of_its_field(desk: Desk) -> None:
     assert await desk.refused(to="2024-07-22") == (422, "in_the_future", ["to"])
-    assert await desk.refused("/churn", **{"from": "2024-07-01", "to": "2024-07-01"}) == (422, "invalid", ["from"])
-    assert await desk.refused("/churn", **{"from": "2024-07-01T12:00:00Z"}) == (422, "invalid", ["from"])
+    assert await desk.refused("/churn", **{"from": "2024-07-01", "to": "2024-07-01"}) == (
+        422,
+        "invalid",
+        ["from"],
+    )
+    assert await desk.refused("/churn", **{"from": "2024-07-01T12:00:00Z"}) == (
+        422,
+        "invalid",
+        ["from"],
+    )
     assert await desk.refused("/churn", account="b2x") == (422, "invalid", ["account"])
-    assert await desk.refused("/flows", per="day", **{"from": "2020-01-01"}) == (422, "invalid", ["per"])
+    assert await desk.refused("/flows", per="day", **{"from": "2020-01-01"}) == (
+        422,
+        "invalid",
+        ["per"],
+    )
     assert (await desk.refused("/turnover"))[0] == 404
 
 
@@ -198,7 +223,10 @@ async def test_who_asks_for_the_same_figure_at_once_gets_one_answer(desk: Desk) 
 
 async def test_a_stored_figure_is_shown_until_its_past_is_restated(desk: Desk) -> None:
     winter = {"from": "2024-01-01", "to": "2024-03-01"}
-    first, before = await desk.get("/active_passive", **SPRING), await desk.get("/active_passive", **winter)
+    first, before = (
+        await desk.get("/active_passive", **SPRING),
+        await desk.get("/active_passive", **winter),
+    )
     assert (first["result"]["value"], first["recomputed_at"]) == (2, None)
     assert await desk.get("/active_passive", **SPRING) == first
     async with desk.shop.connected() as connection, transaction(connection) as tx:
@@ -226,8 +254,14 @@ async def test_of_what_a_worker_writes_late_events_and_mergers_change_a_settled_
     async with worker(stack, blank), api(stack, blank) as client:
         first, *told = await send(order("ada", 3), order("eva", 8), tick(40))
         assert (first["settled"], *told) == (True, 2, None)
-        on_time = event("new", "customer.signed_up", 40.1, account="b2c"), order("ada", 40.1), order("new", 40.2)
-        assert (await send(*on_time, tick(40.4)))[0] == first, "what comes on time leaves it as it was"
+        on_time = (
+            event("new", "customer.signed_up", 40.1, account="b2c"),
+            order("ada", 40.1),
+            order("new", 40.2),
+        )
+        assert (await send(*on_time, tick(40.4)))[0] == first, (
+            "what comes on time leaves it as it was"
+        )
         late, *told = await send(order("ben", 20))
         assert told == [3, render(day(40.4))]
         assert late["computed_at"] > first["computed_at"]
@@ -267,15 +301,26 @@ async def test_daily_counts_that_are_wrong_are_found_mended_and_told(desk: Desk)
     assert await desk.check() == (0, True)
     await rows(desk.shop.url, "UPDATE lifecycle.flow SET n = 7 WHERE to_phase = 'inactive'")
     await rows(desk.shop.url, "DELETE FROM lifecycle.flow WHERE to_phase = 'established'")
-    await rows(desk.shop.url, "INSERT INTO lifecycle.flow VALUES ('2024-05-05', 'new', 'former', 'returned', '', 1, 1)")
-    await rows(desk.shop.url, "UPDATE lifecycle.tally SET n = n + 1 WHERE day = (SELECT min(day) FROM lifecycle.tally)")
+    await rows(
+        desk.shop.url,
+        "INSERT INTO lifecycle.flow VALUES ('2024-05-05', 'new', 'former', 'returned', '', 1, 1)",
+    )
+    await rows(
+        desk.shop.url,
+        "UPDATE lifecycle.tally SET n = n + 1 WHERE day = (SELECT min(day) FROM lifecycle.tally)",
+    )
     assert await desk.check() == (4, False)
     assert FLOWS[Span.MONTH].key in await desk.stored()
     mended = await desk.rebuild()
     assert (mended["differing"], mended["equal"], mended["dropped"] > 0) == (4, False, True)
     assert await desk.stored() == set()
     assert await desk.check() == (0, True)
-    assert await desk.rebuild() == {"rows": mended["rows"], "differing": 0, "equal": True, "dropped": 0}
+    assert await desk.rebuild() == {
+        "rows": mended["rows"],
+        "differing": 0,
+        "equal": True,
+        "dropped": 0,
+    }
     assert (await desk.get("/flows", **SPRING))["result"] == right["result"]
     assert await rows(desk.shop.url, "SELECT FROM lifecycle.flow WHERE n = 0") == []
     await daily_counts_hold(desk.shop.url)

@@ -22,7 +22,11 @@ from tests.support.server_stack import Stack
 from tests.support.simulation_shop import Raw, Store, api, store
 
 CASES: Final = [
-    pytest.param(Period(date.fromisoformat(begins), date.fromisoformat(ends)), account, id=f"{begins}-{ends}-{account}")
+    pytest.param(
+        Period(date.fromisoformat(begins), date.fromisoformat(ends)),
+        account,
+        id=f"{begins}-{ends}-{account}",
+    )
     for begins, ends, account in (
         ("2023-01-01", "2025-01-01", None),
         ("2024-02-01", "2024-03-01", None),
@@ -46,7 +50,7 @@ def again(told: Raw, at: float, **more: Any) -> Raw:
     return {**told, "id": f"{told['id']}-again-{at}", "time": event("x", "x", at)["time"], **more}
 
 
-def score(customer: str, at: float, kind: str, points: int, id: str | None = None) -> Raw:  # noqa: A002
+def score(customer: str, at: float, kind: str, points: int, id: str | None = None) -> Raw:
     return {
         **event(customer, "feedback.submitted", at, id=id or f"{kind}-{at}"),
         "data": {"kind": kind, "score": points},
@@ -57,17 +61,20 @@ def refund(customer: str, at: float, of: str, amount: int, currency: str = "EUR"
     return event(customer, "order.refunded", at, order_id=of, amount=money(amount, currency))
 
 
-def contract(customer: str, what: str, at: float, id: str = "k", **data: Any) -> Raw:  # noqa: A002
+def contract(customer: str, what: str, at: float, id: str = "k", **data: Any) -> Raw:
     return event(customer, f"contract.{what}", at, id=f"{id}-{what}-{at}", contract_id=id, **data)
 
 
-def complaint(customer: str, what: str, at: float, id: str = "c", **data: Any) -> Raw:  # noqa: A002
+def complaint(customer: str, what: str, at: float, id: str = "c", **data: Any) -> Raw:
     return event(customer, f"complaint.{what}", at, id=f"{id}-{what}-{at}", complaint_id=id, **data)
 
 
 def odd_lives() -> dict[str, list[Raw]]:
     """What the simulator does not tell."""
-    dollars, tie = order("dollars", 41, id="d", total=money(700, "USD")), order("tie", 45, id="t", amount=500)
+    dollars, tie = (
+        order("dollars", 41, id="d", total=money(700, "USD")),
+        order("tie", 45, id="t", amount=500),
+    )
     found = [
         [order("told", 20, id="a"), again(order("told", 20, id="a"), 38), order("told", 39), order("told", 41)],
         [
@@ -111,7 +118,9 @@ def odd_lives() -> dict[str, list[Raw]]:
         about = complaint(f"burst-{n}", "opened", 196 + n / 3, topic="app")
         lives[f"burst-{n}"] = [about, again(about, 210)] if n % 2 else [about]
     for n, (customer, events) in enumerate(lives.items()):
-        events.insert(0, event(customer, "customer.signed_up", 5, account="b2b" if n % 3 else "b2c"))
+        events.insert(
+            0, event(customer, "customer.signed_up", 5, account="b2b" if n % 3 else "b2c")
+        )
     return lives
 
 
@@ -127,7 +136,9 @@ async def past(stack: Stack, template: str) -> AsyncIterator[Past]:
                 past.lives.append(life_of(customer, records, schedule))
             await odd.flush()
             for fit in (FIT, LATER):
-                await rhythms.store(connection, Attempt(fit.version, fit.effective_at, CLOCK, None, 900, 900, fit))
+                await rhythms.store(
+                    connection, Attempt(fit.version, fit.effective_at, CLOCK, None, 900, 900, fit)
+                )
         yield past
 
 
@@ -170,15 +181,23 @@ def close(value: Any) -> Any:
 
 
 @pytest.mark.parametrize(("period", "account"), CASES)
-async def test_expected_revenue_is_the_sum_of_the_outlooks(past: Past, period: Period, account: Account | None) -> None:
+async def test_expected_revenue_is_the_sum_of_the_outlooks(
+    past: Past, period: Period, account: Account | None
+) -> None:
     found = await result(past, "expected_revenue", period, account)
     fit = next((fit for fit in (LATER, FIT) if fit.effective_at < period.until), None)
     assert found["fit"] == (fit and fit.version)
     if fit is None:
-        assert (found["value"], found["reason"]) == (None, "no fit of the cadence model was in force")
+        assert (found["value"], found["reason"]) == (
+            None,
+            "no fit of the cadence model was in force",
+        )
         return
     slowly = slow_figures.expected_revenue(past.of(account), period, fit, Policy())
-    assert (found["customers"], found["without_value"]) == (slowly["customers"], slowly["without_value"])
+    assert (found["customers"], found["without_value"]) == (
+        slowly["customers"],
+        slowly["without_value"],
+    )
     assert found["orders"] == pytest.approx(slowly["orders"], rel=1e-9)
     if fit is FIT:
         assert (found["value"], found["currency"]) == (pytest.approx(slowly["value"], abs=1), "EUR")
@@ -226,7 +245,9 @@ SMALL: Final[dict[str, list[Raw]]] = {
 }  # fmt: skip
 MARCH: Final = {"from_": "2024-03-01", "to": "2024-04-01"}
 YEAR: Final = 365.25 / 7
-SIMPLE: Final = Estimate(1, day(1), r=1, alpha=YEAR - 4, a=2, b=1, p=3.0, q=4.0, gamma=10_000.0, currency="EUR")
+SIMPLE: Final = Estimate(
+    1, day(1), r=1, alpha=YEAR - 4, a=2, b=1, p=3.0, q=4.0, gamma=10_000.0, currency="EUR"
+)
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +261,9 @@ async def small(stack: Stack, template: str) -> AsyncIterator[Past]:
                 for topic, more in TOPICS.items() for n in range(more)}  # fmt: skip
         await store(shop, day(120), {**SMALL, **weekly, **wave})
         async with shop.connected() as connection:
-            await rhythms.store(connection, Attempt(1, SIMPLE.effective_at, day(1), None, 900, 900, SIMPLE))
+            await rhythms.store(
+                connection, Attempt(1, SIMPLE.effective_at, day(1), None, 900, 900, SIMPLE)
+            )
         async with api(stack, shop.url) as client:
             yield Past(shop, [], client)
 
@@ -262,7 +285,13 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(small
         ],
     }  # fmt: skip
     assert await of("renewal_rate") == {"value": 1 / 3, "possible": 3, "renewed": 1, "pending": 1}
-    assert await of("nps") == {"value": 25, "promoters": 2, "passives": 1, "detractors": 1, "customers": 4}
+    assert await of("nps") == {
+        "value": 25,
+        "promoters": 2,
+        "passives": 1,
+        "detractors": 1,
+        "customers": 4,
+    }
     assert await of("csat") == {"value": 2 / 3, "mean": 11 / 3, "satisfied": 2, "customers": 3}
     response = await of("first_response")
     assert response["value"] == 2
@@ -273,7 +302,9 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(small
     assert response["together"]["share_within_2_hours"] == 2 / 3
 
 
-async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(stack: Stack, template: str) -> None:
+async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(
+    stack: Stack, template: str
+) -> None:
     """Ada turns b2b, with 30 days of grace, after she came back later than the 14 days of others."""
     async with new_shop(stack, template) as shop:
         await shop.adopt(None, day(0))
@@ -283,10 +314,17 @@ async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(stack: S
             event("ada", "customer.updated", 68, account="b2b"),
         ]
         others = [event("ben", "customer.signed_up", 5, account="b2b")]
-        agreed = {c: [contract(c, "concluded", 10, term_months=1), contract(c, "renewed", 61)] for c in ("ada", "ben")}
-        await store(shop, day(120), {"ada": [*turned, *agreed["ada"]], "ben": [*others, *agreed["ben"]]})
+        agreed = {
+            c: [contract(c, "concluded", 10, term_months=1), contract(c, "renewed", 61)]
+            for c in ("ada", "ben")
+        }
+        await store(
+            shop, day(120), {"ada": [*turned, *agreed["ada"]], "ben": [*others, *agreed["ben"]]}
+        )
         async with api(stack, shop.url) as client:
-            found = await Past(shop, [], client).figure("renewal_rate", from_="2024-02-01", to="2024-03-11")
+            found = await Past(shop, [], client).figure(
+                "renewal_rate", from_="2024-02-01", to="2024-03-11"
+            )
     assert found["result"] == {"value": 0.5, "possible": 2, "renewed": 1, "pending": 0}
 
 
@@ -324,7 +362,15 @@ async def test_of_what_a_worker_has_stored_an_order_counts_once_when_it_was_firs
         await publish(stack.bootstrap, [*events[5:], tick(march(40))])
         await settled(stack, blank, "lifecycle")
     async with api(stack, blank) as client:
-        found = (await client.get("/v1/figures/repurchase", params={"from": "2024-03-01", "to": "2024-04-01"})).json()
-        before = (await client.get("/v1/figures/repurchase", params={"from": "2024-02-01", "to": "2024-03-01"})).json()
+        found = (
+            await client.get(
+                "/v1/figures/repurchase", params={"from": "2024-03-01", "to": "2024-04-01"}
+            )
+        ).json()
+        before = (
+            await client.get(
+                "/v1/figures/repurchase", params={"from": "2024-02-01", "to": "2024-03-01"}
+            )
+        ).json()
     assert found["result"] == {"value": 1 / 3, "buyers": 3, "repeat_buyers": 1, "orders": 4}
     assert before["result"] == {"value": 0, "buyers": 2, "repeat_buyers": 0, "orders": 2}

@@ -17,7 +17,11 @@ GONE: Final = {Phase.INACTIVE, Phase.FORMER}
 DAY: Final = timedelta(days=1)
 
 CASES: Final = [
-    pytest.param(Period(date.fromisoformat(begins), date.fromisoformat(ends)), account, id=f"{begins}-{ends}-{account}")
+    pytest.param(
+        Period(date.fromisoformat(begins), date.fromisoformat(ends)),
+        account,
+        id=f"{begins}-{ends}-{account}",
+    )
     for begins, ends, account in (
         ("2023-01-01", "2025-01-01", None),
         ("2024-02-01", "2024-03-01", None),
@@ -46,13 +50,17 @@ def share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-async def detail(past: Past, name: str, period: Period, account: Account | None, **more: Any) -> Any:
+async def detail(
+    past: Past, name: str, period: Period, account: Account | None, **more: Any
+) -> Any:
     found = await past.figure(name, from_=period.begins, to=period.ends, account=account, **more)
     return found["result"]
 
 
 @pytest.mark.parametrize(("period", "account"), CASES)
-async def test_who_is_active_stays_and_is_lost(past: Past, period: Period, account: Account | None) -> None:
+async def test_who_is_active_stays_and_is_lost(
+    past: Past, period: Period, account: Account | None
+) -> None:
     lives = past.of(account)
     begin = [life for life in lives if active(life, period.since)]
     kept = [life for life in begin if active(life, period.until)]
@@ -64,7 +72,8 @@ async def test_who_is_active_stays_and_is_lost(past: Past, period: Period, accou
         "passive": sum(life.phase(period.until) in GONE for life in lives),
         "active_at_begin": len(begin),
         "passive_at_begin": sum(life.phase(period.since) in GONE for life in lives),
-        "advocates_without_order": sum(phases[phase] for phase in (*IN_TOUCH, Phase.ADVOCATE)) - now,
+        "advocates_without_order": sum(phases[phase] for phase in (*IN_TOUCH, Phase.ADVOCATE))
+        - now,
         "phases": {phase: phases[phase] for phase in Phase},
     }
     assert await detail(past, "retention", period, account) == {
@@ -76,7 +85,9 @@ async def test_who_is_active_stays_and_is_lost(past: Past, period: Period, accou
 
 
 @pytest.mark.parametrize(("period", "account"), CASES)
-async def test_prospects_who_become_new(past: Past, period: Period, account: Account | None) -> None:
+async def test_prospects_who_become_new(
+    past: Past, period: Period, account: Account | None
+) -> None:
     prospects, converted = 0, 0
     for life in past.of(account):
         within = [move for move in life.moves if period.since <= move.occurred_at < period.until]
@@ -93,7 +104,9 @@ async def test_who_recommends(past: Past, period: Period, account: Account | Non
     lives, recommending, referrals = past.of(account), set[str](), 0
     for life in lives:
         standing: dict[tuple[Any, Any], bool] = {}
-        for told, data in life.data(period.since, period.until, "referral.succeeded", "referral.annulled"):
+        for told, data in life.data(
+            period.since, period.until, "referral.succeeded", "referral.annulled"
+        ):
             standing[data.get("referee"), data.get("order_id")] = told.type == "referral.succeeded"
         referrals += sum(standing.values())
         recommending |= {life.customer} if any(standing.values()) else set()
@@ -103,12 +116,18 @@ async def test_who_recommends(past: Past, period: Period, account: Account | Non
     }  # fmt: skip
 
 
-def longer(within: list[tuple[datetime, datetime | None]], until: datetime) -> Iterator[tuple[int, int, int, float]]:
+def longer(
+    within: list[tuple[datetime, datetime | None]], until: datetime
+) -> Iterator[tuple[int, int, int, float]]:
     """The curve, day by day: everybody is looked at when the stay is 0, 1, 2, … days old."""
     survival = 1.0
     for day in range((until - min((since for since, _ in within), default=until)).days + 2):
-        seen = [(since, end) for since, end in within if end is not None or since + day * DAY <= until]
-        at_risk = [(since, end) for since, end in seen if end is None or end > since + (day - 1) * DAY]
+        seen = [
+            (since, end) for since, end in within if end is not None or since + day * DAY <= until
+        ]
+        at_risk = [
+            (since, end) for since, end in seen if end is None or end > since + (day - 1) * DAY
+        ]
         ended = [end for since, end in at_risk if end is not None and end <= since + day * DAY]
         if ended:
             survival *= 1 - len(ended) / len(at_risk)
@@ -127,21 +146,34 @@ async def test_how_long_stays_last(past: Past, period: Period, account: Account 
     for view in found["phases"]:
         within = told[Phase(view["phase"])]
         curve = list(longer(within, period.until))
-        assert (view["stays"], view["ended"]) == (len(within), sum(end is not None for _, end in within))
-        assert [tuple(step.values())[:3] for step in view["survival"]] == [step[:3] for step in curve]
-        assert [step["survival"] for step in view["survival"]] == pytest.approx([step[3] for step in curve])
+        assert (view["stays"], view["ended"]) == (
+            len(within),
+            sum(end is not None for _, end in within),
+        )
+        assert [tuple(step.values())[:3] for step in view["survival"]] == [
+            step[:3] for step in curve
+        ]
+        assert [step["survival"] for step in view["survival"]] == pytest.approx(
+            [step[3] for step in curve]
+        )
         assert view["median_days"] == next((day for day, *_, left in curve if left <= 0.5), None)
     everybody = [stay for within in told.values() for stay in within]
-    assert found["value"] == next((day for day, *_, left in longer(everybody, period.until) if left <= 0.5), None)
+    assert found["value"] == next(
+        (day for day, *_, left in longer(everybody, period.until) if left <= 0.5), None
+    )
 
 
 def bucket(day: date, per: str) -> date:
-    return {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[per]
+    return {"day": day, "week": day - timedelta(days=day.weekday()), "month": day.replace(day=1)}[
+        per
+    ]
 
 
 @pytest.mark.parametrize("per", ["day", "week", "month"])
 @pytest.mark.parametrize(("period", "account"), CASES)
-async def test_moves_between_phases(past: Past, period: Period, account: Account | None, per: str) -> None:
+async def test_moves_between_phases(
+    past: Past, period: Period, account: Account | None, per: str
+) -> None:
     if per == "day" and period.days > 366:
         period = Period(date(2024, 1, 1), period.ends)
     counts = Counter(

@@ -44,7 +44,9 @@ class Ahead:
 
     async def stored(self) -> dict[tuple[Any, ...], Any]:
         """When the figures were computed, by name, beginning, end and account."""
-        found = await rows(self.shop.url, "SELECT name, begins, ends, account, computed_at FROM lifecycle.figure")
+        found = await rows(
+            self.shop.url, "SELECT name, begins, ends, account, computed_at FROM lifecycle.figure"
+        )
         return {(*key,): at for *key, at in found}
 
     async def restate(self, number: int) -> None:
@@ -89,7 +91,9 @@ async def test_while_the_days_fly_past_nothing_is_computed_ahead(ahead: Ahead) -
     assert await keeper.look() == 2 * WHOLE
 
 
-async def test_what_was_asked_for_of_late_is_computed_again_when_its_past_is_restated(ahead: Ahead) -> None:
+async def test_what_was_asked_for_of_late_is_computed_again_when_its_past_is_restated(
+    ahead: Ahead,
+) -> None:
     keeper = ahead.process()
     for name in ("churn", "retention", "conversion"):
         await ahead.one(name, WINTER)
@@ -101,11 +105,16 @@ async def test_what_was_asked_for_of_late_is_computed_again_when_its_past_is_res
     assert await keeper.look() == 2 * WHOLE
     before = await ahead.stored()
     await ahead.restate(20)
-    expected = sum(period.ends > day(20).date() for period in precompute.ahead(TODAY)) * len(FIGURES) * 2 + 2
+    expected = (
+        sum(period.ends > day(20).date() for period in precompute.ahead(TODAY)) * len(FIGURES) * 2
+        + 2
+    )
     assert await keeper.look() == expected
     after = await ahead.stored()
     renewed = {key[0] for key, at in after.items() if key[1] == WINTER.begins and at > before[key]}
-    assert renewed == {FIGURES["retention"].key, FIGURES["conversion"].key}, "nobody has asked for churn in a week"
+    assert renewed == {FIGURES["retention"].key, FIGURES["conversion"].key}, (
+        "nobody has asked for churn in a week"
+    )
     assert await keeper.look() == 0
 
 

@@ -47,7 +47,14 @@ from tests.support.simulation_shop import store
 
 LIVES: Final = 260
 FORMULAS: Final = ("=1+1", "+49", "-x", "@sum", "'quoted")
-ODD: Final = (*FORMULAS, 'say "hi", a', "shop/7/Jürgen 👨‍👩‍👧", "顧客 1", "😀" * 128, "zero\u200bwidth")
+ODD: Final = (
+    *FORMULAS,
+    'say "hi", a',
+    "shop/7/Jürgen 👨‍👩‍👧",
+    "顧客 1",
+    "😀" * 128,
+    "zero\u200bwidth",
+)
 """The last one is refused by our API, but not by a worker that finds it in Kafka."""
 BREAKING: Final = 'line\nbreak, "quoted"'
 PARKED: Final = "c0013"
@@ -89,8 +96,13 @@ def lives() -> dict[str, list[dict[str, Any]]]:
     found = {f"c{n:04d}": live(f"c{n:04d}", n) for n in range(LIVES)}
     for n, customer in enumerate(ODD):
         at = LATE + timedelta(days=30 * n)
-        found[customer] = [order(customer, at, amount=100 * n), order(customer, at + timedelta(days=1))]
-        found[customer].append(event(customer, "complaint.opened", at + timedelta(days=2), complaint_id=BREAKING))
+        found[customer] = [
+            order(customer, at, amount=100 * n),
+            order(customer, at + timedelta(days=1)),
+        ]
+        found[customer].append(
+            event(customer, "complaint.opened", at + timedelta(days=2), complaint_id=BREAKING)
+        )
     return found
 
 
@@ -98,7 +110,9 @@ def known(schedule: Schedule) -> dict[str, Known]:
     found = {}
     for customer, events in lives().items():
         told = [read(CUSTOMER_EVENTS, decode(encode(one))) for one in events]
-        state = fold((one for one in told if isinstance(one, Happening)), schedule, until=ENDS).customer
+        state = fold(
+            (one for one in told if isinstance(one, Happening)), schedule, until=ENDS
+        ).customer
         found[customer] = Known(state, next_move(state, schedule))
     return found
 
@@ -113,14 +127,24 @@ async def client(stack: Stack, database: str) -> AsyncIterator[Client]:
         found = known(await load_schedule(connection))
         luck = random.Random(5)
         early = {
-            customer: (partition_of(customer, PARTITIONS), at and at - timedelta(days=luck.choice((0, 0, 3, 80))))
+            customer: (
+                partition_of(customer, PARTITIONS),
+                at and at - timedelta(days=luck.choice((0, 0, 3, 80))),
+            )
             for customer, at in ((customer, one.state.wakes_at) for customer, one in found.items())
         }
         await repository.set_timers(connection, early)
     await shop.add_customers("ghost", "gone", "gone before", "gone to a ghost")
     for one, into in (("gone before", "gone"), ("gone", "c0003"), ("gone to a ghost", "ghost")):
-        await rows(database, "UPDATE lifecycle.customer SET merged_into = $2 WHERE customer = $1", one, into)
-    await rows(database, "UPDATE lifecycle.customer SET parked = 'a bug' WHERE customer = $1", PARKED)
+        await rows(
+            database,
+            "UPDATE lifecycle.customer SET merged_into = $2 WHERE customer = $1",
+            one,
+            into,
+        )
+    await rows(
+        database, "UPDATE lifecycle.customer SET parked = 'a bug' WHERE customer = $1", PARKED
+    )
     app = create_app(worker_settings(stack, database))
     transport, headers = httpx.ASGITransport(app), {"Authorization": "Bearer key"}
     async with (
@@ -133,7 +157,9 @@ async def client(stack: Stack, database: str) -> AsyncIterator[Client]:
 @pytest.fixture(params=["few", "in order", "short of breath"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every way to find customers, as if there were millions of them."""
-    few, stretch, effort = {"few": (1000, 2000, 10**6), "in order": (0, 7, 10**6)}.get(request.param, (20, 30, 40))
+    few, stretch, effort = {"few": (1000, 2000, 10**6), "in order": (0, 7, 10**6)}.get(
+        request.param, (20, 30, 40)
+    )
     monkeypatch.setattr(queries, "FEW", few)
     monkeypatch.setattr(queries, "STRETCH", stretch)
     monkeypatch.setattr(listing, "EFFORT", effort)
@@ -171,10 +197,15 @@ def obviously(client: Client, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def query(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: render(value) if isinstance(value, datetime) else value for name, value in wanted.items()}
+    return {
+        name: render(value) if isinstance(value, datetime) else value
+        for name, value in wanted.items()
+    }
 
 
-async def test_every_combination_of_filters_finds_exactly_those_who_fulfil_all(client: Client, way: str) -> None:
+async def test_every_combination_of_filters_finds_exactly_those_who_fulfil_all(
+    client: Client, way: str
+) -> None:
     luck, found = random.Random(way), 0
     for number in range(len(CHOICES) + 1):
         for names in itertools.combinations(CHOICES, number):
@@ -204,7 +235,9 @@ async def test_an_item_says_what_the_customer_alone_says(client: Client) -> None
 # -- pages -------------------------------------------------------------------------------------------------------------
 
 
-async def test_who_is_there_all_along_is_shown_once_whatever_happens_to_others(client: Client, way: str) -> None:
+async def test_who_is_there_all_along_is_shown_once_whatever_happens_to_others(
+    client: Client, way: str
+) -> None:
     at_risk = [customer for customer, one in client.known.items() if one.state.phase == "at_risk"]
     luck, fleeting = random.Random(way), set(at_risk[::4])
     seen, query, newcomers = list[str](), {"phase": "at_risk", "limit": "5"}, 0
@@ -221,7 +254,11 @@ async def test_who_is_there_all_along_is_shown_once_whatever_happens_to_others(c
         await rows(client.url, MOVE, at_risk, "at_risk")
         await rows(client.url, "DELETE FROM lifecycle.customer WHERE parked = 'a newcomer'")
     assert len(seen) == len(set(seen))
-    assert set(at_risk) - fleeting <= set(seen) <= set(at_risk) | {s for s in seen if s not in client.known}
+    assert (
+        set(at_risk) - fleeting
+        <= set(seen)
+        <= set(at_risk) | {s for s in seen if s not in client.known}
+    )
     assert seen == sorted(seen)
 
 
@@ -262,15 +299,22 @@ SELECT $2, partition, phase, 0, state, key, since, 'a newcomer' FROM lifecycle.c
 )
 async def test_a_wrong_parameter_is_named(client: Client, field: str, value: str) -> None:
     answer = await client.http.get("/v1/customers", params={field: value})
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [field])
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (
+        422,
+        [field],
+    )
 
 
 # -- policies that timers do not know ----------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("way")
-async def test_a_policy_that_customers_are_being_told_of_judges_when_they_are_due(client: Client) -> None:
-    hasty = PolicyDocument.model_validate({"name": "hasty", "at_risk_days": 20, "inactive_days": 30})
+async def test_a_policy_that_customers_are_being_told_of_judges_when_they_are_due(
+    client: Client,
+) -> None:
+    hasty = PolicyDocument.model_validate(
+        {"name": "hasty", "at_risk_days": 20, "inactive_days": 30}
+    )
     try:
         async with Shop(client.url).connected() as connection:
             stored, _ = await policies.create(connection, hasty)
@@ -279,12 +323,23 @@ async def test_a_policy_that_customers_are_being_told_of_judges_when_they_are_du
         half = sorted(client.known)[len(client.known) // 2]
         told = "UPDATE lifecycle.rearming SET after = $1 WHERE partition % 2 = 0"
         await rows(client.url, told, half)
-        moves = {customer: next_move(rejudged(one.state, schedule), schedule) for customer, one in client.known.items()}
+        moves = {
+            customer: next_move(rejudged(one.state, schedule), schedule)
+            for customer, one in client.known.items()
+        }
         due = ENDS + timedelta(days=1)
         del moves[PARKED]
-        wanted = [c for c, move in moves.items() if move and move.occurred_at < due and not is_told(c, half)]
+        wanted = [
+            c
+            for c, move in moves.items()
+            if move and move.occurred_at < due and not is_told(c, half)
+        ]
         found = [item["customer"] for item in await client.all(due_before=render(due))]
-        assert set(wanted) <= set(found) <= {c for c, move in moves.items() if move and move.occurred_at < due}
+        assert (
+            set(wanted)
+            <= set(found)
+            <= {c for c, move in moves.items() if move and move.occurred_at < due}
+        )
         assert len(wanted) > len(obviously(client, {"due_before": due}))
     finally:
         await rows(client.url, "DELETE FROM lifecycle.activation WHERE name = 'hasty'")
@@ -319,9 +374,15 @@ async def test_a_lookup_answers_in_the_order_asked_and_names_who_is_unknown(clie
 
 
 async def test_a_lookup_takes_a_thousand_ids(client: Client) -> None:
-    most = await client.http.post("/v1/customers/lookup", json={"customers": [f"c{n:04d}" for n in range(1000)]})
+    most = await client.http.post(
+        "/v1/customers/lookup", json={"customers": [f"c{n:04d}" for n in range(1000)]}
+    )
     assert (len(most.json()["items"]), len(most.json()["unknown"])) == (1000, 1000 - LIVES)
-    for wrong, field in ((["x"] * 1001, "customers"), (["ok", ""], "customers.1"), (["a\0"], "customers.0")):
+    for wrong, field in (
+        (["x"] * 1001, "customers"),
+        (["ok", ""], "customers.1"),
+        (["a\0"], "customers.0"),
+    ):
         answer = await client.http.post("/v1/customers/lookup", json={"customers": wrong})
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
 
@@ -342,7 +403,10 @@ def plain(row: dict[str, str]) -> dict[str, Any]:
     money = {"amount": int(text["value_amount"] or 0), "currency": text["value_currency"]}
     move = {name: text[f"next_{name}"] for name in ("to", "view", "label", "rule", "at")}
     return {
-        **{name: text[name] for name in ("customer", "phase", "model", "view", "label", "since", "account", "as_of")},
+        **{
+            name: text[name]
+            for name in ("customer", "phase", "model", "view", "label", "since", "account", "as_of")
+        },
         "causes": json.loads(text["causes"] or "[]"),
         "value": money if money["currency"] else None,
         "next_transition": move if move["to"] else None,
@@ -352,7 +416,9 @@ def plain(row: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("wanted", [{}, {"phase": "at_risk", "model": "activity"}, {"min_value": 2**62}])
+@pytest.mark.parametrize(
+    "wanted", [{}, {"phase": "at_risk", "model": "activity"}, {"min_value": 2**62}]
+)
 async def test_files_hold_the_whole_list(
     client: Client, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -367,15 +433,24 @@ async def test_files_hold_the_whole_list(
 
 
 async def test_no_cell_is_a_formula(client: Client) -> None:
-    cells = [cell for row in csv.reader(io.StringIO(await file(client, "text/csv"), newline="")) for cell in row]
-    assert {cell for cell in cells if cell.startswith("'")} == {f"'{customer}" for customer in FORMULAS}
+    cells = [
+        cell
+        for row in csv.reader(io.StringIO(await file(client, "text/csv"), newline=""))
+        for cell in row
+    ]
+    assert {cell for cell in cells if cell.startswith("'")} == {
+        f"'{customer}" for customer in FORMULAS
+    }
     assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r"))]
     assert {customer for customer in ODD if customer not in FORMULAS} <= set(cells)
 
 
 async def test_a_file_has_no_pages(client: Client) -> None:
     answer = await client.http.get("/v1/customers?limit=5&cursor=x", headers={"Accept": "text/csv"})
-    assert (answer.status_code, [e["field"] for e in answer.json()["errors"]]) == (422, ["limit", "cursor"])
+    assert (answer.status_code, [e["field"] for e in answer.json()["errors"]]) == (
+        422,
+        ["limit", "cursor"],
+    )
 
 
 class Slow:
@@ -432,10 +507,14 @@ async def test_a_file_is_read_no_faster_than_it_is_taken_as_of_one_instant_and_n
     seen = [json.loads(line)["customer"] for line in (await slow.part())["body"].splitlines()]
     assert seen == whole[:10]
     try:
-        await rows(client.url, "UPDATE lifecycle.customer SET phase = NULL WHERE customer = $1", whole[45])
+        await rows(
+            client.url, "UPDATE lifecycle.customer SET phase = NULL WHERE customer = $1", whole[45]
+        )
         for taken in range(2, 6):
             assert read_ahead <= 10 * (taken + 1), "one part waits, and one is being sent"
-            seen += [json.loads(line)["customer"] for line in (await slow.part())["body"].splitlines()]
+            seen += [
+                json.loads(line)["customer"] for line in (await slow.part())["body"].splitlines()
+            ]
         assert seen == whole[:50], "as of the beginning"
         assert await busy(client) == 1
         slow.gone.set()
@@ -450,7 +529,9 @@ async def nobody(client: Client) -> bool:
     return await busy(client) == 0
 
 
-async def test_a_file_that_cannot_be_finished_breaks_off(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_file_that_cannot_be_finished_breaks_off(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(answering, "AT_ONCE", 10)
     left, original = 2, queries.Way.next
 
@@ -464,13 +545,19 @@ async def test_a_file_that_cannot_be_finished_breaks_off(client: Client, monkeyp
     sent = [await slow.part() for _ in range(3)]
     with capture_logs(), pytest.raises(TypeError):
         await slow.served
-    assert [message.get("more_body") for message in sent] == [None, True, True], "nobody says that this was all"
+    assert [message.get("more_body") for message in sent] == [None, True, True], (
+        "nobody says that this was all"
+    )
     with capture_logs():
         answer = await client.http.get("/v1/customers", headers={"Accept": "text/csv"})
-    assert (answer.status_code, answer.json()["code"]) == (500, "internal"), "before the first part it is an error"
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal"), (
+        "before the first part it is an error"
+    )
 
 
-async def test_only_some_files_are_written_at_a_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_some_files_are_written_at_a_time(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(answering, "AT_ONCE", 10)
     readers = [Slow(client.app, "/v1/customers") for _ in range(routes.MOST_EXPORTS)]
     for reader in readers:
@@ -490,7 +577,13 @@ async def test_only_some_files_are_written_at_a_time(client: Client, monkeypatch
 
 async def test_every_statement_has_an_index_to_read(client: Client) -> None:
     """On tables as small as these the planner would rather read them whole, so that is made dear."""
-    named = {"phase": Phase.AT_RISK, "since_before": ENDS, "due_before": ENDS, "min_value": 500, "account": "b2b"}
+    named = {
+        "phase": Phase.AT_RISK,
+        "since_before": ENDS,
+        "due_before": ENDS,
+        "min_value": 500,
+        "account": "b2b",
+    }
     causes = (Cause("complaint"), Cause("complaint", "7"))
     whole = list[tuple[Filters, str]]()
     async with Shop(client.url).connected() as connection:
@@ -500,15 +593,23 @@ async def test_every_statement_has_an_index_to_read(client: Client) -> None:
                 for cause in (None, *causes):
                     filters = Filters(**{name: named[name] for name in names}, cause=cause)  # type: ignore[arg-type]
                     for statement in statements(filters):
-                        plan = await connection.fetch(f"EXPLAIN {statement.sql}", *statement.arguments)
+                        plan = await connection.fetch(
+                            f"EXPLAIN {statement.sql}", *statement.arguments
+                        )
                         said = "\n".join(row[0] for row in plan)
-                        whole += [(filters, said)] if re.search(r"Seq Scan on (?!owner|rearming)", said) else []
+                        whole += (
+                            [(filters, said)]
+                            if re.search(r"Seq Scan on (?!owner|rearming)", said)
+                            else []
+                        )
     assert whole == []
 
 
 def statements(filters: Filters) -> Iterator[queries.Statement]:
     yield queries.Statement(queries.NAMED, [["c0001", "c0002"]])
-    yield queries.Statement(queries.ACTED, [[1, 2], [ENDS, ENDS], [ENDS, ENDS], ["order.completed"]])
+    yield queries.Statement(
+        queries.ACTED, [[1, 2], [ENDS, ENDS], [ENDS, ENDS], ["order.completed"]]
+    )
     for untold in (False, True):
         names = queries.sources(filters, untold=untold)
         yield from [queries.counts(filters, names)] if names else []

@@ -63,8 +63,12 @@ async def test_the_built_in_policy_is_version_1_of_default_and_judges_from_the_b
     }  # fmt: skip
 
 
-async def test_a_draft_is_stored_with_every_field_and_found_where_the_answer_says(api: httpx.AsyncClient) -> None:
-    answer = await api.post("/v1/policies", json={**STRICT, "name": "Österreich 50 %", "version": 7})
+async def test_a_draft_is_stored_with_every_field_and_found_where_the_answer_says(
+    api: httpx.AsyncClient,
+) -> None:
+    answer = await api.post(
+        "/v1/policies", json={**STRICT, "name": "Österreich 50 %", "version": 7}
+    )
     assert answer.status_code == 201
     assert answer.headers["location"] == "/v1/policies/%C3%96sterreich%2050%20%25/7"
     found = (await api.get(answer.headers["location"])).json()
@@ -75,7 +79,9 @@ async def test_a_draft_is_stored_with_every_field_and_found_where_the_answer_say
     }  # fmt: skip
 
 
-async def test_the_same_policy_again_is_the_one_that_is_stored(api: httpx.AsyncClient, shop: Shop) -> None:
+async def test_the_same_policy_again_is_the_one_that_is_stored(
+    api: httpx.AsyncClient, shop: Shop
+) -> None:
     first = await create(api, version=3)
     for version in ({"version": 3}, {}):
         again = await api.post("/v1/policies", json={**STRICT, **version, "contact_days": 0})
@@ -90,7 +96,9 @@ async def test_a_version_left_out_is_the_next_of_the_name(api: httpx.AsyncClient
     assert (await create(api, at_risk_days=12))["version"] == 5
     assert (await create(api, version=2, at_risk_days=13))["version"] == 2
     assert (await create(api, version=2**31 - 1, at_risk_days=14))["version"] == 2**31 - 1
-    assert (await create(api, at_risk_days=15))["version"] == 3, "there is no greater one: the least that is free"
+    assert (await create(api, at_risk_days=15))["version"] == 3, (
+        "there is no greater one: the least that is free"
+    )
 
 
 async def test_many_who_leave_the_version_out_at_once_get_one_each(api: httpx.AsyncClient) -> None:
@@ -100,7 +108,9 @@ async def test_many_who_leave_the_version_out_at_once_get_one_each(api: httpx.As
 
 async def test_a_stored_version_never_changes(api: httpx.AsyncClient) -> None:
     await create(api, version=1)
-    answer = await api.post("/v1/policies", json={**STRICT, "version": 1, "at_risk_days": 11, "account": "b2b"})
+    answer = await api.post(
+        "/v1/policies", json={**STRICT, "version": 1, "at_risk_days": 11, "account": "b2b"}
+    )
     assert wrong(answer) == (409, "policy_exists", ["account", "at_risk_days"])
     assert (await api.get("/v1/policies/strict/1")).json()["document"]["at_risk_days"] == 10
 
@@ -137,35 +147,70 @@ async def test_a_wrong_document_is_refused_by_the_name_of_its_field(
 
 
 async def test_what_cannot_be_read_or_found_is_told(api: httpx.AsyncClient) -> None:
-    broken = await api.post("/v1/policies", content=b"{", headers={"Content-Type": "application/json"})
+    broken = await api.post(
+        "/v1/policies", content=b"{", headers={"Content-Type": "application/json"}
+    )
     assert wrong(broken) == (400, "unreadable", [])
     assert wrong(await api.post("/v1/policies")) == (422, "invalid", ["body"])
-    assert wrong(await api.get("/v1/policies", params={"state": "draft"})) == (422, "invalid", ["state"])
-    assert wrong(await api.get("/v1/policies", params={"cursor": "x"})) == (422, "invalid_cursor", ["cursor"])
+    assert wrong(await api.get("/v1/policies", params={"state": "draft"})) == (
+        422,
+        "invalid",
+        ["state"],
+    )
+    assert wrong(await api.get("/v1/policies", params={"cursor": "x"})) == (
+        422,
+        "invalid_cursor",
+        ["cursor"],
+    )
     assert wrong(await api.get("/v1/policies/default/0")) == (422, "invalid", ["version"])
     for path in ("default/2", "other/1", "default/2/diff?against=default/1"):
         assert wrong(await api.get(f"/v1/policies/{path}")) == (404, "unknown_policy", [])
     assert wrong(await api.post("/v1/policies/default/2/activate")) == (404, "unknown_policy", [])
     assert wrong(await api.get("/v1/policies/default/1/diff")) == (422, "invalid", ["against"])
-    assert wrong(await api.get("/v1/policies/default/1/diff?against=x/1")) == (404, "unknown_policy", ["against"])
+    assert wrong(await api.get("/v1/policies/default/1/diff?against=x/1")) == (
+        404,
+        "unknown_policy",
+        ["against"],
+    )
     for number in (2**31 - 1, 2**31, 2**63 - 1):
         beyond = await api.get("/v1/policies", params={"cursor": encode_cursor("default", number)})
         assert beyond.json()["items"] == []
     digits = ("0", "2147483648", "99999999999999999999999", "0000000000199999999999")
-    for against in ("default", "/1", "default/", "default/one", "a\0b/1", *(f"default/{n}" for n in digits)):
+    for against in (
+        "default",
+        "/1",
+        "default/",
+        "default/one",
+        "a\0b/1",
+        *(f"default/{n}" for n in digits),
+    ):
         answer = await api.get("/v1/policies/default/1/diff", params={"against": against})
         assert wrong(answer) == (422, "invalid", ["against"])
     for body in ({"at": "2024-01-01T12:00:00"}, {"at": 5}):
         answer = await api.post("/v1/policies/default/1/activate", json=body)
         assert wrong(answer) == (422, "invalid", ["at"])
-    assert wrong(await api.post("/v1/policies/default/1/activate", json={"when": 5})) == (422, "invalid", ["when"])
+    assert wrong(await api.post("/v1/policies/default/1/activate", json={"when": 5})) == (
+        422,
+        "invalid",
+        ["when"],
+    )
 
 
-async def test_a_policy_judges_from_the_clock_on_unless_an_instant_is_given(api: httpx.AsyncClient) -> None:
+async def test_a_policy_judges_from_the_clock_on_unless_an_instant_is_given(
+    api: httpx.AsyncClient,
+) -> None:
     await create(api)
     await create(api, inactive_days=30)
-    assert await activate(api, "strict/1") == {"number": 2, "at": instant(100), "made_at": instant(100)}
-    assert await activate(api, "strict/2", at=120) == {"number": 3, "at": instant(120), "made_at": instant(100)}
+    assert await activate(api, "strict/1") == {
+        "number": 2,
+        "at": instant(100),
+        "made_at": instant(100),
+    }
+    assert await activate(api, "strict/2", at=120) == {
+        "number": 3,
+        "at": instant(120),
+        "made_at": instant(100),
+    }
     found = (await api.get("/v1/policies/strict/2")).json()
     assert found["activations"] == [{"number": 3, "at": instant(120), "made_at": instant(100)}]
 
@@ -186,11 +231,15 @@ async def test_an_activation_before_the_clock_is_refused_and_the_clock_is_told(
     await create(api)
     answer = await api.post("/v1/policies/strict/1/activate", json={"at": day(109.9).isoformat()})
     assert wrong(answer) == (422, "activation_in_past", ["at"])
-    assert "2024-04-20T12:00:00" in answer.json()["errors"][0]["message"], "the furthest clock of all partitions"
+    assert "2024-04-20T12:00:00" in answer.json()["errors"][0]["message"], (
+        "the furthest clock of all partitions"
+    )
     assert (await activate(api, "strict/1", at=110))["number"] == 2
 
 
-async def test_the_same_activation_again_changes_nothing_however_late(api: httpx.AsyncClient, shop: Shop) -> None:
+async def test_the_same_activation_again_changes_nothing_however_late(
+    api: httpx.AsyncClient, shop: Shop
+) -> None:
     await create(api)
     scheduled, now = await activate(api, "strict/1", at=110), await activate(api, "strict/1")
     assert (scheduled["number"], now["number"]) == (2, 3)
@@ -200,10 +249,20 @@ async def test_the_same_activation_again_changes_nothing_however_late(api: httpx
     assert len(await shop.activated()) == 3
 
 
-async def test_going_back_at_the_same_instant_is_an_activation_of_its_own(api: httpx.AsyncClient, shop: Shop) -> None:
+async def test_going_back_at_the_same_instant_is_an_activation_of_its_own(
+    api: httpx.AsyncClient, shop: Shop
+) -> None:
     await create(api)
     await create(api, account="b2b")
-    for which in ("strict/1", "strict/2", "strict/1", "default/1", "default/1", "strict/1", "strict/2"):
+    for which in (
+        "strict/1",
+        "strict/2",
+        "strict/1",
+        "default/1",
+        "default/1",
+        "strict/1",
+        "strict/2",
+    ):
         await activate(api, which)
     assert [f"{name}/{version}" for name, version, _ in await shop.activated()] == [
         "default/1", "strict/1", "strict/2", "default/1", "strict/1"
@@ -217,22 +276,43 @@ async def test_going_back_at_the_same_instant_is_an_activation_of_its_own(api: h
 
 async def test_where_a_version_stands_follows_the_clock(api: httpx.AsyncClient, shop: Shop) -> None:
     await create(api)
-    assert await standing(api) == {"default/1": ("active", None), "strict/1": ("draft", instant(100))}
+    assert await standing(api) == {
+        "default/1": ("active", None),
+        "strict/1": ("draft", instant(100)),
+    }
     await activate(api, "strict/1", at=110)
     await activate(api, "default/1", at=120)
-    assert await standing(api) == {"default/1": ("active", None), "strict/1": ("scheduled", instant(110))}
+    assert await standing(api) == {
+        "default/1": ("active", None),
+        "strict/1": ("scheduled", instant(110)),
+    }
     await shop.set_clock(day(110))
-    assert await standing(api) == {"default/1": ("scheduled", instant(120)), "strict/1": ("active", instant(110))}
+    assert await standing(api) == {
+        "default/1": ("scheduled", instant(120)),
+        "strict/1": ("active", instant(110)),
+    }
     await shop.set_clock(day(120))
-    assert await standing(api) == {"default/1": ("active", instant(120)), "strict/1": ("superseded", instant(120))}
+    assert await standing(api) == {
+        "default/1": ("active", instant(120)),
+        "strict/1": ("superseded", instant(120)),
+    }
     answer = (await api.get("/v1/policies/strict/1")).json()
-    assert (answer["state"], answer["since"], answer["as_of"]) == ("superseded", instant(120), instant(120))
+    assert (answer["state"], answer["since"], answer["as_of"]) == (
+        "superseded",
+        instant(120),
+        instant(120),
+    )
 
 
-async def test_policies_for_kinds_of_account_are_active_side_by_side(api: httpx.AsyncClient) -> None:
+async def test_policies_for_kinds_of_account_are_active_side_by_side(
+    api: httpx.AsyncClient,
+) -> None:
     await create(api, account="b2b")
     await activate(api, "strict/1", at=100)
-    assert await standing(api) == {"default/1": ("active", None), "strict/1": ("active", instant(100))}
+    assert await standing(api) == {
+        "default/1": ("active", None),
+        "strict/1": ("active", instant(100)),
+    }
     assert (await api.get("/v1/policies/strict/1")).json()["account"] == "b2b"
 
 
@@ -247,7 +327,10 @@ async def test_a_list_is_paged_by_name_and_version(api: httpx.AsyncClient) -> No
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert seen == [(*key, instant(100)) for key in (("default", 1), ("strict", 1), ("strict", 2), ("strict", 3))]
+    assert seen == [
+        (*key, instant(100))
+        for key in (("default", 1), ("strict", 1), ("strict", 2), ("strict", 3))
+    ]
 
 
 async def test_two_policies_are_compared_field_by_field(api: httpx.AsyncClient) -> None:
@@ -263,4 +346,6 @@ async def test_two_policies_are_compared_field_by_field(api: httpx.AsyncClient) 
             {"field": "revenue_decline_share", "unit": "share", "one": 0.3, "other": 0.0},
         ],
     }
-    assert (await api.get("/v1/policies/strict/1/diff?against=strict/1")).json()["differences"] == []
+    assert (await api.get("/v1/policies/strict/1/diff?against=strict/1")).json()[
+        "differences"
+    ] == []

@@ -68,18 +68,29 @@ async def moves(database: str, customer: str) -> list[tuple[str, Any]]:
     return [(rule, at) for rule, at, void, _ in await history(database, customer) if not void]
 
 
-async def test_a_shorter_deadline_fires_at_its_exact_instant_for_everybody(stack: Stack, shop: str) -> None:
+async def test_a_shorter_deadline_fires_at_its_exact_instant_for_everybody(
+    stack: Stack, shop: str
+) -> None:
     await activate(shop, SHORT, 20)
     async with worker(stack, shop, timers_per_batch=FEW):
         await eventually(lambda: told_all(shop), what="all customers told")
-        assert await progress(shop) == {"done": len(CUSTOMERS), "total": len(CUSTOMERS), "finished": True}
+        assert await progress(shop) == {
+            "done": len(CUSTOMERS),
+            "total": len(CUSTOMERS),
+            "finished": True,
+        }
         await publish(stack.bootstrap, [tick(40)])
         await settled(stack, shop, "lifecycle")
     for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(30))]
+        assert await moves(shop, customer) == [
+            ("first_purchase", day(0)),
+            ("silence_begins", day(30)),
+        ]
 
 
-async def test_a_deadline_that_comes_before_the_customer_is_told_is_not_missed(stack: Stack, shop: str) -> None:
+async def test_a_deadline_that_comes_before_the_customer_is_told_is_not_missed(
+    stack: Stack, shop: str
+) -> None:
     async with worker(stack, shop, timers_per_batch=FEW):
         await activate(shop, SHORT, 20)
         await publish(stack.bootstrap, [tick(60)])
@@ -88,14 +99,21 @@ async def test_a_deadline_that_comes_before_the_customer_is_told_is_not_missed(s
         await publish(stack.bootstrap, [tick(61)])
         await settled(stack, shop, "lifecycle")
     for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(30))]
+        assert await moves(shop, customer) == [
+            ("first_purchase", day(0)),
+            ("silence_begins", day(30)),
+        ]
 
 
-async def test_who_was_folded_beyond_it_before_it_became_known_is_folded_anew(stack: Stack, shop: str) -> None:
+async def test_who_was_folded_beyond_it_before_it_became_known_is_folded_anew(
+    stack: Stack, shop: str
+) -> None:
     async with worker(stack, shop):
         await publish(stack.bootstrap, [order("early", 15), order("early", 16, id="second")])
         await settled(stack, shop, "lifecycle")
-        await activate(shop, Policy(name="eager", established_after_orders=2, act_within_days=1000), 12)
+        await activate(
+            shop, Policy(name="eager", established_after_orders=2, act_within_days=1000), 12
+        )
         await eventually(lambda: told_all(shop), what="all customers told")
         await settled(stack, shop, "lifecycle")
     assert await moves(shop, "early") == [("first_purchase", day(15)), ("habit_formed", day(16))]
@@ -111,7 +129,10 @@ async def test_events_that_come_in_between_are_judged_by_it(stack: Stack, shop: 
         await eventually(lambda: told_all(shop), what="all customers told")
         await settled(stack, shop, "lifecycle")
     for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(55))]
+        assert await moves(shop, customer) == [
+            ("first_purchase", day(0)),
+            ("silence_begins", day(55)),
+        ]
 
 
 async def test_it_goes_on_where_it_stood_when_a_worker_ends(stack: Stack, shop: str) -> None:
@@ -125,10 +146,16 @@ async def test_it_goes_on_where_it_stood_when_a_worker_ends(stack: Stack, shop: 
     assert (await progress(shop))["done"] < len(CUSTOMERS)
     async with worker(stack, shop, timers_per_batch=FEW):
         await eventually(lambda: told_all(shop), what="all customers told")
-    assert await progress(shop) == {"done": len(CUSTOMERS), "total": len(CUSTOMERS), "finished": True}
+    assert await progress(shop) == {
+        "done": len(CUSTOMERS),
+        "total": len(CUSTOMERS),
+        "finished": True,
+    }
 
 
-async def test_another_activation_begins_to_tell_from_the_first_customer_on(stack: Stack, shop: str) -> None:
+async def test_another_activation_begins_to_tell_from_the_first_customer_on(
+    stack: Stack, shop: str
+) -> None:
     await activate(shop, SHORT, 20)
     async with worker(stack, shop, timers_per_batch=1):
         await activate(shop, Policy(name="long", at_risk_days=50, act_within_days=1000), 25)
@@ -136,10 +163,15 @@ async def test_another_activation_begins_to_tell_from_the_first_customer_on(stac
         await publish(stack.bootstrap, [tick(60)])
         await settled(stack, shop, "lifecycle")
     for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(50))]
+        assert await moves(shop, customer) == [
+            ("first_purchase", day(0)),
+            ("silence_begins", day(50)),
+        ]
 
 
-async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(stack: Stack, shop: str) -> None:
+async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(
+    stack: Stack, shop: str
+) -> None:
     # Who leaves is waited for by name until its session times out: the next tests' worker would wait for "2".
     other = worker(stack, shop, worker="2", session_timeout_s=2)
     async with worker(stack, shop, timers_per_batch=FEW), other:
@@ -149,7 +181,10 @@ async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(stack:
         await eventually(lambda: told_all(shop), what="all customers told")
         await publish(stack.bootstrap, [tick(40)])
         await settled(stack, shop, "lifecycle")
-    assert await moves(shop, CUSTOMERS[-1]) == [("first_purchase", day(0)), ("silence_begins", day(30))]
+    assert await moves(shop, CUSTOMERS[-1]) == [
+        ("first_purchase", day(0)),
+        ("silence_begins", day(30)),
+    ]
 
 
 async def test_a_deadline_that_an_activation_at_the_clock_brings_is_judged_without_another_tick(
@@ -160,10 +195,15 @@ async def test_a_deadline_that_an_activation_at_the_clock_brings_is_judged_witho
         await activate(shop, hasty, 10)
         await eventually(lambda: told_all(shop), what="all customers told")
     for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [("first_purchase", day(0)), ("silence_begins", day(10))]
+        assert await moves(shop, customer) == [
+            ("first_purchase", day(0)),
+            ("silence_begins", day(10)),
+        ]
 
 
-async def test_a_worker_that_begins_anew_does_not_bring_its_policy_file_back(stack: Stack, shop: str) -> None:
+async def test_a_worker_that_begins_anew_does_not_bring_its_policy_file_back(
+    stack: Stack, shop: str
+) -> None:
     """Another process has adopted another file since."""
     sessions = list[Session]()
     async with worker(stack, shop, watch=sessions.append):

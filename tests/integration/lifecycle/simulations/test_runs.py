@@ -19,7 +19,11 @@ from tests.support.server_stack import Stack
 from tests.support.servers import eventually
 from tests.support.simulation_shop import Raw, api, asked, ended, matrix, store
 
-ASKED: Final[Raw] = {"policy": {"name": "strict", "at_risk_days": 30}, "from": instant(0), "to": instant(100)}
+ASKED: Final[Raw] = {
+    "policy": {"name": "strict", "at_risk_days": 30},
+    "from": instant(0),
+    "to": instant(100),
+}
 RESULT: Final = {("new", "at_risk"): 1}
 
 
@@ -62,7 +66,7 @@ async def is_in(client: httpx.AsyncClient, where: str, state: str) -> Any:
 
 async def queued(shop: Shop, *, state: str = "queued") -> UUID:
     """A simulation that no API process knows of."""
-    id = uuid4()  # noqa: A001
+    id = uuid4()
     await rows(
         shop.url,
         "INSERT INTO lifecycle.simulation (id, request, policy, begins, ends, created_at, state)"
@@ -77,7 +81,7 @@ async def queued(shop: Shop, *, state: str = "queued") -> UUID:
 
 def processes(where: str) -> list[psutil.Process]:
     """The processes of a simulation; one that has just ended has no command line any more."""
-    id, found = where.rsplit("/", 1)[1], list[psutil.Process]()  # noqa: A001
+    id, found = where.rsplit("/", 1)[1], list[psutil.Process]()
     for child in psutil.Process().children():
         with suppress(psutil.NoSuchProcess):
             if id in child.cmdline():
@@ -98,8 +102,15 @@ async def test_one_runs_at_a_time_and_the_others_in_the_order_in_which_they_were
     async with held(shop):
         first, *others = [await asked(client, **ASKED) for _ in range(3)]
         running = await is_in(client, first, "running")
-        assert (running["started_at"] is not None, running["ended_at"], running["report"]) == (True, None, None)
-        assert [(await client.get(other)).json()["state"] for other in others] == ["queued", "queued"]
+        assert (running["started_at"] is not None, running["ended_at"], running["report"]) == (
+            True,
+            None,
+            None,
+        )
+        assert [(await client.get(other)).json()["state"] for other in others] == [
+            "queued",
+            "queued",
+        ]
         (process,) = processes(first)
         assert process.nice() > psutil.Process().nice()
     found = [await ended(client, where) for where in (first, *others)]
@@ -111,7 +122,11 @@ async def test_one_runs_at_a_time_and_the_others_in_the_order_in_which_they_were
 async def test_it_tells_how_far_it_is(shop: Shop, client: httpx.AsyncClient) -> None:
     async with held(shop):
         where = await asked(client, **ASKED)
-        assert (await client.get(where)).json()["progress"] == {"done": 0, "total": None, "events": 0}
+        assert (await client.get(where)).json()["progress"] == {
+            "done": 0,
+            "total": None,
+            "events": 0,
+        }
         await is_in(client, where, "running")
     assert (await ended(client, where))["progress"] == {"done": 1, "total": 1, "events": 1}
 
@@ -126,7 +141,11 @@ async def test_a_cancelled_simulation_ends_at_once_and_the_next_one_begins(
         first, second = await asked(client, **ASKED), await asked(client, **ASKED)
         await is_in(client, first, "running")
         cancelled = (await client.post(f"{first}/cancel")).json()
-        assert (cancelled["state"], cancelled["reason"], cancelled["report"]) == ("cancelled", None, None)
+        assert (cancelled["state"], cancelled["reason"], cancelled["report"]) == (
+            "cancelled",
+            None,
+            None,
+        )
         assert (await client.post(f"{first}/cancel")).json() == cancelled, "again changes nothing"
         await gone(first)
         await is_in(client, second, "running")
@@ -146,12 +165,16 @@ async def test_one_that_waits_is_cancelled_and_one_that_is_done_stays_done(
     assert (await client.get(second)).json()["started_at"] is None
 
 
-async def test_a_process_that_was_not_told_sees_that_it_is_not_wanted(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_a_process_that_was_not_told_sees_that_it_is_not_wanted(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     """As when another API process, which has not started it, cancels it."""
     async with held(shop):
         where = await asked(client, **ASKED)
         await is_in(client, where, "running")
-        await rows(shop.url, "UPDATE lifecycle.simulation SET state = 'cancelled', ended_at = created_at")
+        await rows(
+            shop.url, "UPDATE lifecycle.simulation SET state = 'cancelled', ended_at = created_at"
+        )
     await gone(where)
     found = (await client.get(where)).json()
     assert (found["state"], found["report"]) == ("cancelled", None)
@@ -160,7 +183,9 @@ async def test_a_process_that_was_not_told_sees_that_it_is_not_wanted(shop: Shop
 # -- crashed, left behind ----------------------------------------------------------------------------------------------
 
 
-async def test_the_crash_of_its_process_is_told_and_the_next_one_begins(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_the_crash_of_its_process_is_told_and_the_next_one_begins(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     async with held(shop):
         first, second = await asked(client, **ASKED), await asked(client, **ASKED)
         await is_in(client, first, "running")
@@ -193,18 +218,25 @@ async def test_when_the_service_stops_so_does_what_runs_and_the_queue_is_worked_
         assert matrix((await ended(client, second))["report"]) == RESULT
 
 
-async def test_one_whose_process_died_with_the_service_is_found_after_the_start(stack: Stack, shop: Shop) -> None:
+async def test_one_whose_process_died_with_the_service_is_found_after_the_start(
+    stack: Stack, shop: Shop
+) -> None:
     async with held(shop):
         async with api(stack, shop.url) as client:
             where = await asked(client, **ASKED)
             await is_in(client, where, "running")
-        await rows(shop.url, "UPDATE lifecycle.simulation SET state = 'running', reason = NULL, ended_at = NULL")
+        await rows(
+            shop.url,
+            "UPDATE lifecycle.simulation SET state = 'running', reason = NULL, ended_at = NULL",
+        )
     async with api(stack, shop.url) as client:
         failed = await ended(client, where)
         assert (failed["state"], "ended without a word" in failed["reason"]) == ("failed", True)
 
 
-async def test_one_that_another_service_process_runs_is_left_alone(stack: Stack, shop: Shop) -> None:
+async def test_one_that_another_service_process_runs_is_left_alone(
+    stack: Stack, shop: Shop
+) -> None:
     async with api(stack, shop.url) as client, held(shop):
         where = await asked(client, **ASKED)
         await is_in(client, where, "running")
@@ -216,7 +248,7 @@ async def test_one_that_another_service_process_runs_is_left_alone(stack: Stack,
 
 async def test_its_process_ends_with_the_one_that_has_started_it(shop: Shop) -> None:
     async with held(shop):
-        id = await queued(shop)  # noqa: A001
+        id = await queued(shop)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -227,7 +259,9 @@ async def test_its_process_ends_with_the_one_that_has_started_it(shop: Shop) -> 
         )
 
         async def running() -> bool:
-            return bool(await rows(shop.url, "SELECT FROM lifecycle.simulation WHERE state = 'running'"))
+            return bool(
+                await rows(shop.url, "SELECT FROM lifecycle.simulation WHERE state = 'running'")
+            )
 
         await eventually(running)
         assert process.stdin is not None
@@ -254,14 +288,18 @@ async def test_a_simulation_is_sent_again_once_it_has_moved(client: httpx.AsyncC
     await ended(client, where)
     known = {"If-None-Match": (await client.get(where)).headers["etag"]}
     assert (await client.get(where, headers=known)).status_code == 304
-    assert (await client.get(await asked(client, **ASKED), headers=known)).status_code == 200, "another one"
+    assert (await client.get(await asked(client, **ASKED), headers=known)).status_code == 200, (
+        "another one"
+    )
 
 
 async def test_all_are_listed_the_latest_first_without_reports(client: httpx.AsyncClient) -> None:
     made = [await asked(client, **ASKED) for _ in range(3)]
     last = await ended(client, made[-1])
     first = (await client.get("/v1/simulations", params={"limit": 2})).json()
-    rest = (await client.get("/v1/simulations", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+    rest = (
+        await client.get("/v1/simulations", params={"limit": 2, "cursor": first["next_cursor"]})
+    ).json()
     listed = [*first["items"], *rest["items"]]
     assert [f"/v1/simulations/{item['id']}" for item in listed] == made[::-1]
     assert listed[0] == {name: value for name, value in last.items() if name != "report"}

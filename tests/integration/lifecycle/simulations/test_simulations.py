@@ -49,7 +49,9 @@ def told(history: list[Any]) -> list[str]:
 # -- what it finds out -------------------------------------------------------------------------------------------------
 
 
-async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     lives = {
         "ada": buys("ada", 380),
         "ben": buys("ben", 340),
@@ -63,8 +65,17 @@ async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(shop: Shop, 
     found = await ended(client, await asked(client, policy=STRICT, **SPAN))
     assert await contents(shop.url) == before
     report = found["report"]
-    assert (found["state"], found["reason"], found["progress"]) == ("done", None, {"done": 6, "total": 6, "events": 6})
-    assert (report["customers"], report["events"], report["differing"], report["unsettled"]) == (5, 6, 3, 0)
+    assert (found["state"], found["reason"], found["progress"]) == (
+        "done",
+        None,
+        {"done": 6, "total": 6, "events": 6},
+    )
+    assert (report["customers"], report["events"], report["differing"], report["unsettled"]) == (
+        5,
+        6,
+        3,
+        0,
+    )
     assert matrix(report) == {
         ("new", "new"): 1,
         ("new", "at_risk"): 1,
@@ -76,7 +87,10 @@ async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(shop: Shop, 
         {"phase": "inactive", "live": 1, "candidate": 2},
         {"phase": "former", "live": 0, "candidate": 0},
     ]
-    assert {(row["rule"], row["month"]): (row["live"], row["candidate"]) for row in report["transitions"]} == {
+    assert {
+        (row["rule"], row["month"]): (row["live"], row["candidate"])
+        for row in report["transitions"]
+    } == {
         ("first_contact", "2025-01"): (1, 1),
         ("first_purchase", "2024-10"): (1, 1),
         ("first_purchase", "2024-12"): (1, 1),
@@ -91,7 +105,9 @@ async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(shop: Shop, 
     }
 
 
-async def test_a_customer_who_differs_is_shown_with_both_histories(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_a_customer_who_differs_is_shown_with_both_histories(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     await store(shop, day(400), {"cem": buys("cem", 150)})
     (example,) = (await simulated(client, policy=STRICT, **SPAN))["examples"]
     assert (example["customer"], example["alike"]) == ("cem", 1)
@@ -103,7 +119,9 @@ async def test_a_customer_who_differs_is_shown_with_both_histories(shop: Shop, c
     ], "at risk as soon as the candidate judges: day 200"  # fmt: skip
 
 
-async def test_what_happens_after_the_end_counts_for_neither(shop: Shop, client: httpx.AsyncClient) -> None:
+async def test_what_happens_after_the_end_counts_for_neither(
+    shop: Shop, client: httpx.AsyncClient
+) -> None:
     await store(shop, day(400), {"ada": buys("ada", 210, 390)})
     report = await simulated(client, policy=STRICT, **{"from": instant(200), "to": instant(299)})
     assert (report["events"], matrix(report)) == (1, {("new", "inactive"): 1})
@@ -112,8 +130,13 @@ async def test_what_happens_after_the_end_counts_for_neither(shop: Shop, client:
 async def test_a_candidate_for_a_kind_of_account_is_tried_on_its_customers(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
-    firms = {name: event(name, "customer.signed_up", 200, account="b2b") for name in ("acme", "born")}
-    lives = {"ada": buys("ada", 340), **{name: [signed, *buys(name, 340)] for name, signed in firms.items()}}
+    firms = {
+        name: event(name, "customer.signed_up", 200, account="b2b") for name in ("acme", "born")
+    }
+    lives = {
+        "ada": buys("ada", 340),
+        **{name: [signed, *buys(name, 340)] for name, signed in firms.items()},
+    }
     await store(shop, day(400), lives)
     for policy, account, expected in [
         ({**STRICT, "account": "b2b"}, None, {("new", "new"): 1, ("new", "at_risk"): 2}),
@@ -133,7 +156,9 @@ async def test_a_stored_policy_is_named_and_what_was_activated_after_the_beginni
     await client.post("/v1/policies", json={"name": "patient", "at_risk_days": 150})
     await client.post("/v1/policies/patient/1/activate", json={"at": instant(250)})
     await store(shop, day(400), {"ada": buys("ada", 290)})
-    found = await ended(client, await asked(client, policy={"name": "strict", "version": 3}, **SPAN))
+    found = await ended(
+        client, await asked(client, policy={"name": "strict", "version": 3}, **SPAN)
+    )
     assert found["policy"]["inactive_days"] == 80
     assert matrix(found["report"]) == {("new", "inactive"): 1}
     report = await simulated(client, policy=STRICT, **{"from": instant(300), "to": instant(400)})
@@ -156,7 +181,9 @@ async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_re
     (*_, (name, version, _)) = await shop.activated()
     before = await contents(shop.url)
     for begin in ("2023-01-01T00:00:00Z", "2023-07-01T00:00:00Z"):
-        report = await simulated(client, policy={"name": name, "version": version}, **{"from": begin})
+        report = await simulated(
+            client, policy={"name": name, "version": version}, **{"from": begin}
+        )
         assert report["customers"] >= 50
         assert (report["differing"], report["examples"], report["unsettled"]) == (0, [], 0)
         assert all(cell["live"] == cell["candidate"] for cell in report["matrix"])
@@ -199,11 +226,17 @@ async def test_a_wrong_request_is_refused_by_the_name_of_its_field(
 
 async def test_what_cannot_be_found_is_told(shop: Shop, client: httpx.AsyncClient) -> None:
     await shop.set_clock(day(400))
-    answer = await client.post("/v1/simulations", json={"policy": {"name": "none", "version": 1}, **SPAN})
+    answer = await client.post(
+        "/v1/simulations", json={"policy": {"name": "none", "version": 1}, **SPAN}
+    )
     assert wrong(answer) == (404, "unknown_policy", ["policy"])
     for path in ("", "/cancel"):
         send = client.post if path else client.get
         missing = await send(f"/v1/simulations/8f14e45f-ceea-467f-a8f5-4b6c3d2e1f00{path}")
         assert wrong(missing) == (404, "unknown_simulation", [])
     assert wrong(await client.get("/v1/simulations/first")) == (422, "invalid", ["simulation"])
-    assert wrong(await client.get("/v1/simulations?cursor=x")) == (422, "invalid_cursor", ["cursor"])
+    assert wrong(await client.get("/v1/simulations?cursor=x")) == (
+        422,
+        "invalid_cursor",
+        ["cursor"],
+    )

@@ -13,7 +13,16 @@ import pytest
 
 from services.reactivation.batch.handler import CaseWork
 from services.reactivation.cases import repository
-from services.reactivation.domain.cases import Case, History, Lapse, Order, State, Terms, case_id, fold_cases
+from services.reactivation.domain.cases import (
+    Case,
+    History,
+    Lapse,
+    Order,
+    State,
+    Terms,
+    case_id,
+    fold_cases,
+)
 from services.reactivation.domain.codes import code_of
 from services.reactivation.events import purchase, read
 from shared.database import connection as db
@@ -49,12 +58,23 @@ class Life:
                 rule = self.chance.choice(list(RULES))
                 lapse = Lapse(day(10 * self.chance.randint(0, 60)), rule, RULES[rule])
                 self.current[version] = [lapse]
-                self.transitions.append(changed(self.customer, version, lapse.occurred_at, to=lapse.phase, rule=rule))
+                self.transitions.append(
+                    changed(self.customer, version, lapse.occurred_at, to=lapse.phase, rule=rule)
+                )
             seen += self.current.get(version, [])
         for number in range(self.chance.randint(0, 5)):
-            coupon = code_of(case_id(self.customer, self.chance.choice(seen)), TERMS.secret) if seen else None
+            coupon = (
+                code_of(case_id(self.customer, self.chance.choice(seen)), TERMS.secret)
+                if seen
+                else None
+            )
             given = coupon if self.chance.random() < 0.5 else None
-            made = order(self.customer, 10 * self.chance.randint(0, 70), id=f"{self.customer}-{number}", coupon=given)
+            made = order(
+                self.customer,
+                10 * self.chance.randint(0, 70),
+                id=f"{self.customer}-{number}",
+                coupon=given,
+            )
             self.orders.append(made)
 
     def _correct(self, version: int) -> None:
@@ -64,7 +84,14 @@ class Life:
         self.current[version] = back
         added = [
             {
-                **transition(self.customer, version, each.occurred_at, to=each.phase, rule=each.rule, historical=True),
+                **transition(
+                    self.customer,
+                    version,
+                    each.occurred_at,
+                    to=each.phase,
+                    rule=each.rule,
+                    historical=True,
+                ),
                 "position": place,
             }
             for place, each in enumerate(back)
@@ -113,7 +140,9 @@ async def apply(connection: "asyncpg.Connection[asyncpg.Record]", made: Batch) -
 
 
 def content(cases: Sequence[Case]) -> list[Case]:
-    return [replace(case, version=0) for case in sorted(cases, key=lambda case: case.lapse.occurred_at)]
+    return [
+        replace(case, version=0) for case in sorted(cases, key=lambda case: case.lapse.occurred_at)
+    ]
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -128,7 +157,9 @@ async def test_any_arrival_ends_in_the_cases_of_the_plain_fold(
         queues.append(life.arrival())
     clock = 0
     while any(queues):
-        taken = [queue.pop(0) for queue in queues if queue for _ in range(chance.randint(0, 3)) if queue]
+        taken = [
+            queue.pop(0) for queue in queues if queue for _ in range(chance.randint(0, 3)) if queue
+        ]
         ahead = clock + chance.choice([0, 0, 20, 60])
         await apply(connection, batch(taken, day(clock), day(ahead) if ahead > clock else None))
         clock = min(ahead, END - 1)
@@ -154,7 +185,11 @@ async def check_announcements(connection: "asyncpg.Connection[asyncpg.Record]") 
     for case in await connection.fetch("SELECT id, version, state FROM winback_case"):
         facts = told[str(case["id"])]
         assert [version for version, _ in facts] == list(range(1, case["version"] + 1))
-        last = {"offered": "offer.made", "cancelled": "case.cancelled"}.get(case["state"], "case.closed")
+        last = {"offered": "offer.made", "cancelled": "case.cancelled"}.get(
+            case["state"], "case.closed"
+        )
         assert facts[-1][1] == last
     timers = await connection.fetchval("SELECT count(*) FROM timer")
-    assert timers == await connection.fetchval("SELECT count(*) FROM winback_case WHERE state = 'offered'")
+    assert timers == await connection.fetchval(
+        "SELECT count(*) FROM winback_case WHERE state = 'offered'"
+    )

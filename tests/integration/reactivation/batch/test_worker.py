@@ -14,7 +14,17 @@ from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import day, order, tick
 from tests.support.pipeline import rows, settled
-from tests.support.reactivation_worker import api, case_of, changed, corrected, facts, run, send, transition, worker
+from tests.support.reactivation_worker import (
+    api,
+    case_of,
+    changed,
+    corrected,
+    facts,
+    run,
+    send,
+    transition,
+    worker,
+)
 from tests.support.server_stack import Stack
 from tests.support.servers import eventually
 
@@ -51,7 +61,11 @@ async def test_a_lapse_opens_a_case_and_an_order_with_its_code_wins_the_customer
     bodies = [msgspec.json.decode(each.data) for each in told]
     assert [body["version"] for body in bodies] == [1, 2, 3]
     assert bodies[1]["code"] == code
-    assert (bodies[2]["state"], bodies[2]["order_id"], bodies[2]["with_code"]) == ("won_back", "back", True)
+    assert (bodies[2]["state"], bodies[2]["order_id"], bodies[2]["with_code"]) == (
+        "won_back",
+        "back",
+        True,
+    )
     assert told[0].source == "/reactivation"
 
 
@@ -67,14 +81,21 @@ async def test_orders_that_come_before_the_transition_they_follow_count_all_the_
     assert (case["state"], case["order_id"], case["with_code"]) == ("won_back", "ben-back", False)
 
 
-async def test_no_case_without_a_purchase_nor_for_what_is_only_history(stack: Stack, database: str) -> None:
+async def test_no_case_without_a_purchase_nor_for_what_is_only_history(
+    stack: Stack, database: str
+) -> None:
     nobody = [
         changed("cy", 1, 180, orders=0, rule="prospect_faded"), changed("di", 1, 180, historical=True),
         changed("ed", 1, 180, to="at_risk", rule="silence_begins"),
     ]  # fmt: skip
     await send(stack, transitions=nobody)
     await run(stack, database)
-    assert await rows(database, "SELECT * FROM reactivation.winback_case WHERE customer IN ('cy', 'di', 'ed')") == []
+    assert (
+        await rows(
+            database, "SELECT * FROM reactivation.winback_case WHERE customer IN ('cy', 'di', 'ed')"
+        )
+        == []
+    )
 
 
 async def test_a_case_expires_at_its_deadline_when_the_clock_of_both_topics_has_passed_it(
@@ -84,7 +105,9 @@ async def test_a_case_expires_at_its_deadline_when_the_clock_of_both_topics_has_
     await run(stack, database)
 
     async def ticked() -> bool:
-        read = await rows(database, "SELECT ticked FROM reactivation.checkpoint WHERE topic = $1", CUSTOMER_EVENTS)
+        read = await rows(
+            database, "SELECT ticked FROM reactivation.checkpoint WHERE topic = $1", CUSTOMER_EVENTS
+        )
         return {row["ticked"] for row in read} == {day(220)}
 
     async with worker(stack, database):
@@ -96,7 +119,9 @@ async def test_a_case_expires_at_its_deadline_when_the_clock_of_both_topics_has_
     (*_, closed) = await facts(stack, "fay")
     assert (closed.type, closed.time) == ("case.closed", day(210))
     assert msgspec.json.decode(closed.data)["state"] == "expired"
-    assert await rows(database, "SELECT * FROM reactivation.timer WHERE due_at <= $1", day(220)) == []
+    assert (
+        await rows(database, "SELECT * FROM reactivation.timer WHERE due_at <= $1", day(220)) == []
+    )
 
 
 async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_moves(
@@ -107,13 +132,18 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_mo
     await tell(stack, 331)
     await run(stack, database, timers_per_batch=24)
     ended = await rows(
-        database, "SELECT DISTINCT state, ended_at FROM reactivation.winback_case WHERE customer LIKE 'crowd-%'"
+        database,
+        "SELECT DISTINCT state, ended_at FROM reactivation.winback_case WHERE customer LIKE 'crowd-%'",
     )
     assert [tuple(row) for row in ended] == [("expired", day(330))]
-    assert {row["clock"] for row in await rows(database, "SELECT clock FROM reactivation.owner")} == {day(331)}
+    assert {
+        row["clock"] for row in await rows(database, "SELECT clock FROM reactivation.owner")
+    } == {day(331)}
 
 
-async def test_a_correction_that_undoes_the_transition_cancels_the_case(stack: Stack, database: str) -> None:
+async def test_a_correction_that_undoes_the_transition_cancels_the_case(
+    stack: Stack, database: str
+) -> None:
     await send(stack, transitions=[changed("gus", 1, 400)])
     await run(stack, database)
     await send(stack, transitions=[corrected("gus", 2, 401, withdrawn=[1])])
@@ -125,7 +155,9 @@ async def test_a_correction_that_undoes_the_transition_cancels_the_case(stack: S
     assert await rows(database, "SELECT * FROM reactivation.timer WHERE customer = 'gus'") == []
 
 
-async def test_a_transition_withdrawn_and_added_again_keeps_its_case(stack: Stack, database: str) -> None:
+async def test_a_transition_withdrawn_and_added_again_keeps_its_case(
+    stack: Stack, database: str
+) -> None:
     await send(stack, transitions=[changed("hal", 1, 400)])
     await run(stack, database)
     again = transition("hal", 2, 400, historical=True)
@@ -134,8 +166,14 @@ async def test_a_transition_withdrawn_and_added_again_keeps_its_case(stack: Stac
     assert types(await facts(stack, "hal")) == ["case.opened", "offer.made"]
 
 
-async def test_records_that_come_again_out_of_order_change_nothing(stack: Stack, database: str) -> None:
-    lapse, undo, lapse_2 = changed("ida", 1, 400), corrected("ida", 2, 401, withdrawn=[1]), changed("ida", 3, 405)
+async def test_records_that_come_again_out_of_order_change_nothing(
+    stack: Stack, database: str
+) -> None:
+    lapse, undo, lapse_2 = (
+        changed("ida", 1, 400),
+        corrected("ida", 2, 401, withdrawn=[1]),
+        changed("ida", 3, 405),
+    )
     bought = order("ida", 407, id="ida-back")
     await send(stack, events=[bought], transitions=[lapse, undo, lapse_2])
     await run(stack, database)
@@ -143,11 +181,16 @@ async def test_records_that_come_again_out_of_order_change_nothing(stack: Stack,
     assert [(row["opened_at"], row["state"]) for row in before] == [(day(405), "won_back")]
     await send(stack, events=[bought, bought], transitions=[lapse_2, lapse, undo, lapse])
     await run(stack, database)
-    assert await rows(database, "SELECT * FROM reactivation.winback_case WHERE customer = 'ida'") == before
+    assert (
+        await rows(database, "SELECT * FROM reactivation.winback_case WHERE customer = 'ida'")
+        == before
+    )
     assert types(await facts(stack, "ida")) == ["case.opened", "offer.made", "case.closed"]
 
 
-async def test_a_case_comes_back_if_its_transition_holds_after_all(stack: Stack, database: str) -> None:
+async def test_a_case_comes_back_if_its_transition_holds_after_all(
+    stack: Stack, database: str
+) -> None:
     await send(stack, transitions=[changed("jo", 1, 400)])
     await run(stack, database)
     await send(stack, transitions=[corrected("jo", 2, 401, withdrawn=[1])])
@@ -156,7 +199,13 @@ async def test_a_case_comes_back_if_its_transition_holds_after_all(stack: Stack,
     await send(stack, transitions=[corrected("jo", 3, 402, withdrawn=[2], added=[back])])
     await run(stack, database)
     told = await facts(stack, "jo")
-    assert types(told) == ["case.opened", "offer.made", "case.cancelled", "case.opened", "offer.made"]
+    assert types(told) == [
+        "case.opened",
+        "offer.made",
+        "case.cancelled",
+        "case.opened",
+        "offer.made",
+    ]
     assert len({each.id for each in told}) == 5
     codes = {msgspec.json.decode(each.data)["code"] for each in told if each.type == "offer.made"}
     assert len(codes) == 1
@@ -165,11 +214,20 @@ async def test_a_case_comes_back_if_its_transition_holds_after_all(stack: Stack,
 async def test_a_record_that_cannot_be_read_is_set_aside(stack: Stack, database: str) -> None:
     broken = changed("kim", 1, 400)
     del broken["data"]["profile"]
-    await send(stack, events=[{**order("kim", 0), "data": {"total": 3}}], transitions=[broken, changed("kim", 2, 401)])
+    await send(
+        stack,
+        events=[{**order("kim", 0), "data": {"total": 3}}],
+        transitions=[broken, changed("kim", 2, 401)],
+    )
     await run(stack, database)
-    letters = await rows(database, "SELECT topic, reason FROM reactivation.dead_letter ORDER BY topic")
+    letters = await rows(
+        database, "SELECT topic, reason FROM reactivation.dead_letter ORDER BY topic"
+    )
     assert [row["reason"] for row in letters] == ["invalid_data", "undecodable"]
-    assert len(await rows(database, "SELECT * FROM reactivation.winback_case WHERE customer = 'kim'")) == 1
+    assert (
+        len(await rows(database, "SELECT * FROM reactivation.winback_case WHERE customer = 'kim'"))
+        == 1
+    )
 
 
 async def test_the_database_keeps_one_running_case_for_each_customer(database: str) -> None:
@@ -197,7 +255,9 @@ async def test_the_migrations_make_exactly_the_declared_tables(database: str) ->
             "version_table_schema": "reactivation",
             "compare_type": True,
         }
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        )
 
     try:
         async with engine.connect() as connection:

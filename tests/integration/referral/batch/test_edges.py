@@ -24,7 +24,12 @@ pytestmark = pytest.mark.usefixtures("fresh_topics")
 
 
 def settings(stack: Stack, database: str) -> ReferralSettings:
-    known: dict[str, Any] = {"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6}
+    known: dict[str, Any] = {
+        "clock": ClockMode.LOG,
+        "partitions": PARTITIONS,
+        "port": 0,
+        "session_timeout_s": 6,
+    }
     return ReferralSettings(
         kafka_bootstrap=stack.bootstrap, database_url=database, api_key=SecretStr("secret"), **known
     )
@@ -44,7 +49,10 @@ def determined(recommender: str, claim: str, revision: int, order: str | None) -
 
 async def test_a_claim_before_the_first_tick_is_answered(stack: Stack, database: str) -> None:
     app = create_app(settings(stack, database))
-    transport, headers = httpx.ASGITransport(app, raise_app_exceptions=False), {"Authorization": "Bearer secret"}
+    transport, headers = (
+        httpx.ASGITransport(app, raise_app_exceptions=False),
+        {"Authorization": "Bearer secret"},
+    )
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client,
@@ -65,16 +73,21 @@ async def test_a_reward_taken_back_before_it_was_seen_is_the_recommenders_when_i
             await settled(stack, database, "referral")
     stored = await rows(database, "SELECT side, state FROM referral.reward WHERE customer = 'ann'")
     assert [tuple(row) for row in stored] == [("recommender", "pending")]
-    query = (
-        "SELECT sum(amount)::bigint AS n FROM referral.entry WHERE customer = 'ann' AND account = 'customer:pending'"
-    )
+    query = "SELECT sum(amount)::bigint AS n FROM referral.entry WHERE customer = 'ann' AND account = 'customer:pending'"
     assert (await rows(database, query))[0]["n"] == 1000
 
 
-async def test_who_named_a_code_twice_before_it_was_issued_is_told_once(stack: Stack, database: str) -> None:
+async def test_who_named_a_code_twice_before_it_was_issued_is_told_once(
+    stack: Stack, database: str
+) -> None:
     config, code = settings(stack, database), code_of("cora")
-    named = [event("cid", "customer.signed_up", 1, referral_code=code), order("cid", 2, referral_code=code)]
-    became = event("cora", "phase.changed", 3, to="advocate", occurred_at=render(day(3)), historical=False)
+    named = [
+        event("cid", "customer.signed_up", 1, referral_code=code),
+        order("cid", 2, referral_code=code),
+    ]
+    became = event(
+        "cora", "phase.changed", 3, to="advocate", occurred_at=render(day(3)), historical=False
+    )
     await publish(stack.bootstrap, named, topic=CUSTOMER_EVENTS)
     async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
         await settled(stack, database, "referral")

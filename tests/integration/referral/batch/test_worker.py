@@ -35,9 +35,17 @@ pytestmark = pytest.mark.usefixtures("fresh_topics")
 
 
 def settings(stack: Stack, database: str, **more: Any) -> ReferralSettings:
-    known: dict[str, Any] = {"clock": ClockMode.LOG, "partitions": PARTITIONS, "port": 0, "session_timeout_s": 6}
+    known: dict[str, Any] = {
+        "clock": ClockMode.LOG,
+        "partitions": PARTITIONS,
+        "port": 0,
+        "session_timeout_s": 6,
+    }
     return ReferralSettings(
-        kafka_bootstrap=stack.bootstrap, database_url=database, api_key=SecretStr("key"), **(known | more)
+        kafka_bootstrap=stack.bootstrap,
+        database_url=database,
+        api_key=SecretStr("key"),
+        **(known | more),
     )
 
 
@@ -53,7 +61,11 @@ async def run(stack: Stack, database: str, events: Sequence[dict[str, Any]], **m
 
 
 def advocate(customer: str, at: float, *, historical: bool = False) -> dict[str, Any]:
-    move: dict[str, Any] = {"to": "advocate", "occurred_at": day(at).isoformat(), "historical": historical}
+    move: dict[str, Any] = {
+        "to": "advocate",
+        "occurred_at": day(at).isoformat(),
+        "historical": historical,
+    }
     return event(customer, "phase.changed", at, **move)
 
 
@@ -62,12 +74,21 @@ def signed_up(customer: str, at: float, recommender: str) -> dict[str, Any]:
 
 
 def refund(customer: str, at: float, order_id: str, amount: int) -> dict[str, Any]:
-    return event(customer, "order.refunded", at, order_id=order_id, amount={"amount": amount, "currency": "EUR"})
+    return event(
+        customer,
+        "order.refunded",
+        at,
+        order_id=order_id,
+        amount={"amount": amount, "currency": "EUR"},
+    )
 
 
 async def balance(database: str, customer: str) -> tuple[int, int]:
     """Pending and available, after a check that no posting is out of balance."""
-    wrong = await rows(database, "SELECT posting_id FROM referral.entry GROUP BY 1, currency HAVING sum(amount) <> 0")
+    wrong = await rows(
+        database,
+        "SELECT posting_id FROM referral.entry GROUP BY 1, currency HAVING sum(amount) <> 0",
+    )
     assert not wrong
     query = "SELECT account, sum(amount)::bigint AS n FROM referral.entry WHERE customer = $1 GROUP BY 1"
     sums = {row["account"]: row["n"] for row in await rows(database, query, customer)}
@@ -79,11 +100,15 @@ async def announced(stack: Stack, *customers: str) -> list[Envelope]:
 
 
 async def claims(database: str, referee: str) -> list[tuple[str, str | None]]:
-    query = "SELECT state, reason FROM referral.claim WHERE referee = $1 ORDER BY time, source, event"
+    query = (
+        "SELECT state, reason FROM referral.claim WHERE referee = $1 ORDER BY time, source, event"
+    )
     return [(row["state"], row["reason"]) for row in await rows(database, query, referee)]
 
 
-async def test_a_recommendation_rewards_both_when_the_return_window_ends(stack: Stack, database: str) -> None:
+async def test_a_recommendation_rewards_both_when_the_return_window_ends(
+    stack: Stack, database: str
+) -> None:
     story = [advocate("ann", 1), signed_up("bob", 2, "ann"), order("bob", 5, amount=8000), tick(6)]
     await run(stack, database, story)
     assert await claims(database, "bob") == [("qualified", None)]
@@ -101,22 +126,33 @@ async def test_a_recommendation_rewards_both_when_the_return_window_ends(stack: 
     assert sorted(e.type for e in told if e.subject == "ann") == [
         "code.issued", "referral.succeeded", "reward.available", "reward.determined", "reward.pending",
     ]  # fmt: skip
-    assert {"claim.accepted", "reward.pending", "reward.available"} <= {e.type for e in told if e.subject == "bob"}
+    assert {"claim.accepted", "reward.pending", "reward.available"} <= {
+        e.type for e in told if e.subject == "bob"
+    }
     assert len({e.id for e in told}) == len(told)
 
 
 async def test_a_code_named_before_it_is_issued_is_found_later(stack: Stack, database: str) -> None:
-    await run(stack, database, [order("cid", 31, amount=5000, referral_code=code_of("cora")), tick(32)])
+    await run(
+        stack, database, [order("cid", 31, amount=5000, referral_code=code_of("cora")), tick(32)]
+    )
     assert await claims(database, "cid") == [("refused", "unknown_code")]
     await run(stack, database, [advocate("cora", 30), tick(33)])
     assert await claims(database, "cid") == [("qualified", None)]
-    assert (await balance(database, "cora"), await balance(database, "cid")) == ((1000, 0), (500, 0))
+    assert (await balance(database, "cora"), await balance(database, "cid")) == (
+        (1000, 0),
+        (500, 0),
+    )
 
 
 async def test_a_refund_that_comes_before_its_order_and_one_after_the_window_reverse_their_shares(
     stack: Stack, database: str
 ) -> None:
-    await run(stack, database, [advocate("dan", 40), signed_up("dora", 41, "dan"), refund("dora", 45, "d-1", 2000)])
+    await run(
+        stack,
+        database,
+        [advocate("dan", 40), signed_up("dora", 41, "dan"), refund("dora", 45, "d-1", 2000)],
+    )
     await run(stack, database, [order("dora", 42, id="d-1", amount=8000), tick(46)])
     assert (await balance(database, "dan"), await balance(database, "dora")) == ((750, 0), (375, 0))
     await run(stack, database, [tick(60), refund("dora", 61, "d-1", 4000), tick(62)])
@@ -126,28 +162,52 @@ async def test_a_refund_that_comes_before_its_order_and_one_after_the_window_rev
     assert (await balance(database, "dan"), await balance(database, "dora")) == ((0, 0), (0, 0))
 
 
-async def test_a_late_earlier_order_cancels_what_was_posted_and_posts_what_holds(stack: Stack, database: str) -> None:
-    await run(stack, database, [advocate("eve", 70), signed_up("emil", 71, "eve"), order("emil", 80), tick(95)])
+async def test_a_late_earlier_order_cancels_what_was_posted_and_posts_what_holds(
+    stack: Stack, database: str
+) -> None:
+    await run(
+        stack,
+        database,
+        [advocate("eve", 70), signed_up("emil", 71, "eve"), order("emil", 80), tick(95)],
+    )
     assert await balance(database, "eve") == (0, 1000)
     await run(stack, database, [order("emil", 78, id="e-0"), tick(96)])
     assert await balance(database, "eve") == (0, 1000)
-    kinds = await rows(database, "SELECT kind FROM referral.posting WHERE customer = 'eve' ORDER BY kind")
-    assert [row["kind"] for row in kinds] == ["cancelled", "cancelled", "earned", "earned", "matured", "matured"]
+    kinds = await rows(
+        database, "SELECT kind FROM referral.posting WHERE customer = 'eve' ORDER BY kind"
+    )
+    assert [row["kind"] for row in kinds] == [
+        "cancelled",
+        "cancelled",
+        "earned",
+        "earned",
+        "matured",
+        "matured",
+    ]
     await run(stack, database, [order("emil", 60, id="e-x"), tick(97)])
     assert await claims(database, "emil") == [("refused", "already_customer")]
     assert (await balance(database, "eve"), await balance(database, "emil")) == ((0, 0), (0, 0))
     outcomes = [e.type for e in await announced(stack, "eve") if e.type.startswith("referral.")]
-    assert outcomes == ["referral.succeeded", "referral.annulled", "referral.succeeded", "referral.annulled"]
+    assert outcomes == [
+        "referral.succeeded",
+        "referral.annulled",
+        "referral.succeeded",
+        "referral.annulled",
+    ]
 
 
-async def test_the_last_touch_wins_and_own_or_mistyped_codes_are_refused(stack: Stack, database: str) -> None:
+async def test_the_last_touch_wins_and_own_or_mistyped_codes_are_refused(
+    stack: Stack, database: str
+) -> None:
     touches = [
         signed_up("fay", 100, "ann"),
         event("fay", "customer.signed_up", 101, referral_code="ABC"),
         signed_up("fay", 102, "fay"),
         signed_up("fay", 103, "eve"),
     ]
-    await run(stack, database, [advocate("fay", 99), *touches, order("fay", 104, amount=100), tick(105)])
+    await run(
+        stack, database, [advocate("fay", 99), *touches, order("fay", 104, amount=100), tick(105)]
+    )
     assert await claims(database, "fay") == [
         ("superseded", None), ("refused", "mistyped_code"), ("refused", "self_referral"), ("qualified", None),
     ]  # fmt: skip
@@ -155,11 +215,15 @@ async def test_the_last_touch_wins_and_own_or_mistyped_codes_are_refused(stack: 
     assert len([e for e in await announced(stack, "fay") if e.type == "claim.refused"]) == 2
 
 
-async def test_a_transition_of_the_past_gives_no_code_and_a_correction_gives_one(stack: Stack, database: str) -> None:
+async def test_a_transition_of_the_past_gives_no_code_and_a_correction_gives_one(
+    stack: Stack, database: str
+) -> None:
     added = {"to": "advocate", "occurred_at": day(110).isoformat(), "historical": False}
     correction = event("gus", "phase.corrected", 111, version=2, withdrawn=[1], added=[added])
     await run(stack, database, [advocate("gil", 110, historical=True), correction])
-    codes = await rows(database, "SELECT customer, code FROM referral.code WHERE customer IN ('gil', 'gus')")
+    codes = await rows(
+        database, "SELECT customer, code FROM referral.code WHERE customer IN ('gil', 'gus')"
+    )
     assert [(row["customer"], row["code"]) for row in codes] == [("gus", code_of("gus"))]
 
 
@@ -184,7 +248,9 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire(stack: Stack, datab
 
 
 async def test_a_bad_record_is_set_aside_and_the_next_is_read(stack: Stack, database: str) -> None:
-    bad = event("ida", "order.completed", 140, order_id="i-1", total={"amount": -1, "currency": "EUR"})
+    bad = event(
+        "ida", "order.completed", 140, order_id="i-1", total={"amount": -1, "currency": "EUR"}
+    )
     nul = order("ida", 141, id="i-\0")
     await run(stack, database, [bad, nul, order("ida", 142, id="i-2")])
     letters = await rows(database, "SELECT reason FROM referral.dead_letter")
@@ -216,17 +282,34 @@ async def kinds(database: str, customer: str) -> list[str]:
     return [row["kind"] for row in await rows(database, query, customer)]
 
 
-async def test_an_import_holds_the_end_of_old_return_windows_back(stack: Stack, database: str) -> None:
-    before = [advocate("kai", 160), signed_up("kit", 161, "kai"), order("kit", 162, id="k-1", amount=8000)]
+async def test_an_import_holds_the_end_of_old_return_windows_back(
+    stack: Stack, database: str
+) -> None:
+    before = [
+        advocate("kai", 160),
+        signed_up("kit", 161, "kai"),
+        order("kit", 162, id="k-1", amount=8000),
+    ]
     await run(stack, database, [*before, tick(200)])
     assert await balance(database, "kai") == (0, 1000)
 
-    old = [e for n in (1, 2) for e in (signed_up(f"l{n}", 170, "lea"), order(f"l{n}", 171, id=f"l-{n}", amount=8000))]
+    old = [
+        e
+        for n in (1, 2)
+        for e in (signed_up(f"l{n}", 170, "lea"), order(f"l{n}", 171, id=f"l-{n}", amount=8000))
+    ]
     young = [signed_up("mo", 195, "mia"), order("mo", 196)]
     started = control("import.started", 200)
-    await run(stack, database, [started, advocate("lea", 160), advocate("mia", 160), *old, *young], timers_per_batch=1)
+    await run(
+        stack,
+        database,
+        [started, advocate("lea", 160), advocate("mia", 160), *old, *young],
+        timers_per_batch=1,
+    )
     await run(stack, database, [refund("kit", 163, "k-1", 4000), tick(220)], timers_per_batch=1)
-    assert await balance(database, "lea") == (2000, 0), "due on day 185, before the import began on day 200"
+    assert await balance(database, "lea") == (2000, 0), (
+        "due on day 185, before the import began on day 200"
+    )
     assert await balance(database, "mia") == (0, 1000), "due on day 210"
     assert await balance(database, "kai") == (0, 500), "what was available stays so"
 
@@ -234,8 +317,16 @@ async def test_an_import_holds_the_end_of_old_return_windows_back(stack: Stack, 
     assert await balance(database, "lea") == (1500, 0)
     await run(stack, database, [control("import.finished", 220), tick(221)])
     assert await balance(database, "lea") == (0, 1500)
-    assert sorted(await kinds(database, "lea")) == ["earned", "earned", "matured", "matured", "reversed"]
-    matured = await rows(database, "SELECT time FROM referral.posting WHERE customer = 'lea' AND kind = 'matured'")
+    assert sorted(await kinds(database, "lea")) == [
+        "earned",
+        "earned",
+        "matured",
+        "matured",
+        "reversed",
+    ]
+    matured = await rows(
+        database, "SELECT time FROM referral.posting WHERE customer = 'lea' AND kind = 'matured'"
+    )
     assert {row["time"] for row in matured} == {day(185)}
 
 
@@ -274,7 +365,9 @@ async def test_the_migrations_build_the_tables_that_are_declared(database: str) 
             "include_name": lambda name, kind, _: kind != "schema" or name == "referral",
             "version_table_schema": "referral",
         }
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        )
 
     engine = create_async_engine(database.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.connect() as connection:

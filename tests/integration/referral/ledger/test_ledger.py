@@ -30,7 +30,9 @@ async def ledger(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
     await connection.close()
 
 
-async def post(ledger: "asyncpg.Connection[asyncpg.Record]", *entries: tuple[str, int, str]) -> uuid.UUID:
+async def post(
+    ledger: "asyncpg.Connection[asyncpg.Record]", *entries: tuple[str, int, str]
+) -> uuid.UUID:
     posting = uuid.uuid4()
     async with ledger.transaction():
         await ledger.execute(POSTING, posting, CLAIM)
@@ -50,8 +52,14 @@ async def test_a_balanced_posting_is_accepted(ledger: "asyncpg.Connection[asyncp
 @pytest.mark.parametrize(
     "entries",
     [
-        pytest.param((("customer:pending", 1000, "EUR"), ("program:expense", -999, "EUR")), id="a cent is missing"),
-        pytest.param((("customer:pending", 1000, "EUR"), ("program:expense", -1000, "USD")), id="across currencies"),
+        pytest.param(
+            (("customer:pending", 1000, "EUR"), ("program:expense", -999, "EUR")),
+            id="a cent is missing",
+        ),
+        pytest.param(
+            (("customer:pending", 1000, "EUR"), ("program:expense", -1000, "USD")),
+            id="across currencies",
+        ),
         pytest.param((("customer:pending", 1000, "EUR"),), id="one entry"),
         pytest.param((), id="no entry"),
     ],
@@ -65,7 +73,9 @@ async def test_an_unbalanced_posting_is_refused_at_commit(
     assert await ledger.fetchval("SELECT count(*) FROM posting") == before
 
 
-async def test_an_entry_added_later_must_not_unbalance_a_posting(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_an_entry_added_later_must_not_unbalance_a_posting(
+    ledger: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
     posting = await post(ledger, *BALANCED)
     with pytest.raises(asyncpg.CheckViolationError, match="does not balance"):
         await ledger.execute(ENTRY, posting, "customer:available", 1, "EUR")
@@ -93,15 +103,23 @@ async def test_it_is_the_trigger_that_refuses(ledger: "asyncpg.Connection[asyncp
         "TRUNCATE posting CASCADE",
     ],
 )
-async def test_the_ledger_only_grows(ledger: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
+async def test_the_ledger_only_grows(
+    ledger: "asyncpg.Connection[asyncpg.Record]", statement: str
+) -> None:
     await post(ledger, *BALANCED)
     with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
         await ledger.execute(statement)
 
 
-async def test_a_posting_is_cancelled_once_at_most(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_a_posting_is_cancelled_once_at_most(
+    ledger: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
     posting = await post(ledger, *BALANCED)
-    cancel = POSTING.replace("cause)", "cause, cancels)").replace("'earned'", "'cancelled'").replace("'o-1'", "'o', $3")
+    cancel = (
+        POSTING.replace("cause)", "cause, cancels)")
+        .replace("'earned'", "'cancelled'")
+        .replace("'o-1'", "'o', $3")
+    )
     async with ledger.transaction():
         first = uuid.uuid4()
         await ledger.execute(cancel, first, CLAIM, posting)

@@ -57,14 +57,23 @@ def differences(connection: sa.Connection, service: str, metadata: sa.MetaData) 
         return kind != "table" or (name != "alembic_version" and name not in partitions)
 
     children = "SELECT inhrelid::regclass::text FROM pg_inherits"
-    partitions = {name.rsplit(".", 1)[-1] for name in connection.execute(sa.text(children)).scalars()}
-    options = {"include_schemas": True, "include_name": ours, "compare_type": True, "compare_server_default": True}
+    partitions = {
+        name.rsplit(".", 1)[-1] for name in connection.execute(sa.text(children)).scalars()
+    }
+    options = {
+        "include_schemas": True,
+        "include_name": ours,
+        "compare_type": True,
+        "compare_server_default": True,
+    }
     return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_migrated_schema_is_the_declared_one(database: str, service: str) -> None:
-    assert await in_sqlalchemy(database, lambda c: differences(c, service, metadata_of(service))) == []
+    assert (
+        await in_sqlalchemy(database, lambda c: differences(c, service, metadata_of(service))) == []
+    )
 
 
 @pytest.mark.parametrize("change", ["column", "comment", "index", "unique", "table"])
@@ -88,7 +97,9 @@ async def test_drift_of_every_kind_is_seen(database: str, change: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_the_checks_in_the_database_are_the_declared_ones(database: str, empty: str, service: str) -> None:
+async def test_the_checks_in_the_database_are_the_declared_ones(
+    database: str, empty: str, service: str
+) -> None:
     """Alembic does not compare CHECKs: build the tables a second time from the metadata, and let PostgreSQL tell."""
 
     def build(connection: sa.Connection) -> None:
@@ -110,7 +121,10 @@ async def test_a_second_upgrade_changes_nothing(empty: str) -> None:
 
 async def test_two_upgrades_at_once_do_not_disturb_each_other(empty: str) -> None:
     await asyncio.gather(*(migrations.upgrade_all(empty) for _ in range(3)))
-    versions = [await rows(empty, f"SELECT version_num FROM {service}.alembic_version") for service in SERVICES]
+    versions = [
+        await rows(empty, f"SELECT version_num FROM {service}.alembic_version")
+        for service in SERVICES
+    ]
     assert [len(found) for found in versions] == [1] * len(SERVICES)
 
 
@@ -135,10 +149,14 @@ async def test_a_service_owns_everything_in_its_schema(database: str) -> None:
         " WHERE relnamespace::regnamespace::text = ANY($1)",
         list(SERVICES),
     )
-    assert {(row["schema"], row["owner"]) for row in found} == {(service, role(service)) for service in SERVICES}
+    assert {(row["schema"], row["owner"]) for row in found} == {
+        (service, role(service)) for service in SERVICES
+    }
 
 
-async def test_a_schema_that_does_not_exist_yet_is_no_obstacle_and_other_schemas_are_left_alone(empty: str) -> None:
+async def test_a_schema_that_does_not_exist_yet_is_no_obstacle_and_other_schemas_are_left_alone(
+    empty: str,
+) -> None:
     await rows(empty, "CREATE TABLE public.theirs (x int)")
     await migrations.upgrade_all(empty)
     assert await rows(empty, "SELECT * FROM public.theirs") == []

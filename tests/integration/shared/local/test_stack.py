@@ -67,21 +67,30 @@ async def test_committed_rows_survive_a_sigkill_of_postgresql_and_all_its_backen
     await connection.close()
 
 
-async def test_postgresql_is_durable_and_sorts_as_python_does(servers: tuple[EmbeddedKafka, EmbeddedPostgres]) -> None:
+async def test_postgresql_is_durable_and_sorts_as_python_does(
+    servers: tuple[EmbeddedKafka, EmbeddedPostgres],
+) -> None:
     connection = await asyncpg.connect(servers[1].url)
     try:
-        assert (await connection.fetchval("SHOW fsync"), await connection.fetchval("SHOW synchronous_commit")) == (
+        assert (
+            await connection.fetchval("SHOW fsync"),
+            await connection.fetchval("SHOW synchronous_commit"),
+        ) == (
             "on",
             "on",
         )
         words = ["a", "B", "Ä", "ab", "_", "é", "z", "10", "9"]
-        ordered = await connection.fetchval("SELECT array_agg(w ORDER BY w) FROM unnest($1::text[]) w", words)
+        ordered = await connection.fetchval(
+            "SELECT array_agg(w ORDER BY w) FROM unnest($1::text[]) w", words
+        )
         assert ordered == sorted(words)
     finally:
         await connection.close()
 
 
-async def test_servers_run_in_sessions_of_their_own(servers: tuple[EmbeddedKafka, EmbeddedPostgres]) -> None:
+async def test_servers_run_in_sessions_of_their_own(
+    servers: tuple[EmbeddedKafka, EmbeddedPostgres],
+) -> None:
     assert {os.getsid(server.pid) for server in servers} == {server.pid for server in servers}
 
 
@@ -102,7 +111,11 @@ asyncio.run(main())
 
 async def test_the_next_start_stops_what_a_killed_supervisor_left(tmp_path: Path) -> None:
     run = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", ABANDON, str(tmp_path)], capture_output=True, text=True, check=False
+        subprocess.run,
+        [sys.executable, "-c", ABANDON, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == -signal.SIGKILL
     abandoned = psutil.Process(int(run.stdout))

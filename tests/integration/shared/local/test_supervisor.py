@@ -17,9 +17,7 @@ from tests.support.servers import eventually
 
 STEADY = "import signal, time; print('hello', flush=True); signal.sigwait([signal.SIGTERM]); print('bye', flush=True)"
 SHORT = "import sys; print('out of luck'); sys.exit(3)"
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-)
+STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
 
 
 def program(name: str, code: str) -> Program:
@@ -29,7 +27,9 @@ def program(name: str, code: str) -> Program:
 
 
 @asynccontextmanager
-async def supervising(home: Path, *programs: Program, told: list[str] | None = None) -> AsyncIterator[Supervisor]:
+async def supervising(
+    home: Path, *programs: Program, told: list[str] | None = None
+) -> AsyncIterator[Supervisor]:
     stop = asyncio.Event()
     said: list[str] = [] if told is None else told
     supervisor = Supervisor(programs, home, stop=stop, say=said.append, changed=lambda _: None)
@@ -58,7 +58,9 @@ async def test_stopping_asks_first_and_leaves_nothing_behind(tmp_path: Path) -> 
 
 async def test_a_killed_process_is_started_again_and_the_others_stay(tmp_path: Path) -> None:
     told: list[str] = []
-    async with supervising(tmp_path, program("a", STEADY), program("b", STEADY), told=told) as supervisor:
+    async with supervising(
+        tmp_path, program("a", STEADY), program("b", STEADY), told=told
+    ) as supervisor:
         await eventually(lambda: logged(tmp_path, "a") == logged(tmp_path, "b") == "hello\n")
         before = supervisor.pids
         os.kill(before["a"], signal.SIGKILL)
@@ -83,7 +85,16 @@ async def test_a_process_that_keeps_dying_is_started_ever_more_slowly(tmp_path: 
 
 
 def test_pauses_double_up_to_ten_seconds() -> None:
-    assert [pause_before_restart(n) for n in (1, 2, 3, 4, 5, 6, 7, 5000)] == [0.5, 1, 2, 4, 8, 10, 10, 10]
+    assert [pause_before_restart(n) for n in (1, 2, 3, 4, 5, 6, 7, 5000)] == [
+        0.5,
+        1,
+        2,
+        4,
+        8,
+        10,
+        10,
+        10,
+    ]
 
 
 async def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
@@ -97,7 +108,11 @@ async def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
 
 async def test_cancelling_the_supervisor_still_ends_the_processes(tmp_path: Path) -> None:
     supervisor = Supervisor(
-        [program("a", STEADY)], tmp_path, stop=asyncio.Event(), say=lambda _: None, changed=lambda _: None
+        [program("a", STEADY)],
+        tmp_path,
+        stop=asyncio.Event(),
+        say=lambda _: None,
+        changed=lambda _: None,
     )
     running = asyncio.ensure_future(supervisor.run())
     await eventually(lambda: logged(tmp_path, "a") == "hello\n")

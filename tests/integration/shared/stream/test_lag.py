@@ -42,12 +42,18 @@ async def execute(url: str, script: str) -> None:
 
 
 async def checkpoints(url: str, **offsets: int) -> None:
-    rows = ", ".join(f"('{CUSTOMER_EVENTS}', {name[1:]}, {offset})" for name, offset in offsets.items())
+    rows = ", ".join(
+        f"('{CUSTOMER_EVENTS}', {name[1:]}, {offset})" for name, offset in offsets.items()
+    )
     await execute(url, "DELETE FROM lifecycle.checkpoint")
-    await execute(url, f"INSERT INTO lifecycle.checkpoint (topic, partition, next_offset) VALUES {rows}")
+    await execute(
+        url, f"INSERT INTO lifecycle.checkpoint (topic, partition, next_offset) VALUES {rows}"
+    )
 
 
-async def test_every_partition_of_a_topic_must_be_at_its_end(stack: Stack, database_url: str) -> None:
+async def test_every_partition_of_a_topic_must_be_at_its_end(
+    stack: Stack, database_url: str
+) -> None:
     await checkpoints(database_url, p0=2, p2=0)
     assert (await standings(stack.bootstrap, database_url))["lifecycle"].behind == 1
     await checkpoints(database_url, p0=2)
@@ -64,10 +70,14 @@ async def test_an_unpublished_row_is_no_rest(stack: Stack, database_url: str) ->
     assert not await settled(stack.bootstrap, database_url)
 
 
-async def test_a_tick_whose_deadlines_are_not_applied_is_no_rest(stack: Stack, database_url: str) -> None:
+async def test_a_tick_whose_deadlines_are_not_applied_is_no_rest(
+    stack: Stack, database_url: str
+) -> None:
     await checkpoints(database_url, p0=2, p2=1)
     await execute(database_url, "INSERT INTO lifecycle.owner VALUES (0, '2024-01-01Z', 'log')")
-    await execute(database_url, "UPDATE lifecycle.checkpoint SET ticked = '2024-01-02Z' WHERE partition = 0")
+    await execute(
+        database_url, "UPDATE lifecycle.checkpoint SET ticked = '2024-01-02Z' WHERE partition = 0"
+    )
     assert not await settled(stack.bootstrap, database_url)
     await execute(database_url, "UPDATE lifecycle.owner SET clock = '2024-01-02Z'")
     assert await settled(stack.bootstrap, database_url)
@@ -80,8 +90,12 @@ async def test_a_worker_that_has_not_begun_counts_as_behind_only_where_one_runs(
     assert not await settled(stack.bootstrap, database_url, workers=["lifecycle"])
 
 
-async def test_waiting_for_a_paused_partition_is_given_up_with_its_reason(stack: Stack, database_url: str) -> None:
+async def test_waiting_for_a_paused_partition_is_given_up_with_its_reason(
+    stack: Stack, database_url: str
+) -> None:
     await checkpoints(database_url, p0=1, p2=1)
-    await execute(database_url, "UPDATE lifecycle.checkpoint SET braked = 'too many' WHERE partition = 0")
+    await execute(
+        database_url, "UPDATE lifecycle.checkpoint SET braked = 'too many' WHERE partition = 0"
+    )
     with pytest.raises(Retryable, match=r"lifecycle customer-events\.v1 0: too many"):
         await wait_until_settled(stack.bootstrap, database_url)

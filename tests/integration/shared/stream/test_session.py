@@ -35,14 +35,23 @@ async def refusal(stack: Stack, database: str, **settings: Any) -> str:
     config = worker_settings(stack, database, **settings)
     with pytest.raises(ExceptionGroup) as caught:
         async with asyncio.timeout(30):
-            await consume(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, POLICY), asyncio.Event())
+            await consume(
+                SUBSCRIPTION,
+                config,
+                lambda reader: Lifecycle(reader, config, POLICY),
+                asyncio.Event(),
+            )
     (error,) = leaves(caught.value)
     assert isinstance(error, Misconfigured)
     return str(error)
 
 
 async def publish_bytes(
-    stack: Stack, partition: int, values: Iterable[bytes], *, times: Iterable[datetime] | None = None
+    stack: Stack,
+    partition: int,
+    values: Iterable[bytes],
+    *,
+    times: Iterable[datetime] | None = None,
 ) -> None:
     producer = kafka.producer(stack.bootstrap, client_id="tests")
     await producer.start()
@@ -67,7 +76,9 @@ async def administration(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def clock_of(database: str, partition: int) -> datetime:
-    (row,) = await rows(database, "SELECT clock FROM lifecycle.owner WHERE partition = $1", partition)
+    (row,) = await rows(
+        database, "SELECT clock FROM lifecycle.owner WHERE partition = $1", partition
+    )
     found: datetime = row["clock"]
     return found
 
@@ -75,14 +86,25 @@ async def clock_of(database: str, partition: int) -> datetime:
 # -- dead letters and the brake ---------------------------------------------------------------------------------------
 
 
-async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(stack: Stack, blank: str) -> None:
+async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
+    stack: Stack, blank: str
+) -> None:
     ada, stranger = on(3, "ada"), on(4, "stranger")
-    values = [encode(order(ada, 0)), b"{", encode(order(stranger, 0)), encode({**order(ada, 1), "type": "no.such"})]
+    values = [
+        encode(order(ada, 0)),
+        b"{",
+        encode(order(stranger, 0)),
+        encode({**order(ada, 1), "type": "no.such"}),
+    ]
     latin = encode(order(ada, 4, coupon="é")).replace("é".encode(), "é".encode("latin-1"))
-    await publish_bytes(stack, 3, [*values, encode({**order(ada, 2), "data": {}}), encode(order(ada, 3)), latin])
+    await publish_bytes(
+        stack, 3, [*values, encode({**order(ada, 2), "data": {}}), encode(order(ada, 3)), latin]
+    )
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
-    letters = await rows(blank, 'SELECT "offset", reason, value FROM lifecycle.dead_letter ORDER BY 1')
+    letters = await rows(
+        blank, 'SELECT "offset", reason, value FROM lifecycle.dead_letter ORDER BY 1'
+    )
     assert [tuple(row)[:2] for row in letters] == [
         (1, "undecodable"), (2, "wrong_partition"), (3, "unknown_type"), (4, "invalid_data"),
         (6, "undecodable"),
@@ -91,12 +113,16 @@ async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
     assert await orders_of(blank, ada) == 2
 
 
-async def test_a_partition_full_of_them_is_paused_until_released_while_others_go_on(stack: Stack, blank: str) -> None:
+async def test_a_partition_full_of_them_is_paused_until_released_while_others_go_on(
+    stack: Stack, blank: str
+) -> None:
     behind, elsewhere = on(3, "behind"), on(4, "elsewhere")
     await publish_bytes(stack, 3, [*[b"{"] * (IN_A_ROW + 30), encode(order(behind, 0))])
 
     async def braked() -> Any:
-        found = await rows(blank, "SELECT braked FROM lifecycle.checkpoint WHERE braked IS NOT NULL")
+        found = await rows(
+            blank, "SELECT braked FROM lifecycle.checkpoint WHERE braked IS NOT NULL"
+        )
         return [row["braked"] for row in found]
 
     async def release() -> None:
@@ -120,7 +146,9 @@ async def test_a_partition_full_of_them_is_paused_until_released_while_others_go
         await publish_bytes(stack, 3, [*[b"{"] * (IN_A_ROW + 30), encode(order(behind, 1))])
         await eventually(braked)
         await release()
-        await eventually(lambda: has(blank, behind, orders=2), what="the count begins anew with the release")
+        await eventually(
+            lambda: has(blank, behind, orders=2), what="the count begins anew with the release"
+        )
     (row,) = await rows(blank, "SELECT count(*) AS n FROM lifecycle.dead_letter")
     assert row["n"] == 2 * (IN_A_ROW + 30)
 
@@ -151,12 +179,16 @@ async def test_a_checkpoint_behind_the_end_of_the_log_stops_the_worker_with_what
     assert "stammkunde checkpoints reset" in reason
 
 
-async def test_a_checkpoint_before_the_beginning_of_the_log_stops_the_worker_too(stack: Stack, blank: str) -> None:
+async def test_a_checkpoint_before_the_beginning_of_the_log_stops_the_worker_too(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
     await publish_bytes(stack, 2, [encode(order(on(2, "ada"), n)) for n in range(3)])
     async with administration(stack) as admin:
-        await admin.delete_records({TopicPartition(CUSTOMER_EVENTS, 2): RecordsToDelete(before_offset=2)})
+        await admin.delete_records(
+            {TopicPartition(CUSTOMER_EVENTS, 2): RecordsToDelete(before_offset=2)}
+        )
     reason = await refusal(stack, blank)
     assert "checkpoint 0 of customer-events.v1 2 lies outside the log (2 … 3)" in reason
     assert "stammkunde checkpoints reset" in reason
@@ -165,14 +197,18 @@ async def test_a_checkpoint_before_the_beginning_of_the_log_stops_the_worker_too
 # -- time -------------------------------------------------------------------------------------------------------------
 
 
-async def test_in_wall_time_the_clock_follows_the_real_one_once_everything_is_read(stack: Stack, blank: str) -> None:
+async def test_in_wall_time_the_clock_follows_the_real_one_once_everything_is_read(
+    stack: Stack, blank: str
+) -> None:
     ada = on(3, "ada")
     async with worker(stack, blank, clock=ClockMode.WALL):
         await publish(stack.bootstrap, [order(ada, now())])
         await eventually(lambda: orders_of(blank, ada))
 
         async def close() -> bool:
-            return all([now() - await clock_of(blank, p) < timedelta(seconds=3) for p in range(PARTITIONS)])
+            return all(
+                [now() - await clock_of(blank, p) < timedelta(seconds=3) for p in range(PARTITIONS)]
+            )
 
         await eventually(close)
     assert await clock_of(blank, 3) <= now()
@@ -192,19 +228,29 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     monkeypatch.setattr(topics, "CONFIG", {**topics.CONFIG, "message.timestamp.type": "CreateTime"})
     await drop_topics(stack.bootstrap, topics.TOPICS)
     await topics.ensure(stack.bootstrap, partitions=PARTITIONS)
-    await publish_bytes(stack, 3, map(encode, sent), times=[datetime.fromisoformat(event["time"]) for event in sent])
+    await publish_bytes(
+        stack, 3, map(encode, sent), times=[datetime.fromisoformat(event["time"]) for event in sent]
+    )
     clocks = set()
     async with worker(stack, blank, clock=ClockMode.WALL, batch_records=1):
 
         async def caught_up() -> bool:
             clocks.update(
-                [row["clock"] for row in await rows(blank, "SELECT clock FROM lifecycle.owner WHERE partition = 3")]
+                [
+                    row["clock"]
+                    for row in await rows(
+                        blank, "SELECT clock FROM lifecycle.owner WHERE partition = 3"
+                    )
+                ]
             )
             return any(now() - clock < timedelta(minutes=1) for clock in clocks)
 
         await eventually(caught_up, every_s=0.005, within_s=40)
     assert len(clocks) > 3, "the clock was seen to move through the backlog"
-    assert [rule for rule, *_ in await history(blank, faithful)] == ["first_purchase", "habit_formed"]
+    assert [rule for rule, *_ in await history(blank, faithful)] == [
+        "first_purchase",
+        "habit_formed",
+    ]
     assert [rule for rule, *_ in await history(blank, gone)] == [
         "first_purchase",
         "silence_begins",
@@ -212,18 +258,26 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     ]
 
 
-async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(stack: Stack, blank: str) -> None:
+async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(
+    stack: Stack, blank: str
+) -> None:
     known, regular, lapsed = "known", "regular", "lapsed"
     await publish(stack.bootstrap, [order(known, -70), tick(10), control("import.started", 10)])
     await publish(stack.bootstrap, [order(lapsed, -100), order(regular, -100), tick(30)])
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
         assert [rule for rule, *_ in await history(blank, lapsed)] == ["first_purchase"]
-        assert [rule for rule, *_ in await history(blank, known)] == ["first_purchase", "silence_begins"]
+        assert [rule for rule, *_ in await history(blank, known)] == [
+            "first_purchase",
+            "silence_begins",
+        ]
         await publish(stack.bootstrap, [order(regular, -40), tick(45), tick(60)])
         await settled(stack, blank, "lifecycle")
         assert [rule for rule, *_ in await history(blank, lapsed)] == ["first_purchase"]
-        assert [rule for rule, *_ in await history(blank, regular)] == ["first_purchase", "silence_begins"]
+        assert [rule for rule, *_ in await history(blank, regular)] == [
+            "first_purchase",
+            "silence_begins",
+        ]
         await publish(stack.bootstrap, [control("import.finished", 60), tick(61)])
         await settled(stack, blank, "lifecycle")
     assert await history(blank, regular) == [
@@ -242,7 +296,9 @@ async def test_transitions_are_history_if_their_event_says_so_or_if_it_is_too_la
     await publish(stack.bootstrap, [tick(10), flagged, order("old", -991), order("recent", -989)])
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
-    first = {customer: (await history(blank, customer))[0] for customer in ("flagged", "old", "recent")}
+    first = {
+        customer: (await history(blank, customer))[0] for customer in ("flagged", "old", "recent")
+    }
     assert {customer: historical for customer, (*_, historical) in first.items()} == {
         "flagged": True,
         "old": True,
@@ -256,7 +312,9 @@ async def test_a_forwarded_tick_comes_behind_everything_that_happened_until_then
 ) -> None:
     crowd = [f"crowd-{n}" for n in range(80)]
     await publish(stack.bootstrap, [*(order(c, n / 100) for n, c in enumerate(crowd)), tick(30)])
-    await publish(stack.bootstrap, [*(order(c, 31) for c in crowd[::3]), tick(90.5), tick(121.5), tick(300)])
+    await publish(
+        stack.bootstrap, [*(order(c, 31) for c in crowd[::3]), tick(90.5), tick(121.5), tick(300)]
+    )
     async with worker(stack, blank, timers_per_batch=timers_per_batch):
         await settled(stack, blank, "lifecycle")
     for events in (await by_partition(stack.bootstrap, PHASE_TRANSITIONS)).values():
@@ -274,7 +332,9 @@ async def test_what_an_import_makes_due_waits_for_its_end_though_a_later_timer_g
     async with worker(stack, blank):
         await publish(stack.bootstrap, [order("ada", 150), tick(200)])
         await settled(stack, blank, "lifecycle")
-    await publish(stack.bootstrap, [control("import.started", 200), *complains(170, severity=1), tick(250)])
+    await publish(
+        stack.bootstrap, [control("import.started", 200), *complains(170, severity=1), tick(250)]
+    )
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
         assert [rule for rule, *_ in await history(blank, "ada")] == ["first_purchase"]

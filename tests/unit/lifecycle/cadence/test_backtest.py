@@ -43,7 +43,10 @@ def test_who_has_bought_on_one_day_only_is_warned_by_fixed_days_in_both() -> Non
 
 
 def test_the_matched_days_are_the_fewest_that_give_no_more_false_alarms() -> None:
-    episodes = [Episode(n, 3, day(0), day(30), gap) for n, gap in enumerate([5, 20, 40, 60, 80, 100, 120, 140, 170])]
+    episodes = [
+        Episode(n, 3, day(0), day(30), gap)
+        for n, gap in enumerate([5, 20, 40, 60, 80, 100, 120, 140, 170])
+    ]
     compared = found(*episodes, until=400)
     assert compared.matched.false_alarms <= compared.cadence.false_alarms
     fewer = sum(gap > compared.matched_days - 1 for gap in (5, 20, 40, 60, 80, 100, 120, 140, 170))
@@ -52,4 +55,8 @@ def test_the_matched_days_are_the_fewest_that_give_no_more_false_alarms() -> Non
 
 def test_nothing_to_compare_is_no_error() -> None:
     compared = found(until=1)
-    assert (compared.purchases, compared.fixed.mean_lead_days, compared.fixed.false_alarm_share) == (0, None, None)
+    assert (
+        compared.purchases,
+        compared.fixed.mean_lead_days,
+        compared.fixed.false_alarm_share,
+    ) == (0, None, None)

@@ -64,4 +64,6 @@ async def test_a_night_that_fails_is_shown_until_one_succeeds() -> None:
 @pytest.mark.parametrize(("hour", "day"), [(21, 29), (22, 28), (0, 29)])
 def test_the_next_night_lies_ahead(hour: int, day: int) -> None:
     assert next_night(EVENING, hour) == datetime(2024, 2, day, hour, tzinfo=UTC)
-    assert next_night(next_night(EVENING, hour), hour) == datetime(2024, 2, day, hour, tzinfo=UTC) + timedelta(days=1)
+    assert next_night(next_night(EVENING, hour), hour) == datetime(
+        2024, 2, day, hour, tzinfo=UTC
+    ) + timedelta(days=1)

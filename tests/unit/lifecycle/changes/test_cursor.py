@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from services.lifecycle.changes import cursor
 from services.lifecycle.changes.cache import Recent
-from services.lifecycle.changes.positions import Change, Position, Span, behind, is_ahead, size, spans
+from services.lifecycle.changes.positions import (
+    Change,
+    Position,
+    Span,
+    behind,
+    is_ahead,
+    size,
+    spans,
+)
 
 numbers = st.integers(0, 2**63 - 1)
 positions = st.lists(numbers, min_size=1, max_size=20).map(tuple)
@@ -51,14 +59,21 @@ def test_a_cursor_that_was_tampered_with_is_refused(place: int) -> None:
         cursor.decode(changed, 3)
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9), st.integers(1, 30))
-def test_pages_lead_from_any_position_to_the_heads(known: list[tuple[int, int]], limit: int) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1, max_size=9),
+    st.integers(1, 30),
+)
+def test_pages_lead_from_any_position_to_the_heads(
+    known: list[tuple[int, int]], limit: int
+) -> None:
     at, heads = tuple(min(pair) for pair in known), tuple(max(pair) for pair in known)
     left = sum(heads) - sum(at)
     while is_ahead(heads, at):
         parts = spans(at, heads, limit)
         assert 0 < size(parts) == min(limit, left), "a page is full while there is enough"
-        assert all(part.after == at[part.partition] < part.until <= heads[part.partition] for part in parts)
+        assert all(
+            part.after == at[part.partition] < part.until <= heads[part.partition] for part in parts
+        )
         at = behind(at, [Change(part.partition, part.until, b"") for part in parts])
         left -= size(parts)
     assert (at, left) == (heads, 0)
@@ -76,5 +91,8 @@ def test_no_partition_waits_for_ever_though_pages_are_small_and_others_never_end
 def test_what_is_newest_is_kept_until_it_is_too_much() -> None:
     recent = Recent(most_bytes=10)
     recent.keep(Change(p, n, b"1234") for p, n in [(0, 1), (1, 1), (0, 2)])
-    assert recent.find([Span(0, 1, 2), Span(1, 0, 1)]) == [Change(0, 2, b"1234"), Change(1, 1, b"1234")]
+    assert recent.find([Span(0, 1, 2), Span(1, 0, 1)]) == [
+        Change(0, 2, b"1234"),
+        Change(1, 1, b"1234"),
+    ]
     assert recent.find([Span(0, 0, 2)]) is None, "the first had to go"

@@ -48,7 +48,10 @@ IMPLAUSIBLE = 20.0
 
 fits = st.builds(
     lambda r, alpha, a, b: Fit(1, DAY_0, r, alpha, a, b),
-    *(st.floats(low, high) for low, high in ((0.05, 50), (0.5, 100), (0.05, 5_000), (0.05, 50_000))),
+    *(
+        st.floats(low, high)
+        for low, high in ((0.05, 50), (0.5, 100), (0.05, 5_000), (0.05, 50_000))
+    ),
 )
 untimed = settings(deadline=None)
 counts = st.integers(0, 10_000)
@@ -59,7 +62,11 @@ def live_orders(fit: Fit, x: int, exposure: float, span: float) -> float:
     """E[(1 − e^(−λps))/p] of a live customer by quadrature: λ ~ gamma(r+x, α+T), p ~ beta(a, b+x+1)."""
 
     def bought(p: float) -> float:
-        return -math.expm1(-(fit.r + x) * math.log1p(p * span / exposure)) / p if p else (fit.r + x) * span / exposure
+        return (
+            -math.expm1(-(fit.r + x) * math.log1p(p * span / exposure)) / p
+            if p
+            else (fit.r + x) * span / exposure
+        )
 
     lost = beta(fit.a, fit.b + x + 1)
     found, _ = quad(lambda share: bought(lost.ppf(share)), 0, 1, limit=200)
@@ -99,10 +106,18 @@ def test_expected_orders_are_those_of_the_published_formula() -> None:
         (900, 10, 2, 3),
         (0.6, 7, 400, 900),
     ],
-    ids=["CDNOW", "at the removable pole", "rates differ little", "and hardly", "chances of loss hardly differ"],
+    ids=[
+        "CDNOW",
+        "at the removable pole",
+        "rates differ little",
+        "and hardly",
+        "chances of loss hardly differ",
+    ],
 )
 @pytest.mark.parametrize("x", [0, 3, 40])
-def test_expected_orders_are_those_of_the_mixture(r: float, alpha: float, a: float, b: float, x: int) -> None:
+def test_expected_orders_are_those_of_the_mixture(
+    r: float, alpha: float, a: float, b: float, x: int
+) -> None:
     fit = Fit(1, DAY_0, r, alpha, a, b)
     found = expected_orders(fit, x, 20, 20, 52) / p_alive(fit, x, 20, 20)
     assert found == pytest.approx(live_orders(fit, x, fit.alpha + 20, 52), rel=1e-6)
@@ -111,10 +126,14 @@ def test_expected_orders_are_those_of_the_mixture(r: float, alpha: float, a: flo
 @untimed
 @given(st.floats(-1.5, 8), st.floats(-0.95, 6), st.floats(0, 40), st.floats(0.01, 0.97))
 @example(u=5e-324, epsilon=1, extra=0, z=0.9)
-def test_the_series_is_the_hypergeometric_function(u: float, epsilon: float, extra: float, z: float) -> None:
+def test_the_series_is_the_hypergeometric_function(
+    u: float, epsilon: float, extra: float, z: float
+) -> None:
     c = abs(u) + 0.3 + extra
     expected = hyp2f1(u, epsilon, c, z)
-    assert 1 + epsilon * hypergeometric_rest(u, epsilon, c, z) == pytest.approx(expected, rel=1e-8, abs=1e-8)
+    assert 1 + epsilon * hypergeometric_rest(u, epsilon, c, z) == pytest.approx(
+        expected, rel=1e-8, abs=1e-8
+    )
 
 
 def test_expected_value_is_that_of_the_paper() -> None:
@@ -131,7 +150,9 @@ def test_a_fit_without_values_expects_none() -> None:
 
 
 @pytest.mark.parametrize("past", [(0, 0, 0), (3, 20, 25), (60, 50, 80)])
-def test_clv_is_the_sum_of_the_discounted_margins_of_each_month(past: tuple[int, float, float]) -> None:
+def test_clv_is_the_sum_of_the_discounted_margins_of_each_month(
+    past: tuple[int, float, float],
+) -> None:
     ends = [expected_orders(CDNOW, *past, month * MONTH) for month in range(37)]
     margins = ((ends[m] - ends[m - 1]) * 4_000 * 0.3 / 1.1 ** (m / 12) for m in range(1, 37))
     assert clv(CDNOW, *past, 4_000, 0.3, 0.1) == pytest.approx(sum(margins), rel=2e-6)
@@ -149,18 +170,24 @@ def test_probabilities_are_probabilities_and_fall_with_silence(
 ) -> None:
     tx = tx if x else 0
     alive = [p_alive(fit, x, tx / 7, (tx + quiet) / 7) for quiet in (0, more, more + 30)]
-    silent = [p_no_purchase(fit, x, tx / 7, (tx + quiet) / 7, horizon) for quiet in (0, more, more + 30)]
+    silent = [
+        p_no_purchase(fit, x, tx / 7, (tx + quiet) / 7, horizon) for quiet in (0, more, more + 30)
+    ]
     assert 1 >= alive[0] >= alive[1] >= alive[2] >= 0
     assert 0 <= silent[0] <= silent[1] + 1e-12 <= silent[2] + 2e-12 <= 1 + 2e-12
 
 
 @untimed
 @given(fits, counts, days, days)
-def test_an_outlook_is_finite_and_nobody_buys_less_than_nothing(fit: Fit, x: int, more: int, quiet: int) -> None:
+def test_an_outlook_is_finite_and_nobody_buys_less_than_nothing(
+    fit: Fit, x: int, more: int, quiet: int
+) -> None:
     tx = x + more if x else 0
     found = outlook(fit, x, tx, tx + quiet, None, 0.3, 180, 0.1)
     assert 0 <= found.expected_orders_12m < math.inf
-    assert found.expected_orders_12m <= 12 * MONTH * (fit.r + x) / (fit.alpha + (tx + quiet) / 7) * (1 + 1e-9)
+    assert found.expected_orders_12m <= 12 * MONTH * (fit.r + x) / (
+        fit.alpha + (tx + quiet) / 7
+    ) * (1 + 1e-9)
 
 
 @untimed
@@ -185,7 +212,9 @@ def test_silence_ends_where_the_probability_first_exceeds(
 
 @untimed
 @given(fits, counts, days, st.floats(0.05, 0.85))
-def test_a_greater_probability_takes_a_longer_silence(fit: Fit, x: int, tx: int, probability: float) -> None:
+def test_a_greater_probability_takes_a_longer_silence(
+    fit: Fit, x: int, tx: int, probability: float
+) -> None:
     tx = tx if x else 0
     assert silence(fit, x, tx, 180, probability) <= silence(fit, x, tx, 180, probability + 0.1)
 
@@ -210,7 +239,10 @@ def test_an_outlook_says_what_the_functions_say_in_weeks() -> None:
     value = expected_value(CDNOW, 4, 2_500)
     assert value is not None
     assert (found.p_alive, found.p_no_purchase) == (p_alive(*past), p_no_purchase(*past, 180 / 7))
-    assert (found.expected_orders_12m, found.expected_value) == (expected_orders(*past, 12 * MONTH), value)
+    assert (found.expected_orders_12m, found.expected_value) == (
+        expected_orders(*past, 12 * MONTH),
+        value,
+    )
     assert found.clv == pytest.approx(clv(*past, value, 0.3, 0.1))
     assert found.fit == 7
 
@@ -244,7 +276,9 @@ def test_the_gradient_of_the_rhythm_is_the_slope() -> None:
 def test_the_gradient_of_the_values_is_the_slope() -> None:
     objective = value_objective(np.array([1.0, 2.0, 7.0]), np.array([30.0, 12.0, 55.0]))
     logs = np.log([2.0, 3.0, 20.0])
-    assert objective(logs)[1] == pytest.approx(approx_fprime(logs, lambda point: objective(point)[0], 1e-7), rel=1e-4)
+    assert objective(logs)[1] == pytest.approx(
+        approx_fprime(logs, lambda point: objective(point)[0], 1e-7), rel=1e-4
+    )
 
 
 def test_the_parameters_of_simulated_customers_are_recovered() -> None:
@@ -264,7 +298,9 @@ def test_weeks_may_be_scaled_without_another_fit() -> None:
     assert isinstance(weeks, Rhythm)
     assert isinstance(in_days, Rhythm)
     assert in_days.alpha == pytest.approx(7 * weeks.alpha, rel=1e-4)
-    assert in_days.log_likelihood == pytest.approx(weeks.log_likelihood - weeks.repeats * math.log(7))
+    assert in_days.log_likelihood == pytest.approx(
+        weeks.log_likelihood - weeks.repeats * math.log(7)
+    )
     assert weeks.log_likelihood == pytest.approx(
         -rhythm_objective(known)(np.log([weeks.r, weeks.alpha, weeks.a, weeks.b]))[0]
     )
@@ -332,7 +368,9 @@ def test_values_that_are_all_alike_do_not_converge() -> None:
 
 def test_values_without_a_mean_are_refused() -> None:
     random = np.random.default_rng(5)
-    found = fit_value(np.full(5_000, 3.0), random.gamma(15.0, 1 / random.gamma(0.7, 1 / 20, 5_000)) / 3)
+    found = fit_value(
+        np.full(5_000, 3.0), random.gamma(15.0, 1 / random.gamma(0.7, 1 / 20, 5_000)) / 3
+    )
     assert isinstance(found, Refused)
     assert found.reason.startswith("the values have no finite mean: q = 0.")
 

@@ -239,7 +239,9 @@ JOINING: Final = {
     ),
 }  # fmt: skip
 
-HALF: Final = Policy(at_risk_days=170, inactive_days=300, established_after_orders=9, revenue_decline_share=0.5)
+HALF: Final = Policy(
+    at_risk_days=170, inactive_days=300, established_after_orders=9, revenue_decline_share=0.5
+)
 FALLS: Final = [*NEW, "95 bond_weakens at_risk"]
 
 
@@ -312,7 +314,9 @@ CAUSES: Final = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("noun", "name"), [(noun, name) for noun, cases in CAUSES.items() for name in cases])
+@pytest.mark.parametrize(
+    ("noun", "name"), [(noun, name) for noun, cases in CAUSES.items() for name in cases]
+)
 def test_what_puts_at_risk_and_what_clears_it(noun: str, name: str) -> None:
     CAUSES[noun][name].check()
 

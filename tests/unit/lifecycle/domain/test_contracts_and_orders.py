@@ -271,8 +271,16 @@ def test_undone_orders_read_as_the_domain_says(name: str) -> None:
 TERMS: Final = {
     "a month from 31 January ends in February": ("2024-01-31T10:00:00Z", 1, "2024-02-29T10:00:00Z"),
     "in a common year on the 28th": ("2023-01-31T10:00:00Z", 1, "2023-02-28T10:00:00Z"),
-    "twelve months are the same day of the next year": ("2023-03-15T10:00:00Z", 12, "2024-03-15T10:00:00Z"),
-    "a year from 29 February ends on the 28th": ("2024-02-29T10:00:00Z", 12, "2025-02-28T10:00:00Z"),
+    "twelve months are the same day of the next year": (
+        "2023-03-15T10:00:00Z",
+        12,
+        "2024-03-15T10:00:00Z",
+    ),
+    "a year from 29 February ends on the 28th": (
+        "2024-02-29T10:00:00Z",
+        12,
+        "2025-02-28T10:00:00Z",
+    ),
     "months are counted in UTC": ("2024-01-31T23:30:00-05:00", 1, "2024-03-01T04:30:00Z"),
     "over the turn of a year": ("2023-11-30T10:00:00Z", 3, "2024-02-29T10:00:00Z"),
 }
@@ -283,7 +291,9 @@ def test_months_are_calendar_months(name: str) -> None:
     begins, months, ends = TERMS[name]
     contract = {**concludes(0, months)[0], "time": begins}
     _, moves, _ = live([contract], 2000, Policy(renewal_grace_days=0)).parts
-    assert [f"{move.occurred_at:%Y-%m-%dT%H:%M:%SZ}" for move in moves if move.to is Phase.FORMER] == [ends]
+    assert [
+        f"{move.occurred_at:%Y-%m-%dT%H:%M:%SZ}" for move in moves if move.to is Phase.FORMER
+    ] == [ends]
 
 
 def test_a_renewed_term_does_not_drift_from_the_day_on_which_it_began() -> None:
@@ -296,8 +306,14 @@ def test_an_undone_return_restores_the_old_since_and_ends_the_episode() -> None:
     customer, moves, _ = live([*buys(0, 200), *cancels_order(201, "o200")], 202, Policy()).parts
     assert (customer.phase, days(customer.since)) == (Phase.INACTIVE, 180)
     assert [move.episode for move in moves] == [1, 1, 1, 2, 2]
-    customer, _, _ = live([*buys(0, 200), *cancels_order(201, "o200"), *buys(202)], 203, Policy()).parts
-    assert (customer.phase, customer.episode, customer.orders_since_return) == (Phase.WON_BACK, 3, 1)
+    customer, _, _ = live(
+        [*buys(0, 200), *cancels_order(201, "o200"), *buys(202)], 203, Policy()
+    ).parts
+    assert (customer.phase, customer.episode, customer.orders_since_return) == (
+        Phase.WON_BACK,
+        3,
+        1,
+    )
 
 
 def test_undoing_what_was_bought_before_an_undone_return_leaves_no_debt() -> None:
@@ -316,7 +332,11 @@ def test_the_return_decides_which_of_two_orders_at_one_instant_is_of_the_episode
 
 def test_a_contract_told_twice_is_counted_once() -> None:
     customer, _, _ = live([*concludes(0), *concludes(1), *renews(2)], 3, Policy()).parts
-    assert (customer.contracts_ever, customer.contracts_since_return, len(customer.contracts)) == (1, 1, 1)
+    assert (customer.contracts_ever, customer.contracts_since_return, len(customer.contracts)) == (
+        1,
+        1,
+        1,
+    )
 
 
 # -- sums ------------------------------------------------------------------------------------------------------------
@@ -354,7 +374,9 @@ def test_revenue_is_what_stands(name: str) -> None:
 
 
 def test_a_refund_takes_its_share_of_the_margin() -> None:
-    customer, _, _ = live([*buys(0, 1, **COST), *refunds(2, "o0", 500), *cancels_order(3, "o1")], 10, Policy()).parts
+    customer, _, _ = live(
+        [*buys(0, 1, **COST), *refunds(2, "o0", 500), *cancels_order(3, "o1")], 10, Policy()
+    ).parts
     assert customer.margin == {"EUR": 150}
 
 
@@ -364,4 +386,7 @@ def test_a_margin_in_another_currency_than_the_total_is_none() -> None:
 
 
 def test_sums_are_listed_by_currency() -> None:
-    assert [(money.amount, money.currency) for money in sums({"USD": 2, "EUR": 1})] == [(1, "EUR"), (2, "USD")]
+    assert [(money.amount, money.currency) for money in sums({"USD": 2, "EUR": 1})] == [
+        (1, "EUR"),
+        (2, "USD"),
+    ]

@@ -107,7 +107,9 @@ def test_a_contract_concluded_after_its_renewal_is_no_second_contract() -> None:
 
 
 def test_a_margin_in_another_currency_is_left_out() -> None:
-    told_apart = buys(0, margin={"amount": 300, "currency": "USD"}) + buys(1, margin={"amount": 200, "currency": "EUR"})
+    told_apart = buys(0, margin={"amount": 300, "currency": "USD"}) + buys(
+        1, margin={"amount": 200, "currency": "EUR"}
+    )
     assert live(told_apart, 2, Policy()).customer.margin == {"EUR": 200}
 
 

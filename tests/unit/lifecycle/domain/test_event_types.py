@@ -41,7 +41,9 @@ def test_every_type_of_the_catalogue_means_something_to_lifecycle() -> None:
     assert set(KINDS) == set(MODELS) - CONTROL
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - SILENT_TYPES - BUYING - REFERRING - {"feedback.submitted"}))
+@pytest.mark.parametrize(
+    "kind", sorted(set(KINDS) - SILENT_TYPES - BUYING - REFERRING - {"feedback.submitted"})
+)
 def test_any_other_event_makes_an_unknown_customer_a_prospect(kind: str) -> None:
     assert told(live([_least(kind)], 0.5, Policy()).moves) == PROSPECT
 
@@ -68,7 +70,9 @@ def _least(kind: str) -> Raw:
 
 
 def test_thresholds_come_from_the_policy() -> None:
-    policy = Policy(at_risk_days=7, inactive_days=14, established_after_orders=2, settle_after_orders=3)
+    policy = Policy(
+        at_risk_days=7, inactive_days=14, established_after_orders=2, settle_after_orders=3
+    )
     assert told(live(buys(0, 1, 30, 31), 60, policy).moves) == [
         *NEW, "1 habit_formed established", "8 silence_begins at_risk", "15 fell_silent inactive",
         "30 returned won_back", "38 silence_begins at_risk", "45 fell_silent inactive",
@@ -88,7 +92,11 @@ def test_a_transition_carries_evidence_policy_and_profile() -> None:
     assert bought.profile.order is not None
     assert (bought.profile.order.coupon, bought.profile.order.total.amount) == ("HI", 1000)
     assert bought.profile.deadlines == {"silence_begins": day(90), "fell_silent": day(180)}
-    assert (silent.evidence.events, silent.evidence.deadline, silent.policy.version) == ((), day(91), 7)
+    assert (silent.evidence.events, silent.evidence.deadline, silent.policy.version) == (
+        (),
+        day(91),
+        7,
+    )
     assert silent.profile.causes == ("silence",)
     assert [(money.amount, money.currency) for money in silent.profile.revenue] == [(2000, "EUR")]
     assert [(money.amount, money.currency) for money in silent.profile.margin] == [(300, "EUR")]
@@ -96,7 +104,11 @@ def test_a_transition_carries_evidence_policy_and_profile() -> None:
 
 def test_a_move_is_historical_if_its_event_is() -> None:
     imported = [{**raw, "historical": True} for raw in buys(0)]
-    assert [move.historical for move in live([*imported, *buys(1, 2)], 100, Policy()).moves] == [True, False, False]
+    assert [move.historical for move in live([*imported, *buys(1, 2)], 100, Policy()).moves] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_deadline_that_a_new_policy_moved_further_away_does_not_fire_early() -> None:
@@ -119,7 +131,12 @@ ENDLESS: Final = {
     "a complaint and a contact on the last day": [
         {**raw, "time": EVE} for raw in [*complains(0), *does("page.viewed", 1), *buys(2)]
     ],
-    "a contract beyond": [*THRICE, *concludes(3), *gives_notice(4, 2_912_900), *concludes(5, 1200, of="w")],
+    "a contract beyond": [
+        *THRICE,
+        *concludes(3),
+        *gives_notice(4, 2_912_900),
+        *concludes(5, 1200, of="w"),
+    ],
     "a customer unheard of since": [*VIEWED, *complains(1), *concludes(2, 1200)],
 }
 

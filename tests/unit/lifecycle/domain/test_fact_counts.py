@@ -32,7 +32,9 @@ def held(life: Folded, instant: datetime) -> set[tuple[Phase | None, Fact]]:
     """What held at an instant, by looking."""
     phase = next((move.to for move in reversed(life.moves) if move.occurred_at <= instant), None)
     since = {Fact.SIGNED_UP: life.customer.signed_up_at, Fact.ACTIVATED: life.customer.activated_at}
-    return {(phase, fact) for fact, at in since.items() if at is not None and at <= instant} & LASTING
+    return {
+        (phase, fact) for fact, at in since.items() if at is not None and at <= instant
+    } & LASTING
 
 
 @sampled(200)
@@ -40,7 +42,9 @@ def held(life: Folded, instant: datetime) -> set[tuple[Phase | None, Fact]]:
 def test_the_changes_up_to_an_instant_come_to_what_held_then(life: list[Happening]) -> None:
     whole = fold(life, POLICY, until=END)
     found = by_instant(changes(NOBODY, whole.moves, whole.customer))
-    for instant in {happening.time for happening in life} | {move.occurred_at for move in whole.moves}:
+    for instant in {happening.time for happening in life} | {
+        move.occurred_at for move in whole.moves
+    }:
         counts = Counter[tuple[str, str]]()
         for (at, fact, phase), n in found.items():
             counts[phase, fact] += n * (at <= instant)
@@ -49,11 +53,16 @@ def test_the_changes_up_to_an_instant_come_to_what_held_then(life: list[Happenin
 
 @sampled(200)
 @given(lives(), st.integers(0, 24))
-def test_a_life_told_in_two_parts_changes_what_it_changes_at_once(life: list[Happening], cut: int) -> None:
+def test_a_life_told_in_two_parts_changes_what_it_changes_at_once(
+    life: list[Happening], cut: int
+) -> None:
     life.sort(key=IN_ORDER)
     first, whole = fold(life[:cut], POLICY), fold(life, POLICY)
     rest = whole.moves[len(first.moves) :]
-    parts = changes(NOBODY, first.moves, first.customer), changes(first.customer, rest, whole.customer)
+    parts = (
+        changes(NOBODY, first.moves, first.customer),
+        changes(first.customer, rest, whole.customer),
+    )
     assert by_instant(*parts) == by_instant(changes(NOBODY, whole.moves, whole.customer))
 
 
@@ -62,7 +71,9 @@ def test_a_life_told_in_two_parts_changes_what_it_changes_at_once(life: list[Hap
 def test_whoever_acts_has_a_phase_from_then_on(data: st.DataObject) -> None:
     """So the acts alone tell how many of those with a phase have acted."""
     kind = data.draw(st.sampled_from(ACT_TYPES))
-    act = happenings([to_event(0, kind, 50, data.draw(DATA[kind]) if kind in DATA else {}, historical=False)])
+    act = happenings(
+        [to_event(0, kind, 50, data.draw(DATA[kind]) if kind in DATA else {}, historical=False)]
+    )
     others = [happening for happening in data.draw(lives()) if happening.key < act[0].key]
     moves = fold([*others, *act], POLICY).moves
     assert moves[0].occurred_at <= act[0].time

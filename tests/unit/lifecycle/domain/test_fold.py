@@ -20,7 +20,9 @@ from tests.support.lives import C, happenings
 from tests.support.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled
 
 
-def whole(events: Iterable[Happening], until: datetime = END) -> tuple[Customer, list[Move], list[Hint]]:
+def whole(
+    events: Iterable[Happening], until: datetime = END
+) -> tuple[Customer, list[Move], list[Hint]]:
     customer, moves, hints = fold(events, POLICY, until=until).parts
     return customer, list(moves), list(hints)
 
@@ -40,7 +42,9 @@ def by_worker(batches: Iterable[list[Happening]], ticks: list[float]) -> Worker:
 
 @sampled(60)
 @given(lives(), RANDOM)
-def test_the_order_in_which_events_are_given_never_matters(events: list[Happening], rnd: Random) -> None:
+def test_the_order_in_which_events_are_given_never_matters(
+    events: list[Happening], rnd: Random
+) -> None:
     assert whole(rnd.sample(events, len(events))) == whole(events)
 
 
@@ -62,7 +66,9 @@ def test_neither_order_nor_duplicates_nor_batches_nor_ticks_matter(
 
 @sampled(150)
 @given(lives(), TICKS)
-def test_what_comes_in_order_gives_the_same_hints_and_no_others(events: list[Happening], ticks: list[float]) -> None:
+def test_what_comes_in_order_gives_the_same_hints_and_no_others(
+    events: list[Happening], ticks: list[float]
+) -> None:
     worker, left = Worker(), sorted(ticks)
     for happening in sorted(events, key=lambda h: h.key):
         while left and day(left[0]) <= happening.time:
@@ -75,7 +81,9 @@ def test_what_comes_in_order_gives_the_same_hints_and_no_others(events: list[Hap
 
 @sampled(120)
 @given(lives(), AT)
-def test_what_held_at_an_instant_is_a_beginning_of_what_holds_later(events: list[Happening], at: float) -> None:
+def test_what_held_at_an_instant_is_a_beginning_of_what_holds_later(
+    events: list[Happening], at: float
+) -> None:
     instant = day(at)
     _, moves, hints = whole([e for e in events if e.time <= instant], instant)
     _, all_moves, all_hints = whole(events)
@@ -106,7 +114,11 @@ TABLE: Final[dict[str, tuple[frozenset[Phase | None], frozenset[Phase]]]] = {
         ("relationship_ended", FROM_ANYWHERE, {Phase.FORMER}),
         ("returned", {Phase.INACTIVE, Phase.FORMER}, {Phase.WON_BACK}),
         ("settled", {Phase.WON_BACK}, {Phase.ESTABLISHED}),
-        ("first_purchase_undone", {Phase.NEW, Phase.WON_BACK}, {Phase.PROSPECT, Phase.INACTIVE, Phase.FORMER}),
+        (
+            "first_purchase_undone",
+            {Phase.NEW, Phase.WON_BACK},
+            {Phase.PROSPECT, Phase.INACTIVE, Phase.FORMER},
+        ),
     )
 }
 """The table of the domain, written a second time."""
@@ -141,12 +153,21 @@ def test_who_recovers_is_back_where_the_risk_began(events: list[Happening]) -> N
 
 @sampled(150)
 @given(lives(), TICKS)
-def test_nothing_is_negative_and_only_who_has_a_cause_is_at_risk(events: list[Happening], ticks: list[float]) -> None:
+def test_nothing_is_negative_and_only_who_has_a_cause_is_at_risk(
+    events: list[Happening], ticks: list[float]
+) -> None:
     left = sorted({happening.time for happening in events} | {day(at) for at in ticks})
     for instant in left:
         customer, moves, _ = whole([h for h in events if h.time <= instant], instant)
-        counts = (customer.orders, customer.orders_since_return, customer.contracts_ever, customer.incentives)
-        assert all(count >= 0 for count in (*counts, *customer.revenue.values(), *customer.margin.values()))
+        counts = (
+            customer.orders,
+            customer.orders_since_return,
+            customer.contracts_ever,
+            customer.incentives,
+        )
+        assert all(
+            count >= 0 for count in (*counts, *customer.revenue.values(), *customer.margin.values())
+        )
         assert customer.orders_since_return <= customer.orders
         assert (customer.phase is Phase.AT_RISK) == bool(customer.causes)
         assert customer.due is None or customer.due >= instant
@@ -161,7 +182,11 @@ def test_a_hint_comes_once_per_occasion_but_for_a_second_welcome(events: list[Ha
     _, _, hints = whole(events)
     once = [(hint.name, hint.occasion) for hint in hints if hint.occasion != "welcome"]
     assert len(once) == len(set(once))
-    turns = [hint.data["incentive"] for hint in hints if hint.name == "incentive.due" and hint.occasion != "welcome"]
+    turns = [
+        hint.data["incentive"]
+        for hint in hints
+        if hint.name == "incentive.due" and hint.occasion != "welcome"
+    ]
     assert all(one != other for one, other in pairwise(turns))
 
 
@@ -195,7 +220,9 @@ def test_the_rules_are_those_of_the_table_in_its_order() -> None:
 
 
 def test_every_rule_can_be_offered_something() -> None:
-    assert {rule.name for rules in RULES_FOR.values() for rule in rules} == {rule.name for rule in RULES}
+    assert {rule.name for rules in RULES_FOR.values() for rule in rules} == {
+        rule.name for rule in RULES
+    }
 
 
 def test_time_between_two_instants_is_timed_to_the_microsecond() -> None:

@@ -120,7 +120,11 @@ def test_an_incentive_is_never_the_same_twice_in_a_row() -> None:
         *complains(500),
         *resolved(501),
     ]
-    found = [hint.data["incentive"] for hint in live(events, 1600, Policy()).hints if hint.name == "incentive.due"]
+    found = [
+        hint.data["incentive"]
+        for hint in live(events, 1600, Policy()).hints
+        if hint.name == "incentive.due"
+    ]
     assert len(found) > 20
     assert found[0] == "welcome"
     assert all(one != other for one, other in pairwise(found))
@@ -133,7 +137,9 @@ def test_nothing_is_waited_for_once_the_first_order_is_undone() -> None:
 
 def test_the_same_occasion_is_the_same_hint() -> None:
     first, again = (live(buys(0, 1, 2), until, Policy()).hints for until in (70, 200))
-    assert [(hint.name, hint.occasion) for hint in first] == [(hint.name, hint.occasion) for hint in again]
+    assert [(hint.name, hint.occasion) for hint in first] == [
+        (hint.name, hint.occasion) for hint in again
+    ]
     assert len({(hint.name, hint.occasion) for hint in again}) == len(again)
 
 
@@ -150,5 +156,9 @@ def test_a_hint_says_what_it_is_about() -> None:
 
 
 def test_every_hint_can_be_switched_off() -> None:
-    off = Policy(survey_days=0, onboarding_days=0, renewal_notice_days=0, incentive_days=0, answer_hours=0)
-    assert hints([*buys(0, 1, 2), *concludes(3, 12), *complains(4, 1), *answered(4.9)], 300, off) == [WELCOME]
+    off = Policy(
+        survey_days=0, onboarding_days=0, renewal_notice_days=0, incentive_days=0, answer_hours=0
+    )
+    assert hints(
+        [*buys(0, 1, 2), *concludes(3, 12), *complains(4, 1), *answered(4.9)], 300, off
+    ) == [WELCOME]

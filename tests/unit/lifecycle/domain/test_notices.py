@@ -14,7 +14,9 @@ from tests.support.builders import day, encode, event, order
 
 def policy(notice_days: int = 7) -> Policy:
     """Only notices, no other hints."""
-    return Policy(notice_days=notice_days, survey_days=0, onboarding_days=0, incentive_days=0, answer_hours=0)
+    return Policy(
+        notice_days=notice_days, survey_days=0, onboarding_days=0, incentive_days=0, answer_hours=0
+    )
 
 
 def happenings(*events: dict[str, Any]) -> list[Happening]:
@@ -22,15 +24,23 @@ def happenings(*events: dict[str, Any]) -> list[Happening]:
     return [h for h in found if isinstance(h, Happening)]
 
 
-def notices(*events: dict[str, Any], until: float, notice_days: int = 7) -> list[tuple[str, float, str]]:
+def notices(
+    *events: dict[str, Any], until: float, notice_days: int = 7
+) -> list[tuple[str, float, str]]:
     """Name, day and rule of each notice."""
     hints = fold(happenings(*events), policy(notice_days), until=day(until)).hints
     found = [hint for hint in hints if hint.name.startswith("phase.")]
-    return [(h.name.removeprefix("phase.change_"), (h.at - day(0)) / timedelta(days=1), h.data["rule"]) for h in found]
+    return [
+        (h.name.removeprefix("phase.change_"), (h.at - day(0)) / timedelta(days=1), h.data["rule"])
+        for h in found
+    ]
 
 
 def test_each_change_by_time_is_announced_as_many_days_before() -> None:
-    assert notices(order("ada", 0), until=180) == [("due", 83, "silence_begins"), ("due", 173, "fell_silent")]
+    assert notices(order("ada", 0), until=180) == [
+        ("due", 83, "silence_begins"),
+        ("due", 173, "fell_silent"),
+    ]
 
 
 def test_a_change_that_comes_true_is_not_taken_back() -> None:
@@ -46,7 +56,9 @@ def test_an_order_takes_the_notice_back_and_later_there_is_another() -> None:
 
 
 def test_a_log_in_that_changes_nothing_takes_nothing_back() -> None:
-    assert notices(order("ada", 0), event("ada", "session.signed_in", 85), until=89) == [("due", 83, "silence_begins")]
+    assert notices(order("ada", 0), event("ada", "session.signed_in", 85), until=89) == [
+        ("due", 83, "silence_begins")
+    ]
 
 
 def test_a_closed_relationship_takes_back_what_can_no_longer_come() -> None:
@@ -79,5 +91,7 @@ def test_a_late_event_takes_back_what_the_new_life_does_not_know() -> None:
 
 def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
     before = fold(happenings(order("ada", 0)), policy(), until=day(85))
-    anew = fold(happenings(order("ada", 0), event("ada", "session.signed_in", 3)), policy(), until=day(91))
+    anew = fold(
+        happenings(order("ada", 0), event("ada", "session.signed_in", 3)), policy(), until=day(91)
+    )
     assert taken_back(before.customer, anew) == ()

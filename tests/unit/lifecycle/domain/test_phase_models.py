@@ -4,12 +4,32 @@ from typing import Final
 
 import pytest
 
-from services.lifecycle.domain.phase_models import VIEWS, Asked, Cell, Fact, Model, View, by_acts, needs, view, views
+from services.lifecycle.domain.phase_models import (
+    VIEWS,
+    Asked,
+    Cell,
+    Fact,
+    Model,
+    View,
+    by_acts,
+    needs,
+    view,
+    views,
+)
 from services.lifecycle.domain.state.phases import Phase
 from tests.support.checkout import ROOT
 
 PAGE: Final = (ROOT / "docs" / "views.md").read_text()
-PHASES: Final = ("prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back")
+PHASES: Final = (
+    "prospect",
+    "new",
+    "established",
+    "advocate",
+    "at_risk",
+    "inactive",
+    "former",
+    "won_back",
+)
 NOTHING: Final[frozenset[Fact]] = frozenset()
 DECIDED: Final = [
     (Model.SIX_PHASE, NOTHING, "awareness purchase renewal referral renewal renewal awareness purchase"),
@@ -40,7 +60,9 @@ def test_each_phase_is_what_was_decided(model: Model | None, facts: set[Fact], c
 def test_every_view_is_total_and_its_codes_and_labels_tell_views_apart(model: Model | None) -> None:
     assert set(VIEWS[model]) == set(Phase)
     known = views(model)
-    assert {view(model, phase, facts) for phase in Phase for facts in (NOTHING, frozenset(Fact))} == set(known)
+    assert {
+        view(model, phase, facts) for phase in Phase for facts in (NOTHING, frozenset(Fact))
+    } == set(known)
     for name in ("code", "english", "german"):
         assert len({getattr(found, name) for found in known}) == len(known)
 
@@ -61,10 +83,17 @@ def words(cell: Cell) -> str:
     def one(found: View) -> str:
         return f"`{found.code}` {found.german}"
 
-    return f"{one(cell.without)}; {one(cell.given)} if {cell.fact}" if isinstance(cell, Asked) else one(cell)
+    return (
+        f"{one(cell.without)}; {one(cell.given)} if {cell.fact}"
+        if isinstance(cell, Asked)
+        else one(cell)
+    )
 
 
 @pytest.mark.parametrize("phase", Phase)
 def test_the_page_shows_the_table_of_the_code(phase: Phase) -> None:
-    cells = [f"`{phase}` {words(VIEWS[None][phase]).partition(' ')[2]}", *(words(VIEWS[m][phase]) for m in Model)]
+    cells = [
+        f"`{phase}` {words(VIEWS[None][phase]).partition(' ')[2]}",
+        *(words(VIEWS[m][phase]) for m in Model),
+    ]
     assert f"| {' | '.join(cells)} |" in PAGE

@@ -17,7 +17,11 @@ def outcome(kind: str, at: float, order_id: str) -> Happening:
 
 
 def test_an_advocate_remains_one_when_an_earlier_order_replaces_the_one_that_counted() -> None:
-    told = [outcome("succeeded", 5, "o-1"), outcome("annulled", 9, "o-1"), outcome("succeeded", 3, "o-0")]
+    told = [
+        outcome("succeeded", 5, "o-1"),
+        outcome("annulled", 9, "o-1"),
+        outcome("succeeded", 3, "o-0"),
+    ]
     customer, moves, *_ = fold(told, Policy(), until=day(10)).parts
     assert [(move.to, move.occurred_at) for move in moves] == [("advocate", day(3))]
     assert customer.phase == "advocate"

@@ -356,6 +356,8 @@ TABLE: Final = {
 }
 
 
-@pytest.mark.parametrize(("row", "name"), [(row, name) for row, cases in TABLE.items() for name in cases])
+@pytest.mark.parametrize(
+    ("row", "name"), [(row, name) for row, cases in TABLE.items() for name in cases]
+)
 def test_the_rules_read_as_the_table_does(row: str, name: str) -> None:
     TABLE[row][name].check()

@@ -21,7 +21,10 @@ from tests.support.random_lives import AT, END, LENGTH, POLICY, RANDOM, Worker, 
 
 def schedule(*activations: tuple[float, Policy], fits: Iterable[Fit] = ()) -> Schedule:
     first = Activation(1, day(-10_000), Policy())
-    return Schedule([first, *(Activation(n, day(at), policy) for n, (at, policy) in enumerate(activations, 2))], fits)
+    return Schedule(
+        [first, *(Activation(n, day(at), policy) for n, (at, policy) in enumerate(activations, 2))],
+        fits,
+    )
 
 
 SHORT: Final = Policy(name="short", at_risk_days=30, inactive_days=60)
@@ -72,7 +75,9 @@ CASES: Final[dict[str, tuple[list[tuple[float, Policy]], list[Raw], float, list[
 @pytest.mark.parametrize("case", CASES)
 def test_deadlines_and_events_belong_to_the_policy_in_force(case: str) -> None:
     activations, events, until, expected = CASES[case]
-    assert told(fold(happenings(events), schedule(*activations), until=day(until)).moves) == expected
+    assert (
+        told(fold(happenings(events), schedule(*activations), until=day(until)).moves) == expected
+    )
 
 
 def test_each_move_names_the_policy_that_judged_it() -> None:
@@ -82,7 +87,10 @@ def test_each_move_names_the_policy_that_judged_it() -> None:
 
 def test_hints_too_belong_to_the_policy_in_force() -> None:
     later = schedule((3, Policy(survey_days=20, onboarding_days=0)))
-    assert [hint.at for hint in fold(happenings(buys(0)), later, until=day(89)).hints] == [day(0), day(20)]
+    assert [hint.at for hint in fold(happenings(buys(0)), later, until=day(89)).hints] == [
+        day(0),
+        day(20),
+    ]
 
 
 def test_a_hint_due_at_the_very_instant_of_an_activation_is_given() -> None:
@@ -101,8 +109,13 @@ DECLINE: Final = buys(0, 10, 20, 30, 115)
 
 
 def test_a_policy_that_watches_revenue_knows_the_orders_before_its_activation() -> None:
-    small = [{**raw, "data": {**raw["data"], "total": {"amount": 1, "currency": "EUR"}}} for raw in DECLINE[-1:]]
-    moves = told(fold(happenings([*DECLINE[:-1], *small]), schedule((114, WATCHFUL)), until=day(116)).moves)
+    small = [
+        {**raw, "data": {**raw["data"], "total": {"amount": 1, "currency": "EUR"}}}
+        for raw in DECLINE[-1:]
+    ]
+    moves = told(
+        fold(happenings([*DECLINE[:-1], *small]), schedule((114, WATCHFUL)), until=day(116)).moves
+    )
     assert moves[-1] == "115 bond_weakens at_risk"
 
 
@@ -128,7 +141,9 @@ FIT: Final = Fit(version=9, effective_at=day(35), r=0.52, alpha=6.2, a=0.43, b=0
 BY_RHYTHM: Final = Policy(name="rhythm", silence=AUTO)
 
 
-def silences(events: list[Raw], policy: Policy = BY_RHYTHM, until: float = 400, fit: Fit = FIT) -> list[Any]:
+def silences(
+    events: list[Raw], policy: Policy = BY_RHYTHM, until: float = 400, fit: Fit = FIT
+) -> list[Any]:
     moves = fold(happenings(events), schedule((-100, policy), fits=[fit]), until=day(until)).moves
     return [move.occurred_at for move in moves if move.rule in ("silence_begins", "fell_silent")]
 
@@ -195,13 +210,16 @@ def decrees(draw: st.DrawFn) -> list[Activation | Fit]:
         if draw(st.integers(0, 3)):
             found.append(Activation(number, at, draw(POLICIES)))
         else:
-            found.append(Fit(number, at, r=0.5, alpha=2.0, a=draw(st.sampled_from((0.4, 2.0))), b=0.7))
+            found.append(
+                Fit(number, at, r=0.5, alpha=2.0, a=draw(st.sampled_from((0.4, 2.0))), b=0.7)
+            )
     return found
 
 
 def known(found: Sequence[Activation | Fit]) -> Schedule:
     return Schedule(
-        [one for one in found if isinstance(one, Activation)], [one for one in found if isinstance(one, Fit)]
+        [one for one in found if isinstance(one, Activation)],
+        [one for one in found if isinstance(one, Fit)],
     )
 
 

@@ -248,7 +248,9 @@ TIME: Final = {
 
 
 def ways(customer: Customer, rule: str, policy: Policy) -> dict[str, datetime | None]:
-    found = [ways for open_rule, ways in open_rules(Now(customer, policy)) if open_rule.name == rule]
+    found = [
+        ways for open_rule, ways in open_rules(Now(customer, policy)) if open_rule.name == rule
+    ]
     return {way.lacks: way.deadline for way in found[0]} if found else {}
 
 
@@ -259,7 +261,9 @@ def test_doing_exactly_what_a_rule_lacks_makes_it_fire(case: Case) -> None:
     done = fold(happenings([*case.events, *case.do]), case.policy)
     assert case.fires in told(done.moves[len(before) :])
     short = fold(happenings([*case.events, *case.do[:-1]]), case.policy)
-    assert case.rule not in [move.rule for move in short.moves[len(before) :]], "less than that is not enough"
+    assert case.rule not in [move.rule for move in short.moves[len(before) :]], (
+        "less than that is not enough"
+    )
 
 
 @pytest.mark.parametrize("case", TIME.values(), ids=TIME)
@@ -268,7 +272,9 @@ def test_waiting_exactly_as_long_as_a_rule_lacks_makes_it_fire(case: Case) -> No
     customer, before, _ = live(case.events, case.until, case.policy).parts
     assert ways(customer, case.rule, case.policy)[case.lacks] == day(case.due)
     assert case.fires in told(live(case.events, case.due, case.policy).moves[len(before) :])
-    assert case.fires not in told(live(case.events, case.due - 0.001, case.policy).moves[len(before) :])
+    assert case.fires not in told(
+        live(case.events, case.due - 0.001, case.policy).moves[len(before) :]
+    )
 
 
 def test_every_rule_is_in_words_and_has_a_case() -> None:
@@ -303,12 +309,16 @@ def test_what_cannot_fire_next_is_not_listed(case: Case) -> None:
 
 
 def test_praise_counts_only_from_the_established() -> None:
-    assert list(ways(live(buys(0), 1, BUILT_IN).customer, "recommends", BUILT_IN)) == ["a successful recommendation"]
+    assert list(ways(live(buys(0), 1, BUILT_IN).customer, "recommends", BUILT_IN)) == [
+        "a successful recommendation"
+    ]
 
 
 def test_an_order_after_the_notice_keeps_the_relationship() -> None:
     events = [*concludes(0, months=12), *gives_notice(2, 20), *buys(3)]
-    assert not any(ways(live(events, 4, BUILT_IN).customer, "relationship_ended", BUILT_IN).values())
+    assert not any(
+        ways(live(events, 4, BUILT_IN).customer, "relationship_ended", BUILT_IN).values()
+    )
     assert "relationship_ended" not in [move.rule for move in live(events, 60, BUILT_IN).moves]
 
 
@@ -317,10 +327,15 @@ def test_a_deadline_is_told_by_the_policy_that_will_be_in_force() -> None:
     schedule = Schedule([Activation(0, day(-1000), BUILT_IN), Activation(1, day(70), stricter)])
     customer = fold(happenings(buys(0)), schedule, until=day(1)).customer
     (deadline,) = [
-        ways[0].deadline for rule, ways in open_rules(Now(customer, schedule)) if rule.name == "silence_begins"
+        ways[0].deadline
+        for rule, ways in open_rules(Now(customer, schedule))
+        if rule.name == "silence_begins"
     ]
     assert deadline == day(70)
-    assert told(fold(happenings(buys(0)), schedule, until=day(71)).moves)[1] == "70 silence_begins at_risk"
+    assert (
+        told(fold(happenings(buys(0)), schedule, until=day(71)).moves)[1]
+        == "70 silence_begins at_risk"
+    )
 
 
 def test_a_lower_threshold_waits_for_any_event() -> None:
@@ -331,7 +346,9 @@ def test_a_lower_threshold_waits_for_any_event() -> None:
     assert len(moves) == 1
     customer = fold(happenings(events[:2]), schedule, until=day(11)).customer
     assert told(fold(happenings(events), schedule).moves)[1:] == ["20 habit_formed established"]
-    (ways,) = [ways for rule, ways in open_rules(Now(customer, lower)) if rule.name == "habit_formed"]
+    (ways,) = [
+        ways for rule, ways in open_rules(Now(customer, lower)) if rule.name == "habit_formed"
+    ]
     assert [way.lacks for way in ways] == ["any further event"]
 
 
@@ -374,7 +391,9 @@ def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Exp
     transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
     facts, ahead = frozenset[Fact](), next_move(customer, policy)
     standing = Standing("ada", customer, 1, False, day(until), facts, ahead, facts)
-    return Explained(standing, Now(customer, policy), transition, facts, (), Naming(None, Language.ENGLISH)).view()
+    return Explained(
+        standing, Now(customer, policy), transition, facts, (), Naming(None, Language.ENGLISH)
+    ).view()
 
 
 SAID: Final = {
@@ -409,7 +428,13 @@ def test_a_summary_can_be_read_out(said: str) -> None:
 def test_every_event_that_a_way_names_is_of_the_catalogue_and_means_that_to_the_rule() -> None:
     for case in [*EVENTS.values(), *TIME.values()]:
         rules = explained(case.events, case.until, case.policy).rules
-        ways = [way for rule in rules if rule.rule == case.rule for way in rule.ways if way.lacks == case.lacks]
+        ways = [
+            way
+            for rule in rules
+            if rule.rule == case.rule
+            for way in rule.ways
+            if way.lacks == case.lacks
+        ]
         assert len(ways) == 1
         assert bool(ways[0].on) != (ways[0].deadline is not None)
         if case.do:
@@ -417,7 +442,9 @@ def test_every_event_that_a_way_names_is_of_the_catalogue_and_means_that_to_the_
 
 
 def test_the_figures_of_the_cadence_model_are_told_where_a_fit_is_in_force() -> None:
-    fit = Fit(7, day(-10), r=0.55, alpha=10.0, a=0.8, b=2.5, p=6.0, q=4.0, gamma=1500.0, currency="EUR")
+    fit = Fit(
+        7, day(-10), r=0.55, alpha=10.0, a=0.8, b=2.5, p=6.0, q=4.0, gamma=1500.0, currency="EUR"
+    )
     told = explained(THRICE, 30, replace(BUILT_IN, fits=(fit,))).cadence
     assert told is not None
     assert (told.fit, told.currency, told.horizon_days) == (7, "EUR", 180)
@@ -431,7 +458,12 @@ def test_the_figures_of_the_cadence_model_are_told_where_a_fit_is_in_force() -> 
 
 def foresees(before: Customer, move: Move, kinds: set[Kind]) -> bool:
     """Was the first move after a state among those that could fire, by this deadline or on this kind of event?"""
-    ways = [way for rule, ways in open_rules(Now(before, POLICY)) if rule.name == move.rule for way in ways]
+    ways = [
+        way
+        for rule, ways in open_rules(Now(before, POLICY))
+        if rule.name == move.rule
+        for way in ways
+    ]
     if move.evidence.deadline is not None:
         return any(way.deadline == move.occurred_at for way in ways)
     return any(way.on & kinds for way in ways)

@@ -37,4 +37,6 @@ def test_three_weeks_are_no_baseline() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 7, 15])
 def test_the_probability_is_the_binomial_tail(n: int) -> None:
-    assert at_least(n, 15, 0.25) == pytest.approx(sum(comb(15, k) * 0.25**k * 0.75 ** (15 - k) for k in range(n, 16)))
+    assert at_least(n, 15, 0.25) == pytest.approx(
+        sum(comb(15, k) * 0.25**k * 0.75 ** (15 - k) for k in range(n, 16))
+    )

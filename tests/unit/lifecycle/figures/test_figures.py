@@ -25,7 +25,9 @@ def asked(begins: date | None, ends: date | None) -> Period:
     return Period.asked(begins, ends, least=LEAST, furthest=FURTHEST)
 
 
-@pytest.mark.parametrize("text", ["2024-05-01", "2024-05-01T00:00:00Z", "2024-05-01T02:00:00+02:00"])
+@pytest.mark.parametrize(
+    "text", ["2024-05-01", "2024-05-01T00:00:00Z", "2024-05-01T02:00:00+02:00"]
+)
 def test_a_day_is_a_date_or_the_instant_at_which_it_begins_in_utc(text: str) -> None:
     assert TypeAdapter(Day).validate_python(text) == date(2024, 5, 1)
 
@@ -38,14 +40,18 @@ def test_anything_else_is_no_day(text: str) -> None:
         TypeAdapter(Day).validate_python(text)
 
 
-def test_the_period_ends_with_the_last_whole_day_and_has_thirty_days_unless_the_request_says_more() -> None:
+def test_the_period_ends_with_the_last_whole_day_and_has_thirty_days_unless_the_request_says_more() -> (
+    None
+):
     assert asked(None, None) == Period(date(2024, 4, 10), date(2024, 5, 10))
     assert asked(date(2024, 5, 1), None) == Period(date(2024, 5, 1), date(2024, 5, 10))
     assert asked(None, date(2024, 5, 12)) == Period(date(2024, 4, 12), date(2024, 5, 12))
 
 
 def test_the_period_before_is_as_long_and_ends_where_this_one_begins() -> None:
-    assert Period(date(2024, 3, 1), date(2024, 4, 1)).before == Period(date(2024, 1, 30), date(2024, 3, 1))
+    assert Period(date(2024, 3, 1), date(2024, 4, 1)).before == Period(
+        date(2024, 1, 30), date(2024, 3, 1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,7 +67,11 @@ def test_a_period_that_has_not_ended_or_not_begun_is_refused(
 ) -> None:
     with pytest.raises(Problem) as refused:
         asked(begins, ends)
-    assert (refused.value.status, refused.value.code, refused.value.errors[0].field) == (422, code, field)
+    assert (refused.value.status, refused.value.code, refused.value.errors[0].field) == (
+        422,
+        code,
+        field,
+    )
 
 
 def test_survival_by_hand() -> None:
@@ -92,12 +102,16 @@ def test_what_one_revision_of_a_figure_has_stored_is_nothing_to_the_next() -> No
 # -- what the documentation says ---------------------------------------------------------------------------------------
 
 
-def test_the_documentation_has_a_section_on_every_figure_with_the_formula_of_the_api_a_source_and_an_example() -> None:
+def test_the_documentation_has_a_section_on_every_figure_with_the_formula_of_the_api_a_source_and_an_example() -> (
+    None
+):
     sections = (ROOT / "docs/figures.md").read_text().split("\n## ")[1:]
     told = {name: text for name, _, text in (section.partition("\n") for section in sections)}
     for figure in FIGURES.values():
         text = told[figure.name]
-        assert f"*{figure.formula[0].upper()}{figure.formula[1:]}.* Unit: `{figure.unit}`." in text, figure.name
+        assert (
+            f"*{figure.formula[0].upper()}{figure.formula[1:]}.* Unit: `{figure.unit}`." in text
+        ), figure.name
         assert all(f"**{part}.**" in text for part in ("Formula", "Source", "Example")), figure.name
     assert [name for name in told if name in FIGURES] == list(FIGURES)
 
@@ -119,13 +133,17 @@ class Work:
         return self.begun
 
 
-async def asking(n: int, work: Callable[[], Awaitable[int]], flights: Flights) -> list[asyncio.Task[int]]:
+async def asking(
+    n: int, work: Callable[[], Awaitable[int]], flights: Flights
+) -> list[asyncio.Task[int]]:
     tasks = [asyncio.ensure_future(flights.once("key", work)) for _ in range(n)]
     await asyncio.sleep(0)
     return tasks
 
 
-async def test_who_asks_for_the_same_at_once_waits_for_one_answer_and_who_comes_later_gets_another() -> None:
+async def test_who_asks_for_the_same_at_once_waits_for_one_answer_and_who_comes_later_gets_another() -> (
+    None
+):
     flights, work = Flights(), Work()
     tasks = await asking(5, work, flights)
     work.go.set()
@@ -153,9 +171,15 @@ async def test_if_the_first_gives_up_another_begins_anew() -> None:
 
 def test_computed_ahead_are_the_latest_whole_periods_and_those_before_them() -> None:
     months = Period(date(2024, 4, 1), date(2024, 5, 1)), Period(date(2024, 3, 2), date(2024, 4, 1))
-    quarters = Period(date(2024, 1, 1), date(2024, 4, 1)), Period(date(2023, 10, 2), date(2024, 1, 1))
+    quarters = (
+        Period(date(2024, 1, 1), date(2024, 4, 1)),
+        Period(date(2023, 10, 2), date(2024, 1, 1)),
+    )
     years = Period(date(2023, 1, 1), date(2024, 1, 1)), Period(date(2022, 1, 1), date(2023, 1, 1))
-    days = Period(date(2024, 4, 10), date(2024, 5, 10)), Period(date(2024, 3, 11), date(2024, 4, 10))
+    days = (
+        Period(date(2024, 4, 10), date(2024, 5, 10)),
+        Period(date(2024, 3, 11), date(2024, 4, 10)),
+    )
     assert ahead(date(2024, 5, 10)) == [*days, *months, *quarters, *years]
     assert Period(date(2023, 12, 1), date(2024, 1, 1)) in ahead(date(2024, 1, 1))
 

@@ -26,7 +26,9 @@ def test_the_grace_is_that_of_the_policy_in_force(
     graces: tuple[int, int], change: float, renewed: float, done: bool
 ) -> None:
     """The term ends on day 41, 11 February."""
-    policies = [Policy(version=n, renewal_grace_days=days) for n, days in enumerate(graces, start=1)]
+    policies = [
+        Policy(version=n, renewal_grace_days=days) for n, days in enumerate(graces, start=1)
+    ]
     schedule = Schedule([Activation(1, DAWN, policies[0]), Activation(2, day(change), policies[1])])
     events = [
         event("ada", "contract.concluded", 10, contract_id="k", term_months=1),
@@ -37,11 +39,23 @@ def test_the_grace_is_that_of_the_policy_in_force(
 
 @pytest.mark.parametrize(
     ("turned", "came", "done"),
-    [(69, 60, False), (69, 54, True), (50, 60, True), (50, 72, False), (56, 60, False), (41, 60, True)],
+    [
+        (69, 60, False),
+        (69, 54, True),
+        (50, 60, True),
+        (50, 72, False),
+        (56, 60, False),
+        (41, 60, True),
+    ],
 )
-def test_the_grace_is_that_of_the_account_at_the_time(turned: float, came: float, done: bool) -> None:
+def test_the_grace_is_that_of_the_account_at_the_time(
+    turned: float, came: float, done: bool
+) -> None:
     """The term ends on day 41; of b2c that was 14 days of grace, of b2b 30."""
-    policies = [Policy(renewal_grace_days=14), Policy(version=2, account="b2b", renewal_grace_days=30)]
+    policies = [
+        Policy(renewal_grace_days=14),
+        Policy(version=2, account="b2b", renewal_grace_days=30),
+    ]
     schedule = Schedule([Activation(n, DAWN, policy) for n, policy in enumerate(policies, start=1)])
     events = [
         event("ada", "customer.signed_up", 5, account="b2c"),
@@ -56,4 +70,8 @@ def test_the_grace_is_that_of_the_account_at_the_time(turned: float, came: float
 
 
 def read_(events: list[dict[str, Any]]) -> list[Happening]:
-    return [told for told in (read("", decode(encode(one))) for one in events) if isinstance(told, Happening)]
+    return [
+        told
+        for told in (read("", decode(encode(one))) for one in events)
+        if isinstance(told, Happening)
+    ]

@@ -34,7 +34,7 @@ def test_the_format_is_what_the_client_likes_best(accept: str | None, wanted: Fo
 
 def test_the_examples_are_what_the_writers_write() -> None:
     customer = ExportedCustomer.model_validate_json(EXAMPLES[Format.NDJSON])
-    for format, example in EXAMPLES.items():  # noqa: A001
+    for format, example in EXAMPLES.items():
         writer = WRITERS[format]()
         assert (writer.head() + writer.lines([customer])).decode() == example
 

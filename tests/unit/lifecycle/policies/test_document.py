@@ -54,12 +54,22 @@ def test_every_field_says_what_it_means_its_unit_and_its_limits(name: str) -> No
 
 
 def test_a_document_has_all_thresholds_of_a_policy_with_its_defaults() -> None:
-    assert set(PolicyDocument.model_fields) == {field.name for field in fields(Policy)} - {"fits", "keeps_sales"}
+    assert set(PolicyDocument.model_fields) == {field.name for field in fields(Policy)} - {
+        "fits",
+        "keeps_sales",
+    }
     assert PolicyDocument().policy() == Policy()
 
 
 def test_a_policy_becomes_a_document_and_again_the_same_policy() -> None:
-    policy = Policy(name="b", version=3, account="b2b", silence="auto", at_risk_days=30, revenue_decline_share=0.25)
+    policy = Policy(
+        name="b",
+        version=3,
+        account="b2b",
+        silence="auto",
+        at_risk_days=30,
+        revenue_decline_share=0.25,
+    )
     document = PolicyDocument.of(policy)
     assert document == PolicyDocument.model_validate_json(document.model_dump_json())
     assert document.policy() == policy
@@ -112,7 +122,10 @@ def test_what_is_off_may_be_off_and_a_share_may_be_a_whole_number() -> None:
     off = {name: 0 for name, said in PROPERTIES.items() if "0: off" in said["description"]}
     assert len(off) == 8
     PolicyDocument.model_validate(off)
-    assert PolicyDocument.model_validate({"revenue_decline_share": 1}).policy().revenue_decline_share == 1.0
+    assert (
+        PolicyDocument.model_validate({"revenue_decline_share": 1}).policy().revenue_decline_share
+        == 1.0
+    )
 
 
 def test_a_file_is_a_policy_and_no_file_is_none(tmp_path: Path) -> None:
@@ -122,7 +135,9 @@ def test_a_file_is_a_policy_and_no_file_is_none(tmp_path: Path) -> None:
     assert load_policy(None) is None
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "deploy" / "policies").glob("*.toml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "deploy" / "policies").glob("*.toml")), ids=lambda path: path.name
+)
 def test_the_files_that_are_shipped_are_policies(path: Path) -> None:
     assert load_policy(path) not in (None, Policy())
 
@@ -131,12 +146,17 @@ def test_the_files_that_are_shipped_are_policies(path: Path) -> None:
     ("text", "told"),
     [
         ("at_risk_days = 200", "inactive_days: at_risk_days must be less than inactive_days"),
-        ("at_risk_days = 0\nx = 1", "at_risk_days: Input should be greater than 0; x: Extra inputs are not permitted"),
+        (
+            "at_risk_days = 0\nx = 1",
+            "at_risk_days: Input should be greater than 0; x: Extra inputs are not permitted",
+        ),
         ("at_risk_days = = 3", "cannot be read"),
         ("revenue_decline_share = nan", "revenue_decline_share: Input should be a finite number"),
     ],
 )
-def test_a_wrong_file_is_refused_with_everything_that_is_wrong(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_file_is_refused_with_everything_that_is_wrong(
+    tmp_path: Path, text: str, told: str
+) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(text)
     with pytest.raises(Misconfigured, match=f"policy file {path}") as refused:
@@ -150,7 +170,9 @@ A, B, C = Policy(), Policy(name="b"), Policy(name="c", account="b2b")
 
 
 def schedule(*activations: tuple[float, Policy]) -> Schedule:
-    return Schedule(Activation(number, day(at), policy) for number, (at, policy) in enumerate(activations, 1))
+    return Schedule(
+        Activation(number, day(at), policy) for number, (at, policy) in enumerate(activations, 1)
+    )
 
 
 def stands(found: Schedule, at: float) -> dict[str, Status]:

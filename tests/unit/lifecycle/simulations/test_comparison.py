@@ -9,7 +9,13 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.simulations.comparison import EXAMPLES, Comparison, Report, Step, candidate_schedule
+from services.lifecycle.simulations.comparison import (
+    EXAMPLES,
+    Comparison,
+    Report,
+    Step,
+    candidate_schedule,
+)
 from tests.support.builders import day
 from tests.support.random_lives import END, POLICY, lives, sampled
 
@@ -19,7 +25,9 @@ SOONER = AT_RISK._replace(occurred_at=day(60))
 INACTIVE = Step(day(120), "fell_silent", "at_risk", "inactive")
 
 
-def compared(lives: Iterable[tuple[str, list[Step], list[Step]]], begin: float = 30, end: float = 200) -> Report:
+def compared(
+    lives: Iterable[tuple[str, list[Step], list[Step]]], begin: float = 30, end: float = 200
+) -> Report:
     comparison = Comparison(day(begin), day(end))
     for life in lives:
         comparison.add(*life)
@@ -52,21 +60,35 @@ def test_transitions_count_from_the_first_instant_on_and_before_the_last() -> No
     assert [(t.rule, t.month, t.live, t.candidate) for t in report.transitions] == [
         ("silence_begins", "2024-03", 1, 1)
     ], "day 120 is the end: 30 April"
-    assert [(e.phase, e.live, e.candidate) for e in report.entered] == [("inactive", 0, 0), ("former", 0, 0)]
-    assert matrix(report) == [("at_risk", "inactive", 1)], "where they stand is told as of the last instant"
+    assert [(e.phase, e.live, e.candidate) for e in report.entered] == [
+        ("inactive", 0, 0),
+        ("former", 0, 0),
+    ]
+    assert matrix(report) == [("at_risk", "inactive", 1)], (
+        "where they stand is told as of the last instant"
+    )
 
 
 def test_transitions_count_by_rule_and_month_of_utc() -> None:
-    report = compared([("ada", [NEW, AT_RISK], [NEW, SOONER, INACTIVE]), ("ben", [NEW, AT_RISK], [NEW, AT_RISK])])
+    report = compared(
+        [("ada", [NEW, AT_RISK], [NEW, SOONER, INACTIVE]), ("ben", [NEW, AT_RISK], [NEW, AT_RISK])]
+    )
     assert [(t.rule, t.month, t.live, t.candidate) for t in report.transitions] == [
         ("fell_silent", "2024-04", 0, 1),
         ("silence_begins", "2024-03", 2, 2),
     ]
-    assert [(e.phase, e.live, e.candidate) for e in report.entered] == [("inactive", 0, 1), ("former", 0, 0)]
+    assert [(e.phase, e.live, e.candidate) for e in report.entered] == [
+        ("inactive", 0, 1),
+        ("former", 0, 0),
+    ]
 
 
 def test_who_differs_before_the_candidate_judges_is_told_apart() -> None:
-    lives = [("ada", [NEW, AT_RISK], [NEW, SOONER]), ("ben", [NEW, AT_RISK], [NEW]), ("cem", [NEW], [NEW, INACTIVE])]
+    lives = [
+        ("ada", [NEW, AT_RISK], [NEW, SOONER]),
+        ("ben", [NEW, AT_RISK], [NEW]),
+        ("cem", [NEW], [NEW, INACTIVE]),
+    ]
     assert compared(lives, begin=60).unsettled == 0
     assert compared(lives, begin=61).unsettled == 1
     assert compared(lives, begin=91).unsettled == 2
@@ -75,7 +97,9 @@ def test_who_differs_before_the_candidate_judges_is_told_apart() -> None:
 # -- who is shown ------------------------------------------------------------------------------------------------------
 
 
-def test_of_each_kind_of_difference_one_is_shown_the_most_frequent_first_and_then_a_second() -> None:
+def test_of_each_kind_of_difference_one_is_shown_the_most_frequent_first_and_then_a_second() -> (
+    None
+):
     sooner = [(f"s{n}", [NEW, AT_RISK], [NEW, SOONER]) for n in (3, 1, 2)]
     later = [(f"l{n}", [NEW, AT_RISK], [NEW]) for n in (2, 1)]
     lost = [("x", [NEW, AT_RISK], [NEW, SOONER, INACTIVE])]
@@ -83,12 +107,18 @@ def test_of_each_kind_of_difference_one_is_shown_the_most_frequent_first_and_the
     assert [(e.customer, e.alike) for e in shown] == [
         ("s1", 3), ("l1", 2), ("x", 1), ("s2", 3), ("l2", 2), ("s3", 3)
     ]  # fmt: skip
-    assert [step.rule for step in shown[2].candidate] == ["first_purchase", "silence_begins", "fell_silent"]
+    assert [step.rule for step in shown[2].candidate] == [
+        "first_purchase",
+        "silence_begins",
+        "fell_silent",
+    ]
 
 
 def test_of_a_kind_those_with_the_shortest_histories_are_shown() -> None:
     long = [NEW, AT_RISK, AT_RISK._replace(to="new"), AT_RISK]
-    shown = compared([("ada", [*long, AT_RISK], [*long, SOONER]), ("ben", [NEW, AT_RISK], [NEW, SOONER])]).examples
+    shown = compared(
+        [("ada", [*long, AT_RISK], [*long, SOONER]), ("ben", [NEW, AT_RISK], [NEW, SOONER])]
+    ).examples
     assert [(e.customer, e.alike) for e in shown] == [("ben", 2), ("ada", 2)]
 
 
@@ -135,6 +165,8 @@ def test_a_candidate_displaces_what_was_activated_at_the_same_instant() -> None:
 @sampled(200)
 @given(lives())
 def test_hints_make_no_difference_to_where_a_customer_goes(life: list[Happening]) -> None:
-    schedule = Schedule([Activation(1, day(0), POLICY), Activation(2, day(90), replace(POLICY, at_risk_days=10))])
+    schedule = Schedule(
+        [Activation(1, day(0), POLICY), Activation(2, day(90), replace(POLICY, at_risk_days=10))]
+    )
     loud, quiet = (fold(life, policies, until=END) for policies in (schedule, schedule.quiet))
     assert [Step.of(move) for move in loud.moves] == [Step.of(move) for move in quiet.moves]

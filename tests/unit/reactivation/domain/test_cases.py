@@ -8,7 +8,16 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.reactivation.domain.cases import Case, History, Lapse, Order, State, Terms, case_id, fold_cases
+from services.reactivation.domain.cases import (
+    Case,
+    History,
+    Lapse,
+    Order,
+    State,
+    Terms,
+    case_id,
+    fold_cases,
+)
 from services.reactivation.domain.changes import Change, Fact, Reason, changes
 from shared.ids import narrow
 
@@ -30,7 +39,10 @@ def order(n: float, order_id: str = "o1", coupon: str | None = None) -> Order:
 
 
 def fold(
-    *steps: Lapse | Order, until: datetime = FOREVER, known: Iterable[Case] = (), terms: Terms = TERMS
+    *steps: Lapse | Order,
+    until: datetime = FOREVER,
+    known: Iterable[Case] = (),
+    terms: Terms = TERMS,
 ) -> list[Case]:
     return list(fold_cases(history(*steps, known=known), terms, until))
 
@@ -48,7 +60,9 @@ def ending(case: Case) -> tuple[State, datetime | None, str | None, bool | None]
     return case.state, case.ended_at, case.order_id, case.with_code
 
 
-def test_a_deadline_that_is_held_waits_but_not_for_what_happened_after_it_nor_once_it_has_passed() -> None:
+def test_a_deadline_that_is_held_waits_but_not_for_what_happened_after_it_nor_once_it_has_passed() -> (
+    None
+):
     """The case of day 0 is due on day 30."""
 
     def fold_held(*steps: Lapse | Order, held: float, known: Iterable[Case] = ()) -> State:
@@ -86,7 +100,12 @@ def test_a_plain_return_within_the_attribution_counts_as_returned_by_itself() ->
 
 
 def test_a_case_without_an_order_expires_at_exactly_its_deadline() -> None:
-    assert ending(fold(lapse(0), until=day(30) - timedelta(microseconds=1))[0]) == (State.OFFERED, None, None, None)
+    assert ending(fold(lapse(0), until=day(30) - timedelta(microseconds=1))[0]) == (
+        State.OFFERED,
+        None,
+        None,
+        None,
+    )
     assert ending(fold(lapse(0), until=day(30))[0]) == (State.EXPIRED, day(30), None, None)
     assert ending(fold(lapse(0), until=day(400))[0]) == (State.EXPIRED, day(30), None, None)
 
@@ -113,10 +132,25 @@ def test_somebody_elses_code_is_no_code() -> None:
 def test_the_longer_of_offer_and_attribution_is_the_deadline() -> None:
     long_offer = replace(TERMS, offer_days=60)
     plain, coded = order(40), order(45, "o2", fold(lapse(0), until=day(0))[0].offer.code)
-    assert ending(fold(lapse(0), plain, coded, terms=long_offer)[0]) == (State.WON_BACK, day(45), "o2", True)
-    assert ending(fold(lapse(0), plain, terms=long_offer)[0]) == (State.EXPIRED, day(60), None, None)
+    assert ending(fold(lapse(0), plain, coded, terms=long_offer)[0]) == (
+        State.WON_BACK,
+        day(45),
+        "o2",
+        True,
+    )
+    assert ending(fold(lapse(0), plain, terms=long_offer)[0]) == (
+        State.EXPIRED,
+        day(60),
+        None,
+        None,
+    )
     long_attribution = replace(TERMS, attribution_days=60)
-    assert ending(fold(lapse(0), coded, terms=long_attribution)[0]) == (State.WON_BACK, day(45), "o2", False)
+    assert ending(fold(lapse(0), coded, terms=long_attribution)[0]) == (
+        State.WON_BACK,
+        day(45),
+        "o2",
+        False,
+    )
 
 
 def test_a_customer_who_goes_from_inactive_to_former_keeps_the_case() -> None:
@@ -131,7 +165,9 @@ def test_no_case_is_opened_within_the_cooldown() -> None:
 
 
 def test_the_code_may_be_used_after_a_plain_return_and_by_one_order_only() -> None:
-    (case,) = fold(lapse(0), order(3, "plain"), order(5, "coded", code()), order(6, "again", code()))
+    (case,) = fold(
+        lapse(0), order(3, "plain"), order(5, "coded", code()), order(6, "again", code())
+    )
     assert ending(case) == (State.WON_BACK, day(3), "plain", False)
     assert case.used_for == "coded"
 
@@ -139,10 +175,30 @@ def test_the_code_may_be_used_after_a_plain_return_and_by_one_order_only() -> No
 def test_a_confirmed_code_wins_the_customer_back_at_the_confirmation() -> None:
     (offered,) = fold(lapse(0), until=day(1))
     known = replace(offered, offer=replace(offered.offer, confirmed_for="o9", confirmed_at=day(4)))
-    assert ending(fold(lapse(0), known=[known], until=day(1))[0]) == (State.WON_BACK, day(4), "o9", True)
-    assert ending(fold(lapse(0), order(5, "o9"), known=[known])[0]) == (State.WON_BACK, day(4), "o9", True)
-    assert ending(fold(lapse(0), order(3, "o9"), known=[known])[0]) == (State.WON_BACK, day(3), "o9", True)
-    assert ending(fold(lapse(0), order(3, "o8", code()), known=[known])[0]) == (State.WON_BACK, day(3), "o8", False)
+    assert ending(fold(lapse(0), known=[known], until=day(1))[0]) == (
+        State.WON_BACK,
+        day(4),
+        "o9",
+        True,
+    )
+    assert ending(fold(lapse(0), order(5, "o9"), known=[known])[0]) == (
+        State.WON_BACK,
+        day(4),
+        "o9",
+        True,
+    )
+    assert ending(fold(lapse(0), order(3, "o9"), known=[known])[0]) == (
+        State.WON_BACK,
+        day(3),
+        "o9",
+        True,
+    )
+    assert ending(fold(lapse(0), order(3, "o8", code()), known=[known])[0]) == (
+        State.WON_BACK,
+        day(3),
+        "o8",
+        False,
+    )
 
 
 def test_new_terms_never_change_what_was_promised() -> None:
@@ -175,7 +231,10 @@ def test_a_transition_withdrawn_and_added_again_is_the_same_case() -> None:
     assert case_id("c1", lapse(3)) == case_id("c1", Lapse(day(3), "fell_silent", "inactive"))
     assert case_id("c1", lapse(3)) != case_id("c2", lapse(3))
     known = fold(lapse(0), until=day(1))
-    assert changes(history(lapse(0), known=known), fold(lapse(0), known=known, until=day(1)), day(1)) == []
+    assert (
+        changes(history(lapse(0), known=known), fold(lapse(0), known=known, until=day(1)), day(1))
+        == []
+    )
 
 
 def test_a_late_order_changes_how_a_case_ended() -> None:
@@ -203,12 +262,18 @@ class Arrival:
         self.cases: dict[object, Case] = {}
         self.log: list[Change] = []
 
-    def take(self, steps: Iterable[Lapse | Order], until: datetime, withdrawn: Iterable[Lapse] = ()) -> None:
+    def take(
+        self, steps: Iterable[Lapse | Order], until: datetime, withdrawn: Iterable[Lapse] = ()
+    ) -> None:
         self.steps |= set(steps)
         self.steps -= set(withdrawn)
         known = history(*self.steps, known=self.cases.values())
         for change in changes(known, fold_cases(known, TERMS, until), until):
-            running = [case for case in self.cases.values() if case.is_running and case.id != change.case.id]
+            running = [
+                case
+                for case in self.cases.values()
+                if case.is_running and case.id != change.case.id
+            ]
             assert not (running and change.case.is_running), "endings come before beginnings"
             self.cases[change.case.id] = change.case
             self.log.append(change)
@@ -234,7 +299,11 @@ def content(cases: Iterable[Case]) -> list[Case]:
 def test_arrival_order_duplicates_and_batches_never_change_the_cases(
     steps: list[Lapse | Order], data: st.DataObject
 ) -> None:
-    void = data.draw(st.lists(LAPSES, max_size=3).map(lambda found: [step for step in found if step not in steps]))
+    void = data.draw(
+        st.lists(LAPSES, max_size=3).map(
+            lambda found: [step for step in found if step not in steps]
+        )
+    )
     arriving = data.draw(st.permutations([*steps, *steps, *void]))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(arriving)), max_size=4)))
     clocks = sorted(data.draw(st.lists(DAYS, min_size=len(cuts) + 1, max_size=len(cuts) + 1)))
@@ -253,14 +322,18 @@ def test_the_announcements_of_a_case_are_numbered_without_gaps_and_end_where_it_
     arrival = Arrival()
     for clock in sorted(clocks):
         arrival.take(
-            steps[: clock % (len(steps) + 1)], day(clock), withdrawn=_lapses(steps[clock % (len(steps) + 1) :])
+            steps[: clock % (len(steps) + 1)],
+            day(clock),
+            withdrawn=_lapses(steps[clock % (len(steps) + 1) :]),
         )
     for case in arrival.cases.values():
         told = [change for change in arrival.log if change.case.id == case.id]
         facts = [fact for change in told for fact in change.facts]
         assert len(facts) == case.version
         assert facts[:2] == [Fact.CASE_OPENED, Fact.OFFER_MADE]
-        last = {State.OFFERED: Fact.OFFER_MADE, State.CANCELLED: Fact.CASE_CANCELLED}.get(case.state, Fact.CASE_CLOSED)
+        last = {State.OFFERED: Fact.OFFER_MADE, State.CANCELLED: Fact.CASE_CANCELLED}.get(
+            case.state, Fact.CASE_CLOSED
+        )
         assert facts[-1] is last
         assert (Fact.CASE_CANCELLED, Fact.CASE_CANCELLED) not in pairwise(facts)
 
@@ -272,7 +345,9 @@ def test_every_case_keeps_the_rules(steps: list[Lapse | Order], clock: int) -> N
     for case in cases:
         assert case.is_running == (case.ended_at is None)
         assert case.lapse in steps
-        assert case.ended_at is None or case.lapse.occurred_at <= case.ended_at <= case.offer.deadline
+        assert (
+            case.ended_at is None or case.lapse.occurred_at <= case.ended_at <= case.offer.deadline
+        )
         assert (case.state is State.EXPIRED) == (case.ended_at == case.offer.deadline)
     for first, second in pairwise(cases):
         assert first.ended_at is not None

@@ -24,7 +24,9 @@ from services.reactivation.domain.offers import (
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=30)
 EXPIRY = NOW + timedelta(days=30)
-CASE = fold_cases(History("c1", (Lapse(NOW, "fell_silent", "inactive"),)), Terms(secret=b"s"), NOW)[0]
+CASE = fold_cases(History("c1", (Lapse(NOW, "fell_silent", "inactive"),)), Terms(secret=b"s"), NOW)[
+    0
+]
 BODIES = st.text(codes.ALPHABET, min_size=16, max_size=16)
 
 
@@ -38,7 +40,9 @@ REDEEMED = after(confirm(RESERVED, "o1", NOW), RESERVED)
 
 
 @given(st.uuids(), st.binary(min_size=1), st.binary(min_size=1))
-def test_a_code_is_the_same_again_and_differs_by_secret(case: UUID, secret: bytes, other: bytes) -> None:
+def test_a_code_is_the_same_again_and_differs_by_secret(
+    case: UUID, secret: bytes, other: bytes
+) -> None:
     code = codes.code_of(case, secret)
     assert code == codes.code_of(case, secret)
     assert codes.is_well_formed(code)
@@ -116,9 +120,14 @@ def test_an_order_that_came_in_with_the_code_has_used_it() -> None:
 
 @pytest.mark.parametrize(
     ("case", "now", "refusal"),
-    [(CASE, EXPIRY, Refusal.OFFER_EXPIRED), (replace(RESERVED, state=State.CANCELLED), NOW, Refusal.OFFER_WITHDRAWN)],
+    [
+        (CASE, EXPIRY, Refusal.OFFER_EXPIRED),
+        (replace(RESERVED, state=State.CANCELLED), NOW, Refusal.OFFER_WITHDRAWN),
+    ],
 )
-def test_what_is_over_cannot_be_reserved_or_confirmed_but_released(case: Case, now: datetime, refusal: Refusal) -> None:
+def test_what_is_over_cannot_be_reserved_or_confirmed_but_released(
+    case: Case, now: datetime, refusal: Refusal
+) -> None:
     assert reserve(case, "o1", now, 30) is refusal
     assert confirm(case, "o1", now) is refusal
     assert isinstance(release(case, "o1", now), Offer)

@@ -4,18 +4,38 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from services.referral.domain.claims import Kind, OrderEvent, Reason, State, Terms, Touch, Verdict, determine, judge
+from services.referral.domain.claims import (
+    Kind,
+    OrderEvent,
+    Reason,
+    State,
+    Terms,
+    Touch,
+    Verdict,
+    determine,
+    judge,
+)
 from services.referral.domain.codes import code_of
 from shared.clock import DAWN
 from tests.support.builders import day
 
-TERMS = Terms(claim_days=90, minimum_order=0, return_window_days=14, recommender_reward=1000, referee_reward=500)
+TERMS = Terms(
+    claim_days=90,
+    minimum_order=0,
+    return_window_days=14,
+    recommender_reward=1000,
+    referee_reward=500,
+)
 NAMESPACE = UUID(int=0)
 
 
-def touch(at: float, whose: str | None = "ann", *, terms: Terms = TERMS, code: str | None = None) -> Touch:
+def touch(
+    at: float, whose: str | None = "ann", *, terms: Terms = TERMS, code: str | None = None
+) -> Touch:
     text = code or code_of(whose or "nobody")
-    return Touch(uuid5(NAMESPACE, f"{at} {text}"), day(at), "/shop", f"touch-{at}", text, whose, terms)
+    return Touch(
+        uuid5(NAMESPACE, f"{at} {text}"), day(at), "/shop", f"touch-{at}", text, whose, terms
+    )
 
 
 def order(at: float, amount: int = 8000, **more: object) -> OrderEvent:
@@ -113,7 +133,11 @@ def test_the_facts_hold_the_window_of_the_order_and_everything_that_went_back() 
     ]
     facts = determine("bob", [claim], events, judge("bob", [claim], events))[claim.id]
     assert (facts.order_id, facts.recommender, facts.available_at) == ("o-2", "ann", day(32))
-    assert [(r.time, r.amount) for r in facts.refunds] == [(day(2), None), (day(4), 50), (day(5), 100)]
+    assert [(r.time, r.amount) for r in facts.refunds] == [
+        (day(2), None),
+        (day(4), 50),
+        (day(5), 100),
+    ]
 
 
 def test_the_default_window_is_that_of_the_terms() -> None:

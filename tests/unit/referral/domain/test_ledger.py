@@ -13,12 +13,26 @@ from hypothesis import strategies as st
 from services.referral.domain.claims import Kind, OrderEvent, Terms, Touch, determine, judge
 from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Book, Posting, plan
-from services.referral.domain.rewards import Facts, Movement, Refund, Side, State, movements, standing
+from services.referral.domain.rewards import (
+    Facts,
+    Movement,
+    Refund,
+    Side,
+    State,
+    movements,
+    standing,
+)
 from services.referral.events import touch
 from shared.clock import DAWN
 from tests.support.builders import day
 
-TERMS = Terms(claim_days=90, minimum_order=2000, return_window_days=14, recommender_reward=1001, referee_reward=333)
+TERMS = Terms(
+    claim_days=90,
+    minimum_order=2000,
+    return_window_days=14,
+    recommender_reward=1001,
+    referee_reward=333,
+)
 BOOK = Book("bob", UUID(int=1))
 
 
@@ -33,7 +47,9 @@ def facts(*refunds: tuple[float, int | None], total: int = 3000) -> Facts:
         available_at=day(14),
         recommender_reward=1000,
         referee_reward=500,
-        refunds=tuple(Refund(day(at), "/shop", f"r{n}", amount) for n, (at, amount) in enumerate(refunds)),
+        refunds=tuple(
+            Refund(day(at), "/shop", f"r{n}", amount) for n, (at, amount) in enumerate(refunds)
+        ),
     )
 
 
@@ -62,7 +78,10 @@ def test_a_partial_refund_reverses_its_share() -> None:
 
 
 def test_thirds_add_up_to_the_whole() -> None:
-    parts = [m.pending for m in movements(facts((1, 1000), (2, 1000), (3, 1000)), Side.RECOMMENDER, day(20))]
+    parts = [
+        m.pending
+        for m in movements(facts((1, 1000), (2, 1000), (3, 1000)), Side.RECOMMENDER, day(20))
+    ]
     assert parts == [1000, -333, -334, -333]
 
 
@@ -71,7 +90,10 @@ def test_refunds_beyond_the_order_reverse_no_more_than_everything() -> None:
 
 
 def test_a_deadline_at_the_instant_of_a_refund_comes_first() -> None:
-    kinds = [(m.kind.value, m.pending, m.available) for m in movements(facts((14, 1500)), Side.RECOMMENDER, day(0))]
+    kinds = [
+        (m.kind.value, m.pending, m.available)
+        for m in movements(facts((14, 1500)), Side.RECOMMENDER, day(0))
+    ]
     assert kinds == [("earned", 1000, 0), ("matured", -1000, 1000), ("reversed", 0, -500)]
 
 
@@ -124,7 +146,9 @@ undoings = st.builds(
     lambda at, n, kind, amount: OrderEvent(kind, day(at), "/shop", f"{kind}{n}@{at}", f"o{n}", amount, "EUR"),
     st.integers(1, 40), st.integers(0, 3), st.sampled_from([Kind.REFUNDED, Kind.CANCELLED]), amounts,
 )  # fmt: skip
-happenings = st.lists(st.one_of(touches, orders, undoings, undoings), max_size=14, unique_by=lambda h: h.id)
+happenings = st.lists(
+    st.one_of(touches, orders, undoings, undoings), max_size=14, unique_by=lambda h: h.id
+)
 
 
 @dataclass
@@ -145,7 +169,10 @@ class World:
         known, orders = list(self.touches.values()), list(self.events.values())
         found = determine("bob", known, orders, judge("bob", known, orders))
         for named in known:
-            for side, customer in ((Side.REFEREE, "bob"), (Side.RECOMMENDER, named.recommender or "")):
+            for side, customer in (
+                (Side.REFEREE, "bob"),
+                (Side.RECOMMENDER, named.recommender or ""),
+            ):
                 self.post(Book(customer, named.id), side, found.get(named.id), clock)
 
     def post(self, book: Book, side: Side, known: Facts | None, clock: datetime) -> None:
@@ -156,7 +183,11 @@ class World:
         posted += plan(book, posted, movements(known, side, clock), currency, now=clock)
 
     def balances(self) -> dict[Book, tuple[int, int]]:
-        return {book: found for book, postings in self.ledger.items() if (found := balance(postings)) != (0, 0)}
+        return {
+            book: found
+            for book, postings in self.ledger.items()
+            if (found := balance(postings)) != (0, 0)
+        }
 
 
 @settings(max_examples=400, deadline=None)
@@ -181,11 +212,15 @@ def test_a_ledger_is_balanced_and_never_below_zero(events: list[Happening], at: 
     world = World()
     for happening in events:
         world.take([happening], day(at))
-        assert all(pending >= 0 and available >= 0 for pending, available in world.balances().values())
+        assert all(
+            pending >= 0 and available >= 0 for pending, available in world.balances().values()
+        )
 
 
 @given(st.integers(0, 5000), st.integers(1, 9000), st.lists(st.integers(0, 4000), max_size=8))
-def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(reward: int, total: int, parts: list[int]) -> None:
+def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(
+    reward: int, total: int, parts: list[int]
+) -> None:
     refunds = tuple(Refund(day(n), "/shop", str(n), part) for n, part in enumerate(parts))
     found = Facts(
         order_id="o", referee="bob", recommender="ann", currency="EUR", total=total, earned_at=day(0),

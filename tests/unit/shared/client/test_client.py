@@ -25,8 +25,18 @@ BUSY = httpx.Response(503, headers={"Retry-After": "0"})
 
 
 def problem(status: int, code: str, **more: Any) -> httpx.Response:
-    body = {"type": "about:blank", "title": "", "status": status, "code": code, "detail": "Told.", "errors": [], **more}
-    return httpx.Response(status, headers={"Content-Type": "application/problem+json"}, content=json.dumps(body))
+    body = {
+        "type": "about:blank",
+        "title": "",
+        "status": status,
+        "code": code,
+        "detail": "Told.",
+        "errors": [],
+        **more,
+    }
+    return httpx.Response(
+        status, headers={"Content-Type": "application/problem+json"}, content=json.dumps(body)
+    )
 
 
 class Shop:
@@ -62,7 +72,9 @@ class Parts(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 def lifecycle(shop: Answer, patience_s: float = 30) -> LifecycleClient:
-    return LifecycleClient("http://shop", "key", patience_s=patience_s, transport=httpx.MockTransport(shop))
+    return LifecycleClient(
+        "http://shop", "key", patience_s=patience_s, transport=httpx.MockTransport(shop)
+    )
 
 
 def referral(shop: Answer) -> ReferralClient:
@@ -76,14 +88,19 @@ def test_ids_are_one_segment_and_instants_are_told_in_utc() -> None:
         api.show_phase("a/b ü%2F", as_of=at, model="cxm", language="de")
         api.show_history("c", all=True, limit=5)
     first, second = shop.seen
-    assert first.url.raw_path == (b"/v1/customers/a%2Fb%20%C3%BC%252F/phase?as_of=2024-05-01T12%3A00%3A00Z&model=cxm")
-    assert (first.headers["authorization"], first.headers["accept-language"]) == ("Bearer key", "de")
+    assert first.url.raw_path == (
+        b"/v1/customers/a%2Fb%20%C3%BC%252F/phase?as_of=2024-05-01T12%3A00%3A00Z&model=cxm"
+    )
+    assert (first.headers["authorization"], first.headers["accept-language"]) == (
+        "Bearer key",
+        "de",
+    )
     assert second.url.query == b"all=true&limit=5"
     assert "accept-language" not in second.headers
 
 
 @pytest.mark.parametrize("id", [".", "..", "...", "a.b"])
-def test_an_id_of_dots_is_a_name_and_no_step(id: str) -> None:  # noqa: A002
+def test_an_id_of_dots_is_a_name_and_no_step(id: str) -> None:
     shop = Shop(httpx.Response(200, json={}))
     with lifecycle(shop) as api:
         api.show_history(id)
@@ -123,14 +140,21 @@ async def test_what_may_not_be_repeated_is_sent_once_if_it_may_have_been_receive
 ) -> None:
     full = httpx.Response(429, headers={"Retry-After": "0"})
     for lost in (BUSY, httpx.ReadTimeout("lost"), httpx.RemoteProtocolError("broken off")):
-        shop, later = (Shop(httpx.ConnectError("refused"), full, lost, httpx.Response(200, json={})) for _ in range(2))
+        shop, later = (
+            Shop(httpx.ConnectError("refused"), full, lost, httpx.Response(200, json={}))
+            for _ in range(2)
+        )
         with lifecycle(shop) as api, pytest.raises(Unavailable) as caught:
             getattr(api, operation)(*given)
         assert caught.value.received
-        async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(later)) as asynchronous:
+        async with AsyncLifecycleClient(
+            "http://shop", "key", transport=httpx.MockTransport(later)
+        ) as asynchronous:
             with pytest.raises(Unavailable):
                 await getattr(asynchronous, operation)(*given)
-        assert len(shop.seen) == len(later.seen) == 3, "again after a refused connection and 429 only"
+        assert len(shop.seen) == len(later.seen) == 3, (
+            "again after a refused connection and 429 only"
+        )
 
 
 def test_a_busy_service_is_waited_for_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,8 +176,15 @@ def test_patience_ends_before_a_pause_that_is_too_long() -> None:
     shop = Shop(httpx.Response(503, headers={"Retry-After": "60"}))
     with lifecycle(shop) as api, pytest.raises(Unavailable, match="answered 503") as caught:
         api.show_rearming()
-    assert (len(shop.seen), caught.value.wait_s, isinstance(caught.value, Retryable)) == (1, 60, True)
-    with lifecycle(Shop(httpx.ConnectError("refused")), 0) as api, pytest.raises(Unavailable, match="does not answer"):
+    assert (len(shop.seen), caught.value.wait_s, isinstance(caught.value, Retryable)) == (
+        1,
+        60,
+        True,
+    )
+    with (
+        lifecycle(Shop(httpx.ConnectError("refused")), 0) as api,
+        pytest.raises(Unavailable, match="does not answer"),
+    ):
         api.show_rearming()
 
 
@@ -168,20 +199,35 @@ def test_patience_ends_before_a_pause_that_is_too_long() -> None:
         (problem(500, "internal"), ApiError),
     ],
 )
-def test_a_problem_is_an_error_that_says_what_to_do(answer: httpx.Response, kind: type[ApiError]) -> None:
+def test_a_problem_is_an_error_that_says_what_to_do(
+    answer: httpx.Response, kind: type[ApiError]
+) -> None:
     shop = Shop(answer)
     with lifecycle(shop) as api, pytest.raises(ApiError) as caught:
         api.show_customer("ada")
     told = answer.json()
-    assert (type(caught.value), caught.value.status, caught.value.code) == (kind, told["status"], told["code"])
+    assert (type(caught.value), caught.value.status, caught.value.code) == (
+        kind,
+        told["status"],
+        told["code"],
+    )
     assert list(caught.value.errors) == [FieldError(**wrong) for wrong in told["errors"]]
-    assert str(caught.value) == f"GET /v1/customers/ada answered {told['status']} {told['code']}: Told."
+    assert (
+        str(caught.value)
+        == f"GET /v1/customers/ada answered {told['status']} {told['code']}: Told."
+    )
     assert len(shop.seen) == 1, "asking again would not help"
 
 
 def test_an_answer_of_somebody_in_between_is_an_error_too() -> None:
-    for answer in (httpx.Response(502, json={"error": "gateway"}), httpx.Response(418, text="<html>")):
-        with lifecycle(Shop(answer), 0) as api, pytest.raises(ApiError, match=str(answer.status_code)):
+    for answer in (
+        httpx.Response(502, json={"error": "gateway"}),
+        httpx.Response(418, text="<html>"),
+    ):
+        with (
+            lifecycle(Shop(answer), 0) as api,
+            pytest.raises(ApiError, match=str(answer.status_code)),
+        ):
             api.show_customer("ada")
 
 
@@ -212,22 +258,32 @@ async def test_whatever_comes_that_is_no_answer_is_an_error_of_ours(
     with lifecycle(shop, 0) as api, pytest.raises(ApiError) as caught:
         api.show_customer("ada")
     assert (type(caught.value), caught.value.code) == (kind, "")
-    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop)) as later:
+    async with AsyncLifecycleClient(
+        "http://shop", "key", transport=httpx.MockTransport(shop)
+    ) as later:
         with pytest.raises(kind):
             await later.show_customer("ada")
 
 
 async def test_a_page_of_somebody_in_between_is_no_file() -> None:
     shop = Shop(httpx.Response(200, headers=HTML, text="<html>Please log in</html>"))
-    with lifecycle(shop) as api, pytest.raises(ApiError, match="log in"), api.list_customers_as("text/csv"):
+    with (
+        lifecycle(shop) as api,
+        pytest.raises(ApiError, match="log in"),
+        api.list_customers_as("text/csv"),
+    ):
         pass
-    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop)) as later:
+    async with AsyncLifecycleClient(
+        "http://shop", "key", transport=httpx.MockTransport(shop)
+    ) as later:
         with pytest.raises(ApiError, match="text/html, and no text/event-stream"):
             await later.stream_changes().__aenter__()
 
 
 def breaks_off(_: httpx.Request) -> httpx.Response:
-    return httpx.Response(200, headers=CSV, stream=Parts(b"customer\n", httpx.RemoteProtocolError("incomplete")))
+    return httpx.Response(
+        200, headers=CSV, stream=Parts(b"customer\n", httpx.RemoteProtocolError("incomplete"))
+    )
 
 
 async def test_a_file_that_breaks_off_is_an_error_and_never_the_whole() -> None:
@@ -242,7 +298,9 @@ async def test_a_file_that_breaks_off_is_an_error_and_never_the_whole() -> None:
 
     async def read() -> None:
         async with (
-            AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(breaks_off)) as later,
+            AsyncLifecycleClient(
+                "http://shop", "key", transport=httpx.MockTransport(breaks_off)
+            ) as later,
             later.list_customers_as("text/csv") as coming,
         ):
             async for part in coming:
@@ -254,12 +312,18 @@ async def test_a_file_that_breaks_off_is_an_error_and_never_the_whole() -> None:
 
 
 def test_a_receipt_is_an_answer_whatever_its_status() -> None:
-    receipt = {"accepted": 0, "rejected": [{"index": 0, "id": None, "code": "missing", "field": "id", "message": "-"}]}
+    receipt = {
+        "accepted": 0,
+        "rejected": [{"index": 0, "id": None, "code": "missing", "field": "id", "message": "-"}],
+    }
     for status in (202, 422):
         shop = Shop(httpx.Response(status, json=receipt))
         with IngestClient("http://shop", "key", transport=httpx.MockTransport(shop)) as api:
             assert api.accept_events(b"[{}]") == receipt
-        assert (shop.seen[0].content, shop.seen[0].headers["content-type"]) == (b"[{}]", "application/json")
+        assert (shop.seen[0].content, shop.seen[0].headers["content-type"]) == (
+            b"[{}]",
+            "application/json",
+        )
 
 
 def test_of_a_merged_customer_the_one_that_it_became_is_read_and_never_changed() -> None:
@@ -283,9 +347,15 @@ async def test_every_item_of_every_page_comes_once() -> None:
     shop = Shop(*(httpx.Response(200, json=page) for page in PAGES))
     with lifecycle(shop) as api:
         assert [policy["name"] for policy in every(api.list_policies, limit=2)] == ["a", "b", "c"]
-    assert [request.url.query for request in shop.seen] == [b"limit=2", b"limit=2&cursor=more", b"limit=2&cursor=most"]
+    assert [request.url.query for request in shop.seen] == [
+        b"limit=2",
+        b"limit=2&cursor=more",
+        b"limit=2&cursor=most",
+    ]
     again = Shop(*(httpx.Response(200, json=page) for page in PAGES))
-    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(again)) as later:
+    async with AsyncLifecycleClient(
+        "http://shop", "key", transport=httpx.MockTransport(again)
+    ) as later:
         assert [policy["name"] async for policy in aevery(later.list_policies)] == ["a", "b", "c"]
 
 
@@ -299,7 +369,9 @@ POLLS = [b"after=now&limit=7", b"after=a&limit=7&wait_s=30.0", b"after=a&limit=7
 def test_changes_are_followed_from_a_first_page_that_says_where_one_is() -> None:
     shop = Shop(*CHANGES)
     with lifecycle(shop) as api:
-        assert [page["next"] for page in islice(follow(api, "now", limit=7), 2)] == ["a", "b"], "no empty page later"
+        assert [page["next"] for page in islice(follow(api, "now", limit=7), 2)] == ["a", "b"], (
+            "no empty page later"
+        )
     assert [request.url.query for request in shop.seen] == POLLS
 
 
@@ -307,7 +379,9 @@ async def test_changes_are_followed_asynchronously_too_over_a_break() -> None:
     shop, told = Shop(CHANGES[0], CHANGES[1], BUSY, CHANGES[2]), list[Unavailable]()
     transport = httpx.MockTransport(shop)
     async with (
-        AsyncLifecycleClient("http://shop", "key", transport=transport, on_retry=told.append) as api,
+        AsyncLifecycleClient(
+            "http://shop", "key", transport=transport, on_retry=told.append
+        ) as api,
         aclosing(afollow(api, "now", limit=7)) as pages,
     ):
         assert [(await anext(pages))["next"], (await anext(pages))["next"]] == ["a", "b"]
@@ -344,11 +418,16 @@ def test_waiting_for_an_answer_takes_no_patience(clock: Clock) -> None:
         return polls(request)
 
     with lifecycle(slow, patience_s=WAIT_S) as api:
-        assert [page["next"] for page in islice(follow(api, "now"), 2)] == ["a", "b"], "a break after a long wait"
+        assert [page["next"] for page in islice(follow(api, "now"), 2)] == ["a", "b"], (
+            "a break after a long wait"
+        )
 
 
 def test_patience_is_counted_from_the_first_failure(clock: Clock) -> None:
-    with lifecycle(Shop(httpx.ConnectError("refused")), patience_s=20) as api, pytest.raises(Unavailable):
+    with (
+        lifecycle(Shop(httpx.ConnectError("refused")), patience_s=20) as api,
+        pytest.raises(Unavailable),
+    ):
         api.list_changes()
     assert 15 <= clock.now < 20, "a pause has at most 5 s"
 
@@ -357,8 +436,15 @@ def test_a_file_comes_in_parts_and_a_refusal_as_an_error() -> None:
     shop = Shop(BUSY, httpx.Response(200, headers=CSV, text="customer\nada\n"))
     with lifecycle(shop) as api, api.list_customers_as("text/csv", phase="at_risk") as parts:
         assert b"".join(parts) == b"customer\nada\n"
-    assert (shop.seen[1].headers["accept"], shop.seen[1].url.query) == ("text/csv", b"phase=at_risk")
-    with lifecycle(Shop(problem(422, "invalid"))) as api, pytest.raises(Refused), api.list_customers_as("text/csv"):
+    assert (shop.seen[1].headers["accept"], shop.seen[1].url.query) == (
+        "text/csv",
+        b"phase=at_risk",
+    )
+    with (
+        lifecycle(Shop(problem(422, "invalid"))) as api,
+        pytest.raises(Refused),
+        api.list_customers_as("text/csv"),
+    ):
         pass
 
 
@@ -386,13 +472,20 @@ async def test_a_stream_gives_events_and_goes_on_behind_the_last_one() -> None:
     later = AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop))
     async with later, later.stream_changes(last_event_id="c") as coming:
         assert [event async for event in coming] == EVENTS
-    assert [(r.url.query, r.headers.get("last-event-id")) for r in seen] == [(b"after=now", None), (b"", "c")]
+    assert [(r.url.query, r.headers.get("last-event-id")) for r in seen] == [
+        (b"after=now", None),
+        (b"", "c"),
+    ]
     assert {request.headers["accept"] for request in seen} == {"text/event-stream"}
 
 
 def test_a_stream_is_refused_or_breaks_off_with_an_error() -> None:
     gone = lifecycle(Shop(problem(410, "cursor_expired")))
-    with gone as api, pytest.raises(NotThere, match="cursor_expired"), api.stream_changes(after="old"):
+    with (
+        gone as api,
+        pytest.raises(NotThere, match="cursor_expired"),
+        api.stream_changes(after="old"),
+    ):
         pass
     parts = Parts(STREAM[0], httpx.ReadError("reset"))
     cut = lifecycle(lambda _: httpx.Response(200, headers=SENT, stream=parts))
@@ -401,13 +494,22 @@ def test_a_stream_is_refused_or_breaks_off_with_an_error() -> None:
 
 
 async def test_the_asynchronous_client_does_the_same() -> None:
-    shop = Shop(BUSY, httpx.ConnectError("refused"), httpx.Response(200, json={"code": "X"}), problem(404, "no_code"))
-    async with AsyncReferralClient("http://shop", "key", transport=httpx.MockTransport(shop)) as api:
+    shop = Shop(
+        BUSY,
+        httpx.ConnectError("refused"),
+        httpx.Response(200, json={"code": "X"}),
+        problem(404, "no_code"),
+    )
+    async with AsyncReferralClient(
+        "http://shop", "key", transport=httpx.MockTransport(shop)
+    ) as api:
         assert (await api.issue_code({"customer": "ada"}))["code"] == "X"
         with pytest.raises(NotThere):
             await api.show_code("bob")
     assert len({request.headers["idempotency-key"] for request in shop.seen[:3]}) == 1
-    files = Shop(httpx.Response(200, headers={"Content-Type": "application/x-ndjson"}, text="one\n"))
+    files = Shop(
+        httpx.Response(200, headers={"Content-Type": "application/x-ndjson"}, text="one\n")
+    )
     async with (
         AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(files)) as other,
         other.list_customers_as("application/x-ndjson") as parts,
@@ -417,6 +519,8 @@ async def test_the_asynchronous_client_does_the_same() -> None:
 
 async def test_many_may_use_one_asynchronous_client_at_once() -> None:
     shop = Shop(httpx.Response(200, json={"as_of": datetime(2024, 5, 1, tzinfo=UTC).isoformat()}))
-    async with AsyncLifecycleClient("http://shop", "key", transport=httpx.MockTransport(shop)) as api:
+    async with AsyncLifecycleClient(
+        "http://shop", "key", transport=httpx.MockTransport(shop)
+    ) as api:
         await asyncio.gather(*(api.count_phases() for _ in range(20)))
     assert len(shop.seen) == 20

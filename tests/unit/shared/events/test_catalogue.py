@@ -25,7 +25,9 @@ ABSENT: Final = msgspec.UNSET
 
 
 def order(**changes: object) -> bytes:
-    return json.dumps({name: value for name, value in (ORDER | changes).items() if value is not ABSENT}).encode()
+    return json.dumps(
+        {name: value for name, value in (ORDER | changes).items() if value is not ABSENT}
+    ).encode()
 
 
 def data(**changes: object) -> dict[str, object]:
@@ -46,7 +48,9 @@ def of(kind: str, **content: object) -> dict[str, Any]:
 
 def contract(**changes: object) -> dict[str, Any]:
     value = {"amount": 999, "currency": "EUR"}
-    return of("contract.concluded", **{"contract_id": "v", "term_months": 12, "value": value, **changes})
+    return of(
+        "contract.concluded", **{"contract_id": "v", "term_months": 12, "value": value, **changes}
+    )
 
 
 def notice(effective_at: str) -> dict[str, Any]:
@@ -105,7 +109,11 @@ REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
     (feedback("review", 6), "invalid", "data.score"),
     (feedback("stars", 5), "invalid", "data.kind"),
     (feedback("nps", 9.0), "invalid", "data.score"),
-    (of("order.refunded", order_id="o-1", amount={"amount": -5, "currency": "EUR"}), "invalid", "data.amount.amount"),
+    (
+        of("order.refunded", order_id="o-1", amount={"amount": -5, "currency": "EUR"}),
+        "invalid",
+        "data.amount.amount",
+    ),
     (of("complaint.opened", complaint_id="k", severity=4), "invalid", "data.severity"),
     (of("contract.renewed", contract_id="v", term_months=0), "invalid", "data.term_months"),
     (contract(renews_at="2025-05-01T12:00:00"), "no_zone", "data.renews_at"),
@@ -123,7 +131,9 @@ REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
 
 
 @pytest.mark.parametrize(("changes", "code", "field"), REFUSED, ids=lambda value: str(value)[:60])
-def test_what_is_wrong_is_refused_by_code_and_field(changes: dict[str, Any], code: str, field: str) -> None:
+def test_what_is_wrong_is_refused_by_code_and_field(
+    changes: dict[str, Any], code: str, field: str
+) -> None:
     with pytest.raises(catalogue.Refused) as refused:
         catalogue.canonical(order(**changes))
     assert (refused.value.code, refused.value.error.field) == (code, field)
@@ -162,7 +172,10 @@ def test_a_customer_id_may_be_odd_as_long_as_it_is_printable(subject: str) -> No
 
 def test_items_are_a_list_or_only_their_number() -> None:
     for items in (3, 0, [], [{"sku": "a"}]):
-        assert json.loads(catalogue.canonical(order(data=data(items=items)))[1])["data"]["items"] == items
+        assert (
+            json.loads(catalogue.canonical(order(data=data(items=items)))[1])["data"]["items"]
+            == items
+        )
     for wrong in (-1, "3", 1.5, ["a"]):
         with pytest.raises(catalogue.Refused):
             catalogue.parse(order(data=data(items=wrong)))
@@ -216,8 +229,14 @@ def test_an_instant_survives_in_utc_whatever_its_zone(moment: datetime, offset: 
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**30), 10**30) | st.text().filter(lambda t: "\0" not in t),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcdef_", min_size=1), inner, max_size=3),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.text().filter(lambda t: "\0" not in t),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abcdef_", min_size=1), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 

@@ -65,8 +65,13 @@ def refused(raw: bytes) -> tuple[str, str]:
         ("90071992547409.91", "EUR", 9007199254740991), ("1.005e0", "TND", 1005),
     ],
 )  # fmt: skip
-def test_decimals_become_minor_units_by_the_exponent_of_the_currency(literal: str, currency: str, amount: int) -> None:
-    assert translated(of_total(literal, currency))["data"]["total"] == {"amount": amount, "currency": currency}
+def test_decimals_become_minor_units_by_the_exponent_of_the_currency(
+    literal: str, currency: str, amount: int
+) -> None:
+    assert translated(of_total(literal, currency))["data"]["total"] == {
+        "amount": amount,
+        "currency": currency,
+    }
 
 
 @pytest.mark.parametrize(
@@ -120,14 +125,20 @@ REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
     ({"event": "Order Cancelled", "properties": {}}, "missing", "properties.order_id"),
     ({"event": "Email Opened", "properties": {"email_id": 7}}, "invalid", "properties.email_id"),
     ({"event": "Product Reviewed", "properties": {"rating": 6}}, "invalid", "properties.rating"),
-    ({"event": "Product Reviewed", "properties": {"rating": "five"}}, "invalid", "properties.rating"),
+    (
+        {"event": "Product Reviewed", "properties": {"rating": "five"}},
+        "invalid",
+        "properties.rating",
+    ),
     ({"event": "Product Reviewed", "properties": {"rating": 4.5}}, "invalid", "properties.rating"),
     ({"event": "Product Reviewed", "properties": {}}, "missing", "properties.rating"),
 ]
 
 
 @pytest.mark.parametrize(("changes", "code", "field"), REFUSED, ids=lambda value: str(value)[:60])
-def test_a_refusal_names_the_senders_own_field(changes: dict[str, Any], code: str, field: str) -> None:
+def test_a_refusal_names_the_senders_own_field(
+    changes: dict[str, Any], code: str, field: str
+) -> None:
     assert refused(call(**changes)) == (code, field)
 
 
@@ -147,14 +158,19 @@ def test_what_is_no_track_call_is_left_to_others(raw: bytes) -> None:
 
 
 def test_null_and_empty_properties_have_not_been_said_and_others_are_kept() -> None:
-    said = properties(coupon="", affiliation=None, referral_code="R-1", tax=[1.5, {"a": False}], items_count=0)
+    said = properties(
+        coupon="", affiliation=None, referral_code="R-1", tax=[1.5, {"a": False}], items_count=0
+    )
     data = translated(call(**said))["data"]
     del data["order_id"], data["total"]
     assert data == {"referral_code": "R-1", "tax": [1.5, {"a": False}], "items_count": 0}
 
 
 def test_a_review_is_public_unless_its_sender_says_otherwise_and_always_a_review() -> None:
-    reviewed = {"event": "Product Reviewed", "properties": {"rating": 5, "kind": "nps", "public": False}}
+    reviewed = {
+        "event": "Product Reviewed",
+        "properties": {"rating": 5, "kind": "nps", "public": False},
+    }
     assert translated(call(**reviewed))["data"] == {"kind": "review", "score": 5, "public": False}
 
 

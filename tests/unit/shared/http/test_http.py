@@ -84,8 +84,12 @@ class Weighed(BaseModel):
     as_of: Instant
 
 
-@router.get("/scale/{weight}", responses=problems(Kind(404, "nothing", "There is nothing on the scale.")))
-async def weigh(weight: int, as_of: Annotated[Instant, Query()], unless: Unless, _: Wording) -> Weighed:
+@router.get(
+    "/scale/{weight}", responses=problems(Kind(404, "nothing", "There is nothing on the scale."))
+)
+async def weigh(
+    weight: int, as_of: Annotated[Instant, Query()], unless: Unless, _: Wording
+) -> Weighed:
     if not weight:
         raise Problem(404, "nothing", "There is nothing on the scale.")
     return unless.same(Weighed(weight=weight, as_of=as_of))
@@ -100,7 +104,9 @@ RAISED: dict[str, Exception] = {
     "problem": Problem(409, "busy", "It is taken.", errors=(FieldError("a", "b"),), retry_after=7),
     "retryable": Retryable("gone for a moment"),
     "postgres": asyncpg.SerializationError("could not serialize"),
-    "standby": asyncpg.ReadOnlySQLTransactionError("cannot execute DELETE in a read-only transaction"),
+    "standby": asyncpg.ReadOnlySQLTransactionError(
+        "cannot execute DELETE in a read-only transaction"
+    ),
     "socket": ConnectionRefusedError(111, "refused"),
     "bug": KeyError("internal detail"),
 }
@@ -112,7 +118,9 @@ async def raise_it(name: str) -> None:
 
 
 def client_of(app: FastAPI, **headers: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test", headers=headers)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://test", headers=headers
+    )
 
 
 @pytest.fixture
@@ -134,14 +142,18 @@ async def test_everything_but_the_probes_needs_the_key(client: httpx.AsyncClient
         assert (await client.get(path)).status_code == 200, path
 
 
-@pytest.mark.parametrize("given", ["Bearer", "Bearer wrong", "secret", "Basic secret", "Bearer secret2", "Bearer ü"])
+@pytest.mark.parametrize(
+    "given", ["Bearer", "Bearer wrong", "secret", "Basic secret", "Bearer secret2", "Bearer ü"]
+)
 async def test_a_wrong_key_is_no_key(client: httpx.AsyncClient, given: str) -> None:
     answer = await client.get("/v1/numbers", headers=[(b"Authorization", given.encode("latin-1"))])
     assert answer.status_code == 401
 
 
 async def test_the_scheme_of_the_key_has_no_case(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/v1/numbers", headers={"Authorization": "bearer secret"})).status_code == 200
+    assert (
+        await client.get("/v1/numbers", headers={"Authorization": "bearer secret"})
+    ).status_code == 200
 
 
 async def test_a_wrong_query_parameter_is_named(client: httpx.AsyncClient) -> None:
@@ -155,7 +167,9 @@ async def test_a_wrong_query_parameter_is_named(client: httpx.AsyncClient) -> No
 async def test_an_unknown_query_parameter_is_refused(client: httpx.AsyncClient) -> None:
     answer = await client.get("/v1/numbers?limit=3&limt=3")
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"field": "limt", "message": "is not a query parameter of this path"}]
+    assert answer.json()["errors"] == [
+        {"field": "limt", "message": "is not a query parameter of this path"}
+    ]
     assert (await client.get("/livez?x=1")).status_code == 422
 
 
@@ -171,9 +185,22 @@ async def test_a_list_is_walked_page_by_page(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "", "é", "W10", encode_cursor("1"), encode_cursor(1, 2), "bnVsbA", "A" * 5000, "W3RydWVd"]
+    "cursor",
+    [
+        "x",
+        "",
+        "é",
+        "W10",
+        encode_cursor("1"),
+        encode_cursor(1, 2),
+        "bnVsbA",
+        "A" * 5000,
+        "W3RydWVd",
+    ],
 )
-async def test_a_cursor_of_something_else_is_refused(client: httpx.AsyncClient, cursor: str) -> None:
+async def test_a_cursor_of_something_else_is_refused(
+    client: httpx.AsyncClient, cursor: str
+) -> None:
     answer = await client.get("/v1/numbers", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
@@ -181,11 +208,15 @@ async def test_a_cursor_of_something_else_is_refused(client: httpx.AsyncClient, 
 @pytest.mark.parametrize("text", ["😀" * 128, "\x01" * 128, "zero\u200bwidth"])
 async def test_a_cursor_of_any_id_is_one_that_we_take(client: httpx.AsyncClient, text: str) -> None:
     cursor = encode_cursor(UTC_NOON, text, 1)
-    assert (await client.get("/v1/customers/c/history", params={"cursor": cursor})).json()["after"][1] == text
+    assert (await client.get("/v1/customers/c/history", params={"cursor": cursor})).json()["after"][
+        1
+    ] == text
 
 
 @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
-async def test_a_cursor_with_text_that_no_database_holds_is_refused(client: httpx.AsyncClient, text: str) -> None:
+async def test_a_cursor_with_text_that_no_database_holds_is_refused(
+    client: httpx.AsyncClient, text: str
+) -> None:
     cursor = encode_cursor(UTC_NOON, text, 1)
     answer = await client.get("/v1/customers/c/history", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
@@ -205,7 +236,9 @@ async def test_a_cursor_carries_instants_texts_and_numbers(client: httpx.AsyncCl
         ("2024-05-01t12:00:00.123456789z", "2024-05-01T12:00:00.123456Z"),
     ],
 )
-async def test_an_instant_comes_back_in_utc(client: httpx.AsyncClient, text: str, read: str) -> None:
+async def test_an_instant_comes_back_in_utc(
+    client: httpx.AsyncClient, text: str, read: str
+) -> None:
     assert (await client.get(f"/v1/instant?at={text}")).json() == {"at": read}
 
 
@@ -225,7 +258,9 @@ async def test_an_instant_comes_back_in_utc(client: httpx.AsyncClient, text: str
         "٢٠٢٤-05-01T12:00:00Z",
     ],
 )
-async def test_an_instant_without_a_zone_or_out_of_reach_is_refused(client: httpx.AsyncClient, text: str) -> None:
+async def test_an_instant_without_a_zone_or_out_of_reach_is_refused(
+    client: httpx.AsyncClient, text: str
+) -> None:
     answer = await client.get(f"/v1/instant?at={text}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "at"
@@ -247,7 +282,9 @@ ODD_IDS = [
 
 
 @pytest.mark.parametrize(("sent", "meant"), ODD_IDS)
-async def test_an_id_may_hold_slashes_and_emoji(client: httpx.AsyncClient, sent: str, meant: str) -> None:
+async def test_an_id_may_hold_slashes_and_emoji(
+    client: httpx.AsyncClient, sent: str, meant: str
+) -> None:
     assert (await client.get(f"/v1/customers/{sent}")).json() == {"customer": meant}
     assert (await client.get(f"/v1/customers/{sent}/history")).json()["history"] == meant
 
@@ -259,7 +296,9 @@ async def test_an_id_that_cannot_be_is_refused(client: httpx.AsyncClient, sent: 
     assert answer.json()["errors"][0]["field"] == "customer"
 
 
-async def test_labels_come_in_the_language_that_the_client_prefers(client: httpx.AsyncClient) -> None:
+async def test_labels_come_in_the_language_that_the_client_prefers(
+    client: httpx.AsyncClient,
+) -> None:
     german = await client.get("/v1/word", headers={"Accept-Language": "fr, de-AT;q=0.9, en;q=0.8"})
     assert (german.json(), german.headers["content-language"]) == ({"word": "Kunde"}, "de")
     english = await client.get("/v1/word")
@@ -267,8 +306,12 @@ async def test_labels_come_in_the_language_that_the_client_prefers(client: httpx
     assert english.headers["vary"] == "Accept-Language"
 
 
-async def test_broken_json_is_unreadable_and_a_wrong_body_invalid(client: httpx.AsyncClient) -> None:
-    broken = await client.post("/v1/parcels", content=b'{"weight": ', headers={"content-type": "application/json"})
+async def test_broken_json_is_unreadable_and_a_wrong_body_invalid(
+    client: httpx.AsyncClient,
+) -> None:
+    broken = await client.post(
+        "/v1/parcels", content=b'{"weight": ', headers={"content-type": "application/json"}
+    )
     assert (broken.status_code, broken.json()["code"]) == (400, "unreadable")
     wrong = await client.post("/v1/parcels", json={"weight": "heavy"})
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "weight")
@@ -282,7 +325,9 @@ async def test_a_body_that_is_too_large_is_refused_by_its_length_and_while_it_st
             yield b" " * 100
 
     for content in (b" " * 1001, endless()):
-        answer = await client.post("/v1/parcels", content=content, headers={"content-type": "application/json"})
+        answer = await client.post(
+            "/v1/parcels", content=content, headers={"content-type": "application/json"}
+        )
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
 
@@ -315,7 +360,9 @@ async def test_a_problem_is_answered_as_it_is(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize("name", ["retryable", "postgres", "standby", "socket"])
-async def test_what_passes_by_itself_is_503_with_retry_after(client: httpx.AsyncClient, name: str) -> None:
+async def test_what_passes_by_itself_is_503_with_retry_after(
+    client: httpx.AsyncClient, name: str
+) -> None:
     answer = await client.get(f"/v1/raise/{name}")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1
@@ -324,7 +371,9 @@ async def test_what_passes_by_itself_is_503_with_retry_after(client: httpx.Async
 async def test_a_bug_is_500_and_tells_nothing(client: httpx.AsyncClient) -> None:
     with capture_logs() as logs:
         answer = await client.get("/v1/raise/bug")
-    assert ("http.failed", "/v1/raise/{name}") in [(line["event"], line.get("route")) for line in logs]
+    assert ("http.failed", "/v1/raise/{name}") in [
+        (line["event"], line.get("route")) for line in logs
+    ]
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "internal detail" not in answer.text
@@ -347,7 +396,9 @@ async def _hangs() -> None:
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize(("ready", "says"), [(_fails, "topic x has 3 partitions"), (_hangs, "No answer within")])
+@pytest.mark.parametrize(
+    ("ready", "says"), [(_fails, "topic x has 3 partitions"), (_hangs, "No answer within")]
+)
 async def test_an_unready_service_says_why(
     ready: Callable[[], Awaitable[None]], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -360,14 +411,19 @@ async def test_an_unready_service_says_why(
 
 
 async def test_a_loop_that_stands_still_is_not_live() -> None:
-    async with client_of(create_app(service="test", settings=settings(), live=lambda: False)) as client:
+    async with client_of(
+        create_app(service="test", settings=settings(), live=lambda: False)
+    ) as client:
         assert (await client.get("/livez")).json()["code"] == "not_live"
 
 
 async def test_requests_are_counted_by_route_and_not_by_path(client: httpx.AsyncClient) -> None:
     await client.get("/v1/customers/somebody")
     text = (await client.get("/metrics")).text
-    assert 'stammkunde_http_requests_total{method="GET",route="/v1/customers/{customer}",status="200"}' in text
+    assert (
+        'stammkunde_http_requests_total{method="GET",route="/v1/customers/{customer}",status="200"}'
+        in text
+    )
     assert "somebody" not in text
 
 
@@ -376,9 +432,20 @@ async def test_the_contract_documents_problems(client: httpx.AsyncClient) -> Non
     answers = contract["paths"]["/v1/numbers"]["get"]["responses"]
     assert set(answers) == {"200", "401", "422", "503"}
     assert answers["422"] == {"$ref": "#/components/responses/invalid_or_invalid_cursor"}
-    told = contract["components"]["responses"]["invalid_or_invalid_cursor"]["content"]["application/problem+json"]
-    assert told["schema"]["allOf"][1]["properties"]["code"] == {"enum": ["invalid", "invalid_cursor"]}
-    assert set(contract["paths"]["/v1/parcels"]["post"]["responses"]) == {"200", "400", "401", "413", "422", "503"}
+    told = contract["components"]["responses"]["invalid_or_invalid_cursor"]["content"][
+        "application/problem+json"
+    ]
+    assert told["schema"]["allOf"][1]["properties"]["code"] == {
+        "enum": ["invalid", "invalid_cursor"]
+    }
+    assert set(contract["paths"]["/v1/parcels"]["post"]["responses"]) == {
+        "200",
+        "400",
+        "401",
+        "413",
+        "422",
+        "503",
+    }
     assert contract["paths"]["/livez"]["get"]["security"] == []
 
 
@@ -387,15 +454,24 @@ async def test_an_answer_that_the_client_has_is_not_sent_again(client: httpx.Asy
     tag = first.headers["etag"]
     assert tag.startswith('W/"')
     for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
-        later = await client.get("/v1/scale/7?as_of=2024-05-02T12:00:00Z", headers={"If-None-Match": known})
+        later = await client.get(
+            "/v1/scale/7?as_of=2024-05-02T12:00:00Z", headers={"If-None-Match": known}
+        )
         assert (later.status_code, later.content, later.headers["etag"]) == (304, b"", tag)
-        assert (later.headers["vary"], later.headers["content-language"]) == ("Accept-Language", "en")
+        assert (later.headers["vary"], later.headers["content-language"]) == (
+            "Accept-Language",
+            "en",
+        )
     for weight, status in ((8, 200), (0, 404)):
-        other = await client.get(f"/v1/scale/{weight}?as_of=2024-05-01T12:00:00Z", headers={"If-None-Match": tag})
+        other = await client.get(
+            f"/v1/scale/{weight}?as_of=2024-05-01T12:00:00Z", headers={"If-None-Match": tag}
+        )
         assert other.status_code == status
 
 
-async def test_the_contract_knows_answers_that_are_not_sent_again(client: httpx.AsyncClient) -> None:
+async def test_the_contract_knows_answers_that_are_not_sent_again(
+    client: httpx.AsyncClient,
+) -> None:
     contract = (await client.get("/openapi.json")).json()
     answers = contract["paths"]["/v1/scale/{weight}"]["get"]["responses"]
     assert ("content" in answers["304"], "ETag" in answers["304"]["headers"]) == (False, True)
@@ -432,7 +508,9 @@ async def test_a_real_server_routes_odd_ids_and_refuses_large_bodies() -> None:
     async with served(app) as client:
         for sent, meant in ODD_IDS:
             assert (await client.get(f"/v1/customers/{sent}/history")).json()["history"] == meant
-        assert (await client.post("/v1/parcels", content=b" " * (5 * 1024 * 1024 + 1))).status_code == 413
+        assert (
+            await client.post("/v1/parcels", content=b" " * (5 * 1024 * 1024 + 1))
+        ).status_code == 413
         assert "server" not in (await client.get("/livez")).headers
 
 
@@ -456,7 +534,10 @@ def serve_until_broken(port: int) -> None:
     async def break_it(request: Request) -> None:
         request.app.state.broken.set()
 
-    serve(create_app(service="test", settings=settings(), routers=[fragile], lifespan=lifespan), settings(port=port))
+    serve(
+        create_app(service="test", settings=settings(), routers=[fragile], lifespan=lifespan),
+        settings(port=port),
+    )
 
 
 async def test_a_process_whose_background_work_has_failed_ends_with_an_error() -> None:

@@ -84,7 +84,9 @@ def test_commands_without_a_stack_say_how_to_start_one(tmp_path: Path) -> None:
 def test_a_replay_needs_an_instant_with_a_zone(tmp_path: Path) -> None:
     file = tmp_path / "events.ndjson"
     file.write_text("{}\n")
-    result = CliRunner().invoke(app, ["replay", str(file), "--until", "2024-01-01T00:00:00", "--home", str(tmp_path)])
+    result = CliRunner().invoke(
+        app, ["replay", str(file), "--until", "2024-01-01T00:00:00", "--home", str(tmp_path)]
+    )
     assert result.exit_code == 2
     assert "zone" in result.stderr
 

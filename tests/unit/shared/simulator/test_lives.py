@@ -95,7 +95,9 @@ def test_the_log_is_in_the_order_of_time_without_double_ids(events: list[dict[st
     assert len({(event["subject"], event["id"]) for event in events}) == len(events)
 
 
-def test_every_type_that_customers_cause_occurs_and_is_accepted_by_its_model(raw: list[bytes]) -> None:
+def test_every_type_that_customers_cause_occurs_and_is_accepted_by_its_model(
+    raw: list[bytes],
+) -> None:
     samples: dict[str, list[bytes]] = defaultdict(list)
     for line in raw:
         samples[json.loads(line)["type"]].append(line)
@@ -110,7 +112,9 @@ def test_nothing_comes_before_what_it_is_about(events: list[dict[str, Any]], kin
     cause, key = FOLLOWS[kind]
     began: dict[tuple[str, str], datetime] = {}
     for event in of_type(events, cause):
-        began.setdefault((event["subject"].removesuffix(".old"), event["data"][key]), parse(event["time"]))
+        began.setdefault(
+            (event["subject"].removesuffix(".old"), event["data"][key]), parse(event["time"])
+        )
     found = of_type(events, kind)
     assert found
     for event in found:
@@ -119,7 +123,10 @@ def test_nothing_comes_before_what_it_is_about(events: list[dict[str, Any]], kin
 
 
 def test_nobody_gets_back_more_than_was_paid(events: list[dict[str, Any]]) -> None:
-    totals = {event["data"]["order_id"]: event["data"]["total"] for event in of_type(events, "order.completed")}
+    totals = {
+        event["data"]["order_id"]: event["data"]["total"]
+        for event in of_type(events, "order.completed")
+    }
     assert len(totals) == len(of_type(events, "order.completed"))
     refunded: Counter[str] = Counter()
     for event in of_type(events, "order.refunded"):
@@ -142,7 +149,9 @@ def test_notice_is_given_at_once_and_for_later(events: list[dict[str, Any]]) -> 
     assert all(parse(event["data"]["effective_at"]) > parse(event["time"]) for event in announced)
 
 
-def test_some_were_known_by_another_id_which_is_used_before_and_after(events: list[dict[str, Any]]) -> None:
+def test_some_were_known_by_another_id_which_is_used_before_and_after(
+    events: list[dict[str, Any]],
+) -> None:
     merged = {event["subject"]: event for event in of_type(events, "customer.merged")}
     assert merged
     for old, event in merged.items():
@@ -156,12 +165,16 @@ def test_business_is_brisker_in_december_than_in_august() -> None:
     shop = Shop(customers=1500, months=24, seed=2)
     by_month: Counter[int] = Counter()
     for life in lives(shop):
-        by_month.update(instant(t).month for t, kind, _ in life.happenings if kind == "order.completed")
+        by_month.update(
+            instant(t).month for t, kind, _ in life.happenings if kind == "order.completed"
+        )
     assert by_month[12] + by_month[11] > 1.2 * (by_month[7] + by_month[8])
 
 
 def test_late_and_double_deliveries_are_of_the_same_events(raw: list[bytes]) -> None:
-    disordered = log_of(Shop(SHOP.customers, SHOP.months, SHOP.seed, duplicates=0.03, late=0.05, late_days=4))
+    disordered = log_of(
+        Shop(SHOP.customers, SHOP.months, SHOP.seed, duplicates=0.03, late=0.05, late_days=4)
+    )
     assert set(disordered) == set(raw)
     doubled = (len(disordered) - len(raw)) / len(raw)
     assert 0.025 < doubled < 0.035
@@ -194,4 +207,6 @@ def test_months_are_calendar_months_and_clamped() -> None:
     assert text(end_of_january) == "2023-01-31T00:00:05Z"
     assert text(later_by_months(end_of_january, 1)) == "2023-02-28T00:00:05Z"
     assert text(later_by_months(end_of_january, 13)) == "2024-02-29T00:00:05Z"
-    assert instant(later_by_months(end_of_january, 24)) == datetime(2025, 1, 31, 0, 0, 5, tzinfo=UTC)
+    assert instant(later_by_months(end_of_january, 24)) == datetime(
+        2025, 1, 31, 0, 0, 5, tzinfo=UTC
+    )

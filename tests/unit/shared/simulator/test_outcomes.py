@@ -57,7 +57,9 @@ def test_an_offer_never_harms_and_some_change_nothing() -> None:
     assert [cell for cell in CELLS if cell.without == cell.with_offer]
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.incentive in ("discount", "reminder")])
+@pytest.mark.parametrize(
+    "cell", [cell for cell in CELLS if cell.incentive in ("discount", "reminder")]
+)
 def test_as_many_are_moved_as_the_cell_says(cell: Cell) -> None:
     moved = sum(reaction(1, f"c{n}", cell) is not None for n in range(TRIES))
     assert close(moved, TRIES, cell.moved)
@@ -65,15 +67,25 @@ def test_as_many_are_moved_as_the_cell_says(cell: Cell) -> None:
 
 def test_a_reaction_depends_on_nothing_but_seed_customer_and_cell() -> None:
     for n in range(200):
-        found = {i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, Value.HIGH, i)) for i in Incentive}
-        assert found == {i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, Value.HIGH, i)) for i in Incentive}
+        found = {
+            i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, Value.HIGH, i)) for i in Incentive
+        }
+        assert found == {
+            i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, Value.HIGH, i)) for i in Incentive
+        }
         if found[Incentive.REMINDER]:
-            assert len(set(found.values())) == 1, "who is moved by the weakest is moved by all, and alike"
-    assert {reaction(4, f"c{n}", CELLS[0]) for n in range(50)} != {reaction(5, f"c{n}", CELLS[0]) for n in range(50)}
+            assert len(set(found.values())) == 1, (
+                "who is moved by the weakest is moved by all, and alike"
+            )
+    assert {reaction(4, f"c{n}", CELLS[0]) for n in range(50)} != {
+        reaction(5, f"c{n}", CELLS[0]) for n in range(50)
+    }
 
 
 @pytest.mark.parametrize("duration", [Duration.UP_TO_180, Duration.UP_TO_365, Duration.LONGER])
-def test_without_an_offer_as_many_return_as_the_cell_says(everybody: list[Life], duration: Duration) -> None:
+def test_without_an_offer_as_many_return_as_the_cell_says(
+    everybody: list[Life], duration: Duration
+) -> None:
     begin = {Duration.UP_TO_180: 90, Duration.UP_TO_365: 180, Duration.LONGER: 365}[duration] * DAY
     tried: Counter[Value] = Counter()
     returned: Counter[Value] = Counter()
@@ -83,7 +95,9 @@ def test_without_an_offer_as_many_return_as_the_cell_says(everybody: list[Life],
             returned[silence.value] += silence.lasts <= begin + WINDOW_DAYS * DAY
     for value in Value:
         assert tried[value] > 100
-        assert close(returned[value], tried[value], Cell(duration, value, Incentive.DISCOUNT).without)
+        assert close(
+            returned[value], tried[value], Cell(duration, value, Incentive.DISCOUNT).without
+        )
 
 
 def test_the_truth_of_a_customer_is_the_life_that_was_written(everybody: list[Life]) -> None:
@@ -92,7 +106,9 @@ def test_the_truth_of_a_customer_is_the_life_that_was_written(everybody: list[Li
         line = ground_truth.of(SHOP, life)
         assert (line is None) == (not life.silences)
         bought = [t for t, _ in life.bought]
-        for silence, found in zip(life.silences, json.loads(line)["silences"] if line else (), strict=True):
+        for silence, found in zip(
+            life.silences, json.loads(line)["silences"] if line else (), strict=True
+        ):
             told += 1
             later = [t for t in bought if t > silence.since]
             if later:
@@ -108,10 +124,14 @@ def _check_outcome(customer: str, value: Value, outcome: dict[str, Any]) -> None
     if outcome["without"] is not None:
         assert duration_of(int(outcome["without"] * DAY)) is duration
     moved = set(outcome["with"]["incentives"]) if outcome["with"] else set()
-    assert moved == {i for i in Incentive if reaction(SHOP.seed, customer, Cell(duration, value, i))}
+    assert moved == {
+        i for i in Incentive if reaction(SHOP.seed, customer, Cell(duration, value, i))
+    }
 
 
-def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(everybody: list[Life]) -> None:
+def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(
+    everybody: list[Life],
+) -> None:
     memory = Memory(SHOP.seed, SHOP.span)
     for life in everybody:
         memory.keep(life)
@@ -126,7 +146,9 @@ def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(everybody
             if found is None or added is None:
                 assert added is None
                 continue
-            orders = sorted((t, data) for t, kind, data in added.happenings if kind == "order.completed")
+            orders = sorted(
+                (t, data) for t, kind, data in added.happenings if kind == "order.completed"
+            )
             assert orders[0][0] == at + found.after
             assert orders[-1][0] < silence.since + silence.lasts
             assert ('"coupon":"CODE"' in orders[0][1]) == found.uses_code
@@ -164,7 +186,10 @@ def test_a_file_can_be_replayed_and_is_the_same_compressed(tmp_path: Path) -> No
         with Log() as log:
             counts = generate(shop, lambda life: lines(shop, life), log, tmp_path / f"truth-{name}")
             write_log(log, tmp_path / name, counts.total())
-    plain, packed = (tmp_path / "log.ndjson").read_bytes(), (tmp_path / "log.ndjson.gz").read_bytes()
+    plain, packed = (
+        (tmp_path / "log.ndjson").read_bytes(),
+        (tmp_path / "log.ndjson.gz").read_bytes(),
+    )
     assert gzip.decompress(packed) == plain
     assert packed == (tmp_path / "again.ndjson.gz").read_bytes()
     assert not list(tmp_path.glob("*.part"))
@@ -173,7 +198,10 @@ def test_a_file_can_be_replayed_and_is_the_same_compressed(tmp_path: Path) -> No
     assert sum(len(step.lines) for step in script if isinstance(step, Chunk)) == counts.total()
     assert isinstance(script[-1], Tick)
     assert script[-1].at == shop.ends
-    kinds = Counter(json.loads(line)["kind"] for line in (tmp_path / "truth-log.ndjson").read_text().splitlines())
+    kinds = Counter(
+        json.loads(line)["kind"]
+        for line in (tmp_path / "truth-log.ndjson").read_text().splitlines()
+    )
     assert kinds["world"] == 1
     assert kinds["cell"] == len(CELLS)
     assert kinds["customer"] > 0

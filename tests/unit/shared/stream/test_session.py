@@ -21,10 +21,17 @@ SETTINGS = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"
         [TopicPartition("a", 0)],
         [TopicPartition("a", 0), TopicPartition("b", 1)],
         [TopicPartition("a", 0), TopicPartition("b", 0), TopicPartition("a", 1)],
-        [TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("b", 0), TopicPartition("b", 2)],
+        [
+            TopicPartition("a", 0),
+            TopicPartition("a", 1),
+            TopicPartition("b", 0),
+            TopicPartition("b", 2),
+        ],
     ],
 )
-async def test_an_assignment_that_is_not_co_partitioned_is_refused(assigned: list[TopicPartition]) -> None:
+async def test_an_assignment_that_is_not_co_partitioned_is_refused(
+    assigned: list[TopicPartition],
+) -> None:
     session = Session(Subscription("lifecycle", ("a", "b"), ("a",)), SETTINGS)
     with pytest.raises(Misconfigured, match="not co-partitioned"):
         await session._claim(assigned)
@@ -47,7 +54,9 @@ class Fetched:
     offset: int
 
 
-async def test_records_of_a_fetch_that_spanned_a_rebalance_are_fetched_again_from_the_checkpoint() -> None:
+async def test_records_of_a_fetch_that_spanned_a_rebalance_are_fetched_again_from_the_checkpoint() -> (
+    None
+):
     session = Session(Subscription("lifecycle", ("a",), ("a",)), SETTINGS)
     consumer = Rewound()
     session._consumer = consumer

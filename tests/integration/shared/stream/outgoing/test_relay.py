@@ -30,7 +30,13 @@ PLACE = 5
 
 def message(writer: str, number: int) -> Message:
     """Lifecycle does not read this topic, so it carries what a test likes."""
-    event = Envelope(id=f"{number}", source=f"/{writer}", type="test.written", subject=on(PLACE, "ada"), time=day(0))
+    event = Envelope(
+        id=f"{number}",
+        source=f"/{writer}",
+        type="test.written",
+        subject=on(PLACE, "ada"),
+        time=day(0),
+    )
     return Message(PLACE, WINBACK_EVENTS, event.subject, encode(event))
 
 
@@ -70,7 +76,9 @@ async def epoch(url: str) -> int:
     return found[0]["epoch"] if found else 0
 
 
-async def test_rows_of_other_writers_are_published_once_and_each_writers_in_order(stack: Stack, blank: str) -> None:
+async def test_rows_of_other_writers_are_published_once_and_each_writers_in_order(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank):
         await eventually(lambda: epoch(blank))
         await asyncio.gather(write(blank, "a"), write(blank, "b"))
@@ -80,7 +88,9 @@ async def test_rows_of_other_writers_are_published_once_and_each_writers_in_orde
     assert [n for source, n in found if source == "/b"] == list(range(100))
 
 
-async def test_a_row_that_is_committed_behind_later_ones_is_not_forgotten(stack: Stack, blank: str) -> None:
+async def test_a_row_that_is_committed_behind_later_ones_is_not_forgotten(
+    stack: Stack, blank: str
+) -> None:
     async with worker(stack, blank), connection(blank) as slow:
         await eventually(lambda: epoch(blank))
         async with db.transaction(slow) as tx:
@@ -119,10 +129,14 @@ async def test_a_relay_that_lost_its_partition_deletes_nothing_and_its_worker_jo
         await eventually(lambda: emptied(blank))
         assert await epoch(blank) == 3
     assert len(sessions) == 2
-    assert await seen(stack) == [("/api", n) for n in range(5)] * 2, "repeated by the next owner, never lost"
+    assert await seen(stack) == [("/api", n) for n in range(5)] * 2, (
+        "repeated by the next owner, never lost"
+    )
 
 
-async def test_a_batch_that_lost_its_partition_leaves_no_trace_and_is_done_again(stack: Stack, blank: str) -> None:
+async def test_a_batch_that_lost_its_partition_leaves_no_trace_and_is_done_again(
+    stack: Stack, blank: str
+) -> None:
     ada, sessions = on(PLACE, "ada"), list[Session]()
     async with worker(stack, blank, watch=sessions.append):
         await publish(stack.bootstrap, [order(ada, 0)])
@@ -174,12 +188,17 @@ async def test_what_is_published_again_because_it_was_not_deleted_is_archived_on
     await publish(stack.bootstrap, [order(customer, n) for n, customer in enumerate(customers)])
     async with worker(stack, blank):
         await settled(stack, blank, "lifecycle")
-    published = [event.id for event in (await by_partition(stack.bootstrap, PHASE_TRANSITIONS))[PLACE]]
+    published = [
+        event.id for event in (await by_partition(stack.bootstrap, PHASE_TRANSITIONS))[PLACE]
+    ]
     assert len(published) == 2 * len(customers), "the topic has them twice"
     assert await archived(blank) == published[: len(customers)] == published[len(customers) :]
 
 
-RECORDS = [Envelope(id=f"{n}", source="/test", type="phase.changed", subject="ada", time=day(n)) for n in range(5)]
+RECORDS = [
+    Envelope(id=f"{n}", source="/test", type="phase.changed", subject="ada", time=day(n))
+    for n in range(5)
+]
 SENT = [Message(PLACE, PHASE_TRANSITIONS, event.subject, encode(event)) for event in RECORDS]
 
 
@@ -206,7 +225,9 @@ async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) 
             await zombie.publish()
         assert await archived(blank) == []
         assert await owner.publish() == 7
-        assert await archived(blank, floor=41) == [event.id for event in RECORDS], "no tick, nothing of other topics"
+        assert await archived(blank, floor=41) == [event.id for event in RECORDS], (
+            "no tick, nothing of other topics"
+        )
         assert await zombie.publish() == await left(blank) == 0
 
 
@@ -236,22 +257,31 @@ async def test_a_relay_that_deletes_while_another_takes_over_waits_and_archives_
         await outbox.add(old, SENT)
         async with db.transaction(new) as tx:
             assert await take(tx) == 2
-            publishing = asyncio.create_task(outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish())
+            publishing = asyncio.create_task(
+                outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish()
+            )
             await held_up(blank, publishing)
         with pytest.raises(Fenced):
             await publishing
         assert (await archived(blank), await left(blank)) == ([], len(SENT))
-        assert await outbox.Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == len(SENT)
+        assert await outbox.Relay(
+            new, producer, lambda: {PLACE: 2}, archive=ARCHIVE
+        ).publish() == len(SENT)
         assert await archived(blank) == [event.id for event in RECORDS]
 
 
-async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behind_it(stack: Stack, blank: str) -> None:
+async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behind_it(
+    stack: Stack, blank: str
+) -> None:
     async with connection(blank) as old, connection(blank) as new, producing(stack) as producer:
         async with db.transaction(old) as tx:
             assert await take(tx) == 1
         await outbox.add(old, SENT[:3])
         async with db.transaction(old):
-            assert await outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish() == 3
+            assert (
+                await outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish()
+                == 3
+            )
 
             async def take_over() -> int:
                 async with db.transaction(new) as tx:

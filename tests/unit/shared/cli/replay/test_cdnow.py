@@ -17,7 +17,11 @@ def test_the_log_is_complete_in_order_and_without_double_ids() -> None:
 
 
 def test_further_orders_of_a_day_are_a_minute_apart_and_money_is_whole_cents() -> None:
-    rows = [" 00002 19970112  1   12.00", " 00003 19970112  2   20.76", " 00002 19970112  5   77.29"]
+    rows = [
+        " 00002 19970112  1   12.00",
+        " 00003 19970112  2   20.76",
+        " 00002 19970112  5   77.29",
+    ]
     events = [json.loads(cdnow.encode(purchase)) for purchase in cdnow.read(rows)]
     assert [event["time"] for event in events] == [
         "1997-01-12T12:00:00Z",

@@ -19,13 +19,20 @@ DAWN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def event(at: datetime, *, kind: str = "order.completed", subject: str = "c1") -> bytes:
-    return json.dumps({"id": "1", "type": kind, "subject": subject, "time": at.isoformat()}).encode()
+    return json.dumps(
+        {"id": "1", "type": kind, "subject": subject, "time": at.isoformat()}
+    ).encode()
 
 
-def script(*lines: bytes, ticking: bool = True, until: datetime | None = None) -> list[list[int] | datetime]:
+def script(
+    *lines: bytes, ticking: bool = True, until: datetime | None = None
+) -> list[list[int] | datetime]:
     """Steps as lists of line numbers and instants of ticks."""
     numbered = enumerate(lines, start=1)
-    return [s.at if isinstance(s, Tick) else s.numbers for s in steps(numbered, ticking=ticking, until=until)]
+    return [
+        s.at if isinstance(s, Tick) else s.numbers
+        for s in steps(numbered, ticking=ticking, until=until)
+    ]
 
 
 def day(n: int) -> datetime:
@@ -74,7 +81,9 @@ def test_an_unreadable_line_is_named_before_its_request_is_sent(line: bytes) -> 
 
 def test_requests_are_bounded_in_number_and_in_bytes() -> None:
     many = [event(day(0))] * (MOST_EVENTS + 1)
-    assert [len(s.lines) for s in steps(enumerate(many), ticking=False) if isinstance(s, Chunk)] == [MOST_EVENTS, 1]
+    assert [
+        len(s.lines) for s in steps(enumerate(many), ticking=False) if isinstance(s, Chunk)
+    ] == [MOST_EVENTS, 1]
     big = b'{"data": "' + b"x" * 3_000_000 + b'"}'
     assert script(big, big, ticking=False) == [[1], [2]]
 

@@ -25,7 +25,9 @@ def chunk(*ids: str, first_line: int = 1) -> Chunk:
 
 def accepted(request: httpx.Request) -> httpx.Response:
     body = json.loads(request.content)
-    return httpx.Response(202, json={"accepted": len(body) if isinstance(body, list) else 1, "rejected": []})
+    return httpx.Response(
+        202, json={"accepted": len(body) if isinstance(body, list) else 1, "rejected": []}
+    )
 
 
 async def send(answer: Answer, *steps: Chunk | Tick) -> Tally:
@@ -43,7 +45,13 @@ async def test_events_and_ticks_arrive_in_their_order_with_the_key() -> None:
 
     tally = await send(answer, chunk("a", "b"), Tick(datetime(2024, 1, 2, tzinfo=UTC)), chunk("c"))
     instant = "2024-01-02T00:00:00Z"
-    tick = {"specversion": "1.0", "id": f"tick-{instant}", "source": "/replay", "type": "clock.ticked", "time": instant}
+    tick = {
+        "specversion": "1.0",
+        "id": f"tick-{instant}",
+        "source": "/replay",
+        "type": "clock.ticked",
+        "time": instant,
+    }
     assert seen == [[{"id": "a"}, {"id": "b"}], tick, [{"id": "c"}]]
     assert (tally.accepted, tally.rejected) == (3, 0)
 
@@ -71,7 +79,10 @@ async def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_refused_events_are_counted_and_the_first_ten_are_kept_with_their_line() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         n = len(json.loads(request.content))
-        refused = [{"index": i, "id": str(i), "code": "invalid", "field": "type", "message": "no"} for i in range(1, n)]
+        refused = [
+            {"index": i, "id": str(i), "code": "invalid", "field": "type", "message": "no"}
+            for i in range(1, n)
+        ]
         return httpx.Response(202, json={"accepted": 1, "rejected": refused})
 
     tally = await send(answer, chunk(*"abcdefgh"), chunk(*"abcdefgh", first_line=9))
@@ -81,12 +92,22 @@ async def test_refused_events_are_counted_and_the_first_ten_are_kept_with_their_
 
 async def test_a_request_of_only_bad_events_is_counted_like_any_other() -> None:
     refused = [{"index": 0, "id": None, "code": "invalid", "field": None, "message": "no"}]
-    tally = await send(lambda _: httpx.Response(422, json={"accepted": 0, "rejected": refused}), chunk("a"))
+    tally = await send(
+        lambda _: httpx.Response(422, json={"accepted": 0, "rejected": refused}), chunk("a")
+    )
     assert (tally.accepted, tally.rejected) == (0, 1)
 
 
 async def test_a_refused_tick_stops_the_replay() -> None:
-    refused = [{"index": 0, "id": "t", "code": "clock_not_settable", "field": "type", "message": "wall time"}]
+    refused = [
+        {
+            "index": 0,
+            "id": "t",
+            "code": "clock_not_settable",
+            "field": "type",
+            "message": "wall time",
+        }
+    ]
     with pytest.raises(Misconfigured, match="wall time"):
         await send(
             lambda _: httpx.Response(422, json={"accepted": 0, "rejected": refused}),

@@ -112,11 +112,16 @@ def test_bad_records_and_strangers_are_set_aside_with_their_reason() -> None:
     made = intake()
     made.add(records(b"{", order(STRANGER, 0), order(CUSTOMER, 1)))
     batch = made.next_batch()
-    assert [letter.reason for letter in batch.portions[0].dead] == ["undecodable", "wrong_partition"]
+    assert [letter.reason for letter in batch.portions[0].dead] == [
+        "undecodable",
+        "wrong_partition",
+    ]
     assert [i.offset for _, i in batch.events()] == [2]
 
 
-def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want_is_skipped() -> None:
+def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want_is_skipped() -> (
+    None
+):
     def picky(_: str, event: Envelope) -> object:
         if event.id == "bad":
             raise Poison("invalid_data", "no")
@@ -124,7 +129,13 @@ def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want
 
     made = intake()
     made._service_read = picky  # type: ignore[misc]
-    made.add(records(order(CUSTOMER, 0, id="bad"), order(CUSTOMER, 1, id="skip"), order(CUSTOMER, 2, id="good")))
+    made.add(
+        records(
+            order(CUSTOMER, 0, id="bad"),
+            order(CUSTOMER, 1, id="skip"),
+            order(CUSTOMER, 2, id="good"),
+        )
+    )
     batch = made.next_batch()
     assert [letter.reason for letter in batch.portions[0].dead] == ["invalid_data"]
     assert [i.offset for _, i in batch.events()] == [2]
@@ -152,7 +163,13 @@ def test_one_bad_record_in_fifty_brakes_once_a_thousand_were_seen() -> None:
 
 def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
     made = intake()
-    began = {"specversion": "1.0", "id": "i", "source": "/s", "type": "import.started", "time": "2024-01-01T00:00:00Z"}
+    began = {
+        "specversion": "1.0",
+        "id": "i",
+        "source": "/s",
+        "type": "import.started",
+        "time": "2024-01-01T00:00:00Z",
+    }
     ended = {**began, "id": "j", "type": "import.finished"}
     made.add(records(tick(10), began, tick(11), ended, tick(12)))
     seen = []
@@ -204,6 +221,12 @@ def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> 
 
 def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:
     made = intake(log_time=False)
-    began = {"specversion": "1.0", "id": "i", "source": "/s", "type": "import.started", "time": "2024-01-01T00:00:00Z"}
+    began = {
+        "specversion": "1.0",
+        "id": "i",
+        "source": "/s",
+        "type": "import.started",
+        "time": "2024-01-01T00:00:00Z",
+    }
     made.add(records(began))
     assert made.next_batch().portions[0].import_began == from_millis(1_700_000_000_000)
