@@ -1,4 +1,4 @@
-"""docs/events.md, made from the models: `python -m shared.events.document tests/contract > docs/events.md`."""
+"""docs/events.md, made from the models: `python -m shared.events.docs tests/contract > docs/events.md`."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from shared.events.segment import ALIASES, ENVELOPE, SOURCE
 _HEAD: Final = """\
 # Events
 
-*Made from the models by `python -m shared.events.document tests/contract > docs/events.md`; a test compares.*
+*Made from the models by `python -m shared.events.docs tests/contract > docs/events.md`; a test compares.*
 
 A shop sends what has happened as [CloudEvents 1.0](https://cloudevents.io) in JSON: one object, or an array of up to
 1,000 (5 MiB), to `POST /v1/events` of ingest. The receipt says how many are in the log for good, and of each other one

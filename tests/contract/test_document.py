@@ -31,7 +31,7 @@ FACTS: Final = (
 
 def test_the_page_is_made_from_the_models() -> None:
     assert PAGE.read_text() == docs.markdown(CONTRACT), (
-        "run: python -m shared.events.document tests/contract > docs/events.md"
+        "run: python -m shared.events.docs tests/contract > docs/events.md"
     )
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.repository import Activated, Rearming, Stored
-from services.lifecycle.policies.status import Key, State, Status
+from services.lifecycle.policies.status import Key, PolicyState, Status
 from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.http import Instant, Page
@@ -56,7 +56,7 @@ class PolicySummary(BaseModel):
         description="The kind of account that it judges; null: all without one of their own.",
         examples=["b2b"],
     )
-    state: State = Field(description="Where it stands.", examples=["active"])
+    state: PolicyState = Field(description="Where it stands.", examples=["active"])
     since: Instant | None = Field(
         description="Draft: when it was stored; active: since when it judges (null: from the beginning); scheduled: "
         "from when it will; superseded: until when it did."
@@ -67,7 +67,9 @@ class PolicySummary(BaseModel):
     def of(cls, stored: Stored, statuses: Mapping[Key, Status], **more: Any) -> Self:
         """The view of a row, given where those stand that were activated."""
         policy = stored.policy
-        status = statuses.get((policy.name, policy.version), Status(State.DRAFT, stored.created_at))
+        status = statuses.get(
+            (policy.name, policy.version), Status(PolicyState.DRAFT, stored.created_at)
+        )
         return cls(
             name=policy.name,
             version=policy.version,

@@ -14,7 +14,7 @@ Key: TypeAlias = tuple[str, int]
 ACCOUNTS: Final = (None, "b2c", "b2b")
 
 
-class State(StrEnum):
+class PolicyState(StrEnum):
     """Where a version of a policy stands: never activated, judging, going to, no longer."""
 
     DRAFT = "draft"
@@ -34,7 +34,7 @@ class Reign(NamedTuple):
 class Status(NamedTuple):
     """A state, and since when: it judges, from when it will, until when it did."""
 
-    state: State
+    state: PolicyState
     since: datetime
 
 
@@ -50,7 +50,7 @@ def statuses(schedule: Schedule, clock: datetime) -> Mapping[Key, Status]:
     found = {key: _status(reigns, clock) for key, reigns in by_key.items()}
     for activation in schedule.activations:
         # One that another activation at the same instant has displaced never reigned.
-        found.setdefault(_key(activation.policy), Status(State.SUPERSEDED, activation.at))
+        found.setdefault(_key(activation.policy), Status(PolicyState.SUPERSEDED, activation.at))
     return found
 
 
@@ -76,8 +76,12 @@ def _status(reigns: list[Reign], clock: datetime) -> Status:
         if reign.begin <= clock and (reign.end is None or reign.end > clock)
     ]
     if running:
-        return Status(State.ACTIVE, min(running))
-    return Status(State.SCHEDULED, min(coming)) if coming else Status(State.SUPERSEDED, max(ended))
+        return Status(PolicyState.ACTIVE, min(running))
+    return (
+        Status(PolicyState.SCHEDULED, min(coming))
+        if coming
+        else Status(PolicyState.SUPERSEDED, max(ended))
+    )
 
 
 def _key(policy: Policy) -> Key:

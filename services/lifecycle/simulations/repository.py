@@ -16,7 +16,7 @@ from shared.database import connection as db
 from shared.database.connection import Pool, Tx
 
 
-class State(StrEnum):
+class SimulationState(StrEnum):
     """Where a simulation stands; the last three are final."""
 
     QUEUED = "queued"
@@ -49,7 +49,7 @@ class Stored(NamedTuple):
     id: UUID
     number: int
     order: Order
-    state: State
+    state: SimulationState
     progress: Progress
     reason: str | None
     report: str | None
@@ -63,7 +63,7 @@ class Stored(NamedTuple):
         order = Order(_policy.decode(row["policy"]), row["begins"], row["ends"], row["account"])
         progress = Progress(row["done"], row["total"], row["events"])
         return cls(
-            row["id"], row["number"], order, State(row["state"]), progress, row["reason"], row["report"],
+            row["id"], row["number"], order, SimulationState(row["state"]), progress, row["reason"], row["report"],
             row["created_at"], row["started_at"], row["ended_at"],
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.settings import PolicyDocument
-from services.lifecycle.simulations.repository import State, Stored
+from services.lifecycle.simulations.repository import SimulationState, Stored
 from shared.http import Instant, Page
 
 Account = Literal["b2c", "b2b"]
@@ -58,7 +58,7 @@ class ProgressView(BaseModel):
     events: int = Field(description="Number of events folded so far.", examples=[61034])
 
 
-class StepView(BaseModel):
+class SimulationStepView(BaseModel):
     """One transition of a history."""
 
     occurred_at: Instant = Field(description="When, by event time.")
@@ -105,8 +105,8 @@ class ExampleView(BaseModel):
     alike: int = Field(
         description="So many customers differ in the same way, this one included.", examples=[17]
     )
-    live: list[StepView] = Field(description="The live history.")
-    candidate: list[StepView] = Field(description="The candidate's history.")
+    live: list[SimulationStepView] = Field(description="The live history.")
+    candidate: list[SimulationStepView] = Field(description="The candidate's history.")
 
 
 class ReportView(BaseModel):
@@ -153,7 +153,7 @@ class SimulationSummary(BaseModel):
     account: str | None = Field(
         description="Only customers of this kind; null: all.", examples=["b2c"]
     )
-    state: State = Field(
+    state: SimulationState = Field(
         description="Where it stands; the last three are final.", examples=["done"]
     )
     reason: str | None = Field(

@@ -368,7 +368,7 @@ class PolicyDocument(TypedDict):
     default_margin_rate: NotRequired[float]
 
 
-ReignsState: TypeAlias = Literal["draft", "active", "scheduled", "superseded"]
+PolicyState: TypeAlias = Literal["draft", "active", "scheduled", "superseded"]
 """Where a version of a policy stands: never activated, judging, going to, no longer."""
 
 
@@ -445,7 +445,7 @@ class RuleCounts(TypedDict):
     total: int
 
 
-SimulationsState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
+SimulationState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
 """Where a simulation stands; the last three are final."""
 
 
@@ -754,7 +754,7 @@ class PolicyDetail(TypedDict):
     name: str
     version: int
     account: str | None
-    state: ReignsState
+    state: PolicyState
     since: str | None
     created_at: str
     document: PolicyDocument
@@ -768,7 +768,7 @@ class PolicySummary(TypedDict):
     name: str
     version: int
     account: str | None
-    state: ReignsState
+    state: PolicyState
     since: str | None
     created_at: str
 
@@ -861,7 +861,7 @@ SimulationSummary = TypedDict(
         "from": str,
         "to": str,
         "account": str | None,
-        "state": SimulationsState,
+        "state": SimulationState,
         "reason": str | None,
         "progress": ProgressView,
         "created_at": str,
@@ -1237,7 +1237,7 @@ SimulationView = TypedDict(
         "from": str,
         "to": str,
         "account": str | None,
-        "state": SimulationsState,
+        "state": SimulationState,
         "reason": str | None,
         "progress": ProgressView,
         "created_at": str,

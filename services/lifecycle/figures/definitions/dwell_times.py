@@ -52,7 +52,7 @@ A return that is undone gives the phase before it back with its old beginning.
 """
 
 
-class StepView(BaseModel):
+class DwellingStepView(BaseModel):
     """A day of age at which stays ended."""
 
     day: int = Field(description="Age of a stay in days.", examples=[90])
@@ -78,7 +78,7 @@ class DwellView(BaseModel):
     median_days: int | None = Field(
         description="Days by which half of the stays have ended; null if not seen.", examples=[90]
     )
-    survival: list[StepView] = Field(
+    survival: list[DwellingStepView] = Field(
         description="The curve by Kaplan and Meier, where it falls; before, it is 1."
     )
 
@@ -115,7 +115,7 @@ def _view(phase: Phase, ended: Counter[int], running: Counter[int]) -> DwellView
         stays=ended.total() + running.total(),
         ended=ended.total(),
         median_days=survival.median(curve),
-        survival=[StepView(**step._asdict()) for step in curve],
+        survival=[DwellingStepView(**step._asdict()) for step in curve],
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
-from services.lifecycle.policies.status import Reign, State, Status, reigns, statuses
+from services.lifecycle.policies.status import PolicyState, Reign, Status, reigns, statuses
 from services.lifecycle.settings import PolicyDocument, load_policy
 from shared.errors import Misconfigured
 from tests.support.builders import day
@@ -190,15 +190,15 @@ def test_a_reign_lasts_until_another_policy_follows() -> None:
 
 def test_a_policy_that_never_got_to_judge_is_superseded() -> None:
     assert stands(schedule((0, A), (10, B), (10, A)), 20) == {
-        "default": Status(State.ACTIVE, day(0)),
-        "b": Status(State.SUPERSEDED, day(10)),
+        "default": Status(PolicyState.ACTIVE, day(0)),
+        "b": Status(PolicyState.SUPERSEDED, day(10)),
     }
 
 
 def test_a_policy_is_active_while_it_judges_any_kind_of_account() -> None:
     found = schedule((0, A), (10, C), (20, B), (30, replace(C, name="d")))
-    assert stands(found, 9)["c"] == Status(State.SCHEDULED, day(10))
-    assert stands(found, 10)["c"] == stands(found, 29)["c"] == Status(State.ACTIVE, day(10))
-    assert stands(found, 30)["c"] == Status(State.SUPERSEDED, day(30))
-    assert stands(found, 19)["default"] == Status(State.ACTIVE, day(0))
-    assert stands(found, 20)["default"] == Status(State.SUPERSEDED, day(20))
+    assert stands(found, 9)["c"] == Status(PolicyState.SCHEDULED, day(10))
+    assert stands(found, 10)["c"] == stands(found, 29)["c"] == Status(PolicyState.ACTIVE, day(10))
+    assert stands(found, 30)["c"] == Status(PolicyState.SUPERSEDED, day(30))
+    assert stands(found, 19)["default"] == Status(PolicyState.ACTIVE, day(0))
+    assert stands(found, 20)["default"] == Status(PolicyState.SUPERSEDED, day(20))
