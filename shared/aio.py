@@ -10,7 +10,7 @@ T = TypeVar("T")
 STRIDE: Final = 100
 
 
-async def in_turns(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
+async def in_chunks(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
     """The items in handfuls; in between, the loop runs what is ready, such as the next statement of a commit."""
     iterator = iter(items)
     while handful := list(islice(iterator, STRIDE)):
@@ -28,7 +28,7 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
 
 
 @asynccontextmanager
-async def beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Work that goes on while the block does: the block's end cancels it, and its failure ends the block."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)

@@ -18,7 +18,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS
 log = structlog.get_logger()
 
 
-def build(settings: IngestSettings) -> FastAPI:
+def create_app(settings: IngestSettings) -> FastAPI:
     """The application, connected to Kafka while it runs."""
     publisher = Publisher(
         settings.kafka_bootstrap,
@@ -53,7 +53,7 @@ def main() -> None:
     settings = IngestSettings()
     logs.configure("ingest", fmt=settings.log_format, level=settings.log_level)
     log.info("ingest.started", host=settings.host, port=settings.port, clock=settings.clock)
-    http.serve(build(settings), settings)
+    http.serve(create_app(settings), settings)
 
 
 if __name__ == "__main__":

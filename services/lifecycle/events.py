@@ -53,11 +53,12 @@ KINDS: Final = MappingProxyType(
         ACTIVATED: Kind.ACTIVATED,
         **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), Kind.SEEN),
         **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), Kind.ACTIVE),
-        **dict.fromkeys(("delivery.delayed", "inquiry.answered", "contact.made"), Kind.CONTACT),
+        **dict.fromkeys(("delivery.delayed", "inquiry.answered", "contact.made"), Kind.NO_EFFECT),
         "customer.updated": Kind.UPDATED,
         "customer.merged": Kind.MERGED,
         **dict.fromkeys(
-            ("customer.erasure_requested", "consent.granted", "consent.withdrawn"), Kind.NOTICE
+            ("customer.erasure_requested", "consent.granted", "consent.withdrawn"),
+            Kind.ADMINISTRATIVE,
         ),
     }
 )

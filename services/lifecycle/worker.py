@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.changes.repository import ARCHIVE
 from services.lifecycle.events import read
@@ -24,7 +24,7 @@ def main() -> None:
     """Run until SIGTERM."""
     settings = LifecycleSettings()
     file = PolicyFile(load_policy(settings.policy_file))
-    run_worker(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, file))
+    run_worker(SUBSCRIPTION, settings, lambda reader: LifecycleHandler(reader, settings, file))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.reactivation.cases.routes import router
-from services.reactivation.offers.service import Till
+from services.reactivation.offers.service import OfferService
 from services.reactivation.settings import ReactivationSettings
 from shared import http, logs
 from shared.database import connection as db
@@ -20,7 +20,7 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, REACTIVATION) as pool:
             app.state.pool = pool
-            app.state.till = Till(pool, settings.terms())
+            app.state.till = OfferService(pool, settings.terms())
             yield
 
     async def ready() -> None:

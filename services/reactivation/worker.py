@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from services.reactivation.batch.handler import CaseWork
+from services.reactivation.batch.handler import ReactivationHandler
 from services.reactivation.events import read
 from services.reactivation.settings import ReactivationSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
@@ -19,10 +19,12 @@ SUBSCRIPTION: Final = Subscription(
 )
 
 
-def handler(settings: ReactivationSettings) -> Callable[[Reader], CaseWork]:
+def handler(settings: ReactivationSettings) -> Callable[[Reader], ReactivationHandler]:
     """Makes the handler of a session."""
     terms = settings.terms()
-    return lambda reader: CaseWork(reader, terms, timers_per_batch=settings.timers_per_batch)
+    return lambda reader: ReactivationHandler(
+        reader, terms, timers_per_batch=settings.timers_per_batch
+    )
 
 
 def main() -> None:

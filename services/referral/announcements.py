@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.referral.domain.claims import State, Touch, Verdict
 from services.referral.domain.ledger import Book
-from services.referral.domain.rewards import Facts, Side, Standing
+from services.referral.domain.rewards import Facts, RewardBalance, Side
 from services.referral.domain.rewards import State as RewardState
 from services.referral.events import CODE_FOUND, DETERMINED, RELEASED, Determination
 from shared.events import envelope
@@ -87,7 +87,7 @@ class Announcer:
         book: Book,
         side: Side,
         facts: Facts,
-        standing: Standing,
+        standing: RewardBalance,
         step: RewardState,
         revision: int,
         at: datetime,

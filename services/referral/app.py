@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.referral.claims.routes import router
-from services.referral.claims.service import Desk
+from services.referral.claims.service import ReferralService
 from services.referral.settings import ReferralSettings
 from shared import http, logs
 from shared.database import connection as db
@@ -19,7 +19,9 @@ def create_app(settings: ReferralSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "referral") as pool:
             app.state.pool = pool
-            app.state.desk = Desk(pool, settings.terms, settings.partitions, settings.clock)
+            app.state.desk = ReferralService(
+                pool, settings.terms, settings.partitions, settings.clock
+            )
             yield
 
     async def ready() -> None:

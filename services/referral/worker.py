@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.referral.batch.handler import Referral
+from services.referral.batch.handler import ReferralHandler
 from services.referral.events import read
 from services.referral.settings import ReferralSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
@@ -20,7 +20,7 @@ SUBSCRIPTION: Final = Subscription(
 def main() -> None:
     """Run until SIGTERM."""
     settings = ReferralSettings()
-    run_worker(SUBSCRIPTION, settings, lambda reader: Referral(reader, settings))
+    run_worker(SUBSCRIPTION, settings, lambda reader: ReferralHandler(reader, settings))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ SELECT count(*) FROM owner JOIN checkpoint USING (partition) WHERE clock_mode = 
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ServiceLag:
     """How far one service is: records and ticks not yet applied, records not yet published, and paused partitions with
     the reason."""
 
@@ -44,7 +44,7 @@ class _Rows:
 
 async def standings(
     bootstrap: str, database_url: str, *, workers: Collection[str] = ()
-) -> dict[str, Standing]:
+) -> dict[str, ServiceLag]:
     """Where each service with a schema stands.
 
     A service named in `workers` counts as behind with all of customer-events until its worker has checkpoints.
@@ -55,7 +55,7 @@ async def standings(
     }
     places = await spans(bootstrap, topics)
     return {
-        service: Standing(
+        service: ServiceLag(
             found.ticking + _behind(found, places, expected=service in workers),
             found.outbox,
             found.braked,
@@ -79,7 +79,7 @@ async def wait_until_settled(
     database_url: str,
     *,
     workers: Collection[str] = (),
-    watch: Callable[[Mapping[str, Standing]], None] = lambda _: None,
+    watch: Callable[[Mapping[str, ServiceLag]], None] = lambda _: None,
 ) -> None:
     """Return when everything was seen at rest twice in a row; Retryable if a worker's brake is on."""
     seen = 0

@@ -47,11 +47,11 @@ class Handler(Protocol[W]):
     def forget(self) -> None:
         """Drop everything in memory: ownership has changed."""
 
-    async def chores(self) -> Collection[int]:
+    async def pending_work(self) -> Collection[int]:
         """Partitions on which there is work though nothing arrives; asked once a second, and after such work."""
 
 
-def whole(_: str, event: Envelope) -> object:
+def as_is(_: str, event: Envelope) -> object:
     """Every event as it is."""
     return event
 
@@ -66,7 +66,7 @@ class Subscription:
     service: str
     topics: tuple[str, ...]
     tick_topics: tuple[str, ...]
-    read: Read = whole
+    read: Read = as_is
     archive: str | None = None
 
 
@@ -89,7 +89,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
         self._committed: dict[TopicPartition, int] = {}
         self._inflight: asyncio.Task[None] | None = None
         self._intake = self._new_intake()
-        self._chores: Collection[int] = ()
+        self._pending_work: Collection[int] = ()
         self._most = min(FIRST_RECORDS, settings.batch_records)
         self.progressed = monotonic()
 
@@ -191,7 +191,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     def _let_go(self) -> None:
         self._generation += 1
-        self._chores = ()
+        self._pending_work = ()
         self._claims = {}
         self._committed = {}
         self._intake = self._new_intake()
@@ -230,7 +230,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
             if self._failure:
                 raise self._failure
             generation = self._generation
-            fetched = await self._fetch(wait=not (self._intake.pending or self._chores))
+            fetched = await self._fetch(wait=not (self._intake.pending or self._pending_work))
             async with self._lock:
                 self._take_in(fetched, generation)
                 await self._step(group)
@@ -274,21 +274,21 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
 
     async def _step(self, group: asyncio.TaskGroup) -> None:
         """Fold one batch while the one before is being committed, then commit it."""
-        batch = self._intake.next_batch(self._chores)
+        batch = self._intake.next_batch(self._pending_work)
         if not batch.portions:
             return
         batch.settled = self._settled
         with db.sorting_errors():
             work = await self._handler.prepare(batch)
-            if self._chores:
-                await self._ask_for_chores()
+            if self._pending_work:
+                await self._ask_for_pending_work()
         self._intake.applied(batch)
         await self._settled()
         self._inflight = group.create_task(self._commit(batch, work))
 
-    async def _ask_for_chores(self) -> None:
+    async def _ask_for_pending_work(self) -> None:
         """Those of our partitions: the handler may know of others."""
-        self._chores = self._claims.keys() & set(await self._handler.chores())
+        self._pending_work = self._claims.keys() & set(await self._handler.pending_work())
 
     async def _settled(self) -> None:
         """Wait until nothing is being committed; raises what the commit raised."""
@@ -354,7 +354,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has 
                 self._read_clocks(asked, lags)
             self._intake.end_idle_imports()
             with db.sorting_errors():
-                await self._ask_for_chores()
+                await self._ask_for_pending_work()
             await self._release_brakes()
             survey.watch(lags, self._claims)
         await self._commit_to_kafka()

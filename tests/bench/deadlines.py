@@ -14,7 +14,7 @@ import asyncpg
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import logs
@@ -51,7 +51,7 @@ async def worker(bootstrap: str, admin_url: str) -> AsyncIterator[Probe]:
                 consume(
                     SUBSCRIPTION,
                     settings,
-                    lambda reader: Lifecycle(reader, settings, Policy()),
+                    lambda reader: LifecycleHandler(reader, settings, Policy()),
                     stop,
                 )
             )

@@ -21,7 +21,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.repository import Attempt, Estimate
 from services.lifecycle.domain.policy.policy import CADENCE, Policy
@@ -136,7 +136,7 @@ async def add_fit(url: str) -> None:
     await connection.close()
 
 
-class Timed(Lifecycle):
+class Timed(LifecycleHandler):
     """Timed as the reference loop is: from when the consumer has its partitions."""
 
     def forget(self) -> None:
@@ -168,7 +168,7 @@ async def timed(bootstrap: str, url: str, size: int, customers: int, kind: str) 
     stop, probe = asyncio.Event(), await asyncpg.connect(url)
     workers = list[Timed]()
 
-    def new_worker(reader: Reader) -> Lifecycle:
+    def new_worker(reader: Reader) -> LifecycleHandler:
         workers.append(Timed(reader, settings, policy))
         return workers[-1]
 

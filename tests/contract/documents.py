@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
 
-from services.ingest.app import build
+from services.ingest.app import create_app
 from services.ingest.settings import IngestSettings
 from services.lifecycle import app as lifecycle
 from services.lifecycle.settings import LifecycleSettings
@@ -38,7 +38,7 @@ class Operation(NamedTuple):
 def apps(settings: Mapping[str, Any]) -> dict[str, FastAPI]:
     """The application of each service."""
     return {
-        INGEST: build(IngestSettings.model_validate(settings)),
+        INGEST: create_app(IngestSettings.model_validate(settings)),
         LIFECYCLE: lifecycle.create_app(LifecycleSettings.model_validate(settings)),
         REACTIVATION: reactivation.create_app(ReactivationSettings.model_validate(settings)),
         REFERRAL: referral.create_app(ReferralSettings.model_validate(settings)),

@@ -4,14 +4,14 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION as LIFECYCLE_TOPICS
 from services.reactivation.settings import ReactivationSettings
 from services.reactivation.worker import SUBSCRIPTION as REACTIVATION_TOPICS
 from services.reactivation.worker import handler
-from services.referral.batch.handler import Referral
+from services.referral.batch.handler import ReferralHandler
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION as REFERRAL_TOPICS
 from shared.clock import ClockMode
@@ -60,8 +60,10 @@ async def tell(stack: Stack, database: str) -> None:
     )
     await publish(stack.bootstrap, EVENTS)
     async with (
-        running(LIFECYCLE_TOPICS, lifecycle, lambda reader: Lifecycle(reader, lifecycle, file)),
+        running(
+            LIFECYCLE_TOPICS, lifecycle, lambda reader: LifecycleHandler(reader, lifecycle, file)
+        ),
         running(REACTIVATION_TOPICS, reactivation, handler(reactivation)),
-        running(REFERRAL_TOPICS, referral, lambda reader: Referral(reader, referral)),
+        running(REFERRAL_TOPICS, referral, lambda reader: ReferralHandler(reader, referral)),
     ):
         await settled(stack, database, "lifecycle", "reactivation", "referral")

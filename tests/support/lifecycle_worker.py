@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
@@ -27,7 +27,9 @@ def worker(
 ) -> AbstractAsyncContextManager[None]:
     """Runs until the block ends; `watch` is told of every session it holds."""
     config, file = worker_settings(stack, database, **settings), PolicyFile(judged_by)
-    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, file), watch)
+    return running(
+        SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, file), watch
+    )
 
 
 def on(partition: int, name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from services.lifecycle.domain.fold import Folded, advance, fold, pass_time, relearn
+from services.lifecycle.domain.fold import Folded, advance, apply_schedule, fold, pass_time
 from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
@@ -145,7 +145,7 @@ class Worker:
     def learn(self, policies: Policies) -> None:
         """Another activation has become known."""
         self.policies = policies
-        relearned = relearn(self.customer, policies)
+        relearned = apply_schedule(self.customer, policies)
         if relearned is None:
             self._anew()
         else:

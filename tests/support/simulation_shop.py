@@ -91,7 +91,7 @@ class Store:
     async def flush(self) -> None:
         """Write what has been added."""
         await repository.add_events(self._tx, self._events)
-        await repository.retell(self._tx, self._retold)
+        await repository.note_repeated_orders(self._tx, self._retold)
         await repository.save_customers(
             self._tx, sorted(self._customers, key=lambda row: row.customer)
         )

@@ -15,10 +15,10 @@ from services.lifecycle.batch.visit import Visit, Work
 from services.lifecycle.domain.fold import (
     Folded,
     advance,
+    apply_schedule,
     fold,
     pass_time,
     rearmed,
-    relearn,
     taken_back,
 )
 from services.lifecycle.domain.hints import Hint, change_withdrawn
@@ -28,7 +28,7 @@ from services.lifecycle.domain.state.happenings import Happening, Kind, Merger
 from services.lifecycle.events import ACTIVATED, RELEASED, read
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
-from shared.aio import in_turns
+from shared.aio import in_chunks
 from shared.clock import ClockMode
 from shared.database.connection import Tx
 from shared.events import envelope
@@ -45,7 +45,7 @@ _ORDER: Final = Kind.ORDER
 _ACTIVATED: Final = Kind.ACTIVATED
 
 
-class Lifecycle:
+class LifecycleHandler:
     """The handler of lifecycle's worker. It alone writes its partitions' customers, so it keeps them in memory."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Lifecycle:
         self._activating = None
         self._judging.forget()
 
-    async def chores(self) -> Collection[int]:
+    async def pending_work(self) -> Collection[int]:
         """Partitions whose customers are still to be judged by an activation."""
         await self._judging.look_up()
         return self._judging.unfinished
@@ -83,11 +83,11 @@ class Lifecycle:
         self._policies = await self._judging.look_up()
         work = Work(Recorder(self._policies, self._activating), batch.portions)
         late: list[Visit] = []
-        async for visits in in_turns(await self._visits(batch, work)):
+        async for visits in in_chunks(await self._visits(batch, work)):
             late += [visit for visit in visits if not self._fold_on(visit, work)]
         if late:
             await batch.settled()
-            async for some in in_turns(late):
+            async for some in in_chunks(late):
                 await self._fold_anew([visit for visit in some if visit.merger is None], work)
                 await self._merge([visit for visit in some if visit.merger is not None], work)
         await self._rejudge(batch, work)
@@ -107,7 +107,7 @@ class Lifecycle:
         await self._load({customer: portion.partition for customer, portion in places.items()})
         visits = {customer: self._visit(customer, portion) for customer, portion in places.items()}
         for portion in portions:
-            async for arrivals in in_turns(portion.events):
+            async for arrivals in in_chunks(portion.events):
                 for incoming in arrivals:
                     event = incoming.event
                     visit, key = visits[event.subject], narrow(f"{event.source}\x1f{event.id}")
@@ -226,7 +226,7 @@ class Lifecycle:
         if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
             return None
         if customer.known != self._policies.known:
-            relearned = relearn(customer, self._policies)
+            relearned = apply_schedule(customer, self._policies)
             if relearned is None:
                 return None
             customer, hints = relearned.customer, [*relearned.hints]
@@ -385,7 +385,7 @@ class Lifecycle:
             if entry.parked or entry.merged_into or entry.customer.known == self._policies.known:
                 continue
             try:
-                relearned = relearn(entry.customer, self._policies)
+                relearned = apply_schedule(entry.customer, self._policies)
                 folded = relearned and self._until_clock(relearned, portion)
             except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
                 self._park(visit, error, work)
@@ -394,7 +394,7 @@ class Lifecycle:
                 anew.append(visit)
             else:
                 self._take_over(visit, folded, work)
-        async for some in in_turns(anew):
+        async for some in in_chunks(anew):
             await self._fold_anew(some, work)
 
     async def _due(self, ticking: dict[int, Portion]) -> dict[str, int]:
@@ -430,7 +430,7 @@ class Lifecycle:
     async def apply(self, work: Work, tx: Tx) -> None:
         """One statement per table."""
         await repository.add_events(tx, work.events)
-        await repository.retell(tx, work.retold)
+        await repository.note_repeated_orders(tx, work.retold)
         if work.merged:
             await repository.begin_merging(tx)
         for partition, first in await repository.relabel(tx, work.relabelled):

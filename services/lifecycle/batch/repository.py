@@ -380,7 +380,7 @@ async def add_transitions(
         await tx.copy_records_to_table("transition", records=rows, columns=_TRANSITION)
 
 
-async def retell(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
+async def note_repeated_orders(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
     """Note orders, by the keys of customer and order, that are told again, or undone before they were told."""
     if orders:
         await tx.execute(_RETELL, *map(list, zip(*sorted(orders), strict=True)))

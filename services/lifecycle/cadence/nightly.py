@@ -10,7 +10,7 @@ import structlog
 
 from services.lifecycle.cadence.repository import Attempt
 from shared import clock, metrics
-from shared.aio import beside, wait
+from shared.aio import in_background, wait
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Nights:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block runs; a fit under way at its end is dropped."""
-        async with beside(self.run(asyncio.Event())):
+        async with in_background(self.run(asyncio.Event())):
             yield
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from services.lifecycle.changes import repository
 from shared import clock
-from shared.aio import beside, wait
+from shared.aio import in_background, wait
 from shared.database import connection as db
 from shared.database.connection import Pool
 from shared.errors import Retryable
@@ -32,7 +32,7 @@ class Retention:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Every minute while the block runs."""
-        async with beside(self._run()):
+        async with in_background(self._run()):
             yield
 
     async def _run(self) -> None:

@@ -14,14 +14,14 @@ from services.lifecycle.customers import repository
 from services.lifecycle.customers.repository import Asked
 from services.lifecycle.customers.schemas import (
     CauseCounts,
+    CustomerSnapshot,
     CustomerView,
     HintCounts,
     Naming,
     PhaseCounts,
     RuleCounts,
-    Standing,
 )
-from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.domain.fold import apply_schedule, next_move
 from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_acts, needs, view
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.events import RELEASED
@@ -75,11 +75,11 @@ class Lifecycle:
             raise unknown_customer(id)
         customer, version, parked, clock, known = found
         schedule = await self.policies(known)
-        if relearned := relearn(customer, schedule):
+        if relearned := apply_schedule(customer, schedule):
             customer = relearned.customer
         as_of, move = max(clock, customer.now), next_move(customer, schedule)
         facts = await self.facts(id, [as_of, move.occurred_at if move else as_of], naming.model)
-        standing = Standing(
+        standing = CustomerSnapshot(
             id, customer, version, parked is not None, as_of, facts[0], move, facts[1]
         )
         return CustomerView.of(standing, schedule.at(as_of, customer.account), naming)

@@ -153,7 +153,7 @@ class CustomerView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: "Standing", policy: Policy, naming: Naming) -> Self:
+    def of(cls, found: "CustomerSnapshot", policy: Policy, naming: Naming) -> Self:
         """The view of a state that has a phase."""
         customer, phase = found.customer, found.customer.phase or Phase.PROSPECT
         view, label = naming.view(phase, found.facts)
@@ -182,7 +182,7 @@ class CustomerView(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CustomerSnapshot:
     """A customer as of an instant; `facts` hold then, `facts_then` at the next move by time alone."""
 
     id: str
@@ -195,7 +195,7 @@ class Standing:
     facts_then: frozenset[Fact]
 
 
-def _next(found: Standing, naming: Naming) -> NextTransition | None:
+def _next(found: CustomerSnapshot, naming: Naming) -> NextTransition | None:
     move = found.next_move
     if move is None:
         return None

@@ -128,7 +128,7 @@ def pass_time(customer: Customer, until: datetime, policies: Policies) -> Folded
     return Folded(customer, moves, hints)
 
 
-def relearn(customer: Customer, policies: Policies) -> Folded | None:
+def apply_schedule(customer: Customer, policies: Policies) -> Folded | None:
     """The state under activations and fits that it was not folded with; None if one reaches back into what it knows."""
     since = policies.since(customer.known)
     if since is not None and customer.now >= since:

@@ -79,21 +79,21 @@ Key = tuple[datetime, int, int, int]
 LATEST: Final[Key] = (datetime(9999, 12, 31, tzinfo=UTC), 0, 0, 0)
 
 
-class Held(NamedTuple):
+class PhaseThen(NamedTuple):
     """The transition that led to what held, and since when it did."""
 
     transition: Transition
     since: datetime
 
 
-class Told(NamedTuple):
+class StoredEvent(NamedTuple):
     """One of the customer's events, and the clock when it was recorded."""
 
     event: Envelope
     recorded_at: datetime
 
 
-class Moved(NamedTuple):
+class StoredTransition(NamedTuple):
     """A transition, and the version and clock of the correction that voided it, if one did."""
 
     transition: Transition
@@ -113,10 +113,10 @@ class Entry(NamedTuple):
     """One entry of a timeline, and where it stands."""
 
     key: Key
-    of: Told | Moved | Hinted
+    of: StoredEvent | StoredTransition | Hinted
 
 
-class Standing(NamedTuple):
+class StoredCustomer(NamedTuple):
     """A customer's state and version, why it is parked if it is, and the transition that led to its phase."""
 
     customer: Customer
@@ -125,10 +125,10 @@ class Standing(NamedTuple):
     transition: Transition | None
 
 
-async def held(pool: Pool, customer: str, as_of: datetime, known_at: datetime) -> Held | None:
+async def held(pool: Pool, customer: str, as_of: datetime, known_at: datetime) -> PhaseThen | None:
     """What held of a customer at an instant, as it was known when the clock stood at another; None if nothing."""
     row = await pool.fetchrow(_HELD, customer, as_of, known_at)
-    return Held(_transition.decode(row["body"]), row["since"]) if row else None
+    return PhaseThen(_transition.decode(row["body"]), row["since"]) if row else None
 
 
 async def first(pool: Pool, customer: str, known_at: datetime) -> datetime | None:
@@ -155,22 +155,24 @@ async def facts(
     return frozenset(fact for fact, holds in holding.items() if holds)
 
 
-async def standing(pool: Pool, customer: str) -> Standing | None:
+async def standing(pool: Pool, customer: str) -> StoredCustomer | None:
     """The customer as it stands, all of it as of one commit."""
     row = await pool.fetchrow(_STANDING, customer)
     if row is None:
         return None
     body = row["body"]
     transition = None if body is None else _transition.decode(body)
-    return Standing(_state.decode(row["state"]), row["version"], row["parked"], transition)
+    return StoredCustomer(_state.decode(row["state"]), row["version"], row["parked"], transition)
 
 
-async def evidence(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[Told]:
+async def evidence(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[StoredEvent]:
     """The events named, oldest first."""
     keys = [narrow(f"{ref.source}\x1f{ref.id}") for ref in refs]
     rows = await pool.fetch(_EVIDENCE, narrow(customer), keys) if keys else []
     return [
-        Told(event, row["recorded_at"]) for row in rows for event in _own(customer, row["body"])
+        StoredEvent(event, row["recorded_at"])
+        for row in rows
+        for event in _own(customer, row["body"])
     ]
 
 
@@ -182,11 +184,13 @@ async def entries(
     return [Entry((row["at"], row["rank"], row["n"], row["v"]), _entry(row)) for row in rows]
 
 
-def _entry(row: Any) -> Told | Moved | Hinted:
+def _entry(row: Any) -> StoredEvent | StoredTransition | Hinted:
     if row["rank"] == EVENT:
-        return Told(envelope.decode(row["body"]), row["recorded_at"])
+        return StoredEvent(envelope.decode(row["body"]), row["recorded_at"])
     if row["rank"] == TRANSITION:
-        return Moved(_transition.decode(row["body"]), row["withdrawn"], row["withdrawn_at"])
+        return StoredTransition(
+            _transition.decode(row["body"]), row["withdrawn"], row["withdrawn_at"]
+        )
     return Hinted(row["name"], row["occasion"], row["at"])
 
 

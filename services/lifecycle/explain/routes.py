@@ -20,10 +20,10 @@ from services.lifecycle.customers.routes import (
     refuse_future,
     unknown_customer,
 )
-from services.lifecycle.customers.schemas import Naming, Standing
-from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.customers.schemas import CustomerSnapshot, Naming
+from services.lifecycle.domain.fold import apply_schedule, next_move
 from services.lifecycle.domain.phase_models import Fact, needs
-from services.lifecycle.domain.words.requirements import Now
+from services.lifecycle.domain.words.requirements import Standpoint
 from services.lifecycle.explain import repository
 from services.lifecycle.explain.repository import LATEST
 from services.lifecycle.explain.schemas import Asked, Explained, Explanation, PhaseAt
@@ -99,17 +99,17 @@ async def explain_customer(customer: Present, service: Service, names: Names) ->
     found, schedule = await repository.standing(service.pool, customer), await service.policies()
     if found is None or found.transition is None:
         raise unknown_customer(customer)
-    relearned = relearn(found.customer, schedule)
+    relearned = apply_schedule(found.customer, schedule)
     state = relearned.customer if relearned else found.customer
     as_of, move = max(clock, state.now), next_move(state, schedule)
     instants = [as_of, move.occurred_at if move else as_of, found.transition.occurred_at]
     facts, facts_then, facts_before = await service.facts(customer, instants, names.model)
-    standing = Standing(
+    standing = CustomerSnapshot(
         customer, state, found.version, found.parked is not None, as_of, facts, move, facts_then
     )
     evidence = await repository.evidence(service.pool, customer, found.transition.evidence.events)
     return Explained(
-        standing, Now(state, schedule), found.transition, facts_before, evidence, names
+        standing, Standpoint(state, schedule), found.transition, facts_before, evidence, names
     ).view()
 
 

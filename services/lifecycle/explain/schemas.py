@@ -16,10 +16,10 @@ from services.lifecycle.customers.schemas import (
     MODEL,
     NEXT_LAPSE,
     VIEW,
+    CustomerSnapshot,
     CustomerView,
     Naming,
     OutlookView,
-    Standing,
 )
 from services.lifecycle.domain.outlook import outlook
 from services.lifecycle.domain.phase_models import Fact, Model
@@ -27,10 +27,10 @@ from services.lifecycle.domain.rules.table import Rule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.domain.words.causes import ends, meaning
-from services.lifecycle.domain.words.requirements import Now, Way
+from services.lifecycle.domain.words.requirements import Requirement, Standpoint
 from services.lifecycle.domain.words.rules import open_rules
 from services.lifecycle.explain import sentences
-from services.lifecycle.explain.repository import Held, Told
+from services.lifecycle.explain.repository import PhaseThen, StoredEvent
 from services.lifecycle.explain.timeline import EventView
 from shared.events.transitions import Transition
 from shared.http import Instant
@@ -86,7 +86,7 @@ class PhaseAt(BaseModel):
     known_at: Instant = Field(description="The state of that clock asked for, or the present one.")
 
     @classmethod
-    def of(cls, asked: "Asked", held: Held, facts: Collection[Fact]) -> Self:
+    def of(cls, asked: "Asked", held: PhaseThen, facts: Collection[Fact]) -> Self:
         """The phase that a transition led to."""
         t, naming = held.transition, asked.naming
         view, label = naming.view(Phase(t.to), facts)
@@ -161,7 +161,7 @@ class WayView(BaseModel):
     )
 
     @classmethod
-    def of(cls, way: Way) -> Self:
+    def of(cls, way: Requirement) -> Self:
         """The view of a way."""
         return cls(lacks=way.lacks, on=sentences.event_types(way.on), deadline=way.deadline)
 
@@ -207,11 +207,11 @@ class Explanation(CustomerView):
 class Explained:
     """What an explanation is made of; `facts` held when the transition happened that led to the phase."""
 
-    standing: Standing
-    now: Now
+    standing: CustomerSnapshot
+    now: Standpoint
     transition: Transition
     facts: frozenset[Fact]
-    evidence: Sequence[Told]
+    evidence: Sequence[StoredEvent]
     naming: Naming
 
     def view(self) -> Explanation:
@@ -233,7 +233,7 @@ class Explained:
             cadence=self._cadence(),
         )
 
-    def _rule(self, rule: Rule, ways: Sequence[Way]) -> OpenRule:
+    def _rule(self, rule: Rule, ways: Sequence[Requirement]) -> OpenRule:
         to = rule.target(self.now.customer, self.now.policy)
         view, label = self.naming.view(to, self.standing.facts)
         return OpenRule(

@@ -10,7 +10,7 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Kind
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import meaning
-from services.lifecycle.domain.words.requirements import Now, Way
+from services.lifecycle.domain.words.requirements import Requirement, Standpoint
 from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
 from services.lifecycle.events import KINDS
 from shared.events.transitions import Transition
@@ -42,12 +42,14 @@ def because(customer: Customer, transition: Transition) -> str:
     )
 
 
-def summary(id: str, now: Now, transition: Transition, move: Move | None) -> str:
+def summary(id: str, now: Standpoint, transition: Transition, move: Move | None) -> str:
     """One to three sentences: the phase and why, what it takes to come further, what time alone will bring."""
     return " ".join(_sentences(id, now, transition, move))
 
 
-def _sentences(id: str, now: Now, transition: Transition, move: Move | None) -> Iterator[str]:
+def _sentences(
+    id: str, now: Standpoint, transition: Transition, move: Move | None
+) -> Iterator[str]:
     customer = now.customer
     phase = customer.phase or Phase(transition.to)
     yield f"Customer {id} has been {_being(phase)} since {_day(customer.since)}: {because(customer, transition)}."
@@ -58,7 +60,7 @@ def _sentences(id: str, now: Now, transition: Transition, move: Move | None) -> 
         yield f"If nothing happens before, the customer will be {_being(move.to)} from {_day(move.occurred_at)} on."
 
 
-def _taking(now: Now, rule: Rule, ways: Sequence[Way]) -> str:
+def _taking(now: Standpoint, rule: Rule, ways: Sequence[Requirement]) -> str:
     lacks = ", or ".join(way.lacks for way in ways)
     again = " again" if rule.name is RuleName.RECOVERED else ""
     return (

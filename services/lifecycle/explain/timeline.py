@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.lifecycle.api.transitions import SILENT, TransitionView
 from services.lifecycle.customers.schemas import LAPSE, LAST_ORDER, Naming
 from services.lifecycle.domain.phase_models import Fact
-from services.lifecycle.explain.repository import Hinted, Moved, Told
+from services.lifecycle.explain.repository import Hinted, StoredEvent, StoredTransition
 from shared.http import Instant, Page
 
 _LEVELS: Final = 100
@@ -38,12 +38,12 @@ class EventView(BaseModel):
     )
 
     @classmethod
-    def of(cls, told: Told) -> Self:
+    def of(cls, told: StoredEvent) -> Self:
         """The view of a stored event."""
         return cls.model_validate(_event(told))
 
 
-def _event(told: Told) -> dict[str, Any]:
+def _event(told: StoredEvent) -> dict[str, Any]:
     event = told.event
     return {
         "type": event.type,
@@ -119,10 +119,10 @@ TimelineEntry: TypeAlias = Annotated[
 
 
 def entry(
-    of: Told | Moved | Hinted, facts: frozenset[Fact], naming: Naming
+    of: StoredEvent | StoredTransition | Hinted, facts: frozenset[Fact], naming: Naming
 ) -> EventEntry | TransitionEntry | HintEntry:
     """The view of an entry; `facts` held when it happened."""
-    if isinstance(of, Told):
+    if isinstance(of, StoredEvent):
         return EventEntry.model_validate(_event(of))
     if isinstance(of, Hinted):
         return HintEntry(time=of.at, name=of.name, occasion=of.occasion)

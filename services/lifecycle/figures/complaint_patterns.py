@@ -17,7 +17,7 @@ from services.lifecycle.figures.definitions.complaint_topics import WEEK
 from services.lifecycle.figures.period import midnight
 from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
-from shared.aio import beside, wait
+from shared.aio import in_background, wait
 from shared.clock import DAWN, now
 from shared.database.connection import REFUSED, Pool, Tx, sorting_errors, transaction
 from shared.errors import Retryable
@@ -86,7 +86,7 @@ class Patterns:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block runs."""
-        async with beside(self.run(asyncio.Event())):
+        async with in_background(self.run(asyncio.Event())):
             yield
 
     async def run(self, stop: asyncio.Event) -> None:

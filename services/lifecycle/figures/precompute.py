@@ -16,9 +16,9 @@ from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import Figure
 from services.lifecycle.figures.period import Period, latest
-from services.lifecycle.figures.repository import Standing, Wanted
+from services.lifecycle.figures.repository import ClockState, Wanted
 from services.lifecycle.figures.service import Figures
-from shared.aio import beside, wait
+from shared.aio import in_background, wait
 from shared.clock import DAWN, monotonic, now
 from shared.database.connection import REFUSED, Pool, sorting_errors
 from shared.errors import Retryable
@@ -48,13 +48,13 @@ class Keeper:
     def __init__(self, pool: Pool, figures: Figures) -> None:
         self._pool: Final = pool
         self._figures: Final = figures
-        self._seen: Standing | None = None
-        self._kept: Standing | None = None
+        self._seen: ClockState | None = None
+        self._kept: ClockState | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block runs."""
-        async with beside(self.run(asyncio.Event())):
+        async with in_background(self.run(asyncio.Event())):
             yield
 
     async def run(self, stop: asyncio.Event) -> None:

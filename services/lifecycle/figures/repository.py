@@ -93,7 +93,7 @@ class Basis(NamedTuple):
     settled: bool
 
 
-class Kept(NamedTuple):
+class StoredFigure(NamedTuple):
     """A stored value as JSON, when it was computed, and the clock of the last change to its time."""
 
     value: str
@@ -110,7 +110,7 @@ class Headline(NamedTuple):
     recomputed_at: datetime | None
 
 
-class Standing(NamedTuple):
+class ClockState(NamedTuple):
     """The day that all clocks have come to, and how often any day has been restated."""
 
     day: date
@@ -140,10 +140,12 @@ async def basis(tx: Tx, period: Period) -> Basis:
     return Basis(row["stamp"], row["at"], period.until <= (row["clock"] or DAWN))
 
 
-async def find(pool: Pool, key: str, period: Period, account: Account | None) -> Kept | None:
+async def find(
+    pool: Pool, key: str, period: Period, account: Account | None
+) -> StoredFigure | None:
     """A stored value that still holds."""
     row = await pool.fetchrow(_FIND, period.ends, key, period.begins, account or "", now())
-    return Kept(*row) if row else None
+    return StoredFigure(*row) if row else None
 
 
 async def headlines(
@@ -155,7 +157,9 @@ async def headlines(
     return {(name, begin): Headline(*rest) for name, begin, *rest in rows}
 
 
-async def keep(connection: Tx, wanted: Wanted, found: Kept, stamp: int, *, asked: bool) -> None:
+async def keep(
+    connection: Tx, wanted: Wanted, found: StoredFigure, stamp: int, *, asked: bool
+) -> None:
     """Store a value, unless one of a later state is there; `asked` if somebody waits for it."""
     key, begins, ends, account = wanted
     at = found.computed_at if asked else None
@@ -164,11 +168,11 @@ async def keep(connection: Tx, wanted: Wanted, found: Kept, stamp: int, *, asked
     )
 
 
-async def standing(pool: Pool) -> Standing:
+async def standing(pool: Pool) -> ClockState:
     """How far the clocks are, and whether anything was restated."""
     row = await pool.fetchrow(_STANDING)
     assert row is not None  # noqa: S101  (an aggregate)
-    return Standing(row["day"] or DAWN.date(), row["stamp"])
+    return ClockState(row["day"] or DAWN.date(), row["stamp"])
 
 
 async def held(pool: Pool, ends: Iterable[date]) -> set[Wanted]:

@@ -12,8 +12,8 @@ from services.lifecycle import clocks
 from services.lifecycle.figures import repository
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.repository import Headline, Kept, Wanted
-from services.lifecycle.figures.single_flight import Flights
+from services.lifecycle.figures.repository import Headline, StoredFigure, Wanted
+from services.lifecycle.figures.single_flight import SingleFlight
 from shared import clock
 from shared.database.connection import Pool, sorting_errors
 
@@ -42,7 +42,7 @@ class Figures:
 
     def __init__(self, pool: Pool) -> None:
         self._pool: Final = pool
-        self._flights: Final = Flights()
+        self._flights: Final = SingleFlight()
         self._slots: Final = asyncio.Semaphore(AT_ONCE)  # waits without a connection
 
     async def period(self, begins: date | None, ends: date | None) -> Period:
@@ -106,7 +106,7 @@ class Figures:
                 value = await figure.compute(tx, period, account)
             answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
             if basis.settled:
-                kept = Kept(
+                kept = StoredFigure(
                     value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at
                 )
                 wanted = Wanted(figure.key, period.begins, period.ends, account)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, Final
 
 
-class Flights:
+class SingleFlight:
     """What is being found out in this process, by key."""
 
     def __init__(self) -> None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.fold import next_move, relearn
+from services.lifecycle.domain.fold import apply_schedule, next_move
 from services.lifecycle.domain.phase_models import Fact, Model, needs
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.lists import repository
 from services.lifecycle.lists.filters import Filters
 from services.lifecycle.lists.repository import STRETCH, Row, Way
-from shared.aio import in_turns
+from shared.aio import in_chunks
 from shared.clock import DAWN
 from shared.database.connection import Tx
 
@@ -54,7 +54,7 @@ class Search:
         rows, self.reached = await self.way.next(tx, self.reached, most)
         self.effort += len(rows) * JUDGING + (0 if len(rows) == most else STRETCH)
         before = self.way.filters.due_before
-        hits = [hit async for some in in_turns(rows) for hit in _judged(some, self.schedule)]
+        hits = [hit async for some in in_chunks(rows) for hit in _judged(some, self.schedule)]
         return [
             hit
             for hit in hits
@@ -90,7 +90,7 @@ async def lookup(tx: Tx, customers: Sequence[str], schedule: Schedule) -> dict[s
     wanted = [*dict.fromkeys(customers)]
     while wanted:
         rows = await repository.named(tx, wanted)
-        async for some in in_turns([row for row in rows.values() if row.state.phase]):
+        async for some in in_chunks([row for row in rows.values() if row.state.phase]):
             found |= {hit.row.customer: hit for hit in _judged(some, schedule)}
         found |= {customer: row for customer, row in rows.items() if customer not in found}
         into = (row.merged_into for row in rows.values() if row.merged_into)
@@ -134,7 +134,7 @@ async def facts(
 def _judged(rows: Sequence[Row], schedule: Schedule) -> Iterator[Hit]:
     for row in rows:
         customer = row.state
-        if customer.known != schedule.known and (relearned := relearn(customer, schedule)):
+        if customer.known != schedule.known and (relearned := apply_schedule(customer, schedule)):
             customer = relearned.customer
         yield Hit(row, customer, next_move(customer, schedule))
 

@@ -19,7 +19,7 @@ from services.lifecycle.lists.schemas import (
     exported,
 )
 from services.lifecycle.lists.search import Hit
-from shared.aio import in_turns
+from shared.aio import in_chunks
 from shared.clock import DAWN
 from shared.database.connection import Pool, Tx
 from shared.http.parameters import encode_cursor
@@ -47,7 +47,9 @@ class Answer:
         active = timedelta(days=self.schedule.at(self.as_of).active_days)
         facts = await search.facts(self.tx, hits, self.naming.model, self.clocks, active)
         both = list(zip(hits, facts, strict=True))
-        return [CustomerItem.of(*one, self.naming) async for some in in_turns(both) for one in some]
+        return [
+            CustomerItem.of(*one, self.naming) async for some in in_chunks(both) for one in some
+        ]
 
 
 @asynccontextmanager

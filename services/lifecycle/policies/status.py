@@ -23,7 +23,7 @@ class PolicyState(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class Reign(NamedTuple):
+class PolicyPeriod(NamedTuple):
     """A version judges a kind of account from `begin` on and before `end`; None: until further notice."""
 
     key: Key
@@ -43,36 +43,36 @@ def statuses(schedule: Schedule, clock: datetime) -> Mapping[Key, Status]:
 
     A version that judges some kind of account is active, whatever else is to come.
     """
-    by_key: dict[Key, list[Reign]] = {}
+    by_key: dict[Key, list[PolicyPeriod]] = {}
     for account in ACCOUNTS:
-        for reign in reigns(schedule, account):
+        for reign in policy_periods(schedule, account):
             by_key.setdefault(reign.key, []).append(reign)
-    found = {key: _status(reigns, clock) for key, reigns in by_key.items()}
+    found = {key: _status(policy_periods, clock) for key, policy_periods in by_key.items()}
     for activation in schedule.activations:
         # One that another activation at the same instant has displaced never reigned.
         found.setdefault(_key(activation.policy), Status(PolicyState.SUPERSEDED, activation.at))
     return found
 
 
-def reigns(schedule: Schedule, account: str | None) -> Iterator[Reign]:
+def policy_periods(schedule: Schedule, account: str | None) -> Iterator[PolicyPeriod]:
     """Who judges a kind of account, from the first activation on."""
     begin = schedule.activations[0].at
     while True:
         policy, end = schedule.at(begin, account), schedule.next_change(begin, account)
         while end and _key(schedule.at(end, account)) == _key(policy):
             end = schedule.next_change(end, account)
-        yield Reign(_key(policy), begin, end)
+        yield PolicyPeriod(_key(policy), begin, end)
         if end is None:
             return
         begin = end
 
 
-def _status(reigns: list[Reign], clock: datetime) -> Status:
-    ended = [reign.end for reign in reigns if reign.end and reign.end <= clock]
-    coming = [reign.begin for reign in reigns if reign.begin > clock]
+def _status(policy_periods: list[PolicyPeriod], clock: datetime) -> Status:
+    ended = [reign.end for reign in policy_periods if reign.end and reign.end <= clock]
+    coming = [reign.begin for reign in policy_periods if reign.begin > clock]
     running = [
         reign.begin
-        for reign in reigns
+        for reign in policy_periods
         if reign.begin <= clock and (reign.end is None or reign.end > clock)
     ]
     if running:

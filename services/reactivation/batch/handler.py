@@ -72,7 +72,7 @@ class Unfoldable(Exception):
         self.reasons = reasons
 
 
-class CaseWork:
+class ReactivationHandler:
     """The service's part of the batch loop. It keeps nothing in memory: the API changes the same customers."""
 
     def __init__(self, reader: Reader, terms: Terms, *, timers_per_batch: int) -> None:
@@ -113,7 +113,7 @@ class CaseWork:
         await repository.park(tx, waiting | dict.fromkeys(released - waiting.keys()))
         await parking.forget(tx, released - waiting.keys())
 
-    async def chores(self) -> Collection[int]:
+    async def pending_work(self) -> Collection[int]:
         """None."""
         return ()
 

@@ -17,10 +17,10 @@ from services.reactivation.cases.schemas import (
     Redemption,
     RedemptionView,
 )
-from services.reactivation.cases.search import Standing
+from services.reactivation.cases.search import CaseRow
 from services.reactivation.domain.cases import State
 from services.reactivation.domain.offers import OfferState
-from services.reactivation.offers.service import Till
+from services.reactivation.offers.service import OfferService
 from shared.database.connection import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
@@ -45,13 +45,13 @@ async def _pool(request: Request) -> Pool:
     return pool
 
 
-async def _till(request: Request) -> Till:
-    till: Till = request.app.state.till
+async def _till(request: Request) -> OfferService:
+    till: OfferService = request.app.state.till
     return till
 
 
 Database = Annotated[Pool, Depends(_pool)]
-AtTheTill = Annotated[Till, Depends(_till)]
+AtTheTill = Annotated[OfferService, Depends(_till)]
 Code = Annotated[
     IdPath, Path(description="A code, as people write it: any case, with hyphens.", examples=[CODE])
 ]
@@ -154,7 +154,7 @@ async def release_customer(database: Database, customer: CustomerPath) -> Reques
     return Requested()
 
 
-def _key(found: Standing) -> tuple[datetime, str]:
+def _key(found: CaseRow) -> tuple[datetime, str]:
     return found.case.lapse.occurred_at, str(found.case.id)
 
 

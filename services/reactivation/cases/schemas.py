@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.reactivation.cases.search import Standing
+from services.reactivation.cases.search import CaseRow
 from services.reactivation.domain import offers
 from services.reactivation.domain.cases import State
 from services.reactivation.domain.offers import OfferState
@@ -63,7 +63,7 @@ class OfferView(BaseModel):
     )
 
     @classmethod
-    def of(cls, found: Standing) -> "OfferView":
+    def of(cls, found: CaseRow) -> "OfferView":
         """The offer of a case, as of its partition's clock."""
         offer, now = found.case.offer, max(found.as_of, found.case.offer.made_at)
         state = offers.state_of(found.case, now)
@@ -122,7 +122,7 @@ class CaseView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: Standing) -> "CaseView":
+    def of(cls, found: CaseRow) -> "CaseView":
         """A case, as of its partition's clock."""
         case, lapse = found.case, found.case.lapse
         return cls(
@@ -156,7 +156,7 @@ class RedemptionView(OfferView):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: Standing) -> "RedemptionView":
+    def of(cls, found: CaseRow) -> "RedemptionView":
         """What the till answers."""
         offer = OfferView.of(found).model_dump()
         case = found.case

@@ -20,7 +20,7 @@ class Customer(NamedTuple):
     parked: str | None
 
 
-class Standing(NamedTuple):
+class CaseRow(NamedTuple):
     """A case, the clock of its partition, at which it stood like this, and whether its customer is parked."""
 
     case: Case
@@ -53,12 +53,12 @@ GROUP BY 1
 """
 
 
-async def case_by_id(pool: Pool, case: UUID) -> Standing | None:
+async def case_by_id(pool: Pool, case: UUID) -> CaseRow | None:
     """One case."""
     return _standing(await pool.fetchrow(_BY_ID, case))
 
 
-async def case_by_code(tx: Tx, code: str) -> Standing | None:
+async def case_by_code(tx: Tx, code: str) -> CaseRow | None:
     """The case whose offer has this canonical code."""
     return _standing(await tx.fetchrow(_BY_CODE, code))
 
@@ -76,7 +76,7 @@ async def newest_cases(
     state: State | None,
     customer: str | None,
     before: tuple[datetime, UUID] | None,
-) -> list[Standing]:
+) -> list[CaseRow]:
     """Cases by the time they were opened, newest first; `before` is the key of the last one seen."""
     wanted = {"c.state = $?": state, "c.customer = $?": customer}
     conditions, arguments = list[str](), list[object]([limit])
@@ -101,9 +101,9 @@ async def counts(pool: Pool) -> tuple[datetime, dict[str, int], dict[str, int]]:
     return as_of or DAWN, cases, offers
 
 
-def _standing(row: asyncpg.Record | None) -> Standing | None:
+def _standing(row: asyncpg.Record | None) -> CaseRow | None:
     return (
-        Standing(case_of(row), row["partition"], row["clock"] or DAWN, row["parked"])
+        CaseRow(case_of(row), row["partition"], row["clock"] or DAWN, row["parked"])
         if row
         else None
     )

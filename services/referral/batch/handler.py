@@ -22,7 +22,7 @@ from shared.stream.outgoing import outbox
 from shared.stream.session import Reader
 
 
-class Referral:
+class ReferralHandler:
     """The handler of the batch loop. It keeps nothing in memory: the API changes the same customers."""
 
     def __init__(self, reader: Reader, settings: ReferralSettings) -> None:
@@ -93,7 +93,7 @@ class Referral:
         until = max(self._clock(work, book.customer), work.due.get(book, DAWN))
         return Span(until, work.held[self._announcer.partition(book.customer)])
 
-    async def chores(self) -> Collection[int]:
+    async def pending_work(self) -> Collection[int]:
         """None."""
         return ()
 

@@ -19,7 +19,7 @@ from services.referral.claims.schemas import (
     PostingPage,
     PostingView,
 )
-from services.referral.claims.service import Desk
+from services.referral.claims.service import ReferralService
 from services.referral.domain import claims, rewards
 from services.referral.ledger import repository as queries
 from shared.database.connection import Pool
@@ -42,8 +42,8 @@ from shared.http import (
 router = APIRouter(prefix="/v1", tags=["referral"])
 
 
-async def _desk(request: Request) -> Desk:
-    found: Desk = request.app.state.desk
+async def _desk(request: Request) -> ReferralService:
+    found: ReferralService = request.app.state.desk
     return found
 
 
@@ -52,7 +52,7 @@ async def _pool(request: Request) -> Pool:
     return found
 
 
-AtDesk = Annotated[Desk, Depends(_desk)]
+AtDesk = Annotated[ReferralService, Depends(_desk)]
 Database = Annotated[Pool, Depends(_pool)]
 
 _NO_CODE: Final = Kind(404, "no_code", "The customer has no code.")
@@ -100,7 +100,7 @@ async def show_code(
     return unless.same(await _code(customer, desk, database))
 
 
-async def _code(customer: str, desk: Desk, database: Pool) -> CodeView:
+async def _code(customer: str, desk: ReferralService, database: Pool) -> CodeView:
     found = await queries.code(database, customer)
     if found is None:
         raise Problem(404, "no_code", f"Customer {customer} has no code.")

@@ -28,7 +28,7 @@ _REFUSALS: Final = {
 }
 
 
-class Desk:
+class ReferralService:
     """Codes and claims on request."""
 
     def __init__(self, pool: Pool, terms: Terms, partitions: int, mode: ClockMode) -> None:

@@ -75,7 +75,7 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RewardBalance:
     """A reward in sum."""
 
     state: State
@@ -114,10 +114,10 @@ def is_mature(facts: Facts, as_of: datetime) -> bool:
     return max([as_of, *(refund.time for refund in facts.refunds)]) >= facts.available_at
 
 
-def standing(facts: Facts | None, side: Side, as_of: datetime) -> Standing:
+def standing(facts: Facts | None, side: Side, as_of: datetime) -> RewardBalance:
     """What the movements until `as_of` come to."""
     if facts is None:
-        return Standing(State.ANNULLED)
+        return RewardBalance(State.ANNULLED)
     moved = movements(facts, side, as_of)
     pending, available = sum(m.pending for m in moved), sum(m.available for m in moved)
     undone = -sum(m.pending + m.available for m in moved if m.kind is Kind.REVERSED)
@@ -125,7 +125,7 @@ def standing(facts: Facts | None, side: Side, as_of: datetime) -> Standing:
         state = State.REVERSED
     else:
         state = State.AVAILABLE if is_mature(facts, as_of) else State.PENDING
-    return Standing(state, pending, available, undone)
+    return RewardBalance(state, pending, available, undone)
 
 
 def _reversals(facts: Facts, amount: int) -> Iterator[tuple[Refund, int]]:

@@ -10,8 +10,8 @@ from services.referral.claims import repository
 from services.referral.domain.ledger import Book, Posting, plan
 from services.referral.domain.rewards import (
     Facts,
+    RewardBalance,
     Side,
-    Standing,
     State,
     is_mature,
     movements,
@@ -154,7 +154,7 @@ def _last_pending(reward: Reward) -> datetime:
 
 
 def _announcements(
-    before: Reward | None, after: Reward, stands: Standing, announcer: Announcer, now: datetime
+    before: Reward | None, after: Reward, stands: RewardBalance, announcer: Announcer, now: datetime
 ) -> Iterator[Message]:
     """What has become different since the reward was last told."""
     told = before if before and before.state is not State.ANNULLED else None
@@ -167,7 +167,7 @@ def _announcements(
         yield announcer.succeeded(after.book.claim_id, new)
     facts = new or old
     if facts:
-        was = standing(told.facts, told.side, told.as_of) if told else Standing(State.ANNULLED)
+        was = standing(told.facts, told.side, told.as_of) if told else RewardBalance(State.ANNULLED)
         for state, at in _steps(was, stands, facts, now):
             yield announcer.reward_moved(
                 after.book, after.side, facts, stands, state, after.revision, at
@@ -175,7 +175,7 @@ def _announcements(
 
 
 def _steps(
-    was: Standing, stands: Standing, facts: Facts, now: datetime
+    was: RewardBalance, stands: RewardBalance, facts: Facts, now: datetime
 ) -> Iterator[tuple[State, datetime]]:
     if stands.state is State.ANNULLED:
         yield State.REVERSED, now

@@ -29,7 +29,7 @@ from shared.errors import Misconfigured
 from shared.instants import parse
 from shared.local.home import StackState
 from shared.processes import CONSUMERS, INGEST
-from shared.stream.lag import Standing, wait_until_settled
+from shared.stream.lag import ServiceLag, wait_until_settled
 
 _GZIP: Final = b"\x1f\x8b"
 
@@ -101,7 +101,7 @@ async def settle(state: StackState) -> None:
     """Wait until all checkpoints are at the end and all outboxes empty, showing what is still to do."""
     with console.status("waiting for the system to come to rest …") as shown:
 
-        def watch(standings: dict[str, Standing]) -> None:
+        def watch(standings: dict[str, ServiceLag]) -> None:
             todo = [
                 f"{name} {s.behind:,} behind, {s.unpublished:,} unpublished"
                 for name, s in standings.items()
@@ -112,7 +112,7 @@ async def settle(state: StackState) -> None:
 
 
 async def rest(
-    state: StackState, *, watch: Callable[[Mapping[str, Standing]], None] = lambda _: None
+    state: StackState, *, watch: Callable[[Mapping[str, ServiceLag]], None] = lambda _: None
 ) -> None:
     """The same without a word; `watch` is told."""
     workers = [service for service in CONSUMERS if f"{service}-worker" in state.urls]

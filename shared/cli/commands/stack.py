@@ -33,7 +33,7 @@ from shared.local.managed_process import tail
 from shared.local.settings import LocalSettings
 from shared.local.stack import READY_S, Options, is_ready, open_stack
 from shared.processes import POLICY_CHECK, PROCESSES
-from shared.stream.lag import Standing, standings
+from shared.stream.lag import ServiceLag, standings
 
 Work: TypeAlias = Callable[[StackState, str], Awaitable[None]]
 
@@ -232,7 +232,7 @@ def _pid(state: StackState, name: str) -> str:
     return "" if pid is None else str(pid) if psutil.pid_exists(pid) else f"{pid} (gone)"
 
 
-def _lag(standing: Standing | None) -> tuple[str, str]:
+def _lag(standing: ServiceLag | None) -> tuple[str, str]:
     return ("", "") if standing is None else (f"{standing.behind:,}", f"{standing.unpublished:,}")
 
 

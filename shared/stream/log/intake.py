@@ -79,8 +79,8 @@ class Intake:
         """Topics' partitions to fetch no more of for now: records of theirs wait, behind a tick or a brake."""
         return set(self._waiting)
 
-    def next_batch(self, chores: Collection[int] = ()) -> Batch:
-        """Everything that may be applied now: per partition up to the next tick; those with chores in any case."""
+    def next_batch(self, pending_work: Collection[int] = ()) -> Batch:
+        """Everything that may be applied now: per partition up to the next tick; those with pending_work in any case."""
         batch = Batch()
         before = {
             tp: self._checkpoint(tp).next_offset for tp in self._waiting if tp[1] in self.claims
@@ -100,7 +100,7 @@ class Intake:
         batch.portions = {
             p: x for p, x in batch.portions.items() if x.tick or x.events or x.advances
         }
-        for partition in chores:
+        for partition in pending_work:
             if partition in self.claims:
                 self._portion(batch, partition)
         return batch

@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from services.ingest.app import build
+from services.ingest.app import create_app
 from services.ingest.settings import IngestSettings
 from shared.errors import Retryable
 from shared.events import envelope
@@ -57,7 +57,7 @@ def settings(bootstrap: str, **changes: object) -> IngestSettings:
 
 @asynccontextmanager
 async def ingest(bootstrap: str, **changes: object) -> AsyncIterator[httpx.AsyncClient]:
-    app = build(settings(bootstrap, **changes))
+    app = create_app(settings(bootstrap, **changes))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from services.referral.app import create_app
-from services.referral.batch.handler import Referral
+from services.referral.batch.handler import ReferralHandler
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
@@ -44,7 +44,7 @@ async def worker(
     config: ReferralSettings,
     fresh_topics: None,  # noqa: ARG001  (before the worker)
 ) -> AsyncIterator[None]:
-    async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+    async with running(SUBSCRIPTION, config, lambda reader: ReferralHandler(reader, config)):
         await tell(stack, database, tick(0))
         yield
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.lifecycle.domain.effects import contracts, feedback, purchases
-from services.lifecycle.domain.effects.effect import NOTHING, Counted, Counting
+from services.lifecycle.domain.effects.effect import NOTHING, Effect, EffectOf
 from services.lifecycle.domain.policy.policy import Policy, later
 from services.lifecycle.domain.state.customer import CONTACT, SILENCE, Customer
 from services.lifecycle.domain.state.happenings import Details, Happening, Kind
@@ -23,7 +23,7 @@ _AT_RISK: Final = Phase.AT_RISK
 
 def count(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
-) -> Counted:
+) -> Effect:
     """The facts of an event.
 
     `orders` are those of the whole life, when it is folded from the beginning. Without them an event must not concern
@@ -34,13 +34,13 @@ def count(
         return _weigh(purchases.completed(customer, happening, policy, orders))
     heard = replace(customer, last_event=happening.key)
     of_kind = COUNTING.get(kind)
-    counted = of_kind(heard, happening, policy, orders) if of_kind else Counted(heard, kind)
+    counted = of_kind(heard, happening, policy, orders) if of_kind else Effect(heard, kind)
     if kind in LIVELY:
         counted = _lively(counted, happening)
     return _weigh(counted)
 
 
-def _weigh(counted: Counted) -> Counted:
+def _weigh(counted: Effect) -> Effect:
     """The causes of a customer at risk afterwards: without what the occasion takes, with what it gives."""
     customer, takes = counted.customer, counted.takes
     if customer.phase is not _AT_RISK:
@@ -64,14 +64,14 @@ LIVELY: Final = ACTS - {Kind.ORDER, Kind.CONCLUDED, Kind.RENEWED}
 """Activity that ends the fading of contact and nothing else (purchases end more)."""
 
 
-def _lively(counted: Counted, happening: Happening) -> Counted:
+def _lively(counted: Effect, happening: Happening) -> Effect:
     customer, kind, gives, takes = counted.customer, counted.kind, counted.gives, counted.takes
     if CONTACT in customer.causes:
         also = takes or _nothing
         seen = replace(customer, contact_at=happening.time)
-        return Counted(seen, kind, gives, lambda cause: cause == CONTACT or also(cause))
+        return Effect(seen, kind, gives, lambda cause: cause == CONTACT or also(cause))
     if happening.kind is _SEEN:
-        return Counted(replace(customer, contact_at=happening.time), kind, gives, takes)
+        return Effect(replace(customer, contact_at=happening.time), kind, gives, takes)
     return counted
 
 
@@ -79,26 +79,26 @@ def _nothing(_: str) -> bool:
     return False
 
 
-def _signed_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def _signed_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     customer = _updated(customer, happening, _, __).customer
-    return Counted(
+    return Effect(
         replace(customer, signed_up_at=customer.signed_up_at or happening.time), Kind.SIGNED_UP
     )
 
 
-def _updated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def _updated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     said = happening.content
     account = said.account if isinstance(said, Details) else None
-    return Counted(replace(customer, account=account or customer.account), happening.kind)
+    return Effect(replace(customer, account=account or customer.account), happening.kind)
 
 
-def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
-    return Counted(
+def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
+    return Effect(
         replace(customer, activated_at=customer.activated_at or happening.time), Kind.ACTIVATED
     )
 
 
-COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
+COUNTING: Final[Mapping[Kind, EffectOf]] = MappingProxyType(
     {
         Kind.UNDONE: purchases.undone,
         Kind.CONCLUDED: contracts.concluded,
@@ -123,12 +123,12 @@ COUNTING: Final[Mapping[Kind, Counting]] = MappingProxyType(
 # -- time ------------------------------------------------------------------------------------------------------------
 
 
-def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy) -> Counted:
+def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy) -> Effect:
     """The facts of a deadline that passes at `instant`."""
     customer = replace(customer, reached=instant)
     if kind is Kind.CONTRACT_ENDED:
         ended = {id: c for id, c in customer.contracts.items() if c.end(policy) <= instant}
-        return contracts.without(customer, ended, Kind.NOTICE)
+        return contracts.without(customer, ended, Kind.ADMINISTRATIVE)
     gives = NOTHING
     if kind is Kind.SILENCE:
         gives = frozenset({SILENCE})
@@ -143,4 +143,4 @@ def count_time(customer: Customer, kind: Kind, instant: datetime, policy: Policy
         }
         customer = replace(customer, complaints={**customer.complaints, **overdue})
         gives = frozenset(f"complaint:{id}" for id in overdue)
-    return _weigh(Counted(customer, kind, gives))
+    return _weigh(Effect(customer, kind, gives))

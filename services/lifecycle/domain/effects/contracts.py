@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.effect import NOTHING, Counted, last_contact
+from services.lifecycle.domain.effects.effect import NOTHING, Effect, last_contact
 from services.lifecycle.domain.effects.purchases import ENDED_BY_A_PURCHASE
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
@@ -58,7 +58,7 @@ def _by_a_contract(cause: str) -> bool:
     return cause in ENDED_BY_A_PURCHASE or cause.startswith("cancellation:")
 
 
-def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """A contract begins; after the end of the relationship also one that still ran."""
     said = _agreement(happening)
     is_new = said.contract_id not in customer.contracts or customer.phase is Phase.FORMER
@@ -69,12 +69,12 @@ def concluded(customer: Customer, happening: Happening, _: Policy, __: Orders | 
         contracts_since_return=customer.contracts_since_return + is_new,
         contact_at=last_contact(customer, happening),
     )
-    return Counted(signed, Kind.CONCLUDED, NOTHING, _by_a_contract)
+    return Effect(signed, Kind.CONCLUDED, NOTHING, _by_a_contract)
 
 
 def renewed(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
-) -> Counted:
+) -> Effect:
     """Another term from the end of the present one; an unknown contract is concluded."""
     said = _agreement(happening)
     if said.contract_id not in customer.contracts:
@@ -85,26 +85,26 @@ def renewed(
         has_renewed=True,
         contact_at=last_contact(customer, happening),
     )
-    return Counted(prolonged, Kind.RENEWED, NOTHING, _by_a_contract)
+    return Effect(prolonged, Kind.RENEWED, NOTHING, _by_a_contract)
 
 
-def cancelled(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def cancelled(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """Notice of an end to come is a cause; an end in effect may be that of the relationship."""
     said = _agreement(happening)
     running = customer.contracts.get(said.contract_id)
     if running is None:
-        return Counted(customer, Kind.CONTACT)
+        return Effect(customer, Kind.NO_EFFECT)
     if _ends_at_once(said, happening.time):
         return without(
             customer,
             {said.contract_id: replace(running, cancelled_at=happening.time)},
-            Kind.CONTACT,
+            Kind.NO_EFFECT,
         )
     notified = replace(customer, contracts=agreed(customer.contracts, happening))
-    return Counted(notified, Kind.CANCELLED, frozenset({f"cancellation:{said.contract_id}"}))
+    return Effect(notified, Kind.CANCELLED, frozenset({f"cancellation:{said.contract_id}"}))
 
 
-def without(customer: Customer, ended: Mapping[str, Contract], otherwise: Kind) -> Counted:
+def without(customer: Customer, ended: Mapping[str, Contract], otherwise: Kind) -> Effect:
     """The state without these contracts; what that means depends on what is left and what was bought since."""
     left = {id: contract for id, contract in customer.contracts.items() if id not in ended}
     bought_at = customer.last_order_at
@@ -112,7 +112,7 @@ def without(customer: Customer, ended: Mapping[str, Contract], otherwise: Kind) 
         c.cancelled_at is None or bought_at is None or bought_at <= c.cancelled_at
         for c in ended.values()
     )
-    return Counted(replace(customer, contracts=left), Kind.CONTRACT_ENDED if final else otherwise)
+    return Effect(replace(customer, contracts=left), Kind.CONTRACT_ENDED if final else otherwise)
 
 
 def _agreement(happening: Happening) -> Agreement:

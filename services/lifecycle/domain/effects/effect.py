@@ -19,7 +19,7 @@ def last_contact(customer: Customer, happening: Happening) -> datetime | None:
     return happening.time if CONTACT in customer.causes else customer.contact_at
 
 
-class Counted(msgspec.Struct, frozen=True, gc=False):
+class Effect(msgspec.Struct, frozen=True, gc=False):
     """The state with the event counted, what the event means in this state, and the causes that it gives and takes."""
 
     customer: Customer
@@ -28,5 +28,5 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     takes: Callable[[str], bool] | None = None
 
 
-Counting: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Counted]
+EffectOf: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Effect]
 """One function per kind of event; `orders` as for `count`."""

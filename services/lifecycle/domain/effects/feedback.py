@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.effect import NOTHING, Counted
+from services.lifecycle.domain.effects.effect import NOTHING, Effect
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import NEWSLETTER, Customer
 from services.lifecycle.domain.state.happenings import (
@@ -25,17 +25,17 @@ PROMOTER: Final = 9
 BEST_REVIEW: Final = 5
 
 
-def scored(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def scored(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """A low score is a cause, one above the limit takes it away, the best are praise."""
     said = happening.content
     assert isinstance(said, Score)  # noqa: S101
     cause = f"score:{said.kind}"
     if said.score <= _LOW[said.kind]:
-        return Counted(customer, Kind.SCORED, frozenset({cause}))
+        return Effect(customer, Kind.SCORED, frozenset({cause}))
     if customer.complaints or not _is_praise(said):
-        return Counted(customer, Kind.SCORED, NOTHING, cause.__eq__)
+        return Effect(customer, Kind.SCORED, NOTHING, cause.__eq__)
     praised = replace(customer, evidence={**customer.evidence, said.kind: happening.time})
-    return Counted(praised, Kind.PRAISED, NOTHING, cause.__eq__)
+    return Effect(praised, Kind.PRAISED, NOTHING, cause.__eq__)
 
 
 def _is_praise(said: Score) -> bool:
@@ -44,17 +44,17 @@ def _is_praise(said: Score) -> bool:
     return said.kind == "review" and said.public and said.score >= BEST_REVIEW
 
 
-def recommended(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def recommended(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """Evidence of an advocate."""
     evidence = {**customer.evidence, _reference(happening): happening.time}
-    return Counted(replace(customer, evidence=evidence), Kind.RECOMMENDED)
+    return Effect(replace(customer, evidence=evidence), Kind.RECOMMENDED)
 
 
-def annulled(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def annulled(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """Evidence falls away."""
     reference = _reference(happening)
     left = {name: at for name, at in customer.evidence.items() if name != reference}
-    return Counted(replace(customer, evidence=left), Kind.ANNULLED)
+    return Effect(replace(customer, evidence=left), Kind.ANNULLED)
 
 
 def _reference(happening: Happening) -> str:
@@ -62,35 +62,35 @@ def _reference(happening: Happening) -> str:
     return f"referral:{happening.content.reference}"
 
 
-def complained(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def complained(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """A complaint is open; from severity 2 on it is a cause at once."""
     said = _grievance(happening)
     complaint = customer.complaints.get(said.complaint_id) or Complaint(
         happening.time, said.severity, historical=happening.historical
     )
     opened = replace(customer, complaints={**customer.complaints, said.complaint_id: complaint})
-    return Counted(opened, Kind.COMPLAINED, _cause(said) if said.severity > 1 else NOTHING)
+    return Effect(opened, Kind.COMPLAINED, _cause(said) if said.severity > 1 else NOTHING)
 
 
-def answered(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def answered(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """Ends the waiting, and the cause that a mild complaint became by it."""
     said = _grievance(happening)
     complaint = customer.complaints.get(said.complaint_id)
     if complaint is None:
-        return Counted(customer, Kind.ANSWERED)
+        return Effect(customer, Kind.ANSWERED)
     answered = {**customer.complaints, said.complaint_id: replace(complaint, answered=True)}
     takes = _cause(said).__contains__ if complaint.severity == 1 else None
-    return Counted(replace(customer, complaints=answered), Kind.ANSWERED, NOTHING, takes)
+    return Effect(replace(customer, complaints=answered), Kind.ANSWERED, NOTHING, takes)
 
 
-def resolved(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Counted:
+def resolved(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """The complaint is over, and its cause if the customer is satisfied."""
     said = _grievance(happening)
     left = {
         id: complaint for id, complaint in customer.complaints.items() if id != said.complaint_id
     }
     takes = _cause(said).__contains__ if said.satisfied else None
-    return Counted(replace(customer, complaints=left), Kind.RESOLVED, NOTHING, takes)
+    return Effect(replace(customer, complaints=left), Kind.RESOLVED, NOTHING, takes)
 
 
 def _cause(said: Grievance) -> frozenset[str]:
@@ -102,11 +102,11 @@ def _grievance(happening: Happening) -> Grievance:
     return happening.content
 
 
-def unsubscribed(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Counted:
+def unsubscribed(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
     """Cancelling the newsletter is a cause."""
-    return Counted(customer, Kind.UNSUBSCRIBED, frozenset({NEWSLETTER}))
+    return Effect(customer, Kind.UNSUBSCRIBED, frozenset({NEWSLETTER}))
 
 
-def subscribed(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Counted:
+def subscribed(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
     """Takes back what cancelling the newsletter gave."""
-    return Counted(customer, Kind.SUBSCRIBED, NOTHING, NEWSLETTER.__eq__)
+    return Effect(customer, Kind.SUBSCRIBED, NOTHING, NEWSLETTER.__eq__)

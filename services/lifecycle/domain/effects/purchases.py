@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.effect import NOTHING, Counted, last_contact
+from services.lifecycle.domain.effects.effect import NOTHING, Effect, last_contact
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import (
     BEGINNING,
@@ -33,20 +33,21 @@ def _by_an_order(cause: str) -> bool:
 
 def completed(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
-) -> Counted:
+) -> Effect:
     """An order counts once, however often and under whatever event ids it is told; the customer was heard of anyway."""
     order = happening.content
     assert isinstance(order, Order)  # noqa: S101
     part = orders.place(happening, order) if orders else fresh(order)
     if part is None:
-        return Counted(
-            replace(customer, last_event=happening.key), Kind.CONTACT
+        return Effect(
+            replace(customer, last_event=happening.key), Kind.NO_EFFECT
         )  # again, under another event id
     if (
         part.whole
     ):  # cancelled before it was completed: no purchase, but silence is measured from it
-        return Counted(
-            replace(customer, last_event=happening.key, last_order_at=happening.time), Kind.CONTACT
+        return Effect(
+            replace(customer, last_event=happening.key, last_order_at=happening.time),
+            Kind.NO_EFFECT,
         )
     first_at, historical = customer.first_order_at, customer.first_order_historical
     if first_at is None:
@@ -69,21 +70,21 @@ def completed(
         contact_at=last_contact(customer, happening),
     )
     if not (policy.revenue_decline_share or policy.keeps_sales):
-        return Counted(bought, _ORDER, NOTHING, _by_an_order)
+        return Effect(bought, _ORDER, NOTHING, _by_an_order)
     sale = Sale(order.order_id, happening.time, part.currency, part.amount)
     bought = replace(bought, sales=(*_recent(bought, happening.time), sale))
-    return Counted(bought, _ORDER, _decline(bought, happening.time, policy), _by_an_order)
+    return Effect(bought, _ORDER, _decline(bought, happening.time, policy), _by_an_order)
 
 
 def undone(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
-) -> Counted:
+) -> Effect:
     """What is refunded or cancelled leaves the sums; an order of which nothing is left leaves the counts."""
     undoing = happening.content
     assert isinstance(undoing, Undoing)  # noqa: S101
     part = orders.undo(undoing) if orders else None
     if part is None:
-        return Counted(customer, Kind.CONTACT)
+        return Effect(customer, Kind.NO_EFFECT)
     left = replace(
         customer,
         revenue=_plus(customer.revenue, part.currency, -part.amount),
@@ -98,7 +99,7 @@ def undone(
             customer.orders_since_return - of_episode, 0
         )  # 0 already if the return itself was undone
         left = replace(left, orders=left.orders - 1, orders_since_return=since_return)
-    return Counted(left, Kind.UNDONE, _decline(left, happening.time, policy))
+    return Effect(left, Kind.UNDONE, _decline(left, happening.time, policy))
 
 
 def _plus(amounts: dict[str, int], currency: str, amount: int) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from services.lifecycle.domain.policy.cadence import LONGEST, silence
 from services.lifecycle.domain.policy.policy import FIXED, Policy, later
-from services.lifecycle.domain.state.customer import DAWN, SILENCE, Customer
+from services.lifecycle.domain.state.customer import EARLIEST, SILENCE, Customer
 from services.lifecycle.domain.state.happenings import Kind
 from services.lifecycle.domain.state.phases import BONDED, Phase, RuleName
 
@@ -30,7 +30,9 @@ class Deadline:
 
 def enthusiasm_ages(customer: Customer, policy: Policy) -> datetime:
     """From the last recommendation or praise; at once where there is none left."""
-    return later(max(customer.evidence.values()), policy.advocacy) if customer.evidence else DAWN
+    return (
+        later(max(customer.evidence.values()), policy.advocacy) if customer.evidence else EARLIEST
+    )
 
 
 def silences(customer: Customer, policy: Policy) -> tuple[timedelta, timedelta]:

@@ -142,7 +142,7 @@ _BY_TIME: Final = _some(
     Kind.COMPLAINT_OVERDUE, Kind.CONTACT_FADED, Kind.CONTRACT_ENDED,
 )  # fmt: skip
 _EVENTS: Final = frozenset(Kind) - _BY_TIME
-_CONTACTS: Final = _EVENTS - {Kind.RECOMMENDED, Kind.CLOSED, Kind.MERGED, Kind.NOTICE}
+_CONTACTS: Final = _EVENTS - {Kind.RECOMMENDED, Kind.CLOSED, Kind.MERGED, Kind.ADMINISTRATIVE}
 _UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _ADVOCATE = (
     None,
     Phase.PROSPECT,

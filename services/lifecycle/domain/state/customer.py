@@ -10,8 +10,8 @@ from services.lifecycle.domain.state.open_items import Complaint, Contract
 from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Evidence, Money, PolicyRef, Profile
 
-DAWN: Final = datetime.min.replace(tzinfo=UTC)
-BEGINNING: Final[Key] = (DAWN, "", "")
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
+BEGINNING: Final[Key] = (EARLIEST, "", "")
 
 SILENCE: Final = "silence"
 REVENUE: Final = "revenue"
@@ -59,8 +59,8 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     known: int = 0
     account: str | None = None
     phase: Phase | None = None
-    since: datetime = DAWN
-    reached: datetime = DAWN
+    since: datetime = EARLIEST
+    reached: datetime = EARLIEST
     episode: int = 1
     position: int = 0
     orders: int = 0

@@ -40,11 +40,11 @@ class Kind(StrEnum):
     UPDATED = "updated"
     ACTIVE = "active"
     """Another sign of life from the customer."""
-    CONTACT = "contact"
+    NO_EFFECT = "contact"
     """Anything else that makes somebody known, or an event that turns out to have no effect."""
     MERGED = "merged"
     """Another id is the same customer: for the owner of this one, not for the rules."""
-    NOTICE = "notice"
+    ADMINISTRATIVE = "notice"
     """Concerns a customer without creating one."""
 
     SILENCE = "silence"

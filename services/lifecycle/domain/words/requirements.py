@@ -13,7 +13,7 @@ from services.lifecycle.domain.state.happenings import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Requirement:
     """One way in which a rule may come to fire: what is lacking, and the events or the deadline that bring it."""
 
     lacks: str
@@ -22,7 +22,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class Standpoint:
     """A customer as it stands, and the policies by which it is judged from here on."""
 
     customer: Customer
@@ -55,7 +55,7 @@ class Now:
         return self.first(lambda policy: deadline.due(self.customer, policy))
 
 
-Ways: TypeAlias = Iterator[Way]
+Requirements: TypeAlias = Iterator[Requirement]
 
 
 def written(instant: datetime) -> str:

@@ -14,10 +14,15 @@ from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Kind
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import recovery
-from services.lifecycle.domain.words.requirements import Now, Way, Ways, written
+from services.lifecycle.domain.words.requirements import (
+    Requirement,
+    Requirements,
+    Standpoint,
+    written,
+)
 
 
-def open_rules(now: Now) -> list[tuple[Rule, tuple[Way, ...]]]:
+def open_rules(now: Standpoint) -> list[tuple[Rule, tuple[Requirement, ...]]]:
     """The rules that could fire next from this phase, in the order of the table, each with the ways to it."""
     of_phase = [rule for rule in RULES if now.customer.phase in rule.sources]
     found = [(rule, tuple(IN_WORDS[rule.name].ways(now))) for rule in of_phase]
@@ -31,74 +36,74 @@ def _some(*kinds: Kind) -> frozenset[Kind]:
 _ON: Final = {rule.name: rule.on - {Kind.MERGED} for rule in RULES}
 
 
-def _until(now: Now, kind: Kind, nothing: str) -> Ways:
+def _until(now: Standpoint, kind: Kind, nothing: str) -> Requirements:
     """Time alone, as long as nothing of this comes."""
     due = now.due(kind)
     if due is not None:
-        yield Way(f"no {nothing} until {written(due)}", deadline=due)
+        yield Requirement(f"no {nothing} until {written(due)}", deadline=due)
 
 
-def _first_purchase(now: Now) -> Ways:
+def _first_purchase(now: Standpoint) -> Requirements:
     if now.customer.phase is Phase.PROSPECT or not now.customer.purchases:
-        yield Way("a first order or contract", _some(Kind.ORDER, Kind.CONCLUDED))
+        yield Requirement("a first order or contract", _some(Kind.ORDER, Kind.CONCLUDED))
 
 
-def _first_contact(now: Now) -> Ways:
+def _first_contact(now: Standpoint) -> Requirements:
     if now.customer.phase is None or now.customer.faded:
         by_purchase = _some(Kind.ORDER, Kind.CONCLUDED)
-        yield Way(
+        yield Requirement(
             "any event but a purchase or a recommendation",
             _ON[RuleName.FIRST_CONTACT] - by_purchase,
         )
 
 
-def _habit_formed(now: Now) -> Ways:
+def _habit_formed(now: Standpoint) -> Requirements:
     customer = now.customer
     enough = 0 if customer.has_renewed else now.policy.established_after_orders
     return _orders_or_renewal(customer, enough - customer.orders, _ON[RuleName.HABIT_FORMED])
 
 
-def _settled(now: Now) -> Ways:
+def _settled(now: Standpoint) -> Requirements:
     lacking = now.policy.settle_after_orders - now.customer.orders_since_return
     return _orders_or_renewal(now.customer, lacking, _ON[RuleName.SETTLED])
 
 
-def _orders_or_renewal(customer: Customer, orders: int, events: frozenset[Kind]) -> Ways:
+def _orders_or_renewal(customer: Customer, orders: int, events: frozenset[Kind]) -> Requirements:
     if orders <= 0:
-        yield Way("any further event", events)
+        yield Requirement("any further event", events)
         return
-    yield Way("1 more order" if orders == 1 else f"{orders} more orders", _some(Kind.ORDER))
+    yield Requirement("1 more order" if orders == 1 else f"{orders} more orders", _some(Kind.ORDER))
     if customer.contracts:
-        yield Way(f"a renewal of {_contracts(customer)}", _some(Kind.RENEWED))
+        yield Requirement(f"a renewal of {_contracts(customer)}", _some(Kind.RENEWED))
 
 
-def _recommends(now: Now) -> Ways:
+def _recommends(now: Standpoint) -> Requirements:
     customer = now.customer
-    yield Way("a successful recommendation", _some(Kind.RECOMMENDED))
+    yield Requirement("a successful recommendation", _some(Kind.RECOMMENDED))
     if customer.phase is Phase.ESTABLISHED:
         first = "".join(f"complaint {id} resolved, " for id in customer.complaints)
         praise = "an NPS of 9 or 10, or a public review of 5 stars"
-        yield Way(f"{first}then {praise}" if first else praise, _some(Kind.PRAISED))
+        yield Requirement(f"{first}then {praise}" if first else praise, _some(Kind.PRAISED))
 
 
-def _enthusiasm_faded(now: Now) -> Ways:
+def _enthusiasm_faded(now: Standpoint) -> Requirements:
     yield from _until(now, Kind.ADVOCACY_AGED, "further recommendation or praise")
-    yield Way("an NPS of 8 or less", _some(Kind.SCORED))
+    yield Requirement("an NPS of 8 or less", _some(Kind.SCORED))
     evidence = list(now.customer.evidence)
     if len(evidence) == 1 and evidence[0].startswith("referral:"):
-        yield Way("the recommendation annulled, the only evidence", _some(Kind.ANNULLED))
+        yield Requirement("the recommendation annulled, the only evidence", _some(Kind.ANNULLED))
 
 
-def _silence_begins(now: Now) -> Ways:
+def _silence_begins(now: Standpoint) -> Requirements:
     return _silence(now, Kind.SILENCE)
 
 
-def _dissatisfied(now: Now) -> Ways:
-    yield Way(
+def _dissatisfied(now: Standpoint) -> Requirements:
+    yield Requirement(
         "an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less",
         _some(Kind.SCORED),
     )
-    yield Way("a complaint of severity 2 or 3", _some(Kind.COMPLAINED))
+    yield Requirement("a complaint of severity 2 or 3", _some(Kind.COMPLAINED))
     waiting = {
         c.opened_at: id
         for id, c in now.customer.complaints.items()
@@ -110,34 +115,36 @@ def _dissatisfied(now: Now) -> Ways:
         )
 
 
-def _bond_weakens(now: Now) -> Ways:
-    yield Way("the newsletter cancelled", _some(Kind.UNSUBSCRIBED))
+def _bond_weakens(now: Standpoint) -> Requirements:
+    yield Requirement("the newsletter cancelled", _some(Kind.UNSUBSCRIBED))
     share = now.policy.revenue_decline_share
     if share:
         lacks = f"revenue of 90 days below {share:.0%} of that of the 90 days before, with 3 orders in those"
-        yield Way(lacks, _some(Kind.ORDER, Kind.UNDONE))
+        yield Requirement(lacks, _some(Kind.ORDER, Kind.UNDONE))
     yield from _until(now, Kind.CONTACT_FADED, "session, page view or click")
 
 
-def _cancellation_announced(now: Now) -> Ways:
+def _cancellation_announced(now: Standpoint) -> Requirements:
     if now.customer.contracts:
-        yield Way(f"notice of a later end of {_contracts(now.customer)}", _some(Kind.CANCELLED))
+        yield Requirement(
+            f"notice of a later end of {_contracts(now.customer)}", _some(Kind.CANCELLED)
+        )
 
 
-def _recovered(now: Now) -> Ways:
+def _recovered(now: Standpoint) -> Requirements:
     remedies = recovery(now.customer)
     if not remedies:
-        yield Way("any further event", _ON[RuleName.RECOVERED])
+        yield Requirement("any further event", _ON[RuleName.RECOVERED])
     else:
         on = frozenset[Kind]().union(*(remedy.on for remedy in remedies))
-        yield Way("; and ".join(remedy.words for remedy in remedies), on)
+        yield Requirement("; and ".join(remedy.words for remedy in remedies), on)
 
 
-def _fell_silent(now: Now) -> Ways:
+def _fell_silent(now: Standpoint) -> Requirements:
     return _silence(now, Kind.LONG_SILENCE)
 
 
-def _silence(now: Now, kind: Kind) -> Ways:
+def _silence(now: Standpoint, kind: Kind) -> Requirements:
     """Suspended while a contract runs; it counts again where the end of the last does not end the relationship."""
     customer = now.customer
     if not customer.contracts:
@@ -145,22 +152,22 @@ def _silence(now: Now, kind: Kind) -> Ways:
         return
     end = _end_of_contracts(now)
     if end is not None and not _ends_all(now, end):
-        afterwards = Now(replace(customer, contracts={}, reached=end), now.policies)
+        afterwards = Standpoint(replace(customer, contracts={}, reached=end), now.policies)
         yield from _until(
             afterwards, kind, f"renewal of {_contracts(customer, several='any')} and no order"
         )
 
 
-def _prospect_faded(now: Now) -> Ways:
+def _prospect_faded(now: Standpoint) -> Requirements:
     return _until(now, Kind.NO_SIGN_OF_LIFE, "event of any kind")
 
 
-def _relationship_ended(now: Now) -> Ways:
-    yield Way("the account closed", _some(Kind.CLOSED))
+def _relationship_ended(now: Standpoint) -> Requirements:
+    yield Requirement("the account closed", _some(Kind.CLOSED))
     yield from _until(now, Kind.LONG_INACTIVE, "return")
     customer = now.customer
     if len(customer.contracts) == 1:
-        yield Way(f"{_contracts(customer)} cancelled at once", _some(Kind.CANCELLED))
+        yield Requirement(f"{_contracts(customer)} cancelled at once", _some(Kind.CANCELLED))
     end = _end_of_contracts(now)
     if end is not None and _ends_all(now, end):
         also = (
@@ -168,35 +175,38 @@ def _relationship_ended(now: Now) -> Ways:
             if any(c.cancelled_at is None for c in customer.contracts.values())
             else " and no order"
         )
-        yield Way(
+        yield Requirement(
             f"no renewal of {_contracts(customer, several='any')}{also} until {written(end)}",
             deadline=end,
         )
 
 
-def _end_of_contracts(now: Now) -> datetime | None:
+def _end_of_contracts(now: Standpoint) -> datetime | None:
     contracts = now.customer.contracts.values()
     return now.first(
         lambda policy: max((contract.end(policy) for contract in contracts), default=None)
     )
 
 
-def _ends_all(now: Now, end: datetime) -> bool:
+def _ends_all(now: Standpoint, end: datetime) -> bool:
     """Does the relationship end with the last contracts? Not if an order has followed their cancellation."""
     customer, policy = now.customer, now.policies.at(end, now.customer.account)
     last = {
         id: c for id, c in customer.contracts.items() if max(c.end(policy), customer.now) >= end
     }
-    return without(replace(customer, contracts=last), last, Kind.NOTICE).kind is Kind.CONTRACT_ENDED
+    return (
+        without(replace(customer, contracts=last), last, Kind.ADMINISTRATIVE).kind
+        is Kind.CONTRACT_ENDED
+    )
 
 
-def _returned(now: Now) -> Ways:
+def _returned(now: Standpoint) -> Requirements:
     if now.customer.purchases:
         renewal = _some(Kind.RENEWED) if now.customer.contracts else _some()
-        yield Way("an order or a contract", _some(Kind.ORDER, Kind.CONCLUDED) | renewal)
+        yield Requirement("an order or a contract", _some(Kind.ORDER, Kind.CONCLUDED) | renewal)
 
 
-def _first_purchase_undone(now: Now) -> Ways:
+def _first_purchase_undone(now: Standpoint) -> Requirements:
     orders = now.customer.orders_since_return
     if not now.customer.contracts_since_return:
         these = {1: "the order", 2: "both orders"}.get(orders, f"all {orders} orders")
@@ -204,7 +214,7 @@ def _first_purchase_undone(now: Now) -> Ways:
         lacks = (
             f"{these} since {since} cancelled or wholly refunded" if orders else "any order undone"
         )
-        yield Way(lacks, _some(Kind.UNDONE))
+        yield Requirement(lacks, _some(Kind.UNDONE))
 
 
 def _contracts(customer: Customer, *, several: str = "one") -> str:
@@ -219,7 +229,7 @@ class Words:
     The clauses may name `{last_order}`, the day of the last order, and `{orders}`, how many stand.
     """
 
-    ways: Callable[[Now], Ways]
+    ways: Callable[[Standpoint], Requirements]
     by_event: str = ""
     by_time: str = ""
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from services.lifecycle.figures.figure import Figure, Unit, Value
 from services.lifecycle.figures.period import Account, Period, midnight
 from services.lifecycle.figures.sources.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
-from services.lifecycle.figures.sources.event_filter import OURS, statements
+from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from shared.database.connection import Tx
 
 WEEK: Final = timedelta(days=7)
@@ -21,7 +21,7 @@ WITH opened AS (
     FROM event AS e
     CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json -> 'data')
         AS said(complaint_id text, topic text)
-    WHERE e.type = 'complaint.opened' AND e.time >= $1 AND e.time < $2 AND {OURS}
+    WHERE e.type = 'complaint.opened' AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
     ORDER BY e.customer_key, said.complaint_id, e.time
 )
 SELECT topic, ((time AT TIME ZONE 'UTC')::date - ($1 AT TIME ZONE 'UTC')::date) / 7 AS week, count(*) AS n

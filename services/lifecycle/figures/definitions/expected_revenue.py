@@ -11,7 +11,7 @@ from pydantic import Field
 from services.lifecycle.domain.policy import cadence
 from services.lifecycle.domain.policy.cadence import MONTH, WEEK, Fit
 from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.domain.state.customer import DAWN
+from services.lifecycle.domain.state.customer import EARLIEST
 from services.lifecycle.figures.definitions.repurchase import ROOM
 from services.lifecycle.figures.figure import Figure, MoneyValue, Unit
 from services.lifecycle.figures.period import Account, Period
@@ -131,7 +131,7 @@ async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> 
     if fit is None:
         return ExpectedValue(reason="no fit of the cadence model was in force")
     await tx.execute(ROOM)
-    asked = DAWN, period.until, account, ACTIVE, fit.currency or ""
+    asked = EARLIEST, period.until, account, ACTIVE, fit.currency or ""
     rhythms = [Rhythm(*row) for row in await tx.fetch(RHYTHMS[account], *asked, timeout=PATIENCE_S)]
     orders, revenue = await asyncio.to_thread(expected, fit, rhythms)
     found = ExpectedValue(

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import OURS, statements
+from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from shared.database.connection import Tx
 
 _WAITING: Final = statements(
@@ -17,7 +17,7 @@ WITH told AS MATERIALIZED (
     FROM event AS e
     WHERE e.type IN (
             'complaint.opened', 'complaint.answered', 'complaint.resolved', 'inquiry.opened', 'inquiry.answered'
-        ) AND e.time >= $1 AND e.time < $2 AND {OURS}
+        ) AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
 ), asked AS (
     SELECT matter, customer_key, id, min(time) AS time FROM told WHERE opened GROUP BY 1, 2, 3
 ), waited AS (

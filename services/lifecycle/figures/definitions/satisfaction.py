@@ -7,7 +7,7 @@ from pydantic import Field
 
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import OURS, statements
+from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from shared.database.connection import Tx
 
 PROMOTER: Final = 9
@@ -19,7 +19,7 @@ WITH last AS (
     SELECT DISTINCT ON (e.customer_key) (said.data ->> 'score')::numeric::int AS score
     FROM event AS e
     CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json) AS said(source text, id text, data json)
-    WHERE e.type = 'feedback.submitted' AND e.time >= $1 AND e.time < $2 AND {OURS} AND said.data ->> 'kind' = $4
+    WHERE e.type = 'feedback.submitted' AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS} AND said.data ->> 'kind' = $4
     ORDER BY e.customer_key, e.time DESC, said.source COLLATE "C" DESC, said.id COLLATE "C" DESC
 )
 SELECT score, count(*) AS n FROM last GROUP BY 1 ORDER BY 1

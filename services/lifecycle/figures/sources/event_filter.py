@@ -9,7 +9,7 @@ from services.lifecycle.figures.period import Account
 Statements: TypeAlias = Mapping[Account | None, str]
 """One statement for all customers and one for each kind of account: joined differently, so that indexes do."""
 
-OURS: Final = "(the event e counts)"
+COUNTED_EVENTS: Final = "(the event e counts)"
 """Stands in a statement, whose third parameter is the account, for the condition on a table `e` by `customer_key`."""
 
 _NOT_MERGED: Final = """
@@ -23,6 +23,8 @@ _OF_ACCOUNT: Final = "e.customer_key IN (SELECT c.key FROM customer AS c WHERE c
 
 
 def statements(text: str) -> Statements:
-    """The statements that a text with OURS stands for."""
-    everybody, some = (text.replace(OURS, condition) for condition in (_NOT_MERGED, _OF_ACCOUNT))
+    """The statements that a text with COUNTED_EVENTS stands for."""
+    everybody, some = (
+        text.replace(COUNTED_EVENTS, condition) for condition in (_NOT_MERGED, _OF_ACCOUNT)
+    )
     return MappingProxyType({None: everybody, "b2c": some, "b2b": some})

@@ -5,7 +5,7 @@ Parameters: $1 the first instant, $2 the first one after, $3 the account. What h
 
 from typing import Final
 
-from services.lifecycle.figures.sources.event_filter import OURS
+from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS
 
 _NAMED: Final = """
 named AS MATERIALIZED (
@@ -59,13 +59,13 @@ undone AS (
 KEPT: Final = f"""
 {_NAMED}, {_PLAIN},
 kept AS (
-    SELECT customer_key, time, currency, 1 AS bought, 1 AS orders, amount FROM plain AS e WHERE {OURS}
+    SELECT customer_key, time, currency, 1 AS bought, 1 AS orders, amount FROM plain AS e WHERE {COUNTED_EVENTS}
     UNION ALL
     SELECT customer_key, time, currency, 0, -whole::int, -CASE WHEN whole THEN amount ELSE back::bigint END FROM undone
     UNION ALL
     SELECT customer_key, time, currency, 1 - before::int, 1 - whole::int,
         CASE WHEN whole THEN 0 ELSE amount - back::bigint END
-    FROM singly AS e WHERE {OURS}
+    FROM singly AS e WHERE {COUNTED_EVENTS}
 )
 """  # noqa: S608  (constants)
 """Rows to be summed up: `bought` counts orders that stood when they were told of, `orders` those that still stand.

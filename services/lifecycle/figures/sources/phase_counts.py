@@ -65,7 +65,7 @@ FROM counted LEFT JOIN unbought AS u ON true LEFT JOIN moved AS m USING (custome
 """Only steps into or out of the phases of nobody active ($4, the empty one too) change how many are active."""
 
 
-class Standing(NamedTuple):
+class PhaseCount(NamedTuple):
     """Customers by phase at an instant, and how many of the advocates have not ordered by then."""
 
     phases: Counter[Phase]
@@ -90,12 +90,14 @@ class Ties(NamedTuple):
     lost: int
 
 
-async def standings(tx: Tx, period: Period, account: Account | None) -> tuple[Standing, Standing]:
+async def standings(
+    tx: Tx, period: Period, account: Account | None
+) -> tuple[PhaseCount, PhaseCount]:
     """Where customers stand at the beginning and at the end: after all that lies before these instants."""
     row = await tx.fetchrow(_WITHOUT_ORDER, period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
     begin, end = await _phases(tx, period, account)
-    return Standing(begin, row["at_begin"]), Standing(end, row["at_end"])
+    return PhaseCount(begin, row["at_begin"]), PhaseCount(end, row["at_end"])
 
 
 async def ties(tx: Tx, period: Period, account: Account | None) -> Ties:

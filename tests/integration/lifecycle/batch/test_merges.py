@@ -6,7 +6,7 @@ import pytest
 
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import Entry
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.repository import CustomerRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
@@ -189,7 +189,9 @@ async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_me
         Policy(notice_days=20, survey_days=0, onboarding_days=0),
         worker_settings(stack, blank),
     )
-    async with running(SUBSCRIPTION, settings, lambda reader: Lifecycle(reader, settings, policy)):
+    async with running(
+        SUBSCRIPTION, settings, lambda reader: LifecycleHandler(reader, settings, policy)
+    ):
         await send(stack, blank, order("buys", 0), order("goes", 0), tick(70), tick(89))
         await send(stack, blank, order("buys", 60), merged("goes", "stays", 89))
         await send(stack, blank, tick(89.5))

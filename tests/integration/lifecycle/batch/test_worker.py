@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
@@ -21,7 +21,9 @@ pytestmark = pytest.mark.usefixtures("fresh_topics")
 async def run(stack: Stack, database: str, events: list[dict[str, Any]], **settings: Any) -> None:
     config = worker_settings(stack, database, **settings)
     await publish(stack.bootstrap, events)
-    async with running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, Policy())):
+    async with running(
+        SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, Policy())
+    ):
         await settled(stack, database, "lifecycle")
 
 

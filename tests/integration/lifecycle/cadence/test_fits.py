@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from services.lifecycle import app
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.cadence import likelihood
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.fitter import Fitter
@@ -51,7 +51,7 @@ FROM lifecycle.transition WHERE rule = 'silence_begins' AND occurred_at > $1
 
 def worker(stack: Stack, database: str) -> Any:
     config = worker_settings(stack, database)
-    return running(SUBSCRIPTION, config, lambda reader: Lifecycle(reader, config, JUDGING))
+    return running(SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, JUDGING))
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from services.lifecycle.app import create_app
 from services.lifecycle.batch import repository
-from services.lifecycle.domain.fold import fold, next_move, relearn
+from services.lifecycle.domain.fold import apply_schedule, fold, next_move
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
@@ -351,7 +351,7 @@ def is_told(customer: str, half: str) -> bool:
 
 
 def rejudged(state: Customer, schedule: Schedule) -> Customer:
-    relearned = relearn(state, schedule)
+    relearned = apply_schedule(state, schedule)
     return relearned.customer if relearned else state
 
 

@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.reactivation.batch.handler import CaseWork
+from services.reactivation.batch.handler import ReactivationHandler
 from services.reactivation.cases import repository
 from services.reactivation.domain.cases import (
     Case,
@@ -134,7 +134,7 @@ def batch(steps: Sequence[Step], clock: datetime, tick: datetime | None) -> Batc
 
 
 async def apply(connection: "asyncpg.Connection[asyncpg.Record]", made: Batch) -> None:
-    handler = CaseWork(connection, TERMS, timers_per_batch=1_000)
+    handler = ReactivationHandler(connection, TERMS, timers_per_batch=1_000)
     async with db.transaction(connection) as tx:
         await handler.apply(await handler.prepare(made), tx)
 

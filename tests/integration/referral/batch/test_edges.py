@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.referral.app import create_app
-from services.referral.batch.handler import Referral
+from services.referral.batch.handler import ReferralHandler
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
@@ -69,7 +69,7 @@ async def test_a_reward_taken_back_before_it_was_seen_is_the_recommenders_when_i
     for together in ([(1, "o-1"), (2, None)], [(3, "o-0")]):
         records = [determined("ann", claim, revision, order) for revision, order in together]
         await publish(stack.bootstrap, records, topic=REFERRAL_EVENTS)
-        async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+        async with running(SUBSCRIPTION, config, lambda reader: ReferralHandler(reader, config)):
             await settled(stack, database, "referral")
     stored = await rows(database, "SELECT side, state FROM referral.reward WHERE customer = 'ann'")
     assert [tuple(row) for row in stored] == [("recommender", "pending")]
@@ -89,7 +89,7 @@ async def test_who_named_a_code_twice_before_it_was_issued_is_told_once(
         "cora", "phase.changed", 3, to="advocate", occurred_at=render(day(3)), historical=False
     )
     await publish(stack.bootstrap, named, topic=CUSTOMER_EVENTS)
-    async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+    async with running(SUBSCRIPTION, config, lambda reader: ReferralHandler(reader, config)):
         await settled(stack, database, "referral")
         await publish(stack.bootstrap, [became], topic=PHASE_TRANSITIONS)
         await settled(stack, database, "referral")

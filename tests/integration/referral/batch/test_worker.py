@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from services.referral.batch.handler import Referral
+from services.referral.batch.handler import ReferralHandler
 from services.referral.claims import verdicts
 from services.referral.domain.claims import judge
 from services.referral.domain.codes import code_of
@@ -56,7 +56,7 @@ async def run(stack: Stack, database: str, events: Sequence[dict[str, Any]], **m
     there = [e for e in events if e["type"].startswith("phase.") or e["type"] == CLOCK_TICKED]
     await publish(stack.bootstrap, here, topic=CUSTOMER_EVENTS)
     await publish(stack.bootstrap, there, topic=PHASE_TRANSITIONS)
-    async with running(SUBSCRIPTION, config, lambda reader: Referral(reader, config)):
+    async with running(SUBSCRIPTION, config, lambda reader: ReferralHandler(reader, config)):
         await settled(stack, database, "referral")
 
 

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from shared.errors import Retryable
 from shared.kafka.topics import CUSTOMER_EVENTS
-from shared.stream.lag import Standing, settled, standings, wait_until_settled
+from shared.stream.lag import ServiceLag, settled, standings, wait_until_settled
 from tests.support.server_stack import Stack
 from tests.support.servers import drop_database, make_database, renew_topics
 
@@ -66,7 +66,7 @@ async def test_every_partition_of_a_topic_must_be_at_its_end(
 async def test_an_unpublished_row_is_no_rest(stack: Stack, database_url: str) -> None:
     await checkpoints(database_url, p0=2, p2=1)
     await execute(database_url, "INSERT INTO lifecycle.outbox VALUES (1)")
-    assert await standings(stack.bootstrap, database_url) == {"lifecycle": Standing(0, 1, {})}
+    assert await standings(stack.bootstrap, database_url) == {"lifecycle": ServiceLag(0, 1, {})}
     assert not await settled(stack.bootstrap, database_url)
 
 

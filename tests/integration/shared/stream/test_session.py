@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from services.lifecycle.batch.handler import Lifecycle
+from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.clock import ClockMode, now
 from shared.database import connection as db
@@ -38,7 +38,7 @@ async def refusal(stack: Stack, database: str, **settings: Any) -> str:
             await consume(
                 SUBSCRIPTION,
                 config,
-                lambda reader: Lifecycle(reader, config, POLICY),
+                lambda reader: LifecycleHandler(reader, config, POLICY),
                 asyncio.Event(),
             )
     (error,) = leaves(caught.value)

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from services.lifecycle.customers.schemas import Naming, Standing
+from services.lifecycle.customers.schemas import CustomerSnapshot, Naming
 from services.lifecycle.domain.effects.by_kind import count
 from services.lifecycle.domain.fold import advance, fold, next_move, pass_time
 from services.lifecycle.domain.phase_models import Fact
@@ -21,7 +21,7 @@ from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
 from services.lifecycle.domain.state.orders import Orders
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import CAUSES, ends, meaning, recovery
-from services.lifecycle.domain.words.requirements import Now, written
+from services.lifecycle.domain.words.requirements import Standpoint, written
 from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
 from services.lifecycle.explain.schemas import Explained, Explanation
 from shared.events.transitions import Transition
@@ -249,7 +249,9 @@ TIME: Final = {
 
 def ways(customer: Customer, rule: str, policy: Policy) -> dict[str, datetime | None]:
     found = [
-        ways for open_rule, ways in open_rules(Now(customer, policy)) if open_rule.name == rule
+        ways
+        for open_rule, ways in open_rules(Standpoint(customer, policy))
+        if open_rule.name == rule
     ]
     return {way.lacks: way.deadline for way in found[0]} if found else {}
 
@@ -328,7 +330,7 @@ def test_a_deadline_is_told_by_the_policy_that_will_be_in_force() -> None:
     customer = fold(happenings(buys(0)), schedule, until=day(1)).customer
     (deadline,) = [
         ways[0].deadline
-        for rule, ways in open_rules(Now(customer, schedule))
+        for rule, ways in open_rules(Standpoint(customer, schedule))
         if rule.name == "silence_begins"
     ]
     assert deadline == day(70)
@@ -347,7 +349,9 @@ def test_a_lower_threshold_waits_for_any_event() -> None:
     customer = fold(happenings(events[:2]), schedule, until=day(11)).customer
     assert told(fold(happenings(events), schedule).moves)[1:] == ["20 habit_formed established"]
     (ways,) = [
-        ways for rule, ways in open_rules(Now(customer, lower)) if rule.name == "habit_formed"
+        ways
+        for rule, ways in open_rules(Standpoint(customer, lower))
+        if rule.name == "habit_formed"
     ]
     assert [way.lacks for way in ways] == ["any further event"]
 
@@ -390,9 +394,14 @@ def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Exp
     told = {name: getattr(last, name) for name in Move.__struct_fields__ if name != "since"}
     transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
     facts, ahead = frozenset[Fact](), next_move(customer, policy)
-    standing = Standing("ada", customer, 1, False, day(until), facts, ahead, facts)
+    standing = CustomerSnapshot("ada", customer, 1, False, day(until), facts, ahead, facts)
     return Explained(
-        standing, Now(customer, policy), transition, facts, (), Naming(None, Language.ENGLISH)
+        standing,
+        Standpoint(customer, policy),
+        transition,
+        facts,
+        (),
+        Naming(None, Language.ENGLISH),
     ).view()
 
 
@@ -460,7 +469,7 @@ def foresees(before: Customer, move: Move, kinds: set[Kind]) -> bool:
     """Was the first move after a state among those that could fire, by this deadline or on this kind of event?"""
     ways = [
         way
-        for rule, ways in open_rules(Now(before, POLICY))
+        for rule, ways in open_rules(Standpoint(before, POLICY))
         if rule.name == move.rule
         for way in ways
     ]

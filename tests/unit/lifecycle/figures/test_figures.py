@@ -13,7 +13,7 @@ from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import share
 from services.lifecycle.figures.period import Day, Period
 from services.lifecycle.figures.precompute import ahead
-from services.lifecycle.figures.single_flight import Flights
+from services.lifecycle.figures.single_flight import SingleFlight
 from services.lifecycle.figures.sources.kaplan_meier import Step, median, steps
 from shared.errors import Problem
 from tests.support.checkout import ROOT
@@ -134,7 +134,7 @@ class Work:
 
 
 async def asking(
-    n: int, work: Callable[[], Awaitable[int]], flights: Flights
+    n: int, work: Callable[[], Awaitable[int]], flights: SingleFlight
 ) -> list[asyncio.Task[int]]:
     tasks = [asyncio.ensure_future(flights.once("key", work)) for _ in range(n)]
     await asyncio.sleep(0)
@@ -144,7 +144,7 @@ async def asking(
 async def test_who_asks_for_the_same_at_once_waits_for_one_answer_and_who_comes_later_gets_another() -> (
     None
 ):
-    flights, work = Flights(), Work()
+    flights, work = SingleFlight(), Work()
     tasks = await asking(5, work, flights)
     work.go.set()
     assert await asyncio.gather(*tasks) == [1] * 5
@@ -153,7 +153,7 @@ async def test_who_asks_for_the_same_at_once_waits_for_one_answer_and_who_comes_
 
 async def test_what_goes_wrong_is_told_to_all() -> None:
     work = Work(OSError("gone"))
-    tasks = await asking(3, work, Flights())
+    tasks = await asking(3, work, SingleFlight())
     work.go.set()
     found = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(error) for error in found] == [OSError] * 3
@@ -162,7 +162,7 @@ async def test_what_goes_wrong_is_told_to_all() -> None:
 
 async def test_if_the_first_gives_up_another_begins_anew() -> None:
     work = Work()
-    first, *others = await asking(3, work, Flights())
+    first, *others = await asking(3, work, SingleFlight())
     first.cancel()
     await asyncio.wait((first,))
     work.go.set()

@@ -10,7 +10,13 @@ from pydantic import ValidationError
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
-from services.lifecycle.policies.status import PolicyState, Reign, Status, reigns, statuses
+from services.lifecycle.policies.status import (
+    PolicyPeriod,
+    PolicyState,
+    Status,
+    policy_periods,
+    statuses,
+)
 from services.lifecycle.settings import PolicyDocument, load_policy
 from shared.errors import Misconfigured
 from tests.support.builders import day
@@ -181,10 +187,10 @@ def stands(found: Schedule, at: float) -> dict[str, Status]:
 
 def test_a_reign_lasts_until_another_policy_follows() -> None:
     found = schedule((0, A), (10, B), (10, A), (20, A), (30, B), (40, replace(B, version=2)))
-    assert list(reigns(found, None)) == [
-        Reign(("default", 1), day(0), day(30)),
-        Reign(("b", 1), day(30), day(40)),
-        Reign(("b", 2), day(40), None),
+    assert list(policy_periods(found, None)) == [
+        PolicyPeriod(("default", 1), day(0), day(30)),
+        PolicyPeriod(("b", 1), day(30), day(40)),
+        PolicyPeriod(("b", 2), day(40), None),
     ]
 
 
