@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from services.lifecycle import clocks
 from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
-from services.lifecycle.cadence.nightly import Nights
+from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
 from services.lifecycle.customers.routes import Lifecycle, router
@@ -22,7 +22,7 @@ from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
 from services.lifecycle.settings import LifecycleSettings, load_policy
 from services.lifecycle.simulations import routes as simulation_routes
-from services.lifecycle.simulations.runner import Simulating
+from services.lifecycle.simulations.runner import SimulationRunner
 from shared import http, logs
 from shared.clock import ClockMode
 from shared.database import connection as db
@@ -38,14 +38,14 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
             async with pool.acquire() as connection:
                 await policies.adopt(connection, policy, await clocks.furthest_clock(connection))
             app.state.lifecycle = Lifecycle(pool, settings.partitions)
-            app.state.simulating = Simulating(pool)
+            app.state.simulating = SimulationRunner(pool)
             app.state.fitter = Fitter(pool)
             app.state.figures = Figures(pool)
             app.state.patterns = Patterns(pool)
             app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
             app.state.streams = change_routes.places()
             app.state.exports = list_routes.places()
-            app.state.nights = Nights(app.state.fitter.fit, settings.fit_hour)
+            app.state.nights = NightlyFit(app.state.fitter.fit, settings.fit_hour)
             async with AsyncExitStack() as background:
                 await background.enter_async_context(app.state.simulating.running())
                 await background.enter_async_context(app.state.patterns.running())

@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 
 from services.lifecycle.cadence.likelihood import (
-    Histories,
-    Refused,
-    Rhythm,
-    Value,
+    PurchaseHistories,
+    RefusedFit,
+    RhythmFit,
+    ValueFit,
     fit_rhythm,
     fit_value,
     rhythm_objective,
@@ -37,21 +37,21 @@ CUSTOMERS: Final = 1_000_000
 TRUE: Final = {"r": 0.65, "alpha": 7.0, "a": 0.8, "b": 1.6}
 
 
-def fitted(found: Histories) -> Rhythm:
+def fitted(found: PurchaseHistories) -> RhythmFit:
     """The fit of histories that must have one."""
     rhythm = fit_rhythm(found)
-    if isinstance(rhythm, Refused):
+    if isinstance(rhythm, RefusedFit):
         raise SystemExit(f"no fit: {rhythm.reason}")
     return rhythm
 
 
-def as_fit(rhythm: Rhythm, at: date) -> Fit:
+def as_fit(rhythm: RhythmFit, at: date) -> Fit:
     """The fit as the fold knows it."""
     begin = datetime(at.year, at.month, at.day, tzinfo=UTC)
     return Fit(1, begin, rhythm.r, rhythm.alpha, rhythm.a, rhythm.b)
 
 
-def compare(name: str, found: Rhythm | Value, expected: dict[str, float]) -> float:
+def compare(name: str, found: RhythmFit | ValueFit, expected: dict[str, float]) -> float:
     """Print the figures beside the published ones; the greatest relative error."""
     worst = 0.0
     for key, reference in expected.items():
@@ -70,7 +70,7 @@ def reference_figures(folder: Path, cohort: Shop) -> Aims:
     known: dict[str, Any] = json.loads(path.read_text())
     full = known["full_cdnow_23570_39w_own"]
     value = fit_value(*mean_values(cohort, CUT))
-    if isinstance(value, Refused):
+    if isinstance(value, RefusedFit):
         raise SystemExit(f"no fit: {value.reason}")
     print(f"  {'':22} {'':6} {'fitted':>16} {'reference':>16} {'rel. error':>10}")
     worst = max(
@@ -128,7 +128,7 @@ def simulated(customers: int, seed: int) -> Aims:
     ]
 
 
-def sampling_errors(sample: Histories, rhythm: Rhythm) -> list[float]:
+def sampling_errors(sample: PurchaseHistories, rhythm: RhythmFit) -> list[float]:
     """The relative standard errors of the parameters, from the curvature of the likelihood."""
     objective, step = rhythm_objective(sample), 1e-4
     logs = np.log([getattr(rhythm, name) for name in TRUE])
@@ -147,7 +147,7 @@ def degenerate(folder: Path) -> Aims:
         return []
     answer = fit_rhythm(histories(uci_retail(path), date(2011, 12, 10)))
     print(f"  {answer}")
-    return [("refused", isinstance(answer, Refused))]
+    return [("refused", isinstance(answer, RefusedFit))]
 
 
 def verdict(aims: Aims) -> bool:

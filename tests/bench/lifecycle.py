@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.cadence import repository as rhythms
-from services.lifecycle.cadence.repository import Attempt, Estimate
+from services.lifecycle.cadence.repository import FitAttempt, FitEstimate
 from services.lifecycle.domain.policy.policy import CADENCE, Policy
 from services.lifecycle.schedule import next_number
 from services.lifecycle.settings import LifecycleSettings
@@ -129,10 +129,10 @@ async def add_fit(url: str) -> None:
     connection = await db.connect(url, "lifecycle")
     async with db.transaction(connection) as tx:
         number = await next_number(tx)
-        estimate = Estimate(
+        estimate = FitEstimate(
             number, DAWN, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0
         )
-        await rhythms.store(tx, Attempt(number, DAWN, DAWN, None, 23_570, 9_000, estimate))
+        await rhythms.store(tx, FitAttempt(number, DAWN, DAWN, None, 23_570, 9_000, estimate))
     await connection.close()
 
 

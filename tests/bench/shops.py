@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from services.lifecycle.cadence.likelihood import Histories, compress
+from services.lifecycle.cadence.likelihood import PurchaseHistories, compress
 from shared.cli.replay import cdnow
 
 Shop: TypeAlias = dict[str, dict[date, int]]
@@ -47,7 +47,7 @@ def uci_retail(path: Path) -> Shop:
     )
 
 
-def histories(shop: Shop, until: date) -> Histories:
+def histories(shop: Shop, until: date) -> PurchaseHistories:
     """What is known at the end of the day before `until`."""
     rows = [
         (len(d) - 1, (d[-1] - d[0]).days / 7, ((until - d[0]).days - 1) / 7)

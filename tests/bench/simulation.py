@@ -23,7 +23,7 @@ from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.schedule import load_schedule, next_number
 from services.lifecycle.simulations import repository as simulations
-from services.lifecycle.simulations.repository import Order
+from services.lifecycle.simulations.repository import SimulationSpec
 from shared import clock
 from shared.database import migrations
 from shared.events.envelope import decode
@@ -69,7 +69,7 @@ def known(customer: str, life: Iterable[Line]) -> Iterator[bytes]:
             yield forwarded(event, customer, PARTITIONS).body
 
 
-async def simulate(url: str, order: Order) -> dict[str, object]:
+async def simulate(url: str, order: SimulationSpec) -> dict[str, object]:
     """Run one in its process."""
     target, id = shops.Shop(url), uuid4()
     async with target.connected() as connection:
@@ -130,7 +130,7 @@ async def main(events: int) -> None:
         begins = shop.ends - timedelta(days=30 * TRIED_MONTHS)
         await add_fit(url, begins)
         tried = {
-            p.silence: await simulate(url, Order(p, begins, shop.ends, None))
+            p.silence: await simulate(url, SimulationSpec(p, begins, shop.ends, None))
             for p in (FIXED, CADENCE)
         }
         print(json.dumps({"simulation": tried}), flush=True)

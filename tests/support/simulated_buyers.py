@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from services.lifecycle.cadence.likelihood import Histories, compress
+from services.lifecycle.cadence.likelihood import PurchaseHistories, compress
 
 Floats = npt.NDArray[np.float64]
 
@@ -16,7 +16,7 @@ def simulate(
     *,
     weeks: tuple[float, float] = (26, 104),
     seed: int = 1,
-) -> Histories:
+) -> PurchaseHistories:
     """Customers known for between so many `weeks`: gamma rates of purchase, beta chances to drop out after each one.
 
     `true` has the parameters `r`, `alpha`, `a`, `b`.

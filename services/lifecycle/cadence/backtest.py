@@ -19,7 +19,7 @@ from services.lifecycle.domain.state.customer import Customer
 _DAY: Final = timedelta(days=1)
 
 
-class Episode(NamedTuple):
+class PurchaseEpisode(NamedTuple):
     """A customer's `x`-th repeat purchase, the first purchase ever, and the days until the next one, if there is."""
 
     customer: int
@@ -30,7 +30,7 @@ class Episode(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class AlarmScore:
     """Customers warned, mean lead in days over the lost episodes, false alarms among the returning ones."""
 
     customers_warned: int
@@ -40,28 +40,28 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BacktestResult:
     """The same episodes under fixed days, by rhythm, and under the fewest fixed days with no more false alarms."""
 
     purchases: int
     lost: int
     returning: int
-    fixed: Score
-    cadence: Score
-    matched: Score
+    fixed: AlarmScore
+    cadence: AlarmScore
+    matched: AlarmScore
     matched_days: int
 
 
-def compare(episodes: Iterable[Episode], policy: Policy, until: date) -> Comparison:
+def compare(episodes: Iterable[PurchaseEpisode], policy: Policy, until: date) -> BacktestResult:
     """Both models with the thresholds of a policy and the fits that it knows, on the purchases until a day."""
-    lives = _Lives(tuple(episodes), policy.horizon_days, until)
+    lives = _EpisodeOutcomes(tuple(episodes), policy.horizon_days, until)
     fixed, cadence = (
         lives.score(_alarms(lives.episodes, replace(policy, silence=model)))
         for model in (FIXED, CADENCE)
     )
     days = lives.fewest_days(cadence.false_alarms)
     matched = lives.score([float(days)] * len(lives.episodes))
-    return Comparison(
+    return BacktestResult(
         len(lives.episodes),
         sum(lives.lost),
         sum(lives.returning),
@@ -72,10 +72,10 @@ def compare(episodes: Iterable[Episode], policy: Policy, until: date) -> Compari
     )
 
 
-class _Lives:
+class _EpisodeOutcomes:
     """Episodes with what became of them."""
 
-    def __init__(self, episodes: Sequence[Episode], horizon: int, until: date) -> None:
+    def __init__(self, episodes: Sequence[PurchaseEpisode], horizon: int, until: date) -> None:
         self.episodes = episodes
         self._horizon = horizon
         self._silent = [(until - e.at.date()).days if e.gap is None else e.gap for e in episodes]
@@ -85,12 +85,12 @@ class _Lives:
         ]
         self.returning = [e.gap is not None and e.gap <= horizon for e in episodes]
 
-    def score(self, alarms: Sequence[float]) -> Score:
+    def score(self, alarms: Sequence[float]) -> AlarmScore:
         """What alarms, in days after each purchase, achieve."""
         warned = [alarm < days for alarm, days in zip(alarms, self._silent, strict=True)]
         leads = [max(0.0, self._horizon - alarm) for alarm in compress(alarms, self.lost)]
         in_vain, returning = sum(compress(warned, self.returning)), sum(self.returning)
-        return Score(
+        return AlarmScore(
             customers_warned=len({episode.customer for episode in compress(self.episodes, warned)}),
             mean_lead_days=sum(leads) / len(leads) if leads else None,
             false_alarms=in_vain,
@@ -103,12 +103,12 @@ class _Lives:
         return gaps[false_alarms] if false_alarms < len(gaps) else 0
 
 
-def _alarms(episodes: Iterable[Episode], policy: Policy) -> list[float]:
+def _alarms(episodes: Iterable[PurchaseEpisode], policy: Policy) -> list[float]:
     """D1 in days after each purchase."""
     return [silences(_just_bought(episode), policy)[0] / _DAY for episode in episodes]
 
 
-def _just_bought(episode: Episode) -> Customer:
+def _just_bought(episode: PurchaseEpisode) -> Customer:
     return Customer(
         first_order_at=episode.first,
         bought_at=episode.at,

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from services.lifecycle import clocks
 from services.lifecycle.cadence import likelihood, repository
-from services.lifecycle.cadence.likelihood import Refused
-from services.lifecycle.cadence.likelihood import Rhythm as Fitted
-from services.lifecycle.cadence.repository import Attempt, Estimate, Rhythm
+from services.lifecycle.cadence.likelihood import RefusedFit
+from services.lifecycle.cadence.likelihood import RhythmFit as Fitted
+from services.lifecycle.cadence.repository import FitAttempt, FitEstimate, PurchaseHistory
 from services.lifecycle.domain.policy.cadence import WEEK
 from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
@@ -20,16 +20,16 @@ from shared.database.connection import Pool, Tx, sorting_errors, transaction
 
 log = structlog.get_logger()
 
-Values: TypeAlias = Sequence[tuple[int, float]]
+CustomerValues: TypeAlias = Sequence[tuple[int, float]]
 
 
-class Material(NamedTuple):
+class FitInput(NamedTuple):
     """What a fit is made of, until the instant `as_of`."""
 
     as_of: datetime
     currency: str
-    histories: Sequence[Rhythm]
-    values: Values
+    histories: Sequence[PurchaseHistory]
+    values: CustomerValues
 
 
 class Fitter:
@@ -39,7 +39,7 @@ class Fitter:
         self._pool: Final = pool
         self._busy = asyncio.Lock()  # waits without a connection
 
-    async def fit(self) -> Attempt:
+    async def fit(self) -> FitAttempt:
         """A fit of the orders until the clock, or the one under way, here or in another process.
 
         Raises Retryable if the database does not answer.
@@ -52,7 +52,7 @@ class Fitter:
                     return found
                 return await self._fit(connection)
 
-    async def _fit(self, connection: Tx) -> Attempt:
+    async def _fit(self, connection: Tx) -> FitAttempt:
         material = await _material(connection)
         found = await asyncio.to_thread(_maximize, material)
         async with transaction(connection) as tx:
@@ -71,16 +71,16 @@ class Fitter:
         return attempt
 
 
-async def _material(connection: Tx) -> Material:
+async def _material(connection: Tx) -> FitInput:
     as_of = await clocks.clock(connection)
     currency = (await load_schedule(connection)).at(as_of).currency
     histories = await repository.histories(connection, as_of)
-    return Material(
+    return FitInput(
         as_of, currency, histories, await repository.values(connection, as_of, currency)
     )
 
 
-def _maximize(material: Material) -> tuple[Fitted | Refused, likelihood.Value | Refused]:
+def _maximize(material: FitInput) -> tuple[Fitted | RefusedFit, likelihood.ValueFit | RefusedFit]:
     """The rhythm, and the values where there is one. Runs in a thread: mostly outside the interpreter's lock."""
     x, tx, age, customers = (
         zip(*material.histories, strict=True) if material.histories else ((), (), (), ())
@@ -88,26 +88,26 @@ def _maximize(material: Material) -> tuple[Fitted | Refused, likelihood.Value | 
     until_last, until_now = ([days / WEEK for days in column] for column in (tx, age))
     try:
         rhythm = likelihood.fit_rhythm(likelihood.compress(x, until_last, until_now, customers))
-        if isinstance(rhythm, Refused):
+        if isinstance(rhythm, RefusedFit):
             return rhythm, rhythm
         bought, means = zip(*material.values, strict=True) if material.values else ((), ())
         return rhythm, likelihood.fit_value(bought, means)
     except (ArithmeticError, ValueError) as error:
-        broken = Refused(f"the fit failed: {error}", sum(customers), 0)
+        broken = RefusedFit(f"the fit failed: {error}", sum(customers), 0)
         return broken, broken
 
 
 def _attempt(
     number: int,
     effective_at: datetime,
-    material: Material,
-    rhythm: Fitted | Refused,
-    value: likelihood.Value | Refused,
-) -> Attempt:
-    if isinstance(rhythm, Refused):
+    material: FitInput,
+    rhythm: Fitted | RefusedFit,
+    value: likelihood.ValueFit | RefusedFit,
+) -> FitAttempt:
+    if isinstance(rhythm, RefusedFit):
         sizes = (rhythm.customers, rhythm.repeats)
-        return Attempt(number, effective_at, material.as_of, rhythm.reason, *sizes, None)
-    estimate = Estimate(
+        return FitAttempt(number, effective_at, material.as_of, rhythm.reason, *sizes, None)
+    estimate = FitEstimate(
         number,
         effective_at,
         rhythm.r,
@@ -116,12 +116,12 @@ def _attempt(
         rhythm.b,
         log_likelihood=rhythm.log_likelihood,
     )
-    if isinstance(value, Refused):
+    if isinstance(value, RefusedFit):
         estimate = replace(estimate, no_values=value.reason)
     else:
         estimate = replace(
             estimate, p=value.p, q=value.q, gamma=value.gamma, currency=material.currency
         )
-    return Attempt(
+    return FitAttempt(
         number, effective_at, material.as_of, None, rhythm.customers, rhythm.repeats, estimate
     )

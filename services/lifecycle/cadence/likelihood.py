@@ -24,7 +24,7 @@ _FARTHEST: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Histories:
+class PurchaseHistories:
     """Identical histories once each: `x` repeat purchases, `tx` and `T` in weeks, `count` customers that have it."""
 
     x: Floats
@@ -44,7 +44,7 @@ class Histories:
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class RhythmFit:
     """The MBG/NBD parameters (`alpha` in weeks) that make these purchases most likely."""
 
     r: float
@@ -57,7 +57,7 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class ValueFit:
     """The Gamma-Gamma parameters (`gamma` in the unit of the values) that make these values most likely."""
 
     p: float
@@ -69,7 +69,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedFit:
     """No parameters to be relied on, and why."""
 
     reason: str
@@ -78,7 +78,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class _Maximum:
+class _Optimum:
     parameters: Floats
     log_likelihood: float
 
@@ -88,7 +88,7 @@ def compress(
     tx: npt.ArrayLike,
     T: npt.ArrayLike,  # noqa: N803 (the literature's name)
     count: npt.ArrayLike | None = None,
-) -> Histories:
+) -> PurchaseHistories:
     """Histories of arrays of one length, `tx` and `T` in weeks; `count` defaults to one customer per row.
 
     Raises ValueError unless 0 ≤ tx ≤ T, x ≥ 0 and tx = 0 where x = 0.
@@ -103,26 +103,28 @@ def compress(
         begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
     first = np.flatnonzero(begins)
     summed = np.add.reduceat(counts, first) if len(first) else counts
-    return Histories(columns[0][first], columns[1][first], columns[2][first], summed)
+    return PurchaseHistories(columns[0][first], columns[1][first], columns[2][first], summed)
 
 
-def fit_rhythm(histories: Histories) -> Rhythm | Refused:
+def fit_rhythm(histories: PurchaseHistories) -> RhythmFit | RefusedFit:
     """MBG/NBD by maximum likelihood (Batislam, Denizel & Filiztekin 2007), or why there is no fit."""
     sizes = histories.customers, histories.repeats
     if (reason := _too_few(*sizes)) is not None:
-        return Refused(reason, *sizes)
+        return RefusedFit(reason, *sizes)
     scale = float(np.average(histories.T, weights=histories.count))
-    scaled = Histories(histories.x, histories.tx / scale, histories.T / scale, histories.count)
+    scaled = PurchaseHistories(
+        histories.x, histories.tx / scale, histories.T / scale, histories.count
+    )
     found = _maximize(rhythm_objective(scaled), _STARTS, histories.customers)
     r, alpha, a, b = (float(value) for value in np.exp(found.parameters))
     if a / (a + b) < LEAST_DROP_OUT:
-        return Refused(
+        return RefusedFit(
             f"next to nobody drops out: a/(a+b) = {a / (a + b):.2g} < {LEAST_DROP_OUT}", *sizes
         )
     if (reason := _unsettled(found, rhythm_objective(scaled), histories.customers)) is not None:
-        return Refused(reason, *sizes)
+        return RefusedFit(reason, *sizes)
     # A density of x events in time: each purchase brings one unit of time, so the scale must be taken out again.
-    return Rhythm(
+    return RhythmFit(
         r,
         alpha * scale,
         a,
@@ -132,7 +134,7 @@ def fit_rhythm(histories: Histories) -> Rhythm | Refused:
     )
 
 
-def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> Value | Refused:
+def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> ValueFit | RefusedFit:
     """Gamma-Gamma by maximum likelihood (Fader & Hardie 2013), or why there is no fit.
 
     `x` repeat purchases of each customer, worth `mean` on average; customers without any, or whose were worth nothing,
@@ -143,23 +145,23 @@ def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> Value | Refused:
     bought, worth = bought[telling], worth[telling]
     sizes = len(bought), int(bought.sum())
     if sizes[1] < LEAST_REPEATS:
-        return Refused(
+        return RefusedFit(
             f"only {sizes[1]} repeat purchases of some value, {LEAST_REPEATS} are needed", *sizes
         )
     scale = float(np.average(worth, weights=bought))
     objective = value_objective(bought, worth / scale)
     found = _maximize(objective, _VALUE_STARTS, sizes[0])
     if (reason := _unsettled(found, objective, sizes[0])) is not None:
-        return Refused(reason, *sizes)
+        return RefusedFit(reason, *sizes)
     p, q, gamma = (float(value) for value in np.exp(found.parameters))
     if q <= 1:
-        return Refused(f"the values have no finite mean: q = {q:.3g} <= 1", *sizes)
-    return Value(
+        return RefusedFit(f"the values have no finite mean: q = {q:.3g} <= 1", *sizes)
+    return ValueFit(
         p, q, gamma * scale, found.log_likelihood - sizes[0] * float(np.log(scale)), *sizes
     )
 
 
-def rhythm_objective(histories: Histories) -> Objective:
+def rhythm_objective(histories: PurchaseHistories) -> Objective:
     """−log-likelihood of MBG/NBD and its gradient, as a function of the logarithms of (r, α, a, b).
 
     L = Γ(r+x)·αʳ/Γ(r) · B(a, b+x+1)/B(a, b) · (α+T)^−(r+x) · (1 + a/(b+x) · ((α+T)/(α+tx))^(r+x)).
@@ -231,9 +233,9 @@ def value_objective(x: Floats, mean: Floats) -> Objective:
 
 def _maximize(
     objective: Objective, starts: Sequence[tuple[float, ...]], customers: int
-) -> _Maximum:
+) -> _Optimum:
     """The best of the maxima found, beginning at the next start only while none has settled."""
-    best: _Maximum | None = None
+    best: _Optimum | None = None
 
     def average(logs: Floats) -> tuple[float, Floats]:
         value, slopes = objective(logs)
@@ -246,7 +248,7 @@ def _maximize(
             average, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options
         )
         if best is None or -found.fun * customers > best.log_likelihood:
-            best = _Maximum(found.x, -float(found.fun) * customers)
+            best = _Optimum(found.x, -float(found.fun) * customers)
         if _unsettled(best, objective, customers) is None:
             break
     if best is None:
@@ -254,7 +256,7 @@ def _maximize(
     return best
 
 
-def _unsettled(found: _Maximum, objective: Objective, customers: int) -> str | None:
+def _unsettled(found: _Optimum, objective: Objective, customers: int) -> str | None:
     """Why this is no maximum; None if it is one."""
     slope = float(np.abs(objective(found.parameters)[1]).max()) / customers
     return (

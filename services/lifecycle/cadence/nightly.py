@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from services.lifecycle.cadence.repository import Attempt
+from services.lifecycle.cadence.repository import FitAttempt
 from shared import clock, metrics
 from shared.aio import in_background, wait
 from shared.errors import Retryable
@@ -18,19 +18,19 @@ log = structlog.get_logger()
 _DAY: Final = timedelta(days=1)
 
 
-class Failure(NamedTuple):
+class FitFailure(NamedTuple):
     """When the last night's fit could not be made at all, and why."""
 
     at: datetime
     reason: str
 
 
-class Nights:
+class NightlyFit:
     """Makes a fit every day at `hour` (UTC). The hour of a night that the process has missed does not come again."""
 
     def __init__(
         self,
-        fit: Callable[[], Awaitable[Attempt]],
+        fit: Callable[[], Awaitable[FitAttempt]],
         hour: int,
         *,
         now: Callable[[], datetime] = clock.now,
@@ -40,7 +40,7 @@ class Nights:
         self._hour = hour
         self._now = now
         self._wait = wait
-        self.failure: Failure | None = None
+        self.failure: FitFailure | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -63,7 +63,7 @@ class Nights:
             await self._fit()
             self.failure = None
         except Retryable as error:
-            self.failure = Failure(self._now(), str(error))
+            self.failure = FitFailure(self._now(), str(error))
             metrics.FITS.labels("failed").inc()
             log.error("fit.failed", reason=str(error))
 

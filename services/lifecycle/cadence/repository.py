@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from services.lifecycle.cadence.backtest import Episode
+from services.lifecycle.cadence.backtest import PurchaseEpisode
 from services.lifecycle.domain.policy.cadence import Fit
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx
@@ -87,7 +87,7 @@ WHERE number < $1 ORDER BY number DESC LIMIT $2
 """
 
 
-class Rhythm(NamedTuple):
+class PurchaseHistory(NamedTuple):
     """`customers` with `x` days of purchase after the first one: `tx` days from it to the last, `age` to the clock."""
 
     x: int
@@ -96,14 +96,14 @@ class Rhythm(NamedTuple):
     customers: int
 
 
-class Estimate(Fit, frozen=True):
+class FitEstimate(Fit, frozen=True):
     """A fit as it is stored: with its log-likelihood, and why it knows no values if it does not."""
 
     log_likelihood: float | None = None
     no_values: str | None = None
 
 
-class Attempt(NamedTuple):
+class FitAttempt(NamedTuple):
     """A fit that was made: accepted with its estimate, or refused for a reason. `repeats` counts repeat purchases."""
 
     number: int
@@ -112,7 +112,7 @@ class Attempt(NamedTuple):
     reason: str | None
     customers: int
     repeats: int
-    estimate: Estimate | None
+    estimate: FitEstimate | None
 
     @classmethod
     def of(cls, row: Iterable[Any]) -> Self:
@@ -122,7 +122,7 @@ class Attempt(NamedTuple):
         return cls(number, effective_at, made_at, reason, customers, repeats, estimate)
 
 
-_estimate: Final = msgspec.json.Decoder(Estimate)
+_estimate: Final = msgspec.json.Decoder(FitEstimate)
 
 
 @asynccontextmanager
@@ -135,9 +135,12 @@ async def alone(connection: Tx) -> AsyncIterator[None]:
         await db.given_back(connection, _UNLOCK)
 
 
-async def histories(connection: Tx, as_of: datetime) -> list[Rhythm]:
+async def histories(connection: Tx, as_of: datetime) -> list[PurchaseHistory]:
     """The rhythms of all customers by their orders until an instant, equal ones counted together."""
-    return [Rhythm(*row) for row in await connection.fetch(_HISTORIES, as_of, timeout=PATIENCE_S)]
+    return [
+        PurchaseHistory(*row)
+        for row in await connection.fetch(_HISTORIES, as_of, timeout=PATIENCE_S)
+    ]
 
 
 async def values(connection: Tx, as_of: datetime, currency: str) -> list[tuple[int, float]]:
@@ -149,31 +152,32 @@ async def values(connection: Tx, as_of: datetime, currency: str) -> list[tuple[i
     return [(row["x"], row["mean"]) for row in rows]
 
 
-async def episodes(connection: Tx, since: datetime, as_of: datetime) -> list[Episode]:
+async def episodes(connection: Tx, since: datetime, as_of: datetime) -> list[PurchaseEpisode]:
     """The purchases from `since` to `as_of`, several of a day as one."""
     return [
-        Episode(*row) for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)
+        PurchaseEpisode(*row)
+        for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)
     ]
 
 
-async def store(tx: Tx, attempt: Attempt) -> None:
+async def store(tx: Tx, attempt: FitAttempt) -> None:
     """Keep an attempt for ever; its number must have been taken in this transaction."""
     parameters = msgspec.json.encode(attempt.estimate).decode() if attempt.estimate else "{}"
     await tx.execute(_STORE, *attempt[:3], attempt.estimate is not None, *attempt[3:6], parameters)
 
 
-async def in_force(connection: Tx | Pool) -> Attempt | None:
+async def in_force(connection: Tx | Pool) -> FitAttempt | None:
     """The last accepted fit."""
     row = await connection.fetchrow(_IN_FORCE)
-    return Attempt.of(row) if row else None
+    return FitAttempt.of(row) if row else None
 
 
-async def page(connection: Tx | Pool, before: int, limit: int) -> Sequence[Attempt]:
+async def page(connection: Tx | Pool, before: int, limit: int) -> Sequence[FitAttempt]:
     """Attempts with smaller numbers, the newest first."""
-    return [Attempt.of(row) for row in await connection.fetch(_PAGE, before, limit)]
+    return [FitAttempt.of(row) for row in await connection.fetch(_PAGE, before, limit)]
 
 
-async def last(connection: Tx | Pool) -> Attempt | None:
+async def last(connection: Tx | Pool) -> FitAttempt | None:
     """The newest attempt."""
     found = await page(connection, 2**63 - 1, 1)
     return found[0] if found else None

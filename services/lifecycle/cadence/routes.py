@@ -9,7 +9,7 @@ from services.lifecycle import clocks
 from services.lifecycle.cadence import repository
 from services.lifecycle.cadence.backtest import compare
 from services.lifecycle.cadence.fitter import Fitter
-from services.lifecycle.cadence.nightly import Nights
+from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.cadence.schemas import (
     CadenceView,
     ComparisonView,
@@ -33,9 +33,9 @@ async def fitter(request: Request) -> Fitter:
     return found
 
 
-async def nights(request: Request) -> Nights:
+async def nights(request: Request) -> NightlyFit:
     """What makes one every night."""
-    found: Nights = request.app.state.nights
+    found: NightlyFit = request.app.state.nights
     return found
 
 
@@ -50,7 +50,9 @@ async def make_fit(fitter: Annotated[Fitter, Depends(fitter)]) -> FitView:
 
 
 @router.get("")
-async def show_cadence(service: Service, nights: Annotated[Nights, Depends(nights)]) -> CadenceView:
+async def show_cadence(
+    service: Service, nights: Annotated[NightlyFit, Depends(nights)]
+) -> CadenceView:
     """The fit in force, the last attempt, and what a fit needs."""
     clock = await clocks.clock(service.pool)
     found, last = await repository.in_force(service.pool), await repository.last(service.pool)

@@ -8,8 +8,8 @@ import msgspec
 from pydantic import BaseModel, Field
 
 from services.lifecycle.cadence import likelihood
-from services.lifecycle.cadence.backtest import Comparison
-from services.lifecycle.cadence.repository import Attempt
+from services.lifecycle.cadence.backtest import BacktestResult
+from services.lifecycle.cadence.repository import FitAttempt
 from shared.http import Instant, Page
 
 
@@ -74,7 +74,7 @@ class FitView(BaseModel):
     )
 
     @classmethod
-    def of(cls, attempt: Attempt) -> Self:
+    def of(cls, attempt: FitAttempt) -> Self:
         """The view of a row."""
         told = attempt._asdict()
         estimate, version = told.pop("estimate"), told.pop("number")
@@ -184,7 +184,9 @@ class ComparisonView(BaseModel):
     matched_days: int = Field(description="In days.", examples=[112])
 
     @classmethod
-    def of(cls, found: Comparison, *, since: datetime, as_of: datetime, horizon_days: int) -> Self:
+    def of(
+        cls, found: BacktestResult, *, since: datetime, as_of: datetime, horizon_days: int
+    ) -> Self:
         """The view of a comparison."""
         told: dict[str, Any] = asdict(found)
         return cls(since=since, as_of=as_of, horizon_days=horizon_days, **told)

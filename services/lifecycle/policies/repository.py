@@ -9,7 +9,7 @@ import msgspec
 
 from services.lifecycle import clocks
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies.status import Key
+from services.lifecycle.policies.status import PolicyKey
 from services.lifecycle.schedule import LOCK, load_schedule, next_number
 from services.lifecycle.settings import PolicyDocument, next_version
 from shared.clock import DAWN
@@ -19,7 +19,7 @@ from shared.errors import FieldError, Problem
 _policy: Final = msgspec.json.Decoder(Policy)
 
 
-class Stored(NamedTuple):
+class StoredPolicy(NamedTuple):
     """A version of a policy, and the clock when it was stored."""
 
     policy: Policy
@@ -31,7 +31,7 @@ class Stored(NamedTuple):
         return cls(_policy.decode(document), created_at)
 
 
-class Activated(NamedTuple):
+class PolicyActivation(NamedTuple):
     """One activation of a policy: since when it judges, and the clock when that was said."""
 
     number: int
@@ -39,7 +39,7 @@ class Activated(NamedTuple):
     made_at: datetime
 
 
-class Rearming(NamedTuple):
+class RearmingProgress(NamedTuple):
     """How many customers of a partition know of the schedule up to the number `target`."""
 
     partition: int
@@ -81,28 +81,28 @@ _REARMING: Final = (
 )
 
 
-async def find(connection: Tx | Pool, name: str, version: int) -> Stored | None:
+async def find(connection: Tx | Pool, name: str, version: int) -> StoredPolicy | None:
     """One version of a policy."""
     row = await connection.fetchrow(_FIND, name, version)
-    return Stored.of(*row) if row else None
+    return StoredPolicy.of(*row) if row else None
 
 
-async def page(connection: Tx | Pool, after: Key, limit: int) -> list[Stored]:
+async def page(connection: Tx | Pool, after: PolicyKey, limit: int) -> list[StoredPolicy]:
     """The policies behind (name, version), in that order."""
-    return [Stored.of(*row) for row in await connection.fetch(_PAGE, *after, limit)]
+    return [StoredPolicy.of(*row) for row in await connection.fetch(_PAGE, *after, limit)]
 
 
-async def activations(connection: Tx | Pool, name: str, version: int) -> list[Activated]:
+async def activations(connection: Tx | Pool, name: str, version: int) -> list[PolicyActivation]:
     """When one version of a policy was activated, by the instants from which it judges."""
-    return [Activated(*row) for row in await connection.fetch(_ACTIVATIONS, name, version)]
+    return [PolicyActivation(*row) for row in await connection.fetch(_ACTIVATIONS, name, version)]
 
 
-async def rearming(connection: Tx | Pool) -> list[Rearming]:
+async def rearming(connection: Tx | Pool) -> list[RearmingProgress]:
     """How far the customers of each partition know the schedule, by partition."""
-    return [Rearming(*row) for row in await connection.fetch(_REARMING)]
+    return [RearmingProgress(*row) for row in await connection.fetch(_REARMING)]
 
 
-async def create(connection: Tx, document: PolicyDocument) -> tuple[Stored, bool]:
+async def create(connection: Tx, document: PolicyDocument) -> tuple[StoredPolicy, bool]:
     """Store a draft; the same content again gives what is stored, and False.
 
     A version left out is the next of the name. Raises Problem 409 if the version is stored with other content.
@@ -176,15 +176,15 @@ def unknown(name: str, version: int, field: str | None = None) -> Problem:
     )
 
 
-async def _versions(tx: Tx, name: str) -> list[Stored]:
+async def _versions(tx: Tx, name: str) -> list[StoredPolicy]:
     """The newest first."""
-    return [Stored.of(*row) for row in await tx.fetch(_STORED, name)]
+    return [StoredPolicy.of(*row) for row in await tx.fetch(_STORED, name)]
 
 
-async def _store(tx: Tx, policy: Policy, now: datetime) -> Stored:
+async def _store(tx: Tx, policy: Policy, now: datetime) -> StoredPolicy:
     document = PolicyDocument.of(policy).model_dump_json()
     await tx.execute(_STORE, policy.name, policy.version, policy.account, document, now)
-    return Stored(policy, now)
+    return StoredPolicy(policy, now)
 
 
 async def _keep(tx: Tx, policy: Policy, now: datetime) -> Policy:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from services.lifecycle import clocks
 from services.lifecycle.customers.routes import Lifecycle, Service
 from services.lifecycle.policies import repository
-from services.lifecycle.policies.repository import Stored
+from services.lifecycle.policies.repository import StoredPolicy
 from services.lifecycle.policies.schemas import (
     ActivationRequest,
     ActivationView,
@@ -131,14 +131,16 @@ async def show_rearming(service: Service) -> RearmingView:
     return RearmingView.of(await repository.rearming(service.pool))
 
 
-async def _stored(service: Lifecycle, name: str, version: int, field: str | None = None) -> Stored:
+async def _stored(
+    service: Lifecycle, name: str, version: int, field: str | None = None
+) -> StoredPolicy:
     found = await repository.find(service.pool, name, version)
     if found is None:
         raise repository.unknown(name, version, field)
     return found
 
 
-async def _detail(service: Lifecycle, stored: Stored) -> PolicyDetail:
+async def _detail(service: Lifecycle, stored: StoredPolicy) -> PolicyDetail:
     clock = await clocks.clock(service.pool)
     policy = stored.policy
     made = await repository.activations(service.pool, policy.name, policy.version)

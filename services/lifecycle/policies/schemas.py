@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies.repository import Activated, Rearming, Stored
-from services.lifecycle.policies.status import Key, PolicyState, Status
+from services.lifecycle.policies.repository import PolicyActivation, RearmingProgress, StoredPolicy
+from services.lifecycle.policies.status import PolicyKey, PolicyState, PolicyStatus
 from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.http import Instant, Page
@@ -42,7 +42,7 @@ class ActivationView(BaseModel):
     made_at: Instant = Field(description="The clock when it was made.")
 
     @classmethod
-    def of(cls, activation: Activated) -> Self:
+    def of(cls, activation: PolicyActivation) -> Self:
         """The view of a row."""
         return cls(number=activation.number, at=_named(activation.at), made_at=activation.made_at)
 
@@ -64,11 +64,13 @@ class PolicySummary(BaseModel):
     created_at: Instant = Field(description="The clock when it was stored.")
 
     @classmethod
-    def of(cls, stored: Stored, statuses: Mapping[Key, Status], **more: Any) -> Self:
+    def of(
+        cls, stored: StoredPolicy, statuses: Mapping[PolicyKey, PolicyStatus], **more: Any
+    ) -> Self:
         """The view of a row, given where those stand that were activated."""
         policy = stored.policy
         status = statuses.get(
-            (policy.name, policy.version), Status(PolicyState.DRAFT, stored.created_at)
+            (policy.name, policy.version), PolicyStatus(PolicyState.DRAFT, stored.created_at)
         )
         return cls(
             name=policy.name,
@@ -159,7 +161,7 @@ class RearmingView(BaseModel):
     partitions: list[PartitionProgress] = Field(description="The same for each partition.")
 
     @classmethod
-    def of(cls, rows: Sequence[Rearming]) -> Self:
+    def of(cls, rows: Sequence[RearmingProgress]) -> Self:
         """The view of the rows of all partitions."""
         return cls(
             done=sum(row.done for row in rows),

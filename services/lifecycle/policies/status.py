@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 
-Key: TypeAlias = tuple[str, int]
+PolicyKey: TypeAlias = tuple[str, int]
 """Name and version of a policy."""
 
 ACCOUNTS: Final = (None, "b2c", "b2b")
@@ -26,31 +26,33 @@ class PolicyState(StrEnum):
 class PolicyPeriod(NamedTuple):
     """A version judges a kind of account from `begin` on and before `end`; None: until further notice."""
 
-    key: Key
+    key: PolicyKey
     begin: datetime
     end: datetime | None
 
 
-class Status(NamedTuple):
+class PolicyStatus(NamedTuple):
     """A state, and since when: it judges, from when it will, until when it did."""
 
     state: PolicyState
     since: datetime
 
 
-def statuses(schedule: Schedule, clock: datetime) -> Mapping[Key, Status]:
+def statuses(schedule: Schedule, clock: datetime) -> Mapping[PolicyKey, PolicyStatus]:
     """Where every version stands that was ever activated; all others are drafts.
 
     A version that judges some kind of account is active, whatever else is to come.
     """
-    by_key: dict[Key, list[PolicyPeriod]] = {}
+    by_key: dict[PolicyKey, list[PolicyPeriod]] = {}
     for account in ACCOUNTS:
         for reign in policy_periods(schedule, account):
             by_key.setdefault(reign.key, []).append(reign)
     found = {key: _status(policy_periods, clock) for key, policy_periods in by_key.items()}
     for activation in schedule.activations:
         # One that another activation at the same instant has displaced never reigned.
-        found.setdefault(_key(activation.policy), Status(PolicyState.SUPERSEDED, activation.at))
+        found.setdefault(
+            _key(activation.policy), PolicyStatus(PolicyState.SUPERSEDED, activation.at)
+        )
     return found
 
 
@@ -67,7 +69,7 @@ def policy_periods(schedule: Schedule, account: str | None) -> Iterator[PolicyPe
         begin = end
 
 
-def _status(policy_periods: list[PolicyPeriod], clock: datetime) -> Status:
+def _status(policy_periods: list[PolicyPeriod], clock: datetime) -> PolicyStatus:
     ended = [reign.end for reign in policy_periods if reign.end and reign.end <= clock]
     coming = [reign.begin for reign in policy_periods if reign.begin > clock]
     running = [
@@ -76,13 +78,13 @@ def _status(policy_periods: list[PolicyPeriod], clock: datetime) -> Status:
         if reign.begin <= clock and (reign.end is None or reign.end > clock)
     ]
     if running:
-        return Status(PolicyState.ACTIVE, min(running))
+        return PolicyStatus(PolicyState.ACTIVE, min(running))
     return (
-        Status(PolicyState.SCHEDULED, min(coming))
+        PolicyStatus(PolicyState.SCHEDULED, min(coming))
         if coming
-        else Status(PolicyState.SUPERSEDED, max(ended))
+        else PolicyStatus(PolicyState.SUPERSEDED, max(ended))
     )
 
 
-def _key(policy: Policy) -> Key:
+def _key(policy: Policy) -> PolicyKey:
     return policy.name, policy.version

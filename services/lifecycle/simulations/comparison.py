@@ -18,7 +18,7 @@ LOST: Final = (Phase.INACTIVE, Phase.FORMER)
 _RANK: Final = {phase.value: rank for rank, phase in enumerate(Phase)}
 
 
-class Step(NamedTuple):
+class HistoryStep(NamedTuple):
     """A transition, without what only its own history knows."""
 
     occurred_at: datetime
@@ -32,11 +32,11 @@ class Step(NamedTuple):
         return cls(move.occurred_at, move.rule, move.from_, move.to)
 
 
-History: TypeAlias = Sequence[Step]
+History: TypeAlias = Sequence[HistoryStep]
 """The steps of a customer in their order."""
 
 
-class Difference(NamedTuple):
+class DifferenceKind(NamedTuple):
     """A kind of difference: the rules of the first steps that are not the same, and where both histories end.
 
     A rule is "" where a history has no step beyond those that they share, a phase is "" without any.
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
     candidate: str
 
 
-class Told(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+class ReportedStep(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     """A step as the report has it."""
 
     occurred_at: datetime
@@ -57,7 +57,7 @@ class Told(msgspec.Struct, frozen=True, rename={"from_": "from"}):
     to: str
 
 
-class Cell(msgspec.Struct, frozen=True):
+class MatrixCell(msgspec.Struct, frozen=True):
     """So many customers are in one phase by the live history, and in the other by the candidate's."""
 
     live: str | None
@@ -65,7 +65,7 @@ class Cell(msgspec.Struct, frozen=True):
     customers: int
 
 
-class Fired(msgspec.Struct, frozen=True):
+class RuleFirings(msgspec.Struct, frozen=True):
     """How often a rule fired in a month of UTC, YYYY-MM."""
 
     rule: str
@@ -74,7 +74,7 @@ class Fired(msgspec.Struct, frozen=True):
     candidate: int
 
 
-class Entered(msgspec.Struct, frozen=True):
+class PhaseEntries(msgspec.Struct, frozen=True):
     """How often a phase was entered."""
 
     phase: str
@@ -82,29 +82,29 @@ class Entered(msgspec.Struct, frozen=True):
     candidate: int
 
 
-class Example(msgspec.Struct, frozen=True):
+class ExampleCustomer(msgspec.Struct, frozen=True):
     """A customer whose histories differ in the same way as those of `alike` customers, this one included."""
 
     customer: str
     alike: int
-    live: Sequence[Told]
-    candidate: Sequence[Told]
+    live: Sequence[ReportedStep]
+    candidate: Sequence[ReportedStep]
 
 
-class Report(msgspec.Struct, frozen=True):
+class SimulationReport(msgspec.Struct, frozen=True):
     """What a simulation has found out."""
 
     customers: int
     events: int
     differing: int
     unsettled: int
-    matrix: Sequence[Cell]
-    transitions: Sequence[Fired]
-    entered: Sequence[Entered]
-    examples: Sequence[Example]
+    matrix: Sequence[MatrixCell]
+    transitions: Sequence[RuleFirings]
+    entered: Sequence[PhaseEntries]
+    examples: Sequence[ExampleCustomer]
 
 
-class _Sample(NamedTuple):
+class _SampledCustomer(NamedTuple):
     """Short histories come first: they show a difference best."""
 
     size: int
@@ -112,11 +112,11 @@ class _Sample(NamedTuple):
     live: History
     candidate: History
 
-    def told(self, alike: int) -> Example:
+    def told(self, alike: int) -> ExampleCustomer:
         live, candidate = (
-            [Told(*step) for step in history] for history in (self.live, self.candidate)
+            [ReportedStep(*step) for step in history] for history in (self.live, self.candidate)
         )
-        return Example(self.customer, alike, live, candidate)
+        return ExampleCustomer(self.customer, alike, live, candidate)
 
 
 def candidate_schedule(live: Schedule, policy: Policy, begin: datetime) -> Schedule:
@@ -125,7 +125,7 @@ def candidate_schedule(live: Schedule, policy: Policy, begin: datetime) -> Sched
     return Schedule([*kept, Activation(live.known + 1, begin, policy)], live.fits)
 
 
-class Comparison:
+class HistoryComparison:
     """Counts in [begin, end) and at `end`. What it keeps does not grow with the number of customers."""
 
     def __init__(self, begin: datetime, end: datetime) -> None:
@@ -135,8 +135,8 @@ class Comparison:
         self._matrix = Counter[tuple[str, str]]()
         self._fired = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         self._entered = Counter[str](), Counter[str]()
-        self._kinds = Counter[Difference]()
-        self._samples: dict[Difference, list[_Sample]] = {}
+        self._kinds = Counter[DifferenceKind]()
+        self._samples: dict[DifferenceKind, list[_SampledCustomer]] = {}
 
     def add(self, customer: str, live: History, candidate: History) -> None:
         """One customer's steps up to and including `end`; without any the customer does not count."""
@@ -148,24 +148,24 @@ class Comparison:
         if live != candidate:
             self._differ(customer, live, candidate)
 
-    def report(self, events: int) -> Report:
+    def report(self, events: int) -> SimulationReport:
         """What has been counted, out of so many events."""
         cells = sorted(
             self._matrix.items(), key=lambda cell: [_RANK.get(phase, -1) for phase in cell[0]]
         )
         live, candidate = self._fired
         live_entered, candidate_entered = self._entered
-        return Report(
+        return SimulationReport(
             customers=self._matrix.total(),
             events=events,
             differing=self._kinds.total(),
             unsettled=self._unsettled,
-            matrix=[Cell(one or None, other or None, n) for (one, other), n in cells],
+            matrix=[MatrixCell(one or None, other or None, n) for (one, other), n in cells],
             transitions=[
-                Fired(*key, live[key], candidate[key]) for key in sorted(live | candidate)
+                RuleFirings(*key, live[key], candidate[key]) for key in sorted(live | candidate)
             ],
             entered=[
-                Entered(phase, live_entered[phase], candidate_entered[phase]) for phase in LOST
+                PhaseEntries(phase, live_entered[phase], candidate_entered[phase]) for phase in LOST
             ],
             examples=self._examples(),
         )
@@ -187,14 +187,14 @@ class Comparison:
         )
         at = min(len(live), len(candidate)) if shared is None else shared
         ours, theirs = live[at : at + 1], candidate[at : at + 1]
-        kind = Difference(_rule(ours), _rule(theirs), _phase(live), _phase(candidate))
+        kind = DifferenceKind(_rule(ours), _rule(theirs), _phase(live), _phase(candidate))
         self._kinds[kind] += 1
         self._unsettled += min(step.occurred_at for step in (*ours, *theirs)) < self._begin
         samples = self._samples.setdefault(kind, [])
-        insort(samples, _Sample(len(live) + len(candidate), customer, live, candidate))
+        insort(samples, _SampledCustomer(len(live) + len(candidate), customer, live, candidate))
         del samples[EXAMPLES:]
 
-    def _examples(self) -> list[Example]:
+    def _examples(self) -> list[ExampleCustomer]:
         """One of each kind, the most frequent kinds first; then a second one of each, and so on."""
         kinds = sorted(self._kinds, key=lambda kind: (-self._kinds[kind], kind))
         turns = (

@@ -19,8 +19,18 @@ from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.simulations import repository
-from services.lifecycle.simulations.comparison import Comparison, Report, Step, candidate_schedule
-from services.lifecycle.simulations.repository import LATER, Life, Order, Progress
+from services.lifecycle.simulations.comparison import (
+    HistoryComparison,
+    HistoryStep,
+    SimulationReport,
+    candidate_schedule,
+)
+from services.lifecycle.simulations.repository import (
+    LATER,
+    CustomerRecord,
+    SimulationProgress,
+    SimulationSpec,
+)
 from shared import clock, logs
 from shared.database import connection as db
 from shared.database.connection import Tx
@@ -45,34 +55,34 @@ class SimulationSettings(BaseSettings):
     log_level: str = "info"
 
 
-class Simulation:
+class SimulationRun:
     """One run: reads a snapshot on one connection, tells on another how far it is."""
 
-    def __init__(self, id: UUID, order: Order, writer: Tx) -> None:
+    def __init__(self, id: UUID, order: SimulationSpec, writer: Tx) -> None:
         self._id = id
         self._order = order
         self._writer = writer
         self._events = 0
         self._told = 0.0
 
-    async def run(self, reader: Tx) -> Report | None:
+    async def run(self, reader: Tx) -> SimulationReport | None:
         """The report; None if it was cancelled."""
         order = self._order
-        comparison = Comparison(order.begins, order.ends)
+        comparison = HistoryComparison(order.begins, order.ends)
         async with repository.snapshot(reader) as tx:
             live = await load_schedule(tx)
             candidate = candidate_schedule(live, order.policy, order.begins).quiet
             total, done = await repository.count(tx), 0
             async with aclosing(repository.lives(tx, order.ends, handful=HANDFUL)) as handfuls:
                 async for handful in handfuls:
-                    if not await self._is_wanted(Progress(done, total, self._events)):
+                    if not await self._is_wanted(SimulationProgress(done, total, self._events)):
                         return None
                     self._compare(handful, candidate, comparison)
                     done += len(handful)
         return comparison.report(self._events)
 
     def _compare(
-        self, handful: Iterable[Life], candidate: Policies, comparison: Comparison
+        self, handful: Iterable[CustomerRecord], candidate: Policies, comparison: HistoryComparison
     ) -> None:
         order = self._order
         for life in handful:
@@ -83,9 +93,11 @@ class Simulation:
                 raise
             if order.account is None or folded.customer.account == order.account:
                 self._events += len(life.events)
-                comparison.add(life.customer, life.steps, [Step.of(move) for move in folded.moves])
+                comparison.add(
+                    life.customer, life.steps, [HistoryStep.of(move) for move in folded.moves]
+                )
 
-    async def _is_wanted(self, progress: Progress) -> bool:
+    async def _is_wanted(self, progress: SimulationProgress) -> bool:
         now = clock.monotonic()
         if now - self._told < TELL_EVERY_S:
             return True
@@ -93,7 +105,7 @@ class Simulation:
         return await repository.advance(self._writer, self._id, progress)
 
 
-def _happenings(life: Life) -> Iterator[Happening]:
+def _happenings(life: CustomerRecord) -> Iterator[Happening]:
     for body in life.events:
         event = envelope.decode(body)
         content = read("", event)
@@ -112,13 +124,13 @@ async def simulate(url: str, id: UUID) -> int:
         if order is None:
             return LATER
         log.info("simulation.started", simulation=str(id))
-        await _run(url, Simulation(id, order, writer), id, writer)
+        await _run(url, SimulationRun(id, order, writer), id, writer)
         return 0
     finally:
         await writer.close()
 
 
-async def _run(url: str, simulation: Simulation, id: UUID, writer: Tx) -> None:
+async def _run(url: str, simulation: SimulationRun, id: UUID, writer: Tx) -> None:
     began = clock.monotonic()
     reader = await db.connect(url, "lifecycle")
     try:

@@ -11,7 +11,7 @@ import msgspec
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.settings import PolicyDocument
-from services.lifecycle.simulations.comparison import Report, Step
+from services.lifecycle.simulations.comparison import HistoryStep, SimulationReport
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx
 
@@ -26,7 +26,7 @@ class SimulationState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Order(NamedTuple):
+class SimulationSpec(NamedTuple):
     """What is to be simulated: the candidate from `begins` on, judged at `ends`."""
 
     policy: Policy
@@ -35,7 +35,7 @@ class Order(NamedTuple):
     account: str | None
 
 
-class Progress(NamedTuple):
+class SimulationProgress(NamedTuple):
     """Customers done and in all (None before they were counted), and the events folded so far."""
 
     done: int
@@ -43,14 +43,14 @@ class Progress(NamedTuple):
     events: int
 
 
-class Stored(NamedTuple):
+class StoredSimulation(NamedTuple):
     """A simulation; `report` is the JSON of its Report, read only where one simulation is asked for."""
 
     id: UUID
     number: int
-    order: Order
+    order: SimulationSpec
     state: SimulationState
-    progress: Progress
+    progress: SimulationProgress
     reason: str | None
     report: str | None
     created_at: datetime
@@ -60,20 +60,22 @@ class Stored(NamedTuple):
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """A row of the statements below."""
-        order = Order(_policy.decode(row["policy"]), row["begins"], row["ends"], row["account"])
-        progress = Progress(row["done"], row["total"], row["events"])
+        order = SimulationSpec(
+            _policy.decode(row["policy"]), row["begins"], row["ends"], row["account"]
+        )
+        progress = SimulationProgress(row["done"], row["total"], row["events"])
         return cls(
             row["id"], row["number"], order, SimulationState(row["state"]), progress, row["reason"], row["report"],
             row["created_at"], row["started_at"], row["ended_at"],
         )  # fmt: skip
 
 
-class Life(NamedTuple):
+class CustomerRecord(NamedTuple):
     """What a simulation reads of one customer: the events as they were recorded, and the current history."""
 
     customer: str
     events: list[bytes]
-    steps: list[Step]
+    steps: list[HistoryStep]
 
 
 LATER: Final = 75
@@ -133,7 +135,7 @@ _PATIENT: Final = "SET LOCAL idle_in_transaction_session_timeout = '10min'"
 async def create(
     connection: Tx | Pool,
     fresh: UUID,
-    order: Order,
+    order: SimulationSpec,
     now: datetime,
     *,
     request: str,
@@ -148,15 +150,15 @@ async def create(
     return (row["id"], row["request"]) if row else (fresh, request)
 
 
-async def find(connection: Tx | Pool, id: UUID) -> Stored | None:
+async def find(connection: Tx | Pool, id: UUID) -> StoredSimulation | None:
     """A simulation with its report."""
     row = await connection.fetchrow(_FIND, id)
-    return Stored.of(dict(row)) if row else None
+    return StoredSimulation.of(dict(row)) if row else None
 
 
-async def page(connection: Tx | Pool, before: int, limit: int) -> list[Stored]:
+async def page(connection: Tx | Pool, before: int, limit: int) -> list[StoredSimulation]:
     """Simulations with a lower number, the latest first, without their reports."""
-    return [Stored.of(dict(row)) for row in await connection.fetch(_PAGE, before, limit)]
+    return [StoredSimulation.of(dict(row)) for row in await connection.fetch(_PAGE, before, limit)]
 
 
 async def cancel(connection: Tx | Pool, id: UUID, now: datetime) -> None:
@@ -173,7 +175,7 @@ async def next_queued(connection: Tx | Pool, ours: Sequence[UUID], *, at_once: i
     return found
 
 
-async def start(connection: Tx, id: UUID, now: datetime) -> Order | None:
+async def start(connection: Tx, id: UUID, now: datetime) -> SimulationSpec | None:
     """Take a queued simulation: it is this connection's as long as that lasts. None if it is not to be had."""
     if (
         not await connection.fetchval(_HOLD, str(id))
@@ -184,12 +186,12 @@ async def start(connection: Tx, id: UUID, now: datetime) -> Order | None:
     return found.order if found else None
 
 
-async def advance(connection: Tx, id: UUID, progress: Progress) -> bool:
+async def advance(connection: Tx, id: UUID, progress: SimulationProgress) -> bool:
     """Tell how far it is; False if it is not wanted any more."""
     return await connection.fetchval(_ADVANCE, id, *progress) is not None
 
 
-async def finish(connection: Tx, id: UUID, report: Report, now: datetime) -> None:
+async def finish(connection: Tx, id: UUID, report: SimulationReport, now: datetime) -> None:
     """Keep the result, unless it was cancelled."""
     await connection.execute(_FINISH, id, _encode(report).decode(), now, report.events)
 
@@ -221,17 +223,19 @@ async def count(tx: Tx) -> int:
     return found
 
 
-async def lives(tx: Tx, until: datetime, *, handful: int) -> AsyncGenerator[list[Life], None]:
+async def lives(
+    tx: Tx, until: datetime, *, handful: int
+) -> AsyncGenerator[list[CustomerRecord], None]:
     """All customers but merged and parked ones, with what happened until an instant, some at a time."""
     cursor = await tx.cursor(_CUSTOMERS)
     while rows := await cursor.fetch(handful):
-        found = {row["customer"]: Life(row["customer"], [], []) for row in rows}
-        by_key: dict[int, list[Life]] = {}
+        found = {row["customer"]: CustomerRecord(row["customer"], [], []) for row in rows}
+        by_key: dict[int, list[CustomerRecord]] = {}
         for row in rows:
             by_key.setdefault(row["key"], []).append(found[row["customer"]])
         for key, body in await tx.fetch(_EVENTS, rows[0]["key"], rows[-1]["key"], until):
             for life in by_key.get(key, ()):
                 life.events.append(body)
         for customer, *step in await tx.fetch(_STEPS, list(found), until):
-            found[customer].steps.append(Step(*step))
+            found[customer].steps.append(HistoryStep(*step))
         yield list(found.values())

@@ -11,8 +11,8 @@ from services.lifecycle.customers.routes import Lifecycle, Service
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.simulations import repository
-from services.lifecycle.simulations.repository import Order, Stored
-from services.lifecycle.simulations.runner import Simulating
+from services.lifecycle.simulations.repository import SimulationSpec, StoredSimulation
+from services.lifecycle.simulations.runner import SimulationRunner
 from services.lifecycle.simulations.schemas import (
     SIMULATION,
     SimulationPage,
@@ -37,13 +37,13 @@ _CREATED: Final = {
 }
 
 
-async def simulating(request: Request) -> Simulating:
+async def simulating(request: Request) -> SimulationRunner:
     """Where simulations run."""
-    found: Simulating = request.app.state.simulating
+    found: SimulationRunner = request.app.state.simulating
     return found
 
 
-Runner = Annotated[Simulating, Depends(simulating)]
+Runner = Annotated[SimulationRunner, Depends(simulating)]
 SimulationPath = Annotated[
     UUID, Path(description="The id of the simulation.", examples=[SIMULATION])
 ]
@@ -111,14 +111,14 @@ async def cancel_simulation(
     return SimulationView.of(await _stored(service, simulation))
 
 
-async def _stored(service: Lifecycle, simulation: UUID) -> Stored:
+async def _stored(service: Lifecycle, simulation: UUID) -> StoredSimulation:
     found = await repository.find(service.pool, simulation)
     if found is None:
         raise Problem(404, "unknown_simulation", f"There is no simulation {simulation}.")
     return found
 
 
-async def _order(body: SimulationRequest, service: Lifecycle) -> Order:
+async def _order(body: SimulationRequest, service: Lifecycle) -> SimulationSpec:
     policy, now = await _candidate(body, service), await clocks.clock(service.pool)
     to = body.to or now
     if to > now:
@@ -127,7 +127,7 @@ async def _order(body: SimulationRequest, service: Lifecycle) -> Order:
     if body.from_ >= to:
         wrong = FieldError("from", f"must be before the clock, {now.isoformat()}")
         raise Problem(422, "invalid", "from: must be before the clock.", errors=(wrong,))
-    return Order(policy, body.from_, to, body.account)
+    return SimulationSpec(policy, body.from_, to, body.account)
 
 
 async def _candidate(body: SimulationRequest, service: Lifecycle) -> Policy:

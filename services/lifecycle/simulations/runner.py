@@ -27,7 +27,7 @@ STOPPED: Final = "the service was stopped while it ran; ask for it again"
 FOUND_DEAD: Final = "its process has ended without a word; ask for it again"
 
 
-class Simulating:
+class SimulationRunner:
     """The processes of this API process. Several API processes share the queue; `woken` says that it has changed."""
 
     def __init__(self, pool: Pool, *, at_once: int = AT_ONCE) -> None:

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.settings import PolicyDocument
-from services.lifecycle.simulations.repository import SimulationState, Stored
+from services.lifecycle.simulations.repository import SimulationState, StoredSimulation
 from shared.http import Instant, Page
 
 Account = Literal["b2c", "b2b"]
@@ -167,7 +167,7 @@ class SimulationSummary(BaseModel):
     ended_at: Instant | None = Field(description="When it ended, by the wall clock; null: not yet.")
 
     @classmethod
-    def of(cls, stored: Stored, **more: Any) -> Self:
+    def of(cls, stored: StoredSimulation, **more: Any) -> Self:
         """The view of a row."""
         return cls(
             id=stored.id,
@@ -191,7 +191,7 @@ class SimulationView(SimulationSummary):
     report: ReportView | None = Field(description="Null until it is done.")
 
     @classmethod
-    def of(cls, stored: Stored, **more: Any) -> Self:
+    def of(cls, stored: StoredSimulation, **more: Any) -> Self:
         """The view of a row with its report."""
         report = ReportView.model_validate_json(stored.report) if stored.report else None
         return super().of(stored, report=report, **more)

@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from services.lifecycle.cadence import repository as rhythms
-from services.lifecycle.cadence.repository import Attempt, Estimate
+from services.lifecycle.cadence.repository import FitAttempt, FitEstimate
 from services.lifecycle.figures.definitions.expected_revenue import RHYTHMS
 from tests.support.bulk_lives import DAYS, ENDS
 from tests.support.bulk_shop import CUSTOMERS, load
@@ -29,7 +29,7 @@ WHOLE: Final = ("GET /v1/figures/flows/check", "GET /v1/cadence/comparison")
 """Requests that read all by what they mean: checks and recounts that an operator asks for."""
 ALL_ORDERS: Final = frozenset(RHYTHMS.values())
 """What is expected of the active customers follows from all that they have ever ordered."""
-FIT: Final = Estimate(
+FIT: Final = FitEstimate(
     1, ENDS - 30 * DAY, 1.9, 6.2, 0.9, 8.0, p=3.0, q=4.0, gamma=9000.0, currency="EUR"
 )
 
@@ -49,7 +49,7 @@ async def reads(stack: Stack, template: str) -> AsyncIterator[Reads]:
     await load(url, SMALL, lives=LIVES, quiet=True)
     async with Shop(url).connected() as connection:
         await rhythms.store(
-            connection, Attempt(FIT.version, FIT.effective_at, ENDS, None, 900, 900, FIT)
+            connection, FitAttempt(FIT.version, FIT.effective_at, ENDS, None, 900, 900, FIT)
         )
     owner = await asyncpg.connect(url)
     await owner.execute(

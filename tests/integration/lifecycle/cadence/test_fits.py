@@ -19,8 +19,8 @@ from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.cadence import likelihood
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.fitter import Fitter
-from services.lifecycle.cadence.nightly import Nights
-from services.lifecycle.cadence.repository import Attempt
+from services.lifecycle.cadence.nightly import NightlyFit
+from services.lifecycle.cadence.repository import FitAttempt
 from services.lifecycle.domain.policy.cadence import silence
 from services.lifecycle.domain.policy.policy import AUTO, Policy
 from services.lifecycle.domain.policy.schedule import Schedule
@@ -346,7 +346,7 @@ async def test_who_asks_while_a_fit_is_made_gets_that_one_from_any_process(
 async def test_every_night_has_its_fit_but_in_log_time(
     stack: Stack, blank: str, clock: ClockMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, now = list[Attempt](), day(0)
+    made, now = list[FitAttempt](), day(0)
 
     async def wait(_: asyncio.Event, seconds: float) -> None:
         nonlocal now
@@ -358,12 +358,12 @@ async def test_every_night_has_its_fit_but_in_log_time(
         return now
 
     class Remembering(Fitter):
-        async def fit(self) -> Attempt:
+        async def fit(self) -> FitAttempt:
             made.append(await super().fit())
             return made[-1]
 
     monkeypatch.setattr(app, "Fitter", Remembering)
-    monkeypatch.setattr(app, "Nights", partial(Nights, now=clock_now, wait=wait))
+    monkeypatch.setattr(app, "NightlyFit", partial(NightlyFit, now=clock_now, wait=wait))
     async with client(stack, blank, clock=clock, fit_hour=2) as api:
         if clock is ClockMode.WALL:
             await eventually(lambda: bool(made), what="the night's fit")

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from services.lifecycle.cadence import repository as rhythms
-from services.lifecycle.cadence.repository import Attempt, Estimate
+from services.lifecycle.cadence.repository import FitAttempt, FitEstimate
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.schedule import load_schedule
@@ -36,8 +36,10 @@ CASES: Final = [
         ("2024-02-01", "2025-01-01", "b2b"),
     )
 ]
-FIT: Final = Estimate(1001, day(20), 1.9, 6.2, 0.9, 8.0, p=3.0, q=4.0, gamma=9000.0, currency="EUR")
-LATER: Final = Estimate(1002, day(200), 2.5, 5.0, 1.1, 6.0)
+FIT: Final = FitEstimate(
+    1001, day(20), 1.9, 6.2, 0.9, 8.0, p=3.0, q=4.0, gamma=9000.0, currency="EUR"
+)
+LATER: Final = FitEstimate(1002, day(200), 2.5, 5.0, 1.1, 6.0)
 """Knows no values."""
 
 
@@ -137,7 +139,8 @@ async def past(stack: Stack, template: str) -> AsyncIterator[Past]:
             await odd.flush()
             for fit in (FIT, LATER):
                 await rhythms.store(
-                    connection, Attempt(fit.version, fit.effective_at, CLOCK, None, 900, 900, fit)
+                    connection,
+                    FitAttempt(fit.version, fit.effective_at, CLOCK, None, 900, 900, fit),
                 )
         yield past
 
@@ -245,7 +248,7 @@ SMALL: Final[dict[str, list[Raw]]] = {
 }  # fmt: skip
 MARCH: Final = {"from_": "2024-03-01", "to": "2024-04-01"}
 YEAR: Final = 365.25 / 7
-SIMPLE: Final = Estimate(
+SIMPLE: Final = FitEstimate(
     1, day(1), r=1, alpha=YEAR - 4, a=2, b=1, p=3.0, q=4.0, gamma=10_000.0, currency="EUR"
 )
 
@@ -262,7 +265,7 @@ async def small(stack: Stack, template: str) -> AsyncIterator[Past]:
         await store(shop, day(120), {**SMALL, **weekly, **wave})
         async with shop.connected() as connection:
             await rhythms.store(
-                connection, Attempt(1, SIMPLE.effective_at, day(1), None, 900, 900, SIMPLE)
+                connection, FitAttempt(1, SIMPLE.effective_at, day(1), None, 900, 900, SIMPLE)
             )
         async with api(stack, shop.url) as client:
             yield Past(shop, [], client)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.lifecycle.cadence.backtest import Comparison, Episode, compare
+from services.lifecycle.cadence.backtest import BacktestResult, PurchaseEpisode, compare
 from services.lifecycle.domain.policy.cadence import Fit, silence
 from services.lifecycle.domain.policy.policy import Policy
 from tests.support.builders import day
@@ -13,12 +13,12 @@ FIT = Fit(1, day(0), r=0.64, alpha=7.3, a=0.81, b=1.23)
 POLICY = Policy(fits=(FIT,))
 
 
-def found(*episodes: Episode, until: float) -> Comparison:
+def found(*episodes: PurchaseEpisode, until: float) -> BacktestResult:
     return compare(episodes, POLICY, day(until).date())
 
 
 def test_a_last_purchase_is_lost_once_the_horizon_is_over_and_warned_at_d1() -> None:
-    last = Episode(1, 1, day(0), day(20), None)
+    last = PurchaseEpisode(1, 1, day(0), day(20), None)
     early, late = found(last, until=199), found(last, until=200)
     assert (early.lost, late.lost) == (0, 1)
     assert (early.fixed.mean_lead_days, late.fixed.mean_lead_days) == (None, 90)
@@ -29,7 +29,7 @@ def test_a_last_purchase_is_lost_once_the_horizon_is_over_and_warned_at_d1() -> 
 
 def test_a_return_within_the_horizon_is_a_false_alarm_if_it_was_warned_before() -> None:
     compared = found(
-        Episode(1, 0, day(0), day(0), 91), Episode(1, 1, day(0), day(91), 90), Episode(2, 0, day(0), day(0), 181),
+        PurchaseEpisode(1, 0, day(0), day(0), 91), PurchaseEpisode(1, 1, day(0), day(91), 90), PurchaseEpisode(2, 0, day(0), day(0), 181),
         until=400,
     )  # fmt: skip
     assert (compared.purchases, compared.lost, compared.returning) == (3, 0, 2)
@@ -38,13 +38,13 @@ def test_a_return_within_the_horizon_is_a_false_alarm_if_it_was_warned_before() 
 
 
 def test_who_has_bought_on_one_day_only_is_warned_by_fixed_days_in_both() -> None:
-    compared = found(Episode(1, 0, day(0), day(0), None), until=200)
+    compared = found(PurchaseEpisode(1, 0, day(0), day(0), None), until=200)
     assert compared.fixed == compared.cadence
 
 
 def test_the_matched_days_are_the_fewest_that_give_no_more_false_alarms() -> None:
     episodes = [
-        Episode(n, 3, day(0), day(30), gap)
+        PurchaseEpisode(n, 3, day(0), day(30), gap)
         for n, gap in enumerate([5, 20, 40, 60, 80, 100, 120, 140, 170])
     ]
     compared = found(*episodes, until=400)

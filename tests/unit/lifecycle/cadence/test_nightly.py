@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.lifecycle.cadence.nightly import Nights, next_night
-from services.lifecycle.cadence.repository import Attempt
+from services.lifecycle.cadence.nightly import NightlyFit, next_night
+from services.lifecycle.cadence.repository import FitAttempt
 from shared.errors import Retryable
 
 EVENING = datetime(2024, 2, 28, 21, 30, tzinfo=UTC)
@@ -26,15 +26,15 @@ class Clock:
             stop.set()
 
 
-async def nights_until(until: datetime, fit: Callable[[datetime], Awaitable[None]]) -> Nights:
+async def nights_until(until: datetime, fit: Callable[[datetime], Awaitable[None]]) -> NightlyFit:
     """What the nights of a process have been."""
     clock = Clock(until)
 
-    async def attempt() -> Attempt:
+    async def attempt() -> FitAttempt:
         await fit(clock.now)
-        return Attempt(1, clock.now, clock.now, "too few", 0, 0, None)
+        return FitAttempt(1, clock.now, clock.now, "too few", 0, 0, None)
 
-    nights = Nights(attempt, 3, now=lambda: clock.now, wait=clock.wait)
+    nights = NightlyFit(attempt, 3, now=lambda: clock.now, wait=clock.wait)
     await nights.run(asyncio.Event())
     return nights
 

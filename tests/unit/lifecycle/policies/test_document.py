@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.policies.status import (
     PolicyPeriod,
     PolicyState,
-    Status,
+    PolicyStatus,
     policy_periods,
     statuses,
 )
@@ -181,7 +181,7 @@ def schedule(*activations: tuple[float, Policy]) -> Schedule:
     )
 
 
-def stands(found: Schedule, at: float) -> dict[str, Status]:
+def stands(found: Schedule, at: float) -> dict[str, PolicyStatus]:
     return {name: status for (name, _), status in statuses(found, day(at)).items()}
 
 
@@ -196,15 +196,19 @@ def test_a_reign_lasts_until_another_policy_follows() -> None:
 
 def test_a_policy_that_never_got_to_judge_is_superseded() -> None:
     assert stands(schedule((0, A), (10, B), (10, A)), 20) == {
-        "default": Status(PolicyState.ACTIVE, day(0)),
-        "b": Status(PolicyState.SUPERSEDED, day(10)),
+        "default": PolicyStatus(PolicyState.ACTIVE, day(0)),
+        "b": PolicyStatus(PolicyState.SUPERSEDED, day(10)),
     }
 
 
 def test_a_policy_is_active_while_it_judges_any_kind_of_account() -> None:
     found = schedule((0, A), (10, C), (20, B), (30, replace(C, name="d")))
-    assert stands(found, 9)["c"] == Status(PolicyState.SCHEDULED, day(10))
-    assert stands(found, 10)["c"] == stands(found, 29)["c"] == Status(PolicyState.ACTIVE, day(10))
-    assert stands(found, 30)["c"] == Status(PolicyState.SUPERSEDED, day(30))
-    assert stands(found, 19)["default"] == Status(PolicyState.ACTIVE, day(0))
-    assert stands(found, 20)["default"] == Status(PolicyState.SUPERSEDED, day(20))
+    assert stands(found, 9)["c"] == PolicyStatus(PolicyState.SCHEDULED, day(10))
+    assert (
+        stands(found, 10)["c"]
+        == stands(found, 29)["c"]
+        == PolicyStatus(PolicyState.ACTIVE, day(10))
+    )
+    assert stands(found, 30)["c"] == PolicyStatus(PolicyState.SUPERSEDED, day(30))
+    assert stands(found, 19)["default"] == PolicyStatus(PolicyState.ACTIVE, day(0))
+    assert stands(found, 20)["default"] == PolicyStatus(PolicyState.SUPERSEDED, day(20))

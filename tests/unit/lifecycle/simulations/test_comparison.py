@@ -11,30 +11,32 @@ from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.simulations.comparison import (
     EXAMPLES,
-    Comparison,
-    Report,
-    Step,
+    HistoryComparison,
+    HistoryStep,
+    SimulationReport,
     candidate_schedule,
 )
 from tests.support.builders import day
 from tests.support.random_lives import END, POLICY, lives, sampled
 
-NEW = Step(day(0), "first_purchase", None, "new")
-AT_RISK = Step(day(90), "silence_begins", "new", "at_risk")
+NEW = HistoryStep(day(0), "first_purchase", None, "new")
+AT_RISK = HistoryStep(day(90), "silence_begins", "new", "at_risk")
 SOONER = AT_RISK._replace(occurred_at=day(60))
-INACTIVE = Step(day(120), "fell_silent", "at_risk", "inactive")
+INACTIVE = HistoryStep(day(120), "fell_silent", "at_risk", "inactive")
 
 
 def compared(
-    lives: Iterable[tuple[str, list[Step], list[Step]]], begin: float = 30, end: float = 200
-) -> Report:
-    comparison = Comparison(day(begin), day(end))
+    lives: Iterable[tuple[str, list[HistoryStep], list[HistoryStep]]],
+    begin: float = 30,
+    end: float = 200,
+) -> SimulationReport:
+    comparison = HistoryComparison(day(begin), day(end))
     for life in lives:
         comparison.add(*life)
     return comparison.report(events=0)
 
 
-def matrix(report: Report) -> list[tuple[str | None, str | None, int]]:
+def matrix(report: SimulationReport) -> list[tuple[str | None, str | None, int]]:
     return [(cell.live, cell.candidate, cell.customers) for cell in report.matrix]
 
 
@@ -169,4 +171,6 @@ def test_hints_make_no_difference_to_where_a_customer_goes(life: list[Happening]
         [Activation(1, day(0), POLICY), Activation(2, day(90), replace(POLICY, at_risk_days=10))]
     )
     loud, quiet = (fold(life, policies, until=END) for policies in (schedule, schedule.quiet))
-    assert [Step.of(move) for move in loud.moves] == [Step.of(move) for move in quiet.moves]
+    assert [HistoryStep.of(move) for move in loud.moves] == [
+        HistoryStep.of(move) for move in quiet.moves
+    ]
