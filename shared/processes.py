@@ -22,7 +22,7 @@ REFERRAL: Final = "referral"
 CONSUMERS: Final = (LIFECYCLE, REACTIVATION, REFERRAL)
 """The services with a worker, checkpoints and an outbox; each schema is named like its service."""
 
-POLICY_CHECK: Final = "services.lifecycle.settings"
+POLICY_CHECK: Final = "services.lifecycle.policies.document"
 """A module that, run with a policy file, ends with what is wrong with it."""
 
 PROCESSES: Final = (

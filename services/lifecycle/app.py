@@ -20,7 +20,8 @@ from services.lifecycle.figures.service import Figures
 from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
-from services.lifecycle.settings import LifecycleSettings, load_policy
+from services.lifecycle.policies.document import load_policy
+from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.simulations import routes as simulation_routes
 from services.lifecycle.simulations.runner import SimulationRunner
 from shared import http, logs

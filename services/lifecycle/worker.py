@@ -6,7 +6,8 @@ from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.changes.repository import ARCHIVE
 from services.lifecycle.events import read
-from services.lifecycle.settings import LifecycleSettings, load_policy
+from services.lifecycle.policies.document import load_policy
+from services.lifecycle.settings import LifecycleSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 from shared.stream.session import Subscription
 from shared.stream.worker import run_worker

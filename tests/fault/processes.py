@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from services.lifecycle.settings import PolicyDocument
+from services.lifecycle.policies.document import PolicyDocument
 from shared.processes import LIFECYCLE
 from tests.fault.terms import POLICY, TERMS
 from tests.support.server_stack import Stack

@@ -9,9 +9,9 @@ import msgspec
 
 from services.lifecycle import clocks
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.policies.document import PolicyDocument, next_version
 from services.lifecycle.policies.status import PolicyKey
 from services.lifecycle.schedule import LOCK, load_schedule, next_number
-from services.lifecycle.settings import PolicyDocument, next_version
 from shared.clock import DAWN
 from shared.database.connection import Pool, Tx, transaction
 from shared.errors import FieldError, Problem

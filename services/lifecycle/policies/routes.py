@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Path, Query, Response
 from services.lifecycle import clocks
 from services.lifecycle.customers.routes import Lifecycle, Service
 from services.lifecycle.policies import repository
+from services.lifecycle.policies.document import MAX_VERSION, PolicyDocument
 from services.lifecycle.policies.repository import StoredPolicy
 from services.lifecycle.policies.schemas import (
     ActivationRequest,
@@ -19,7 +20,6 @@ from services.lifecycle.policies.schemas import (
     RearmingView,
 )
 from services.lifecycle.policies.status import statuses
-from services.lifecycle.settings import MAX_VERSION, PolicyDocument
 from shared.errors import FieldError, Problem
 from shared.http import ONCE, IdPath, Kind, Page, Paging, Unless, problems
 from shared.urls import segment

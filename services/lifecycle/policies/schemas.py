@@ -7,9 +7,9 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.policies.repository import PolicyActivation, RearmingProgress, StoredPolicy
 from services.lifecycle.policies.status import PolicyKey, PolicyState, PolicyStatus
-from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.http import Instant, Page
 

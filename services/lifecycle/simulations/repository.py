@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.settings import PolicyDocument
+from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.simulations.comparison import HistoryStep, SimulationReport
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx

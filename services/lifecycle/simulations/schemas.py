@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.settings import PolicyDocument
+from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.simulations.repository import SimulationState, StoredSimulation
 from shared.http import Instant, Page
 

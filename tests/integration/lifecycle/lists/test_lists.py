@@ -30,8 +30,8 @@ from services.lifecycle.lists import search as listing
 from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import load_schedule
-from services.lifecycle.settings import PolicyDocument
 from shared.events.envelope import decode
 from shared.http.parameters import encode_cursor
 from shared.ids import partition_of

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.settings import PolicyDocument
+from services.lifecycle.policies.document import PolicyDocument
 from shared.http.parameters import encode_cursor
 from tests.support.builders import day
 from tests.support.policy_shop import Shop, client, instant, new_shop, wrong

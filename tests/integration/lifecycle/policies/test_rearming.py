@@ -6,7 +6,7 @@ import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
-from services.lifecycle.settings import PolicyDocument
+from services.lifecycle.policies.document import PolicyDocument
 from shared.database import connection as db
 from shared.stream.session import Session
 from tests.support.builders import day, order, tick

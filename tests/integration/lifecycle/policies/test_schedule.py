@@ -11,8 +11,8 @@ import pytest
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import latest_number, load_schedule, next_number
-from services.lifecycle.settings import PolicyDocument
 from shared.clock import DAWN
 from shared.database import connection as db
 from tests.support.builders import day

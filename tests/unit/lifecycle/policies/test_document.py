@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
+from services.lifecycle.policies.document import PolicyDocument, load_policy
 from services.lifecycle.policies.status import (
     PolicyPeriod,
     PolicyState,
@@ -17,7 +18,6 @@ from services.lifecycle.policies.status import (
     policy_periods,
     statuses,
 )
-from services.lifecycle.settings import PolicyDocument, load_policy
 from shared.errors import Misconfigured
 from tests.support.builders import day
 from tests.support.checkout import ROOT
