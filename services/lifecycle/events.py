@@ -8,20 +8,20 @@ from zlib import crc32
 
 import msgspec
 
-from services.lifecycle.domain.effects.by_kind import ACTS
+from services.lifecycle.domain.effects.by_kind import CUSTOMER_ACTIONS
 from services.lifecycle.domain.state.happenings import (
-    Agreement,
+    AccountDetails,
+    ComplaintDetails,
     Content,
-    Details,
-    Grievance,
+    ContractTerms,
+    EventKind,
     Happening,
-    Kind,
-    Merger,
+    MergeTarget,
     Order,
+    OrderUndoing,
     Price,
-    Recommendation,
+    Referral,
     Score,
-    Undoing,
 )
 from shared.errors import Poison
 from shared.events.envelope import Envelope
@@ -34,36 +34,38 @@ ACTIVATED: Final = "product.activated"
 
 KINDS: Final = MappingProxyType(
     {
-        "order.completed": Kind.ORDER,
-        "order.refunded": Kind.UNDONE,
-        "order.cancelled": Kind.UNDONE,
-        "contract.concluded": Kind.CONCLUDED,
-        "contract.renewed": Kind.RENEWED,
-        "contract.cancelled": Kind.CANCELLED,
-        "customer.closed": Kind.CLOSED,
-        "referral.succeeded": Kind.RECOMMENDED,
-        "referral.annulled": Kind.ANNULLED,
-        "feedback.submitted": Kind.SCORED,
-        "complaint.opened": Kind.COMPLAINED,
-        "complaint.answered": Kind.ANSWERED,
-        "complaint.resolved": Kind.RESOLVED,
-        "newsletter.subscribed": Kind.SUBSCRIBED,
-        "newsletter.unsubscribed": Kind.UNSUBSCRIBED,
-        "customer.signed_up": Kind.SIGNED_UP,
-        ACTIVATED: Kind.ACTIVATED,
-        **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), Kind.SEEN),
-        **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), Kind.ACTIVE),
-        **dict.fromkeys(("delivery.delayed", "inquiry.answered", "contact.made"), Kind.NO_EFFECT),
-        "customer.updated": Kind.UPDATED,
-        "customer.merged": Kind.MERGED,
+        "order.completed": EventKind.ORDER,
+        "order.refunded": EventKind.UNDONE,
+        "order.cancelled": EventKind.UNDONE,
+        "contract.concluded": EventKind.CONCLUDED,
+        "contract.renewed": EventKind.RENEWED,
+        "contract.cancelled": EventKind.CANCELLED,
+        "customer.closed": EventKind.CLOSED,
+        "referral.succeeded": EventKind.RECOMMENDED,
+        "referral.annulled": EventKind.ANNULLED,
+        "feedback.submitted": EventKind.SCORED,
+        "complaint.opened": EventKind.COMPLAINED,
+        "complaint.answered": EventKind.ANSWERED,
+        "complaint.resolved": EventKind.RESOLVED,
+        "newsletter.subscribed": EventKind.SUBSCRIBED,
+        "newsletter.unsubscribed": EventKind.UNSUBSCRIBED,
+        "customer.signed_up": EventKind.SIGNED_UP,
+        ACTIVATED: EventKind.ACTIVATED,
+        **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), EventKind.SEEN),
+        **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), EventKind.ACTIVE),
+        **dict.fromkeys(
+            ("delivery.delayed", "inquiry.answered", "contact.made"), EventKind.NO_EFFECT
+        ),
+        "customer.updated": EventKind.UPDATED,
+        "customer.merged": EventKind.MERGED,
         **dict.fromkeys(
             ("customer.erasure_requested", "consent.granted", "consent.withdrawn"),
-            Kind.ADMINISTRATIVE,
+            EventKind.ADMINISTRATIVE,
         ),
     }
 )
 """What each event of the catalogue means to the rules."""
-ACT_TYPES: Final = [name for name, kind in KINDS.items() if kind in ACTS]
+ACT_TYPES: Final = [name for name, kind in KINDS.items() if kind in CUSTOMER_ACTIONS]
 """Events in which the customer has acted, bought, clicked or paid."""
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -120,39 +122,37 @@ def _by(model: type[M], make: Callable[[M], Content]) -> Callable[[bytes | msgsp
     return lambda data: make(decode(data))
 
 
-def _grievance(complaint: _Complaint) -> Grievance:
-    return Grievance(complaint.complaint_id, complaint.severity, bool(complaint.satisfied))
+def _grievance(complaint: _Complaint) -> ComplaintDetails:
+    return ComplaintDetails(complaint.complaint_id, complaint.severity, bool(complaint.satisfied))
 
 
 _agreement: Final = _by(
     _Agreement,
-    lambda a: Agreement(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at)),
+    lambda a: ContractTerms(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at)),
 )
-_details: Final = _by(_Details, lambda d: Details(d.account))
-_recommendation: Final = _by(
-    _Outcome, lambda o: Recommendation(f"{o.referee or ''} {o.order_id or ''}")
-)
+_details: Final = _by(_Details, lambda d: AccountDetails(d.account))
+_recommendation: Final = _by(_Outcome, lambda o: Referral(f"{o.referee or ''} {o.order_id or ''}"))
 
-CONTENTS: Final[Mapping[Kind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
+CONTENTS: Final[Mapping[EventKind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
     {
-        Kind.CONCLUDED: _agreement,
-        Kind.RENEWED: _agreement,
-        Kind.CANCELLED: _agreement,
-        Kind.SCORED: _by(_Feedback, lambda f: Score(f.kind, f.score, bool(f.public))),
-        Kind.COMPLAINED: _by(_Opened, _grievance),
-        Kind.ANSWERED: _by(_Complaint, _grievance),
-        Kind.RESOLVED: _by(_Complaint, _grievance),
-        Kind.RECOMMENDED: _recommendation,
-        Kind.ANNULLED: _recommendation,
-        Kind.SIGNED_UP: _details,
-        Kind.UPDATED: _details,
-        Kind.MERGED: _by(_Merger, lambda m: Merger(m.into)),
+        EventKind.CONCLUDED: _agreement,
+        EventKind.RENEWED: _agreement,
+        EventKind.CANCELLED: _agreement,
+        EventKind.SCORED: _by(_Feedback, lambda f: Score(f.kind, f.score, bool(f.public))),
+        EventKind.COMPLAINED: _by(_Opened, _grievance),
+        EventKind.ANSWERED: _by(_Complaint, _grievance),
+        EventKind.RESOLVED: _by(_Complaint, _grievance),
+        EventKind.RECOMMENDED: _recommendation,
+        EventKind.ANNULLED: _recommendation,
+        EventKind.SIGNED_UP: _details,
+        EventKind.UPDATED: _details,
+        EventKind.MERGED: _by(_Merger, lambda m: MergeTarget(m.into)),
     }
 )
 """How the content of an event is read; kinds that are not here have none that a rule looks at."""
 
-_ORDER: Final = Kind.ORDER
-_UNDONE: Final = Kind.UNDONE
+_ORDER: Final = EventKind.ORDER
+_UNDONE: Final = EventKind.UNDONE
 _order: Final = msgspec.json.Decoder(Order).decode
 _undoing: Final = msgspec.json.Decoder(_Undoing).decode
 
@@ -181,9 +181,9 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     return Happening(event.time, event.source, event.id, kind, content, event.historical, order_key)
 
 
-def _undone(data: msgspec.Raw) -> Undoing:
+def _undone(data: msgspec.Raw) -> OrderUndoing:
     said = _undoing(data)
-    return Undoing(
+    return OrderUndoing(
         said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ())
     )
 

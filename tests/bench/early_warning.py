@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from services.lifecycle.domain.policy.cadence import Fit, silence
+from services.lifecycle.domain.policy.cadence import Fit, silence_limit
 from tests.bench.plot import Axes, Line, write
 from tests.bench.shops import CDNOW_END, Shop
 
@@ -57,7 +57,8 @@ def episodes(shop: Shop, begin: date, end: date) -> list[Episode]:
 def cadence(fit: Fit, probability: float, *, floor_days: int) -> Alarm:
     """The alarm of section 4 of the model: D1 in days, but not before the floor."""
     return lambda e: max(
-        floor_days, silence(fit, e.x, e.tx_days, HORIZON_DAYS, probability) / timedelta(days=1)
+        floor_days,
+        silence_limit(fit, e.x, e.tx_days, HORIZON_DAYS, probability) / timedelta(days=1),
     )
 
 

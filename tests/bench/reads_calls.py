@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.domain.words.causes import CAUSES
+from services.lifecycle.domain.words.causes import CAUSE_TEXTS
 from services.lifecycle.figures.period import Period
 from shared.instants import render
 from tests.support.bulk_lives import BEGINS, DAYS, ENDS
@@ -130,7 +130,7 @@ class Asker:
             "due_before": lambda: render(ENDS + timedelta(days=self._luck.randrange(1, 400))),
             "min_value": lambda: draw((1000, 5000, 20_000, 50_000, 200_000, 1_000_000)),
             "account": lambda: draw(("b2c", "b2b")),
-            "cause": lambda: draw((*CAUSES, "score:nps", "complaint:c0")),
+            "cause": lambda: draw((*CAUSE_TEXTS, "score:nps", "complaint:c0")),
             "model": lambda: draw(MODELS),
         }
         together = (

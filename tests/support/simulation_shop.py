@@ -15,7 +15,7 @@ from services.lifecycle.batch.repository import CustomerRow, EventRow
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import Happening, Kind
+from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.events import read
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
@@ -63,7 +63,7 @@ class Store:
                 happenings[key] = content
                 if content.order_key is not None:
                     if content.order_key in entry.orders and (
-                        content.kind is Kind.ORDER or content.time < latest
+                        content.kind is EventKind.ORDER or content.time < latest
                     ):
                         self._retold.append((entry.key, content.order_key))
                     entry.orders.add(content.order_key)

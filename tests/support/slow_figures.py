@@ -8,7 +8,7 @@ from statistics import mean, median, stdev
 from typing import Any, Final
 
 from services.lifecycle.domain.fold import fold
-from services.lifecycle.domain.outlook import outlook
+from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
@@ -90,7 +90,7 @@ def expected_revenue(
     found = [
         found
         for customer in folded
-        if (found := outlook(customer, known, period.until)) is not None
+        if (found := estimate_outlook(customer, known, period.until)) is not None
     ]
     return {
         "value": sum(one.expected_orders_12m * (one.expected_value or 0) for one in found),

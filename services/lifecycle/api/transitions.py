@@ -19,7 +19,7 @@ from services.lifecycle.customers.schemas import (
     OutlookView,
     PolicyView,
 )
-from services.lifecycle.domain.phase_models import Fact, Model
+from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Transition
 from shared.http import Instant, Page
@@ -183,7 +183,11 @@ class TransitionView(BaseModel):
 
     @classmethod
     def of(
-        cls, transition: Transition, withdrawn: int | None, facts: frozenset[Fact], naming: Naming
+        cls,
+        transition: Transition,
+        withdrawn: int | None,
+        facts: frozenset[CustomerFact],
+        naming: Naming,
     ) -> Self:
         """The view of a stored transition, given what held when it happened."""
         view, label = naming.view(Phase(transition.to), facts)

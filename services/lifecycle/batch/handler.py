@@ -17,14 +17,14 @@ from services.lifecycle.domain.fold import (
     advance,
     apply_schedule,
     fold,
+    hints_to_withdraw,
     pass_time,
-    rearmed,
-    taken_back,
+    with_exact_due,
 )
-from services.lifecycle.domain.hints import Hint, change_withdrawn
+from services.lifecycle.domain.hints import Hint, change_withdrawn_hint
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import Happening, Kind, Merger
+from services.lifecycle.domain.state.happenings import EventKind, Happening, MergeTarget
 from services.lifecycle.events import ACTIVATED, RELEASED, read
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
@@ -41,8 +41,8 @@ from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Reader
 
-_ORDER: Final = Kind.ORDER
-_ACTIVATED: Final = Kind.ACTIVATED
+_ORDER: Final = EventKind.ORDER
+_ACTIVATED: Final = EventKind.ACTIVATED
 
 
 class LifecycleHandler:
@@ -133,7 +133,7 @@ class LifecycleHandler:
         elif key in entry.known or key in visit.arrivals:
             await self._compare(batch, visit, incoming, key)
         elif (into := visit.into or entry.merged_into) is not None:
-            if incoming.content.content != Merger(
+            if incoming.content.content != MergeTarget(
                 into
             ):  # told again under another id: nothing to send on
                 work.onward.append(
@@ -145,7 +145,7 @@ class LifecycleHandler:
     async def _may_stay(self, batch: Batch, visit: Visit, incoming: Incoming, work: Work) -> bool:
         """Note a merger; one that would close a cycle is a dead letter."""
         merger = incoming.content.content
-        if not isinstance(merger, Merger):
+        if not isinstance(merger, MergeTarget):
             return True
         await batch.settled()
 
@@ -252,7 +252,7 @@ class LifecycleHandler:
                 self._park(visit, error, work)
                 continue
             before, history = entry.customer, histories[entry.id]
-            hints = [*folded.hints, *taken_back(before, folded)]
+            hints = [*folded.hints, *hints_to_withdraw(before, folded)]
             self._accept(visit, folded.customer, work)
             work.recorder.relived(entry, before, history, folded.moves)
             work.recorder.recomputed(entry, history, folded.moves, portion)
@@ -261,7 +261,7 @@ class LifecycleHandler:
     def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
         """What comes behind the clock is judged as of the clock: no later tick need come."""
         if portion.import_open:  # what is held back is told by its exact instant
-            folded = folded.then(rearmed(folded.customer, self._policies))
+            folded = folded.then(with_exact_due(folded.customer, self._policies))
         if not _may_fire(folded.customer, portion, until=portion.clock):
             return folded
         return folded.then(pass_time(folded.customer, portion.clock, self._policies))
@@ -285,7 +285,7 @@ class LifecycleHandler:
             before, history = entry.customer, histories[entry.id]
             entry.merged_into, told = into, before.noticed
             if told is not None:
-                withdrawn = change_withdrawn(told, before.now)
+                withdrawn = change_withdrawn_hint(told, before.now)
                 work.recorder.hinted(entry, [withdrawn], portion.clock, portion.import_began)
             for event in events:
                 work.recorder.restate(event.time, portion)

@@ -66,16 +66,18 @@ class Recorder:
 
     def lived(self, entry: Entry, before: Customer, moves: Sequence[Move]) -> None:
         """The customer stood as `before`, and has moved on."""
-        self._hold(entry, fact_counts.changes(before, moves, entry.customer), 1)
+        self._hold(entry, fact_counts.fact_count_changes(before, moves, entry.customer), 1)
 
     def relived(
         self, entry: Entry, before: Customer, old: Sequence[Transition], new: Sequence[Move]
     ) -> None:
         """The life that made the customer stand as `before` was another."""
-        self._hold(entry, fact_counts.changes(_NOBODY, old, before), -1)
-        self._hold(entry, fact_counts.changes(_NOBODY, new, entry.customer), 1)
+        self._hold(entry, fact_counts.fact_count_changes(_NOBODY, old, before), -1)
+        self._hold(entry, fact_counts.fact_count_changes(_NOBODY, new, entry.customer), 1)
 
-    def _hold(self, entry: Entry, changes: Sequence[fact_counts.Change], sign: int) -> None:
+    def _hold(
+        self, entry: Entry, changes: Sequence[fact_counts.FactCountChange], sign: int
+    ) -> None:
         for at, fact, phase, n in changes:
             self.tallies[at.date(), fact, phase, entry.partition] += sign * n
 

@@ -10,7 +10,7 @@ import msgspec
 from services.lifecycle.batch.cache import Entry
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import MOST
+from services.lifecycle.domain.state.happenings import LARGEST_AMOUNT
 from services.lifecycle.tables import magnitude
 from shared.database.connection import Tx
 from shared.errors import Retryable
@@ -118,7 +118,7 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
         """The row of an entry."""
         state = entry.customer
         value, currency = state.worth
-        value = value if value < MOST else MOST  # noqa: FURB136  (min takes five times as long)
+        value = value if value < LARGEST_AMOUNT else LARGEST_AMOUNT  # noqa: FURB136  (min takes five times as long)
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,
             state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,

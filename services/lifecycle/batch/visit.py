@@ -10,12 +10,12 @@ import msgspec
 from services.lifecycle.batch.cache import Entry
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.repository import CustomerRow, EventRow, Rearming, Relabelled
-from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
 from services.lifecycle.events import RELEASED
 from shared.stream.batch import Incoming, Portion
 from shared.stream.outgoing.outbox import Message
 
-_MERGED: Final = Kind.MERGED
+_MERGED: Final = EventKind.MERGED
 
 
 class Visit(msgspec.Struct):
@@ -51,7 +51,7 @@ class Visit(msgspec.Struct):
         """The new events in the order of the fold."""
         found = [incoming.content for incoming in self.arrivals.values()]
         if len(found) > 1:
-            found.sort(key=IN_ORDER)
+            found.sort(key=SORT_KEY)
         return found
 
     def repeats_order(self, happenings: Sequence[Happening]) -> bool:

@@ -13,7 +13,7 @@ from itertools import compress
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.policy.policy import CADENCE, FIXED, Policy
-from services.lifecycle.domain.rules.deadlines import silences
+from services.lifecycle.domain.rules.deadlines import silence_limits
 from services.lifecycle.domain.state.customer import Customer
 
 _DAY: Final = timedelta(days=1)
@@ -105,7 +105,7 @@ class _EpisodeOutcomes:
 
 def _alarms(episodes: Iterable[PurchaseEpisode], policy: Policy) -> list[float]:
     """D1 in days after each purchase."""
-    return [silences(_just_bought(episode), policy)[0] / _DAY for episode in episodes]
+    return [silence_limits(_just_bought(episode), policy)[0] / _DAY for episode in episodes]
 
 
 def _just_bought(episode: PurchaseEpisode) -> Customer:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import ACT_TYPES
@@ -223,8 +223,8 @@ SELECT phase, sum(n)::bigint AS n FROM (
 
 
 async def phases_holding(
-    pool: Pool, as_of: datetime, asked: Mapping[Phase, Fact]
-) -> list[tuple[Phase, frozenset[Fact], int]]:
+    pool: Pool, as_of: datetime, asked: Mapping[Phase, CustomerFact]
+) -> list[tuple[Phase, frozenset[CustomerFact], int]]:
     """How many customers were in each phase at an instant; where a fact is asked, by whether it held of them."""
     async with _snapshot(pool) as tx:
         counts = await _counts(tx, _PHASES, as_of)
@@ -234,7 +234,7 @@ async def phases_holding(
             else []
         )
     holding = {row["phase"]: row["n"] for row in rows}
-    found = list[tuple[Phase, frozenset[Fact], int]]()
+    found = list[tuple[Phase, frozenset[CustomerFact], int]]()
     for phase, n in counts.items():
         held, fact = holding.get(phase, 0), asked.get(Phase(phase))
         found += [
@@ -260,8 +260,8 @@ async def _snapshot(pool: Pool) -> AsyncIterator[Tx]:
 
 async def facts(
     pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked
-) -> list[frozenset[Fact]]:
+) -> list[frozenset[CustomerFact]]:
     """What held of a customer at each of the instants."""
     since = [asked.since(instant) for instant in instants]
     rows = await pool.fetch(_FACTS, customer, since, instants, asked.acts, ACT_TYPES)
-    return [frozenset(fact for fact in Fact if row[fact]) for row in rows]
+    return [frozenset(fact for fact in CustomerFact if row[fact]) for row in rows]

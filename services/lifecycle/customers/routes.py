@@ -22,7 +22,14 @@ from services.lifecycle.customers.schemas import (
     RuleCounts,
 )
 from services.lifecycle.domain.fold import apply_schedule, next_move
-from services.lifecycle.domain.phase_models import Fact, Model, asked_in, by_acts, needs, view
+from services.lifecycle.domain.phase_models import (
+    CustomerFact,
+    Model,
+    activity_label,
+    fact_by_phase,
+    facts_needed,
+    label_for,
+)
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.events import RELEASED
 from services.lifecycle.schedule import latest_number, load_schedule
@@ -86,25 +93,27 @@ class Lifecycle:
 
     async def facts(
         self, id: CustomerId, instants: Sequence[datetime], model: Model | None
-    ) -> list[frozenset[Fact]]:
+    ) -> list[frozenset[CustomerFact]]:
         """What held of a customer at each instant, as far as the model asks."""
-        if not needs(model):
+        if not facts_needed(model):
             return [frozenset()] * len(instants)
         return await repository.facts(self.pool, id, instants, await self._asked(model))
 
     async def counts(self, as_of: datetime, model: Model | None) -> Counter[str]:
         """How many customers there were of each view of a model."""
-        if cell := by_acts(model):
+        if cell := activity_label(model):
             acted, idle = await repository.acted(self.pool, as_of, await self._asked(model))
             return Counter({cell.given.code: acted, cell.without.code: idle})
         counts = Counter[str]()
-        for phase, facts, n in await repository.phases_holding(self.pool, as_of, asked_in(model)):
-            counts[view(model, phase, facts).code] += n
+        for phase, facts, n in await repository.phases_holding(
+            self.pool, as_of, fact_by_phase(model)
+        ):
+            counts[label_for(model, phase, facts).code] += n
         return counts
 
     async def _asked(self, model: Model | None) -> Asked:
         policy = (await self.policies()).at(await clocks.clock(self.pool))
-        return Asked(Fact.ACTED in needs(model), timedelta(days=policy.active_days))
+        return Asked(CustomerFact.ACTED in facts_needed(model), timedelta(days=policy.active_days))
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""

@@ -8,8 +8,14 @@ from typing import Any, Final, Self
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.phase_models import Fact, Model, View, view, views
+from services.lifecycle.domain.outlook import estimate_outlook
+from services.lifecycle.domain.phase_models import (
+    CustomerFact,
+    Model,
+    PhaseLabel,
+    label_for,
+    labels_of,
+)
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer, Move, sums
 from services.lifecycle.domain.state.phases import Phase
@@ -43,12 +49,12 @@ class Naming:
     model: Model | None
     language: Language
 
-    def view(self, phase: Phase, facts: Collection[Fact]) -> tuple[str, str]:
+    def view(self, phase: Phase, facts: Collection[CustomerFact]) -> tuple[str, str]:
         """The code of a phase in the model, and its label."""
-        found = view(self.model, phase, facts)
+        found = label_for(self.model, phase, facts)
         return found.code, self.label(found)
 
-    def label(self, found: View) -> str:
+    def label(self, found: PhaseLabel) -> str:
         """The label in the language."""
         return found.german if self.language is Language.GERMAN else found.english
 
@@ -175,7 +181,7 @@ class CustomerView(BaseModel):
             last_order_at=customer.last_order_at,
             next_transition=_next(found, naming),
             policy=PolicyView(name=policy.name, version=policy.version),
-            outlook=OutlookView.of(outlook(customer, policy, found.as_of)),
+            outlook=OutlookView.of(estimate_outlook(customer, policy, found.as_of)),
             parked=found.parked,
             as_of=found.as_of,
         )
@@ -190,9 +196,9 @@ class CustomerSnapshot:
     version: int
     parked: bool
     as_of: datetime
-    facts: frozenset[Fact]
+    facts: frozenset[CustomerFact]
     next_move: Move | None
-    facts_then: frozenset[Fact]
+    facts_then: frozenset[CustomerFact]
 
 
 def _next(found: CustomerSnapshot, naming: Naming) -> NextTransition | None:
@@ -220,7 +226,7 @@ class PhaseCounts(BaseModel):
     @classmethod
     def of(cls, as_of: datetime, counts: Mapping[str, int], naming: Naming) -> Self:
         """The counts of a model, those that are 0 too."""
-        known = views(naming.model)
+        known = labels_of(naming.model)
         return cls(
             as_of=as_of,
             model=naming.model,

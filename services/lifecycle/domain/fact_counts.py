@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from services.lifecycle.domain.phase_models import LASTING, Fact
+from services.lifecycle.domain.phase_models import LASTING_FACTS, CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 
 
-class Step(Protocol):
+class PhaseStep(Protocol):
     """A move, or the transition that it has become."""
 
     @property
@@ -24,37 +24,43 @@ class Step(Protocol):
         """When."""
 
 
-Change: TypeAlias = tuple[datetime, Fact, str, int]
+FactCountChange: TypeAlias = tuple[datetime, CustomerFact, str, int]
 """From an instant on a fact holds of one customer more, or one less, among those in a phase."""
 
 
-def changes(before: Customer, steps: Sequence[Step], after: Customer) -> list[Change]:
+def fact_count_changes(
+    before: Customer, steps: Sequence[PhaseStep], after: Customer
+) -> list[FactCountChange]:
     """What has changed when a customer who stood as `before` stands as `after`, by these steps in their order.
 
     A whole life begins with a customer of whom nothing is known.
     """
-    found = list[Change]()
+    found = list[FactCountChange]()
     if after.signed_up_at is not None:
-        found += _changes(
-            Fact.SIGNED_UP, before.signed_up_at, after.signed_up_at, before.phase, steps
+        found += _changes_of_fact(
+            CustomerFact.SIGNED_UP, before.signed_up_at, after.signed_up_at, before.phase, steps
         )
     if after.activated_at is not None:
-        found += _changes(
-            Fact.ACTIVATED, before.activated_at, after.activated_at, before.phase, steps
+        found += _changes_of_fact(
+            CustomerFact.ACTIVATED, before.activated_at, after.activated_at, before.phase, steps
         )
     return found
 
 
-def _changes(
-    fact: Fact, known: datetime | None, since: datetime, phase: str | None, steps: Sequence[Step]
-) -> Iterator[Change]:
+def _changes_of_fact(
+    fact: CustomerFact,
+    known: datetime | None,
+    since: datetime,
+    phase: str | None,
+    steps: Sequence[PhaseStep],
+) -> Iterator[FactCountChange]:
     if known is None:
         stood = next((step.to for step in reversed(steps) if step.occurred_at <= since), phase)
-        if stood is not None and (stood, fact) in LASTING:
+        if stood is not None and (stood, fact) in LASTING_FACTS:
             yield since, fact, stood, 1
         steps = [step for step in steps if step.occurred_at > since]
     for step in steps:
-        if step.from_ is not None and (step.from_, fact) in LASTING:
+        if step.from_ is not None and (step.from_, fact) in LASTING_FACTS:
             yield step.occurred_at, fact, step.from_, -1
-        if (step.to, fact) in LASTING:
+        if (step.to, fact) in LASTING_FACTS:
             yield step.occurred_at, fact, step.to, 1

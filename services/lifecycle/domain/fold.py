@@ -7,28 +7,28 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.by_kind import count, count_time
-from services.lifecycle.domain.effects.effect import NOTHING
+from services.lifecycle.domain.effects.by_kind import apply_deadline, apply_event
+from services.lifecycle.domain.effects.effect import NO_CAUSES
 from services.lifecycle.domain.hints import (
-    CONCERNED,
     INCENTIVE_DUE,
+    MOVING_HINTS,
     Hint,
-    change_due,
-    change_withdrawn,
-    upcoming,
-    welcome,
+    change_due_hint,
+    change_withdrawn_hint,
+    next_hints,
+    welcome_hint,
 )
-from services.lifecycle.domain.moves import record
+from services.lifecycle.domain.moves import create_move
 from services.lifecycle.domain.policy.policy import Policy, later
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.deadlines import Deadline, first_deadline
-from services.lifecycle.domain.rules.table import RULES_FOR, Occasion, Rule
+from services.lifecycle.domain.rules.table import RULES_FOR, Rule, Trigger
 from services.lifecycle.domain.state.customer import Customer, Move, Notice, Return
-from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
 from services.lifecycle.domain.state.orders import Orders
 from services.lifecycle.domain.state.phases import Phase, RuleName
 
-_ORDER: Final = Kind.ORDER
+_ORDER: Final = EventKind.ORDER
 _AT_RISK: Final = Phase.AT_RISK
 _FIRST_PURCHASE: Final = RuleName.FIRST_PURCHASE
 _FIRST_PURCHASE_UNDONE: Final = RuleName.FIRST_PURCHASE_UNDONE
@@ -64,7 +64,7 @@ def fold(
     orders, customer = Orders(), Customer(known=policies.known)
     moves: list[Move] = []
     hints: list[Hint] = []
-    for happening in sorted(happenings, key=IN_ORDER):
+    for happening in sorted(happenings, key=SORT_KEY):
         step = advance(customer, happening, policies, orders)
         customer = step.customer
         moves += step.moves
@@ -86,12 +86,12 @@ def advance(
         customer = before.customer
     had_orders, account = customer.orders, customer.account
     policy = policies.at(time, account)
-    counted = count(customer, happening, policy, orders)
+    counted = apply_event(customer, happening, policy, orders)
     kind, customer = counted.kind, counted.customer
     if customer.account != account:
         policy = policies.at(time, customer.account)
-    customer, moves, hints = _judge(
-        customer, Occasion(kind, counted.gives, happening), time, policy
+    customer, moves, hints = _apply_rules(
+        customer, Trigger(kind, counted.gives, happening), time, policy
     )
     if (
         had_orders
@@ -100,15 +100,15 @@ def advance(
         and customer.due
         and customer.phase is not _AT_RISK
     ):
-        customer = _deferred(customer, time, policies)
+        customer = _postpone_due(customer, time, policies)
     else:
         hints_too = (
-            bool(moves) or not had_orders or kind in CONCERNED or customer.account != account
+            bool(moves) or not had_orders or kind in MOVING_HINTS or customer.account != account
         )
-        customer = _rearm(customer, policies, hints_too=hints_too)
+        customer = _set_due(customer, policies, hints_too=hints_too)
     folded = Folded(customer, moves, hints)
     if policies.gives_notice or customer.noticed:
-        folded = _renotice(folded, policies)
+        folded = _update_notice(folded, policies)
     return folded if before is None else before.then(folded)
 
 
@@ -137,13 +137,13 @@ def apply_schedule(customer: Customer, policies: Policies) -> Folded | None:
         policies.keeps_sales and customer.orders and not customer.sales
     ):  # nobody watched revenue until now
         return None
-    relearned = replace(_rearm(customer, policies, hints_too=True), known=policies.known)
-    return _renotice(Folded(relearned), policies)
+    relearned = replace(_set_due(customer, policies, hints_too=True), known=policies.known)
+    return _update_notice(Folded(relearned), policies)
 
 
-def rearmed(customer: Customer, policies: Policies) -> Folded:
+def with_exact_due(customer: Customer, policies: Policies) -> Folded:
     """The state with its earliest deadline, where `due` may come before it."""
-    return Folded(_rearm(customer, policies, hints_too=False))
+    return Folded(_set_due(customer, policies, hints_too=False))
 
 
 def next_move(customer: Customer, policies: Policies) -> Move | None:
@@ -157,39 +157,43 @@ def next_move(customer: Customer, policies: Policies) -> Move | None:
     return None
 
 
-def taken_back(before: Customer, folded: Folded) -> Sequence[Hint]:
+def hints_to_withdraw(before: Customer, folded: Folded) -> Sequence[Hint]:
     """What must be withdrawn when a customer is folded anew: a notice given that the new life does not know."""
     told = before.noticed
     if told is None or told == folded.customer.noticed or _came_true(told, folded.moves):
         return ()
-    return [change_withdrawn(told, folded.customer.now)]
+    return [change_withdrawn_hint(told, folded.customer.now)]
 
 
 def _wake(customer: Customer, instant: datetime, policies: Policies) -> Folded:
     """One instant at which something may be due: its hints first, or else its first deadline."""
     if customer.hint_due == instant:
-        customer, hints = _hint(customer, instant, policies)
-        return _renotice(Folded(_rearm(customer, policies, hints_too=True), (), hints), policies)
+        customer, hints = _give_hints(customer, instant, policies)
+        return _update_notice(
+            Folded(_set_due(customer, policies, hints_too=True), (), hints), policies
+        )
     found = _next_deadline(customer, policies)
     if found is None or found[0] > instant:  # a longer deadline than the state was folded with
         return Folded(replace(customer, due=found[0] if found else None))
     policy = policies.at(instant, customer.account)
-    counted = count_time(customer, found[1].kind, instant, policy)
-    customer, moves, hints = _judge(
-        counted.customer, Occasion(counted.kind, counted.gives), instant, policy
+    counted = apply_deadline(customer, found[1].kind, instant, policy)
+    customer, moves, hints = _apply_rules(
+        counted.customer, Trigger(counted.kind, counted.gives), instant, policy
     )
-    return _renotice(Folded(_rearm(customer, policies, hints_too=True), moves, hints), policies)
+    return _update_notice(
+        Folded(_set_due(customer, policies, hints_too=True), moves, hints), policies
+    )
 
 
-def _hint(
+def _give_hints(
     customer: Customer, instant: datetime, policies: Policies
 ) -> tuple[Customer, Sequence[Hint]]:
-    at, coming = upcoming(customer, policies)
+    at, coming = next_hints(customer, policies)
     given = list(coming) if at == instant else []
     turns = sum(hint.name == INCENTIVE_DUE for hint in given)
-    ahead = _ahead(customer, policies)
+    ahead = _expected_change(customer, policies)
     if ahead is not None and ahead[1] == instant:
-        given.append(change_due(ahead[0], instant))
+        given.append(change_due_hint(ahead[0], instant))
         customer = replace(customer, noticed=ahead[0])
     return replace(customer, reached=instant, incentives=customer.incentives + turns), given
 
@@ -206,7 +210,7 @@ def _next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, De
     return None
 
 
-def _deferred(customer: Customer, time: datetime, policies: Policies) -> Customer:
+def _postpone_due(customer: Customer, time: datetime, policies: Policies) -> Customer:
     """After an order that moved nothing only the deadline of silence may be nearer than before: `due` comes first."""
     nearest = later(time, policies.shortest_silence)
     return (
@@ -216,10 +220,12 @@ def _deferred(customer: Customer, time: datetime, policies: Policies) -> Custome
     )
 
 
-def _rearm(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
+def _set_due(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
     found = _next_deadline(customer, policies)
     hint_due = (
-        upcoming(customer, policies)[0] if hints_too or policies.gives_notice else customer.hint_due
+        next_hints(customer, policies)[0]
+        if hints_too or policies.gives_notice
+        else customer.hint_due
     )
     return replace(customer, due=found[0] if found else None, hint_due=hint_due)
 
@@ -227,7 +233,7 @@ def _rearm(customer: Customer, policies: Policies, *, hints_too: bool) -> Custom
 # -- notices ---------------------------------------------------------------------------------------------------------
 
 
-def _ahead(customer: Customer, policies: Policies) -> tuple[Notice, datetime] | None:
+def _expected_change(customer: Customer, policies: Policies) -> tuple[Notice, datetime] | None:
     """What time will bring, and when that is announced, if the policy in force then wants it."""
     move = next_move(customer, policies) if policies.gives_notice else None
     policy = policies.at(move.occurred_at, customer.account) if move else None
@@ -236,15 +242,19 @@ def _ahead(customer: Customer, policies: Policies) -> tuple[Notice, datetime] | 
     return Notice(move.rule, move.to, move.occurred_at), move.occurred_at - policy.notice
 
 
-def _renotice(folded: Folded, policies: Policies) -> Folded:
+def _update_notice(folded: Folded, policies: Policies) -> Folded:
     """Take back a notice that is not true any more, and see when the next is due."""
     if not policies.gives_notice and folded.customer.noticed is None:
         return folded
     customer, moves, hints = folded.parts
-    ahead, told = _ahead(customer, policies), customer.noticed
+    ahead, told = _expected_change(customer, policies), customer.noticed
     if told is not None and (ahead is None or told != ahead[0]):
         customer = replace(customer, noticed=None)
-        hints = hints if _came_true(told, moves) else [*hints, change_withdrawn(told, customer.now)]
+        hints = (
+            hints
+            if _came_true(told, moves)
+            else [*hints, change_withdrawn_hint(told, customer.now)]
+        )
     if ahead is None or customer.noticed is not None or ahead[1] <= customer.now:
         return Folded(customer, moves, hints)
     return Folded(
@@ -261,9 +271,11 @@ def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
 _Judged: TypeAlias = tuple[Customer, Sequence[Move], Sequence[Hint]]
 
 
-def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Policy) -> _Judged:
+def _apply_rules(
+    customer: Customer, occasion: Trigger, instant: datetime, policy: Policy
+) -> _Judged:
     """Offer one occasion to the rules of the phase, and after each move to those of the next, each at most once."""
-    rule = _firing(customer, occasion, (), policy)
+    rule = _firing_rule(customer, occasion, (), policy)
     if rule is None:
         return customer, (), ()
     moves: list[Move] = []
@@ -271,19 +283,19 @@ def _judge(customer: Customer, occasion: Occasion, instant: datetime, policy: Po
     used: list[RuleName] = []
     while rule is not None:
         used.append(rule.name)
-        moved = _enter(customer, rule, occasion, instant, policy)
-        moves.append(record(customer, moved, rule, occasion, instant, policy))
+        moved = _enter_phase(customer, rule, occasion, instant, policy)
+        moves.append(create_move(customer, moved, rule, occasion, instant, policy))
         if rule.name is _FIRST_PURCHASE and not (
             occasion.happening and occasion.happening.historical
         ):
-            hints.append(welcome(instant))
+            hints.append(welcome_hint(instant))
         customer = moved
-        rule = _firing(customer, occasion, used, policy)
+        rule = _firing_rule(customer, occasion, used, policy)
     return customer, moves, hints
 
 
-def _firing(
-    customer: Customer, occasion: Occasion, used: Sequence[RuleName], policy: Policy
+def _firing_rule(
+    customer: Customer, occasion: Trigger, used: Sequence[RuleName], policy: Policy
 ) -> Rule | None:
     for rule in RULES_FOR[customer.phase, occasion.kind]:
         if rule.name not in used and rule.when(customer, occasion, policy):
@@ -294,8 +306,8 @@ def _firing(
 _BEGINS_ANEW: Final = frozenset({_FIRST_PURCHASE, _RETURNED})
 
 
-def _enter(
-    customer: Customer, rule: Rule, occasion: Occasion, instant: datetime, policy: Policy
+def _enter_phase(
+    customer: Customer, rule: Rule, occasion: Trigger, instant: datetime, policy: Policy
 ) -> Customer:
     """The one place where a phase changes."""
     entered = replace(
@@ -305,7 +317,7 @@ def _enter(
         reached=instant,
         position=customer.position + 1,
         before=customer.phase if rule.to is _AT_RISK else None,
-        causes=occasion.gives if rule.to is _AT_RISK else NOTHING,
+        causes=occasion.gives if rule.to is _AT_RISK else NO_CAUSES,
         faded=rule.name is _PROSPECT_FADED,
     )
     if rule.name in _BEGINS_ANEW:

@@ -9,7 +9,7 @@ import msgspec
 from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Notice
-from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import Phase
 
 SURVEY_DUE: Final = "survey.due"
@@ -22,15 +22,15 @@ CHANGE_WITHDRAWN: Final = "phase.change_withdrawn"
 
 NO_TIME: Final = timedelta()
 WELCOME: Final = "welcome"
-CHANGING: Final = ("discount", "gift", "points", "preview")
+INCENTIVE_ROTATION: Final = ("discount", "gift", "points", "preview")
 """The incentives of established customers, in turn: never the same twice in a row."""
 
 _FORMER: Final = Phase.FORMER
 _ESTABLISHED: Final = Phase.ESTABLISHED
-CONCERNED: Final = frozenset(
+MOVING_HINTS: Final = frozenset(
     {
-        Kind.CONCLUDED, Kind.RENEWED, Kind.CANCELLED, Kind.CONTRACT_ENDED, Kind.COMPLAINED, Kind.ANSWERED,
-        Kind.RESOLVED, Kind.ACTIVATED, Kind.UNDONE,
+        EventKind.CONCLUDED, EventKind.RENEWED, EventKind.CANCELLED, EventKind.CONTRACT_ENDED, EventKind.COMPLAINED, EventKind.ANSWERED,
+        EventKind.RESOLVED, EventKind.ACTIVATED, EventKind.UNDONE,
     }
 )  # fmt: skip
 """Events that move the instant of a hint without a change of phase."""
@@ -45,29 +45,29 @@ class Hint(msgspec.Struct, frozen=True):
     data: dict[str, str] = {}
 
 
-def welcome(instant: datetime) -> Hint:
+def welcome_hint(instant: datetime) -> Hint:
     """For somebody who has just become a customer."""
     return Hint(INCENTIVE_DUE, instant, WELCOME, {"incentive": WELCOME})
 
 
-def change_due(notice: Notice, instant: datetime) -> Hint:
+def change_due_hint(notice: Notice, instant: datetime) -> Hint:
     """A transition is near."""
-    return _of_change(CHANGE_DUE, notice, instant)
+    return _change_hint(CHANGE_DUE, notice, instant)
 
 
-def change_withdrawn(notice: Notice, instant: datetime) -> Hint:
+def change_withdrawn_hint(notice: Notice, instant: datetime) -> Hint:
     """It will not come, or not then."""
-    return _of_change(CHANGE_WITHDRAWN, notice, instant)
+    return _change_hint(CHANGE_WITHDRAWN, notice, instant)
 
 
-def _of_change(name: str, notice: Notice, instant: datetime) -> Hint:
+def _change_hint(name: str, notice: Notice, instant: datetime) -> Hint:
     at = notice.at.isoformat()
     return Hint(
         name, instant, f"{notice.rule} {at}", {"rule": notice.rule, "to": notice.to, "at": at}
     )
 
 
-def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
+def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
     """When the next hint is due, and the hints of that instant, each by the policy that is in force then."""
     now = customer.now
     start: datetime | None = now
@@ -76,7 +76,7 @@ def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, S
             policies.at(start, customer.account),
             policies.next_change(start, customer.account),
         )
-        coming = _coming(customer, policy, start, now)
+        coming = _hints_from(customer, policy, start, now)
         if coming:
             first = min([hint.at for hint in coming])
             if end is None or first < end:
@@ -85,29 +85,29 @@ def upcoming(customer: Customer, policies: Policies) -> tuple[datetime | None, S
     return None, ()
 
 
-def _coming(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
+def _hints_from(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
     """Every hint from `start` on. What the state has seen (`now`) was given then, so nothing needs marking."""
     phase = customer.phase
-    found = _of_complaints(customer, policy) if customer.complaints else []
+    found = _complaint_hints(customer, policy) if customer.complaints else []
     if phase is not _FORMER:
-        found += _after_first_order(customer, policy)
+        found += _first_order_hints(customer, policy)
         if customer.contracts:
-            found += _of_contracts(customer, policy)
+            found += _contract_hints(customer, policy)
         if phase is _ESTABLISHED and policy.incentive_days:
-            turn = CHANGING[customer.incentives % len(CHANGING)]
-            at = _next_turn(customer, policy, start, now)
+            turn = INCENTIVE_ROTATION[customer.incentives % len(INCENTIVE_ROTATION)]
+            at = _next_incentive(customer, policy, start, now)
             found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
     return [hint for hint in found if start <= hint.at < LAST_INSTANT and hint.at > now]
 
 
-def _next_turn(customer: Customer, policy: Policy, start: datetime, now: datetime) -> datetime:
+def _next_incentive(customer: Customer, policy: Policy, start: datetime, now: datetime) -> datetime:
     if start == customer.since:
         return later(start, policy.incentive)
     turns, over = divmod(start - customer.since, policy.incentive)
     return later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == now)))
 
 
-def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:
+def _first_order_hints(customer: Customer, policy: Policy) -> list[Hint]:
     first = customer.first_order_at
     found: list[Hint] = []
     if first is None or not customer.orders or customer.first_order_historical:
@@ -119,7 +119,7 @@ def _after_first_order(customer: Customer, policy: Policy) -> list[Hint]:
     return found
 
 
-def _of_contracts(customer: Customer, policy: Policy) -> list[Hint]:
+def _contract_hints(customer: Customer, policy: Policy) -> list[Hint]:
     found: list[Hint] = []
     if not policy.renewal_notice_days:
         return found
@@ -132,7 +132,7 @@ def _of_contracts(customer: Customer, policy: Policy) -> list[Hint]:
     return found
 
 
-def _of_complaints(customer: Customer, policy: Policy) -> list[Hint]:
+def _complaint_hints(customer: Customer, policy: Policy) -> list[Hint]:
     found: list[Hint] = []
     if not policy.answer_hours:
         return found

@@ -2,20 +2,20 @@
 
 from datetime import datetime
 
-from services.lifecycle.domain.outlook import outlook
+from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.rules.deadlines import running
-from services.lifecycle.domain.rules.table import Occasion, Rule
+from services.lifecycle.domain.rules.deadlines import running_deadlines
+from services.lifecycle.domain.rules.table import Rule, Trigger
 from services.lifecycle.domain.state.customer import Customer, Move, sums
 from services.lifecycle.domain.state.happenings import Happening
 from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
 
-def record(
+def create_move(
     before: Customer,
     after: Customer,
     rule: Rule,
-    occasion: Occasion,
+    occasion: Trigger,
     instant: datetime,
     policy: Policy,
 ) -> Move:
@@ -52,8 +52,8 @@ def _profile(
         margin=sums(customer.margin),
         first_order_at=customer.first_order_at,
         last_order_at=customer.last_order_at,
-        deadlines=running(customer, policy),
+        deadlines=running_deadlines(customer, policy),
         causes=tuple(sorted(customer.causes)),
-        outlook=outlook(customer, policy, instant),
+        outlook=estimate_outlook(customer, policy, instant),
         order=happening.order if happening else None,
     )

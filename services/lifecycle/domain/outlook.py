@@ -4,12 +4,12 @@ from datetime import datetime
 
 from services.lifecycle.domain.policy import cadence
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.rules.deadlines import rhythm
+from services.lifecycle.domain.rules.deadlines import purchase_rhythm
 from services.lifecycle.domain.state.customer import Customer
 from shared.events.transitions import Outlook
 
 
-def outlook(customer: Customer, policy: Policy, instant: datetime) -> Outlook | None:
+def estimate_outlook(customer: Customer, policy: Policy, instant: datetime) -> Outlook | None:
     """By the fit in force at an instant; None without one, or without an order.
 
     The mean value of an order is that of all orders that stand, in the policy's currency; the share of margin in it is
@@ -18,11 +18,11 @@ def outlook(customer: Customer, policy: Policy, instant: datetime) -> Outlook | 
     fit = policy.fit_at(instant) if policy.fits else None
     if fit is None or customer.first_order_at is None or not customer.orders:
         return None
-    x, days = rhythm(customer)
+    x, days = purchase_rhythm(customer)
     since_first = (instant.date() - customer.first_order_at.date()).days
     revenue, margin = customer.revenue.get(policy.currency, 0), customer.margin.get(policy.currency)
     value = revenue / customer.orders if fit.currency == policy.currency and revenue > 0 else None
     rate = margin / revenue if margin is not None and revenue > 0 else policy.default_margin_rate
-    return cadence.outlook(
+    return cadence.estimate_outlook(
         fit, x, days, since_first, value, rate, policy.horizon_days, policy.discount_rate
     )

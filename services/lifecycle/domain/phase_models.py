@@ -19,7 +19,7 @@ class Model(StrEnum):
     ACTIVITY = "activity"
 
 
-class Fact(StrEnum):
+class CustomerFact(StrEnum):
     """What a view may ask beside the phase, each as of an instant."""
 
     SIGNED_UP = "signed_up"
@@ -30,7 +30,7 @@ class Fact(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class PhaseLabel:
     """A stable code, and its labels."""
 
     code: str
@@ -39,58 +39,58 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConditionalLabel:
     """A cell of the table that depends on a fact."""
 
-    fact: Fact
-    without: View
-    given: View
+    fact: CustomerFact
+    without: PhaseLabel
+    given: PhaseLabel
 
 
-Cell: TypeAlias = View | Asked
+LabelCell: TypeAlias = PhaseLabel | ConditionalLabel
 
-_AWARENESS: Final = View("awareness", "awareness", "Aufmerksamkeit")
-_CONVERSION: Final = View("conversion", "conversion", "Konversion")
-_PURCHASE: Final = View("purchase", "purchase", "Kauf")
-_ACTIVATION: Final = View("activation", "activation", "Aktivierung")
-_RENEWAL: Final = View("renewal", "renewal", "Erneuerung")
-_REFERRAL: Final = View("referral", "referral", "Weiterempfehlung")
-_BUYING: Final = Asked(Fact.ACTIVATED, _PURCHASE, _ACTIVATION)
+_AWARENESS: Final = PhaseLabel("awareness", "awareness", "Aufmerksamkeit")
+_CONVERSION: Final = PhaseLabel("conversion", "conversion", "Konversion")
+_PURCHASE: Final = PhaseLabel("purchase", "purchase", "Kauf")
+_ACTIVATION: Final = PhaseLabel("activation", "activation", "Aktivierung")
+_RENEWAL: Final = PhaseLabel("renewal", "renewal", "Erneuerung")
+_REFERRAL: Final = PhaseLabel("referral", "referral", "Weiterempfehlung")
+_BUYING: Final = ConditionalLabel(CustomerFact.ACTIVATED, _PURCHASE, _ACTIVATION)
 
-_PROSPECT: Final = View("prospect", "prospect", "Interessent")
-_NEW: Final = View("new_customer", "new customer", "Neukunde")
-_EXISTING: Final = View("existing_customer", "existing customer", "Bestandskunde")
-_INACTIVE: Final = View("inactive_customer", "inactive customer", "inaktiver Kunde")
-_FORMER: Final = View("former_customer", "former customer", "ehemaliger Kunde")
+_PROSPECT: Final = PhaseLabel("prospect", "prospect", "Interessent")
+_NEW: Final = PhaseLabel("new_customer", "new customer", "Neukunde")
+_EXISTING: Final = PhaseLabel("existing_customer", "existing customer", "Bestandskunde")
+_INACTIVE: Final = PhaseLabel("inactive_customer", "inactive customer", "inaktiver Kunde")
+_FORMER: Final = PhaseLabel("former_customer", "former customer", "ehemaliger Kunde")
 
-_ACQUISITION: Final = View("acquisition", "acquisition", "Akquise")
-_RETENTION: Final = View("retention", "retention", "Bindung")
-_REACTIVATION: Final = View("reactivation", "reactivation", "Reaktivierung")
+_ACQUISITION: Final = PhaseLabel("acquisition", "acquisition", "Akquise")
+_RETENTION: Final = PhaseLabel("retention", "retention", "Bindung")
+_REACTIVATION: Final = PhaseLabel("reactivation", "reactivation", "Reaktivierung")
 
-_INITIATION: Final = View("initiation", "initiation", "Anbahnung")
-_ACTIVE: Final = View("active", "active", "aktiv")
-_PASSIVE: Final = View("passive", "passive", "passiv")
-_BY_ACTS: Final = Asked(Fact.ACTED, _PASSIVE, _ACTIVE)
+_INITIATION: Final = PhaseLabel("initiation", "initiation", "Anbahnung")
+_ACTIVE: Final = PhaseLabel("active", "active", "aktiv")
+_PASSIVE: Final = PhaseLabel("passive", "passive", "passiv")
+_BY_ACTS: Final = ConditionalLabel(CustomerFact.ACTED, _PASSIVE, _ACTIVE)
 
-PHASES: Final[Mapping[Phase, Cell]] = MappingProxyType(
+PHASE_LABELS: Final[Mapping[Phase, LabelCell]] = MappingProxyType(
     {
-        Phase.PROSPECT: View(Phase.PROSPECT, "prospect", "Interessent"),
-        Phase.NEW: View(Phase.NEW, "new customer", "Neukunde"),
-        Phase.ESTABLISHED: View(Phase.ESTABLISHED, "established customer", "Stammkunde"),
-        Phase.ADVOCATE: View(Phase.ADVOCATE, "advocate", "Fürsprecher"),
-        Phase.AT_RISK: View(Phase.AT_RISK, "at risk", "abwanderungsgefährdet"),
-        Phase.INACTIVE: View(Phase.INACTIVE, "inactive customer", "inaktiver Kunde"),
-        Phase.FORMER: View(Phase.FORMER, "former customer", "ehemaliger Kunde"),
-        Phase.WON_BACK: View(Phase.WON_BACK, "won-back customer", "zurückgewonnener Kunde"),
+        Phase.PROSPECT: PhaseLabel(Phase.PROSPECT, "prospect", "Interessent"),
+        Phase.NEW: PhaseLabel(Phase.NEW, "new customer", "Neukunde"),
+        Phase.ESTABLISHED: PhaseLabel(Phase.ESTABLISHED, "established customer", "Stammkunde"),
+        Phase.ADVOCATE: PhaseLabel(Phase.ADVOCATE, "advocate", "Fürsprecher"),
+        Phase.AT_RISK: PhaseLabel(Phase.AT_RISK, "at risk", "abwanderungsgefährdet"),
+        Phase.INACTIVE: PhaseLabel(Phase.INACTIVE, "inactive customer", "inaktiver Kunde"),
+        Phase.FORMER: PhaseLabel(Phase.FORMER, "former customer", "ehemaliger Kunde"),
+        Phase.WON_BACK: PhaseLabel(Phase.WON_BACK, "won-back customer", "zurückgewonnener Kunde"),
     }
 )
 """The phases themselves, where no model is asked for."""
 
 # In the order of: prospect, new, established, advocate, at_risk, inactive, former, won_back.
-_ROWS: Final[Mapping[Model, tuple[Cell, ...]]] = MappingProxyType(
+_ROWS: Final[Mapping[Model, tuple[LabelCell, ...]]] = MappingProxyType(
     {
         Model.SIX_PHASE: (
-            Asked(Fact.SIGNED_UP, _AWARENESS, _CONVERSION), _BUYING, _RENEWAL, _REFERRAL,
+            ConditionalLabel(CustomerFact.SIGNED_UP, _AWARENESS, _CONVERSION), _BUYING, _RENEWAL, _REFERRAL,
             _RENEWAL, _RENEWAL, _AWARENESS, _BUYING,
         ),
         Model.FIVE_PHASE: (_PROSPECT, _NEW, _EXISTING, _EXISTING, _EXISTING, _INACTIVE, _FORMER, _EXISTING),
@@ -102,9 +102,9 @@ _ROWS: Final[Mapping[Model, tuple[Cell, ...]]] = MappingProxyType(
     }
 )  # fmt: skip
 
-VIEWS: Final[Mapping[Model | None, Mapping[Phase, Cell]]] = MappingProxyType(
+LABELS: Final[Mapping[Model | None, Mapping[Phase, LabelCell]]] = MappingProxyType(
     {
-        None: PHASES,
+        None: PHASE_LABELS,
         **{
             model: MappingProxyType(dict(zip(Phase, row, strict=True)))
             for model, row in _ROWS.items()
@@ -114,52 +114,58 @@ VIEWS: Final[Mapping[Model | None, Mapping[Phase, Cell]]] = MappingProxyType(
 """What each phase is called in each model; None is the phases themselves."""
 
 
-def view(model: Model | None, phase: Phase, facts: Collection[Fact]) -> View:
+def label_for(model: Model | None, phase: Phase, facts: Collection[CustomerFact]) -> PhaseLabel:
     """What a customer in this phase, of whom these facts hold, is in the model."""
-    cell = VIEWS[model][phase]
-    if isinstance(cell, View):
+    cell = LABELS[model][phase]
+    if isinstance(cell, PhaseLabel):
         return cell
     return cell.given if cell.fact in facts else cell.without
 
 
-def views(model: Model | None) -> tuple[View, ...]:
+def labels_of(model: Model | None) -> tuple[PhaseLabel, ...]:
     """All views of a model, in the order of the life cycle."""
-    return tuple(dict.fromkeys(found for cell in VIEWS[model].values() for found in _of(cell)))
+    return tuple(dict.fromkeys(found for cell in LABELS[model].values() for found in _of(cell)))
 
 
-def needs(model: Model | None) -> frozenset[Fact]:
+def facts_needed(model: Model | None) -> frozenset[CustomerFact]:
     """The facts that the model asks for in some phase."""
-    return frozenset(cell.fact for cell in VIEWS[model].values() if isinstance(cell, Asked))
+    return frozenset(
+        cell.fact for cell in LABELS[model].values() if isinstance(cell, ConditionalLabel)
+    )
 
 
-def asked_in(model: Model | None) -> dict[Phase, Fact]:
+def fact_by_phase(model: Model | None) -> dict[Phase, CustomerFact]:
     """The phases in which the model asks for a fact, and for which."""
-    return {phase: cell.fact for phase, cell in VIEWS[model].items() if isinstance(cell, Asked)}
+    return {
+        phase: cell.fact
+        for phase, cell in LABELS[model].items()
+        if isinstance(cell, ConditionalLabel)
+    }
 
 
-LASTING: Final[frozenset[tuple[Phase, Fact]]] = frozenset(
+LASTING_FACTS: Final[frozenset[tuple[Phase, CustomerFact]]] = frozenset(
     (phase, fact)
     for model in Model
-    for phase, fact in asked_in(model).items()
-    if fact is not Fact.ACTED
+    for phase, fact in fact_by_phase(model).items()
+    if fact is not CustomerFact.ACTED
 )
 """The phases in which some model asks for a fact that holds for ever once it does, and that fact."""
 
 
-def by_acts(model: Model | None) -> Asked | None:
+def activity_label(model: Model | None) -> ConditionalLabel | None:
     """The cell of a model that asks of every phase alike whether the customer has acted; None for other models."""
-    first, *others = VIEWS[model].values()
+    first, *others = LABELS[model].values()
     if (
-        isinstance(first, Asked)
-        and first.fact is Fact.ACTED
+        isinstance(first, ConditionalLabel)
+        and first.fact is CustomerFact.ACTED
         and all(other == first for other in others)
     ):
         return first
     return None
 
 
-def _of(cell: Cell) -> Iterator[View]:
-    if isinstance(cell, View):
+def _of(cell: LabelCell) -> Iterator[PhaseLabel]:
+    if isinstance(cell, PhaseLabel):
         yield cell
     else:
         yield from (cell.without, cell.given)

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.events import ACT_TYPES, ACTIVATED
@@ -139,7 +139,7 @@ async def first(pool: Pool, customer: str, known_at: datetime) -> datetime | Non
 
 async def facts(
     pool: Pool, customer: str, as_of: datetime, known_at: datetime, active: timedelta
-) -> frozenset[Fact]:
+) -> frozenset[CustomerFact]:
     """What held beside the phase, from the events that were known; `active` is the span in which acts count."""
     acts = [
         (row["time"], event.type)
@@ -148,9 +148,9 @@ async def facts(
     ]
     types = {type for _, type in acts}
     holding = {
-        Fact.SIGNED_UP: SIGNED_UP in types,
-        Fact.ACTIVATED: ACTIVATED in types,
-        Fact.ACTED: any(time > as_of - active for time, _ in acts),
+        CustomerFact.SIGNED_UP: SIGNED_UP in types,
+        CustomerFact.ACTIVATED: ACTIVATED in types,
+        CustomerFact.ACTED: any(time > as_of - active for time, _ in acts),
     }
     return frozenset(fact for fact, holds in holding.items() if holds)
 

@@ -22,7 +22,7 @@ from services.lifecycle.customers.routes import (
 )
 from services.lifecycle.customers.schemas import CustomerSnapshot, Naming
 from services.lifecycle.domain.fold import apply_schedule, next_move
-from services.lifecycle.domain.phase_models import Fact, needs
+from services.lifecycle.domain.phase_models import CustomerFact, facts_needed
 from services.lifecycle.domain.words.requirements import Standpoint
 from services.lifecycle.explain import repository
 from services.lifecycle.explain.repository import LATEST
@@ -82,8 +82,8 @@ async def _asked(
     return Asked(customer, as_of or latest, known_at or found.clock, names)
 
 
-async def _facts(service: Lifecycle, asked: Asked) -> frozenset[Fact]:
-    if not needs(asked.naming.model):
+async def _facts(service: Lifecycle, asked: Asked) -> frozenset[CustomerFact]:
+    if not facts_needed(asked.naming.model):
         return frozenset()
     policy = (await service.policies()).at(asked.as_of)
     active = timedelta(days=policy.active_days)

@@ -21,12 +21,12 @@ from services.lifecycle.customers.schemas import (
     Naming,
     OutlookView,
 )
-from services.lifecycle.domain.outlook import outlook
-from services.lifecycle.domain.phase_models import Fact, Model
+from services.lifecycle.domain.outlook import estimate_outlook
+from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.rules.table import Rule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.domain.words.causes import ends, meaning
+from services.lifecycle.domain.words.causes import describe_cause, remedy_for
 from services.lifecycle.domain.words.requirements import Requirement, Standpoint
 from services.lifecycle.domain.words.rules import open_rules
 from services.lifecycle.explain import sentences
@@ -86,7 +86,7 @@ class PhaseAt(BaseModel):
     known_at: Instant = Field(description="The state of that clock asked for, or the present one.")
 
     @classmethod
-    def of(cls, asked: "Asked", held: PhaseThen, facts: Collection[Fact]) -> Self:
+    def of(cls, asked: "Asked", held: PhaseThen, facts: Collection[CustomerFact]) -> Self:
         """The phase that a transition led to."""
         t, naming = held.transition, asked.naming
         view, label = naming.view(Phase(t.to), facts)
@@ -210,7 +210,7 @@ class Explained:
     standing: CustomerSnapshot
     now: Standpoint
     transition: Transition
-    facts: frozenset[Fact]
+    facts: frozenset[CustomerFact]
     evidence: Sequence[StoredEvent]
     naming: Naming
 
@@ -243,7 +243,7 @@ class Explained:
     def _cadence(self) -> CadenceOutlook | None:
         as_of, customer = self.standing.as_of, self.now.customer
         policy = self.now.policies.at(as_of, customer.account)
-        found = outlook(customer, policy, as_of)
+        found = estimate_outlook(customer, policy, as_of)
         if found is None:
             return None
         figures = msgspec.to_builtins(found)
@@ -252,6 +252,8 @@ class Explained:
 
 def _causes(customer: Customer) -> list[CauseView]:
     return [
-        CauseView(cause=cause, means=meaning(cause), ends_with=ends(customer, cause).words)
+        CauseView(
+            cause=cause, means=describe_cause(cause), ends_with=remedy_for(customer, cause).words
+        )
         for cause in sorted(customer.causes)
     ]

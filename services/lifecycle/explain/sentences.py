@@ -4,14 +4,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.lifecycle.domain.phase_models import PHASES, View
+from services.lifecycle.domain.phase_models import PHASE_LABELS, PhaseLabel
 from services.lifecycle.domain.rules.table import Rule
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.domain.words.causes import meaning
+from services.lifecycle.domain.words.causes import describe_cause
 from services.lifecycle.domain.words.requirements import Requirement, Standpoint
-from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
+from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
 from services.lifecycle.events import KINDS
 from shared.events.transitions import Transition
 
@@ -24,17 +24,17 @@ _UPWARD: Final = frozenset(
 """What a shop hopes for: of these the first that could fire is told."""
 
 
-def event_types(kinds: Collection[Kind]) -> list[str]:
+def event_types(kinds: Collection[EventKind]) -> list[str]:
     """The types of event that may be of one of these kinds."""
-    wanted = {Kind.SCORED if kind is Kind.PRAISED else kind for kind in kinds}
+    wanted = {EventKind.SCORED if kind is EventKind.PRAISED else kind for kind in kinds}
     return [name for name, kind in KINDS.items() if kind in wanted]
 
 
 def because(customer: Customer, transition: Transition) -> str:
     """Why the customer is in the phase, as a clause: for one at risk the causes that hold, else what led there."""
     if customer.phase is Phase.AT_RISK and customer.causes:
-        return "; ".join(meaning(cause) for cause in sorted(customer.causes))
-    words = IN_WORDS[RuleName(transition.rule)]
+        return "; ".join(describe_cause(cause) for cause in sorted(customer.causes))
+    words = RULE_TEXTS[RuleName(transition.rule)]
     last = transition.profile.last_order_at
     clause = words.by_event if transition.evidence.deadline is None else words.by_time
     return clause.format(
@@ -69,8 +69,8 @@ def _taking(now: Standpoint, rule: Rule, ways: Sequence[Requirement]) -> str:
 
 
 def _being(phase: Phase) -> str:
-    named = PHASES[phase]
-    assert isinstance(named, View)  # noqa: S101  (the phases themselves ask for nothing more)
+    named = PHASE_LABELS[phase]
+    assert isinstance(named, PhaseLabel)  # noqa: S101  (the phases themselves ask for nothing more)
     if phase is Phase.AT_RISK:
         return named.english
     return f"{'an' if named.english[0] in 'aeiou' else 'a'} {named.english}"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.api.transitions import SILENT, TransitionView
 from services.lifecycle.customers.schemas import LAPSE, LAST_ORDER, Naming
-from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.explain.repository import Hinted, StoredEvent, StoredTransition
 from shared.http import Instant, Page
 
@@ -119,7 +119,7 @@ TimelineEntry: TypeAlias = Annotated[
 
 
 def entry(
-    of: StoredEvent | StoredTransition | Hinted, facts: frozenset[Fact], naming: Naming
+    of: StoredEvent | StoredTransition | Hinted, facts: frozenset[CustomerFact], naming: Naming
 ) -> EventEntry | TransitionEntry | HintEntry:
     """The view of an entry; `facts` held when it happened."""
     if isinstance(of, StoredEvent):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.phase_models import LASTING
+from services.lifecycle.domain.phase_models import LASTING_FACTS
 from services.lifecycle.figures.repository import snapshot
 from shared.database.connection import Pool, Tx, transaction
 
@@ -15,7 +15,7 @@ SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '
     coalesce(c.account, '') AS account, c.partition, count(*) AS n
 FROM transition AS t JOIN customer AS c USING (customer) WHERE t.withdrawn IS NULL GROUP BY 1, 2, 3, 4, 5, 6
 """
-_LASTING: Final = ", ".join(f"('{phase}', '{fact}')" for phase, fact in sorted(LASTING))
+_LASTING: Final = ", ".join(f"('{phase}', '{fact}')" for phase, fact in sorted(LASTING_FACTS))
 _TALLIES: Final = f"""
 WITH stay AS (
     SELECT customer, to_phase, occurred_at AS begins,

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.domain.words.causes import CANCELLATION, CAUSES, COMPLAINT, SCORE
+from services.lifecycle.domain.words.causes import CANCELLATION, CAUSE_TEXTS, COMPLAINT, SCORE
 
 SCORES: Final = ("nps", "csat", "review")
 _ABOUT: Final = MappingProxyType({SCORE: SCORES, COMPLAINT: None, CANCELLATION: None})
@@ -24,8 +24,8 @@ class Cause(NamedTuple):
     def parse(cls, text: str) -> Self:
         """`complaint` or `complaint:77`. Raises ValueError with what is wrong."""
         kind, colon, about = text.partition(":")
-        if kind not in CAUSES:
-            raise ValueError(f"must begin with one of {', '.join(CAUSES)}")
+        if kind not in CAUSE_TEXTS:
+            raise ValueError(f"must begin with one of {', '.join(CAUSE_TEXTS)}")
         if not colon:
             return cls(kind)
         if kind not in _ABOUT:

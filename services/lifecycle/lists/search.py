@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.fold import apply_schedule, next_move
-from services.lifecycle.domain.phase_models import Fact, Model, needs
+from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_needed
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.lists import repository
@@ -34,8 +34,8 @@ class Hit(NamedTuple):
 class Facts(NamedTuple):
     """What holds of a customer now, and will at the next move by time alone if nothing happens before."""
 
-    now: frozenset[Fact]
-    then: frozenset[Fact]
+    now: frozenset[CustomerFact]
+    then: frozenset[CustomerFact]
 
 
 @dataclass(slots=True)
@@ -113,12 +113,12 @@ async def facts(
     active: timedelta,
 ) -> list[Facts]:
     """What a model asks beside the phase; `active` is the span in which acts count."""
-    asked = needs(model)
+    asked = facts_needed(model)
     if not asked:
         return [Facts(frozenset(), frozenset())] * len(hits)
     instants = [_instants(hit, clocks.get(hit.row.partition, DAWN)) for hit in hits]
     acted = [False] * (2 * len(hits))
-    if Fact.ACTED in asked:
+    if CustomerFact.ACTED in asked:
         until = [instant for pair in instants for instant in pair]
         keys = [hit.row.key for hit in hits for _ in range(2)]
         acted = await repository.acted(tx, keys, [instant - active for instant in until], until)
@@ -145,11 +145,11 @@ def _instants(hit: Hit, clock: datetime) -> tuple[datetime, datetime]:
     return now, hit.move.occurred_at if hit.move else now
 
 
-def _facts(customer: Customer, at: datetime, acted: bool) -> frozenset[Fact]:
+def _facts(customer: Customer, at: datetime, acted: bool) -> frozenset[CustomerFact]:
     signed_up, activated = customer.signed_up_at, customer.activated_at
     holding = {
-        Fact.SIGNED_UP: signed_up is not None and signed_up <= at,
-        Fact.ACTIVATED: activated is not None and activated <= at,
-        Fact.ACTED: acted,
+        CustomerFact.SIGNED_UP: signed_up is not None and signed_up <= at,
+        CustomerFact.ACTIVATED: activated is not None and activated <= at,
+        CustomerFact.ACTED: acted,
     }
     return frozenset(fact for fact, holds in holding.items() if holds)

@@ -8,10 +8,10 @@ import msgspec
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import CONTACT, Customer
-from services.lifecycle.domain.state.happenings import Happening, Kind
+from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.orders import Orders
 
-NOTHING: Final[frozenset[str]] = frozenset()
+NO_CAUSES: Final[frozenset[str]] = frozenset()
 
 
 def last_contact(customer: Customer, happening: Happening) -> datetime | None:
@@ -23,10 +23,10 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
     """The state with the event counted, what the event means in this state, and the causes that it gives and takes."""
 
     customer: Customer
-    kind: Kind
-    gives: frozenset[str] = NOTHING
+    kind: EventKind
+    gives: frozenset[str] = NO_CAUSES
     takes: Callable[[str], bool] | None = None
 
 
-EffectOf: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Effect]
+EffectFunction: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Effect]
 """One function per kind of event; `orders` as for `count`."""

@@ -20,7 +20,7 @@ WEEK: Final = 7.0
 """Days of the model's unit of time."""
 MONTH: Final = 365.25 / 12 / WEEK
 """Weeks."""
-LONGEST: Final = timedelta(days=1826)
+LONGEST_SILENCE: Final = timedelta(days=1826)
 """No silence is waited for longer: five years."""
 _MINUTES_A_DAY: Final = 24 * 60
 _MINUTES_A_WEEK: Final = 7 * _MINUTES_A_DAY
@@ -109,14 +109,16 @@ def clv(
 
 
 @lru_cache(maxsize=1 << 16)
-def silence(fit: Fit, x: int, tx_days: int, horizon_days: int, probability: float) -> timedelta:
+def silence_limit(
+    fit: Fit, x: int, tx_days: int, horizon_days: int, probability: float
+) -> timedelta:
     """How long after the last purchase P(no purchase in the next `horizon_days`) first exceeds `probability`.
 
     `tx_days` are whole days. At most LONGEST, in whole minutes rounded up, so that it does not hang on the last bit.
     """
     horizon, spent = horizon_days / WEEK, 1 - probability
     rate, bought = fit.r + x, fit.alpha + tx_days / WEEK
-    base, low, high = log(fit.a) - log(fit.b + x), -1, LONGEST.days * _MINUTES_A_DAY
+    base, low, high = log(fit.a) - log(fit.b + x), -1, LONGEST_SILENCE.days * _MINUTES_A_DAY
     while high - low > 1:
         middle = (low + high) // 2
         now = bought + middle / _MINUTES_A_WEEK
@@ -129,7 +131,7 @@ def silence(fit: Fit, x: int, tx_days: int, horizon_days: int, probability: floa
     return timedelta(minutes=high)
 
 
-def outlook(
+def estimate_outlook(
     fit: Fit,
     x: int,
     tx_days: int,

@@ -10,7 +10,7 @@ import msgspec
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import Happening, Kind, Score
+from services.lifecycle.domain.state.happenings import EventKind, Happening, Score
 from services.lifecycle.domain.state.phases import BONDED, KNOWN, Phase, RuleName
 
 Source: TypeAlias = Phase | None
@@ -18,78 +18,79 @@ LUKEWARM: Final = 8
 """The highest NPS that ends enthusiasm."""
 
 
-class Occasion(msgspec.Struct, frozen=True, gc=False):
+class Trigger(msgspec.Struct, frozen=True, gc=False):
     """What the rules judge: an event, or the passing of a deadline (without a `happening`).
 
     `kind` is what it means to this customer, `gives` the causes of being at risk that it brings.
     """
 
-    kind: Kind
+    kind: EventKind
     gives: frozenset[str]
     happening: Happening | None = None
 
 
-Condition: TypeAlias = Callable[[Customer, Occasion, Policy], bool]
+Condition: TypeAlias = Callable[[Customer, Trigger, Policy], bool]
 
 
-def always(_: Customer, __: Occasion, ___: Policy) -> bool:
+def always(_: Customer, __: Trigger, ___: Policy) -> bool:
     """No further condition."""
     return True
 
 
-def never_bought_before(customer: Customer, _: Occasion, __: Policy) -> bool:
+def never_bought_before(customer: Customer, _: Trigger, __: Policy) -> bool:
     """Unknown customers and prospects become new; the inactive and former only with their very first purchase."""
     return customer.phase in (None, Phase.PROSPECT) or customer.purchases == 1
 
 
-def unknown_or_faded(customer: Customer, _: Occasion, __: Policy) -> bool:
+def unknown_or_faded(customer: Customer, _: Trigger, __: Policy) -> bool:
     """A faded prospect is one again by any sign of life."""
     return customer.phase is None or customer.faded
 
 
-def bought_before(customer: Customer, occasion: Occasion, _: Policy) -> bool:
+def bought_before(customer: Customer, occasion: Trigger, _: Policy) -> bool:
     """Not the first purchase ever; who renews a contract has concluded it before."""
-    return customer.purchases > 1 or occasion.kind is Kind.RENEWED
+    return customer.purchases > 1 or occasion.kind is EventKind.RENEWED
 
 
-def buys_habitually(customer: Customer, _: Occasion, policy: Policy) -> bool:
+def buys_habitually(customer: Customer, _: Trigger, policy: Policy) -> bool:
     """Enough orders to be established, or a contract renewed, be it while at risk."""
     return customer.orders >= policy.established_after_orders or customer.has_renewed
 
 
-def has_settled(customer: Customer, occasion: Occasion, policy: Policy) -> bool:
+def has_settled(customer: Customer, occasion: Trigger, policy: Policy) -> bool:
     """Enough orders since the return, be it while at risk, or a contract renewed."""
     return (
-        occasion.kind is Kind.RENEWED or customer.orders_since_return >= policy.settle_after_orders
+        occasion.kind is EventKind.RENEWED
+        or customer.orders_since_return >= policy.settle_after_orders
     )
 
 
-def referral_or_praise(customer: Customer, occasion: Occasion, _: Policy) -> bool:
+def referral_or_praise(customer: Customer, occasion: Trigger, _: Policy) -> bool:
     """A referral from wherever; praise only from the established."""
-    return occasion.kind is Kind.RECOMMENDED or customer.phase is Phase.ESTABLISHED
+    return occasion.kind is EventKind.RECOMMENDED or customer.phase is Phase.ESTABLISHED
 
 
-def no_longer_enthusiastic(customer: Customer, occasion: Occasion, _: Policy) -> bool:
+def no_longer_enthusiastic(customer: Customer, occasion: Trigger, _: Policy) -> bool:
     """Too long ago, the only evidence annulled, or an NPS that says so."""
-    if occasion.kind is Kind.ADVOCACY_AGED:
+    if occasion.kind is EventKind.ADVOCACY_AGED:
         return True
-    if occasion.kind is Kind.ANNULLED:
+    if occasion.kind is EventKind.ANNULLED:
         return not customer.evidence
     said = occasion.happening.content if occasion.happening else None
     return isinstance(said, Score) and said.kind == "nps" and said.score <= LUKEWARM
 
 
-def gives_a_cause(_: Customer, occasion: Occasion, __: Policy) -> bool:
+def gives_a_cause(_: Customer, occasion: Trigger, __: Policy) -> bool:
     """The occasion is a reason to be at risk."""
     return bool(occasion.gives)
 
 
-def without_cause(customer: Customer, _: Occasion, __: Policy) -> bool:
+def without_cause(customer: Customer, _: Trigger, __: Policy) -> bool:
     """Nothing puts the customer at risk any more."""
     return not customer.causes
 
 
-def no_purchase_left(customer: Customer, _: Occasion, __: Policy) -> bool:
+def no_purchase_left(customer: Customer, _: Trigger, __: Policy) -> bool:
     """Every order since the first or the return is undone, and no contract was concluded since."""
     return customer.orders_since_return == 0 and customer.contracts_since_return == 0
 
@@ -120,7 +121,7 @@ class Rule:
 
     name: RuleName
     sources: frozenset[Source]
-    on: frozenset[Kind]
+    on: frozenset[EventKind]
     to: Phase | Callable[[Customer, Policy], Phase]
     when: Condition = always
 
@@ -129,7 +130,7 @@ class Rule:
         return self.to if isinstance(self.to, Phase) else self.to(customer, policy)
 
 
-def _some(*kinds: Kind) -> frozenset[Kind]:
+def _some(*kinds: EventKind) -> frozenset[EventKind]:
     return frozenset(kinds)
 
 
@@ -138,11 +139,16 @@ def _from(*phases: Source) -> frozenset[Source]:
 
 
 _BY_TIME: Final = _some(
-    Kind.SILENCE, Kind.LONG_SILENCE, Kind.LONG_INACTIVE, Kind.NO_SIGN_OF_LIFE, Kind.ADVOCACY_AGED,
-    Kind.COMPLAINT_OVERDUE, Kind.CONTACT_FADED, Kind.CONTRACT_ENDED,
+    EventKind.SILENCE, EventKind.LONG_SILENCE, EventKind.LONG_INACTIVE, EventKind.NO_SIGN_OF_LIFE, EventKind.ADVOCACY_AGED,
+    EventKind.COMPLAINT_OVERDUE, EventKind.CONTACT_FADED, EventKind.CONTRACT_ENDED,
 )  # fmt: skip
-_EVENTS: Final = frozenset(Kind) - _BY_TIME
-_CONTACTS: Final = _EVENTS - {Kind.RECOMMENDED, Kind.CLOSED, Kind.MERGED, Kind.ADMINISTRATIVE}
+_EVENTS: Final = frozenset(EventKind) - _BY_TIME
+_CONTACTS: Final = _EVENTS - {
+    EventKind.RECOMMENDED,
+    EventKind.CLOSED,
+    EventKind.MERGED,
+    EventKind.ADMINISTRATIVE,
+}
 _UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _ADVOCATE = (
     None,
     Phase.PROSPECT,
@@ -160,50 +166,50 @@ _AT_RISK, _INACTIVE, _FORMER, _WON_BACK = (
 RULES: Final = (
     Rule(
         RuleName.FIRST_PURCHASE, _from(_UNKNOWN, _PROSPECT, _INACTIVE, _FORMER),
-        _some(Kind.ORDER, Kind.CONCLUDED), _NEW, never_bought_before,
+        _some(EventKind.ORDER, EventKind.CONCLUDED), _NEW, never_bought_before,
     ),
     Rule(RuleName.FIRST_CONTACT, _from(_UNKNOWN, _INACTIVE), _CONTACTS, _PROSPECT, unknown_or_faded),
     Rule(RuleName.HABIT_FORMED, _from(_NEW), _EVENTS, _ESTABLISHED, buys_habitually),
     Rule(
         RuleName.RECOMMENDS, _from(_UNKNOWN, _PROSPECT, _NEW, _ESTABLISHED, _WON_BACK),
-        _some(Kind.RECOMMENDED, Kind.PRAISED), _ADVOCATE, referral_or_praise,
+        _some(EventKind.RECOMMENDED, EventKind.PRAISED), _ADVOCATE, referral_or_praise,
     ),
     Rule(
         RuleName.ENTHUSIASM_FADED, _from(_ADVOCATE),
-        _some(Kind.ADVOCACY_AGED, Kind.SCORED, Kind.ANNULLED), as_bought, no_longer_enthusiastic,
+        _some(EventKind.ADVOCACY_AGED, EventKind.SCORED, EventKind.ANNULLED), as_bought, no_longer_enthusiastic,
     ),
-    Rule(RuleName.SILENCE_BEGINS, _from(*BONDED), _some(Kind.SILENCE), _AT_RISK),
+    Rule(RuleName.SILENCE_BEGINS, _from(*BONDED), _some(EventKind.SILENCE), _AT_RISK),
     Rule(
         RuleName.DISSATISFIED, _from(*BONDED),
-        _some(Kind.SCORED, Kind.COMPLAINED, Kind.COMPLAINT_OVERDUE), _AT_RISK, gives_a_cause,
+        _some(EventKind.SCORED, EventKind.COMPLAINED, EventKind.COMPLAINT_OVERDUE), _AT_RISK, gives_a_cause,
     ),
     Rule(
         RuleName.BOND_WEAKENS, _from(*BONDED),
-        _some(Kind.UNSUBSCRIBED, Kind.ORDER, Kind.UNDONE, Kind.CONTACT_FADED), _AT_RISK, gives_a_cause,
+        _some(EventKind.UNSUBSCRIBED, EventKind.ORDER, EventKind.UNDONE, EventKind.CONTACT_FADED), _AT_RISK, gives_a_cause,
     ),
-    Rule(RuleName.CANCELLATION_ANNOUNCED, _from(*BONDED), _some(Kind.CANCELLED), _AT_RISK, gives_a_cause),
+    Rule(RuleName.CANCELLATION_ANNOUNCED, _from(*BONDED), _some(EventKind.CANCELLED), _AT_RISK, gives_a_cause),
     Rule(RuleName.RECOVERED, _from(_AT_RISK), _EVENTS, as_before, without_cause),
-    Rule(RuleName.FELL_SILENT, _from(*BONDED, _AT_RISK), _some(Kind.LONG_SILENCE), _INACTIVE),
-    Rule(RuleName.PROSPECT_FADED, _from(_PROSPECT, _ADVOCATE), _some(Kind.NO_SIGN_OF_LIFE), _INACTIVE),
+    Rule(RuleName.FELL_SILENT, _from(*BONDED, _AT_RISK), _some(EventKind.LONG_SILENCE), _INACTIVE),
+    Rule(RuleName.PROSPECT_FADED, _from(_PROSPECT, _ADVOCATE), _some(EventKind.NO_SIGN_OF_LIFE), _INACTIVE),
     Rule(
         RuleName.RELATIONSHIP_ENDED, KNOWN - {_FORMER},
-        _some(Kind.CLOSED, Kind.CONTRACT_ENDED, Kind.LONG_INACTIVE), _FORMER,
+        _some(EventKind.CLOSED, EventKind.CONTRACT_ENDED, EventKind.LONG_INACTIVE), _FORMER,
     ),
     Rule(
         RuleName.RETURNED, _from(_INACTIVE, _FORMER),
-        _some(Kind.ORDER, Kind.CONCLUDED, Kind.RENEWED), _WON_BACK, bought_before,
+        _some(EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED), _WON_BACK, bought_before,
     ),
     Rule(RuleName.SETTLED, _from(_WON_BACK), _EVENTS, _ESTABLISHED, has_settled),
     Rule(
-        RuleName.FIRST_PURCHASE_UNDONE, _from(_NEW, _WON_BACK), _some(Kind.UNDONE), as_before_the_purchase,
+        RuleName.FIRST_PURCHASE_UNDONE, _from(_NEW, _WON_BACK), _some(EventKind.UNDONE), as_before_the_purchase,
         no_purchase_left,
     ),
 )  # fmt: skip
 
-RULES_FOR: Final[Mapping[tuple[Source, Kind], tuple[Rule, ...]]] = MappingProxyType(
+RULES_FOR: Final[Mapping[tuple[Source, EventKind], tuple[Rule, ...]]] = MappingProxyType(
     {
         (phase, kind): tuple(rule for rule in RULES if phase in rule.sources and kind in rule.on)
-        for phase, kind in product((None, *Phase), Kind)
+        for phase, kind in product((None, *Phase), EventKind)
     }
 )
 """The rules that an occasion of a kind may fire in a phase, in the order of the table."""

@@ -5,13 +5,13 @@ from typing import Final
 
 import msgspec
 
-from services.lifecycle.domain.state.happenings import Happening, Key
+from services.lifecycle.domain.state.happenings import EventKey, Happening
 from services.lifecycle.domain.state.open_items import Complaint, Contract
 from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Evidence, Money, PolicyRef, Profile
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-BEGINNING: Final[Key] = (EARLIEST, "", "")
+BEGINNING: Final[EventKey] = (EARLIEST, "", "")
 
 SILENCE: Final = "silence"
 REVENUE: Final = "revenue"
@@ -23,7 +23,7 @@ NEWSLETTER: Final = "newsletter"
 class Return(msgspec.Struct, frozen=True):
     """Where a won-back customer came from, to be restored if the return is undone."""
 
-    key: Key
+    key: EventKey
     from_: Phase
     since: datetime
 
@@ -71,7 +71,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     last_order_at: datetime | None = None
     bought_at: datetime | None = None
     purchase_days: int = 0
-    last_event: Key = BEGINNING
+    last_event: EventKey = BEGINNING
     orders_since_return: int = 0
     contracts: dict[str, Contract] = {}
     contracts_ever: int = 0

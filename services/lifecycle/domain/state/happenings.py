@@ -9,11 +9,11 @@ import msgspec
 
 from shared.events.transitions import Money, OrderRef
 
-Key = tuple[datetime, str, str]
+EventKey = tuple[datetime, str, str]
 """Events are folded in the order of (time, source, id)."""
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What an event, or the passing of a deadline, means to the rules."""
 
     ORDER = "order"
@@ -57,14 +57,14 @@ class Kind(StrEnum):
     CONTRACT_ENDED = "contract_ended"
 
 
-MOST: Final = 2**63 - 1
+LARGEST_AMOUNT: Final = 2**63 - 1
 """Minor units that PostgreSQL can store."""
 
 
 class Price(msgspec.Struct, frozen=True, gc=False):
     """Minor units of a currency, never negative."""
 
-    amount: Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+    amount: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_AMOUNT)]
     currency: str
 
 
@@ -77,7 +77,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
     coupon: str | None = None
 
 
-class Undoing(msgspec.Struct, frozen=True, gc=False):
+class OrderUndoing(msgspec.Struct, frozen=True, gc=False):
     """Which order, and how much of it in minor units; without an amount all of it."""
 
     order_id: str
@@ -85,7 +85,7 @@ class Undoing(msgspec.Struct, frozen=True, gc=False):
     currency: str | None = None
 
 
-class Agreement(msgspec.Struct, frozen=True, gc=False):
+class ContractTerms(msgspec.Struct, frozen=True, gc=False):
     """What an event says of a contract."""
 
     contract_id: str
@@ -102,7 +102,7 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     public: bool = False
 
 
-class Grievance(msgspec.Struct, frozen=True, gc=False):
+class ComplaintDetails(msgspec.Struct, frozen=True, gc=False):
     """What an event says of a complaint."""
 
     complaint_id: str
@@ -110,26 +110,33 @@ class Grievance(msgspec.Struct, frozen=True, gc=False):
     satisfied: bool = False
 
 
-class Recommendation(msgspec.Struct, frozen=True, gc=False):
+class Referral(msgspec.Struct, frozen=True, gc=False):
     """Which referral succeeded, or was annulled."""
 
     reference: str
 
 
-class Details(msgspec.Struct, frozen=True, gc=False):
+class AccountDetails(msgspec.Struct, frozen=True, gc=False):
     """What an event says of the customer: the kind of account."""
 
     account: str | None = None
 
 
-class Merger(msgspec.Struct, frozen=True, gc=False):
+class MergeTarget(msgspec.Struct, frozen=True, gc=False):
     """Who stays when two ids turn out to be one customer."""
 
     into: str
 
 
 Content: TypeAlias = (
-    Order | Undoing | Agreement | Score | Grievance | Recommendation | Details | Merger
+    Order
+    | OrderUndoing
+    | ContractTerms
+    | Score
+    | ComplaintDetails
+    | Referral
+    | AccountDetails
+    | MergeTarget
 )
 
 
@@ -142,13 +149,13 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     time: datetime
     source: str
     id: str
-    kind: Kind
+    kind: EventKind
     content: Content | None = None
     historical: bool = False
     order_key: int | None = None
 
     @property
-    def key(self) -> Key:
+    def key(self) -> EventKey:
         """Where the event stands in the customer's life."""
         return self.time, self.source, self.id
 
@@ -158,7 +165,7 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         said = self.content
         if isinstance(said, Order):
             return said.total.amount, said.total.currency
-        return (said.amount, said.currency) if isinstance(said, Undoing) else _WORTHLESS
+        return (said.amount, said.currency) if isinstance(said, OrderUndoing) else _WORTHLESS
 
     @property
     def order(self) -> OrderRef | None:
@@ -173,5 +180,5 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
 
 _WORTHLESS: Final = (None, None)
 
-IN_ORDER: Final = attrgetter("time", "source", "id")
+SORT_KEY: Final = attrgetter("time", "source", "id")
 """`Happening.key` of a happening, for sorting."""

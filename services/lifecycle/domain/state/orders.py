@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from services.lifecycle.domain.state.happenings import Happening, Key, Order, Undoing
+from services.lifecycle.domain.state.happenings import EventKey, Happening, Order, OrderUndoing
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
@@ -17,14 +17,14 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     amount: int
     margin: int | None
     whole: bool = False
-    key: Key | None = None
+    key: EventKey | None = None
 
 
 @dataclass(slots=True)
 class _Order:
     placed: Order | None = None
-    key: Key | None = None
-    undoings: list[Undoing] = field(default_factory=list)
+    key: EventKey | None = None
+    undoings: list[OrderUndoing] = field(default_factory=list)
 
     def remainder(self) -> Part | None:
         """What stands of the order, None before it is placed. A refund in another currency undoes nothing."""
@@ -55,7 +55,7 @@ class Orders:
         order.placed, order.key = placed, happening.key
         return order.remainder()
 
-    def undo(self, undoing: Undoing) -> Part | None:
+    def undo(self, undoing: OrderUndoing) -> Part | None:
         """What this undoing takes away; None if the order is not known (yet), or nothing of it was left."""
         order = self._orders.setdefault(undoing.order_id, _Order())
         before = order.remainder()

@@ -9,7 +9,7 @@ from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.deadlines import DEADLINES
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.happenings import EventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Requirement:
     """One way in which a rule may come to fire: what is lacking, and the events or the deadline that bring it."""
 
     lacks: str
-    on: frozenset[Kind] = frozenset()
+    on: frozenset[EventKind] = frozenset()
     deadline: datetime | None = None
 
 
@@ -47,7 +47,7 @@ class Standpoint:
             start = end
         return None
 
-    def due(self, kind: Kind) -> datetime | None:
+    def due(self, kind: EventKind) -> datetime | None:
         """When the deadline of a kind passes, if nothing happens before."""
         deadline = next(deadline for deadline in DEADLINES if deadline.kind is kind)
         if self.customer.phase not in deadline.phases:
@@ -58,7 +58,7 @@ class Standpoint:
 Requirements: TypeAlias = Iterator[Requirement]
 
 
-def written(instant: datetime) -> str:
+def format_instant(instant: datetime) -> str:
     """`2026-03-01T00:00Z`; seconds only where there are any."""
     text = instant.isoformat(timespec="seconds" if instant.second else "minutes")
     return text.replace("+00:00", "Z")

@@ -8,49 +8,49 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.contracts import without
+from services.lifecycle.domain.effects.contracts import end_contracts
 from services.lifecycle.domain.rules.table import RULES, Rule
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import Kind
+from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.domain.words.causes import recovery
+from services.lifecycle.domain.words.causes import remedies_needed
 from services.lifecycle.domain.words.requirements import (
     Requirement,
     Requirements,
     Standpoint,
-    written,
+    format_instant,
 )
 
 
 def open_rules(now: Standpoint) -> list[tuple[Rule, tuple[Requirement, ...]]]:
     """The rules that could fire next from this phase, in the order of the table, each with the ways to it."""
     of_phase = [rule for rule in RULES if now.customer.phase in rule.sources]
-    found = [(rule, tuple(IN_WORDS[rule.name].ways(now))) for rule in of_phase]
+    found = [(rule, tuple(RULE_TEXTS[rule.name].ways(now))) for rule in of_phase]
     return [(rule, ways) for rule, ways in found if ways]
 
 
-def _some(*kinds: Kind) -> frozenset[Kind]:
+def _some(*kinds: EventKind) -> frozenset[EventKind]:
     return frozenset(kinds)
 
 
-_ON: Final = {rule.name: rule.on - {Kind.MERGED} for rule in RULES}
+_ON: Final = {rule.name: rule.on - {EventKind.MERGED} for rule in RULES}
 
 
-def _until(now: Standpoint, kind: Kind, nothing: str) -> Requirements:
+def _until(now: Standpoint, kind: EventKind, nothing: str) -> Requirements:
     """Time alone, as long as nothing of this comes."""
     due = now.due(kind)
     if due is not None:
-        yield Requirement(f"no {nothing} until {written(due)}", deadline=due)
+        yield Requirement(f"no {nothing} until {format_instant(due)}", deadline=due)
 
 
 def _first_purchase(now: Standpoint) -> Requirements:
     if now.customer.phase is Phase.PROSPECT or not now.customer.purchases:
-        yield Requirement("a first order or contract", _some(Kind.ORDER, Kind.CONCLUDED))
+        yield Requirement("a first order or contract", _some(EventKind.ORDER, EventKind.CONCLUDED))
 
 
 def _first_contact(now: Standpoint) -> Requirements:
     if now.customer.phase is None or now.customer.faded:
-        by_purchase = _some(Kind.ORDER, Kind.CONCLUDED)
+        by_purchase = _some(EventKind.ORDER, EventKind.CONCLUDED)
         yield Requirement(
             "any event but a purchase or a recommendation",
             _ON[RuleName.FIRST_CONTACT] - by_purchase,
@@ -68,42 +68,48 @@ def _settled(now: Standpoint) -> Requirements:
     return _orders_or_renewal(now.customer, lacking, _ON[RuleName.SETTLED])
 
 
-def _orders_or_renewal(customer: Customer, orders: int, events: frozenset[Kind]) -> Requirements:
+def _orders_or_renewal(
+    customer: Customer, orders: int, events: frozenset[EventKind]
+) -> Requirements:
     if orders <= 0:
         yield Requirement("any further event", events)
         return
-    yield Requirement("1 more order" if orders == 1 else f"{orders} more orders", _some(Kind.ORDER))
+    yield Requirement(
+        "1 more order" if orders == 1 else f"{orders} more orders", _some(EventKind.ORDER)
+    )
     if customer.contracts:
-        yield Requirement(f"a renewal of {_contracts(customer)}", _some(Kind.RENEWED))
+        yield Requirement(f"a renewal of {_contracts(customer)}", _some(EventKind.RENEWED))
 
 
 def _recommends(now: Standpoint) -> Requirements:
     customer = now.customer
-    yield Requirement("a successful recommendation", _some(Kind.RECOMMENDED))
+    yield Requirement("a successful recommendation", _some(EventKind.RECOMMENDED))
     if customer.phase is Phase.ESTABLISHED:
         first = "".join(f"complaint {id} resolved, " for id in customer.complaints)
         praise = "an NPS of 9 or 10, or a public review of 5 stars"
-        yield Requirement(f"{first}then {praise}" if first else praise, _some(Kind.PRAISED))
+        yield Requirement(f"{first}then {praise}" if first else praise, _some(EventKind.PRAISED))
 
 
 def _enthusiasm_faded(now: Standpoint) -> Requirements:
-    yield from _until(now, Kind.ADVOCACY_AGED, "further recommendation or praise")
-    yield Requirement("an NPS of 8 or less", _some(Kind.SCORED))
+    yield from _until(now, EventKind.ADVOCACY_AGED, "further recommendation or praise")
+    yield Requirement("an NPS of 8 or less", _some(EventKind.SCORED))
     evidence = list(now.customer.evidence)
     if len(evidence) == 1 and evidence[0].startswith("referral:"):
-        yield Requirement("the recommendation annulled, the only evidence", _some(Kind.ANNULLED))
+        yield Requirement(
+            "the recommendation annulled, the only evidence", _some(EventKind.ANNULLED)
+        )
 
 
 def _silence_begins(now: Standpoint) -> Requirements:
-    return _silence(now, Kind.SILENCE)
+    return _silence(now, EventKind.SILENCE)
 
 
 def _dissatisfied(now: Standpoint) -> Requirements:
     yield Requirement(
         "an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less",
-        _some(Kind.SCORED),
+        _some(EventKind.SCORED),
     )
-    yield Requirement("a complaint of severity 2 or 3", _some(Kind.COMPLAINED))
+    yield Requirement("a complaint of severity 2 or 3", _some(EventKind.COMPLAINED))
     waiting = {
         c.opened_at: id
         for id, c in now.customer.complaints.items()
@@ -111,40 +117,40 @@ def _dissatisfied(now: Standpoint) -> Requirements:
     }
     if waiting:
         yield from _until(
-            now, Kind.COMPLAINT_OVERDUE, f"answer to complaint {waiting[min(waiting)]}"
+            now, EventKind.COMPLAINT_OVERDUE, f"answer to complaint {waiting[min(waiting)]}"
         )
 
 
 def _bond_weakens(now: Standpoint) -> Requirements:
-    yield Requirement("the newsletter cancelled", _some(Kind.UNSUBSCRIBED))
+    yield Requirement("the newsletter cancelled", _some(EventKind.UNSUBSCRIBED))
     share = now.policy.revenue_decline_share
     if share:
         lacks = f"revenue of 90 days below {share:.0%} of that of the 90 days before, with 3 orders in those"
-        yield Requirement(lacks, _some(Kind.ORDER, Kind.UNDONE))
-    yield from _until(now, Kind.CONTACT_FADED, "session, page view or click")
+        yield Requirement(lacks, _some(EventKind.ORDER, EventKind.UNDONE))
+    yield from _until(now, EventKind.CONTACT_FADED, "session, page view or click")
 
 
 def _cancellation_announced(now: Standpoint) -> Requirements:
     if now.customer.contracts:
         yield Requirement(
-            f"notice of a later end of {_contracts(now.customer)}", _some(Kind.CANCELLED)
+            f"notice of a later end of {_contracts(now.customer)}", _some(EventKind.CANCELLED)
         )
 
 
 def _recovered(now: Standpoint) -> Requirements:
-    remedies = recovery(now.customer)
+    remedies = remedies_needed(now.customer)
     if not remedies:
         yield Requirement("any further event", _ON[RuleName.RECOVERED])
     else:
-        on = frozenset[Kind]().union(*(remedy.on for remedy in remedies))
+        on = frozenset[EventKind]().union(*(remedy.on for remedy in remedies))
         yield Requirement("; and ".join(remedy.words for remedy in remedies), on)
 
 
 def _fell_silent(now: Standpoint) -> Requirements:
-    return _silence(now, Kind.LONG_SILENCE)
+    return _silence(now, EventKind.LONG_SILENCE)
 
 
-def _silence(now: Standpoint, kind: Kind) -> Requirements:
+def _silence(now: Standpoint, kind: EventKind) -> Requirements:
     """Suspended while a contract runs; it counts again where the end of the last does not end the relationship."""
     customer = now.customer
     if not customer.contracts:
@@ -159,15 +165,15 @@ def _silence(now: Standpoint, kind: Kind) -> Requirements:
 
 
 def _prospect_faded(now: Standpoint) -> Requirements:
-    return _until(now, Kind.NO_SIGN_OF_LIFE, "event of any kind")
+    return _until(now, EventKind.NO_SIGN_OF_LIFE, "event of any kind")
 
 
 def _relationship_ended(now: Standpoint) -> Requirements:
-    yield Requirement("the account closed", _some(Kind.CLOSED))
-    yield from _until(now, Kind.LONG_INACTIVE, "return")
+    yield Requirement("the account closed", _some(EventKind.CLOSED))
+    yield from _until(now, EventKind.LONG_INACTIVE, "return")
     customer = now.customer
     if len(customer.contracts) == 1:
-        yield Requirement(f"{_contracts(customer)} cancelled at once", _some(Kind.CANCELLED))
+        yield Requirement(f"{_contracts(customer)} cancelled at once", _some(EventKind.CANCELLED))
     end = _end_of_contracts(now)
     if end is not None and _ends_all(now, end):
         also = (
@@ -176,7 +182,7 @@ def _relationship_ended(now: Standpoint) -> Requirements:
             else " and no order"
         )
         yield Requirement(
-            f"no renewal of {_contracts(customer, several='any')}{also} until {written(end)}",
+            f"no renewal of {_contracts(customer, several='any')}{also} until {format_instant(end)}",
             deadline=end,
         )
 
@@ -195,15 +201,17 @@ def _ends_all(now: Standpoint, end: datetime) -> bool:
         id: c for id, c in customer.contracts.items() if max(c.end(policy), customer.now) >= end
     }
     return (
-        without(replace(customer, contracts=last), last, Kind.ADMINISTRATIVE).kind
-        is Kind.CONTRACT_ENDED
+        end_contracts(replace(customer, contracts=last), last, EventKind.ADMINISTRATIVE).kind
+        is EventKind.CONTRACT_ENDED
     )
 
 
 def _returned(now: Standpoint) -> Requirements:
     if now.customer.purchases:
-        renewal = _some(Kind.RENEWED) if now.customer.contracts else _some()
-        yield Requirement("an order or a contract", _some(Kind.ORDER, Kind.CONCLUDED) | renewal)
+        renewal = _some(EventKind.RENEWED) if now.customer.contracts else _some()
+        yield Requirement(
+            "an order or a contract", _some(EventKind.ORDER, EventKind.CONCLUDED) | renewal
+        )
 
 
 def _first_purchase_undone(now: Standpoint) -> Requirements:
@@ -214,7 +222,7 @@ def _first_purchase_undone(now: Standpoint) -> Requirements:
         lacks = (
             f"{these} since {since} cancelled or wholly refunded" if orders else "any order undone"
         )
-        yield Requirement(lacks, _some(Kind.UNDONE))
+        yield Requirement(lacks, _some(EventKind.UNDONE))
 
 
 def _contracts(customer: Customer, *, several: str = "one") -> str:
@@ -223,7 +231,7 @@ def _contracts(customer: Customer, *, several: str = "one") -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class RuleText:
     """A rule in words: the ways in which it may fire, and why it has fired, by an event or by time.
 
     The clauses may name `{last_order}`, the day of the last order, and `{orders}`, how many stand.
@@ -236,44 +244,50 @@ class Words:
 
 _SILENT: Final = "there has been no order since {last_order}"
 
-IN_WORDS: Final[Mapping[RuleName, Words]] = MappingProxyType(
+RULE_TEXTS: Final[Mapping[RuleName, RuleText]] = MappingProxyType(
     {
-        RuleName.FIRST_PURCHASE: Words(_first_purchase, "the customer bought for the first time"),
-        RuleName.FIRST_CONTACT: Words(_first_contact, "the customer was heard of"),
-        RuleName.HABIT_FORMED: Words(_habit_formed, "buying has become a habit ({orders} orders)"),
-        RuleName.RECOMMENDS: Words(_recommends, "the customer recommended or praised the shop"),
-        RuleName.ENTHUSIASM_FADED: Words(
+        RuleName.FIRST_PURCHASE: RuleText(
+            _first_purchase, "the customer bought for the first time"
+        ),
+        RuleName.FIRST_CONTACT: RuleText(_first_contact, "the customer was heard of"),
+        RuleName.HABIT_FORMED: RuleText(
+            _habit_formed, "buying has become a habit ({orders} orders)"
+        ),
+        RuleName.RECOMMENDS: RuleText(_recommends, "the customer recommended or praised the shop"),
+        RuleName.ENTHUSIASM_FADED: RuleText(
             _enthusiasm_faded,
             "the enthusiasm is gone",
             "there was no recommendation or praise for too long",
         ),
-        RuleName.SILENCE_BEGINS: Words(_silence_begins, by_time=_SILENT),
-        RuleName.DISSATISFIED: Words(
+        RuleName.SILENCE_BEGINS: RuleText(_silence_begins, by_time=_SILENT),
+        RuleName.DISSATISFIED: RuleText(
             _dissatisfied,
             "the customer is dissatisfied",
             "a complaint waited too long for an answer",
         ),
-        RuleName.BOND_WEAKENS: Words(
+        RuleName.BOND_WEAKENS: RuleText(
             _bond_weakens,
             "the bond has weakened",
             "there was no session, page view or click for too long",
         ),
-        RuleName.CANCELLATION_ANNOUNCED: Words(
+        RuleName.CANCELLATION_ANNOUNCED: RuleText(
             _cancellation_announced, "notice was given for a contract"
         ),
-        RuleName.RECOVERED: Words(_recovered, "nothing puts the customer at risk any more"),
-        RuleName.FELL_SILENT: Words(_fell_silent, by_time=_SILENT),
-        RuleName.PROSPECT_FADED: Words(
+        RuleName.RECOVERED: RuleText(_recovered, "nothing puts the customer at risk any more"),
+        RuleName.FELL_SILENT: RuleText(_fell_silent, by_time=_SILENT),
+        RuleName.PROSPECT_FADED: RuleText(
             _prospect_faded, by_time="nothing was heard of the customer for too long"
         ),
-        RuleName.RELATIONSHIP_ENDED: Words(
+        RuleName.RELATIONSHIP_ENDED: RuleText(
             _relationship_ended,
             "the account was closed, or the last contract cancelled",
             "the last contract ran out, or the customer was inactive for too long",
         ),
-        RuleName.RETURNED: Words(_returned, "the customer came back with an order or a contract"),
-        RuleName.SETTLED: Words(_settled, "the customer has stayed since the return"),
-        RuleName.FIRST_PURCHASE_UNDONE: Words(
+        RuleName.RETURNED: RuleText(
+            _returned, "the customer came back with an order or a contract"
+        ),
+        RuleName.SETTLED: RuleText(_settled, "the customer has stayed since the return"),
+        RuleName.FIRST_PURCHASE_UNDONE: RuleText(
             _first_purchase_undone, "every order since the first, or since the return, was undone"
         ),
     }

@@ -6,9 +6,15 @@ from typing import Final, NamedTuple
 
 from pydantic import Field
 
-from services.lifecycle.domain.effects.contracts import agreed
+from services.lifecycle.domain.effects.contracts import contracts_after
 from services.lifecycle.domain.policy.schedule import Policies, Schedule
-from services.lifecycle.domain.state.happenings import IN_ORDER, Agreement, Details, Happening, Kind
+from services.lifecycle.domain.state.happenings import (
+    SORT_KEY,
+    AccountDetails,
+    ContractTerms,
+    EventKind,
+    Happening,
+)
 from services.lifecycle.domain.state.open_items import Contract
 from services.lifecycle.events import read
 from services.lifecycle.figures.figure import Figure, Unit, Value, share
@@ -77,7 +83,7 @@ def terms(
     renewal concludes it anew.
     """
     life = _Life(schedule)
-    for happening in sorted(happenings, key=IN_ORDER):
+    for happening in sorted(happenings, key=SORT_KEY):
         for term in (*life.pass_time(happening.time), *life.hear(happening)):
             if since <= term.renews_at < until:
                 yield term
@@ -108,17 +114,17 @@ class _Life:
     def hear(self, happening: Happening) -> Iterator[Term]:
         """What an event says, of which the contracts that do not run any more are not told."""
         said = happening.content
-        if isinstance(said, Details):
+        if isinstance(said, AccountDetails):
             if said.account not in (None, self._account):
                 self._account, self._since = said.account, happening.time
             return
-        assert isinstance(said, Agreement)  # noqa: S101
+        assert isinstance(said, ContractTerms)  # noqa: S101
         before = self.contracts.get(said.contract_id)
-        self.contracts = agreed(self.contracts, happening)
-        if before is not None and happening.kind is Kind.RENEWED:
+        self.contracts = contracts_after(self.contracts, happening)
+        if before is not None and happening.kind is EventKind.RENEWED:
             yield Term(before.renews_at, True)
         elif before is not None and (
-            happening.kind is Kind.CONCLUDED or said.contract_id not in self.contracts
+            happening.kind is EventKind.CONCLUDED or said.contract_id not in self.contracts
         ):
             yield from _left(before, happening.time)
 

@@ -21,10 +21,10 @@ from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.cadence.repository import FitAttempt
-from services.lifecycle.domain.policy.cadence import silence
+from services.lifecycle.domain.policy.cadence import silence_limit
 from services.lifecycle.domain.policy.policy import AUTO, Policy
 from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.domain.rules.deadlines import rhythm
+from services.lifecycle.domain.rules.deadlines import purchase_rhythm
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.schedule import load_schedule
 from services.lifecycle.worker import SUBSCRIPTION
@@ -141,7 +141,10 @@ async def test_stored_orders_tell_the_same_rhythm_as_the_fold(
         customer = msgspec.json.decode(row["state"], type=Customer)
         if customer.first_order_at is not None:
             expected[
-                (*rhythm(customer), (shop.ends.date() - customer.first_order_at.date()).days)
+                (
+                    *purchase_rhythm(customer),
+                    (shop.ends.date() - customer.first_order_at.date()).days,
+                )
             ] += 1
     assert found == expected
     assert expected.total() > 100
@@ -264,7 +267,7 @@ async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(
         view = await read(api, f"/v1/customers/{regular}")
         (accepted,) = (await stored(blank)).fits
         due = day(DAYS + 1) + max(
-            silence(accepted, *await rhythm_of(blank, regular), 180, 0.65), timedelta(days=30)
+            silence_limit(accepted, *await rhythm_of(blank, regular), 180, 0.65), timedelta(days=30)
         )
         assert accepted.version == made["version"]
         assert due != day(DAYS + 1 + JUDGING.at_risk_days)
@@ -293,7 +296,7 @@ async def rhythm_of(database: str, customer: str) -> tuple[int, int]:
     (row,) = await rows(
         database, "SELECT state FROM lifecycle.customer WHERE customer = $1", customer
     )
-    return rhythm(msgspec.json.decode(row["state"], type=Customer))
+    return purchase_rhythm(msgspec.json.decode(row["state"], type=Customer))
 
 
 async def test_fixed_days_and_cadence_are_compared_on_the_same_purchases(

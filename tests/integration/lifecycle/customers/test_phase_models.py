@@ -8,7 +8,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from services.lifecycle.domain.phase_models import Model, views
+from services.lifecycle.domain.phase_models import Model, labels_of
 from shared.http import Language
 from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, event, order, tick
@@ -87,9 +87,9 @@ async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(
             assert (
                 list(answer["counts"])
                 == list(answer["labels"])
-                == [found.code for found in views(model)]
+                == [found.code for found in labels_of(model)]
             )
-            assert list(answer["labels"].values()) == [found.german for found in views(model)]
+            assert list(answer["labels"].values()) == [found.german for found in labels_of(model)]
             assert sum(answer["counts"].values()) == 3
         whole = await read(api, "/v1/phases")
         assert (whole["model"], whole["counts"]["at_risk"], whole["labels"]["at_risk"]) == (

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from services.lifecycle.cadence.backtest import BacktestResult, PurchaseEpisode, compare
-from services.lifecycle.domain.policy.cadence import Fit, silence
+from services.lifecycle.domain.policy.cadence import Fit, silence_limit
 from services.lifecycle.domain.policy.policy import Policy
 from tests.support.builders import day
 
@@ -22,7 +22,7 @@ def test_a_last_purchase_is_lost_once_the_horizon_is_over_and_warned_at_d1() -> 
     early, late = found(last, until=199), found(last, until=200)
     assert (early.lost, late.lost) == (0, 1)
     assert (early.fixed.mean_lead_days, late.fixed.mean_lead_days) == (None, 90)
-    d1 = max(silence(FIT, 1, 20, 180, 0.65) / timedelta(days=1), 30)
+    d1 = max(silence_limit(FIT, 1, 20, 180, 0.65) / timedelta(days=1), 30)
     assert late.cadence.mean_lead_days == pytest.approx(180 - d1)
     assert late.fixed.customers_warned == late.cadence.customers_warned == 1
 

@@ -25,17 +25,17 @@ from services.lifecycle.cadence.likelihood import (
     value_objective,
 )
 from services.lifecycle.domain.policy.cadence import (
-    LONGEST,
+    LONGEST_SILENCE,
     MONTH,
     Fit,
     clv,
+    estimate_outlook,
     expected_orders,
     expected_value,
     hypergeometric_rest,
-    outlook,
     p_alive,
     p_no_purchase,
-    silence,
+    silence_limit,
 )
 from tests.support.builders import DAY_0
 from tests.support.simulated_buyers import simulate
@@ -146,7 +146,7 @@ def test_expected_value_is_that_of_the_paper() -> None:
 def test_a_fit_without_values_expects_none() -> None:
     fit = Fit(1, DAY_0, 1, 1, 1, 1)
     assert expected_value(fit, 2, 1000) is None
-    assert outlook(fit, 2, 10, 20, 1000, 0.3, 180, 0.1).clv is None
+    assert estimate_outlook(fit, 2, 10, 20, 1000, 0.3, 180, 0.1).clv is None
 
 
 @pytest.mark.parametrize("past", [(0, 0, 0), (3, 20, 25), (60, 50, 80)])
@@ -183,7 +183,7 @@ def test_an_outlook_is_finite_and_nobody_buys_less_than_nothing(
     fit: Fit, x: int, more: int, quiet: int
 ) -> None:
     tx = x + more if x else 0
-    found = outlook(fit, x, tx, tx + quiet, None, 0.3, 180, 0.1)
+    found = estimate_outlook(fit, x, tx, tx + quiet, None, 0.3, 180, 0.1)
     assert 0 <= found.expected_orders_12m < math.inf
     assert found.expected_orders_12m <= 12 * MONTH * (fit.r + x) / (
         fit.alpha + (tx + quiet) / 7
@@ -196,15 +196,15 @@ def test_silence_ends_where_the_probability_first_exceeds(
     fit: Fit, x: int, tx: int, horizon: int, probability: float
 ) -> None:
     tx = tx if x else 0
-    found = silence(fit, x, tx, horizon, probability)
-    assert timedelta(0) <= found <= LONGEST
+    found = silence_limit(fit, x, tx, horizon, probability)
+    assert timedelta(0) <= found <= LONGEST_SILENCE
     assert found % timedelta(minutes=1) == timedelta(0)
 
     def exceeded(quiet: timedelta) -> float:
         known = tx / 7 + quiet / timedelta(weeks=1)
         return p_no_purchase(fit, x, tx / 7, known, horizon / 7) - probability
 
-    if found < LONGEST:
+    if found < LONGEST_SILENCE:
         assert exceeded(found) > -1e-9
     if found > timedelta(0):
         assert exceeded(found - timedelta(minutes=1)) < 1e-9
@@ -216,18 +216,20 @@ def test_a_greater_probability_takes_a_longer_silence(
     fit: Fit, x: int, tx: int, probability: float
 ) -> None:
     tx = tx if x else 0
-    assert silence(fit, x, tx, 180, probability) <= silence(fit, x, tx, 180, probability + 0.1)
+    assert silence_limit(fit, x, tx, 180, probability) <= silence_limit(
+        fit, x, tx, 180, probability + 0.1
+    )
 
 
 def test_who_buys_often_is_missed_sooner() -> None:
-    waits = [silence(CDNOW, x, 180, 180, 0.65) for x in (5, 10, 20, 40, 10_000)]
+    waits = [silence_limit(CDNOW, x, 180, 180, 0.65) for x in (5, 10, 20, 40, 10_000)]
     assert waits == sorted(waits, reverse=True)
     assert waits[0] > timedelta(days=60)
     assert waits[-1] < timedelta(days=1)
 
 
 def test_a_regular_buyer_of_ten_thousand_orders_overflows_nothing() -> None:
-    found = outlook(CDNOW, 10_000, 1_000, 100_000, 5_000, 0.3, 180, 0.1)
+    found = estimate_outlook(CDNOW, 10_000, 1_000, 100_000, 5_000, 0.3, 180, 0.1)
     assert found.p_alive == pytest.approx(0)
     assert found.p_no_purchase == 1
     assert found.clv == pytest.approx(0)
@@ -235,7 +237,7 @@ def test_a_regular_buyer_of_ten_thousand_orders_overflows_nothing() -> None:
 
 def test_an_outlook_says_what_the_functions_say_in_weeks() -> None:
     past = (CDNOW, 4, 100 / 7, 140 / 7)
-    found = outlook(CDNOW, 4, 100, 140, 2_500, 0.3, 180, 0.1)
+    found = estimate_outlook(CDNOW, 4, 100, 140, 2_500, 0.3, 180, 0.1)
     value = expected_value(CDNOW, 4, 2_500)
     assert value is not None
     assert (found.p_alive, found.p_no_purchase) == (p_alive(*past), p_no_purchase(*past, 180 / 7))

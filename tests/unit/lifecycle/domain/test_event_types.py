@@ -6,7 +6,7 @@ import pytest
 
 from services.lifecycle.domain.fold import fold, pass_time
 from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
-from services.lifecycle.domain.state.happenings import Happening, Kind
+from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import KINDS
 from shared.events.catalogue import MODELS
@@ -121,7 +121,7 @@ def test_a_deadline_that_a_new_policy_moved_further_away_does_not_fire_early() -
 
 
 def test_deadlines_near_the_end_of_time_do_not_overflow() -> None:
-    late = Happening(day(0).replace(year=9998), "/shop", "x", Kind.NO_EFFECT)
+    late = Happening(day(0).replace(year=9998), "/shop", "x", EventKind.NO_EFFECT)
     customer, _, _ = fold([late], Policy(prospect_days=36_500)).parts
     assert customer.due is not None
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.lifecycle.domain.fact_counts import Change, changes
+from services.lifecycle.domain.fact_counts import FactCountChange, fact_count_changes
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.phase_models import LASTING, Fact
+from services.lifecycle.domain.phase_models import LASTING_FACTS, CustomerFact
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import IN_ORDER, Happening
+from services.lifecycle.domain.state.happenings import SORT_KEY, Happening
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import ACT_TYPES
 from tests.support.lives import happenings
@@ -20,7 +20,7 @@ from tests.support.random_lives import DATA, END, POLICY, lives, sampled, to_eve
 NOBODY = Customer()
 
 
-def by_instant(*parts: Iterable[Change]) -> dict[tuple[datetime, str, str], int]:
+def by_instant(*parts: Iterable[FactCountChange]) -> dict[tuple[datetime, str, str], int]:
     counts = Counter[tuple[datetime, str, str]]()
     for part in parts:
         for at, fact, phase, n in part:
@@ -28,20 +28,23 @@ def by_instant(*parts: Iterable[Change]) -> dict[tuple[datetime, str, str], int]
     return {key: n for key, n in counts.items() if n}
 
 
-def held(life: Folded, instant: datetime) -> set[tuple[Phase | None, Fact]]:
+def held(life: Folded, instant: datetime) -> set[tuple[Phase | None, CustomerFact]]:
     """What held at an instant, by looking."""
     phase = next((move.to for move in reversed(life.moves) if move.occurred_at <= instant), None)
-    since = {Fact.SIGNED_UP: life.customer.signed_up_at, Fact.ACTIVATED: life.customer.activated_at}
+    since = {
+        CustomerFact.SIGNED_UP: life.customer.signed_up_at,
+        CustomerFact.ACTIVATED: life.customer.activated_at,
+    }
     return {
         (phase, fact) for fact, at in since.items() if at is not None and at <= instant
-    } & LASTING
+    } & LASTING_FACTS
 
 
 @sampled(200)
 @given(lives())
 def test_the_changes_up_to_an_instant_come_to_what_held_then(life: list[Happening]) -> None:
     whole = fold(life, POLICY, until=END)
-    found = by_instant(changes(NOBODY, whole.moves, whole.customer))
+    found = by_instant(fact_count_changes(NOBODY, whole.moves, whole.customer))
     for instant in {happening.time for happening in life} | {
         move.occurred_at for move in whole.moves
     }:
@@ -56,14 +59,14 @@ def test_the_changes_up_to_an_instant_come_to_what_held_then(life: list[Happenin
 def test_a_life_told_in_two_parts_changes_what_it_changes_at_once(
     life: list[Happening], cut: int
 ) -> None:
-    life.sort(key=IN_ORDER)
+    life.sort(key=SORT_KEY)
     first, whole = fold(life[:cut], POLICY), fold(life, POLICY)
     rest = whole.moves[len(first.moves) :]
     parts = (
-        changes(NOBODY, first.moves, first.customer),
-        changes(first.customer, rest, whole.customer),
+        fact_count_changes(NOBODY, first.moves, first.customer),
+        fact_count_changes(first.customer, rest, whole.customer),
     )
-    assert by_instant(*parts) == by_instant(changes(NOBODY, whole.moves, whole.customer))
+    assert by_instant(*parts) == by_instant(fact_count_changes(NOBODY, whole.moves, whole.customer))
 
 
 @sampled(100)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from services.lifecycle.domain.fold import fold, taken_back
+from services.lifecycle.domain.fold import fold, hints_to_withdraw
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
@@ -83,10 +83,10 @@ def test_deadlines_that_move_nobody_are_not_announced() -> None:
 def test_a_late_event_takes_back_what_the_new_life_does_not_know() -> None:
     before = fold(happenings(order("ada", 0)), policy(), until=day(85))
     anew = fold(happenings(order("ada", 0), order("ada", 80)), policy(), until=day(85))
-    assert [(h.name, h.data["rule"]) for h in taken_back(before.customer, anew)] == [
+    assert [(h.name, h.data["rule"]) for h in hints_to_withdraw(before.customer, anew)] == [
         ("phase.change_withdrawn", "silence_begins")
     ]
-    assert taken_back(before.customer, before) == ()
+    assert hints_to_withdraw(before.customer, before) == ()
 
 
 def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
@@ -94,4 +94,4 @@ def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
     anew = fold(
         happenings(order("ada", 0), event("ada", "session.signed_in", 3)), policy(), until=day(91)
     )
-    assert taken_back(before.customer, anew) == ()
+    assert hints_to_withdraw(before.customer, anew) == ()

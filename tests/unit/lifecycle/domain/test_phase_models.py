@@ -5,16 +5,16 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.phase_models import (
-    VIEWS,
-    Asked,
-    Cell,
-    Fact,
+    LABELS,
+    ConditionalLabel,
+    CustomerFact,
+    LabelCell,
     Model,
-    View,
-    by_acts,
-    needs,
-    view,
-    views,
+    PhaseLabel,
+    activity_label,
+    facts_needed,
+    label_for,
+    labels_of,
 )
 from services.lifecycle.domain.state.phases import Phase
 from tests.support.checkout import ROOT
@@ -30,11 +30,11 @@ PHASES: Final = (
     "former",
     "won_back",
 )
-NOTHING: Final[frozenset[Fact]] = frozenset()
+NOTHING: Final[frozenset[CustomerFact]] = frozenset()
 DECIDED: Final = [
     (Model.SIX_PHASE, NOTHING, "awareness purchase renewal referral renewal renewal awareness purchase"),
-    (Model.SIX_PHASE, {Fact.SIGNED_UP}, "conversion purchase renewal referral renewal renewal awareness purchase"),
-    (Model.SIX_PHASE, {Fact.ACTIVATED}, "awareness activation renewal referral renewal renewal awareness activation"),
+    (Model.SIX_PHASE, {CustomerFact.SIGNED_UP}, "conversion purchase renewal referral renewal renewal awareness purchase"),
+    (Model.SIX_PHASE, {CustomerFact.ACTIVATED}, "awareness activation renewal referral renewal renewal awareness activation"),
     (
         Model.FIVE_PHASE, NOTHING,
         "prospect new_customer existing_customer existing_customer existing_customer inactive_customer"
@@ -46,46 +46,52 @@ DECIDED: Final = [
     ),
     (Model.CXM, NOTHING, "initiation active active active active passive passive active"),
     (Model.ACTIVITY, NOTHING, " ".join(["passive"] * 8)),
-    (Model.ACTIVITY, {Fact.ACTED}, " ".join(["active"] * 8)),
+    (Model.ACTIVITY, {CustomerFact.ACTED}, " ".join(["active"] * 8)),
     (None, NOTHING, " ".join(PHASES)),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("model", "facts", "codes"), DECIDED)
-def test_each_phase_is_what_was_decided(model: Model | None, facts: set[Fact], codes: str) -> None:
-    assert [view(model, Phase(phase), facts).code for phase in PHASES] == codes.split()
+def test_each_phase_is_what_was_decided(
+    model: Model | None, facts: set[CustomerFact], codes: str
+) -> None:
+    assert [label_for(model, Phase(phase), facts).code for phase in PHASES] == codes.split()
 
 
 @pytest.mark.parametrize("model", [None, *Model])
 def test_every_view_is_total_and_its_codes_and_labels_tell_views_apart(model: Model | None) -> None:
-    assert set(VIEWS[model]) == set(Phase)
-    known = views(model)
+    assert set(LABELS[model]) == set(Phase)
+    known = labels_of(model)
     assert {
-        view(model, phase, facts) for phase in Phase for facts in (NOTHING, frozenset(Fact))
+        label_for(model, phase, facts)
+        for phase in Phase
+        for facts in (NOTHING, frozenset(CustomerFact))
     } == set(known)
     for name in ("code", "english", "german"):
         assert len({getattr(found, name) for found in known}) == len(known)
 
 
 def test_a_model_asks_for_no_more_than_it_uses() -> None:
-    assert {model: needs(model) for model in Model if needs(model)} == {
-        Model.SIX_PHASE: {Fact.SIGNED_UP, Fact.ACTIVATED},
-        Model.ACTIVITY: {Fact.ACTED},
+    assert {model: facts_needed(model) for model in Model if facts_needed(model)} == {
+        Model.SIX_PHASE: {CustomerFact.SIGNED_UP, CustomerFact.ACTIVATED},
+        Model.ACTIVITY: {CustomerFact.ACTED},
     }
 
 
 def test_whether_somebody_has_acted_is_asked_of_all_phases_alike_or_of_none() -> None:
-    assert {model for model in Model if Fact.ACTED in needs(model)} == {Model.ACTIVITY}
-    assert {model for model in Model if by_acts(model)} == {Model.ACTIVITY}
+    assert {model for model in Model if CustomerFact.ACTED in facts_needed(model)} == {
+        Model.ACTIVITY
+    }
+    assert {model for model in Model if activity_label(model)} == {Model.ACTIVITY}
 
 
-def words(cell: Cell) -> str:
-    def one(found: View) -> str:
+def words(cell: LabelCell) -> str:
+    def one(found: PhaseLabel) -> str:
         return f"`{found.code}` {found.german}"
 
     return (
         f"{one(cell.without)}; {one(cell.given)} if {cell.fact}"
-        if isinstance(cell, Asked)
+        if isinstance(cell, ConditionalLabel)
         else one(cell)
     )
 
@@ -93,7 +99,7 @@ def words(cell: Cell) -> str:
 @pytest.mark.parametrize("phase", Phase)
 def test_the_page_shows_the_table_of_the_code(phase: Phase) -> None:
     cells = [
-        f"`{phase}` {words(VIEWS[None][phase]).partition(' ')[2]}",
-        *(words(VIEWS[m][phase]) for m in Model),
+        f"`{phase}` {words(LABELS[None][phase]).partition(' ')[2]}",
+        *(words(LABELS[m][phase]) for m in Model),
     ]
     assert f"| {' | '.join(cells)} |" in PAGE

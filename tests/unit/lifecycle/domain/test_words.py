@@ -9,20 +9,25 @@ import pytest
 from hypothesis import given
 
 from services.lifecycle.customers.schemas import CustomerSnapshot, Naming
-from services.lifecycle.domain.effects.by_kind import count
+from services.lifecycle.domain.effects.by_kind import apply_event
 from services.lifecycle.domain.fold import advance, fold, next_move, pass_time
-from services.lifecycle.domain.phase_models import Fact
+from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.rules.table import RULES
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import IN_ORDER, Happening, Kind
+from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
 from services.lifecycle.domain.state.orders import Orders
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.domain.words.causes import CAUSES, ends, meaning, recovery
-from services.lifecycle.domain.words.requirements import Standpoint, written
-from services.lifecycle.domain.words.rules import IN_WORDS, open_rules
+from services.lifecycle.domain.words.causes import (
+    CAUSE_TEXTS,
+    describe_cause,
+    remedies_needed,
+    remedy_for,
+)
+from services.lifecycle.domain.words.requirements import Standpoint, format_instant
+from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
 from services.lifecycle.explain.schemas import Explained, Explanation
 from shared.events.transitions import Transition
 from shared.http import Language
@@ -280,12 +285,12 @@ def test_waiting_exactly_as_long_as_a_rule_lacks_makes_it_fire(case: Case) -> No
 
 
 def test_every_rule_is_in_words_and_has_a_case() -> None:
-    assert list(IN_WORDS) == [rule.name for rule in RULES] == list(RuleName)
+    assert list(RULE_TEXTS) == [rule.name for rule in RULES] == list(RuleName)
     assert {case.rule for case in [*EVENTS.values(), *TIME.values()]} == set(RuleName)
     by_time = {case.rule for case in TIME.values()}
     by_event = {case.rule for case in EVENTS.values()}
-    assert {rule for rule, words in IN_WORDS.items() if words.by_time} == by_time
-    assert {rule for rule, words in IN_WORDS.items() if words.by_event} == by_event
+    assert {rule for rule, words in RULE_TEXTS.items() if words.by_time} == by_time
+    assert {rule for rule, words in RULE_TEXTS.items() if words.by_event} == by_event
 
 
 CANNOT: Final = {
@@ -361,18 +366,20 @@ def test_a_lower_threshold_waits_for_any_event() -> None:
 
 def test_every_cause_has_a_meaning_and_an_end() -> None:
     about = {"score": "score:nps", "complaint": "complaint:k", "cancellation": "cancellation:v"}
-    for prefix in CAUSES:
+    for prefix in CAUSE_TEXTS:
         cause = about.get(prefix, prefix)
-        assert meaning(cause)
-        remedy = ends(Customer(), cause)
+        assert describe_cause(cause)
+        remedy = remedy_for(Customer(), cause)
         assert remedy.words
         assert remedy.on
-    assert meaning("complaint:a:b") == "complaint a:b is not settled"
+    assert describe_cause("complaint:a:b") == "complaint a:b is not settled"
 
 
 def test_what_ends_one_cause_is_not_asked_for_twice() -> None:
     causes = frozenset({"silence", "newsletter", "contact", "score:csat", "complaint:k"})
-    words = [remedy.words for remedy in recovery(Customer(phase=Phase.AT_RISK, causes=causes))]
+    words = [
+        remedy.words for remedy in remedies_needed(Customer(phase=Phase.AT_RISK, causes=causes))
+    ]
     assert words == [
         "an order, or a contract concluded or renewed",
         "complaint k resolved to the customer's satisfaction",
@@ -381,8 +388,8 @@ def test_what_ends_one_cause_is_not_asked_for_twice() -> None:
 
 
 def test_instants_are_written_to_the_minute_unless_they_are_finer() -> None:
-    assert written(day(0)) == "2024-01-01T12:00Z"
-    assert written(day(1 / 86400)) == "2024-01-01T12:00:01Z"
+    assert format_instant(day(0)) == "2024-01-01T12:00Z"
+    assert format_instant(day(1 / 86400)) == "2024-01-01T12:00:01Z"
 
 
 # -- sentences -------------------------------------------------------------------------------------------------------
@@ -393,7 +400,7 @@ def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Exp
     last = moves[-1]
     told = {name: getattr(last, name) for name in Move.__struct_fields__ if name != "since"}
     transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
-    facts, ahead = frozenset[Fact](), next_move(customer, policy)
+    facts, ahead = frozenset[CustomerFact](), next_move(customer, policy)
     standing = CustomerSnapshot("ada", customer, 1, False, day(until), facts, ahead, facts)
     return Explained(
         standing,
@@ -465,7 +472,7 @@ def test_the_figures_of_the_cadence_model_are_told_where_a_fit_is_in_force() -> 
 # -- completeness ----------------------------------------------------------------------------------------------------
 
 
-def foresees(before: Customer, move: Move, kinds: set[Kind]) -> bool:
+def foresees(before: Customer, move: Move, kinds: set[EventKind]) -> bool:
     """Was the first move after a state among those that could fire, by this deadline or on this kind of event?"""
     ways = [
         way
@@ -490,9 +497,9 @@ def test_no_rule_fires_that_was_not_listed(events: list[Happening]) -> None:
             assert not moves or foresees(before, moves[0], set()), (moves, before)
         return customer
 
-    for happening in sorted(events, key=IN_ORDER):
+    for happening in sorted(events, key=SORT_KEY):
         before = let_pass(customer, happening.time)
-        kind = count(before, happening, POLICY, deepcopy(orders)).kind
+        kind = apply_event(before, happening, POLICY, deepcopy(orders)).kind
         customer, moves, _ = advance(before, happening, POLICY, orders).parts
         assert not moves or foresees(before, moves[0], {kind, happening.kind}), (moves, before)
         ahead = next_move(customer, POLICY)
