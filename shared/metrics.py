@@ -84,3 +84,8 @@ DEADLINES_FIRED: Final = Counter(
 FITS: Final = Counter(
     "stammkunde_fits", "Fits of the cadence model: accepted, refused or failed.", ["outcome"]
 )
+BACKGROUND_FAILURES: Final = Counter(
+    "stammkunde_background_failures",
+    "Rounds of background work that failed and are tried again.",
+    ["work"],
+)
