@@ -14,15 +14,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from services.lifecycle.cadence.likelihood import (
-    PurchaseHistories,
+from services.lifecycle.cadence.estimation import (
     RefusedFit,
     RhythmFit,
     ValueFit,
     fit_rhythm,
     fit_value,
-    rhythm_objective,
 )
+from services.lifecycle.cadence.likelihood import PurchaseHistories, rhythm_objective
 from services.lifecycle.domain.policy.cadence import Fit, p_no_purchase
 from shared.clock import monotonic
 from tests.bench import early_warning

@@ -1,9 +1,10 @@
-"""What the models of silence would have made of the same purchases: who is warned, how early, how often in vain.
+"""Compares fixed days and cadence on the same purchases: warnings, leads, false alarms.
 
-An episode begins with a purchase. It is lost if there is never another one and the horizon (180 days) has passed, and
-returning if the next one comes within the horizon; else it is not counted as either. A customer is warned when D1
-passes before the next purchase. A warning in a returning episode is a false alarm; the lead of a lost one is how many
-days of the horizon are left at D1, 0 if none.
+An episode begins with a purchase. It is *lost* if no purchase follows and the horizon (180 days)
+has passed, *returning* if the next purchase comes within the horizon; otherwise it counts as
+neither. A customer is warned when D1 passes before the next purchase. A warning in a returning
+episode is a false alarm. The lead of a lost episode is how many days of the horizon are left at
+D1, 0 if none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,10 @@ _DAY: Final = timedelta(days=1)
 
 
 class PurchaseEpisode(NamedTuple):
-    """A customer's `x`-th repeat purchase, the first purchase ever, and the days until the next one, if there is."""
+    """The `x`-th repeat purchase of a customer, at `at`, after the `first` purchase ever.
+
+    `gap` counts the days until the next purchase; None if there is none.
+    """
 
     customer: int
     x: int
@@ -31,7 +35,10 @@ class PurchaseEpisode(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AlarmScore:
-    """Customers warned, mean lead in days over the lost episodes, false alarms among the returning ones."""
+    """What the alarms of one model achieve.
+
+    The mean lead is in days over the lost episodes, the share of false alarms among the returning.
+    """
 
     customers_warned: int
     mean_lead_days: float | None
@@ -41,7 +48,10 @@ class AlarmScore:
 
 @dataclass(frozen=True, slots=True)
 class BacktestResult:
-    """The same episodes under fixed days, by rhythm, and under the fewest fixed days with no more false alarms."""
+    """The same episodes under fixed days, by cadence, and under `matched_days`.
+
+    These are the fewest fixed days with no more false alarms than the cadence gives.
+    """
 
     purchases: int
     lost: int
@@ -53,22 +63,19 @@ class BacktestResult:
 
 
 def compare(episodes: Iterable[PurchaseEpisode], policy: Policy, until: date) -> BacktestResult:
-    """Both models with the thresholds of a policy and the fits that it knows, on the purchases until a day."""
-    lives = _EpisodeOutcomes(tuple(episodes), policy.horizon_days, until)
-    fixed, cadence = (
-        lives.score(_alarms(lives.episodes, replace(policy, silence=model)))
-        for model in (FIXED, CADENCE)
-    )
-    days = lives.fewest_days(cadence.false_alarms)
-    matched = lives.score([float(days)] * len(lives.episodes))
+    """Score both models on the purchases until a day, by the thresholds and fits of a policy."""
+    outcomes = _EpisodeOutcomes(tuple(episodes), policy.horizon_days, until)
+    fixed = outcomes.score(_alarms(outcomes.episodes, replace(policy, silence=FIXED)))
+    cadence = outcomes.score(_alarms(outcomes.episodes, replace(policy, silence=CADENCE)))
+    matched_days = outcomes.fewest_days(cadence.false_alarms)
     return BacktestResult(
-        len(lives.episodes),
-        sum(lives.lost),
-        sum(lives.returning),
-        fixed,
-        cadence,
-        matched,
-        matched_days=days,
+        purchases=len(outcomes.episodes),
+        lost=sum(outcomes.lost),
+        returning=sum(outcomes.returning),
+        fixed=fixed,
+        cadence=cadence,
+        matched=outcomes.score([float(matched_days)] * len(outcomes.episodes)),
+        matched_days=matched_days,
     )
 
 
@@ -77,38 +84,45 @@ class _EpisodeOutcomes:
 
     def __init__(self, episodes: Sequence[PurchaseEpisode], horizon: int, until: date) -> None:
         self.episodes = episodes
+        self.lost: list[bool] = []
+        self.returning: list[bool] = []
         self._horizon = horizon
-        self._silent = [(until - e.at.date()).days if e.gap is None else e.gap for e in episodes]
-        self.lost = [
-            e.gap is None and days >= horizon
-            for e, days in zip(episodes, self._silent, strict=True)
-        ]
-        self.returning = [e.gap is not None and e.gap <= horizon for e in episodes]
+        self._silent_days: list[int] = []
+        for episode in episodes:
+            self._add(episode, until)
+
+    def _add(self, episode: PurchaseEpisode, until: date) -> None:
+        has_ended = episode.gap is not None
+        silent = episode.gap if episode.gap is not None else (until - episode.at.date()).days
+        self._silent_days.append(silent)
+        self.lost.append(not has_ended and silent >= self._horizon)
+        self.returning.append(has_ended and silent <= self._horizon)
 
     def score(self, alarms: Sequence[float]) -> AlarmScore:
-        """What alarms, in days after each purchase, achieve."""
-        warned = [alarm < days for alarm, days in zip(alarms, self._silent, strict=True)]
+        """Score alarms, given in days after each purchase."""
+        warned = [alarm < days for alarm, days in zip(alarms, self._silent_days, strict=True)]
         leads = [max(0.0, self._horizon - alarm) for alarm in compress(alarms, self.lost)]
-        in_vain, returning = sum(compress(warned, self.returning)), sum(self.returning)
+        false_alarms = sum(compress(warned, self.returning))
+        returning = sum(self.returning)
         return AlarmScore(
             customers_warned=len({episode.customer for episode in compress(self.episodes, warned)}),
             mean_lead_days=sum(leads) / len(leads) if leads else None,
-            false_alarms=in_vain,
-            false_alarm_share=in_vain / returning if returning else None,
+            false_alarms=false_alarms,
+            false_alarm_share=false_alarms / returning if returning else None,
         )
 
     def fewest_days(self, false_alarms: int) -> int:
         """The least number of days for everybody that gives no more false alarms."""
-        gaps = sorted(compress(self._silent, self.returning), reverse=True)
+        gaps = sorted(compress(self._silent_days, self.returning), reverse=True)
         return gaps[false_alarms] if false_alarms < len(gaps) else 0
 
 
 def _alarms(episodes: Iterable[PurchaseEpisode], policy: Policy) -> list[float]:
     """D1 in days after each purchase."""
-    return [silence_limits(_just_bought(episode), policy)[0] / _DAY for episode in episodes]
+    return [silence_limits(_customer_after(episode), policy)[0] / _DAY for episode in episodes]
 
 
-def _just_bought(episode: PurchaseEpisode) -> Customer:
+def _customer_after(episode: PurchaseEpisode) -> Customer:
     return Customer(
         first_order_at=episode.first,
         bought_at=episode.at,

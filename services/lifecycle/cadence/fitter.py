@@ -1,18 +1,29 @@
-"""Makes a fit of the cadence model from all stored orders, one at a time whoever asks, and keeps what comes of it."""
+"""Makes fits of the cadence model from all stored orders, one at a time across processes."""
 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import structlog
 from msgspec.structs import replace
 
 from services.lifecycle import clocks
-from services.lifecycle.cadence import likelihood, repository
-from services.lifecycle.cadence.likelihood import RefusedFit
-from services.lifecycle.cadence.likelihood import RhythmFit as Fitted
-from services.lifecycle.cadence.repository import FitAttempt, FitEstimate, PurchaseHistory
+from services.lifecycle.cadence import repository
+from services.lifecycle.cadence.estimation import (
+    RefusedFit,
+    RhythmFit,
+    ValueFit,
+    fit_rhythm,
+    fit_value,
+)
+from services.lifecycle.cadence.likelihood import PurchaseHistories, compress
+from services.lifecycle.cadence.repository import (
+    CustomerValue,
+    FitAttempt,
+    FitEstimate,
+    HistoryCount,
+)
 from services.lifecycle.domain.policy.cadence import WEEK
 from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
@@ -20,16 +31,21 @@ from shared.database.connection import Pool, Tx, sorting_errors, transaction
 
 log = structlog.get_logger()
 
-CustomerValues: TypeAlias = Sequence[tuple[int, float]]
-
 
 class FitInput(NamedTuple):
-    """What a fit is made of, until the instant `as_of`."""
+    """What a fit is made of: all purchases until the instant `as_of`."""
 
     as_of: datetime
     currency: str
-    histories: Sequence[PurchaseHistory]
-    values: CustomerValues
+    histories: Sequence[HistoryCount]
+    values: Sequence[CustomerValue]
+
+
+class FitOutcome(NamedTuple):
+    """What maximum likelihood has made of an input."""
+
+    rhythm: RhythmFit | RefusedFit
+    value: ValueFit | RefusedFit
 
 
 class Fitter:
@@ -40,88 +56,107 @@ class Fitter:
         self._busy = asyncio.Lock()  # waits without a connection
 
     async def fit(self) -> FitAttempt:
-        """A fit of the orders until the clock, or the one under way, here or in another process.
+        """Fit the orders until the clock, or return the fit under way, here or in another process.
 
         Raises Retryable if the database does not answer.
         """
         with sorting_errors():
-            before = await repository.last(self._pool)
+            before = await repository.latest(self._pool)
             async with self._busy, self._pool.acquire() as connection, repository.alone(connection):
-                found = await repository.last(connection)
-                if found is not None and (before is None or found.number > before.number):
-                    return found
-                return await self._fit(connection)
-
-    async def _fit(self, connection: Tx) -> FitAttempt:
-        material = await _material(connection)
-        found = await asyncio.to_thread(_maximize, material)
-        async with transaction(connection) as tx:
-            # What lies beyond every clock has been judged by nobody: a fit re-judges nothing.
-            effective_at = await clocks.furthest_clock(tx)
-            attempt = _attempt(await next_number(tx), effective_at, material, *found)
-            await repository.store(tx, attempt)
-        outcome = "refused" if attempt.reason else "accepted"
-        metrics.FITS.labels(outcome).inc()
-        log.info(
-            f"fit.{outcome}",
-            number=attempt.number,
-            customers=attempt.customers,
-            reason=attempt.reason,
-        )
-        return attempt
+                latest = await repository.latest(connection)
+                if latest is not None and (before is None or latest.number > before.number):
+                    return latest
+                return await _make_fit(connection)
 
 
-async def _material(connection: Tx) -> FitInput:
+async def _make_fit(connection: Tx) -> FitAttempt:
+    data = await _read_input(connection)
+    outcome = await asyncio.to_thread(_maximize, data)
+    async with transaction(connection) as tx:
+        # Nobody has been judged beyond the furthest clock: from there on, a fit re-judges nothing.
+        effective_at = await clocks.furthest_clock(tx)
+        attempt = _attempt(await next_number(tx), effective_at, data, outcome)
+        await repository.store(tx, attempt)
+    _report(attempt)
+    return attempt
+
+
+async def _read_input(connection: Tx) -> FitInput:
     as_of = await clocks.clock(connection)
     currency = (await load_schedule(connection)).at(as_of).currency
     histories = await repository.histories(connection, as_of)
-    return FitInput(
-        as_of, currency, histories, await repository.values(connection, as_of, currency)
-    )
+    values = await repository.values(connection, as_of, currency)
+    return FitInput(as_of, currency, histories, values)
 
 
-def _maximize(material: FitInput) -> tuple[Fitted | RefusedFit, likelihood.ValueFit | RefusedFit]:
-    """The rhythm, and the values where there is one. Runs in a thread: mostly outside the interpreter's lock."""
-    x, tx, age, customers = (
-        zip(*material.histories, strict=True) if material.histories else ((), (), (), ())
-    )
-    until_last, until_now = ([days / WEEK for days in column] for column in (tx, age))
+def _maximize(data: FitInput) -> FitOutcome:
+    """Fit the rhythm and, if that succeeds, the values.
+
+    Runs in a thread, mostly without the interpreter's lock.
+    """
     try:
-        rhythm = likelihood.fit_rhythm(likelihood.compress(x, until_last, until_now, customers))
+        rhythm = fit_rhythm(_compressed(data.histories))
         if isinstance(rhythm, RefusedFit):
-            return rhythm, rhythm
-        bought, means = zip(*material.values, strict=True) if material.values else ((), ())
-        return rhythm, likelihood.fit_value(bought, means)
+            return FitOutcome(rhythm, rhythm)
+        repeats = [x for x, _ in data.values]
+        means = [mean for _, mean in data.values]
+        return FitOutcome(rhythm, fit_value(repeats, means))
     except (ArithmeticError, ValueError) as error:
-        broken = RefusedFit(f"the fit failed: {error}", sum(customers), 0)
-        return broken, broken
+        customers = sum(row.customers for row in data.histories)
+        refused = RefusedFit(f"the fit failed: {error}", customers, 0)
+        return FitOutcome(refused, refused)
+
+
+def _compressed(histories: Sequence[HistoryCount]) -> PurchaseHistories:
+    return compress(
+        [row.x for row in histories],
+        [row.tx / WEEK for row in histories],
+        [row.age / WEEK for row in histories],
+        [row.customers for row in histories],
+    )
 
 
 def _attempt(
-    number: int,
-    effective_at: datetime,
-    material: FitInput,
-    rhythm: Fitted | RefusedFit,
-    value: likelihood.ValueFit | RefusedFit,
+    number: int, effective_at: datetime, data: FitInput, outcome: FitOutcome
 ) -> FitAttempt:
+    rhythm = outcome.rhythm
+    reason = None
+    estimate = None
     if isinstance(rhythm, RefusedFit):
-        sizes = (rhythm.customers, rhythm.repeats)
-        return FitAttempt(number, effective_at, material.as_of, rhythm.reason, *sizes, None)
-    estimate = FitEstimate(
-        number,
-        effective_at,
-        rhythm.r,
-        rhythm.alpha,
-        rhythm.a,
-        rhythm.b,
+        reason = rhythm.reason
+    else:
+        estimate = _with_values(_rhythm_estimate(number, effective_at, rhythm), data, outcome.value)
+    return FitAttempt(
+        number, effective_at, data.as_of, reason, rhythm.customers, rhythm.repeats, estimate
+    )
+
+
+def _rhythm_estimate(number: int, effective_at: datetime, rhythm: RhythmFit) -> FitEstimate:
+    return FitEstimate(
+        version=number,
+        effective_at=effective_at,
+        r=rhythm.r,
+        alpha=rhythm.alpha,
+        a=rhythm.a,
+        b=rhythm.b,
         log_likelihood=rhythm.log_likelihood,
     )
+
+
+def _with_values(
+    estimate: FitEstimate, data: FitInput, value: ValueFit | RefusedFit
+) -> FitEstimate:
     if isinstance(value, RefusedFit):
-        estimate = replace(estimate, no_values=value.reason)
-    else:
-        estimate = replace(
-            estimate, p=value.p, q=value.q, gamma=value.gamma, currency=material.currency
-        )
-    return FitAttempt(
-        number, effective_at, material.as_of, None, rhythm.customers, rhythm.repeats, estimate
+        return replace(estimate, no_values=value.reason)
+    return replace(estimate, p=value.p, q=value.q, gamma=value.gamma, currency=data.currency)
+
+
+def _report(attempt: FitAttempt) -> None:
+    outcome = "refused" if attempt.reason else "accepted"
+    metrics.FITS.labels(outcome).inc()
+    log.info(
+        f"fit.{outcome}",
+        number=attempt.number,
+        customers=attempt.customers,
+        reason=attempt.reason,
     )

@@ -1,31 +1,24 @@
-"""Fits the cadence model to the purchases of all customers: MBG/NBD and Gamma-Gamma by maximum likelihood."""
+"""The likelihood of purchases: MBG/NBD for their rhythm, Gamma-Gamma for their values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import expit, gammaln, psi
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Objective: TypeAlias = Callable[[Floats], tuple[float, Floats]]
-
-LEAST_CUSTOMERS: Final = 500
-LEAST_REPEATS: Final = 200
-LEAST_DROP_OUT: Final = 0.001
-_STARTS: Final = ((0.0, 0.0, 0.0, 0.0), (-1.0, -1.0, -1.0, 1.0), (1.0, 1.0, -2.0, 0.0))
-_VALUE_STARTS: Final = ((1.0, 1.0, 0.0), (0.0, 0.5, 0.5), (2.0, 2.0, 1.0))
-_FLAT: Final = 1e-6
-"""The greatest slope, per customer and logarithm of a parameter, at which a maximum counts as reached."""
-_FARTHEST: Final = 15.0
-"""No parameter (its logarithm, in scaled units) is looked for farther out; the slope tells where one wants to go."""
+"""−log-likelihood and its gradient, as a function of the logarithms of the parameters."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseHistories:
-    """Identical histories once each: `x` repeat purchases, `tx` and `T` in weeks, `count` customers that have it."""
+    """Identical histories once each: `count` customers made `x` repeat purchases.
+
+    `tx` and `T` are in weeks.
+    """
 
     x: Floats
     tx: Floats
@@ -34,53 +27,13 @@ class PurchaseHistories:
 
     @property
     def customers(self) -> int:
-        """How many customers these are."""
+        """The number of customers."""
         return int(self.count.sum())
 
     @property
     def repeats(self) -> int:
-        """How many repeat purchases they made."""
+        """The number of their repeat purchases."""
         return int(self.x @ self.count)
-
-
-@dataclass(frozen=True, slots=True)
-class RhythmFit:
-    """The MBG/NBD parameters (`alpha` in weeks) that make these purchases most likely."""
-
-    r: float
-    alpha: float
-    a: float
-    b: float
-    log_likelihood: float
-    customers: int
-    repeats: int
-
-
-@dataclass(frozen=True, slots=True)
-class ValueFit:
-    """The Gamma-Gamma parameters (`gamma` in the unit of the values) that make these values most likely."""
-
-    p: float
-    q: float
-    gamma: float
-    log_likelihood: float
-    customers: int
-    repeats: int
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedFit:
-    """No parameters to be relied on, and why."""
-
-    reason: str
-    customers: int
-    repeats: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Optimum:
-    parameters: Floats
-    log_likelihood: float
 
 
 def compress(
@@ -89,193 +42,167 @@ def compress(
     T: npt.ArrayLike,  # noqa: N803 (the literature's name)
     count: npt.ArrayLike | None = None,
 ) -> PurchaseHistories:
-    """Histories of arrays of one length, `tx` and `T` in weeks; `count` defaults to one customer per row.
+    """Group identical histories of arrays of one length; `tx` and `T` are in weeks.
 
-    Raises ValueError unless 0 ≤ tx ≤ T, x ≥ 0 and tx = 0 where x = 0.
+    `count` defaults to one customer per row.
+    Raises ValueError unless x ≥ 0, 0 ≤ tx ≤ T, and tx = 0 where x = 0.
     """
     columns = [np.asarray(column, dtype=np.float64) for column in (x, tx, T)]
     counts = np.ones_like(columns[0]) if count is None else np.asarray(count, dtype=np.float64)
-    _check(*columns)
+    _check_histories(*columns)
     order = np.lexsort(columns)
-    columns, counts = [column[order] for column in columns], counts[order]
-    begins = np.ones(len(counts), dtype=bool)
-    if len(counts):
-        begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
-    first = np.flatnonzero(begins)
+    columns = [column[order] for column in columns]
+    counts = counts[order]
+    first = _first_of_equal_rows(columns)
     summed = np.add.reduceat(counts, first) if len(first) else counts
     return PurchaseHistories(columns[0][first], columns[1][first], columns[2][first], summed)
 
 
-def fit_rhythm(histories: PurchaseHistories) -> RhythmFit | RefusedFit:
-    """MBG/NBD by maximum likelihood (Batislam, Denizel & Filiztekin 2007), or why there is no fit."""
-    sizes = histories.customers, histories.repeats
-    if (reason := _too_few(*sizes)) is not None:
-        return RefusedFit(reason, *sizes)
-    scale = float(np.average(histories.T, weights=histories.count))
-    scaled = PurchaseHistories(
-        histories.x, histories.tx / scale, histories.T / scale, histories.count
-    )
-    found = _maximize(rhythm_objective(scaled), _STARTS, histories.customers)
-    r, alpha, a, b = (float(value) for value in np.exp(found.parameters))
-    if a / (a + b) < LEAST_DROP_OUT:
-        return RefusedFit(
-            f"next to nobody drops out: a/(a+b) = {a / (a + b):.2g} < {LEAST_DROP_OUT}", *sizes
-        )
-    if (reason := _unsettled(found, rhythm_objective(scaled), histories.customers)) is not None:
-        return RefusedFit(reason, *sizes)
-    # A density of x events in time: each purchase brings one unit of time, so the scale must be taken out again.
-    return RhythmFit(
-        r,
-        alpha * scale,
-        a,
-        b,
-        found.log_likelihood - histories.repeats * float(np.log(scale)),
-        *sizes,
-    )
-
-
-def fit_value(x: npt.ArrayLike, mean: npt.ArrayLike) -> ValueFit | RefusedFit:
-    """Gamma-Gamma by maximum likelihood (Fader & Hardie 2013), or why there is no fit.
-
-    `x` repeat purchases of each customer, worth `mean` on average; customers without any, or whose were worth nothing,
-    tell nothing and are left out.
-    """
-    bought, worth = np.asarray(x, dtype=np.float64), np.asarray(mean, dtype=np.float64)
-    telling = (bought > 0) & (worth > 0)
-    bought, worth = bought[telling], worth[telling]
-    sizes = len(bought), int(bought.sum())
-    if sizes[1] < LEAST_REPEATS:
-        return RefusedFit(
-            f"only {sizes[1]} repeat purchases of some value, {LEAST_REPEATS} are needed", *sizes
-        )
-    scale = float(np.average(worth, weights=bought))
-    objective = value_objective(bought, worth / scale)
-    found = _maximize(objective, _VALUE_STARTS, sizes[0])
-    if (reason := _unsettled(found, objective, sizes[0])) is not None:
-        return RefusedFit(reason, *sizes)
-    p, q, gamma = (float(value) for value in np.exp(found.parameters))
-    if q <= 1:
-        return RefusedFit(f"the values have no finite mean: q = {q:.3g} <= 1", *sizes)
-    return ValueFit(
-        p, q, gamma * scale, found.log_likelihood - sizes[0] * float(np.log(scale)), *sizes
-    )
-
-
 def rhythm_objective(histories: PurchaseHistories) -> Objective:
-    """−log-likelihood of MBG/NBD and its gradient, as a function of the logarithms of (r, α, a, b).
+    """The objective of MBG/NBD over (r, α, a, b).
 
-    L = Γ(r+x)·αʳ/Γ(r) · B(a, b+x+1)/B(a, b) · (α+T)^−(r+x) · (1 + a/(b+x) · ((α+T)/(α+tx))^(r+x)).
+    L = Γ(r+x)·αʳ/Γ(r) · B(a, b+x+1)/B(a, b) · (α+T)^−(r+x)
+        · (1 + a/(b+x) · ((α+T)/(α+tx))^(r+x)).
     """
-    count, x = histories.count, histories.x
-    kinds, kind = np.unique(x, return_inverse=True)
-    customers, weights = float(count.sum()), np.bincount(kind, count)
+    sample = _RhythmSample(histories)
 
     def objective(logs: Floats) -> tuple[float, Floats]:
-        r, alpha, a, b = np.exp(logs)
-        until_now, until_last = np.log(alpha + histories.T), np.log(alpha + histories.tx)
-        gap, rate = until_now - until_last, r + x
-        odds = rate * gap + (np.log(a) - np.log(b + kinds))[kind]
-        lost = count * expit(odds)
-        by_kind = gammaln(r + kinds) + gammaln(b + kinds + 1) - gammaln(a + b + kinds + 1)
-        constant = gammaln(a + b) - gammaln(b) - gammaln(r) + r * np.log(alpha)
-        likelihood = (
-            constant * customers
-            + weights @ by_kind
-            + count @ (np.logaddexp(0, odds) - rate * until_now)
-        )
-        total = psi(a + b) * customers - weights @ psi(a + b + kinds + 1)
-        slopes = np.array(
-            [
-                weights @ psi(r + kinds)
-                + (np.log(alpha) - psi(r)) * customers
-                - count @ until_now
-                + lost @ gap,
-                r / alpha * customers
-                - ((count - lost) * rate) @ np.exp(-until_now)
-                - (lost * rate) @ np.exp(-until_last),
-                total + lost.sum() / a,
-                total
-                + weights @ psi(b + kinds + 1)
-                - psi(b) * customers
-                - np.bincount(kind, lost) @ (1 / (b + kinds)),
-            ]
-        )
-        return -float(likelihood), -slopes * np.exp(logs)
+        r, alpha, a, b = parameters = np.exp(logs)
+        terms = sample.terms(r, alpha, a, b)
+        value = sample.log_likelihood(terms, r, alpha, a, b)
+        slopes = sample.slopes(terms, r, alpha, a, b)
+        return -float(value), -slopes * parameters
 
     return objective
 
 
 def value_objective(x: Floats, mean: Floats) -> Objective:
-    """−log-likelihood of Gamma-Gamma and its gradient, as a function of the logarithms of (p, q, γ).
+    """The objective of Gamma-Gamma over (p, q, γ): `x` repeat purchases, worth `mean` on average.
 
     L = Γ(px+q)/(Γ(px)Γ(q)) · γ^q · m^(px−1) · x^(px) / (γ+mx)^(px+q).
     """
+    log_spent = np.log(mean * x)
 
     def objective(logs: Floats) -> tuple[float, Floats]:
-        p, q, gamma = np.exp(logs)
-        shape, spent, reach = p * x, np.log(mean * x), np.log(gamma + mean * x)
+        p, q, gamma = parameters = np.exp(logs)
+        shape = p * x
+        reach = np.log(gamma + mean * x)
         likelihood = (
-            gammaln(shape + q) - gammaln(shape) + shape * spent - (shape + q) * reach - np.log(mean)
+            gammaln(shape + q)
+            - gammaln(shape)
+            + shape * log_spent
+            - (shape + q) * reach
+            - np.log(mean)
         )
+        total = likelihood.sum() + len(x) * (q * logs[2] - gammaln(q))
         slopes = np.array(
             [
-                x @ (psi(shape + q) - psi(shape) + spent - reach),
+                x @ (psi(shape + q) - psi(shape) + log_spent - reach),
                 np.sum(psi(shape + q) - psi(q) + logs[2] - reach),
                 np.sum(q / gamma - (shape + q) * np.exp(-reach)),
             ]
         )
-        return -float(likelihood.sum() + len(x) * (q * logs[2] - gammaln(q))), -slopes * np.exp(
-            logs
-        )
+        return -float(total), -slopes * parameters
 
     return objective
 
 
-def _maximize(
-    objective: Objective, starts: Sequence[tuple[float, ...]], customers: int
-) -> _Optimum:
-    """The best of the maxima found, beginning at the next start only while none has settled."""
-    best: _Optimum | None = None
+class _RhythmTerms(NamedTuple):
+    """What value and gradient share, for each row of the histories."""
 
-    def average(logs: Floats) -> tuple[float, Floats]:
-        value, slopes = objective(logs)
-        return value / customers, slopes / customers
+    log_now: Floats
+    """ln(α+T)"""
+    log_last: Floats
+    """ln(α+tx)"""
+    rate: Floats
+    """r+x"""
+    log_odds: Floats
+    """The log-odds of having dropped out."""
+    lost: Floats
+    """How many customers are expected to have dropped out."""
 
-    for start in starts:
-        bounds = [(-_FARTHEST, _FARTHEST)] * len(start)
-        options = {"ftol": 1e-15, "gtol": _FLAT / 100, "maxiter": 500, "maxcor": 20}
-        found = minimize(
-            average, np.array(start), jac=True, method="L-BFGS-B", bounds=bounds, options=options
+
+class _RhythmSample:
+    """Histories under MBG/NBD.
+
+    What depends on `x` alone is computed once for each of its distinct values.
+    """
+
+    def __init__(self, histories: PurchaseHistories) -> None:
+        self._x = histories.x
+        self._tx = histories.tx
+        self._now = histories.T
+        self._count = histories.count
+        self._customers = float(histories.count.sum())
+        self._distinct_x, self._index = np.unique(histories.x, return_inverse=True)
+        self._weights = np.bincount(self._index, histories.count)
+
+    def terms(self, r: float, alpha: float, a: float, b: float) -> _RhythmTerms:
+        log_now = np.log(alpha + self._now)
+        log_last = np.log(alpha + self._tx)
+        rate = r + self._x
+        drop_out = (np.log(a) - np.log(b + self._distinct_x))[self._index]
+        log_odds = rate * (log_now - log_last) + drop_out
+        return _RhythmTerms(log_now, log_last, rate, log_odds, self._count * expit(log_odds))
+
+    def log_likelihood(
+        self, terms: _RhythmTerms, r: float, alpha: float, a: float, b: float
+    ) -> float:
+        x = self._distinct_x
+        by_x = gammaln(r + x) + gammaln(b + x + 1) - gammaln(a + b + x + 1)
+        by_row = np.logaddexp(0, terms.log_odds) - terms.rate * terms.log_now
+        constant = gammaln(a + b) - gammaln(b) - gammaln(r) + r * np.log(alpha)
+        return float(constant * self._customers + self._weights @ by_x + self._count @ by_row)
+
+    def slopes(self, terms: _RhythmTerms, r: float, alpha: float, a: float, b: float) -> Floats:
+        """The derivatives by r, α, a and b."""
+        common = psi(a + b) * self._customers - self._weights @ psi(a + b + self._distinct_x + 1)
+        return np.array(
+            [
+                self._slope_by_r(terms, r, alpha),
+                self._slope_by_alpha(terms, r, alpha),
+                common + terms.lost.sum() / a,
+                self._slope_by_b(terms, common, b),
+            ]
         )
-        if best is None or -found.fun * customers > best.log_likelihood:
-            best = _Optimum(found.x, -float(found.fun) * customers)
-        if _unsettled(best, objective, customers) is None:
-            break
-    if best is None:
-        raise ValueError("there must be a start")
-    return best
+
+    def _slope_by_r(self, terms: _RhythmTerms, r: float, alpha: float) -> float:
+        slope = (
+            self._weights @ psi(r + self._distinct_x)
+            + (np.log(alpha) - psi(r)) * self._customers
+            - self._count @ terms.log_now
+            + terms.lost @ (terms.log_now - terms.log_last)
+        )
+        return float(slope)
+
+    def _slope_by_alpha(self, terms: _RhythmTerms, r: float, alpha: float) -> float:
+        slope = (
+            r / alpha * self._customers
+            - ((self._count - terms.lost) * terms.rate) @ np.exp(-terms.log_now)
+            - (terms.lost * terms.rate) @ np.exp(-terms.log_last)
+        )
+        return float(slope)
+
+    def _slope_by_b(self, terms: _RhythmTerms, common: float, b: float) -> float:
+        x = self._distinct_x
+        slope = (
+            common
+            + self._weights @ psi(b + x + 1)
+            - psi(b) * self._customers
+            - np.bincount(self._index, terms.lost) @ (1 / (b + x))
+        )
+        return float(slope)
 
 
-def _unsettled(found: _Optimum, objective: Objective, customers: int) -> str | None:
-    """Why this is no maximum; None if it is one."""
-    slope = float(np.abs(objective(found.parameters)[1]).max()) / customers
-    return (
-        None
-        if slope <= _FLAT
-        else f"the likelihood has not converged: its slope is still {slope:.2g}"
-    )
-
-
-def _too_few(customers: int, repeats: int) -> str | None:
-    if customers < LEAST_CUSTOMERS:
-        return f"only {customers} customers, {LEAST_CUSTOMERS} are needed"
-    if repeats < LEAST_REPEATS:
-        return f"only {repeats} repeat purchases, {LEAST_REPEATS} are needed"
-    return None
-
-
-def _check(x: Floats, tx: Floats, T: Floats) -> None:  # noqa: N803
-    if not (
-        np.all(x >= 0) and np.all(tx >= 0) and np.all(tx <= T) and not np.any((x == 0) & (tx > 0))
-    ):
+def _check_histories(x: Floats, tx: Floats, T: Floats) -> None:  # noqa: N803
+    is_ordered = np.all(x >= 0) and np.all(tx >= 0) and np.all(tx <= T)
+    if not is_ordered or np.any((x == 0) & (tx > 0)):
         raise ValueError("a history needs x >= 0, 0 <= tx <= T, and tx = 0 where x = 0")
+
+
+def _first_of_equal_rows(columns: list[Floats]) -> npt.NDArray[np.intp]:
+    """Where runs of equal rows begin, in sorted columns."""
+    begins = np.ones(len(columns[0]), dtype=bool)
+    if len(begins):
+        begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return np.flatnonzero(begins)

@@ -1,94 +1,28 @@
-"""Stored orders as the cadence model reads them, and the fits made of them: every statement of both."""
+"""The stored orders that the cadence model reads, and the fits made of them."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 
 import msgspec
 
 from services.lifecycle.cadence.backtest import PurchaseEpisode
 from services.lifecycle.domain.policy.cadence import Fit
-from shared.database import connection as db
-from shared.database.connection import Pool, Tx
+from shared.database.connection import Pool, Tx, given_back
 
-PATIENCE_S: Final = 900.0
-"""All orders are read at once, and who asks for a fit may have to wait for another."""
-
-_DAYS: Final = """
-WITH told AS (
-    SELECT customer_key, order_key, min(time) AS time FROM event
-    WHERE type = 'order.completed' AND time <= $1 GROUP BY 1, 2
-), before AS (
-    SELECT o.customer_key, o.order_key, u.amount, u.currency, p.total, p.of
-    FROM told AS o
-    JOIN event AS u ON (u.customer_key, u.order_key) = (o.customer_key, o.order_key)
-        AND u.type IN ('order.refunded', 'order.cancelled') AND u.time < o.time
-    CROSS JOIN LATERAL (
-        SELECT amount AS total, currency AS of FROM event
-        WHERE (customer_key, order_key, time) = (o.customer_key, o.order_key, o.time) AND type = 'order.completed'
-        LIMIT 1
-    ) AS p
-), void AS (
-    SELECT customer_key, order_key FROM before
-    WHERE amount IS NULL OR currency = of GROUP BY 1, 2 HAVING bool_or(amount IS NULL) OR sum(amount) >= max(total)
-), days AS (
-    SELECT o.customer_key, (o.time AT TIME ZONE 'UTC')::date AS day, min(o.time) AS began, max(o.time) AS ended
-    FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
-    WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (o.customer_key, o.order_key))
-    GROUP BY 1, 2
-)
-"""
-"""The UTC days on which each customer bought. An order told under several event ids counts once, when first told; one
-that was cancelled, or refunded in full, before it was told of is no purchase."""
-_HISTORIES: Final = f"""
-{_DAYS}
-, rhythm AS (
-    SELECT count(*) - 1 AS x, max(day) - min(day) AS tx, ($1 AT TIME ZONE 'UTC')::date - min(day) AS age
-    FROM days GROUP BY customer_key
-)
-SELECT x, tx, age, count(*) AS n FROM rhythm GROUP BY 1, 2, 3
-"""  # noqa: S608  (constants)
-_EPISODES: Final = f"""
-{_DAYS}
-, episode AS (
-    SELECT customer_key, row_number() OVER life - 1 AS x, first_value(began) OVER life AS first, ended,
-        lead(day) OVER life - day AS gap
-    FROM days WINDOW life AS (PARTITION BY customer_key ORDER BY day)
-)
-SELECT customer_key, x, first, ended, gap FROM episode WHERE ended >= $2
-"""  # noqa: S608  (constants)
-_VALUES: Final = f"""
-{_DAYS}
-, began AS (SELECT customer_key, min(day) AS day FROM days GROUP BY 1)
-, placed AS (
-    SELECT DISTINCT ON (customer_key, order_key) customer_key, order_key, (time AT TIME ZONE 'UTC')::date AS day,
-        amount::float8 AS amount, currency
-    FROM event WHERE type = 'order.completed' AND time <= $1 ORDER BY customer_key, order_key, time
-)
-SELECT count(DISTINCT p.day) AS x, sum(p.amount) / count(DISTINCT p.day) AS mean
-FROM placed AS p JOIN began AS b ON b.customer_key = p.customer_key AND b.day < p.day
-WHERE NOT EXISTS (SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (p.customer_key, p.order_key))
-GROUP BY p.customer_key HAVING bool_and(p.currency = $2) AND sum(p.amount) > 0
-"""  # noqa: S608  (constants)
-_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('lifecycle.fit', 0))"
-_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.fit', 0))"
-_STORE: Final = """
-INSERT INTO fit (number, effective_at, made_at, accepted, reason, customers, repeats, parameters)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json)
-"""
-_IN_FORCE: Final = """
-SELECT number, effective_at, made_at, reason, customers, repeats, parameters FROM fit
-WHERE accepted ORDER BY effective_at DESC, number DESC LIMIT 1
-"""
-_PAGE: Final = """
-SELECT number, effective_at, made_at, reason, customers, repeats, parameters FROM fit
-WHERE number < $1 ORDER BY number DESC LIMIT $2
-"""
+NEWEST: Final = 2**63 - 1
+"""Greater than the number of any attempt."""
+TIMEOUT_S: Final = 900.0
+"""All orders are read at once, and a fit may have to wait for another one."""
 
 
-class PurchaseHistory(NamedTuple):
-    """`customers` with `x` days of purchase after the first one: `tx` days from it to the last, `age` to the clock."""
+class HistoryCount(NamedTuple):
+    """How many `customers` share a purchase history.
+
+    They bought on `x` days after the first one. The last of these days came `tx` days after the
+    first, the clock `age` days after it.
+    """
 
     x: int
     tx: int
@@ -96,15 +30,22 @@ class PurchaseHistory(NamedTuple):
     customers: int
 
 
+CustomerValue: TypeAlias = tuple[int, float]
+"""The repeat purchases of a customer, and their mean worth in minor units."""
+
+
 class FitEstimate(Fit, frozen=True):
-    """A fit as it is stored: with its log-likelihood, and why it knows no values if it does not."""
+    """The parameters of a fit as stored; `no_values` says why there are none for values."""
 
     log_likelihood: float | None = None
     no_values: str | None = None
 
 
 class FitAttempt(NamedTuple):
-    """A fit that was made: accepted with its estimate, or refused for a reason. `repeats` counts repeat purchases."""
+    """A fit that was made: accepted with its estimate, or refused for a reason.
+
+    `repeats` counts repeat purchases.
+    """
 
     number: int
     effective_at: datetime
@@ -116,7 +57,7 @@ class FitAttempt(NamedTuple):
 
     @classmethod
     def of(cls, row: Iterable[Any]) -> Self:
-        """A row of the table."""
+        """Read a row of the table."""
         number, effective_at, made_at, reason, customers, repeats, parameters = row
         estimate = None if reason else _estimate.decode(parameters)
         return cls(number, effective_at, made_at, reason, customers, repeats, estimate)
@@ -124,46 +65,146 @@ class FitAttempt(NamedTuple):
 
 _estimate: Final = msgspec.json.Decoder(FitEstimate)
 
+_PURCHASE_DAYS: Final = """
+WITH told AS (
+    SELECT customer_key, order_key, min(time) AS time FROM event
+    WHERE type = 'order.completed' AND time <= $1 GROUP BY 1, 2
+), before AS (
+    SELECT o.customer_key, o.order_key, u.amount, u.currency, p.total, p.of
+    FROM told AS o
+    JOIN event AS u ON (u.customer_key, u.order_key) = (o.customer_key, o.order_key)
+        AND u.type IN ('order.refunded', 'order.cancelled') AND u.time < o.time
+    CROSS JOIN LATERAL (
+        SELECT amount AS total, currency AS of FROM event
+        WHERE (customer_key, order_key, time) = (o.customer_key, o.order_key, o.time)
+        AND type = 'order.completed'
+        LIMIT 1
+    ) AS p
+), void AS (
+    SELECT customer_key, order_key FROM before
+    WHERE amount IS NULL OR currency = of GROUP BY 1, 2
+    HAVING bool_or(amount IS NULL) OR sum(amount) >= max(total)
+), days AS (
+    SELECT
+        o.customer_key,
+        (o.time AT TIME ZONE 'UTC')::date AS day,
+        min(o.time) AS began,
+        max(o.time) AS ended
+    FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
+    WHERE NOT EXISTS (
+        SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (o.customer_key, o.order_key)
+    )
+    GROUP BY 1, 2
+)
+"""
+"""The UTC days on which each customer bought.
+
+An order with several event ids counts once, at its first instant. One that was cancelled, or
+refunded in full, before that instant is no purchase.
+"""
+_HISTORIES: Final = f"""
+{_PURCHASE_DAYS}
+, rhythm AS (
+    SELECT
+        count(*) - 1 AS x,
+        max(day) - min(day) AS tx,
+        ($1 AT TIME ZONE 'UTC')::date - min(day) AS age
+    FROM days GROUP BY customer_key
+)
+SELECT x, tx, age, count(*) AS n FROM rhythm GROUP BY 1, 2, 3
+"""  # noqa: S608  (constants)
+_EPISODES: Final = f"""
+{_PURCHASE_DAYS}
+, episode AS (
+    SELECT
+        customer_key,
+        row_number() OVER life - 1 AS x,
+        first_value(began) OVER life AS first,
+        ended,
+        lead(day) OVER life - day AS gap
+    FROM days WINDOW life AS (PARTITION BY customer_key ORDER BY day)
+)
+SELECT customer_key, x, first, ended, gap FROM episode WHERE ended >= $2
+"""  # noqa: S608  (constants)
+_VALUES: Final = f"""
+{_PURCHASE_DAYS}
+, began AS (SELECT customer_key, min(day) AS day FROM days GROUP BY 1)
+, placed AS (
+    SELECT DISTINCT ON (customer_key, order_key)
+        customer_key,
+        order_key,
+        (time AT TIME ZONE 'UTC')::date AS day,
+        amount::float8 AS amount,
+        currency
+    FROM event
+    WHERE type = 'order.completed' AND time <= $1
+    ORDER BY customer_key, order_key, time
+)
+SELECT count(DISTINCT p.day) AS x, sum(p.amount) / count(DISTINCT p.day) AS mean
+FROM placed AS p JOIN began AS b ON b.customer_key = p.customer_key AND b.day < p.day
+WHERE NOT EXISTS (
+    SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (p.customer_key, p.order_key)
+)
+GROUP BY p.customer_key HAVING bool_and(p.currency = $2) AND sum(p.amount) > 0
+"""  # noqa: S608  (constants)
+_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('lifecycle.fit', 0))"
+_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.fit', 0))"
+_STORE: Final = """
+INSERT INTO fit (number, effective_at, made_at, accepted, reason, customers, repeats, parameters)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json)
+"""
+_COLUMNS: Final = "number, effective_at, made_at, reason, customers, repeats, parameters"
+_IN_FORCE: Final = f"""
+SELECT {_COLUMNS} FROM fit WHERE accepted ORDER BY effective_at DESC, number DESC LIMIT 1
+"""  # noqa: S608
+_PAGE: Final = f"SELECT {_COLUMNS} FROM fit WHERE number < $1 ORDER BY number DESC LIMIT $2"  # noqa: S608
+
 
 @asynccontextmanager
 async def alone(connection: Tx) -> AsyncIterator[None]:
     """Wait until no other process makes a fit, and keep others waiting."""
-    await connection.execute(_LOCK, timeout=PATIENCE_S)
+    await connection.execute(_LOCK, timeout=TIMEOUT_S)
     try:
         yield
     finally:
-        await db.given_back(connection, _UNLOCK)
+        await given_back(connection, _UNLOCK)
 
 
-async def histories(connection: Tx, as_of: datetime) -> list[PurchaseHistory]:
-    """The rhythms of all customers by their orders until an instant, equal ones counted together."""
-    return [
-        PurchaseHistory(*row)
-        for row in await connection.fetch(_HISTORIES, as_of, timeout=PATIENCE_S)
-    ]
+async def histories(connection: Tx, as_of: datetime) -> list[HistoryCount]:
+    """The purchase histories of all customers until an instant, equal ones counted together."""
+    rows = await connection.fetch(_HISTORIES, as_of, timeout=TIMEOUT_S)
+    return [HistoryCount(*row) for row in rows]
 
 
-async def values(connection: Tx, as_of: datetime, currency: str) -> list[tuple[int, float]]:
-    """Repeat purchases and what they were worth on average, until an instant, of all who came back.
+async def values(connection: Tx, as_of: datetime, currency: str) -> list[CustomerValue]:
+    """The values of all customers who came back until an instant, before refunds.
 
-    In minor units of the currency, before refunds; who came back in another currency is left out.
+    Customers who came back in another currency are left out.
     """
-    rows = await connection.fetch(_VALUES, as_of, currency, timeout=PATIENCE_S)
+    rows = await connection.fetch(_VALUES, as_of, currency, timeout=TIMEOUT_S)
     return [(row["x"], row["mean"]) for row in rows]
 
 
 async def episodes(connection: Tx, since: datetime, as_of: datetime) -> list[PurchaseEpisode]:
-    """The purchases from `since` to `as_of`, several of a day as one."""
-    return [
-        PurchaseEpisode(*row)
-        for row in await connection.fetch(_EPISODES, as_of, since, timeout=PATIENCE_S)
-    ]
+    """The purchases from `since` to `as_of`; several of one day are one."""
+    rows = await connection.fetch(_EPISODES, as_of, since, timeout=TIMEOUT_S)
+    return [PurchaseEpisode(*row) for row in rows]
 
 
 async def store(tx: Tx, attempt: FitAttempt) -> None:
-    """Keep an attempt for ever; its number must have been taken in this transaction."""
+    """Store an attempt; its number must have been taken in this transaction."""
     parameters = msgspec.json.encode(attempt.estimate).decode() if attempt.estimate else "{}"
-    await tx.execute(_STORE, *attempt[:3], attempt.estimate is not None, *attempt[3:6], parameters)
+    await tx.execute(
+        _STORE,
+        attempt.number,
+        attempt.effective_at,
+        attempt.made_at,
+        attempt.estimate is not None,
+        attempt.reason,
+        attempt.customers,
+        attempt.repeats,
+        parameters,
+    )
 
 
 async def in_force(connection: Tx | Pool) -> FitAttempt | None:
@@ -177,7 +218,7 @@ async def page(connection: Tx | Pool, before: int, limit: int) -> Sequence[FitAt
     return [FitAttempt.of(row) for row in await connection.fetch(_PAGE, before, limit)]
 
 
-async def last(connection: Tx | Pool) -> FitAttempt | None:
-    """The newest attempt."""
-    found = await page(connection, 2**63 - 1, 1)
-    return found[0] if found else None
+async def latest(connection: Tx | Pool) -> FitAttempt | None:
+    """The newest attempt, accepted or refused."""
+    attempts = await page(connection, NEWEST, 1)
+    return attempts[0] if attempts else None

@@ -55,7 +55,7 @@ async def show_cadence(
 ) -> CadenceView:
     """The fit in force, the last attempt, and what a fit needs."""
     clock = await clocks.clock(service.pool)
-    found, last = await repository.in_force(service.pool), await repository.last(service.pool)
+    found, last = await repository.in_force(service.pool), await repository.latest(service.pool)
     return CadenceView(
         silence=(await service.policies()).at(clock).silence,
         in_force=FitView.of(found) if found else None,

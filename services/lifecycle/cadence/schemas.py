@@ -7,7 +7,7 @@ from typing import Any, Self
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle.cadence import likelihood
+from services.lifecycle.cadence import estimation
 from services.lifecycle.cadence.backtest import BacktestResult
 from services.lifecycle.cadence.repository import FitAttempt
 from shared.http import Instant, Page
@@ -88,13 +88,13 @@ class Guards(BaseModel):
     """What a fit needs in order not to be refused."""
 
     customers: int = Field(
-        default=likelihood.LEAST_CUSTOMERS, description="So many customers at least."
+        default=estimation.LEAST_CUSTOMERS, description="So many customers at least."
     )
     repeats: int = Field(
-        default=likelihood.LEAST_REPEATS, description="So many repeat purchases at least."
+        default=estimation.LEAST_REPEATS, description="So many repeat purchases at least."
     )
     drop_out: float = Field(
-        default=likelihood.LEAST_DROP_OUT,
+        default=estimation.LEAST_DROP_OUT,
         description="a/(a+b), a share, at least; and it must converge.",
     )
 

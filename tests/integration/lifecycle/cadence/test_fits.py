@@ -16,8 +16,7 @@ import pytest
 
 from services.lifecycle import app
 from services.lifecycle.batch.handler import LifecycleHandler
-from services.lifecycle.cadence import likelihood
-from services.lifecycle.cadence import repository as rhythms
+from services.lifecycle.cadence import estimation, repository
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.cadence.repository import FitAttempt
@@ -132,7 +131,8 @@ async def test_stored_orders_tell_the_same_rhythm_as_the_fold(
     connection = await db.connect(blank, "lifecycle")
     try:
         found = {
-            found[:3]: found.customers for found in await rhythms.histories(connection, shop.ends)
+            found[:3]: found.customers
+            for found in await repository.histories(connection, shop.ends)
         }
     finally:
         await connection.close()
@@ -165,8 +165,8 @@ async def test_values_are_those_of_the_days_after_the_first_in_one_currency(
         await fill(stack, blank, events, 20)
     connection = await db.connect(blank, "lifecycle")
     try:
-        assert await rhythms.values(connection, day(20), "EUR") == [(2, 300.0)]
-        assert await rhythms.values(connection, day(20), "USD") == [(1, 1000.0)]
+        assert await repository.values(connection, day(20), "EUR") == [(2, 300.0)]
+        assert await repository.values(connection, day(20), "USD") == [(1, 1000.0)]
     finally:
         await connection.close()
 
@@ -214,7 +214,7 @@ async def test_a_refused_fit_is_kept_with_its_reason_and_the_last_accepted_one_s
 
         await fill(stack, blank, purchases(), DAYS)
         accepted = await fit(api)
-        monkeypatch.setattr(likelihood, "LEAST_REPEATS", 10**6)
+        monkeypatch.setattr(estimation, "LEAST_REPEATS", 10**6)
         again = await fit(api)
         assert "repeat purchases, 1000000 are needed" in again["reason"]
         seen = await read(api, "/v1/cadence")

@@ -13,14 +13,16 @@ from scipy.optimize import approx_fprime
 from scipy.special import hyp2f1
 from scipy.stats import beta
 
-from services.lifecycle.cadence.likelihood import (
-    PurchaseHistories,
+from services.lifecycle.cadence.estimation import (
     RefusedFit,
     RhythmFit,
     ValueFit,
-    compress,
     fit_rhythm,
     fit_value,
+)
+from services.lifecycle.cadence.likelihood import (
+    PurchaseHistories,
+    compress,
     rhythm_objective,
     value_objective,
 )
