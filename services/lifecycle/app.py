@@ -6,12 +6,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from services.lifecycle import clocks
+from services.lifecycle.api.context import ApiContext
 from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
-from services.lifecycle.customers.routes import Lifecycle, router
+from services.lifecycle.customers import routes as customer_routes
 from services.lifecycle.explain import routes as reason_routes
 from services.lifecycle.figures import routes as figure_routes
 from services.lifecycle.figures.complaint_patterns import Patterns
@@ -38,7 +39,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
         async with await db.create_pool(settings.database_url, "lifecycle") as pool:
             async with pool.acquire() as connection:
                 await policies.adopt(connection, policy, await clocks.furthest_clock(connection))
-            app.state.lifecycle = Lifecycle(pool, settings.partitions)
+            app.state.context = ApiContext(pool, settings.partitions)
             app.state.simulating = SimulationRunner(pool)
             app.state.fitter = Fitter(pool)
             app.state.figures = Figures(pool)
@@ -57,10 +58,10 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
                 yield
 
     async def ready() -> None:
-        await db.ping(app.state.lifecycle.pool)
+        await db.ping(app.state.context.pool)
 
     routers = [
-        router,
+        customer_routes.router,
         reason_routes.router,
         policy_routes.router,
         cadence_routes.router,

@@ -27,6 +27,9 @@ from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.kafka.topics import CUSTOMER_EVENTS
 
+SOURCE: Final = "/lifecycle"
+"""Who sends what this service itself publishes."""
+
 RELEASED: Final = "customer.released"
 """Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""
 

@@ -9,7 +9,7 @@ import asyncpg
 import httpx
 from fastapi import FastAPI
 
-from services.lifecycle.customers.routes import Lifecycle
+from services.lifecycle.api.context import ApiContext
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.policies import routes as policy_routes
@@ -95,7 +95,7 @@ async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(shop.url, "lifecycle") as pool:
-            app.state.lifecycle = Lifecycle(pool, PARTITIONS)
+            app.state.context = ApiContext(pool, PARTITIONS)
             yield
 
     settings = worker_settings(stack, shop.url)

@@ -5,7 +5,7 @@ from typing import Any, Final, Self
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.lifecycle.customers.schemas import (
+from services.lifecycle.api.fields import (
     CUSTOMER,
     LABEL,
     LAPSE,
@@ -15,10 +15,10 @@ from services.lifecycle.customers.schemas import (
     NEXT_LAPSE,
     VIEW,
     MoneyView,
-    Naming,
     OutlookView,
     PolicyView,
 )
+from services.lifecycle.api.naming import Naming
 from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Transition

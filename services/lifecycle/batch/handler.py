@@ -8,7 +8,7 @@ import msgspec
 
 from services.lifecycle.batch import merges, repository
 from services.lifecycle.batch.cache import Entry, Memory
-from services.lifecycle.batch.recorder import SOURCE, Recorder
+from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.repository import CustomerRow, Due
 from services.lifecycle.batch.schedule_watch import Judging, PolicyFile
 from services.lifecycle.batch.visit import Visit, Work
@@ -25,7 +25,7 @@ from services.lifecycle.domain.hints import Hint, change_withdrawn_hint
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import EventKind, Happening, MergeTarget
-from services.lifecycle.events import ACTIVATED, RELEASED, read
+from services.lifecycle.events import ACTIVATED, RELEASED, SOURCE, read
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
 from shared.aio import in_chunks

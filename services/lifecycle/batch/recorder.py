@@ -22,6 +22,7 @@ from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.events import SOURCE
 from shared.events.envelope import Envelope, encode, pack
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
 from shared.ids import stable_text
@@ -29,7 +30,6 @@ from shared.kafka.topics import HINTS, PHASE_TRANSITIONS
 from shared.stream.batch import Portion
 from shared.stream.outgoing.outbox import Message
 
-SOURCE: Final = "/lifecycle"
 _AT_RISK: Final = Phase.AT_RISK
 _NOBODY: Final = Customer()
 _encode: Final = msgspec.json.Encoder().encode

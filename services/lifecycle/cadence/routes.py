@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.lifecycle import clocks
+from services.lifecycle.api.context import Context
 from services.lifecycle.cadence import repository
 from services.lifecycle.cadence.backtest import compare
 from services.lifecycle.cadence.fitter import Fitter
@@ -17,7 +18,6 @@ from services.lifecycle.cadence.schemas import (
     FitPage,
     FitView,
 )
-from services.lifecycle.customers.routes import Service
 from shared.errors import Problem
 from shared.http import ONCE, Instant, Kind, Page, Paging, problems
 
@@ -51,13 +51,13 @@ async def make_fit(fitter: Annotated[Fitter, Depends(fitter)]) -> FitView:
 
 @router.get("")
 async def show_cadence(
-    service: Service, nights: Annotated[NightlyFit, Depends(nights)]
+    service: Context, nights: Annotated[NightlyFit, Depends(nights)]
 ) -> CadenceView:
     """The fit in force, the last attempt, and what a fit needs."""
     clock = await clocks.clock(service.pool)
     found, last = await repository.in_force(service.pool), await repository.latest(service.pool)
     return CadenceView(
-        silence=(await service.policies()).at(clock).silence,
+        silence=(await service.schedule()).at(clock).silence,
         in_force=FitView.of(found) if found else None,
         last=FitView.of(last) if last else None,
         failure=FailureView(**nights.failure._asdict()) if nights.failure else None,
@@ -66,7 +66,7 @@ async def show_cadence(
 
 
 @router.get("/fits")
-async def list_fits(service: Service, part: Paging) -> FitPage:
+async def list_fits(service: Context, part: Paging) -> FitPage:
     """All fits, the refused ones too, newest first."""
     clock = await clocks.clock(service.pool)
     (before,) = part.after(int) or (NEWEST,)
@@ -77,7 +77,7 @@ async def list_fits(service: Service, part: Paging) -> FitPage:
 
 @router.get("/comparison", responses=problems(_NO_FIT))
 async def compare_models(
-    service: Service,
+    service: Context,
     since: Annotated[
         Instant | None, Query(description="Purchases from here on; default: where the fit begins.")
     ] = None,
@@ -87,7 +87,7 @@ async def compare_models(
     if found is None:
         raise Problem(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
     begin, as_of = since or found.effective_at, await clocks.clock(service.pool)
-    policy = (await service.policies()).at(as_of)
+    policy = (await service.schedule()).at(as_of)
     async with service.pool.acquire() as connection:
         episodes = await repository.episodes(connection, begin, as_of)
     compared = await asyncio.to_thread(compare, episodes, policy, as_of.date())

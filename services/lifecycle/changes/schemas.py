@@ -4,8 +4,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
+from services.lifecycle.api.fields import PolicyView
 from services.lifecycle.api.transitions import ProfileView, TransitionEvidence
-from services.lifecycle.customers.schemas import PolicyView
 from services.lifecycle.domain.state.phases import Phase
 from shared.http import Instant
 

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import msgspec
 
+from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
@@ -81,7 +81,7 @@ ORDER BY position DESC, version DESC LIMIT $5
 """
 
 
-class Found(NamedTuple):
+class StoredCustomer(NamedTuple):
     """A customer's state, version, and why it is parked if it is.
 
     Read at the same moment: the clock of its partition, and the greatest number of an activation or fit.
@@ -94,12 +94,12 @@ class Found(NamedTuple):
     known: int
 
 
-async def find(pool: Pool, customer: str) -> Found | None:
+async def find_customer(pool: Pool, customer: str) -> StoredCustomer | None:
     """What there is of a customer, read at once."""
     row = await pool.fetchrow(_FIND, customer)
     if row is None:
         return None
-    return Found(
+    return StoredCustomer(
         _state.decode(row["state"]),
         row["version"],
         row["parked"],
@@ -114,17 +114,17 @@ async def end_of_chain(pool: Pool, customer: str) -> str | None:
     return end
 
 
-async def rules(pool: Pool, as_of: datetime) -> dict[str, int]:
+async def count_rules(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Transitions of the current histories by rule, up to an instant."""
     return await _counts(pool, _RULES, as_of)
 
 
-async def causes(pool: Pool, as_of: datetime) -> dict[str, int]:
+async def count_causes(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Moves to at_risk by the kind of their causes, up to an instant."""
     return await _counts(pool, _CAUSES, as_of)
 
 
-async def hints(pool: Pool, as_of: datetime) -> dict[str, int]:
+async def count_hints(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Hints given by name, up to an instant."""
     return await _counts(pool, _HINTS, as_of)
 
@@ -146,24 +146,11 @@ async def history_page(
     return [(_transition.decode(row["body"]), row["withdrawn"]) for row in rows]
 
 
-# -- views -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Whether it matters if customers have acted, and within which span up to the instant."""
-
-    acts: bool
-    active: timedelta
-
-    def since(self, instant: datetime) -> datetime:
-        """Where the span begins; that instant itself is not in it."""
-        return instant - self.active
+# -- labels_of -------------------------------------------------------------------------------------------------------------
 
 
 _FACTS: Final = """
-SELECT coalesce(c.signed_up_at <= w.until, false) AS signed_up, coalesce(c.activated_at <= w.until, false) AS activated,
-    $4 AND EXISTS (
+SELECT c.signed_up_at, c.activated_at, w.until, $4 AND EXISTS (
         SELECT FROM event AS e
         WHERE e.customer_key = c.key AND e.type = ANY($5::text[]) AND e.time > w.since AND e.time <= w.until
     ) AS acted
@@ -222,34 +209,42 @@ SELECT phase, sum(n)::bigint AS n FROM (
 """Whole days from the daily counts; of the last one, who moved while the fact held, and of whom it came to hold."""
 
 
-async def phases_holding(
+class PhaseGroup(NamedTuple):
+    """How many customers were in a phase while these facts held of them, and no other that was asked for."""
+
+    phase: Phase
+    facts: frozenset[CustomerFact]
+    customers: int
+
+
+async def count_phases(
     pool: Pool, as_of: datetime, asked: Mapping[Phase, CustomerFact]
-) -> list[tuple[Phase, frozenset[CustomerFact], int]]:
-    """How many customers were in each phase at an instant; where a fact is asked, by whether it held of them."""
+) -> list[PhaseGroup]:
+    """Customers by phase at an instant and, in phases where a fact is asked for, by whether it held."""
     async with _snapshot(pool) as tx:
         counts = await _counts(tx, _PHASES, as_of)
-        rows = (
-            await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()])
-            if asked
-            else []
-        )
-    holding = {row["phase"]: row["n"] for row in rows}
-    found = list[tuple[Phase, frozenset[CustomerFact], int]]()
-    for phase, n in counts.items():
-        held, fact = holding.get(phase, 0), asked.get(Phase(phase))
-        found += [
-            (Phase(phase), frozenset({fact} if fact else ()), held),
-            (Phase(phase), frozenset(), n - held),
-        ]
+        holding = await _holding(tx, as_of, asked) if asked else {}
+    found = list[PhaseGroup]()
+    for name, total in counts.items():
+        phase = Phase(name)
+        with_fact = holding.get(name, 0)
+        found.append(PhaseGroup(phase, frozenset(), total - with_fact))
+        if phase in asked:
+            found.append(PhaseGroup(phase, frozenset({asked[phase]}), with_fact))
     return found
 
 
-async def acted(pool: Pool, as_of: datetime, asked: Asked) -> tuple[int, int]:
-    """How many customers had acted within the span up to an instant, and how many had not."""
+async def _holding(tx: Tx, as_of: datetime, asked: Mapping[Phase, CustomerFact]) -> dict[str, int]:
+    rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()])
+    return {row["phase"]: row["n"] for row in rows}
+
+
+async def count_acted(pool: Pool, as_of: datetime, active: timedelta) -> tuple[int, int]:
+    """How many customers had acted within a span up to an instant, and how many had not."""
     async with _snapshot(pool) as tx:
-        n: int = await tx.fetchval(_ACTED, asked.since(as_of), as_of)
+        acted: int = await tx.fetchval(_ACTED, as_of - active, as_of)
         everybody: int = await tx.fetchval(_EXISTING, as_of, _day(as_of))
-        return n, everybody - n
+        return acted, everybody - acted
 
 
 @asynccontextmanager
@@ -258,10 +253,26 @@ async def _snapshot(pool: Pool) -> AsyncIterator[Tx]:
         yield connection
 
 
-async def facts(
-    pool: Pool, customer: str, instants: Sequence[datetime], asked: Asked
+async def facts_at(
+    pool: Pool,
+    customer: str,
+    instants: Sequence[datetime],
+    active: timedelta,
+    *,
+    with_acts: bool,
 ) -> list[frozenset[CustomerFact]]:
-    """What held of a customer at each of the instants."""
-    since = [asked.since(instant) for instant in instants]
-    rows = await pool.fetch(_FACTS, customer, since, instants, asked.acts, ACT_TYPES)
-    return [frozenset(fact for fact in CustomerFact if row[fact]) for row in rows]
+    """Which facts held of a customer at each instant.
+
+    Acts count for the span `active`, whose first instant is not in it; without `with_acts` none is looked for.
+    """
+    since = [instant - active for instant in instants]
+    rows = await pool.fetch(_FACTS, customer, since, instants, with_acts, ACT_TYPES)
+    return [
+        facts_held(
+            row["until"],
+            signed_up_at=row["signed_up_at"],
+            activated_at=row["activated_at"],
+            acted=row["acted"],
+        )
+        for row in rows
+    ]

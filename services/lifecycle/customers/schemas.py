@@ -1,119 +1,34 @@
 """What the lifecycle API shows of customers, and of all of them together."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Self
 
-import msgspec
 from pydantic import BaseModel, Field
 
+from services.lifecycle.api.fields import (
+    AS_OF,
+    CUSTOMER,
+    LABEL,
+    LAPSE,
+    LAST_ORDER,
+    MODEL,
+    PHASE,
+    UNTIL,
+    VIEW,
+    MoneyView,
+    NextTransition,
+    OutlookView,
+    PolicyView,
+)
+from services.lifecycle.api.naming import Naming
+from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.outlook import estimate_outlook
-from services.lifecycle.domain.phase_models import (
-    CustomerFact,
-    Model,
-    PhaseLabel,
-    label_for,
-    labels_of,
-)
+from services.lifecycle.domain.phase_models import Model, labels_of
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.state.customer import Customer, Move, sums
+from services.lifecycle.domain.state.customer import sums
 from services.lifecycle.domain.state.phases import Phase
-from shared.events.transitions import Outlook
-from shared.http import Instant, Language
-
-CUSTOMER: Final[Any] = Field(description="The customer's id.", examples=["customer-1"])
-PHASE: Final[Any] = Field(description="The phase.", examples=["at_risk"])
-MODEL: Final[Any] = Field(
-    description="The model that was asked for; null: the phases themselves.", examples=["cxm"]
-)
-VIEW: Final[Any] = Field(
-    description="What the phase is in that model, as of the same instant.", examples=["active"]
-)
-LABEL: Final[Any] = Field(
-    description="The view in the language of the answer (`Accept-Language`: de or en).",
-    examples=["active"],
-)
-AS_OF: Final[Any] = Field(description="The clock that this answer was true at.")
-UNTIL: Final[Any] = Field(description="Everything up to this instant is counted.")
-MAY: Final = "2024-05-01T12:00:00Z"
-LAST_ORDER: Final = "2024-01-21T12:00:00Z"
-LAPSE: Final = "2024-04-20T12:00:00Z"
-NEXT_LAPSE: Final = "2024-07-19T12:00:00Z"
-
-
-@dataclass(frozen=True, slots=True)
-class Naming:
-    """In which model, and in which language, a client wants phases named."""
-
-    model: Model | None
-    language: Language
-
-    def view(self, phase: Phase, facts: Collection[CustomerFact]) -> tuple[str, str]:
-        """The code of a phase in the model, and its label."""
-        found = label_for(self.model, phase, facts)
-        return found.code, self.label(found)
-
-    def label(self, found: PhaseLabel) -> str:
-        """The label in the language."""
-        return found.german if self.language is Language.GERMAN else found.english
-
-
-class MoneyView(BaseModel):
-    """An amount of money."""
-
-    amount: int = Field(description="In integer minor units of the currency.", examples=[17970])
-    currency: str = Field(description="ISO 4217.", examples=["EUR"])
-
-
-class PolicyView(BaseModel):
-    """The policy that judges."""
-
-    name: str = Field(description="Its name.", examples=["default"])
-    version: int = Field(description="Which version of it.", examples=[1])
-
-
-class NextTransition(BaseModel):
-    """The next transition by time alone, if nothing else happens before."""
-
-    to: Phase = Field(description="The phase that it leads to.", examples=["inactive"])
-    view: str = VIEW
-    label: str = LABEL
-    rule: str = Field(description="The rule that will fire.", examples=["fell_silent"])
-    at: Instant = Field(description="When.", examples=[NEXT_LAPSE])
-
-
-class OutlookView(BaseModel):
-    """What the cadence model expects of a customer at `as_of`."""
-
-    p_alive: float = Field(
-        description="Probability (0 to 1) that the customer has not dropped out.", examples=[0.71]
-    )
-    p_no_purchase: float = Field(
-        description="Probability (0 to 1) of no purchase in the policy's `horizon_days` from now.",
-        examples=[0.66],
-    )
-    expected_orders_12m: float = Field(
-        description="Purchases expected in 12 months; several of a day count once.", examples=[1.4]
-    )
-    expected_value: float | None = Field(
-        description="Value expected of an order, in minor units of the policy's currency; null where no values are "
-        "known.",
-        examples=[5810.0],
-    )
-    clv: float | None = Field(
-        description="Customer lifetime value: expected margins of 36 months, discounted to now, in minor units of the "
-        "policy's currency; null where no values are known.",
-        examples=[6230.5],
-    )
-    fit: int = Field(
-        description="Version of the fit (`/v1/cadence/fits`) that says so.", examples=[2]
-    )
-
-    @classmethod
-    def of(cls, found: Outlook | None) -> Self | None:
-        """The view of an outlook, where there is one."""
-        return None if found is None else cls(**msgspec.structs.asdict(found))
+from shared.http import Instant
 
 
 class CustomerView(BaseModel):
@@ -159,7 +74,7 @@ class CustomerView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: "CustomerSnapshot", policy: Policy, naming: Naming) -> Self:
+    def of(cls, found: CustomerSnapshot, policy: Policy, naming: Naming) -> Self:
         """The view of a state that has a phase."""
         customer, phase = found.customer, found.customer.phase or Phase.PROSPECT
         view, label = naming.view(phase, found.facts)
@@ -179,34 +94,12 @@ class CustomerView(BaseModel):
             ],
             first_order_at=customer.first_order_at,
             last_order_at=customer.last_order_at,
-            next_transition=_next(found, naming),
+            next_transition=NextTransition.of(found.next_move, found.facts_then, naming),
             policy=PolicyView(name=policy.name, version=policy.version),
             outlook=OutlookView.of(estimate_outlook(customer, policy, found.as_of)),
             parked=found.parked,
             as_of=found.as_of,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerSnapshot:
-    """A customer as of an instant; `facts` hold then, `facts_then` at the next move by time alone."""
-
-    id: str
-    customer: Customer
-    version: int
-    parked: bool
-    as_of: datetime
-    facts: frozenset[CustomerFact]
-    next_move: Move | None
-    facts_then: frozenset[CustomerFact]
-
-
-def _next(found: CustomerSnapshot, naming: Naming) -> NextTransition | None:
-    move = found.next_move
-    if move is None:
-        return None
-    view, label = naming.view(move.to, found.facts_then)
-    return NextTransition(to=move.to, view=view, label=label, rule=move.rule, at=move.occurred_at)
 
 
 class PhaseCounts(BaseModel):

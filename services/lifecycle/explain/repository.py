@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase, RuleName
@@ -101,7 +102,7 @@ class StoredTransition(NamedTuple):
     withdrawn_at: datetime | None
 
 
-class Hinted(NamedTuple):
+class StoredHint(NamedTuple):
     """A hint that was given."""
 
     name: str
@@ -113,10 +114,10 @@ class Entry(NamedTuple):
     """One entry of a timeline, and where it stands."""
 
     key: Key
-    of: StoredEvent | StoredTransition | Hinted
+    content: StoredEvent | StoredTransition | StoredHint
 
 
-class StoredCustomer(NamedTuple):
+class CustomerWithTransition(NamedTuple):
     """A customer's state and version, why it is parked if it is, and the transition that led to its phase."""
 
     customer: Customer
@@ -125,19 +126,21 @@ class StoredCustomer(NamedTuple):
     transition: Transition | None
 
 
-async def held(pool: Pool, customer: str, as_of: datetime, known_at: datetime) -> PhaseThen | None:
+async def phase_then(
+    pool: Pool, customer: str, as_of: datetime, known_at: datetime
+) -> PhaseThen | None:
     """What held of a customer at an instant, as it was known when the clock stood at another; None if nothing."""
     row = await pool.fetchrow(_HELD, customer, as_of, known_at)
     return PhaseThen(_transition.decode(row["body"]), row["since"]) if row else None
 
 
-async def first(pool: Pool, customer: str, known_at: datetime) -> datetime | None:
+async def first_phase_at(pool: Pool, customer: str, known_at: datetime) -> datetime | None:
     """When the customer got its first phase, as known then; None if it was not known at all."""
     found: datetime | None = await pool.fetchval(_FIRST, customer, known_at)
     return found
 
 
-async def facts(
+async def known_facts(
     pool: Pool, customer: str, as_of: datetime, known_at: datetime, active: timedelta
 ) -> frozenset[CustomerFact]:
     """What held beside the phase, from the events that were known; `active` is the span in which acts count."""
@@ -146,26 +149,28 @@ async def facts(
         for row in await pool.fetch(_ACTS, narrow(customer), as_of, known_at, ACT_TYPES)
         for event in _own(customer, row["body"])
     ]
-    types = {type for _, type in acts}
-    holding = {
-        CustomerFact.SIGNED_UP: SIGNED_UP in types,
-        CustomerFact.ACTIVATED: ACTIVATED in types,
-        CustomerFact.ACTED: any(time > as_of - active for time, _ in acts),
-    }
-    return frozenset(fact for fact, holds in holding.items() if holds)
+    first = {type: time for time, type in sorted(acts, reverse=True)}
+    return facts_held(
+        as_of,
+        signed_up_at=first.get(SIGNED_UP),
+        activated_at=first.get(ACTIVATED),
+        acted=any(time > as_of - active for time, _ in acts),
+    )
 
 
-async def standing(pool: Pool, customer: str) -> StoredCustomer | None:
+async def find_with_transition(pool: Pool, customer: str) -> CustomerWithTransition | None:
     """The customer as it stands, all of it as of one commit."""
     row = await pool.fetchrow(_STANDING, customer)
     if row is None:
         return None
     body = row["body"]
     transition = None if body is None else _transition.decode(body)
-    return StoredCustomer(_state.decode(row["state"]), row["version"], row["parked"], transition)
+    return CustomerWithTransition(
+        _state.decode(row["state"]), row["version"], row["parked"], transition
+    )
 
 
-async def evidence(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[StoredEvent]:
+async def find_events(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[StoredEvent]:
     """The events named, oldest first."""
     keys = [narrow(f"{ref.source}\x1f{ref.id}") for ref in refs]
     rows = await pool.fetch(_EVIDENCE, narrow(customer), keys) if keys else []
@@ -176,7 +181,7 @@ async def evidence(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[
     ]
 
 
-async def entries(
+async def timeline_page(
     pool: Pool, customer: str, *, withdrawn_too: bool, before: Key, limit: int
 ) -> list[Entry]:
     """Events, transitions and hints that stand before a key, newest first; of one instant the consequences first."""
@@ -184,14 +189,14 @@ async def entries(
     return [Entry((row["at"], row["rank"], row["n"], row["v"]), _entry(row)) for row in rows]
 
 
-def _entry(row: Any) -> StoredEvent | StoredTransition | Hinted:
+def _entry(row: Any) -> StoredEvent | StoredTransition | StoredHint:
     if row["rank"] == EVENT:
         return StoredEvent(envelope.decode(row["body"]), row["recorded_at"])
     if row["rank"] == TRANSITION:
         return StoredTransition(
             _transition.decode(row["body"]), row["withdrawn"], row["withdrawn_at"]
         )
-    return Hinted(row["name"], row["occasion"], row["at"])
+    return StoredHint(row["name"], row["occasion"], row["at"])
 
 
 def _own(customer: str, body: bytes) -> Iterator[Envelope]:

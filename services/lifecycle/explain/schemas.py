@@ -8,19 +8,20 @@ from typing import Literal, Self, TypeAlias
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle.api.transitions import TransitionView
-from services.lifecycle.customers.schemas import (
+from services.lifecycle.api.events import EventView
+from services.lifecycle.api.fields import (
     CUSTOMER,
     LABEL,
     LAPSE,
     MODEL,
     NEXT_LAPSE,
     VIEW,
-    CustomerSnapshot,
-    CustomerView,
-    Naming,
     OutlookView,
 )
+from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.transitions import TransitionView
+from services.lifecycle.customers.schemas import CustomerView
+from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.rules.table import Rule
@@ -31,7 +32,6 @@ from services.lifecycle.domain.words.requirements import Requirement, Standpoint
 from services.lifecycle.domain.words.rules import open_rules
 from services.lifecycle.explain import sentences
 from services.lifecycle.explain.repository import PhaseThen, StoredEvent
-from services.lifecycle.explain.timeline import EventView
 from shared.events.transitions import Transition
 from shared.http import Instant
 
@@ -86,34 +86,38 @@ class PhaseAt(BaseModel):
     known_at: Instant = Field(description="The state of that clock asked for, or the present one.")
 
     @classmethod
-    def of(cls, asked: "Asked", held: PhaseThen, facts: Collection[CustomerFact]) -> Self:
+    def of(
+        cls, question: "PhaseQuestion", phase: PhaseThen, facts: Collection[CustomerFact]
+    ) -> Self:
         """The phase that a transition led to."""
-        t, naming = held.transition, asked.naming
+        t, naming = phase.transition, question.naming
         view, label = naming.view(Phase(t.to), facts)
         return cls(
-            customer=asked.customer,
+            customer=question.customer,
             phase=Phase(t.to),
             model=naming.model,
             view=view,
             label=label,
-            since=held.since,
+            since=phase.since,
             episode=t.episode,
             rule=t.rule,
             version=t.version,
             position=t.position,
-            as_of=asked.as_of,
-            known_at=asked.known_at,
+            as_of=question.as_of,
+            known_at=question.known_at,
         )
 
     @classmethod
-    def none(cls, asked: "Asked", reason: Reason) -> Self:
+    def none(cls, question: "PhaseQuestion", reason: Reason) -> Self:
         """No phase."""
-        instants = {"as_of": asked.as_of, "known_at": asked.known_at}
-        return cls(customer=asked.customer, model=asked.naming.model, reason=reason, **instants)
+        instants = {"as_of": question.as_of, "known_at": question.known_at}
+        return cls(
+            customer=question.customer, model=question.naming.model, reason=reason, **instants
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PhaseQuestion:
     """Whose phase at which instant, as known when."""
 
     customer: str
@@ -204,11 +208,11 @@ class Explanation(CustomerView):
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class ExplainedCustomer:
     """What an explanation is made of; `facts` held when the transition happened that led to the phase."""
 
-    standing: CustomerSnapshot
-    now: Standpoint
+    snapshot: CustomerSnapshot
+    standpoint: Standpoint
     transition: Transition
     facts: frozenset[CustomerFact]
     evidence: Sequence[StoredEvent]
@@ -216,16 +220,16 @@ class Explained:
 
     def view(self) -> Explanation:
         """The answer."""
-        standing, now, transition = self.standing, self.now, self.transition
-        policy = now.policies.at(standing.as_of, now.customer.account)
-        view = CustomerView.of(standing, policy, self.naming)
+        snapshot, now, transition = self.snapshot, self.standpoint, self.transition
+        policy = now.policies.at(snapshot.as_of, now.customer.account)
+        view = CustomerView.of(snapshot, policy, self.naming)
         return Explanation(
             **view.model_dump(),
-            summary=sentences.summary(standing.id, now, transition, standing.next_move),
+            summary=sentences.summary(snapshot.id, now, transition, snapshot.next_move),
             transition=TransitionView.of(transition, None, self.facts, self.naming),
             evidence=EvidenceView(
                 because=sentences.because(now.customer, transition),
-                events=[EventView.of(told) for told in self.evidence],
+                events=[EventView.of(event, recorded_at) for event, recorded_at in self.evidence],
                 deadline=transition.evidence.deadline,
             ),
             at_risk_by=_causes(now.customer),
@@ -234,15 +238,15 @@ class Explained:
         )
 
     def _rule(self, rule: Rule, ways: Sequence[Requirement]) -> OpenRule:
-        to = rule.target(self.now.customer, self.now.policy)
-        view, label = self.naming.view(to, self.standing.facts)
+        to = rule.target(self.standpoint.customer, self.standpoint.policy)
+        view, label = self.naming.view(to, self.snapshot.facts)
         return OpenRule(
             rule=rule.name, to=to, view=view, label=label, ways=[WayView.of(way) for way in ways]
         )
 
     def _cadence(self) -> CadenceOutlook | None:
-        as_of, customer = self.standing.as_of, self.now.customer
-        policy = self.now.policies.at(as_of, customer.account)
+        as_of, customer = self.snapshot.as_of, self.standpoint.customer
+        policy = self.standpoint.policies.at(as_of, customer.account)
         found = estimate_outlook(customer, policy, as_of)
         if found is None:
             return None

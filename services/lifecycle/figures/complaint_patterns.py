@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from services.lifecycle import clocks
-from services.lifecycle.batch.recorder import SOURCE
+from services.lifecycle.events import SOURCE
 from services.lifecycle.figures import repository
 from services.lifecycle.figures.definitions import complaint_topics
 from services.lifecycle.figures.definitions.complaint_topics import WEEK

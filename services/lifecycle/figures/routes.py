@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.lifecycle.customers.routes import Service
+from services.lifecycle.api.context import Context
 from services.lifecycle.figures import recount
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS, FlowsValue, Span
@@ -119,13 +119,13 @@ for _figure in FIGURES.values():
 
 
 @router.get("/flows/check")
-async def check_flows(service: Service) -> CheckView:
+async def check_flows(service: Context) -> CheckView:
     """Compare the daily counts of transitions with the transitions themselves; nothing is changed."""
     return CheckView.of(await recount.check(service.pool))
 
 
 @router.post("/rebuild")
-async def rebuild_figures(service: Service) -> RebuildView:
+async def rebuild_figures(service: Context) -> RebuildView:
     """Count the transitions anew, mend the daily counts that differ, and drop all stored figures.
 
     Meanwhile nobody is judged: workers wait for it. Sending it again is safe.

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
-from services.lifecycle.customers.routes import Names, Service
+from services.lifecycle.api.context import Context
+from services.lifecycle.api.parameters import Names
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
@@ -130,7 +131,7 @@ def _after(part: Slice) -> str:
 async def list_customers(
     request: Request,
     response: Response,
-    service: Service,
+    context: Context,
     wanted: Wanted,
     part: Paging,
     names: Names,
@@ -142,15 +143,15 @@ async def list_customers(
     With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, all of it as of one instant, and
     takes no `limit` or `cursor`.
     """
-    schedule = await service.policies()
+    schedule = await context.schedule()
     wish = preferred(request.headers.get("accept"))
     response.headers["Vary"] = "Accept, Accept-Language"
     if wish is Format.JSON:
         after = _after(part)
-        async with answering.answering(service.pool, schedule, names) as answer:
+        async with answering.answering(context.pool, schedule, names) as answer:
             return await answering.page(answer, wanted, after, part.limit)
     _refuse_paging(request)
-    parts = answering.export(service.pool, schedule, names, wanted, WRITERS[wish]())
+    parts = answering.export(context.pool, schedule, names, wanted, WRITERS[wish]())
     headers = {
         **response.headers,
         "Content-Disposition": f'attachment; filename="customers.{wish.name.lower()}"',
@@ -168,8 +169,8 @@ def _refuse_paging(request: Request) -> None:
 
 
 @router.post("/customers/lookup")
-async def look_up_customers(body: Lookup, service: Service, names: Names) -> LookupAnswer:
+async def look_up_customers(body: Lookup, context: Context, names: Names) -> LookupAnswer:
     """Up to 1,000 customers by their ids, in the order asked; of a merged one, who it is now."""
-    schedule = await service.policies()
-    async with answering.answering(service.pool, schedule, names) as answer:
+    schedule = await context.schedule()
+    async with answering.answering(context.pool, schedule, names) as answer:
         return await answering.lookup(answer, body.customers)

@@ -6,14 +6,8 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from services.lifecycle.customers.schemas import (
-    LABEL,
-    MODEL,
-    VIEW,
-    MoneyView,
-    Naming,
-    NextTransition,
-)
+from services.lifecycle.api.fields import LABEL, MODEL, VIEW, MoneyView, NextTransition
+from services.lifecycle.api.naming import Naming
 from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
@@ -84,18 +78,10 @@ class CustomerItem(BaseModel):
             if row.currency is None
             else MoneyView(amount=row.value, currency=row.currency),
             orders=customer.orders,
-            next_transition=_next(hit, facts, naming),
+            next_transition=NextTransition.of(hit.move, facts.then, naming),
             version=row.version,
             parked=row.parked is not None,
         )
-
-
-def _next(hit: Hit, facts: Facts, naming: Naming) -> NextTransition | None:
-    move = hit.move
-    if move is None:
-        return None
-    view, label = naming.view(move.to, facts.then)
-    return NextTransition(to=move.to, view=view, label=label, rule=move.rule, at=move.occurred_at)
 
 
 class CustomerPage(Page[CustomerItem]):

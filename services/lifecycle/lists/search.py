@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.fold import apply_schedule, next_move
+from services.lifecycle.customers.facts import facts_held
+from services.lifecycle.customers.snapshot import JudgedCustomer, judge
 from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_needed
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -116,7 +117,10 @@ async def facts(
     asked = facts_needed(model)
     if not asked:
         return [Facts(frozenset(), frozenset())] * len(hits)
-    instants = [_instants(hit, clocks.get(hit.row.partition, DAWN)) for hit in hits]
+    instants = [
+        JudgedCustomer(hit.customer, hit.move).instants(clocks.get(hit.row.partition, DAWN))
+        for hit in hits
+    ]
     acted = [False] * (2 * len(hits))
     if CustomerFact.ACTED in asked:
         until = [instant for pair in instants for instant in pair]
@@ -133,23 +137,13 @@ async def facts(
 
 def _judged(rows: Sequence[Row], schedule: Schedule) -> Iterator[Hit]:
     for row in rows:
-        customer = row.state
-        if customer.known != schedule.known and (relearned := apply_schedule(customer, schedule)):
-            customer = relearned.customer
-        yield Hit(row, customer, next_move(customer, schedule))
-
-
-def _instants(hit: Hit, clock: datetime) -> tuple[datetime, datetime]:
-    """As of when the customer is shown, and when time alone brings the next move."""
-    now = max(clock, hit.customer.now)
-    return now, hit.move.occurred_at if hit.move else now
+        yield Hit(row, *judge(row.state, schedule))
 
 
 def _facts(customer: Customer, at: datetime, acted: bool) -> frozenset[CustomerFact]:
-    signed_up, activated = customer.signed_up_at, customer.activated_at
-    holding = {
-        CustomerFact.SIGNED_UP: signed_up is not None and signed_up <= at,
-        CustomerFact.ACTIVATED: activated is not None and activated <= at,
-        CustomerFact.ACTED: acted,
-    }
-    return frozenset(fact for fact, holds in holding.items() if holds)
+    return facts_held(
+        at,
+        signed_up_at=customer.signed_up_at,
+        activated_at=customer.activated_at,
+        acted=acted,
+    )

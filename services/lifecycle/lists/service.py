@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.lifecycle.customers.schemas import Naming
+from services.lifecycle.api.naming import Naming
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists import repository, search
 from services.lifecycle.lists.filters import Filters

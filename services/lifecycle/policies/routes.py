@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Body, Path, Query, Response
 
 from services.lifecycle import clocks
-from services.lifecycle.customers.routes import Lifecycle, Service
+from services.lifecycle.api.context import ApiContext, Context
 from services.lifecycle.policies import repository
 from services.lifecycle.policies.document import MAX_VERSION, PolicyDocument
 from services.lifecycle.policies.repository import StoredPolicy
@@ -54,7 +54,7 @@ _CREATED: Final = {201: {"headers": _LOCATION}}
 @router.post(
     "/policies", status_code=201, responses=problems(_EXISTS, also={**_STORED, **_CREATED})
 )
-async def create_policy(body: Candidate, response: Response, service: Service) -> PolicyDetail:
+async def create_policy(body: Candidate, response: Response, service: Context) -> PolicyDetail:
     """Store a version of a policy as a draft; it judges nobody until it is activated, and never changes.
 
     Sending the same again is safe.
@@ -70,10 +70,10 @@ async def create_policy(body: Candidate, response: Response, service: Service) -
 
 
 @router.get("/policies")
-async def list_policies(service: Service, part: Paging) -> PolicyPage:
+async def list_policies(service: Context, part: Paging) -> PolicyPage:
     """All versions of all policies by name and version, and where each stands."""
     clock = await clocks.clock(service.pool)
-    standing = statuses(await service.policies(), clock)
+    standing = statuses(await service.schedule(), clock)
     rows = await repository.page(service.pool, part.after(str, int) or ("", 0), part.limit + 1)
     page = Page[PolicySummary].of(
         rows,
@@ -86,7 +86,7 @@ async def list_policies(service: Service, part: Paging) -> PolicyPage:
 
 @router.get("/policies/{name}/{version}", responses=problems(_UNKNOWN))
 async def show_policy(
-    name: PolicyPath, version: Version, service: Service, unless: Unless
+    name: PolicyPath, version: Version, service: Context, unless: Unless
 ) -> PolicyDetail:
     """One version of a policy, with when it was activated."""
     return unless.same(await _detail(service, await _stored(service, name, version)))
@@ -98,7 +98,7 @@ async def show_policy(
     openapi_extra=ONCE,
 )
 async def activate_policy(
-    name: PolicyPath, version: Version, service: Service, body: ActivationRequest | None = None
+    name: PolicyPath, version: Version, service: Context, body: ActivationRequest | None = None
 ) -> ActivationView:
     """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
 
@@ -113,7 +113,7 @@ async def activate_policy(
 
 @router.get("/policies/{name}/{version}/diff", responses=problems(_UNKNOWN))
 async def compare_policies(
-    name: PolicyPath, version: Version, against: Against, service: Service
+    name: PolicyPath, version: Version, against: Against, service: Context
 ) -> PolicyDiff:
     """The fields in which two policies differ."""
     one = await _stored(service, name, version)
@@ -126,13 +126,13 @@ async def compare_policies(
 
 
 @router.get("/rearming")
-async def show_rearming(service: Service) -> RearmingView:
+async def show_rearming(service: Context) -> RearmingView:
     """How far the deadlines of all customers follow the last activation."""
     return RearmingView.of(await repository.rearming(service.pool))
 
 
 async def _stored(
-    service: Lifecycle, name: str, version: int, field: str | None = None
+    service: ApiContext, name: str, version: int, field: str | None = None
 ) -> StoredPolicy:
     found = await repository.find(service.pool, name, version)
     if found is None:
@@ -140,13 +140,13 @@ async def _stored(
     return found
 
 
-async def _detail(service: Lifecycle, stored: StoredPolicy) -> PolicyDetail:
+async def _detail(service: ApiContext, stored: StoredPolicy) -> PolicyDetail:
     clock = await clocks.clock(service.pool)
     policy = stored.policy
     made = await repository.activations(service.pool, policy.name, policy.version)
     return PolicyDetail.of(
         stored,
-        statuses(await service.policies(), clock),
+        statuses(await service.schedule(), clock),
         document=PolicyDocument.of(policy),
         activations=[ActivationView.of(activation) for activation in made],
         as_of=clock,

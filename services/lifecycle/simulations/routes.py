@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from services.lifecycle import clocks
-from services.lifecycle.customers.routes import Lifecycle, Service
+from services.lifecycle.api.context import ApiContext, Context
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import repository as policies
 from services.lifecycle.simulations import repository
@@ -57,7 +57,7 @@ SimulationPath = Annotated[
 async def create_simulation(
     body: SimulationRequest,
     response: Response,
-    service: Service,
+    service: Context,
     runner: Runner,
     idempotency_key: IdempotencyKey = None,
 ) -> SimulationView:
@@ -82,7 +82,7 @@ async def create_simulation(
 
 
 @router.get("/simulations")
-async def list_simulations(service: Service, part: Paging) -> SimulationPage:
+async def list_simulations(service: Context, part: Paging) -> SimulationPage:
     """All simulations, the latest first, without their reports."""
     (before,) = part.after(int) or (NEWEST,)
     rows = await repository.page(service.pool, before, part.limit + 1)
@@ -94,7 +94,7 @@ async def list_simulations(service: Service, part: Paging) -> SimulationPage:
 
 @router.get("/simulations/{simulation}", responses=problems(_UNKNOWN))
 async def show_simulation(
-    simulation: SimulationPath, service: Service, unless: Unless
+    simulation: SimulationPath, service: Context, unless: Unless
 ) -> SimulationView:
     """How far a simulation is and, once it is done, what it has found out."""
     return unless.same(SimulationView.of(await _stored(service, simulation)))
@@ -102,7 +102,7 @@ async def show_simulation(
 
 @router.post("/simulations/{simulation}/cancel", responses=problems(_UNKNOWN))
 async def cancel_simulation(
-    simulation: SimulationPath, service: Service, runner: Runner
+    simulation: SimulationPath, service: Context, runner: Runner
 ) -> SimulationView:
     """End a simulation. One that has ended stays as it is, so that sending this again is safe."""
     await _stored(service, simulation)
@@ -111,14 +111,14 @@ async def cancel_simulation(
     return SimulationView.of(await _stored(service, simulation))
 
 
-async def _stored(service: Lifecycle, simulation: UUID) -> StoredSimulation:
+async def _stored(service: ApiContext, simulation: UUID) -> StoredSimulation:
     found = await repository.find(service.pool, simulation)
     if found is None:
         raise Problem(404, "unknown_simulation", f"There is no simulation {simulation}.")
     return found
 
 
-async def _order(body: SimulationRequest, service: Lifecycle) -> SimulationSpec:
+async def _order(body: SimulationRequest, service: ApiContext) -> SimulationSpec:
     policy, now = await _candidate(body, service), await clocks.clock(service.pool)
     to = body.to or now
     if to > now:
@@ -130,7 +130,7 @@ async def _order(body: SimulationRequest, service: Lifecycle) -> SimulationSpec:
     return SimulationSpec(policy, body.from_, to, body.account)
 
 
-async def _candidate(body: SimulationRequest, service: Lifecycle) -> Policy:
+async def _candidate(body: SimulationRequest, service: ApiContext) -> Policy:
     document = body.policy
     policy = document.policy()
     if document.version is not None and document.model_fields_set == {"name", "version"}:

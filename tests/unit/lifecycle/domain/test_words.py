@@ -8,7 +8,8 @@ from typing import Final
 import pytest
 from hypothesis import given
 
-from services.lifecycle.customers.schemas import CustomerSnapshot, Naming
+from services.lifecycle.api.naming import Naming
+from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.effects.by_kind import apply_event
 from services.lifecycle.domain.fold import advance, fold, next_move, pass_time
 from services.lifecycle.domain.phase_models import CustomerFact
@@ -28,7 +29,7 @@ from services.lifecycle.domain.words.causes import (
 )
 from services.lifecycle.domain.words.requirements import Standpoint, format_instant
 from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
-from services.lifecycle.explain.schemas import Explained, Explanation
+from services.lifecycle.explain.schemas import ExplainedCustomer, Explanation
 from shared.events.transitions import Transition
 from shared.http import Language
 from tests.support.builders import day
@@ -402,7 +403,7 @@ def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Exp
     transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
     facts, ahead = frozenset[CustomerFact](), next_move(customer, policy)
     standing = CustomerSnapshot("ada", customer, 1, False, day(until), facts, ahead, facts)
-    return Explained(
+    return ExplainedCustomer(
         standing,
         Standpoint(customer, policy),
         transition,

@@ -1,0 +1,74 @@
+"""What the lifecycle API shows of events."""
+
+from datetime import datetime
+from typing import Any, Final, Self
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from services.lifecycle.api.fields import LAST_ORDER
+from shared.events.envelope import Envelope
+from shared.http import Instant
+
+_LEVELS: Final = 100
+"""Data nested deeper is shown as text."""
+
+
+class EventView(BaseModel):
+    """One event of the customer."""
+
+    type: str = Field(
+        description="What happened: a type of the catalogue.", examples=["order.completed"]
+    )
+    time: Instant = Field(description="When it happened.", examples=[LAST_ORDER])
+    recorded_at: Instant = Field(
+        description="The clock of the customer's partition when it was recorded."
+    )
+    source: str = Field(description="Who sent it.", examples=["/shop"])
+    id: str = Field(description="Its id.", examples=["o-1001"])
+    historical: bool = Field(description="From an import of history.")
+    merged_from: str | None = Field(
+        description="The id under which it came in, of a customer merged into this one; null: under this one.",
+        examples=["customer-0"],
+    )
+    data: Any = Field(
+        description="By type, as `GET /v1/event-types` of ingest says; as text where it cannot be shown otherwise.",
+        examples=[{"order_id": "o-1001", "total": {"amount": 5990, "currency": "EUR"}}],
+    )
+
+    @classmethod
+    def of(cls, event: Envelope, recorded_at: datetime) -> Self:
+        """The view of a stored event."""
+        return cls.model_validate(
+            {
+                "type": event.type,
+                "time": event.time,
+                "recorded_at": recorded_at,
+                "source": event.source,
+                "id": event.id,
+                "historical": event.historical,
+                "merged_from": event.mergedfrom,
+                "data": _data(event.data),
+            }
+        )
+
+
+def _data(raw: msgspec.Raw) -> Any:
+    """The data of an event; numbers beyond all ranges, or too many levels, leave it as text."""
+    try:
+        data = msgspec.json.decode(raw)
+    except msgspec.MsgspecError:
+        return bytes(raw).decode()
+    return bytes(raw).decode() if _is_deep(data) else data
+
+
+def _is_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(_LEVELS):
+        nested = [part for part in level if isinstance(part, dict | list)]
+        level = [
+            part
+            for outer in nested
+            for part in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return bool(level)

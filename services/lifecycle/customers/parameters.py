@@ -1,0 +1,69 @@
+"""What requests about one customer have in common; who asks for a merged one is sent on."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Final, TypeVar
+
+from fastapi import Depends, Request
+
+from services.lifecycle.api.context import Context
+from services.lifecycle.customers import repository
+from shared.database.connection import Pool
+from shared.errors import Problem
+from shared.http import CustomerPath, Kind
+from shared.ids import CustomerId
+from shared.urls import segment
+
+T = TypeVar("T")
+
+UNKNOWN_CUSTOMER: Final = Kind(
+    404, "unknown_customer", "No event has made somebody of this id a customer."
+)
+MERGED: Final = Kind(301, "merged", "The customer has been merged into another one: ask there.")
+
+
+class MergerRedirect:
+    """Sends a request about a merged customer to the one that it has become."""
+
+    def __init__(self, customer: CustomerId, request: Request, pool: Pool) -> None:
+        self._customer: Final = customer
+        self._request: Final = request
+        self._pool: Final = pool
+
+    async def check(self) -> None:
+        """Raises Problem 301 with the same address for the other customer."""
+        end = await repository.end_of_chain(self._pool, self._customer)
+        if end is not None:
+            detail = f"{self._customer} has been merged into {end}."
+            raise Problem(301, "merged", detail, location=self._location(end))
+
+    async def unless_found(self, answer: Awaitable[T]) -> T:
+        """The answer. If it is a problem, the customer may be merged: raises Problem 301 then."""
+        try:
+            return await answer
+        except Problem:
+            await self.check()
+            raise
+
+    def _location(self, customer: str) -> str:
+        path: str = self._request.scope["route"].path_format.format(customer=segment(customer))
+        query = self._request.url.query
+        return f"{path}?{query}" if query else path
+
+
+async def merger_redirect(
+    customer: CustomerPath, request: Request, context: Context
+) -> MergerRedirect:
+    """What sends this request on."""
+    return MergerRedirect(customer, request, context.pool)
+
+
+Redirect = Annotated[MergerRedirect, Depends(merger_redirect)]
+
+
+async def present(customer: CustomerPath, redirect: Redirect) -> CustomerId:
+    """The customer asked for. Raises Problem 301 for a merged one."""
+    await redirect.check()
+    return customer
+
+
+Present = Annotated[CustomerId, Depends(present)]
