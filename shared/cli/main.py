@@ -6,16 +6,22 @@ import typer
 
 from shared.cli.commands.cadence import cadence
 from shared.cli.commands.changes import changes
-from shared.cli.commands.customers import customer, phases
+from shared.cli.commands.checkpoints import checkpoints
+from shared.cli.commands.customer import customer
 from shared.cli.commands.demo import demo
+from shared.cli.commands.down import down
 from shared.cli.commands.export import export
 from shared.cli.commands.figures import figures
-from shared.cli.commands.operations import checkpoints, resume
+from shared.cli.commands.migrate import migrate
+from shared.cli.commands.phases import phases
 from shared.cli.commands.replay import replay
-from shared.cli.commands.schema import migrate, topics
+from shared.cli.commands.resume import resume
+from shared.cli.commands.run import run_demo
 from shared.cli.commands.simulate import simulate
 from shared.cli.commands.simulate_policy import simulate_policy
-from shared.cli.commands.stack import down, run_demo, status, up
+from shared.cli.commands.status import status
+from shared.cli.commands.topics import topics
+from shared.cli.commands.up import up
 
 SYSTEM: Final = "The system"
 EVENTS: Final = "Events"
@@ -25,7 +31,8 @@ OPERATIONS: Final = "Operations"
 
 app = typer.Typer(
     name="stammkunde",
-    help="Stammkunde keeps the phase of every customer of a shop: since when, why, and what happens next.",
+    help="Stammkunde tracks the phase of every customer of a shop: "
+    "since when, why, and what happens next.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.cli.commands import demo
-from shared.cli.console import running
 from shared.cli.replay import cdnow
+from shared.cli.replay.demonstration import play_cdnow
+from shared.cli.stack import running_stack
 from shared.client.lifecycle import LifecycleClient
 from tests.e2e.system import client, open_system, stammkunde
 
@@ -43,7 +43,7 @@ def test_the_demonstration_fits_on_the_way_and_compares_with_fixed_days_in_the_e
     ]
     monkeypatch.setattr(cdnow, "lines", lambda: events)
     monkeypatch.setenv("COLUMNS", "100")
-    asyncio.run(demo.play(*running(home)))
+    asyncio.run(play_cdnow(running_stack(home)))
     printed = capsys.readouterr().out
     for told in (
         f"in force for purchases from {FIT_AT} on",

@@ -110,11 +110,11 @@ def test_customers_are_exported_into_a_file_and_a_refusal_leaves_none(
 
 
 def test_daily_counts_that_are_wrong_are_found_and_mended(home: Path) -> None:
-    assert "5 daily counts are all right" in stammkunde("figures check", home).stdout
+    assert "All 5 daily counts are correct" in stammkunde("figures check", home).stdout
     query(home, "UPDATE lifecycle.flow SET n = 7")
     found = stammkunde("figures check", home)
-    assert (found.returncode, "2 differ" in found.stdout) == (1, True)
-    assert "2 differed and have been mended" in stammkunde("figures rebuild", home).stdout
+    assert (found.returncode, "2 of 5 daily counts differ" in found.stdout) == (1, True)
+    assert "2 differed and were corrected" in stammkunde("figures rebuild", home).stdout
     assert json.loads(stammkunde("figures check --json", home).stdout) == {
         "rows": 5,
         "differing": 0,
@@ -190,7 +190,7 @@ def test_a_brake_is_released_once(home: Path) -> None:
     assert {row["braked"] for row in rows if row["partition"] == 5} == {"too many dead letters"}
     assert "Paused because" in stammkunde("checkpoints", home, "--service", "referral").stdout
     released = stammkunde("resume", home, EVENTS, "5")
-    assert (released.returncode, released.stdout.strip()) == (0, f"referral: {EVENTS} 5 goes on")
+    assert (released.returncode, released.stdout.strip()) == (0, f"referral: {EVENTS} 5 continues")
     again = stammkunde("resume", home, EVENTS, "5")
     assert (again.returncode, again.stdout.strip()) == (1, f"{EVENTS} 5 was not paused")
     query(home, "UPDATE referral.checkpoint SET braked = NULL RETURNING 1")

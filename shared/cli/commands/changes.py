@@ -1,4 +1,4 @@
-"""The command that follows what is published: changes."""
+"""`stammkunde changes`: what has been published, as one JSON object a line."""
 
 import json
 import math
@@ -8,48 +8,41 @@ from typing import Annotated, Final
 
 import typer
 
-from shared.cli.console import (
-    DEFAULT_HOME,
-    PATIENCE_S,
-    HomeOption,
-    problems,
-    run,
-    running,
-    until_interrupted,
-)
+from shared.cli.console import note, run, until_interrupted
+from shared.cli.options import DEFAULT_HOME, HomeOption
+from shared.cli.stack import SHORT_PATIENCE_S, running_stack
 from shared.client.errors import Unavailable
-from shared.client.lifecycle import AsyncLifecycleClient
 from shared.client.pages import afollow
-from shared.processes import LIFECYCLE
 
-_PAGE: Final = 1000
+_PAGE_SIZE: Final = 1000
 
 
 def changes(
     after: Annotated[
         str | None,
-        typer.Option(help="Go on behind this cursor; `now`: only what comes from here on."),
+        typer.Option(help="Continue after this cursor; `now` skips everything published so far."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Wait for more, until interrupted.")
+        bool, typer.Option("--follow", help="Wait for more until interrupted.")
     ] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Published transitions and corrections, one JSON object a line; in the end, on standard error, how to go on."""
-    if run(until_interrupted(_tell(home, after, follow=follow))) is None and not follow:
+    """Print published transitions and corrections, one JSON object a line.
+
+    At the end, standard error says how to continue.
+    """
+    if run(until_interrupted(_print(home, after, follow=follow))) is None and not follow:
         raise typer.Exit(1)
 
 
-async def _tell(home: Path, after: str | None, *, follow: bool) -> bool:
-    """A follower waits for more, and for a service that does not answer."""
-    state, key = running(home)
-    patience_s = math.inf if follow else PATIENCE_S
+async def _print(home: Path, after: str | None, *, follow: bool) -> bool:
+    """Print all pages. A follower waits for more, and for a service that does not answer."""
+    patience_s = math.inf if follow else SHORT_PATIENCE_S
+    stack = running_stack(home)
     try:
         async with (
-            AsyncLifecycleClient(
-                state.url(LIFECYCLE), key, patience_s=patience_s, on_retry=_warn
-            ) as api,
-            aclosing(afollow(api, after, limit=_PAGE)) as pages,
+            stack.lifecycle(patience_s=patience_s, on_retry=_warn) as lifecycle,
+            aclosing(afollow(lifecycle, after, limit=_PAGE_SIZE)) as pages,
         ):
             async for page in pages:
                 for item in page["items"]:
@@ -59,9 +52,9 @@ async def _tell(home: Path, after: str | None, *, follow: bool) -> bool:
                     break
     finally:
         if after is not None:
-            problems.print(f"go on with: --after {after}", markup=False, soft_wrap=True)
+            note(f"continue with: --after {after}")
     return True
 
 
 def _warn(error: Unavailable) -> None:
-    problems.print(f"{error}; trying again", markup=False, soft_wrap=True, style="yellow")
+    note(f"{error}; trying again", style="yellow")

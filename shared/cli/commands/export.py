@@ -1,6 +1,5 @@
-"""The command that writes customers into a file: export."""
+"""`stammkunde export`: customers who match filters, in a file."""
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,32 +10,25 @@ from typing import Annotated, BinaryIO, Final, Literal, TypedDict, cast
 import typer
 from rich.progress import DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from shared.cli.commands.customers import ModelOption
-from shared.cli.console import (
-    DEFAULT_HOME,
-    PATIENCE_S,
-    HomeOption,
-    problems,
-    run,
-    running,
-    until_interrupted,
-)
-from shared.client.lifecycle import AsyncLifecycleClient, Model, Phase
+from shared.cli.console import error_console, note, run, until_interrupted
+from shared.cli.files import complete_file
+from shared.cli.options import DEFAULT_HOME, HomeOption, ModelOption
+from shared.cli.stack import SHORT_PATIENCE_S, running_stack
+from shared.client.lifecycle import Model, Phase
 from shared.errors import Misconfigured
-from shared.processes import LIFECYCLE
 
-FOUND_WITHIN_S: Final = 300.0
-"""Who is looked for may be far down the list."""
+SEARCH_TIMEOUT_S: Final = 300.0
+"""The first matching customer may be far down the list."""
 
 
 class Format(StrEnum):
-    """A kind of file."""
+    """A file format."""
 
     CSV = "csv"
     NDJSON = "ndjson"
 
 
-class Asked(TypedDict):
+class CustomerFilters(TypedDict):
     """The filters, as the client takes them."""
 
     phase: Phase | None
@@ -48,49 +40,62 @@ class Asked(TypedDict):
     model: Model | None
 
 
-_MEDIA: Final[dict[Format, Literal["text/csv", "application/x-ndjson"]]] = {
+_MEDIA_TYPES: Final[dict[Format, Literal["text/csv", "application/x-ndjson"]]] = {
     Format.CSV: "text/csv",
     Format.NDJSON: "application/x-ndjson",
 }
-_HEADS: Final = {Format.CSV: 1, Format.NDJSON: 0}
-"""Lines that are no customer. Each customer is one line: no cell has a line break."""
+_HEADER_LINES: Final = {Format.CSV: 1, Format.NDJSON: 0}
+"""Lines before the first customer. Each customer is one line: no cell has a line break."""
+
+PhaseOption = Annotated[
+    str | None, typer.Option(help="Only customers in this phase, such as at_risk or new.")
+]
+SinceBeforeOption = Annotated[
+    str | None,
+    typer.Option(metavar="INSTANT", help="Only those in their phase since before this instant."),
+]
+DueBeforeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="INSTANT", help="Only those whose next transition by time is due before this."
+    ),
+]
+MinValueOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Only those with at least this lifetime revenue, in minor units (1999 is 19.99 EUR)."
+    ),
+]
+AccountOption = Annotated[
+    str | None, typer.Option(metavar="b2c|b2b", help="Only accounts of this kind.")
+]
+CauseOption = Annotated[
+    str | None,
+    typer.Option(help="Only those at risk for this cause, such as complaint or complaint:77."),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option(dir_okay=False, help="The file to write. Default: standard output.")
+]
 
 
 def export(
-    phase: Annotated[str | None, typer.Option(help="In this phase: at_risk, new, ….")] = None,
-    since_before: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="In the phase since before this instant.")
-    ] = None,
-    due_before: Annotated[
-        str | None,
-        typer.Option(
-            metavar="INSTANT", help="The next transition by time alone lies before this instant."
-        ),
-    ] = None,
-    min_value: Annotated[
-        int | None,
-        typer.Option(help="Lifetime revenue of at least so many minor units (1999 is 19.99 EUR)."),
-    ] = None,
-    account: Annotated[
-        str | None, typer.Option(metavar="b2c|b2b", help="Of this kind of account.")
-    ] = None,
-    cause: Annotated[
-        str | None, typer.Option(help="At risk because of this: complaint, or complaint:77.")
-    ] = None,
+    phase: PhaseOption = None,
+    since_before: SinceBeforeOption = None,
+    due_before: DueBeforeOption = None,
+    min_value: MinValueOption = None,
+    account: AccountOption = None,
+    cause: CauseOption = None,
     model: ModelOption = None,
-    format: Annotated[Format, typer.Option(help="The kind of file.")] = Format.CSV,
-    output: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="The file. Default: standard output.")
-    ] = None,
+    format: Annotated[Format, typer.Option(help="The file format.")] = Format.CSV,
+    output: OutputOption = None,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """All customers who fulfil the filters, as of one instant, in a file.
+    """Export all customers who match the filters, as of one instant.
 
-    The file gets its name when it is complete; until then, and if the command
-    fails, there is the one that was there before. INSTANT is RFC 3339 with a
-    zone: 2024-05-01T12:00:00Z.
+    The file is replaced only when the export is complete; if it fails, the
+    previous file stays. INSTANT is RFC 3339 with a zone: 2024-05-01T12:00:00Z.
     """
-    told = {
+    filters = {
         "phase": phase,
         "since_before": since_before,
         "due_before": due_before,
@@ -99,49 +104,47 @@ def export(
         "cause": cause,
         "model": model,
     }
-    written = run(until_interrupted(_export(home, output, format, cast("Asked", told))))
-    if written is None:
+    customers = run(
+        until_interrupted(_export(home, output, format, cast("CustomerFilters", filters)))
+    )
+    if customers is None:
         raise typer.Exit(1)
     where = "" if output is None else f" in {output}"
-    problems.print(f"{written:,} customers{where}", markup=False, soft_wrap=True)
+    note(f"{customers:,} customers{where}")
 
 
-async def _export(home: Path, output: Path | None, format: Format, asked: Asked) -> int:
-    state, key = running(home)
-    lines = -_HEADS[format]
-    with whole(output) as out, _progress(shown=output is not None) as progress:
+async def _export(home: Path, output: Path | None, format: Format, filters: CustomerFilters) -> int:
+    """Write the file; returns the number of customers."""
+    stack = running_stack(home)
+    customers = -_HEADER_LINES[format]
+    with open_output(output) as out, _progress(shown=output is not None) as progress:
         task = progress.add_task("Customers", total=None, customers=0)
         async with (
-            AsyncLifecycleClient(
-                state.url(LIFECYCLE), key, timeout_s=FOUND_WITHIN_S, patience_s=PATIENCE_S
-            ) as api,
-            api.list_customers_as(_MEDIA[format], **asked) as parts,
+            stack.lifecycle(timeout_s=SEARCH_TIMEOUT_S, patience_s=SHORT_PATIENCE_S) as lifecycle,
+            lifecycle.list_customers_as(_MEDIA_TYPES[format], **filters) as parts,
         ):
             async for part in parts:
                 out.write(part)
-                lines += part.count(b"\n")
-                progress.update(task, advance=len(part), customers=f"{max(lines, 0):,}")
-    return lines
+                customers += part.count(b"\n")
+                progress.update(task, advance=len(part), customers=f"{max(customers, 0):,}")
+    return customers
 
 
 @contextmanager
-def whole(output: Path | None) -> Iterator[BinaryIO]:
-    """A file that has its name only if nothing fails; None is standard output. Raises Misconfigured for a bad place."""
+def open_output(output: Path | None) -> Iterator[BinaryIO]:
+    """A file that is kept only if it is complete, or standard output for None.
+
+    Raises Misconfigured if the file cannot be written.
+    """
     if output is None:
         yield sys.stdout.buffer
         sys.stdout.flush()
         return
-    partial = output.with_name(f".{output.name}.{os.getpid()}.part")
     try:
-        with partial.open("wb") as out:
+        with complete_file(output) as out:
             yield out
-            out.flush()
-            os.fsync(out.fileno())
-        partial.replace(output)
     except OSError as error:
         raise Misconfigured(f"{output} cannot be written: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _progress(*, shown: bool) -> Progress:
@@ -150,7 +153,7 @@ def _progress(*, shown: bool) -> Progress:
         TextColumn("{task.description} {task.fields[customers]}"),
         DownloadColumn(),
         TimeElapsedColumn(),
-        console=problems,
+        console=error_console,
         transient=True,
         disable=not shown,
     )

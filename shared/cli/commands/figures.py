@@ -1,63 +1,66 @@
-"""Commands of whoever runs the system: are the daily counts that figures are made from right, and make them so."""
+"""`stammkunde figures`: check the daily counts that figures are computed from, or rebuild them."""
 
 from pathlib import Path
 from typing import Final
 
 import typer
 
-from shared.cli.commands.customers import JsonOption
-from shared.cli.console import DEFAULT_HOME, PATIENCE_S, HomeOption, print_json, run, running, say
+from shared.cli.console import print_json, run, say
+from shared.cli.options import DEFAULT_HOME, HomeOption, JsonOption
+from shared.cli.stack import SHORT_PATIENCE_S, running_stack
 from shared.client.lifecycle import AsyncLifecycleClient, CheckView, RebuildView
-from shared.processes import LIFECYCLE
 
-COUNT_WITHIN_S: Final = 1800.0
-"""All transitions are read."""
+COUNT_TIMEOUT_S: Final = 1800.0
+"""The service reads all transitions before it answers."""
 
-figures = typer.Typer(no_args_is_help=True, help="The daily counts that figures are made from.")
+figures = typer.Typer(no_args_is_help=True, help="The daily counts that figures are computed from.")
 
 
 @figures.command("check")
-def check_counts(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Compare the daily counts with the transitions; nothing is changed. Exit code 1 if they differ."""
-    found = run(_check(home))
+def check(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Compare the daily counts with the transitions. Changes nothing.
+
+    Exits with 1 if they differ.
+    """
+    answer = run(_check(home))
     if as_json:
-        print_json(found)
-    elif found["equal"]:
-        say(f"{found['rows']:,} daily counts are all right.")
+        print_json(answer)
+    elif answer["equal"]:
+        say(f"All {answer['rows']:,} daily counts are correct.")
     else:
-        told = f"{found['differing']:,} differ. `stammkunde figures rebuild` mends them."
-        say(f"{found['rows']:,} daily counts: {told}")
-    if not found["equal"]:
+        say(
+            f"{answer['differing']:,} of {answer['rows']:,} daily counts differ. "
+            "`stammkunde figures rebuild` corrects them."
+        )
+    if not answer["equal"]:
         raise typer.Exit(1)
 
 
 @figures.command("rebuild")
-def rebuild_counts(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
-    """Count all transitions anew, mend the daily counts, and drop stored figures. Workers wait meanwhile."""
-    found = run(_rebuild(home))
+def rebuild(home: HomeOption = DEFAULT_HOME, as_json: JsonOption = False) -> None:
+    """Recount all transitions, correct the daily counts and drop stored figures.
+
+    Workers wait meanwhile.
+    """
+    answer = run(_rebuild(home))
     if as_json:
-        print_json(found)
+        print_json(answer)
         return
-    mended = (
-        "none differed"
-        if found["equal"]
-        else f"{found['differing']:,} differed and have been mended"
-    )
-    say(f"{found['rows']:,} daily counts: {mended}. Dropped {found['dropped']:,} stored figures.")
+    differing = answer["differing"]
+    result = "none differed" if answer["equal"] else f"{differing:,} differed and were corrected"
+    say(f"{answer['rows']:,} daily counts: {result}. Dropped {answer['dropped']:,} stored figures.")
 
 
 async def _check(home: Path) -> CheckView:
-    async with _lifecycle(home) as api:
-        return await api.check_flows()
+    async with _lifecycle(home) as lifecycle:
+        return await lifecycle.check_flows()
 
 
 async def _rebuild(home: Path) -> RebuildView:
-    async with _lifecycle(home) as api:
-        return await api.rebuild_figures()
+    async with _lifecycle(home) as lifecycle:
+        return await lifecycle.rebuild_figures()
 
 
 def _lifecycle(home: Path) -> AsyncLifecycleClient:
-    state, key = running(home)
-    return AsyncLifecycleClient(
-        state.url(LIFECYCLE), key, timeout_s=COUNT_WITHIN_S, patience_s=PATIENCE_S
-    )
+    stack = running_stack(home)
+    return stack.lifecycle(timeout_s=COUNT_TIMEOUT_S, patience_s=SHORT_PATIENCE_S)

@@ -1,4 +1,4 @@
-"""The command that makes up a shop: into a file, or through the running system with all that comes of it."""
+"""`stammkunde simulate`: generate a shop, into a file or through the running system."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,72 +6,92 @@ from typing import Annotated, Final
 
 import typer
 
-from shared.cli.commands.customers import counts_table
-from shared.cli.console import DEFAULT_HOME, HomeOption, run, running, say, show, until_interrupted
-from shared.cli.replay.live_shop import EVERY_DAYS, TRUTH, check, send
-from shared.cli.replay.simulated_log import GZIP, generate, write_log
+from shared.cli.console import run, say, show_table, until_interrupted
+from shared.cli.options import DEFAULT_HOME, HomeOption
+from shared.cli.replay.live_shop import READ_EVERY_DAYS, TRUTH_FILE, play_shop, require_ingest_of
+from shared.cli.replay.log_file import GZIP_SUFFIX
+from shared.cli.replay.simulated_log import generate, write_log
+from shared.cli.stack import running_stack
+from shared.cli.tables.counts import counts_table
 from shared.clock import monotonic
 from shared.instants import render
 from shared.simulator.log import Log
 from shared.simulator.shop import Shop, lines
 from shared.simulator.world.calendar import MOST_MONTHS
 
-_URL: Final = ("http://", "https://")
+_URL_SCHEMES: Final = ("http://", "https://")
 _NDJSON: Final = ".ndjson"
+
+CustomersOption = Annotated[
+    int, typer.Option(min=1, max=1_000_000, help="The number of customers.")
+]
+MonthsOption = Annotated[
+    int,
+    typer.Option(min=1, max=MOST_MONTHS, help="The number of months, from January 2023 on."),
+]
+SeedOption = Annotated[int, typer.Option(help="The same seed gives the same bytes.")]
+ToOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL|FILE",
+        help="A file for `stammkunde replay`, plain or .gz. Or the URL of ingest of the stack in "
+        "--home, in log time: then customers also react to the offers and codes they get. "
+        "Default: simulated-CUSTOMERSxMONTHS-SEED.ndjson.gz.",
+    ),
+]
+TruthOption = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False,
+        help="Where to write the true effects of offers. Default: beside FILE, or in --home.",
+    ),
+]
+DuplicatesOption = Annotated[
+    float, typer.Option(min=0, max=1, help="The share of events that arrive twice.")
+]
+LateOption = Annotated[
+    float, typer.Option(min=0, max=1, help="The share of events that arrive late.")
+]
+LateByOption = Annotated[
+    float, typer.Option(min=0, max=365, metavar="DAYS", help="The longest delay of late events.")
+]
+EveryOption = Annotated[
+    int,
+    typer.Option(
+        min=1, max=31, metavar="DAYS", help="With a URL: how often to read offers and codes."
+    ),
+]
 
 
 def simulate(
-    customers: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many people.")] = 1000,
-    months: Annotated[int, typer.Option(min=1, max=MOST_MONTHS, help="From January 2023 on.")] = 24,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    to: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL|FILE",
-            help="Ingest's URL of the stack in --home, in log time: with what comes of its offers and codes. Or a file "
-            "for `stammkunde replay`, .gz or plain: without. Default: simulated-CUSTOMERSxMONTHS-SEED.ndjson.gz.",
-        ),
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False, help="True effects of offers. Default: beside FILE, or in --home."
-        ),
-    ] = None,
-    duplicates: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of events that come twice.")
-    ] = 0.0,
-    late: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of events that come late.")
-    ] = 0.0,
-    late_by: Annotated[
-        float, typer.Option(min=0, max=365, metavar="DAYS", help="By at most so much.")
-    ] = 5.0,
-    every: Annotated[
-        int,
-        typer.Option(
-            min=1, max=31, metavar="DAYS", help="With a URL: how often offers and codes are read."
-        ),
-    ] = EVERY_DAYS,
+    customers: CustomersOption = 1000,
+    months: MonthsOption = 24,
+    seed: SeedOption = 1,
+    to: ToOption = None,
+    truth: TruthOption = None,
+    duplicates: DuplicatesOption = 0.0,
+    late: LateOption = 0.0,
+    late_by: LateByOption = 5.0,
+    every: EveryOption = READ_EVERY_DAYS,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Make up a shop that never existed, whose customers react to offers in a known way."""
+    """Generate an imaginary shop whose customers react to offers in a known way."""
     shop = Shop(customers, months, seed, duplicates=duplicates, late=late, late_days=late_by)
-    if to is not None and to.startswith(_URL):
-        run(until_interrupted(_send(home, to, shop, truth, every)))
-    else:
-        file = Path(to or f"simulated-{customers}x{months}-{seed}{_NDJSON}{GZIP}")
-        try:
-            _write(shop, file, truth or beside(file))
-        except OSError as error:
-            raise typer.BadParameter(f"cannot be written: {error}", param_hint="--to") from error
+    if to is not None and to.startswith(_URL_SCHEMES):
+        run(until_interrupted(_play(home, to, shop, truth, every)))
+        return
+    file = Path(to or f"simulated-{customers}x{months}-{seed}{_NDJSON}{GZIP_SUFFIX}")
+    try:
+        _write(shop, file, truth or truth_file_of(file))
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be written: {error}", param_hint="--to") from error
 
 
-def beside(file: Path) -> Path:
-    """Where the truth about a file is written: shop.ndjson.gz has its own in shop.truth.ndjson.gz."""
-    packed = GZIP if file.suffix == GZIP else ""
-    stem = file.name.removesuffix(GZIP).removesuffix(_NDJSON)
-    return file.with_name(f"{stem}.truth{_NDJSON}{packed}")
+def truth_file_of(file: Path) -> Path:
+    """Where the truth about a file is written: shop.truth.ndjson.gz beside shop.ndjson.gz."""
+    compression = GZIP_SUFFIX if file.suffix == GZIP_SUFFIX else ""
+    stem = file.name.removesuffix(GZIP_SUFFIX).removesuffix(_NDJSON)
+    return file.with_name(f"{stem}.truth{_NDJSON}{compression}")
 
 
 def _write(shop: Shop, file: Path, truth: Path) -> None:
@@ -79,10 +99,9 @@ def _write(shop: Shop, file: Path, truth: Path) -> None:
     with Log() as log:
         counts = generate(shop, lambda life: lines(shop, life), log, truth)
         write_log(log, file, counts.total())
+    seconds = monotonic() - began
     _show_counts(shop, counts)
-    say(
-        f"{counts.total():,} events in {file}, the truth in {truth}, after {monotonic() - began:.1f} s"
-    )
+    say(f"{counts.total():,} events in {file}, the truth in {truth}, after {seconds:.1f} s")
     say("To see the phases: stammkunde up --clock log --detach, then")
     say(f"  stammkunde replay {file} --until {render(shop.ends)}")
     say("  stammkunde phases")
@@ -90,10 +109,10 @@ def _write(shop: Shop, file: Path, truth: Path) -> None:
 
 def _show_counts(shop: Shop, counts: Counter[str]) -> None:
     title = f"{shop.customers:,} customers in {shop.months} months, seed {shop.seed}"
-    show(title, counts_table("Event", "Number", dict(counts.most_common())))
+    show_table(title, counts_table("Event", "Number", dict(counts.most_common())))
 
 
-async def _send(home: Path, url: str, shop: Shop, truth: Path | None, every: int) -> None:
-    state, key = running(home)
-    check(state, url)
-    await send(state, key, shop, truth or home / TRUTH, every=every)
+async def _play(home: Path, url: str, shop: Shop, truth: Path | None, every: int) -> None:
+    stack = running_stack(home)
+    require_ingest_of(stack, url)
+    await play_shop(stack, shop, truth or home / TRUTH_FILE, every=every)

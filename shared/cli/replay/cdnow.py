@@ -1,4 +1,4 @@
-"""The CDNOW log: 69,659 real purchases of 23,570 customers of a music shop, January 1997 to June 1998, as events."""
+"""The CDNOW log as events: 69,659 real purchases in a music shop, by 23,570 customers."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _NOON: Final = timedelta(hours=12)
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """One row: the n-th order of this customer on this day, counted from 0."""
+    """One row: the n-th order of a customer on a day, counted from 0."""
 
     customer: str
     date: str
@@ -31,35 +31,30 @@ class Purchase:
 
     @property
     def time(self) -> datetime:
-        """Noon of its day, and a minute later for each further order of the same customer on that day."""
-        return (
-            datetime.strptime(self.date, "%Y%m%d").replace(tzinfo=UTC)
-            + _NOON
-            + timedelta(minutes=self.n)
-        )
+        """Noon of the day, plus a minute for each earlier order of the customer on that day."""
+        midnight = datetime.strptime(self.date, "%Y%m%d").replace(tzinfo=UTC)
+        return midnight + _NOON + timedelta(minutes=self.n)
 
 
 def lines() -> list[bytes]:
     """All purchases as JSON events, in the order of their times."""
-    purchases = sorted(
-        read(_file().read_text().splitlines()[1:]), key=lambda purchase: purchase.time
-    )
+    rows = _file().read_text().splitlines()[1:]
+    purchases = sorted(read(rows), key=lambda purchase: purchase.time)
     return [encode(purchase) for purchase in purchases]
 
 
 def read(rows: Iterable[str]) -> Iterable[Purchase]:
-    """Purchases of rows `customer date items dollars`, in their order."""
+    """Parse rows of `customer date items dollars`."""
     seen: Counter[tuple[str, str]] = Counter()
     for row in rows:
         customer, date, items, dollars = row.split()
-        yield Purchase(
-            customer, date, seen[customer, date], int(items), int(Decimal(dollars) * 100)
-        )
+        cents = int(Decimal(dollars) * 100)
+        yield Purchase(customer, date, seen[customer, date], int(items), cents)
         seen[customer, date] += 1
 
 
 def encode(purchase: Purchase) -> bytes:
-    """The event of a purchase; a row always gives the same event, so sending it again changes nothing."""
+    """The event of a purchase, always the same for a row, so that sending it again is safe."""
     order = f"cdnow-{purchase.customer}-{purchase.date}-{purchase.n}"
     return msgspec.json.encode(
         {
@@ -79,13 +74,13 @@ def encode(purchase: Purchase) -> bytes:
 
 
 def _file() -> Path:
-    # The package is installed for this file alone, without what it would need to be imported.
+    # The package is installed for this file alone, without the dependencies of its code.
     try:
-        found = [file for file in files("lifetimes") or () if file.name == "CDNOW_master.txt"]
+        matches = [file for file in files("lifetimes") or () if file.name == "CDNOW_master.txt"]
     except PackageNotFoundError:
-        found = []
-    if not found:
+        matches = []
+    if not matches:
         raise Misconfigured(
             "the CDNOW log is missing: run `pip install --no-deps lifetimes==0.11.3`"
         )
-    return Path(str(found[0].locate()))
+    return Path(str(matches[0].locate()))

@@ -1,4 +1,4 @@
-"""In which order a log is sent: many events to a request, and a tick before the first event of each new day."""
+"""The order in which a log is sent: events in chunks, with a tick before each new day."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from shared.instants import parse
 
 MOST_EVENTS: Final = 1000
 MOST_BYTES: Final = 4 * 1024 * 1024
-"""Below ingest's limit of 5 MiB for a request, brackets and commas included."""
+"""Below ingest's limit of 5 MiB for a request, including brackets and commas."""
 _DAY: Final = timedelta(days=1)
 
 
 @dataclass(slots=True)
 class Chunk:
-    """Events for one request, as they stand in the log, with their line numbers."""
+    """Events for one request, exactly as in the log, with their line numbers."""
 
     lines: list[bytes] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
@@ -36,13 +36,13 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The clock of the log moves to this instant; everything sent before must be acknowledged first."""
+    """Moves the clock of the log; everything sent before must be acknowledged first."""
 
     at: datetime
 
 
 class _Line(msgspec.Struct):
-    # Any: what is wrong with an event is ingest's to say; here only its time and type matter, if it has them.
+    # Any: ingest judges whether an event is valid; here only its time and type matter, if present.
     type: Any = None
     time: Any = None
 
@@ -53,15 +53,16 @@ _decoder: Final = msgspec.json.Decoder(_Line)
 def steps(
     numbered: Iterable[tuple[int, bytes]], *, ticking: bool, until: datetime | None = None
 ) -> Iterator[Chunk | Tick]:
-    """Cut numbered lines of JSON events into requests, in their order.
+    """Cut numbered lines of JSON events into requests, in order.
 
-    With `ticking`, 00:00Z of every day up to that of the greatest event time so far comes before the first event of
-    that day, and `until` comes last. Raises Misconfigured at a line that cannot be read, before its request.
+    With `ticking`, a tick at 00:00Z of each day precedes the first event of that day or later,
+    and a tick at `until` comes last. Raises Misconfigured at a line that cannot be read, before
+    the request that would hold it.
     """
     chunk = Chunk()
     latest: datetime | None = None
     for number, line in numbered:
-        moment, is_tick = _read(number, line)
+        moment, is_tick = _time_and_kind(number, line)
         ticks = list(_midnights(latest, moment)) if ticking and moment and not is_tick else []
         if chunk.lines and (ticks or is_tick or not chunk.has_room_for(line)):
             yield chunk
@@ -79,18 +80,17 @@ def steps(
         yield from _last_ticks(latest, until)
 
 
-def _read(number: int, line: bytes) -> tuple[datetime | None, bool]:
-    """The time of an event, if it is one, and whether the event is itself a tick."""
+def _time_and_kind(number: int, line: bytes) -> tuple[datetime | None, bool]:
+    """The time of an event, None if it has no valid one, and whether it is itself a tick."""
     try:
-        found = _decoder.decode(line)
+        event = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"line {number} cannot be read as a JSON object: {error}") from error
     try:
-        return parse(found.time) if isinstance(
-            found.time, str
-        ) else None, found.type == CLOCK_TICKED
+        moment = parse(event.time) if isinstance(event.time, str) else None
     except ValueError:
         return None, False
+    return moment, event.type == CLOCK_TICKED
 
 
 def _midnights(latest: datetime | None, moment: datetime) -> Iterator[Tick]:

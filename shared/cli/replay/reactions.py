@@ -1,4 +1,4 @@
-"""Follows the win-back and referral APIs while a simulated shop is being sent, and adds what customers make of them."""
+"""Lets simulated customers react to the real offers and codes that the system gives them."""
 
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -21,11 +21,11 @@ from shared.simulator.world.calendar import DAY, since_opening
 from shared.simulator.world.random_streams import draw
 
 _ACT_WITHIN: Final = timedelta(days=8)
-"""Cases opened because of something older get no offer."""
+"""A case opened because of something older gets no offer."""
 _PAGE: Final = 1000
 _OPEN: Final = "open"
-_TAKES_CODE: Final = 0.6
-"""Of those who return by themselves while they have a code."""
+_USES_CODE: Final = 0.6
+"""The share of those returning by themselves who use the code they have."""
 _ORDER: Final = b'"type":"order.completed"'
 _PLACEHOLDER: Final = re.compile(rb',"referral_code":"@([^"]+)"')
 
@@ -36,12 +36,15 @@ class _Order(msgspec.Struct):
     time: str
 
 
-_order: Final = msgspec.json.Decoder(_Order)
+_order_decoder: Final = msgspec.json.Decoder(_Order)
 
 
 @dataclass(slots=True)
-class Cast:
-    """What is known of the customers before the first event is sent, and of the codes that they were given."""
+class Population:
+    """The customers of a shop, as far as reactions need them: known before the first event is sent.
+
+    `invited` lists when somebody signs up by recommendation, and the recommender.
+    """
 
     shop: Shop
     memory: Memory
@@ -49,12 +52,15 @@ class Cast:
     invited: list[tuple[int, str]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, shop: Shop) -> "Cast":
-        """Nobody yet."""
+    def of(cls, shop: Shop) -> "Population":
+        """The population of a shop, still empty."""
         return cls(shop, Memory(shop.seed, shop.span), Circle(shop.seed))
 
-    def take(self, life: Life) -> Iterable[Line]:
-        """Remember a customer. A recommender's id stands in for the code of who signs up by recommendation."""
+    def add(self, life: Life) -> Iterable[Line]:
+        """Add a customer and return the lines of their log.
+
+        Where somebody signs up by recommendation, the recommender's id stands in for the code.
+        """
         recommender = self.circle.recommender(life)
         self.circle.welcome(life)
         self.memory.keep(life)
@@ -63,39 +69,39 @@ class Cast:
         return lines(self.shop, life, code=f"@{recommender}" if recommender else None)
 
 
-class Following:
-    """A simulated shop on its way into the system: its log, and what comes of offers and codes on the way.
+class ReactingLog:
+    """The log of a simulated shop, with the orders that offers and codes add while it is sent.
 
-    Without `reactivation` nobody has offers, without `referral` nobody has codes.
+    Without `reactivation` nobody gets offers, without `referral` nobody gets codes.
     """
 
-    def __init__(self, cast: Cast) -> None:
+    def __init__(self, population: Population) -> None:
         self.reactivation: AsyncReactivationClient | None = None
         self.referral: AsyncReferralClient | None = None
         self.reactions = 0
-        self._cast = cast
-        self._invited = sorted(cast.invited, reverse=True)
-        self._ahead: list[tuple[int, bytes]] = []
-        self._seen: set[str] = set()
+        self._population = population
+        self._invited = sorted(population.invited, reverse=True)
+        self._added: list[tuple[int, bytes]] = []
+        self._seen_cases: set[str] = set()
         self._codes: dict[str, tuple[str, int]] = {}
         self._referral_codes: dict[bytes, bytes] = {}
 
     def merge(self, log: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
-        """The log's lines with what was added, in the order of arrival."""
+        """The lines of the log and those added meanwhile, in the order of arrival."""
         for arrival, line in log:
-            while self._ahead and self._ahead[0][0] <= arrival:
-                yield heappop(self._ahead)[1]
+            while self._added and self._added[0][0] <= arrival:
+                yield heappop(self._added)[1]
             yield self._with_codes(line)
-        while self._ahead:
-            yield heappop(self._ahead)[1]
+        while self._added:
+            yield heappop(self._added)[1]
 
-    async def look(self, now: datetime, ahead: timedelta) -> None:
-        """Read the offers made up to now, and get the codes that are needed `ahead`."""
+    async def read_services(self, now: datetime, ahead: timedelta) -> None:
+        """Read the offers made up to now, and get the codes needed until `ahead` from now."""
         if self.referral is not None:
             await self._get_codes(self.referral, since_opening(now + ahead) + DAY)
         if self.reactivation is not None:
             async for case in _new_cases(self.reactivation, now - ahead - _ACT_WITHIN):
-                self._take(case, since_opening(now))
+                self._meet_offer(case, since_opening(now))
 
     async def _get_codes(self, referral: AsyncReferralClient, until: int) -> None:
         while self._invited and self._invited[-1][0] < until:
@@ -104,24 +110,24 @@ class Following:
                 answer = await referral.issue_code({"customer": recommender})
                 self._referral_codes[recommender.encode()] = answer["code"].encode()
 
-    def _take(self, case: CaseView, now: int) -> None:
-        """An offer that was not seen before, and what its customer makes of it from tomorrow on."""
+    def _meet_offer(self, case: CaseView, now: int) -> None:
+        """Let the customer react to an offer not seen before, from tomorrow on."""
         offer = case["offer"]
-        if offer["state"] != _OPEN or case["id"] in self._seen:
+        if offer["state"] != _OPEN or case["id"] in self._seen_cases:
             return
-        self._seen.add(case["id"])
-        made, expires = (
-            since_opening(parse(offer["made_at"])),
-            since_opening(parse(offer["expires_at"])),
+        self._seen_cases.add(case["id"])
+        customer = case["customer"]
+        made = since_opening(parse(offer["made_at"]))
+        life = self._population.memory.react(
+            Offer(customer, made, now + DAY, offer["incentive"]["kind"], offer["code"])
         )
-        met = Offer(case["customer"], made, now + DAY, offer["incentive"]["kind"], offer["code"])
-        life = self._cast.memory.react(met)
         if life is None:
-            self._codes[met.customer] = (met.code, expires)
+            expires = since_opening(parse(offer["expires_at"]))
+            self._codes[customer] = (offer["code"], expires)
             return
         self.reactions += 1
-        for arrival, _, json in lines(self._cast.shop, life):
-            heappush(self._ahead, (arrival, json.encode()))
+        for arrival, _, json in lines(self._population.shop, life):
+            heappush(self._added, (arrival, json.encode()))
 
     def _with_codes(self, line: bytes) -> bytes:
         if _ORDER in line and self._codes:
@@ -129,17 +135,17 @@ class Following:
         return _PLACEHOLDER.sub(self._referral_code, line)
 
     def _with_coupon(self, line: bytes) -> bytes:
-        """Who returns unasked may have a code at hand all the same."""
-        order = _order.decode(line)
+        """The order of somebody who returns unprompted, perhaps with a code they still have."""
+        order = _order_decoder.decode(line)
         code, expires = self._codes.pop(order.subject, ("", 0))
         if since_opening(parse(order.time)) >= expires:
             return line
-        if draw(self._cast.shop.seed, order.subject, order.id, "code at hand") >= _TAKES_CODE:
+        if draw(self._population.shop.seed, order.subject, order.id, "code at hand") >= _USES_CODE:
             return line
         return line[:-2] + f',"coupon":"{code}"}}}}'.encode()
 
-    def _referral_code(self, found: re.Match[bytes]) -> bytes:
-        code = self._referral_codes.get(found[1])
+    def _referral_code(self, placeholder: re.Match[bytes]) -> bytes:
+        code = self._referral_codes.get(placeholder[1])
         return b"" if code is None else b',"referral_code":"' + code + b'"'
 
 

@@ -1,4 +1,4 @@
-"""The referral story: a few customers recommend, claim, order and send back, after the last day of the CDNOW log."""
+"""The referral story, after the end of the CDNOW log: a friend recommends, three order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,16 @@ from typing import Any, Final
 import msgspec
 from rich.table import Table
 
-from shared.cli.commands.replay import settle
-from shared.cli.console import say, show
+from shared.cli.console import say, show_table
 from shared.cli.replay import cdnow
 from shared.cli.replay.plan import Chunk
 from shared.cli.replay.sender import Sender
+from shared.cli.replay.settlement import show_settlement
+from shared.cli.stack import RunningStack
 from shared.client.lifecycle import AsyncLifecycleClient, CustomerView
 from shared.client.referral import AsyncReferralClient, BalanceView
 from shared.errors import Misconfigured
 from shared.instants import render
-from shared.local.home import StackState
-from shared.processes import INGEST, LIFECYCLE, REFERRAL
 
 RECOMMENDER: Final = "story:anna"
 RETURN_WINDOW_DAYS: Final = 14
@@ -29,7 +28,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Referee:
-    """Somebody whom the recommender brought: the first order, how much of it is sent back and when. In cents."""
+    """A customer whom the recommender brings: the first order and its refund, in cents."""
 
     customer: str
     ordered_at: datetime
@@ -38,7 +37,8 @@ class Referee:
     refunded_after: timedelta = timedelta(0)
 
 
-# Everything happens after the last tick: what held at the end of the log stays as it is, and no deadline fires for it.
+# Everything happens after the last tick, so that nothing at the end of the log changes
+# and no deadline fires.
 REFEREES: Final = (
     Referee("story:ben", cdnow.END + 12 * _HOUR, 50 * _DOLLAR),
     Referee("story:carla", cdnow.END + 15 * _HOUR, 60 * _DOLLAR, 24 * _DOLLAR, 3 * _DAY),
@@ -47,68 +47,62 @@ REFEREES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Who the recommender became, and balances by customer."""
+class StoryOutcome:
+    """The recommender and the code at the end, and balances by customer."""
 
     code: str
     recommender: CustomerView
     balances: Mapping[str, Sequence[BalanceView]]
 
 
-async def show_referral(state: StackState, key: str) -> None:
-    """Play the story over HTTP and show what everybody earned."""
-    if REFERRAL not in state.urls:
+async def show_referral_story(stack: RunningStack) -> None:
+    """Play the story over HTTP and print what everybody earned, if referral runs."""
+    if not stack.has_referral:
         return
-    async with (
-        AsyncReferralClient(state.url(REFERRAL), key) as referral,
-        AsyncLifecycleClient(state.url(LIFECYCLE), key) as lifecycle,
-    ):
+    async with stack.referral() as referral, stack.lifecycle() as lifecycle:
         clock = (await lifecycle.count_phases())["as_of"]
         if clock != render(cdnow.END):
             say(
-                f"\nThe referral story is played at the end of the log; the clock stands at {clock}."
+                "\nThe referral story is played at the end of the log; "
+                f"the clock stands at {clock}."
             )
             return
-        _show(await _play(state, key, referral, lifecycle))
+        _show(await _play(stack, referral, lifecycle))
 
 
 async def _play(
-    state: StackState, key: str, referral: AsyncReferralClient, lifecycle: AsyncLifecycleClient
-) -> Outcome:
-    await _send(state, key, [_order(RECOMMENDER, cdnow.END + 9 * _HOUR, 35 * _DOLLAR)])
+    stack: RunningStack, referral: AsyncReferralClient, lifecycle: AsyncLifecycleClient
+) -> StoryOutcome:
+    await _send(stack, [_order(RECOMMENDER, cdnow.END + 9 * _HOUR, 35 * _DOLLAR)])
     code = (await referral.issue_code({"customer": RECOMMENDER}))["code"]
     for referee in REFEREES:
         await referral.claim(
             {"code": code, "referee": referee.customer}, idempotency_key=referee.customer
         )
-    await _send(state, key, [event for referee in REFEREES for event in _deeds(referee)])
-    await settle(state)
+    await _send(stack, [event for referee in REFEREES for event in _events(referee)])
+    await show_settlement(stack)
     people = (RECOMMENDER, *(referee.customer for referee in REFEREES))
     balances = {name: (await referral.show_balance(name))["balances"] for name in people}
-    return Outcome(code, await lifecycle.show_customer(RECOMMENDER), balances)
+    return StoryOutcome(code, await lifecycle.show_customer(RECOMMENDER), balances)
 
 
-async def _send(state: StackState, key: str, events: Sequence[dict[str, Any]]) -> None:
-    async with Sender(state.url(INGEST), key) as sender:
-        lines = [msgspec.json.encode(event) for event in events]
-        tally = await sender.send([Chunk(lines, list(range(1, len(lines) + 1)))])
+async def _send(stack: RunningStack, events: Sequence[dict[str, Any]]) -> None:
+    chunk = Chunk()
+    for number, event in enumerate(events, start=1):
+        chunk.add(number, msgspec.json.encode(event))
+    async with Sender(stack.ingest_url, stack.key) as sender:
+        tally = await sender.send([chunk])
     if tally.rejected:
-        raise Misconfigured(f"ingest refused the story: {tally.first_rejections[0].message}")
+        raise Misconfigured(f"ingest rejected the story: {tally.first_rejections[0].message}")
 
 
-def _deeds(referee: Referee) -> list[dict[str, Any]]:
-    events = [_order(referee.customer, referee.ordered_at, referee.total)]
-    if referee.refunded:
-        data = {"order_id": events[0]["data"]["order_id"], "amount": _money(referee.refunded)}
-        events.append(
-            _event(
-                referee.customer,
-                "order.refunded",
-                referee.ordered_at + referee.refunded_after,
-                data,
-            )
-        )
-    return events
+def _events(referee: Referee) -> list[dict[str, Any]]:
+    order = _order(referee.customer, referee.ordered_at, referee.total)
+    if not referee.refunded:
+        return [order]
+    data = {"order_id": order["data"]["order_id"], "amount": _money(referee.refunded)}
+    refunded_at = referee.ordered_at + referee.refunded_after
+    return [order, _event(referee.customer, "order.refunded", refunded_at, data)]
 
 
 def _order(customer: str, time: datetime, total: int) -> dict[str, Any]:
@@ -121,45 +115,60 @@ def _order(customer: str, time: datetime, total: int) -> dict[str, Any]:
 
 
 def _event(customer: str, kind: str, time: datetime, data: dict[str, Any]) -> dict[str, Any]:
-    about = {"specversion": "1.0", "id": f"{customer} {kind}", "source": "/story", "type": kind}
-    return {**about, "subject": customer, "time": render(time), "data": data}
+    return {
+        "specversion": "1.0",
+        "id": f"{customer} {kind}",
+        "source": "/story",
+        "type": kind,
+        "subject": customer,
+        "time": render(time),
+        "data": data,
+    }
 
 
 def _money(cents: int) -> dict[str, Any]:
     return {"amount": cents, "currency": "USD"}
 
 
-def _show(told: Outcome) -> None:
+def _show(outcome: StoryOutcome) -> None:
     table = Table()
     table.add_column("Customer", no_wrap=True)
     table.add_column("What happened")
     table.add_column("Pending", justify="right", no_wrap=True)
     table.add_column("Available", justify="right", no_wrap=True)
     for referee in REFEREES:
-        table.add_row(referee.customer, _deed(referee), *_sums(told.balances[referee.customer]))
+        balances = _balance_cells(outcome.balances[referee.customer])
+        table.add_row(referee.customer, _order_text(referee), *balances)
     table.add_section()
-    phase, since = told.recommender["phase"], told.recommender["since"][:10]
-    became = f"recommended all three with {told.code}: {phase} since {since}"
-    table.add_row(RECOMMENDER, became, *_sums(told.balances[RECOMMENDER]), style="bold")
-    show("Referral: three customers order for the first time, with a friend's code", table)
+    balances = _balance_cells(outcome.balances[RECOMMENDER])
+    table.add_row(RECOMMENDER, _recommender_text(outcome), *balances, style="bold")
+    show_table("Referral: three customers order for the first time, with a friend's code", table)
     say(
-        f"A reward is pending until the order can no longer be sent back ({RETURN_WINDOW_DAYS} days); a refund takes "
-        "back its share."
+        "A reward is pending until the order can no longer be returned "
+        f"({RETURN_WINDOW_DAYS} days); a refund takes back its share."
     )
 
 
-def _deed(referee: Referee) -> str:
+def _recommender_text(outcome: StoryOutcome) -> str:
+    phase = outcome.recommender["phase"]
+    since = outcome.recommender["since"][:10]
+    return f"recommended all three with {outcome.code}: {phase} since {since}"
+
+
+def _order_text(referee: Referee) -> str:
     ordered = f"order of {_dollars(referee.total)}"
     if not referee.refunded:
         return ordered
-    return f"{ordered}, {_dollars(referee.refunded)} of it sent back after {referee.refunded_after.days} days"
+    days = referee.refunded_after.days
+    return f"{ordered}, {_dollars(referee.refunded)} of it returned after {days} days"
 
 
-def _sums(balances: Sequence[BalanceView]) -> tuple[str, str]:
+def _balance_cells(balances: Sequence[BalanceView]) -> tuple[str, str]:
     """Pending and available, one line per currency."""
-    found = [b for b in balances if b["pending"] or b["available"]]
-    pending = "\n".join(f"{_dollars(b['pending'])} {b['currency']}" for b in found)
-    return pending, "\n".join(f"{_dollars(b['available'])} {b['currency']}" for b in found)
+    shown = [balance for balance in balances if balance["pending"] or balance["available"]]
+    pending = (f"{_dollars(balance['pending'])} {balance['currency']}" for balance in shown)
+    available = (f"{_dollars(balance['available'])} {balance['currency']}" for balance in shown)
+    return "\n".join(pending), "\n".join(available)
 
 
 def _dollars(cents: int) -> str:

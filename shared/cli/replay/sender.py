@@ -1,4 +1,4 @@
-"""Sends a log through ingest's HTTP API: in order, each request acknowledged before the next one goes."""
+"""Sends a log through ingest's HTTP API, in order, one acknowledged request at a time."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from typing import Final
 import httpx
 
 from shared.cli.replay.plan import Chunk, Tick
-from shared.client.generated import ingest
-from shared.client.ingest import AsyncIngestClient
+from shared.client.ingest import AsyncIngestClient, Rejection
 from shared.errors import Misconfigured
 from shared.instants import render
 
 PATIENCE_S: Final = 300.0
-SHOWN: Final = 10
+MOST_REJECTIONS: Final = 10
+"""How many rejections are kept to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """An event that ingest refused, with its place in the log."""
+class RejectedLine:
+    """A line of the log whose event ingest rejected."""
 
     line: int
     id: str
@@ -29,11 +29,11 @@ class Rejection:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the events sent; ticks are not counted."""
+    """Counts of the events sent, without ticks."""
 
     accepted: int = 0
     rejected: int = 0
-    first_rejections: list[Rejection] = field(default_factory=list)
+    first_rejections: list[RejectedLine] = field(default_factory=list)
 
     @property
     def sent(self) -> int:
@@ -41,7 +41,7 @@ class Tally:
 
 
 class Sender:
-    """One ingest API; use as an async context manager."""
+    """Sends to one ingest API; use as an async context manager."""
 
     def __init__(
         self,
@@ -63,25 +63,28 @@ class Sender:
         await self._client.__aexit__(*how)
 
     async def send(self, steps: Iterable[Chunk | Tick]) -> Tally:
-        """Send all steps, one request after the other. Raises Unavailable if ingest stays away for five minutes."""
+        """Send all steps, one request after another.
+
+        Raises Unavailable if ingest does not answer for five minutes.
+        """
         for step in steps:
             if isinstance(step, Tick):
-                await self._tick(step)
+                await self._send_tick(step)
             else:
-                await self._events(step)
+                await self._send_events(step)
             self._progress(self.tally)
         return self.tally
 
-    async def _events(self, chunk: Chunk) -> None:
+    async def _send_events(self, chunk: Chunk) -> None:
         receipt = await self._client.accept_events(b"[" + b",".join(chunk.lines) + b"]")
         self.tally.accepted += receipt["accepted"]
         self.tally.rejected += len(receipt["rejected"])
-        room = SHOWN - len(self.tally.first_rejections)
+        room = MOST_REJECTIONS - len(self.tally.first_rejections)
         self.tally.first_rejections += [
-            _rejection(chunk, refused) for refused in receipt["rejected"][:room]
+            _rejected_line(chunk, rejection) for rejection in receipt["rejected"][:room]
         ]
 
-    async def _tick(self, tick: Tick) -> None:
+    async def _send_tick(self, tick: Tick) -> None:
         at = render(tick.at)
         receipt = await self._client.accept_events(
             {
@@ -98,11 +101,11 @@ class Sender:
             )
 
 
-def _rejection(chunk: Chunk, refused: ingest.Rejection) -> Rejection:
-    return Rejection(
-        line=chunk.numbers[refused["index"]],
-        id=refused["id"] or "",
-        code=refused["code"],
-        field=refused["field"] or "",
-        message=refused["message"],
+def _rejected_line(chunk: Chunk, rejection: Rejection) -> RejectedLine:
+    return RejectedLine(
+        line=chunk.numbers[rejection["index"]],
+        id=rejection["id"] or "",
+        code=rejection["code"],
+        field=rejection["field"] or "",
+        message=rejection["message"],
     )

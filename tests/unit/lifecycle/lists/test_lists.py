@@ -1,14 +1,10 @@
-"""Lists in small: which format is wanted, what a cause is, and files that have their name only when they are whole."""
-
-from pathlib import Path
+"""Lists in small: which format is wanted, and what a cause is."""
 
 import pytest
 
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
 from services.lifecycle.lists.schemas import ExportedCustomer
-from shared.cli.commands.export import whole
-from shared.errors import Misconfigured
 
 
 @pytest.mark.parametrize(
@@ -45,16 +41,3 @@ def test_a_cause_means_names_where_these_are_known() -> None:
     assert Cause.parse("complaint:a:b").names == ["complaint:a:b"]
     assert Cause.parse("complaint").names is None
     assert Filters(cause=Cause("silence")).phases == ("at_risk",)
-
-
-def test_a_file_that_was_not_finished_leaves_what_was_there(tmp_path: Path) -> None:
-    target = tmp_path / "customers.csv"
-    with whole(target) as out:
-        out.write(b"old")
-        assert not target.exists()
-    with pytest.raises(ZeroDivisionError), whole(target) as out:
-        out.write(b"new" * (1 // 0))
-    assert target.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [target]
-    with pytest.raises(Misconfigured), whole(tmp_path / "nowhere" / "x.csv"):
-        pass

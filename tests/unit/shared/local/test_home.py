@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from shared.cli.commands.stack import SHIPPED, policy_file
 from shared.cli.main import app
+from shared.cli.options import SHIPPED_POLICIES, policy_file
 from shared.clock import ClockMode
 from shared.errors import Misconfigured
 from shared.local.home import Home, StackState
@@ -96,7 +96,7 @@ def test_a_policy_is_a_file_or_the_name_of_one_that_is_shipped(tmp_path: Path) -
     mine.touch()
     assert policy_file(None) is None
     assert policy_file(mine) == mine
-    assert policy_file(Path("auto.toml")) == SHIPPED / "auto.toml"
+    assert policy_file(Path("auto.toml")) == SHIPPED_POLICIES / "auto.toml"
     for wrong in (Path("nothing.toml"), tmp_path / "watchful.toml"):
         with pytest.raises(typer.BadParameter, match="neither a file"):
             policy_file(wrong)

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from shared.cli.commands.replay import read_lines
-from shared.cli.commands.simulate import beside
+from shared.cli.commands.simulate import truth_file_of
+from shared.cli.replay.log_file import read_lines
 from shared.cli.replay.plan import Chunk, Tick, steps
-from shared.cli.replay.reactions import Cast, Following
+from shared.cli.replay.reactions import Population, ReactingLog
 from shared.cli.replay.simulated_log import generate, write_log
 from shared.simulator.log import Log
 from shared.simulator.person.life import Life
@@ -177,7 +177,7 @@ def test_value_follows_the_margin_and_an_incentive_of_another_name_is_other() ->
     ],
 )
 def test_the_truth_lies_beside_the_file(file: str, expected: str) -> None:
-    assert beside(Path(file)) == Path(expected)
+    assert truth_file_of(Path(file)) == Path(expected)
 
 
 def test_a_file_can_be_replayed_and_is_the_same_compressed(tmp_path: Path) -> None:
@@ -209,12 +209,12 @@ def test_a_file_can_be_replayed_and_is_the_same_compressed(tmp_path: Path) -> No
 
 def test_without_a_referral_service_nobody_comes_with_a_code() -> None:
     shop = Shop(300, 24, 1)
-    cast, log = Cast.of(shop), list[tuple[int, bytes]]()
+    population, log = Population.of(shop), list[tuple[int, bytes]]()
     for life in lives(shop):
-        log += [(line.arrival, line.json.encode()) for line in cast.take(life)]
-    assert cast.invited
-    assert sum(b"referral_code" in line for _, line in log) == len(cast.invited)
-    merged = list(Following(cast).merge(sorted(log)))
+        log += [(line.arrival, line.json.encode()) for line in population.add(life)]
+    assert population.invited
+    assert sum(b"referral_code" in line for _, line in log) == len(population.invited)
+    merged = list(ReactingLog(population).merge(sorted(log)))
     assert len(merged) == len(log)
     assert not any(b"referral_code" in line for line in merged)
     assert all(json.loads(line) for line in merged)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.cli.commands.replay import read_lines
+from shared.cli.replay.log_file import read_lines
 from shared.cli.replay.plan import MOST_EVENTS, Chunk, Tick, steps
 from shared.errors import Misconfigured
 

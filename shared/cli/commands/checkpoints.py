@@ -1,0 +1,172 @@
+"""`stammkunde checkpoints`: how far each service has read, and moving one checkpoint by hand."""
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Final, NamedTuple
+
+import typer
+
+from shared.cli.console import print_json, run, say, show_table
+from shared.cli.options import (
+    DEFAULT_HOME,
+    HomeOption,
+    PartitionArgument,
+    ServiceOption,
+    TopicArgument,
+    selected_services,
+)
+from shared.cli.service_database import service_connection
+from shared.cli.stack import server_addresses
+from shared.cli.tables.checkpoints import Spans, checkpoint_row, checkpoint_table
+from shared.database.connection import Tx, transaction
+from shared.errors import Misconfigured, Retryable
+from shared.local.home import Home
+from shared.processes import CONSUMERS
+from shared.stream.lag import spans
+from shared.stream.log import ownership
+from shared.stream.log.ownership import Position
+
+BEGINNING: Final = "beginning"
+END: Final = "end"
+
+
+class Partition(NamedTuple):
+    """One partition of a topic."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.number}"
+
+
+checkpoints = typer.Typer(
+    invoke_without_command=True,
+    help="Show how far each service has applied each partition, or move one checkpoint.",
+)
+
+
+@checkpoints.callback()
+def show(
+    context: typer.Context,
+    service: ServiceOption = None,
+    home: HomeOption = DEFAULT_HOME,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the checkpoints as JSON.")] = False,
+) -> None:
+    """Show how far each service has applied each partition, or move one checkpoint."""
+    if context.invoked_subcommand is not None:
+        return
+    services = selected_services(service)
+    positions, ends = run(_read(Home(home), services))
+    if as_json:
+        print_json([checkpoint_row(name, p, ends) for name in services for p in positions[name]])
+        return
+    for name in services:
+        show_table(name, checkpoint_table(name, positions[name], ends))
+
+
+@checkpoints.command("reset")
+def reset(
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(CONSUMERS))],
+    topic: TopicArgument,
+    partition: PartitionArgument,
+    to: Annotated[
+        str, typer.Option("--to", metavar="beginning|end|OFFSET", help="Where to read next.")
+    ],
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it. Without this option, only say what would happen.")
+    ] = False,
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
+    """Make a service read a partition from another offset, after its log was lost or truncated.
+
+    Moving back applies records again, which changes nothing that is already known.
+    Moving forward skips records for good. A worker that owns the partition is
+    fenced: it cannot write the batch it is working on.
+    """
+    selected_services(service)
+    place = Partition(topic, partition)
+    if not run(_reset(Home(home), service, place, to, yes=yes)):
+        raise typer.Exit(1)
+
+
+async def _read(home: Home, services: Sequence[str]) -> tuple[dict[str, list[Position]], Spans]:
+    addresses = server_addresses(home)
+    positions = {}
+    for service in services:
+        async with service_connection(addresses.database_url, service) as connection:
+            positions[service] = await ownership.positions(connection)
+    topics = {position.topic for known in positions.values() for position in known}
+    return positions, await spans(addresses.kafka_bootstrap, topics)
+
+
+async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bool) -> bool:
+    """Whether the checkpoint was moved."""
+    addresses = server_addresses(home)
+    async with service_connection(addresses.database_url, service) as connection:
+        current = await _checkpoint(connection, service, place)
+        ends = await spans(addresses.kafka_bootstrap, [place.topic])
+        target = _target(to, place, ends)
+        say(_consequence(service, place, current, target))
+        if not yes:
+            say("Nothing was changed. Add --yes to do it.")
+            return False
+        async with transaction(connection) as tx:
+            if not await ownership.reset(tx, *place, expected=current, next_offset=target):
+                raise Retryable(f"{service} has read on meanwhile: check again")
+    _restart_worker(home, service)
+    return True
+
+
+async def _checkpoint(connection: Tx, service: str, place: Partition) -> int:
+    """The next offset that a service reads of a partition."""
+    positions = await ownership.positions(connection)
+    for position in positions:
+        if (position.topic, position.partition) == place:
+            return position.next_offset
+    topics = ", ".join(sorted({position.topic for position in positions})) or "nothing yet"
+    raise Misconfigured(f"{service} has no checkpoint of {place}; it reads {topics}")
+
+
+def _target(to: str, place: Partition, ends: Spans) -> int:
+    """The offset that `to` means in this partition."""
+    if place not in ends:
+        raise Misconfigured(f"there is no {place} in Kafka")
+    first, end = ends[place]
+    if to == BEGINNING:
+        return first
+    if to == END:
+        return end
+    if not to.isdecimal() or not first <= int(to) <= end:
+        raise Misconfigured(
+            f"--to must be {BEGINNING}, {END} or an offset from {first} to {end}, not {to}"
+        )
+    return int(to)
+
+
+def _consequence(service: str, place: Partition, current: int, target: int) -> str:
+    move = f"{service}, {place}: from {current:,} to {target:,}"
+    if target > current:
+        skipped = target - current
+        return f"{move}: {skipped:,} records and their effects are skipped and lost to {service}."
+    if target < current:
+        again = f"up to {current - target:,} records are applied again"
+        return f"{move}: {again}; this changes nothing that is already known."
+    return f"{move}: the checkpoint stays; its owner is fenced and reads it again."
+
+
+def _restart_worker(home: Home, service: str) -> None:
+    """Restart the worker of a local stack, which would notice only at its next batch."""
+    state = home.load() if home.is_running() else None
+    pid = state.pids.get(f"{service}-worker") if state else None
+    if pid is None:
+        say(
+            "Done. A running worker continues there with its next batch; "
+            "restart it if no events arrive."
+        )
+        return
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    say(f"Done. {service}-worker is restarting and continues from there.")

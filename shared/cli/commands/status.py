@@ -1,0 +1,42 @@
+"""`stammkunde status`: the processes of a stack, whether they are ready, and how far behind."""
+
+import asyncio
+from collections.abc import Mapping
+
+import httpx
+
+from shared.cli.console import console, run, say
+from shared.cli.options import DEFAULT_HOME, HomeOption
+from shared.cli.tables.processes import process_table
+from shared.local.home import Home
+from shared.local.stack import is_ready
+from shared.stream.lag import ServiceLag, standings
+
+
+def status(home: HomeOption = DEFAULT_HOME) -> None:
+    """Show the processes, whether they are ready, and how far behind they are."""
+    run(_status(Home(home)))
+
+
+async def _status(home: Home) -> None:
+    state = home.running()
+    ready = await _readiness(state.urls)
+    lags = await standings(state.kafka_bootstrap, state.database_url)
+    console.print(process_table(state, ready, lags))
+    _show_pauses(lags)
+
+
+async def _readiness(urls: Mapping[str, str]) -> dict[str, bool]:
+    """Whether each process answers that it is ready."""
+    async with httpx.AsyncClient(timeout=5) as client:
+        answers = await asyncio.gather(*(is_ready(client, url) for url in urls.values()))
+    return dict(zip(urls, answers, strict=True))
+
+
+def _show_pauses(lags: Mapping[str, ServiceLag]) -> None:
+    for service, lag in lags.items():
+        for partition, reason in lag.braked.items():
+            say(
+                f"{service}: {partition} is paused: {reason}; "
+                f"`stammkunde resume {partition}` continues it"
+            )

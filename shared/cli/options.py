@@ -1,0 +1,80 @@
+"""The options and arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from shared.clock import ClockMode
+from shared.processes import CONSUMERS
+
+DEFAULT_HOME: Final = Path(".stammkunde")
+SHIPPED_POLICIES: Final = Path(__file__).parents[2] / "deploy" / "policies"
+
+
+def policy_file(given: Path | None) -> Path | None:
+    """Find a policy by its path, or by its bare name among those in deploy/policies."""
+    if given is None or given.is_file():
+        return given
+    shipped = SHIPPED_POLICIES / given.name
+    if given != Path(given.name) or not shipped.is_file():
+        raise typer.BadParameter(
+            f"{given} is neither a file nor the name of a policy in {SHIPPED_POLICIES}"
+        )
+    return shipped
+
+
+HomeOption = Annotated[
+    Path,
+    typer.Option(
+        "--home",
+        envvar="STAMMKUNDE_HOME",
+        help="Folder with this stack's data, logs, API key and addresses.",
+    ),
+]
+PortBaseOption = Annotated[
+    int | None,
+    typer.Option(
+        "--port-base",
+        min=1,
+        max=65532,
+        help="Port of ingest; lifecycle, reactivation and referral use the next three. "
+        "Default: the port last used in this home, otherwise 8001.",
+    ),
+]
+ClockOption = Annotated[
+    ClockMode,
+    typer.Option(
+        "--clock",
+        help="What deadlines follow: real time (wall), or clock.ticked events in the log (log).",
+    ),
+]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--policy",
+        callback=policy_file,
+        help="Policy to apply: a TOML file, or the name of one in deploy/policies.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help="Use the phase names of this model, such as six_phase or cxm."),
+]
+ServiceOption = Annotated[
+    str | None, typer.Option("--service", help=f"Only this service: {', '.join(CONSUMERS)}.")
+]
+TopicArgument = Annotated[str, typer.Argument(metavar="TOPIC")]
+PartitionArgument = Annotated[int, typer.Argument(metavar="PARTITION", min=0)]
+
+
+def selected_services(service: str | None) -> tuple[str, ...]:
+    """Return the named service, or all of them. Raises BadParameter for an unknown name."""
+    if service is None:
+        return tuple(CONSUMERS)
+    if service not in CONSUMERS:
+        raise typer.BadParameter(
+            f"{service!r} is not one of {', '.join(CONSUMERS)}", param_hint="SERVICE"
+        )
+    return (service,)
