@@ -50,6 +50,18 @@ VIOLATIONS: Final = {
     "the edge of ingest knows the core, never the other way": (
         "services/ingest/events/schemas.py", "import services.ingest.events.service",
     ),
+    "the rooms of lifecycle know each other downwards only": (
+        "services/lifecycle/api/fields.py", "import services.lifecycle.customers.repository",
+    ),
+    "the nouns of lifecycle are independent of each other, but for named arrows": (
+        "services/lifecycle/lists/filters.py", "import services.lifecycle.policies.document",
+    ),
+    "routers share parameters, never each other": (
+        "services/lifecycle/explain/routes.py", "import services.lifecycle.customers.routes",
+    ),
+    "in every noun of lifecycle, routes know the rest": (
+        "services/lifecycle/customers/repository.py", "import services.lifecycle.customers.service",
+    ),
     "the edge of lifecycle knows the core, never the other way": (
         "services/lifecycle/batch/repository.py", "import services.lifecycle.batch.handler",
     ),
@@ -94,6 +106,14 @@ def test_every_contract_fails_when_it_is_broken_and_names_who_broke_it(tmp_path:
         section, _, _ = section.partition("\n---")
         assert module.removesuffix(".py").replace("/", ".") in section
         assert line.removeprefix("import ") in section
+
+
+def test_a_new_room_of_lifecycle_must_be_given_its_place(tmp_path: Path) -> None:
+    root = copy_of_sources(tmp_path)
+    (root / "services/lifecycle/attic.py").touch()
+    report = run(str(BIN / "lint-imports"), "--no-cache", within=root)
+    assert "the rooms of lifecycle know each other downwards only BROKEN" in report
+    assert "not listed as layers:\n\n- services.lifecycle.attic" in report
 
 
 def test_every_contract_has_a_violation_here() -> None:
