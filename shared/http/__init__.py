@@ -1,8 +1,8 @@
 """The HTTP contract of all services: one factory, one shape of errors, lists, instants and ids."""
 
 from shared.http.app import create_app
-from shared.http.etag import Unless
-from shared.http.language import Language, Wording
+from shared.http.etag import Conditional
+from shared.http.language import LabelLanguage, Language
 from shared.http.parameters import (
     CustomerPath,
     IdempotencyKey,
@@ -12,26 +12,33 @@ from shared.http.parameters import (
     Requested,
     Slice,
 )
-from shared.http.problems import ONCE, PROBLEM_JSON, REUSED_KEY, Kind, problem_response, problems
+from shared.http.problems import (
+    NOT_REPEATABLE,
+    PROBLEM_JSON,
+    REUSED_KEY,
+    ProblemKind,
+    problem_response,
+    problems,
+)
 from shared.http.server import serve, serve_within
 from shared.instants import Instant
 
 __all__ = [
-    "ONCE",
+    "NOT_REPEATABLE",
     "PROBLEM_JSON",
     "REUSED_KEY",
+    "Conditional",
     "CustomerPath",
     "IdPath",
     "IdempotencyKey",
     "Instant",
-    "Kind",
+    "LabelLanguage",
     "Language",
     "Page",
     "Paging",
+    "ProblemKind",
     "Requested",
     "Slice",
-    "Unless",
-    "Wording",
     "create_app",
     "problem_response",
     "problems",

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 from shared.errors import Problem, StammkundeError
 from shared.http import etag
 from shared.http import openapi as document
-from shared.http.middleware import Edge
+from shared.http.middleware import EdgeMiddleware
 from shared.http.parameters import only_declared_query
-from shared.http.problems import Kind, install, problems
+from shared.http.problems import ProblemKind, install, problems
 from shared.settings import Settings
 
 log = structlog.get_logger()
@@ -23,8 +23,10 @@ log = structlog.get_logger()
 MAX_BODY: Final = 5 * 1024 * 1024
 READY_WITHIN_S: Final = 2.0
 
-_NOT_LIVE: Final = Kind(503, "not_live", "The loop of this process has stopped moving.")
-_NOT_READY: Final = Kind(503, "not_ready", "Something that this process needs does not answer.")
+_NOT_LIVE: Final = ProblemKind(503, "not_live", "The loop of this process has stopped moving.")
+_NOT_READY: Final = ProblemKind(
+    503, "not_ready", "Something that this process needs does not answer."
+)
 _METRICS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "content": {
@@ -93,7 +95,9 @@ def create_app(
     etag.install(app)
     for router in (_probes(ready, live), *routers):
         app.include_router(router, dependencies=[Depends(only_declared_query)])
-    app.add_middleware(Edge, api_key=settings.api_key.get_secret_value(), max_body=max_body)
+    app.add_middleware(
+        EdgeMiddleware, api_key=settings.api_key.get_secret_value(), max_body=max_body
+    )
     return app
 
 

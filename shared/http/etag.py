@@ -21,14 +21,14 @@ class _NotModified(Exception):
         self.headers = headers
 
 
-class Known:
+class ConditionalRequest:
     """What the client of a request knows already."""
 
     def __init__(self, tags: str, response: Response) -> None:
         self._tags = {tag.strip().removeprefix("W/") for tag in tags.split(_SEPARATE)}
         self._response = response
 
-    def same(self, answer: V) -> V:
+    def answer(self, answer: V) -> V:
         """The answer, with its tag in the headers; if the client has it already, the request ends here with 304."""
         digest = blake2b(
             answer.model_dump_json(by_alias=True, exclude=_CLOCKS).encode(), digest_size=12
@@ -50,12 +50,12 @@ async def _known(
             examples=['W/"5f1d0c2ab3e4d5c6b7a89f01"'],
         ),
     ] = None,
-) -> Known:
-    return Known(if_none_match or "", response)
+) -> ConditionalRequest:
+    return ConditionalRequest(if_none_match or "", response)
 
 
-Unless = Annotated[Known, Depends(_known)]
-"""Declares that a route answers 304 to who has the answer: `return unless.same(answer)`."""
+Conditional = Annotated[ConditionalRequest, Depends(_known)]
+"""Declares that a route answers 304 to who has the answer: `return conditional.answer(answer)`."""
 
 
 async def _on_not_modified(_: Request, error: Exception) -> Response:

@@ -58,5 +58,5 @@ async def _language(
     return language
 
 
-Wording = Annotated[Language, Depends(_language)]
+LabelLanguage = Annotated[Language, Depends(_language)]
 """Declares that a route has labels, in the language that the client prefers."""

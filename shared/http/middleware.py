@@ -41,7 +41,7 @@ class _Exchange:
         await self._send(message)
 
 
-class Edge:
+class EdgeMiddleware:
     """Pure ASGI, around the whole application."""
 
     def __init__(self, app: ASGIApp, *, api_key: str, max_body: int) -> None:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from shared.http.middleware import OPEN
-from shared.http.problems import PROBLEM_JSON, PROBLEMS, Kind, ProblemBody
+from shared.http.problems import PROBLEM_JSON, PROBLEMS, ProblemBody, ProblemKind
 
 Json = dict[str, Any]
 
@@ -34,16 +34,18 @@ Within `/v1` fields are only added: ignore those you do not know.
 """
 _KEY: Final = {"type": "http", "scheme": "bearer", "description": "The key of this installation."}
 
-UNAUTHORIZED: Final = Kind(401, "unauthorized", "The key is missing or wrong.")
-UNAVAILABLE: Final = Kind(
+UNAUTHORIZED: Final = ProblemKind(401, "unauthorized", "The key is missing or wrong.")
+UNAVAILABLE: Final = ProblemKind(
     503, "unavailable", "The database or a service behind does not answer: send the same again."
 )
-INVALID: Final = Kind(
+INVALID: Final = ProblemKind(
     422, "invalid", "A parameter or the body is not as documented; `errors` names each field."
 )
-INVALID_CURSOR: Final = Kind(422, "invalid_cursor", "`cursor` is not a `next_cursor` of this list.")
-UNREADABLE: Final = Kind(400, "unreadable", "The body is not JSON.")
-TOO_LARGE: Final = Kind(413, "too_large", "The body has more bytes than are taken.")
+INVALID_CURSOR: Final = ProblemKind(
+    422, "invalid_cursor", "`cursor` is not a `next_cursor` of this list."
+)
+UNREADABLE: Final = ProblemKind(400, "unreadable", "The body is not JSON.")
+TOO_LARGE: Final = ProblemKind(413, "too_large", "The body has more bytes than are taken.")
 _HEADERS: Final[Mapping[int, tuple[str, str]]] = {
     301: ("Location", "Where the same is found now."),
     401: ("WWW-Authenticate", "`Bearer`"),
@@ -159,7 +161,7 @@ def _drop_titles(part: Any) -> None:
 # -- problems ----------------------------------------------------------------------------------------------------------
 
 
-def _common(path: str, operation: Json) -> Iterator[Kind]:
+def _common(path: str, operation: Json) -> Iterator[ProblemKind]:
     if path not in OPEN:
         yield UNAUTHORIZED
         yield UNAVAILABLE
@@ -171,7 +173,7 @@ def _common(path: str, operation: Json) -> Iterator[Kind]:
         yield TOO_LARGE
 
 
-def _tell_problems(operation: Json, common: Sequence[Kind], shared: Json) -> None:
+def _tell_problems(operation: Json, common: Sequence[ProblemKind], shared: Json) -> None:
     """Answers with nothing but problems are kept in `shared`, once each."""
     responses: Json = operation["responses"]
     _drop_framework_error(responses)
@@ -180,7 +182,7 @@ def _tell_problems(operation: Json, common: Sequence[Kind], shared: Json) -> Non
         if all(code != kind.code for _, code, _ in told):
             told.append(kind)
     for status, response in sorted(responses.items()):
-        kinds = [Kind(*kind) for kind in response.pop(PROBLEMS, ())]
+        kinds = [ProblemKind(*kind) for kind in response.pop(PROBLEMS, ())]
         is_shared = kinds and not response.keys() - {"description"}
         if kinds:
             _tell(response, int(status), kinds)
@@ -197,7 +199,7 @@ def _drop_framework_error(responses: Json) -> None:
         del responses["422"]
 
 
-def _tell(response: Json, status: int, kinds: Sequence[Kind]) -> None:
+def _tell(response: Json, status: int, kinds: Sequence[ProblemKind]) -> None:
     told = "\n\n".join(f"`{kind.code}`: {kind.meaning}" for kind in kinds)
     phrase = HTTPStatus(status).phrase
     before = response.get("description", phrase)

@@ -20,7 +20,7 @@ log = structlog.get_logger()
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEMS: Final = "x-problems"
 """Where a response keeps its kinds of problems until the document is completed."""
-ONCE: Final[dict[str, Any]] = {"x-repeatable": False}
+NOT_REPEATABLE: Final[dict[str, Any]] = {"x-repeatable": False}
 """The `openapi_extra` of an operation of which a second request is not the first: clients do not repeat it blindly."""
 RETRY_AFTER_S: Final = 1
 _CODES: Final[Mapping[int, str]] = {
@@ -62,7 +62,7 @@ class ProblemBody(BaseModel):
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 
-class Kind(NamedTuple):
+class ProblemKind(NamedTuple):
     """A problem that a route may answer, for its document."""
 
     status: int
@@ -70,13 +70,13 @@ class Kind(NamedTuple):
     meaning: str
 
 
-REUSED_KEY: Final = Kind(
+REUSED_KEY: Final = ProblemKind(
     422, "idempotency_key_reused", "The Idempotency-Key came with another body before."
 )
 
 
 def problems(
-    *kinds: Kind, also: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
+    *kinds: ProblemKind, also: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
 ) -> Responses:
     """The `responses` of a route: problems besides those that every route may answer, and `also` other answers."""
     found: Responses = {status: dict(response) for status, response in also.items()}

@@ -9,7 +9,7 @@ import structlog
 from starlette.types import Message, Send
 
 from shared.errors import Problem
-from shared.http.problems import Kind
+from shared.http.problems import ProblemKind
 
 log = structlog.get_logger()
 
@@ -17,16 +17,16 @@ STALLED_S: Final = 60.0
 """A client that takes nothing for so long has gone."""
 
 
-class Places:
+class StreamSlots:
     """So many at the same time in one process; the next is told by `full` to come again after so many seconds."""
 
-    def __init__(self, most: int, full: Kind, *, retry_after_s: int) -> None:
+    def __init__(self, most: int, full: ProblemKind, *, retry_after_s: int) -> None:
         self._free = most
         self._full = full
         self._retry_after_s = retry_after_s
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def take(self) -> Iterator[None]:
         """While one more is open. Raises Problem if there are too many."""
         if not self._free:
             raise Problem(

@@ -11,7 +11,7 @@ from services.ingest.events.schemas import Receipt, body
 from services.ingest.events.service import Ingest
 from shared.errors import Problem
 from shared.events import catalogue
-from shared.http import Kind, problems
+from shared.http import ProblemKind, problems
 from shared.http.app import MAX_BODY
 
 _BODY_WITHIN_S: Final = 30.0
@@ -20,20 +20,20 @@ router = APIRouter(prefix="/v1", tags=["events"])
 
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _RESPONSES: Final = problems(
-    Kind(
+    ProblemKind(
         400,
         "unreadable",
         "Nothing could be read: the body is neither an event nor an array of events.",
     ),
-    Kind(408, "too_slow", "The body did not arrive in time."),
-    Kind(413, "too_many", "The array holds more than 1,000 events."),
-    Kind(422, "empty", "The array holds no event."),
-    Kind(
+    ProblemKind(408, "too_slow", "The body did not arrive in time."),
+    ProblemKind(413, "too_many", "The array holds more than 1,000 events."),
+    ProblemKind(422, "empty", "The array holds no event."),
+    ProblemKind(
         503,
         "not_acknowledged",
         "Kafka did not acknowledge in time: nothing counts, send the same again.",
     ),
-    Kind(503, "overloaded", "Too much is under way: send the same again."),
+    ProblemKind(503, "overloaded", "Too much is under way: send the same again."),
     also={
         422: {
             "model": Receipt,

@@ -8,20 +8,20 @@ from fastapi import Depends, Query
 from services.lifecycle.api.naming import Naming
 from services.lifecycle.domain.phase_models import Model
 from shared.errors import FieldError, Problem
-from shared.http import Instant, Kind, Wording
+from shared.http import Instant, LabelLanguage, ProblemKind
 
 AsOf = Annotated[
     Instant | None, Query(description="An instant up to the clock; without it, the clock.")
 ]
 WithdrawnToo = Annotated[bool, Query(description="Withdrawn transitions too.")]
 
-AS_OF_IN_FUTURE: Final = Kind(
+AS_OF_IN_FUTURE: Final = ProblemKind(
     422, "as_of_in_future", "`as_of` lies after the clock: nobody knows yet."
 )
 
 
 async def naming(
-    language: Wording,
+    language: LabelLanguage,
     model: Annotated[
         Model | None, Query(description="Name phases as in this model too.", examples=["cxm"])
     ] = None,

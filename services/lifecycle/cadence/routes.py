@@ -19,12 +19,14 @@ from services.lifecycle.cadence.schemas import (
     FitView,
 )
 from shared.errors import Problem
-from shared.http import ONCE, Instant, Kind, Page, Paging, problems
+from shared.http import NOT_REPEATABLE, Instant, Page, Paging, ProblemKind, problems
 
 router = APIRouter(prefix="/v1/cadence", tags=["cadence"])
 
 NEWEST = 2**63 - 1
-_NO_FIT: Final = Kind(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
+_NO_FIT: Final = ProblemKind(
+    409, "no_fit", "No fit has been accepted: there is nothing to compare."
+)
 
 
 async def fitter(request: Request) -> Fitter:
@@ -39,7 +41,7 @@ async def nights(request: Request) -> NightlyFit:
     return found
 
 
-@router.post("/fits", status_code=201, openapi_extra=ONCE)
+@router.post("/fits", status_code=201, openapi_extra=NOT_REPEATABLE)
 async def make_fit(fitter: Annotated[Fitter, Depends(fitter)]) -> FitView:
     """Fit the model to all orders until the clock; purchases from the clock on are judged by it, nobody is re-judged.
 

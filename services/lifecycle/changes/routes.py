@@ -10,8 +10,8 @@ from starlette.types import Send
 
 from services.lifecycle.changes.schemas import ChangePage
 from services.lifecycle.changes.service import Changes, Page
-from shared.http.problems import Kind, problems
-from shared.http.streams import Places, send_part
+from shared.http.problems import ProblemKind, problems
+from shared.http.streams import StreamSlots, send_part
 
 router = APIRouter(prefix="/v1", tags=["changes"])
 
@@ -23,13 +23,13 @@ RETRY_AFTER_S: Final = 5
 
 _UNCACHED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """The second tells nginx to pass on each event at once."""
-_INVALID: Final = Kind(
+_INVALID: Final = ProblemKind(
     422, "invalid_cursor", "The cursor is not one of an answer of this list; `errors` names it."
 )
-_EXPIRED: Final = Kind(
+_EXPIRED: Final = ProblemKind(
     410, "cursor_expired", "What lies behind the cursor has been deleted; `detail` says what to do."
 )
-_TOO_MANY: Final = Kind(
+_TOO_MANY: Final = ProblemKind(
     503, "too_many_streams", "As many streams as can be are open: wait for `Retry-After`."
 )
 _EVENTS: Final = (
@@ -59,9 +59,9 @@ After = Annotated[
 ]
 
 
-def places() -> Places:
+def places() -> StreamSlots:
     """For the streams of a process."""
-    return Places(MOST_STREAMS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
+    return StreamSlots(MOST_STREAMS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
 
 
 class EventStream(StreamingResponse):
@@ -70,15 +70,15 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(
-        self, parts: AsyncGenerator[bytes, None], places: Places, *, status_code: int = 200
+        self, parts: AsyncGenerator[bytes, None], slots: StreamSlots, *, status_code: int = 200
     ) -> None:
         super().__init__(parts, status_code, _UNCACHED)
         self._parts = parts
-        self._places = places
+        self._slots = slots
 
     async def stream_response(self, send: Send) -> None:
         """Send part after part, each once the client has taken the one before."""
-        with self._places.one(), suppress(TimeoutError):
+        with self._slots.take(), suppress(TimeoutError):
             async with aclosing(self._parts) as parts:
                 await send(
                     {

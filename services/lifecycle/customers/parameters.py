@@ -9,16 +9,18 @@ from services.lifecycle.api.context import Context
 from services.lifecycle.customers import repository
 from shared.database.connection import Pool
 from shared.errors import Problem
-from shared.http import CustomerPath, Kind
+from shared.http import CustomerPath, ProblemKind
 from shared.ids import CustomerId
 from shared.urls import segment
 
 T = TypeVar("T")
 
-UNKNOWN_CUSTOMER: Final = Kind(
+UNKNOWN_CUSTOMER: Final = ProblemKind(
     404, "unknown_customer", "No event has made somebody of this id a customer."
 )
-MERGED: Final = Kind(301, "merged", "The customer has been merged into another one: ask there.")
+MERGED: Final = ProblemKind(
+    301, "merged", "The customer has been merged into another one: ask there."
+)
 
 
 class MergerRedirect:

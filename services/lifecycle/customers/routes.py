@@ -16,11 +16,19 @@ from services.lifecycle.customers.schemas import (
     RuleCounts,
 )
 from services.lifecycle.customers.service import CustomerService
-from shared.http import ONCE, CustomerPath, Kind, Paging, Requested, Unless, problems
+from shared.http import (
+    NOT_REPEATABLE,
+    Conditional,
+    CustomerPath,
+    Paging,
+    ProblemKind,
+    Requested,
+    problems,
+)
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 
-NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
+NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
 
 
 async def customer_service(context: Context) -> CustomerService:
@@ -33,10 +41,14 @@ Service = Annotated[CustomerService, Depends(customer_service)]
 
 @router.get("/customers/{customer}", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def show_customer(
-    customer: CustomerPath, redirect: Redirect, service: Service, names: Names, unless: Unless
+    customer: CustomerPath,
+    redirect: Redirect,
+    service: Service,
+    names: Names,
+    conditional: Conditional,
 ) -> CustomerView:
     """The phase of a customer, since when, and what comes next."""
-    return unless.same(await redirect.unless_found(service.show(customer, names)))
+    return conditional.answer(await redirect.unless_found(service.show(customer, names)))
 
 
 @router.get("/customers/{customer}/history", responses=problems(MERGED, UNKNOWN_CUSTOMER))
@@ -45,18 +57,18 @@ async def show_history(
     service: Service,
     part: Paging,
     names: Names,
-    unless: Unless,
+    conditional: Conditional,
     all: WithdrawnToo = False,
 ) -> HistoryPage:
     """The transitions of a customer, newest first."""
-    return unless.same(await service.history(customer, part, names, withdrawn_too=all))
+    return conditional.answer(await service.history(customer, part, names, withdrawn_too=all))
 
 
 @router.post(
     "/customers/{customer}/release",
     status_code=202,
     responses=problems(MERGED, UNKNOWN_CUSTOMER, NOT_PARKED),
-    openapi_extra=ONCE,
+    openapi_extra=NOT_REPEATABLE,
 )
 async def release_customer(customer: Present, service: Service) -> Requested:
     """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""

@@ -10,11 +10,13 @@ from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, Pr
 from services.lifecycle.explain.schemas import Explanation, PhaseAt
 from services.lifecycle.explain.service import ExplanationService
 from services.lifecycle.explain.timeline import TimelinePage
-from shared.http import Instant, Kind, Paging, Unless, problems
+from shared.http import Conditional, Instant, Paging, ProblemKind, problems
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 
-_KNOWN_AT_IN_FUTURE: Final = Kind(422, "known_at_in_future", "`known_at` lies after the clock.")
+_KNOWN_AT_IN_FUTURE: Final = ProblemKind(
+    422, "known_at_in_future", "`known_at` lies after the clock."
+)
 KnownAt = Annotated[
     Instant | None, Query(description="An earlier state of the clock; without it, the present one.")
 ]
@@ -36,7 +38,7 @@ async def show_phase(
     customer: Present,
     service: Service,
     names: Names,
-    unless: Unless,
+    conditional: Conditional,
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> PhaseAt:
@@ -44,7 +46,7 @@ async def show_phase(
 
     An answer without a phase says in `reason` why there was none.
     """
-    return unless.same(await service.phase_at(customer, as_of, known_at, names))
+    return conditional.answer(await service.phase_at(customer, as_of, known_at, names))
 
 
 @router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))

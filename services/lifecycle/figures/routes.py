@@ -22,13 +22,15 @@ from services.lifecycle.figures.schemas import (
 )
 from services.lifecycle.figures.service import Figures
 from shared.errors import FieldError, Problem
-from shared.http import Kind, problems
+from shared.http import ProblemKind, problems
 
 router = APIRouter(prefix="/v1/figures", tags=["figures"])
 
 MOST_DAYS: Final = 366
 """Of an answer that counts by day."""
-IN_THE_FUTURE: Final = Kind(422, "in_the_future", "`to` lies after the clock: nobody knows yet.")
+IN_THE_FUTURE: Final = ProblemKind(
+    422, "in_the_future", "`to` lies after the clock: nobody knows yet."
+)
 
 
 async def figures(request: Request) -> Figures:

@@ -23,8 +23,8 @@ from services.lifecycle.lists.schemas import (
     LookupAnswer,
 )
 from shared.errors import FieldError, Problem
-from shared.http import Instant, Kind, Paging, Slice, problems
-from shared.http.streams import Places, send_part
+from shared.http import Instant, Paging, ProblemKind, Slice, problems
+from shared.http.streams import StreamSlots, send_part
 
 router = APIRouter(prefix="/v1", tags=["lists"])
 
@@ -35,14 +35,14 @@ RETRY_AFTER_S: Final = 5
 _FILES: Final[dict[str, Any]] = {
     media: {"schema": {"type": "string"}, "example": example} for media, example in EXAMPLES.items()
 }
-_TOO_MANY: Final = Kind(
+_TOO_MANY: Final = ProblemKind(
     429, "too_many_exports", "As many files as can be are being written: wait for `Retry-After`."
 )
 
 
-def places() -> Places:
+def places() -> StreamSlots:
     """For the files of a process."""
-    return Places(MOST_EXPORTS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
+    return StreamSlots(MOST_EXPORTS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
 
 
 class Export(StreamingResponse):
@@ -52,14 +52,14 @@ class Export(StreamingResponse):
     the part for the whole.
     """
 
-    def __init__(self, parts: AsyncGenerator[bytes, None], places: Places, **how: Any) -> None:
+    def __init__(self, parts: AsyncGenerator[bytes, None], slots: StreamSlots, **how: Any) -> None:
         super().__init__(parts, **how)
         self._parts = parts
-        self._places = places
+        self._slots = slots
 
     async def stream_response(self, send: Send) -> None:
         """Send part after part, each once the client has taken the one before."""
-        with self._places.one():
+        with self._slots.take():
             async with aclosing(self._parts) as parts:
                 first = await anext(parts)
                 await send(

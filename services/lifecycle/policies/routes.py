@@ -21,7 +21,7 @@ from services.lifecycle.policies.schemas import (
 )
 from services.lifecycle.policies.status import statuses
 from shared.errors import FieldError, Problem
-from shared.http import ONCE, IdPath, Kind, Page, Paging, Unless, problems
+from shared.http import NOT_REPEATABLE, Conditional, IdPath, Page, Paging, ProblemKind, problems
 from shared.urls import segment
 
 router = APIRouter(prefix="/v1", tags=["policies"])
@@ -38,11 +38,13 @@ Candidate = Annotated[
 Against = Annotated[str, Query(description="The other one: NAME/VERSION.", examples=["default/1"])]
 
 _AGAINST: Final = re.compile(r"(?P<name>[^\0]+)/(?P<version>[1-9][0-9]{0,9})", re.DOTALL)
-_UNKNOWN: Final = Kind(404, "unknown_policy", "No such version of a policy of this name is stored.")
-_EXISTS: Final = Kind(
+_UNKNOWN: Final = ProblemKind(
+    404, "unknown_policy", "No such version of a policy of this name is stored."
+)
+_EXISTS: Final = ProblemKind(
     409, "policy_exists", "The version is stored with other content; `errors` says where."
 )
-_IN_PAST: Final = Kind(
+_IN_PAST: Final = ProblemKind(
     422, "activation_in_past", "`at` lies before the clock: who was judged stays judged."
 )
 _LOCATION: Final = {"Location": {"description": "The policy.", "schema": {"type": "string"}}}
@@ -86,16 +88,16 @@ async def list_policies(service: Context, part: Paging) -> PolicyPage:
 
 @router.get("/policies/{name}/{version}", responses=problems(_UNKNOWN))
 async def show_policy(
-    name: PolicyPath, version: Version, service: Context, unless: Unless
+    name: PolicyPath, version: Version, service: Context, conditional: Conditional
 ) -> PolicyDetail:
     """One version of a policy, with when it was activated."""
-    return unless.same(await _detail(service, await _stored(service, name, version)))
+    return conditional.answer(await _detail(service, await _stored(service, name, version)))
 
 
 @router.post(
     "/policies/{name}/{version}/activate",
     responses=problems(_UNKNOWN, _IN_PAST),
-    openapi_extra=ONCE,
+    openapi_extra=NOT_REPEATABLE,
 )
 async def activate_policy(
     name: PolicyPath, version: Version, service: Context, body: ActivationRequest | None = None

@@ -22,16 +22,16 @@ from services.lifecycle.simulations.schemas import (
 )
 from shared import clock
 from shared.errors import FieldError, Problem
-from shared.http import REUSED_KEY, IdempotencyKey, Kind, Page, Paging, Unless, problems
+from shared.http import REUSED_KEY, Conditional, IdempotencyKey, Page, Paging, ProblemKind, problems
 
 router = APIRouter(prefix="/v1", tags=["simulations"])
 
 NEWEST = 2**63 - 1
-_UNKNOWN: Final = Kind(404, "unknown_simulation", "There is no such simulation.")
-_UNKNOWN_POLICY: Final = Kind(
+_UNKNOWN: Final = ProblemKind(404, "unknown_simulation", "There is no such simulation.")
+_UNKNOWN_POLICY: Final = ProblemKind(
     404, "unknown_policy", "No such version of a policy of this name is stored."
 )
-_IN_FUTURE: Final = Kind(422, "to_in_future", "`to` lies after the clock: nobody knows yet.")
+_IN_FUTURE: Final = ProblemKind(422, "to_in_future", "`to` lies after the clock: nobody knows yet.")
 _CREATED: Final = {
     202: {"headers": {"Location": {"description": "The simulation.", "schema": {"type": "string"}}}}
 }
@@ -94,10 +94,10 @@ async def list_simulations(service: Context, part: Paging) -> SimulationPage:
 
 @router.get("/simulations/{simulation}", responses=problems(_UNKNOWN))
 async def show_simulation(
-    simulation: SimulationPath, service: Context, unless: Unless
+    simulation: SimulationPath, service: Context, conditional: Conditional
 ) -> SimulationView:
     """How far a simulation is and, once it is done, what it has found out."""
-    return unless.same(SimulationView.of(await _stored(service, simulation)))
+    return conditional.answer(SimulationView.of(await _stored(service, simulation)))
 
 
 @router.post("/simulations/{simulation}/cancel", responses=problems(_UNKNOWN))

@@ -25,15 +25,15 @@ from shared.database.connection import Pool
 from shared.errors import FieldError, Problem
 from shared.events.fields import Subject
 from shared.http import (
-    ONCE,
+    NOT_REPEATABLE,
+    Conditional,
     CustomerPath,
     IdPath,
-    Kind,
     Page,
     Paging,
+    ProblemKind,
     Requested,
     Slice,
-    Unless,
     problems,
 )
 
@@ -62,17 +62,17 @@ OfCustomer = Annotated[
     Subject | None, Query(description="Only cases of this customer.", examples=[CUSTOMER])
 ]
 
-_UNKNOWN_CODE: Final = Kind(404, "unknown_code", "There is no such code.")
-_NOT_YOURS: Final = Kind(403, "not_your_code", "The code was given to another customer.")
-_RESERVED: Final = Kind(409, "already_reserved", "The code is reserved for another order.")
-_REDEEMED: Final = Kind(409, "already_redeemed", "The code has been used.")
-_EXPIRED: Final = Kind(410, "offer_expired", "The offer has expired.")
-_WITHDRAWN: Final = Kind(410, "offer_withdrawn", "The offer was withdrawn.")
-_NOT_RESERVED: Final = Kind(
+_UNKNOWN_CODE: Final = ProblemKind(404, "unknown_code", "There is no such code.")
+_NOT_YOURS: Final = ProblemKind(403, "not_your_code", "The code was given to another customer.")
+_RESERVED: Final = ProblemKind(409, "already_reserved", "The code is reserved for another order.")
+_REDEEMED: Final = ProblemKind(409, "already_redeemed", "The code has been used.")
+_EXPIRED: Final = ProblemKind(410, "offer_expired", "The offer has expired.")
+_WITHDRAWN: Final = ProblemKind(410, "offer_withdrawn", "The offer was withdrawn.")
+_NOT_RESERVED: Final = ProblemKind(
     409, "not_reserved", "The code is not reserved for this order, or no longer."
 )
-_UNKNOWN_CUSTOMER: Final = Kind(404, "unknown_customer", "The customer has never lapsed.")
-_NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
+_UNKNOWN_CUSTOMER: Final = ProblemKind(404, "unknown_customer", "The customer has never lapsed.")
+_NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
 _REFUSALS: Final = (_NOT_YOURS, _UNKNOWN_CODE, _RESERVED, _REDEEMED)
 
 
@@ -102,19 +102,19 @@ async def count_cases(database: Database) -> CountsView:
 @router.get(
     "/cases/{case_id}",
     tags=["cases"],
-    responses=problems(Kind(404, "not_found", "There is no such case.")),
+    responses=problems(ProblemKind(404, "not_found", "There is no such case.")),
 )
 async def read_case(
     database: Database,
     case_id: Annotated[IdPath, Path(description="The id of the case.", examples=[CASE_ID])],
-    unless: Unless,
+    conditional: Conditional,
 ) -> CaseView:
     """One case with its offer."""
     number = _uuid(case_id)
     found = await search.case_by_id(database, number) if number else None
     if found is None:
         raise Problem(404, "not_found", "There is no such case.")
-    return unless.same(CaseView.of(found))
+    return conditional.answer(CaseView.of(found))
 
 
 @router.post(
@@ -146,7 +146,7 @@ async def release(till: AtTheTill, code: Code, order: Redemption) -> RedemptionV
     status_code=202,
     tags=["customers"],
     responses=problems(_UNKNOWN_CUSTOMER, _NOT_PARKED),
-    openapi_extra=ONCE,
+    openapi_extra=NOT_REPEATABLE,
 )
 async def release_customer(database: Database, customer: CustomerPath) -> Requested:
     """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""

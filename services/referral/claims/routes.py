@@ -26,16 +26,16 @@ from shared.database.connection import Pool
 from shared.errors import Problem
 from shared.events.fields import Subject
 from shared.http import (
-    ONCE,
+    NOT_REPEATABLE,
     REUSED_KEY,
+    Conditional,
     CustomerPath,
     IdempotencyKey,
     IdPath,
-    Kind,
     Page,
     Paging,
+    ProblemKind,
     Requested,
-    Unless,
     problems,
 )
 
@@ -55,16 +55,16 @@ async def _pool(request: Request) -> Pool:
 AtDesk = Annotated[ReferralService, Depends(_desk)]
 Database = Annotated[Pool, Depends(_pool)]
 
-_NO_CODE: Final = Kind(404, "no_code", "The customer has no code.")
-_NOT_PARKED: Final = Kind(409, "not_parked", "The customer is not parked.")
-_NOT_STARTED: Final = Kind(
+_NO_CODE: Final = ProblemKind(404, "no_code", "The customer has no code.")
+_NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
+_NOT_STARTED: Final = ProblemKind(
     503, "clock_not_started", "No worker has read this partition's clock yet."
 )
 _REFUSALS: Final = (
-    Kind(422, "mistyped_code", "The code has a wrong character."),
-    Kind(422, "unknown_code", "Nobody has this code."),
-    Kind(422, "self_referral", "The code is the referee's own."),
-    Kind(409, "already_customer", "The referee has bought before."),
+    ProblemKind(422, "mistyped_code", "The code has a wrong character."),
+    ProblemKind(422, "unknown_code", "Nobody has this code."),
+    ProblemKind(422, "self_referral", "The code is the referee's own."),
+    ProblemKind(409, "already_customer", "The referee has bought before."),
 )
 
 
@@ -94,10 +94,10 @@ async def issue_code(
 
 @router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
 async def show_code(
-    customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless
+    customer: CustomerPath, desk: AtDesk, database: Database, conditional: Conditional
 ) -> CodeView:
     """The referral code of a customer."""
-    return unless.same(await _code(customer, desk, database))
+    return conditional.answer(await _code(customer, desk, database))
 
 
 async def _code(customer: str, desk: ReferralService, database: Pool) -> CodeView:
@@ -134,27 +134,28 @@ async def claim(
 
 
 @router.get(
-    "/claims/{claim_id}", responses=problems(Kind(404, "not_found", "There is no such claim."))
+    "/claims/{claim_id}",
+    responses=problems(ProblemKind(404, "not_found", "There is no such claim.")),
 )
 async def show_claim(
     claim_id: Annotated[IdPath, Path(description="The id of the claim.", examples=[CLAIM_ID])],
     desk: AtDesk,
     database: Database,
-    unless: Unless,
+    conditional: Conditional,
 ) -> ClaimView:
     """A claim as it stands."""
     number = _uuid(claim_id)
     found = await repository.claim(database, number) if number else None
     if found is None:
         raise Problem(404, "not_found", "There is no such claim.")
-    return unless.same(
+    return conditional.answer(
         ClaimView.of(found, await queries.clock(database, desk.partition(found.referee)))
     )
 
 
 @router.get("/customers/{customer}/balance")
 async def show_balance(
-    customer: CustomerPath, desk: AtDesk, database: Database, unless: Unless
+    customer: CustomerPath, desk: AtDesk, database: Database, conditional: Conditional
 ) -> BalancesView:
     """What a customer has earned, pending and available."""
     clock = await queries.clock(database, desk.partition(customer))
@@ -163,7 +164,7 @@ async def show_balance(
         BalanceView(currency=b.currency, pending=b.pending, available=b.available) for b in sums
     ]
     parked = await queries.parked(database, customer) is not None
-    return unless.same(
+    return conditional.answer(
         BalancesView(customer=customer, balances=balances, parked=parked, as_of=clock)
     )
 
@@ -172,7 +173,7 @@ async def show_balance(
     "/customers/{customer}/release",
     status_code=202,
     responses=problems(_NOT_PARKED),
-    openapi_extra=ONCE,
+    openapi_extra=NOT_REPEATABLE,
 )
 async def release_customer(customer: CustomerPath, desk: AtDesk) -> Requested:
     """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""

@@ -17,14 +17,14 @@ from structlog.testing import capture_logs
 
 from shared.errors import FieldError, Misconfigured, Problem, Retryable
 from shared.http import (
+    Conditional,
     CustomerPath,
     Instant,
-    Kind,
+    LabelLanguage,
     Language,
     Page,
     Paging,
-    Unless,
-    Wording,
+    ProblemKind,
     create_app,
     problems,
     serve,
@@ -85,18 +85,19 @@ class Weighed(BaseModel):
 
 
 @router.get(
-    "/scale/{weight}", responses=problems(Kind(404, "nothing", "There is nothing on the scale."))
+    "/scale/{weight}",
+    responses=problems(ProblemKind(404, "nothing", "There is nothing on the scale.")),
 )
 async def weigh(
-    weight: int, as_of: Annotated[Instant, Query()], unless: Unless, _: Wording
+    weight: int, as_of: Annotated[Instant, Query()], conditional: Conditional, _: LabelLanguage
 ) -> Weighed:
     if not weight:
         raise Problem(404, "nothing", "There is nothing on the scale.")
-    return unless.same(Weighed(weight=weight, as_of=as_of))
+    return conditional.answer(Weighed(weight=weight, as_of=as_of))
 
 
 @router.get("/word")
-async def word(wording: Wording) -> dict[str, str]:
+async def word(wording: LabelLanguage) -> dict[str, str]:
     return {"word": "Kunde" if wording is Language.GERMAN else "customer"}
 
 
