@@ -19,7 +19,7 @@ from services.lifecycle.figures.complaint_patterns import Patterns
 from services.lifecycle.figures.precompute import Keeper
 from services.lifecycle.figures.service import Figures
 from services.lifecycle.lists import routes as list_routes
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import registry
 from services.lifecycle.policies import routes as policy_routes
 from services.lifecycle.policies.document import load_policy
 from services.lifecycle.settings import LifecycleSettings
@@ -38,7 +38,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "lifecycle") as pool:
             async with pool.acquire() as connection:
-                await policies.adopt(connection, policy, await clocks.furthest_clock(connection))
+                await registry.adopt(connection, policy, await clocks.furthest_clock(connection))
             app.state.context = ApiContext(pool, settings.partitions)
             app.state.simulating = SimulationRunner(pool)
             app.state.fitter = Fitter(pool)

@@ -13,20 +13,29 @@ from shared.database.connection import Pool, Tx
 _policy: Final = msgspec.json.Decoder(Policy)
 _fit: Final = msgspec.json.Decoder(Fit)
 
-LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.schedule', 0))"
-"""Held to the end of the transaction by everything that adds to the schedule."""
-KNOWN: Final = "SELECT greatest(0, (SELECT max(number) FROM activation), (SELECT max(number) FROM fit WHERE accepted))"
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.schedule', 0))"
+KNOWN: Final = """
+SELECT greatest(
+    0, (SELECT max(number) FROM activation), (SELECT max(number) FROM fit WHERE accepted)
+)
+"""
 """The greatest number of an activation or accepted fit; 0 if there is none."""
 _NUMBER: Final = "SELECT nextval('schedule_number')"
 _SCHEDULE: Final = """
-SELECT a.number, a.at, p.document, NULL AS parameters FROM activation AS a JOIN policy AS p USING (name, version)
-UNION ALL SELECT number, effective_at, NULL, parameters FROM fit WHERE accepted
+SELECT a.number, a.at, p.document, NULL AS parameters
+FROM activation AS a JOIN policy AS p USING (name, version)
+UNION ALL
+SELECT number, effective_at, NULL, parameters FROM fit WHERE accepted
 """
 
 
 async def load_schedule(connection: Tx | Pool) -> Schedule:
-    """All activations and accepted fits, in one statement: what it knows has no gap below `known`."""
-    activations, fits = [], []
+    """All activations and accepted fits.
+
+    One statement reads both, so that nothing is missing below `known`.
+    """
+    activations: list[Activation] = []
+    fits: list[Fit] = []
     for row in await connection.fetch(_SCHEDULE):
         if row["parameters"] is None:
             activations.append(
@@ -45,8 +54,16 @@ async def latest_number(connection: Tx | Pool) -> int:
     return number
 
 
+async def lock_schedule(tx: Tx) -> None:
+    """Wait for others who add to the schedule, and keep them out until the transaction ends."""
+    await tx.execute(_LOCK)
+
+
 async def next_number(tx: Tx) -> int:
-    """A number for an activation or a fit. Until the transaction ends nobody takes another: none shows before it."""
-    await tx.execute(LOCK)
+    """Take the number of a new activation or fit.
+
+    Until the transaction ends nobody takes another, so that a number never shows before a smaller one.
+    """
+    await lock_schedule(tx)
     number: int = await tx.fetchval(_NUMBER)
     return number

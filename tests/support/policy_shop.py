@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from services.lifecycle.api.context import ApiContext
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import registry
 from services.lifecycle.policies import routes as policy_routes
 from shared import http, instants
 from shared.database import connection as db
@@ -63,7 +63,7 @@ class Shop:
     async def adopt(self, policy: Policy | None, now: datetime) -> None:
         """What a process does when it starts with this policy file."""
         async with self.connected() as connection:
-            await policies.adopt(connection, policy, now)
+            await registry.adopt(connection, policy, now)
 
     async def activated(self) -> list[tuple[Any, ...]]:
         """Every activation: name, version, instant, in the order of their numbers."""

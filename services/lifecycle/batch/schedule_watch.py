@@ -9,7 +9,7 @@ from services.lifecycle.batch import repository
 from services.lifecycle.batch.repository import Rearming
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import registry
 from services.lifecycle.schedule import latest_number, load_schedule
 from shared.stream.session import Reader
 
@@ -44,7 +44,7 @@ class Judging:
     async def look_up(self) -> Schedule:
         """The schedule in force, with everything that has become known."""
         if not self._file.adopted:
-            await policies.adopt(
+            await registry.adopt(
                 self._reader, self._file.policy, await clocks.furthest_clock(self._reader)
             )
             self._file.adopted = True

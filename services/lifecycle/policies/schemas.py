@@ -7,8 +7,12 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies.document import PolicyDocument
-from services.lifecycle.policies.repository import PolicyActivation, RearmingProgress, StoredPolicy
+from services.lifecycle.policies.document import PolicyDocument, differing_fields
+from services.lifecycle.policies.repository import (
+    PolicyActivation,
+    RearmingProgress,
+    StoredPolicy,
+)
 from services.lifecycle.policies.status import PolicyKey, PolicyState, PolicyStatus
 from shared.clock import DAWN
 from shared.http import Instant, Page
@@ -17,13 +21,13 @@ FUTURE: Final = "2030-01-01T00:00:00Z"
 
 
 class ActivationRequest(BaseModel):
-    """From when a policy is to judge."""
+    """The instant from which a policy is to judge."""
 
     model_config = ConfigDict(extra="forbid")
 
     at: Instant | None = Field(
         default=None,
-        description="By event time; not before the clock. Left out: the clock.",
+        description="By event time, not before the clock. Left out: the clock.",
         examples=[FUTURE],
     )
 
@@ -32,34 +36,38 @@ class ActivationView(BaseModel):
     """One activation of a policy."""
 
     number: int = Field(
-        description="One more for every activation and every fit of the cadence model.",
+        description="Counts all activations, and all fits of the cadence model.",
         examples=[3],
     )
     at: Instant | None = Field(
-        description="It judges what happens from here on; null: from the beginning.",
+        description="The policy judges what happens from here on; null: from the beginning.",
         examples=[FUTURE],
     )
-    made_at: Instant = Field(description="The clock when it was made.")
+    made_at: Instant = Field(description="The clock when the activation was made.")
 
     @classmethod
     def of(cls, activation: PolicyActivation) -> Self:
-        """The view of a row."""
-        return cls(number=activation.number, at=_named(activation.at), made_at=activation.made_at)
+        """Show a row."""
+        at = _null_if_earliest(activation.at)
+        return cls(number=activation.number, at=at, made_at=activation.made_at)
 
 
 class PolicySummary(BaseModel):
-    """A version of a policy, and where it stands."""
+    """A version of a policy, and its state."""
 
-    name: str = Field(description="Its name.", examples=["default"])
-    version: int = Field(description="Which version of it.", examples=[1])
+    name: str = Field(description="The name of the policy.", examples=["default"])
+    version: int = Field(description="The number of the version.", examples=[1])
     account: str | None = Field(
-        description="The kind of account that it judges; null: all without one of their own.",
+        description="The kind of account that it judges; null: all without a policy of their own.",
         examples=["b2b"],
     )
-    state: PolicyState = Field(description="Where it stands.", examples=["active"])
+    state: PolicyState = Field(
+        description="Whether it was never activated, judges, will judge, or no longer does.",
+        examples=["active"],
+    )
     since: Instant | None = Field(
-        description="Draft: when it was stored; active: since when it judges (null: from the beginning); scheduled: "
-        "from when it will; superseded: until when it did."
+        description="Draft: when it was stored. Active: since when it judges (null: from the "
+        "beginning). Scheduled: from when it will. Superseded: until when it did."
     )
     created_at: Instant = Field(description="The clock when it was stored.")
 
@@ -67,17 +75,16 @@ class PolicySummary(BaseModel):
     def of(
         cls, stored: StoredPolicy, statuses: Mapping[PolicyKey, PolicyStatus], **more: Any
     ) -> Self:
-        """The view of a row, given where those stand that were activated."""
+        """Show a row, given the statuses of all versions that were ever activated."""
         policy = stored.policy
-        status = statuses.get(
-            (policy.name, policy.version), PolicyStatus(PolicyState.DRAFT, stored.created_at)
-        )
+        draft = PolicyStatus(PolicyState.DRAFT, stored.created_at)
+        status = statuses.get((policy.name, policy.version), draft)
         return cls(
             name=policy.name,
             version=policy.version,
             account=policy.account,
             state=status.state,
-            since=_named(status.since),
+            since=_null_if_earliest(status.since),
             created_at=stored.created_at,
             **more,
         )
@@ -86,22 +93,22 @@ class PolicySummary(BaseModel):
 class PolicyDetail(PolicySummary):
     """A version of a policy in full."""
 
-    document: PolicyDocument = Field(description="What it says.")
+    document: PolicyDocument = Field(description="The fields of the policy.")
     activations: list[ActivationView] = Field(description="By the instants from which they count.")
-    as_of: Instant = Field(description="The clock that this answer was true at.")
+    as_of: Instant = Field(description="The clock when this answer was true.")
 
 
 class PolicyPage(Page[PolicySummary]):
-    """A part of the policies, by name and version."""
+    """Some of the policies, by name and version."""
 
-    as_of: Instant = Field(description="The clock that this answer was true at.")
+    as_of: Instant = Field(description="The clock when this answer was true.")
 
 
 class PolicyName(BaseModel):
     """A version of a policy."""
 
-    name: str = Field(description="Its name.", examples=["default"])
-    version: int = Field(description="Which version of it.", examples=[1])
+    name: str = Field(description="The name of the policy.", examples=["default"])
+    version: int = Field(description="The number of the version.", examples=[1])
 
 
 class Difference(BaseModel):
@@ -112,57 +119,61 @@ class Difference(BaseModel):
         description="The unit of both values; null: they have none.", examples=["days"]
     )
     one: str | int | float | None = Field(
-        description="What the one says, in `unit`.", examples=[90]
+        description="The value in the policy of the path, in `unit`.", examples=[90]
     )
     other: str | int | float | None = Field(
-        description="What the other says, in `unit`.", examples=[60]
+        description="The value in the policy of `against`, in `unit`.", examples=[60]
     )
 
 
 class PolicyDiff(BaseModel):
-    """What two policies differ in, but for name and version."""
+    """The differences between two policies, apart from name and version."""
 
-    one: PolicyName = Field(description="The one in the path.")
-    other: PolicyName = Field(description="The one in `against`.")
+    one: PolicyName = Field(description="The policy of the path.")
+    other: PolicyName = Field(description="The policy of `against`.")
     differences: list[Difference] = Field(description="In the order of the document.")
 
     @classmethod
     def of(cls, one: Policy, other: Policy) -> Self:
-        """The difference between two stored policies."""
-        found = [
-            Difference(field=name, unit=unit, one=getattr(one, name), other=getattr(other, name))
-            for name, unit in units().items()
-            if name not in {"name", "version"} and getattr(one, name) != getattr(other, name)
+        """Compare two policies."""
+        unit_of = units()
+        differences = [
+            Difference(
+                field=name,
+                unit=unit_of[name],
+                one=getattr(one, name),
+                other=getattr(other, name),
+            )
+            for name in differing_fields(one, other)
         ]
-        names = [PolicyName(name=policy.name, version=policy.version) for policy in (one, other)]
-        return cls(one=names[0], other=names[1], differences=found)
+        return cls(one=_name(one), other=_name(other), differences=differences)
 
 
 class PartitionProgress(BaseModel):
-    """How many customers of a partition know the activations up to `target`."""
+    """How many customers of a partition follow the activations up to `target`."""
 
     partition: int = Field(description="The number of the partition, from 0.", examples=[0])
     target: int = Field(description="The number of the last activation or fit.", examples=[3])
-    done: int = Field(description="Number of customers who know it.", examples=[410])
+    done: int = Field(description="Number of customers who follow it by now.", examples=[410])
     total: int = Field(
         description="Number of customers when the last activation was made.", examples=[412]
     )
-    finished: bool = Field(description="Whether all of them know it.")
+    finished: bool = Field(description="Whether all of them follow it.")
 
 
 class RearmingView(BaseModel):
-    """How far the deadlines of all customers follow the last activation."""
+    """How many customers' deadlines follow the last activation by now."""
 
-    done: int = Field(description="Number of customers who know it.", examples=[410])
+    done: int = Field(description="Number of customers who follow it by now.", examples=[410])
     total: int = Field(
         description="Number of customers when the last activation was made.", examples=[412]
     )
-    finished: bool = Field(description="Whether all of them know it.")
+    finished: bool = Field(description="Whether all of them follow it.")
     partitions: list[PartitionProgress] = Field(description="The same for each partition.")
 
     @classmethod
     def of(cls, rows: Sequence[RearmingProgress]) -> Self:
-        """The view of the rows of all partitions."""
+        """Add up the rows of all partitions."""
         return cls(
             done=sum(row.done for row in rows),
             total=sum(row.total for row in rows),
@@ -172,10 +183,14 @@ class RearmingView(BaseModel):
 
 
 def units() -> dict[str, str | None]:
-    """The unit of every field of a policy document; None for those that are names."""
+    """The unit of every field of a policy document; None for fields without one."""
     properties = PolicyDocument.model_json_schema()["properties"]
     return {name: properties[name].get("unit") for name in PolicyDocument.model_fields}
 
 
-def _named(instant: datetime) -> datetime | None:
+def _name(policy: Policy) -> PolicyName:
+    return PolicyName(name=policy.name, version=policy.version)
+
+
+def _null_if_earliest(instant: datetime) -> datetime | None:
     return None if instant == DAWN else instant

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from services.lifecycle import clocks
 from services.lifecycle.api.context import ApiContext, Context
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies.registry import find_policy
 from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.repository import SimulationSpec, StoredSimulation
 from services.lifecycle.simulations.runner import SimulationRunner
@@ -134,10 +134,8 @@ async def _candidate(body: SimulationRequest, service: ApiContext) -> Policy:
     document = body.policy
     policy = document.policy()
     if document.version is not None and document.model_fields_set == {"name", "version"}:
-        found = await policies.find(service.pool, document.name, document.version)
-        if found is None:
-            raise policies.unknown(document.name, document.version, "policy")
-        policy = found.policy
+        stored = await find_policy(service.pool, document.name, document.version, field="policy")
+        policy = stored.policy
     if body.account is not None and policy.account not in (None, body.account):
         wrong = FieldError("account", f"the candidate judges {policy.account} only")
         raise Problem(

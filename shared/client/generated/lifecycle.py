@@ -14,7 +14,7 @@ from shared.client.streams import StreamEvent
 
 
 class ActivationRequest(TypedDict):
-    """From when a policy is to judge."""
+    """The instant from which a policy is to judge."""
 
     at: NotRequired[str | None]
 
@@ -324,7 +324,7 @@ PeriodView = TypedDict("PeriodView", {"from": str, "to": str})
 
 
 class PartitionProgress(TypedDict):
-    """How many customers of a partition know the activations up to `target`."""
+    """How many customers of a partition follow the activations up to `target`."""
 
     partition: int
     target: int
@@ -334,7 +334,7 @@ class PartitionProgress(TypedDict):
 
 
 class PolicyDocument(TypedDict):
-    """A policy; what is left out is as in the built-in one. Days are 24 hours."""
+    """A policy; fields left out are as in the built-in one. Days are 24 hours."""
 
     name: NotRequired[str]
     version: NotRequired[int | None]
@@ -369,7 +369,7 @@ class PolicyDocument(TypedDict):
 
 
 PolicyState: TypeAlias = Literal["draft", "active", "scheduled", "superseded"]
-"""Where a version of a policy stands: never activated, judging, going to, no longer."""
+"""Whether a version of a policy was never activated, judges, will judge, or no longer does."""
 
 
 class PolicyName(TypedDict):
@@ -728,7 +728,7 @@ class OpenRule(TypedDict):
 
 
 class RearmingView(TypedDict):
-    """How far the deadlines of all customers follow the last activation."""
+    """How many customers' deadlines follow the last activation by now."""
 
     done: int
     total: int
@@ -763,7 +763,7 @@ class PolicyDetail(TypedDict):
 
 
 class PolicySummary(TypedDict):
-    """A version of a policy, and where it stands."""
+    """A version of a policy, and its state."""
 
     name: str
     version: int
@@ -774,7 +774,7 @@ class PolicySummary(TypedDict):
 
 
 class PolicyDiff(TypedDict):
-    """What two policies differ in, but for name and version."""
+    """The differences between two policies, apart from name and version."""
 
     one: PolicyName
     other: PolicyName
@@ -1057,7 +1057,7 @@ OverviewView = TypedDict(
 
 
 class PolicyPage(TypedDict):
-    """A part of the policies, by name and version."""
+    """Some of the policies, by name and version."""
 
     items: list[PolicySummary]
     next_cursor: str | None
@@ -1458,28 +1458,29 @@ class LifecycleClient(Client):
         )
 
     def create_policy(self, body: PolicyDocument) -> PolicyDetail:
-        """Store a version of a policy as a draft; it judges nobody until it is activated, and never changes.
+        """Store a version of a policy as a draft. It never changes, and judges nobody until activated.
 
         Sending the same again is safe.
         """
         return self._call(PolicyDetail, "POST", "/v1/policies", body=body)
 
     def list_policies(self, *, limit: int | None = None, cursor: str | None = None) -> PolicyPage:
-        """All versions of all policies by name and version, and where each stands."""
+        """List all versions of all policies by name and version, with their states."""
         return self._call(
             PolicyPage, "GET", "/v1/policies", query={"limit": limit, "cursor": cursor}
         )
 
     def show_policy(self, name: str, version: int) -> PolicyDetail:
-        """One version of a policy, with when it was activated."""
+        """Show one version of a policy, and when it was activated."""
         return self._call(PolicyDetail, "GET", f"/v1/policies/{segment(name)}/{segment(version)}")
 
     def activate_policy(
         self, name: str, version: int, body: ActivationRequest | None = None
     ) -> ActivationView:
-        """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
+        """Let a policy judge what happens from an instant on.
 
-        Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
+        The deadlines of all customers follow in the background (`/v1/rearming`). Sending the same
+        again changes nothing, unless another policy was activated in between, which it then replaces.
         """
         return self._call(
             ActivationView,
@@ -1490,7 +1491,7 @@ class LifecycleClient(Client):
         )
 
     def compare_policies(self, name: str, version: int, *, against: str) -> PolicyDiff:
-        """The fields in which two policies differ."""
+        """List the fields in which two policies differ."""
         return self._call(
             PolicyDiff,
             "GET",
@@ -1499,7 +1500,7 @@ class LifecycleClient(Client):
         )
 
     def show_rearming(self) -> RearmingView:
-        """How far the deadlines of all customers follow the last activation."""
+        """Show how many customers' deadlines follow the last activation by now."""
         return self._call(RearmingView, "GET", "/v1/rearming")
 
     def make_fit(self) -> FitView:
@@ -2023,7 +2024,7 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def create_policy(self, body: PolicyDocument) -> PolicyDetail:
-        """Store a version of a policy as a draft; it judges nobody until it is activated, and never changes.
+        """Store a version of a policy as a draft. It never changes, and judges nobody until activated.
 
         Sending the same again is safe.
         """
@@ -2032,13 +2033,13 @@ class AsyncLifecycleClient(AsyncClient):
     async def list_policies(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> PolicyPage:
-        """All versions of all policies by name and version, and where each stands."""
+        """List all versions of all policies by name and version, with their states."""
         return await self._call(
             PolicyPage, "GET", "/v1/policies", query={"limit": limit, "cursor": cursor}
         )
 
     async def show_policy(self, name: str, version: int) -> PolicyDetail:
-        """One version of a policy, with when it was activated."""
+        """Show one version of a policy, and when it was activated."""
         return await self._call(
             PolicyDetail, "GET", f"/v1/policies/{segment(name)}/{segment(version)}"
         )
@@ -2046,9 +2047,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def activate_policy(
         self, name: str, version: int, body: ActivationRequest | None = None
     ) -> ActivationView:
-        """Let a policy judge what happens from an instant on; all customers are told in the background (`/v1/rearming`).
+        """Let a policy judge what happens from an instant on.
 
-        Sending the same again changes nothing, unless another policy was activated in between: then it takes its place.
+        The deadlines of all customers follow in the background (`/v1/rearming`). Sending the same
+        again changes nothing, unless another policy was activated in between, which it then replaces.
         """
         return await self._call(
             ActivationView,
@@ -2059,7 +2061,7 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def compare_policies(self, name: str, version: int, *, against: str) -> PolicyDiff:
-        """The fields in which two policies differ."""
+        """List the fields in which two policies differ."""
         return await self._call(
             PolicyDiff,
             "GET",
@@ -2068,7 +2070,7 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def show_rearming(self) -> RearmingView:
-        """How far the deadlines of all customers follow the last activation."""
+        """Show how many customers' deadlines follow the last activation by now."""
         return await self._call(RearmingView, "GET", "/v1/rearming")
 
     async def make_fit(self) -> FitView:

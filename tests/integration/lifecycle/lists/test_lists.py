@@ -29,7 +29,7 @@ from services.lifecycle.lists import routes
 from services.lifecycle.lists import search as listing
 from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import registry
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import decode
@@ -317,8 +317,8 @@ async def test_a_policy_that_customers_are_being_told_of_judges_when_they_are_du
     )
     try:
         async with Shop(client.url).connected() as connection:
-            stored, _ = await policies.create(connection, hasty)
-            await policies.activate(connection, "hasty", stored.policy.version, None, PARTITIONS)
+            stored, _ = await registry.create(connection, hasty)
+            await registry.activate(connection, "hasty", stored.policy.version, None, PARTITIONS)
             schedule = await load_schedule(connection)
         half = sorted(client.known)[len(client.known) // 2]
         told = "UPDATE lifecycle.rearming SET after = $1 WHERE partition % 2 = 0"

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import registry
 from services.lifecycle.policies.document import PolicyDocument
 from shared.database import connection as db
 from shared.stream.session import Session
@@ -37,8 +37,8 @@ async def shop(stack: Stack, blank: str) -> str:
 async def activate(database: str, policy: Policy, at: float) -> None:
     connection = await db.connect(database, "lifecycle")
     try:
-        await policies.create(connection, PolicyDocument.of(policy))
-        await policies.activate(connection, policy.name, policy.version, day(at), PARTITIONS)
+        await registry.create(connection, PolicyDocument.of(policy))
+        await registry.activate(connection, policy.name, policy.version, day(at), PARTITIONS)
     finally:
         await connection.close()
 
@@ -46,7 +46,7 @@ async def activate(database: str, policy: Policy, at: float) -> None:
 async def adopt(database: str, policy: Policy) -> None:
     connection = await db.connect(database, "lifecycle")
     try:
-        await policies.adopt(connection, policy, day(12))
+        await registry.adopt(connection, policy, day(12))
     finally:
         await connection.close()
 

@@ -10,7 +10,7 @@ import pytest
 
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.policies import repository as policies
+from services.lifecycle.policies import registry
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import latest_number, load_schedule, next_number
 from shared.clock import DAWN
@@ -37,9 +37,9 @@ async def shop(stack: Stack, template: str) -> AsyncIterator[Shop]:
 
 async def activate(shop: Shop, policy: Policy, at: float) -> int:
     async with shop.connected() as connection:
-        stored, _ = await policies.create(connection, PolicyDocument.of(policy))
+        stored, _ = await registry.create(connection, PolicyDocument.of(policy))
         version = stored.policy.version
-        return await policies.activate(connection, policy.name, version, day(at), PARTITIONS)
+        return await registry.activate(connection, policy.name, version, day(at), PARTITIONS)
 
 
 # -- policy files ------------------------------------------------------------------------------------------------------
@@ -145,12 +145,12 @@ async def test_a_number_shows_only_when_all_before_it_do(shop: Shop) -> None:
     await shop.adopt(None, day(100))
     async with shop.connected() as first, shop.connected() as second, shop.connected() as reader:
         for connection, days in ((first, 1), (second, 2)):
-            await policies.create(
+            await registry.create(
                 connection, PolicyDocument(name="p", version=days, at_risk_days=days)
             )
         async with db.transaction(first) as tx:
-            earlier = await policies.activate(tx, "p", 1, day(101), 0)
-            task = asyncio.create_task(policies.activate(second, "p", 2, day(102), 0))
+            earlier = await registry.activate(tx, "p", 1, day(101), 0)
+            task = asyncio.create_task(registry.activate(second, "p", 2, day(102), 0))
             await eventually(
                 lambda: waits_or_is_done(shop, task), what="the second waits for the first"
             )
