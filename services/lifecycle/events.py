@@ -8,8 +8,8 @@ from zlib import crc32
 
 import msgspec
 
-from services.lifecycle.domain.effects.by_kind import CUSTOMER_ACTIONS
 from services.lifecycle.domain.state.happenings import (
+    CUSTOMER_ACTIONS,
     AccountDetails,
     ComplaintDetails,
     Content,

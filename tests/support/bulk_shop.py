@@ -124,7 +124,7 @@ class _Rows:
                 event.time,
                 event.time,
                 event.type,
-                *told.worth,
+                *told.amount_and_currency,
                 record,
             )
             self.events.append(row)

@@ -219,7 +219,7 @@ async def _add_merged(connection: Any, merged: dict[str, list[bytes]]) -> None:
                 told.time,
                 CLOCK,
                 told.type,
-                *content.worth,
+                *content.amount_and_currency,
                 record,
             )
             events.append(row)

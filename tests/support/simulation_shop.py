@@ -75,7 +75,7 @@ class Store:
                     content.time,
                     self._clock,
                     event.type,
-                    *content.worth,
+                    *content.amount_and_currency,
                     record,
                 )
                 self._events.append(row)

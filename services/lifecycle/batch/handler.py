@@ -310,7 +310,7 @@ class LifecycleHandler:
         clock, closed = portion.clock, portion.closed
         for key, incoming in visit.arrivals.items():
             told: Happening = incoming.content
-            amount, currency = told.worth
+            amount, currency = told.amount_and_currency
             if told.order_key is not None:
                 if told.order_key in entry.orders and (told.kind is _ORDER or told.time < latest):
                     work.retold.append((entry.key, told.order_key))

@@ -117,7 +117,7 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     def of(cls, entry: Entry) -> Self:
         """The row of an entry."""
         state = entry.customer
-        value, currency = state.worth
+        value, currency = state.largest_revenue
         value = value if value < LARGEST_AMOUNT else LARGEST_AMOUNT  # noqa: FURB136  (min takes five times as long)
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,

@@ -26,7 +26,7 @@ from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.phase_models import Model, labels_of
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.state.customer import sums
+from services.lifecycle.domain.state.customer import to_money
 from services.lifecycle.domain.state.phases import Phase
 from shared.http import Instant
 
@@ -90,7 +90,7 @@ class CustomerView(BaseModel):
             version=found.version,
             orders=customer.orders,
             revenue=[
-                MoneyView(amount=m.amount, currency=m.currency) for m in sums(customer.revenue)
+                MoneyView(amount=m.amount, currency=m.currency) for m in to_money(customer.revenue)
             ],
             first_order_at=customer.first_order_at,
             last_order_at=customer.last_order_at,

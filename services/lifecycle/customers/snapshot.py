@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from services.lifecycle.domain.fold import apply_schedule, next_move
+from services.lifecycle.domain.due_dates import next_move
+from services.lifecycle.domain.fold import apply_schedule
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move

@@ -1,4 +1,4 @@
-"""Hints for the shop's own measures: each at an exact instant, once per customer and occasion, never about the past."""
+"""Hints for the shop's own measures: each at an exact instant, once, never about the past."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,20 +20,27 @@ COMPLAINT_OVERDUE: Final = "complaint.overdue"
 CHANGE_DUE: Final = "phase.change_due"
 CHANGE_WITHDRAWN: Final = "phase.change_withdrawn"
 
-NO_TIME: Final = timedelta()
 WELCOME: Final = "welcome"
 INCENTIVE_ROTATION: Final = ("discount", "gift", "points", "preview")
 """The incentives of established customers, in turn: never the same twice in a row."""
+KINDS_MOVING_HINTS: Final = frozenset(
+    {
+        EventKind.CONCLUDED,
+        EventKind.RENEWED,
+        EventKind.CANCELLED,
+        EventKind.CONTRACT_ENDED,
+        EventKind.COMPLAINED,
+        EventKind.ANSWERED,
+        EventKind.RESOLVED,
+        EventKind.ACTIVATED,
+        EventKind.UNDONE,
+    }
+)
+"""Events that move the instant of a hint without a change of phase."""
 
+_NO_TIME: Final = timedelta()
 _FORMER: Final = Phase.FORMER
 _ESTABLISHED: Final = Phase.ESTABLISHED
-MOVING_HINTS: Final = frozenset(
-    {
-        EventKind.CONCLUDED, EventKind.RENEWED, EventKind.CANCELLED, EventKind.CONTRACT_ENDED, EventKind.COMPLAINED, EventKind.ANSWERED,
-        EventKind.RESOLVED, EventKind.ACTIVATED, EventKind.UNDONE,
-    }
-)  # fmt: skip
-"""Events that move the instant of a hint without a change of phase."""
 
 
 class Hint(msgspec.Struct, frozen=True):
@@ -46,99 +53,117 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 def welcome_hint(instant: datetime) -> Hint:
-    """For somebody who has just become a customer."""
+    """Greet a customer who has just become one."""
     return Hint(INCENTIVE_DUE, instant, WELCOME, {"incentive": WELCOME})
 
 
 def change_due_hint(notice: Notice, instant: datetime) -> Hint:
-    """A transition is near."""
+    """Announce that a transition is near."""
     return _change_hint(CHANGE_DUE, notice, instant)
 
 
 def change_withdrawn_hint(notice: Notice, instant: datetime) -> Hint:
-    """It will not come, or not then."""
+    """Say that a transition announced before will not come, or not then."""
     return _change_hint(CHANGE_WITHDRAWN, notice, instant)
 
 
 def _change_hint(name: str, notice: Notice, instant: datetime) -> Hint:
     at = notice.at.isoformat()
-    return Hint(
-        name, instant, f"{notice.rule} {at}", {"rule": notice.rule, "to": notice.to, "at": at}
-    )
+    data = {"rule": notice.rule, "to": notice.to, "at": at}
+    return Hint(name, instant, f"{notice.rule} {at}", data)
 
 
 def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
-    """When the next hint is due, and the hints of that instant, each by the policy that is in force then."""
+    """Return when the next hint is due, and the hints of that instant.
+
+    Each is by the policy that is in force then; changes of phase are not announced here.
+    """
+    account = customer.account
     now = customer.now
     start: datetime | None = now
     while start is not None:
-        policy, end = (
-            policies.at(start, customer.account),
-            policies.next_change(start, customer.account),
-        )
-        coming = _hints_from(customer, policy, start, now)
-        if coming:
-            first = min([hint.at for hint in coming])
+        policy = policies.at(start, account)
+        end = policies.next_change(start, account)
+        hints = _hints_from(customer, policy, start, now)
+        if hints:
+            first = min([hint.at for hint in hints])
             if end is None or first < end:
-                return first, [hint for hint in coming if hint.at == first]
+                return first, [hint for hint in hints if hint.at == first]
         start = end
     return None, ()
 
 
 def _hints_from(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
-    """Every hint from `start` on. What the state has seen (`now`) was given then, so nothing needs marking."""
+    """Return every hint from `start` on.
+
+    Those up to `now`, which the state has seen, were given then, so nothing needs marking.
+    """
     phase = customer.phase
-    found = _complaint_hints(customer, policy) if customer.complaints else []
+    hints = _complaint_hints(customer, policy) if customer.complaints else []
     if phase is not _FORMER:
-        found += _first_order_hints(customer, policy)
+        hints += _first_order_hints(customer, policy)
         if customer.contracts:
-            found += _contract_hints(customer, policy)
+            hints += _contract_hints(customer, policy)
         if phase is _ESTABLISHED and policy.incentive_days:
-            turn = INCENTIVE_ROTATION[customer.incentives % len(INCENTIVE_ROTATION)]
-            at = _next_incentive(customer, policy, start, now)
-            found.append(Hint(INCENTIVE_DUE, at, str(customer.incentives + 1), {"incentive": turn}))
-    return [hint for hint in found if start <= hint.at < LAST_INSTANT and hint.at > now]
+            hints.append(_incentive_hint(customer, policy, start, now))
+    return [hint for hint in hints if start <= hint.at < LAST_INSTANT and hint.at > now]
 
 
-def _next_incentive(customer: Customer, policy: Policy, start: datetime, now: datetime) -> datetime:
-    if start == customer.since:
-        return later(start, policy.incentive)
-    turns, over = divmod(start - customer.since, policy.incentive)
-    return later(customer.since, policy.incentive * (turns + (over > NO_TIME or start == now)))
+def _incentive_hint(customer: Customer, policy: Policy, start: datetime, now: datetime) -> Hint:
+    turn = customer.incentives
+    incentive = INCENTIVE_ROTATION[turn % len(INCENTIVE_ROTATION)]
+    at = _next_incentive_at(customer, policy, start, now)
+    return Hint(INCENTIVE_DUE, at, str(turn + 1), {"incentive": incentive})
+
+
+def _next_incentive_at(
+    customer: Customer, policy: Policy, start: datetime, now: datetime
+) -> datetime:
+    """Return the next multiple of the interval since the phase began."""
+    since = customer.since
+    interval = policy.incentive
+    if start == since:
+        return later(start, interval)
+    turns, rest = divmod(start - since, interval)
+    if rest > _NO_TIME or start == now:
+        turns += 1
+    return later(since, interval * turns)
 
 
 def _first_order_hints(customer: Customer, policy: Policy) -> list[Hint]:
-    first = customer.first_order_at
-    found: list[Hint] = []
-    if first is None or not customer.orders or customer.first_order_historical:
-        return found
+    first_at = customer.first_order_at
+    hints: list[Hint] = []
+    if first_at is None or not customer.orders or customer.first_order_historical:
+        return hints
     if policy.survey_days:
-        found.append(Hint(SURVEY_DUE, later(first, policy.survey), "first_order"))
+        hints.append(Hint(SURVEY_DUE, later(first_at, policy.survey), "first_order"))
     if policy.onboarding_days and customer.activated_at is None:
-        found.append(Hint(ONBOARDING_STALLED, later(first, policy.onboarding), "first_order"))
-    return found
+        hints.append(Hint(ONBOARDING_STALLED, later(first_at, policy.onboarding), "first_order"))
+    return hints
 
 
 def _contract_hints(customer: Customer, policy: Policy) -> list[Hint]:
-    found: list[Hint] = []
+    hints: list[Hint] = []
     if not policy.renewal_notice_days:
-        return found
+        return hints
     for id, contract in customer.contracts.items():
         renews_at = contract.renews_at
         if contract.ends_at is None and renews_at < LAST_INSTANT:
-            data = {"contract_id": id, "renews_at": renews_at.isoformat()}
+            due = renews_at.isoformat()
             at = renews_at - policy.renewal_notice
-            found.append(Hint(RENEWAL_DUE, at, f"{id} {renews_at.isoformat()}", data))
-    return found
+            data = {"contract_id": id, "renews_at": due}
+            hints.append(Hint(RENEWAL_DUE, at, f"{id} {due}", data))
+    return hints
 
 
 def _complaint_hints(customer: Customer, policy: Policy) -> list[Hint]:
-    found: list[Hint] = []
+    hints: list[Hint] = []
     if not policy.answer_hours:
-        return found
+        return hints
     for id, complaint in customer.complaints.items():
         if not (complaint.answered or complaint.historical):
-            occasion = f"{id} {complaint.opened_at.isoformat()}"
-            at = later(complaint.opened_at, policy.answer)
-            found.append(Hint(COMPLAINT_OVERDUE, at, occasion, {"complaint_id": id}))
-    return found
+            opened_at = complaint.opened_at
+            at = later(opened_at, policy.answer)
+            occasion = f"{id} {opened_at.isoformat()}"
+            hints.append(Hint(COMPLAINT_OVERDUE, at, occasion, {"complaint_id": id}))
+    return hints

@@ -1,26 +1,124 @@
-"""What is told of a move: why it happened, by which policy, and the customer right after it."""
+"""From a trigger to moves: the rules that fire, what each changes, and what is told of a move."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final, TypeAlias
 
+from msgspec.structs import replace
+
+from services.lifecycle.domain.effects.effect import NO_CAUSES
+from services.lifecycle.domain.hints import Hint, welcome_hint
 from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.rules.deadlines import running_deadlines
-from services.lifecycle.domain.rules.table import Rule, Trigger
-from services.lifecycle.domain.state.customer import Customer, Move, sums
-from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.rules.table import RULES_FOR, Rule
+from services.lifecycle.domain.rules.trigger import Trigger
+from services.lifecycle.domain.state.customer import Customer, Move, Return, to_money
+from services.lifecycle.domain.state.happenings import EventKind, Happening
+from services.lifecycle.domain.state.phases import Phase, RuleName
 from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
+_ORDER: Final = EventKind.ORDER
+_AT_RISK: Final = Phase.AT_RISK
+_FIRST_PURCHASE: Final = RuleName.FIRST_PURCHASE
+_FIRST_PURCHASE_UNDONE: Final = RuleName.FIRST_PURCHASE_UNDONE
+_PROSPECT_FADED: Final = RuleName.PROSPECT_FADED
+_ENTHUSIASM_FADED: Final = RuleName.ENTHUSIASM_FADED
+_RETURNED: Final = RuleName.RETURNED
+"""Names of the module: looking a member up in its enum takes ten times as long."""
 
-def create_move(
+Moved: TypeAlias = tuple[Customer, Sequence[Move], Sequence[Hint]]
+"""The state afterwards, and the moves and hints on the way to it."""
+
+
+def apply_rules(customer: Customer, trigger: Trigger, instant: datetime, policy: Policy) -> Moved:
+    """Offer a trigger to the rules of the phase, and after each move to those of the next.
+
+    Each rule fires at most once.
+    """
+    rule = _firing_rule(customer, trigger, (), policy)
+    if rule is None:
+        return customer, (), ()
+    moves: list[Move] = []
+    hints: list[Hint] = []
+    used: list[RuleName] = []
+    while rule is not None:
+        used.append(rule.name)
+        moved = _enter_phase(customer, rule, trigger, instant, policy)
+        moves.append(_move(customer, moved, rule, trigger, instant, policy))
+        if rule.name is _FIRST_PURCHASE and not _is_historical(trigger):
+            hints.append(welcome_hint(instant))
+        customer = moved
+        rule = _firing_rule(customer, trigger, used, policy)
+    return customer, moves, hints
+
+
+def _firing_rule(
+    customer: Customer, trigger: Trigger, used: Sequence[RuleName], policy: Policy
+) -> Rule | None:
+    """Return the first rule of the table that fires and has not been used yet."""
+    for rule in RULES_FOR[customer.phase, trigger.kind]:
+        if rule.name not in used and rule.when(customer, trigger, policy):
+            return rule
+    return None
+
+
+# -- entering a phase ------------------------------------------------------------------------------
+
+
+def _enter_phase(
+    customer: Customer, rule: Rule, trigger: Trigger, instant: datetime, policy: Policy
+) -> Customer:
+    """Change the phase; nothing else does."""
+    entered = replace(
+        customer,
+        phase=rule.target(customer, policy),
+        since=instant,
+        reached=instant,
+        position=customer.position + 1,
+        before=customer.phase if rule.to is _AT_RISK else None,
+        causes=trigger.new_causes if rule.to is _AT_RISK else NO_CAUSES,
+        faded=rule.name is _PROSPECT_FADED,
+    )
+    if rule.name is _FIRST_PURCHASE:
+        return _begin_count(entered, trigger)
+    if rule.name is _RETURNED:
+        return _begin_episode(_begin_count(entered, trigger), customer)
+    if rule.name is _FIRST_PURCHASE_UNDONE and customer.returned:
+        return replace(entered, since=customer.returned.since, returned=None)
+    if rule.name is _ENTHUSIASM_FADED:
+        return replace(entered, evidence={})
+    return entered
+
+
+def _begin_count(entered: Customer, trigger: Trigger) -> Customer:
+    """Count orders and contracts anew, from the one on that has led to this phase."""
+    by_order = trigger.kind is _ORDER
+    return replace(
+        entered,
+        orders_since_return=int(by_order),
+        contracts_since_return=int(not by_order),
+    )
+
+
+def _begin_episode(entered: Customer, before: Customer) -> Customer:
+    assert before.phase is not None  # noqa: S101  (only the inactive and the former return)
+    origin = Return(before.last_event, before.phase, before.since)
+    return replace(entered, episode=before.episode + 1, returned=origin)
+
+
+# -- what is told of a move ------------------------------------------------------------------------
+
+
+def _move(
     before: Customer,
     after: Customer,
     rule: Rule,
-    occasion: Trigger,
+    trigger: Trigger,
     instant: datetime,
     policy: Policy,
 ) -> Move:
-    """The move from one state to the next, with its reason and what is known of the customer."""
-    happening = occasion.happening
+    """Describe the move from one state to the next, with its reason and the customer after it."""
     assert after.phase is not None  # noqa: S101  (no rule leads back to "not yet known")
     return Move(
         position=after.position,
@@ -28,13 +126,17 @@ def create_move(
         to=after.phase,
         rule=rule.name,
         occurred_at=instant,
-        evidence=_evidence(happening, instant),
+        evidence=_evidence(trigger.happening, instant),
         policy=PolicyRef(policy.name, policy.version),
         episode=after.episode,
-        historical=happening is not None and happening.historical,
-        profile=_profile(after, policy, happening, instant),
+        historical=_is_historical(trigger),
+        profile=_profile(after, policy, trigger.happening, instant),
         since=before.since if before.phase else None,
     )
+
+
+def _is_historical(trigger: Trigger) -> bool:
+    return trigger.happening is not None and trigger.happening.historical
 
 
 def _evidence(happening: Happening | None, instant: datetime) -> Evidence:
@@ -48,8 +150,8 @@ def _profile(
 ) -> Profile:
     return Profile(
         orders=customer.orders,
-        revenue=sums(customer.revenue),
-        margin=sums(customer.margin),
+        revenue=to_money(customer.revenue),
+        margin=to_money(customer.margin),
         first_order_at=customer.first_order_at,
         last_order_at=customer.last_order_at,
         deadlines=running_deadlines(customer, policy),

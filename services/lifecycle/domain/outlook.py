@@ -10,19 +10,25 @@ from shared.events.transitions import Outlook
 
 
 def estimate_outlook(customer: Customer, policy: Policy, instant: datetime) -> Outlook | None:
-    """By the fit in force at an instant; None without one, or without an order.
+    """Return the outlook by the fit in force at an instant; None without a fit or an order.
 
-    The mean value of an order is that of all orders that stand, in the policy's currency; the share of margin in it is
-    the customer's own where it is known.
+    The mean value of an order is that of all orders that stand, in the policy's currency; the
+    share of margin in it is the customer's own where it is known.
     """
     fit = policy.fit_at(instant) if policy.fits else None
-    if fit is None or customer.first_order_at is None or not customer.orders:
+    first_order_at = customer.first_order_at
+    if fit is None or first_order_at is None or not customer.orders:
         return None
     x, days = purchase_rhythm(customer)
-    since_first = (instant.date() - customer.first_order_at.date()).days
-    revenue, margin = customer.revenue.get(policy.currency, 0), customer.margin.get(policy.currency)
-    value = revenue / customer.orders if fit.currency == policy.currency and revenue > 0 else None
-    rate = margin / revenue if margin is not None and revenue > 0 else policy.default_margin_rate
+    since_first = (instant.date() - first_order_at.date()).days
+    revenue = customer.revenue.get(policy.currency, 0)
+    margin = customer.margin.get(policy.currency)
+    rate = policy.default_margin_rate
+    if margin is not None and revenue > 0:
+        rate = margin / revenue
+    value = None
+    if fit.currency == policy.currency and revenue > 0:
+        value = revenue / customer.orders
     return cadence.estimate_outlook(
         fit, x, days, since_first, value, rate, policy.horizon_days, policy.discount_rate
     )

@@ -1,4 +1,4 @@
-"""What an event adds to what is known of a customer, before any rule looks at it: one function per kind of event."""
+"""What each kind of event and of deadline changes in a customer, before any rule looks at it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,99 +7,22 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects import contracts, feedback, purchases
-from services.lifecycle.domain.effects.effect import NO_CAUSES, Effect, EffectFunction
-from services.lifecycle.domain.policy.policy import Policy, later
-from services.lifecycle.domain.state.customer import CONTACT, SILENCE, Customer
-from services.lifecycle.domain.state.happenings import AccountDetails, EventKind, Happening
+from services.lifecycle.domain.effects import account, contracts, deadlines, feedback, purchases
+from services.lifecycle.domain.effects.contact import record_activity
+from services.lifecycle.domain.effects.effect import (
+    DeadlineEffect,
+    Effect,
+    EventEffect,
+    update_causes,
+)
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import ACTIVITY, EventKind, Happening
 from services.lifecycle.domain.state.orders import Orders
-from services.lifecycle.domain.state.phases import Phase
 
-_ORDER: Final = EventKind.ORDER
-_SEEN: Final = EventKind.SEEN
-_AT_RISK: Final = Phase.AT_RISK
-"""Names of the module: to look a member up in its class takes ten times as long, several times an event."""
-
-
-def apply_event(
-    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
-) -> Effect:
-    """The facts of an event.
-
-    `orders` are those of the whole life, when it is folded from the beginning. Without them an event must not concern
-    an order that another event has named already.
-    """
-    kind = happening.kind
-    if kind is _ORDER:  # most events: what it brings, and that it was heard of, in one step
-        return _update_causes(purchases.complete_order(customer, happening, policy, orders))
-    heard = replace(customer, last_event=happening.key)
-    of_kind = EFFECTS.get(kind)
-    counted = of_kind(heard, happening, policy, orders) if of_kind else Effect(heard, kind)
-    if kind in ACTIVITY:
-        counted = _end_contact_gap(counted, happening)
-    return _update_causes(counted)
-
-
-def _update_causes(counted: Effect) -> Effect:
-    """The causes of a customer at risk afterwards: without what the occasion takes, with what it gives."""
-    customer, takes = counted.customer, counted.takes
-    if customer.phase is not _AT_RISK:
-        return counted
-    kept = (
-        customer.causes if takes is None else frozenset(c for c in customer.causes if not takes(c))
-    )
-    return replace(counted, customer=replace(customer, causes=kept | counted.gives))
-
-
-# -- activity --------------------------------------------------------------------------------------------------------
-
-CUSTOMER_ACTIONS: Final = frozenset(
+EVENT_EFFECTS: Final[Mapping[EventKind, EventEffect]] = MappingProxyType(
     {
-        EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED, EventKind.SCORED, EventKind.COMPLAINED, EventKind.SUBSCRIBED, EventKind.SIGNED_UP,
-        EventKind.SEEN, EventKind.ACTIVATED, EventKind.ACTIVE,
-    }
-)  # fmt: skip
-"""Events in which the customer has acted, bought, clicked or paid."""
-ACTIVITY: Final = CUSTOMER_ACTIONS - {EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED}
-"""Activity that ends the fading of contact and nothing else (purchases end more)."""
-
-
-def _end_contact_gap(counted: Effect, happening: Happening) -> Effect:
-    customer, kind, gives, takes = counted.customer, counted.kind, counted.gives, counted.takes
-    if CONTACT in customer.causes:
-        also = takes or _no_cause
-        seen = replace(customer, contact_at=happening.time)
-        return Effect(seen, kind, gives, lambda cause: cause == CONTACT or also(cause))
-    if happening.kind is _SEEN:
-        return Effect(replace(customer, contact_at=happening.time), kind, gives, takes)
-    return counted
-
-
-def _no_cause(_: str) -> bool:
-    return False
-
-
-def _signed_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
-    customer = _updated(customer, happening, _, __).customer
-    return Effect(
-        replace(customer, signed_up_at=customer.signed_up_at or happening.time), EventKind.SIGNED_UP
-    )
-
-
-def _updated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
-    said = happening.content
-    account = said.account if isinstance(said, AccountDetails) else None
-    return Effect(replace(customer, account=account or customer.account), happening.kind)
-
-
-def _activated(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
-    return Effect(
-        replace(customer, activated_at=customer.activated_at or happening.time), EventKind.ACTIVATED
-    )
-
-
-EFFECTS: Final[Mapping[EventKind, EffectFunction]] = MappingProxyType(
-    {
+        EventKind.ORDER: purchases.complete_order,
         EventKind.UNDONE: purchases.undo_order,
         EventKind.CONCLUDED: contracts.conclude_contract,
         EventKind.RENEWED: contracts.renew_contract,
@@ -112,37 +35,51 @@ EFFECTS: Final[Mapping[EventKind, EffectFunction]] = MappingProxyType(
         EventKind.RESOLVED: feedback.resolve_complaint,
         EventKind.SUBSCRIBED: feedback.subscribe,
         EventKind.UNSUBSCRIBED: feedback.unsubscribe,
-        EventKind.SIGNED_UP: _signed_up,
-        EventKind.ACTIVATED: _activated,
-        EventKind.UPDATED: _updated,
+        EventKind.SIGNED_UP: account.sign_up,
+        EventKind.UPDATED: account.update_account,
+        EventKind.ACTIVATED: account.activate_product,
     }
 )
-"""How each kind of event but an order counts; the others leave nothing but that the customer was heard of."""
+"""The other kinds of event change nothing but when the customer was last heard of."""
+
+DEADLINE_EFFECTS: Final[Mapping[EventKind, DeadlineEffect]] = MappingProxyType(
+    {
+        EventKind.SILENCE: deadlines.begin_silence,
+        EventKind.COMPLAINT_OVERDUE: deadlines.mark_overdue_complaints,
+        EventKind.CONTACT_FADED: deadlines.fade_contact,
+        EventKind.CONTRACT_ENDED: deadlines.end_due_contracts,
+    }
+)
+"""The other deadlines change nothing by themselves."""
+
+_ORDER: Final = EventKind.ORDER
+"""A name of the module: looking a member up in its enum takes ten times as long."""
 
 
-# -- time ------------------------------------------------------------------------------------------------------------
+def apply_event(
+    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+) -> Effect:
+    """Return the effect of an event.
+
+    `orders` are those of the whole life, when it is folded from its beginning. Without them the
+    event must not be about an order that another event has already named.
+    """
+    kind = happening.kind
+    if kind is _ORDER:  # the most frequent kind: it notes in one step that the event was seen
+        return update_causes(purchases.complete_order(customer, happening, policy, orders))
+    seen = replace(customer, last_event=happening.key)
+    effect_of = EVENT_EFFECTS.get(kind)
+    effect = effect_of(seen, happening, policy, orders) if effect_of else Effect(seen, kind)
+    if kind in ACTIVITY:
+        effect = record_activity(effect, happening)
+    return update_causes(effect)
 
 
 def apply_deadline(
     customer: Customer, kind: EventKind, instant: datetime, policy: Policy
 ) -> Effect:
-    """The facts of a deadline that passes at `instant`."""
-    customer = replace(customer, reached=instant)
-    if kind is EventKind.CONTRACT_ENDED:
-        ended = {id: c for id, c in customer.contracts.items() if c.end(policy) <= instant}
-        return contracts.end_contracts(customer, ended, EventKind.ADMINISTRATIVE)
-    gives = NO_CAUSES
-    if kind is EventKind.SILENCE:
-        gives = frozenset({SILENCE})
-    elif kind is EventKind.CONTACT_FADED:
-        customer, gives = replace(customer, contact_at=None), frozenset({CONTACT})
-    elif kind is EventKind.COMPLAINT_OVERDUE:
-        overdue = {
-            id: replace(complaint, overdue=True)
-            for id, complaint in customer.complaints.items()
-            if not (complaint.answered or complaint.overdue)
-            and later(complaint.opened_at, policy.complaint_overdue) <= instant
-        }
-        customer = replace(customer, complaints={**customer.complaints, **overdue})
-        gives = frozenset(f"complaint:{id}" for id in overdue)
-    return _update_causes(Effect(customer, kind, gives))
+    """Return the effect of a deadline that passes at `instant`."""
+    reached = replace(customer, reached=instant)
+    effect_of = DEADLINE_EFFECTS.get(kind)
+    effect = effect_of(reached, instant, policy) if effect_of else Effect(reached, kind)
+    return update_causes(effect)

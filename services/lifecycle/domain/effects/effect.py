@@ -1,32 +1,50 @@
-"""What the counting of an event comes to, and the shape of the functions that count."""
+"""What an event or a passed deadline changes, and the shape of the functions that tell."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.state.customer import CONTACT, Customer
+from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.orders import Orders
+from services.lifecycle.domain.state.phases import Phase
 
 NO_CAUSES: Final[frozenset[str]] = frozenset()
-
-
-def last_contact(customer: Customer, happening: Happening) -> datetime | None:
-    """The last session, page or click, or else the activity that has made up for their absence: this one, if any."""
-    return happening.time if CONTACT in customer.causes else customer.contact_at
+_AT_RISK: Final = Phase.AT_RISK
+"""A name of the module: looking a member up in its enum takes ten times as long."""
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
-    """The state with the event counted, what the event means in this state, and the causes that it gives and takes."""
+    """The state afterwards, and what the event or deadline means in it.
+
+    `new_causes` are causes of being at risk that it brings; `clears` says of a cause that was
+    there before whether it is gone (None: no cause is).
+    """
 
     customer: Customer
     kind: EventKind
-    gives: frozenset[str] = NO_CAUSES
-    takes: Callable[[str], bool] | None = None
+    new_causes: frozenset[str] = NO_CAUSES
+    clears: Callable[[str], bool] | None = None
 
 
-EffectFunction: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Effect]
-"""One function per kind of event; `orders` as for `count`."""
+EventEffect: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Effect]
+"""One function per kind of event; `orders` as for `apply_event`."""
+DeadlineEffect: TypeAlias = Callable[[Customer, datetime, Policy], Effect]
+"""One function per kind of deadline; it gets the instant at which the deadline passes."""
+
+
+def update_causes(effect: Effect) -> Effect:
+    """Clear and add causes, if the customer is at risk; in other phases they are not kept."""
+    customer = effect.customer
+    if customer.phase is not _AT_RISK:
+        return effect
+    causes = customer.causes
+    clears = effect.clears
+    if clears is not None:
+        causes = frozenset([cause for cause in causes if not clears(cause)])
+    at_risk = replace(customer, causes=causes | effect.new_causes)
+    return replace(effect, customer=at_risk)

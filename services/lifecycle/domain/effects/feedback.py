@@ -1,4 +1,4 @@
-"""What scores, recommendations, complaints and the newsletter add to what is known."""
+"""The effects of scores, referrals, complaints and the newsletter."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,106 +19,107 @@ from services.lifecycle.domain.state.happenings import (
 from services.lifecycle.domain.state.open_items import Complaint
 from services.lifecycle.domain.state.orders import Orders
 
-_LOW: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
-"""Scores up to here put at risk; those above take the cause away."""
+_HIGHEST_LOW_SCORE: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
+"""Scores up to here put at risk; those above clear the cause."""
 PROMOTER: Final = 9
 BEST_REVIEW: Final = 5
 
 
 def record_score(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
-    """A low score is a cause, one above the limit takes it away, the best are praise."""
-    said = happening.content
-    assert isinstance(said, Score)  # noqa: S101
-    cause = f"score:{said.kind}"
-    if said.score <= _LOW[said.kind]:
+    """A low score is a cause, one above the limit clears it, the best are praise."""
+    score = happening.content
+    assert isinstance(score, Score)  # noqa: S101
+    cause = f"score:{score.kind}"
+    if score.score <= _HIGHEST_LOW_SCORE[score.kind]:
         return Effect(customer, EventKind.SCORED, frozenset({cause}))
-    if customer.complaints or not _is_praise(said):
+    if customer.complaints or not _is_praise(score):
         return Effect(customer, EventKind.SCORED, NO_CAUSES, cause.__eq__)
-    praised = replace(customer, evidence={**customer.evidence, said.kind: happening.time})
+    praised = replace(customer, evidence={**customer.evidence, score.kind: happening.time})
     return Effect(praised, EventKind.PRAISED, NO_CAUSES, cause.__eq__)
 
 
-def _is_praise(said: Score) -> bool:
-    if said.kind == "nps":
-        return said.score >= PROMOTER
-    return said.kind == "review" and said.public and said.score >= BEST_REVIEW
+def _is_praise(score: Score) -> bool:
+    if score.kind == "nps":
+        return score.score >= PROMOTER
+    return score.kind == "review" and score.public and score.score >= BEST_REVIEW
 
 
 def record_referral(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Evidence of an advocate."""
-    evidence = {**customer.evidence, _reference(happening): happening.time}
+    """Add a successful referral to the evidence of an advocate."""
+    evidence = {**customer.evidence, _evidence_name(happening): happening.time}
     return Effect(replace(customer, evidence=evidence), EventKind.RECOMMENDED)
 
 
 def annul_referral(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Evidence falls away."""
-    reference = _reference(happening)
-    left = {name: at for name, at in customer.evidence.items() if name != reference}
+    """Take a referral out of the evidence again."""
+    annulled = _evidence_name(happening)
+    left = {name: at for name, at in customer.evidence.items() if name != annulled}
     return Effect(replace(customer, evidence=left), EventKind.ANNULLED)
 
 
-def _reference(happening: Happening) -> str:
-    assert isinstance(happening.content, Referral)  # noqa: S101
-    return f"referral:{happening.content.reference}"
+def _evidence_name(happening: Happening) -> str:
+    referral = happening.content
+    assert isinstance(referral, Referral)  # noqa: S101
+    return f"referral:{referral.reference}"
 
 
 def open_complaint(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """A complaint is open; from severity 2 on it is a cause at once."""
-    said = _complaint(happening)
-    complaint = customer.complaints.get(said.complaint_id) or Complaint(
-        happening.time, said.severity, historical=happening.historical
-    )
-    opened = replace(customer, complaints={**customer.complaints, said.complaint_id: complaint})
-    return Effect(opened, EventKind.COMPLAINED, _cause(said) if said.severity > 1 else NO_CAUSES)
+    """Open a complaint; from severity 2 on it is a cause at once."""
+    details = _complaint_details(happening)
+    id = details.complaint_id
+    complaint = customer.complaints.get(id)
+    if complaint is None:
+        complaint = Complaint(happening.time, details.severity, historical=happening.historical)
+    opened = replace(customer, complaints={**customer.complaints, id: complaint})
+    causes = frozenset({complaint_cause(id)}) if details.severity > 1 else NO_CAUSES
+    return Effect(opened, EventKind.COMPLAINED, causes)
 
 
 def answer_complaint(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Ends the waiting, and the cause that a mild complaint became by it."""
-    said = _complaint(happening)
-    complaint = customer.complaints.get(said.complaint_id)
+    """Mark a complaint as answered; if it is of severity 1, it is no cause any more."""
+    id = _complaint_details(happening).complaint_id
+    complaint = customer.complaints.get(id)
     if complaint is None:
         return Effect(customer, EventKind.ANSWERED)
-    answer_complaint = {**customer.complaints, said.complaint_id: replace(complaint, answered=True)}
-    takes = _cause(said).__contains__ if complaint.severity == 1 else None
-    return Effect(
-        replace(customer, complaints=answer_complaint), EventKind.ANSWERED, NO_CAUSES, takes
-    )
+    complaints = {**customer.complaints, id: replace(complaint, answered=True)}
+    clears = complaint_cause(id).__eq__ if complaint.severity == 1 else None
+    return Effect(replace(customer, complaints=complaints), EventKind.ANSWERED, NO_CAUSES, clears)
 
 
 def resolve_complaint(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """The complaint is over, and its cause if the customer is satisfied."""
-    said = _complaint(happening)
-    left = {
-        id: complaint for id, complaint in customer.complaints.items() if id != said.complaint_id
-    }
-    takes = _cause(said).__contains__ if said.satisfied else None
-    return Effect(replace(customer, complaints=left), EventKind.RESOLVED, NO_CAUSES, takes)
+    """Close a complaint; it is no cause any more if the customer is satisfied."""
+    details = _complaint_details(happening)
+    resolved = details.complaint_id
+    left = {id: complaint for id, complaint in customer.complaints.items() if id != resolved}
+    clears = complaint_cause(resolved).__eq__ if details.satisfied else None
+    return Effect(replace(customer, complaints=left), EventKind.RESOLVED, NO_CAUSES, clears)
 
 
-def _cause(said: ComplaintDetails) -> frozenset[str]:
-    return frozenset({f"complaint:{said.complaint_id}"})
+def complaint_cause(id: str) -> str:
+    """Return the cause that a complaint is while it puts the customer at risk."""
+    return f"complaint:{id}"
 
 
-def _complaint(happening: Happening) -> ComplaintDetails:
+def _complaint_details(happening: Happening) -> ComplaintDetails:
     assert isinstance(happening.content, ComplaintDetails)  # noqa: S101
     return happening.content
 
 
 def unsubscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
-    """Cancelling the newsletter is a cause."""
+    """Make the cancelled newsletter a cause."""
     return Effect(customer, EventKind.UNSUBSCRIBED, frozenset({NEWSLETTER}))
 
 
 def subscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
-    """Takes back what cancelling the newsletter gave."""
+    """Clear the cause that a cancelled newsletter is."""
     return Effect(customer, EventKind.SUBSCRIBED, NO_CAUSES, NEWSLETTER.__eq__)

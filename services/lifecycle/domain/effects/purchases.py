@@ -1,11 +1,12 @@
-"""What orders, their refunds and their cancellations add to what is known, the decline of revenue included."""
+"""The effects of orders, their refunds and their cancellations, the decline of revenue included."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.effect import NO_CAUSES, Effect, last_contact
+from services.lifecycle.domain.effects.contact import last_contact
+from services.lifecycle.domain.effects.effect import NO_CAUSES, Effect
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import (
     BEGINNING,
@@ -17,117 +18,145 @@ from services.lifecycle.domain.state.customer import (
     Sale,
 )
 from services.lifecycle.domain.state.happenings import EventKind, Happening, Order, OrderUndoing
-from services.lifecycle.domain.state.orders import Orders, Part, fresh
+from services.lifecycle.domain.state.orders import Orders, Part, fresh_part
+
+QUARTER: Final = timedelta(days=90)
+LEAST_EARLIER_SALES: Final = 3
+"""With fewer orders in the earlier quarter its revenue is not compared."""
+CLEARED_BY_A_PURCHASE: Final = frozenset({SILENCE, REVENUE, CONTACT, NEWSLETTER})
+"""The causes that any purchase clears."""
 
 _ORDER: Final = EventKind.ORDER
-QUARTER: Final = timedelta(days=90)
-FEWEST_SALES: Final = 3
-"""Orders in the earlier quarter without which its revenue is not compared."""
-ENDED_BY_A_PURCHASE: Final = frozenset({SILENCE, REVENUE, CONTACT, NEWSLETTER})
-"""The causes that any purchase takes away."""
-
-
-def _by_an_order(cause: str) -> bool:
-    return cause in ENDED_BY_A_PURCHASE
+_is_cleared: Final = CLEARED_BY_A_PURCHASE.__contains__
 
 
 def complete_order(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
 ) -> Effect:
-    """An order counts once, however often and under whatever event ids it is told; the customer was heard of anyway."""
+    """Add an order; each counts once, whatever the number and the ids of its events."""
     order = happening.content
     assert isinstance(order, Order)  # noqa: S101
-    part = orders.place(happening, order) if orders else fresh(order)
-    if part is None:
-        return Effect(
-            replace(customer, last_event=happening.key), EventKind.NO_EFFECT
-        )  # again, under another event id
-    if (
-        part.whole
-    ):  # cancelled before it was completed: no purchase, but silence is measured from it
-        return Effect(
-            replace(customer, last_event=happening.key, last_order_at=happening.time),
-            EventKind.NO_EFFECT,
-        )
-    first_at, historical = customer.first_order_at, customer.first_order_historical
+    part = orders.place(happening, order) if orders else fresh_part(order)
+    if part is None:  # known already, by an event with another id
+        return Effect(replace(customer, last_event=happening.key), EventKind.NO_EFFECT)
+    time = happening.time
+    if part.whole:  # cancelled before: no purchase, but silence is measured from it
+        ordered = replace(customer, last_event=happening.key, last_order_at=time)
+        return Effect(ordered, EventKind.NO_EFFECT)
+    bought = _with_purchase(customer, happening, part)
+    if not (policy.revenue_decline_share or policy.keeps_sales):
+        return Effect(bought, _ORDER, NO_CAUSES, _is_cleared)
+    sale = Sale(order.order_id, time, part.currency, part.amount)
+    bought = replace(bought, sales=(*_recent_sales(bought, time), sale))
+    return Effect(bought, _ORDER, _revenue_decline(bought, time, policy), _is_cleared)
+
+
+def _with_purchase(customer: Customer, happening: Happening, part: Part) -> Customer:
+    """Return the customer with one order more."""
+    time = happening.time
+    currency = part.currency
+    bought_at = customer.bought_at
+    margin = customer.margin
+    if part.margin is not None:
+        margin = _with_amount(margin, currency, part.margin)
+    first_at = customer.first_order_at
+    first_historical = customer.first_order_historical
     if first_at is None:
-        first_at, historical = happening.time, happening.historical
-    on_new_day = customer.bought_at is None or customer.bought_at.date() != happening.time.date()
-    bought = replace(
+        first_at = time
+        first_historical = happening.historical
+    is_new_day = bought_at is None or bought_at.date() != time.date()
+    return replace(
         customer,
         last_event=happening.key,
-        purchase_days=customer.purchase_days + on_new_day,
-        bought_at=happening.time,
+        purchase_days=customer.purchase_days + is_new_day,
+        bought_at=time,
         orders=customer.orders + 1,
-        revenue=_with_amount(customer.revenue, part.currency, part.amount),
-        margin=customer.margin
-        if part.margin is None
-        else _with_amount(customer.margin, part.currency, part.margin),
+        revenue=_with_amount(customer.revenue, currency, part.amount),
+        margin=margin,
         first_order_at=first_at,
-        first_order_historical=historical,
-        last_order_at=happening.time,
+        first_order_historical=first_historical,
+        last_order_at=time,
         orders_since_return=customer.orders_since_return + 1,
         contact_at=last_contact(customer, happening),
     )
-    if not (policy.revenue_decline_share or policy.keeps_sales):
-        return Effect(bought, _ORDER, NO_CAUSES, _by_an_order)
-    sale = Sale(order.order_id, happening.time, part.currency, part.amount)
-    bought = replace(bought, sales=(*_recent_sales(bought, happening.time), sale))
-    return Effect(bought, _ORDER, _revenue_decline(bought, happening.time, policy), _by_an_order)
 
 
 def undo_order(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
 ) -> Effect:
-    """What is refunded or cancelled leaves the sums; an order of which nothing is left leaves the counts."""
+    """Take what was refunded or cancelled off the sums; a whole order also off the counts."""
     undoing = happening.content
     assert isinstance(undoing, OrderUndoing)  # noqa: S101
     part = orders.undo(undoing) if orders else None
     if part is None:
         return Effect(customer, EventKind.NO_EFFECT)
-    left = replace(
-        customer,
-        revenue=_with_amount(customer.revenue, part.currency, -part.amount),
-        margin=customer.margin
-        if part.margin is None
-        else _with_amount(customer.margin, part.currency, -part.margin),
-        sales=tuple(_sales_without(customer.sales, undoing.order_id, part)),
-    )
+    left = _without_amounts(customer, undoing.order_id, part)
     if part.whole:
-        of_episode = customer.returned is None or (part.key or BEGINNING) >= customer.returned.key
-        since_return = max(
-            customer.orders_since_return - of_episode, 0
-        )  # 0 already if the return itself was undone
-        left = replace(left, orders=left.orders - 1, orders_since_return=since_return)
+        left = _without_order(left, part)
     return Effect(left, EventKind.UNDONE, _revenue_decline(left, happening.time, policy))
 
 
-def _with_amount(amounts: dict[str, int], currency: str, amount: int) -> dict[str, int]:
-    left = amounts.copy()
-    left[currency] = left.get(currency, 0) + amount
-    return left
+def _without_amounts(customer: Customer, order_id: str, part: Part) -> Customer:
+    margin = customer.margin
+    if part.margin is not None:
+        margin = _with_amount(margin, part.currency, -part.margin)
+    return replace(
+        customer,
+        revenue=_with_amount(customer.revenue, part.currency, -part.amount),
+        margin=margin,
+        sales=tuple(_sales_without(customer.sales, order_id, part)),
+    )
+
+
+def _without_order(customer: Customer, part: Part) -> Customer:
+    placed = part.key or BEGINNING
+    is_of_episode = customer.returned is None or placed >= customer.returned.key
+    since_return = customer.orders_since_return - is_of_episode
+    return replace(
+        customer,
+        orders=customer.orders - 1,
+        orders_since_return=max(since_return, 0),  # 0 already if the return itself was undone
+    )
+
+
+def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dict[str, int]:
+    amounts = by_currency.copy()
+    amounts[currency] = amounts.get(currency, 0) + amount
+    return amounts
 
 
 def _sales_without(sales: tuple[Sale, ...], order_id: str, part: Part) -> list[Sale]:
-    reduced = (
-        replace(s, amount=s.amount - part.amount) if s.order_id == order_id else s for s in sales
-    )
-    return [s for s in reduced if s.order_id != order_id or not part.whole]
+    """Return the sales without this part of an order."""
+    left: list[Sale] = []
+    for sale in sales:
+        if sale.order_id != order_id:
+            left.append(sale)
+        elif not part.whole:
+            left.append(replace(sale, amount=sale.amount - part.amount))
+    return left
 
 
 def _recent_sales(customer: Customer, now: datetime) -> list[Sale]:
+    """Return the sales of the last two quarters."""
     return [sale for sale in customer.sales if sale.time > now - 2 * QUARTER]
 
 
 def _revenue_decline(customer: Customer, now: datetime, policy: Policy) -> frozenset[str]:
-    """Is the revenue of (now - 90 d, now] below the share of that of the 90 days before, in any currency?"""
-    if not policy.revenue_decline_share:
+    """Return REVENUE as a cause if the revenue of any currency has declined, or no cause."""
+    share = policy.revenue_decline_share
+    if not share:
         return NO_CAUSES
     recent = _recent_sales(customer, now)
     for currency in {sale.currency for sale in recent}:
         sales = [sale for sale in recent if sale.currency == currency]
-        earlier = [sale.amount for sale in sales if sale.time <= now - QUARTER]
-        late = sum(sale.amount for sale in sales if sale.time > now - QUARTER)
-        if len(earlier) >= FEWEST_SALES and late < policy.revenue_decline_share * sum(earlier):
+        if _has_declined(sales, now, share):
             return frozenset({REVENUE})
     return NO_CAUSES
+
+
+def _has_declined(sales: list[Sale], now: datetime, share: float) -> bool:
+    """Is the revenue of (now - 90 d, now] below this share of that of the 90 days before?"""
+    middle = now - QUARTER
+    earlier = [sale.amount for sale in sales if sale.time <= middle]
+    late = [sale.amount for sale in sales if sale.time > middle]
+    return len(earlier) >= LEAST_EARLIER_SALES and sum(late) < share * sum(earlier)

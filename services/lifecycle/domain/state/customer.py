@@ -12,16 +12,17 @@ from shared.events.transitions import Evidence, Money, PolicyRef, Profile
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BEGINNING: Final[EventKey] = (EARLIEST, "", "")
+_NO_REVENUE: Final = (0, None)
 
 SILENCE: Final = "silence"
 REVENUE: Final = "revenue"
 CONTACT: Final = "contact"
 NEWSLETTER: Final = "newsletter"
-"""Causes of being at risk; further ones are score:<kind>, complaint:<id> and cancellation:<id>."""
+"""Causes of being at risk; others are score:<kind>, complaint:<id> and cancellation:<id>."""
 
 
 class Return(msgspec.Struct, frozen=True):
-    """Where a won-back customer came from, to be restored if the return is undone."""
+    """The phase that a won-back customer came from, to be restored if the return is undone."""
 
     key: EventKey
     from_: Phase
@@ -29,7 +30,7 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """A transition that time alone will bring, if nothing else happens before."""
+    """A transition announced: time alone will bring it, if nothing else happens before."""
 
     rule: str
     to: Phase
@@ -48,12 +49,17 @@ class Sale(msgspec.Struct, frozen=True):
 class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state: a pure function of the events folded and the time passed.
 
-    `revenue` and `margin` are minor units by currency; `orders_since_return` and `contracts_since_return` count from
-    the last return on, that one included, undone orders excluded; `before` is the phase to which a customer at risk
-    recovers; `faded` marks an inactive prospect; `evidence` is what makes an advocate, with its instant; `reached` is
-    the last instant at which something fell due. `purchase_days` are the UTC days with an order, `bought_at` the last
-    order that was not cancelled before; `known` is the number of the latest activation or fit that the state was folded
-    with. `due` is no later than the earliest deadline, `hint_due` the earliest instant of a hint.
+    - `known` is the number of the latest activation or fit that the state was folded with.
+    - `since` is when the phase began, `before` the phase to which a customer at risk recovers;
+      `faded` marks an inactive prospect.
+    - `reached` is the last instant at which something fell due.
+    - `revenue` and `margin` are minor units by currency.
+    - `purchase_days` counts the UTC days with an order; `bought_at` is the last order that was
+      not cancelled before it was completed, `last_order_at` the last one in any case.
+    - `orders_since_return` and `contracts_since_return` count from the last return on, that one
+      included, undone orders excluded.
+    - `evidence` is what makes an advocate, each with its instant.
+    - `due` is no later than the earliest deadline, `hint_due` the earliest instant of a hint.
     """
 
     known: int = 0
@@ -98,36 +104,42 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.orders + self.contracts_ever
 
     @property
-    def worth(self) -> tuple[int, str | None]:
-        """The most revenue in one currency, in minor units, and that currency."""
-        most, of = 0, None
+    def largest_revenue(self) -> tuple[int, str | None]:
+        """The largest revenue in one currency, in minor units, and that currency."""
+        largest: tuple[int, str | None] = _NO_REVENUE
         for currency, amount in self.revenue.items():
-            if of is None or (amount, currency) > (most, of):
-                most, of = amount, currency
-        return most, of
+            if largest[1] is None or (amount, currency) > largest:
+                largest = amount, currency
+        return largest
 
     @property
     def now(self) -> datetime:
         """The last instant that the state has seen."""
-        reached, heard = self.reached, self.last_event[0]
-        return heard if heard > reached else reached  # noqa: FURB136  (max takes five times as long)
+        reached = self.reached
+        heard = self.last_event[0]
+        return heard if heard > reached else reached  # noqa: FURB136  (max is five times slower)
 
     @property
     def wakes_at(self) -> datetime | None:
-        """When time alone changes something next: a deadline, or a hint."""
-        due, hint_due = self.due, self.hint_due
+        """When time alone changes something next, by a deadline or a hint."""
+        due = self.due
+        hint_due = self.hint_due
         if due is None or hint_due is None:
             return due or hint_due
-        return due if due < hint_due else hint_due  # noqa: FURB136  (min takes five times as long)
+        return due if due < hint_due else hint_due  # noqa: FURB136  (min is five times slower)
 
     def is_late(self, happening: Happening) -> bool:
-        """Does this event belong before something already folded? Then the customer is folded anew."""
-        time, last = happening.time, self.last_event
+        """Does this event belong before something already folded?
+
+        Then the customer has to be folded anew.
+        """
+        time = happening.time
+        last = self.last_event
         return time < self.reached or time < last[0] or (time == last[0] and happening.key < last)
 
 
 class Move(msgspec.Struct, frozen=True):
-    """One transition, as a pure function of the events: what is known of it before anybody records it."""
+    """One transition as the fold knows it, before anybody records it."""
 
     position: int
     from_: Phase | None
@@ -143,8 +155,8 @@ class Move(msgspec.Struct, frozen=True):
     """When the phase that is left had been entered."""
 
 
-def sums(by_currency: dict[str, int]) -> tuple[Money, ...]:
-    """One amount of money per currency, in the order of the currencies' codes."""
+def to_money(by_currency: dict[str, int]) -> tuple[Money, ...]:
+    """Return one amount of money per currency, sorted by the currencies' codes."""
     if len(by_currency) > 1:
         by_currency = dict(sorted(by_currency.items()))
     return tuple([Money(amount, currency) for currency, amount in by_currency.items()])

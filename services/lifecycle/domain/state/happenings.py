@@ -1,4 +1,4 @@
-"""What happens to a customer: events, reduced to what the rules look at, and deadlines that pass."""
+"""What happens to a customer: events, reduced to what the rules look at, and passed deadlines."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -35,17 +35,17 @@ class EventKind(StrEnum):
     UNSUBSCRIBED = "unsubscribed"
     SIGNED_UP = "signed_up"
     SEEN = "seen"
-    """A session, a page or a click."""
+    """A session, a page view or a click."""
     ACTIVATED = "activated"
     UPDATED = "updated"
     ACTIVE = "active"
     """Another sign of life from the customer."""
     NO_EFFECT = "contact"
-    """Anything else that makes somebody known, or an event that turns out to have no effect."""
+    """Makes a customer known and changes nothing else, or turned out to have no effect."""
     MERGED = "merged"
-    """Another id is the same customer: for the owner of this one, not for the rules."""
+    """Another id is the same customer; no rule looks at it."""
     ADMINISTRATIVE = "notice"
-    """Concerns a customer without creating one."""
+    """Concerns a customer without making one known."""
 
     SILENCE = "silence"
     LONG_SILENCE = "long_silence"
@@ -55,6 +55,36 @@ class EventKind(StrEnum):
     COMPLAINT_OVERDUE = "complaint_overdue"
     CONTACT_FADED = "contact_faded"
     CONTRACT_ENDED = "contract_ended"
+
+
+DEADLINE_KINDS: Final = frozenset(
+    {
+        EventKind.SILENCE,
+        EventKind.LONG_SILENCE,
+        EventKind.LONG_INACTIVE,
+        EventKind.NO_SIGN_OF_LIFE,
+        EventKind.ADVOCACY_AGED,
+        EventKind.COMPLAINT_OVERDUE,
+        EventKind.CONTACT_FADED,
+        EventKind.CONTRACT_ENDED,
+    }
+)
+"""What only the passing of time means; the last also what a cancelled contract may mean."""
+PURCHASES: Final = frozenset({EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED})
+ACTIVITY: Final = frozenset(
+    {
+        EventKind.SCORED,
+        EventKind.COMPLAINED,
+        EventKind.SUBSCRIBED,
+        EventKind.SIGNED_UP,
+        EventKind.SEEN,
+        EventKind.ACTIVATED,
+        EventKind.ACTIVE,
+    }
+)
+"""Acts of the customer that end the fading of contact and nothing else, as purchases do."""
+CUSTOMER_ACTIONS: Final = PURCHASES | ACTIVITY
+"""Events in which the customer has acted, bought, clicked or paid."""
 
 
 LARGEST_AMOUNT: Final = 2**63 - 1
@@ -69,7 +99,7 @@ class Price(msgspec.Struct, frozen=True, gc=False):
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
-    """A purchase, as the event has it; a margin in another currency than the total's is none."""
+    """A purchase; a margin in another currency than the total's does not count."""
 
     order_id: str
     total: Price
@@ -78,7 +108,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderUndoing(msgspec.Struct, frozen=True, gc=False):
-    """Which order, and how much of it in minor units; without an amount all of it."""
+    """A refund or cancellation: of which order, how many minor units (None: all of it)."""
 
     order_id: str
     amount: int | None = None
@@ -111,7 +141,7 @@ class ComplaintDetails(msgspec.Struct, frozen=True, gc=False):
 
 
 class Referral(msgspec.Struct, frozen=True, gc=False):
-    """Which referral succeeded, or was annulled."""
+    """The referral that succeeded or was annulled."""
 
     reference: str
 
@@ -123,7 +153,7 @@ class AccountDetails(msgspec.Struct, frozen=True, gc=False):
 
 
 class MergeTarget(msgspec.Struct, frozen=True, gc=False):
-    """Who stays when two ids turn out to be one customer."""
+    """The id that stays when two ids turn out to be one customer."""
 
     into: str
 
@@ -141,9 +171,10 @@ Content: TypeAlias = (
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):
-    """One event; `content` by its kind.
+    """One event; the type of `content` depends on `kind`.
 
-    `order_key` is a narrow hash of the order that the event names: events with different ones name different orders.
+    `order_key` is a narrow hash of the order that the event names: different hashes mean
+    different orders.
     """
 
     time: datetime
@@ -160,12 +191,14 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         return self.time, self.source, self.id
 
     @property
-    def worth(self) -> tuple[int | None, str | None]:
-        """Minor units and currency: the total of an order, or what of it is undone (None: all of it)."""
-        said = self.content
-        if isinstance(said, Order):
-            return said.total.amount, said.total.currency
-        return (said.amount, said.currency) if isinstance(said, OrderUndoing) else _WORTHLESS
+    def amount_and_currency(self) -> tuple[int | None, str | None]:
+        """The total of an order, or what of it is undone (None: all of it), in minor units."""
+        content = self.content
+        if isinstance(content, Order):
+            return content.total.amount, content.total.currency
+        if isinstance(content, OrderUndoing):
+            return content.amount, content.currency
+        return _NO_AMOUNT
 
     @property
     def order(self) -> OrderRef | None:
@@ -173,12 +206,11 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         order = self.content
         if not isinstance(order, Order):
             return None
-        return OrderRef(
-            order.order_id, Money(order.total.amount, order.total.currency), order.coupon
-        )
+        total = Money(order.total.amount, order.total.currency)
+        return OrderRef(order.order_id, total, order.coupon)
 
 
-_WORTHLESS: Final = (None, None)
+_NO_AMOUNT: Final = (None, None)
 
 SORT_KEY: Final = attrgetter("time", "source", "id")
 """`Happening.key` of a happening, for sorting."""

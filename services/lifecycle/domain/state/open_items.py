@@ -9,7 +9,7 @@ from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
 
 
 class Contract(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A running contract: `months` after `anchor` it is to be renewed, for another `term` months.
+    """A running contract, to be renewed `months` after `anchor` for another `term` months.
 
     After notice was given (`cancelled_at`) it ends at `ends_at` instead.
     """
@@ -26,7 +26,7 @@ class Contract(msgspec.Struct, frozen=True, omit_defaults=True):
         return after_months(self.anchor, self.months)
 
     def end(self, policy: Policy) -> datetime:
-        """When it no longer runs, if nothing happens: the end given notice of, or the end of the grace."""
+        """Return when it ends if nothing happens: as noticed, or after the grace."""
         return self.ends_at or later(self.renews_at, policy.renewal_grace)
 
 
@@ -39,12 +39,20 @@ class Complaint(msgspec.Struct, frozen=True, omit_defaults=True):
     overdue: bool = False
     historical: bool = False
 
+    @property
+    def waits(self) -> bool:
+        """Is it unanswered, with the time for an answer still running?"""
+        return not (self.answered or self.overdue)
+
 
 def after_months(anchor: datetime, months: int) -> datetime:
-    """The same day and time `months` calendar months later in UTC, or the month's last day if it is shorter."""
-    year, month = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
+    """Return the same day and time `months` calendar months later, in UTC.
+
+    Where that month is too short, it is the month's last day; never beyond LAST_INSTANT.
+    """
+    year, month_index = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
     if year > LAST_INSTANT.year:
         return LAST_INSTANT
-    return anchor.replace(
-        year=year, month=month + 1, day=min(anchor.day, monthrange(year, month + 1)[1])
-    )
+    month = month_index + 1
+    last_day = monthrange(year, month)[1]
+    return anchor.replace(year=year, month=month, day=min(anchor.day, last_day))

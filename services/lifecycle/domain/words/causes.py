@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from services.lifecycle.domain.effects.by_kind import ACTIVITY
 from services.lifecycle.domain.state.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer
-from services.lifecycle.domain.state.happenings import EventKind
+from services.lifecycle.domain.state.happenings import ACTIVITY, EventKind
 
 CANCELLATION: Final = "cancellation"
 COMPLAINT: Final = "complaint"

@@ -18,7 +18,8 @@ from structlog.testing import capture_logs
 
 from services.lifecycle.app import create_app
 from services.lifecycle.batch import repository
-from services.lifecycle.domain.fold import apply_schedule, fold, next_move
+from services.lifecycle.domain.due_dates import next_move
+from services.lifecycle.domain.fold import apply_schedule, fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening

@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.state.customer import sums
+from services.lifecycle.domain.state.customer import to_money
 from services.lifecycle.domain.state.phases import Phase
 from tests.support.builders import day
 from tests.support.lives import (
@@ -386,7 +386,7 @@ def test_a_margin_in_another_currency_than_the_total_is_none() -> None:
 
 
 def test_sums_are_listed_by_currency() -> None:
-    assert [(money.amount, money.currency) for money in sums({"USD": 2, "EUR": 1})] == [
+    assert [(money.amount, money.currency) for money in to_money({"USD": 2, "EUR": 1})] == [
         (1, "EUR"),
         (2, "USD"),
     ]

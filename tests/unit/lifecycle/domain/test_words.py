@@ -10,8 +10,9 @@ from hypothesis import given
 
 from services.lifecycle.api.naming import Naming
 from services.lifecycle.customers.snapshot import CustomerSnapshot
+from services.lifecycle.domain.due_dates import next_move
 from services.lifecycle.domain.effects.by_kind import apply_event
-from services.lifecycle.domain.fold import advance, fold, next_move, pass_time
+from services.lifecycle.domain.fold import advance, fold, pass_time
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy

@@ -1,0 +1,63 @@
+"""Notices: transitions by time are announced before they come, and withdrawn if they will not."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from services.lifecycle.domain.due_dates import next_move
+from services.lifecycle.domain.hints import Hint, change_withdrawn_hint
+from services.lifecycle.domain.moves import Moved
+from services.lifecycle.domain.policy.schedule import Policies
+from services.lifecycle.domain.state.customer import Customer, Move, Notice
+
+
+def next_notice(customer: Customer, policies: Policies) -> tuple[Notice, datetime] | None:
+    """Return what time alone will bring, and when to announce it.
+
+    None if the policy in force then announces nothing.
+    """
+    if not policies.gives_notice:
+        return None
+    move = next_move(customer, policies)
+    if move is None:
+        return None
+    policy = policies.at(move.occurred_at, customer.account)
+    if not policy.gives_notice:
+        return None
+    notice = Notice(move.rule, move.to, move.occurred_at)
+    return notice, move.occurred_at - policy.notice
+
+
+def update_notice(
+    customer: Customer, moves: Sequence[Move], hints: Sequence[Hint], policies: Policies
+) -> Moved:
+    """Withdraw a notice that is not true any more, and set when the next one is due.
+
+    `moves` and `hints` are those that have just led to this state.
+    """
+    given = customer.noticed
+    if not policies.gives_notice and given is None:
+        return customer, moves, hints
+    coming = next_notice(customer, policies)
+    if given is not None and (coming is None or given != coming[0]):
+        customer = replace(customer, noticed=None)
+        if not _came_true(given, moves):
+            hints = [*hints, change_withdrawn_hint(given, customer.now)]
+    if coming is None or customer.noticed is not None or coming[1] <= customer.now:
+        return customer, moves, hints
+    hint_due = min(coming[1], customer.hint_due or coming[1])
+    return replace(customer, hint_due=hint_due), moves, hints
+
+
+def withdrawn_notice(
+    given: Notice | None, customer: Customer, moves: Sequence[Move]
+) -> Sequence[Hint]:
+    """Return the hint that withdraws a notice, if a customer folded anew does not know of it."""
+    if given is None or given == customer.noticed or _came_true(given, moves):
+        return ()
+    return [change_withdrawn_hint(given, customer.now)]
+
+
+def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:
+    return any(move.rule == notice.rule and move.occurred_at == notice.at for move in moves)

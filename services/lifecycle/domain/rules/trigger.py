@@ -1,0 +1,17 @@
+"""What sets a rule off: an event, or the passing of a deadline."""
+
+import msgspec
+
+from services.lifecycle.domain.state.happenings import EventKind, Happening
+
+
+class Trigger(msgspec.Struct, frozen=True, gc=False):
+    """An event, or a passed deadline (without a `happening`), with its effect already applied.
+
+    `kind` is what it means to this customer; `new_causes` are the causes of being at risk
+    that it brings.
+    """
+
+    kind: EventKind
+    new_causes: frozenset[str]
+    happening: Happening | None = None
