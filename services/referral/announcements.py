@@ -1,15 +1,18 @@
-"""What this service announces on its topic: CloudEvents with ids that the same work makes again the same."""
+"""What referral announces on its topic: CloudEvents whose ids are the same when work is repeated."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from services.referral.domain.claims import State, Touch, Verdict
-from services.referral.domain.ledger import Book
-from services.referral.domain.rewards import Facts, RewardBalance, Side
-from services.referral.domain.rewards import State as RewardState
-from services.referral.events import CODE_FOUND, DETERMINED, RELEASED, Determination
+from services.referral.domain.rewards import (
+    Reward,
+    RewardBalance,
+    RewardFacts,
+    RewardRevision,
+    RewardState,
+)
+from services.referral.events import CODE_FOUND, RELEASED, REWARD_DETERMINED
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_text
@@ -21,17 +24,91 @@ SOURCE: Final = "/referral"
 
 
 class Announcer:
-    """Makes messages for a number of partitions."""
+    """Makes the messages of this service, for a topic with a number of partitions."""
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
 
     def partition(self, customer: str) -> int:
+        """The partition of the customer's records."""
         return partition_of(customer, self._partitions)
+
+    def code_issued(self, customer: str, code: str, at: datetime) -> Message:
+        """`code.issued`."""
+        return self._message("code.issued", customer, at, {"code": code})
+
+    def code_found(self, referee: str, code: str, at: datetime) -> Message:
+        """Internal: asks the referee's owner to judge claims on a code that is issued only now."""
+        return self._message(CODE_FOUND, referee, at, {"code": code}, code)
+
+    def released(self, customer: str, *, parked: str | None) -> Message:
+        """Internal: an operator asks the customer's owner to judge a parked customer again.
+
+        Raises Problem 409 "not_parked" if `parked` has no reason.
+        """
+        partition = self.partition(customer)
+        return parking.release(
+            RELEASED, SOURCE, REFERRAL_EVENTS, customer, partition, parked=parked
+        )
+
+    def claim_judged(self, referee: str, touch: Touch, verdict: Verdict) -> Message:
+        """`claim.refused` with the reason, or `claim.accepted`."""
+        data: dict[str, object] = {"claim_id": touch.id, "code": touch.code}
+        if verdict.state is State.REFUSED:
+            data |= {"reason": verdict.reason}
+            identity = (touch.id, verdict.reason)
+            return self._message("claim.refused", referee, touch.time, data, *identity)
+        data |= {"recommender": touch.recommender, "expires_at": touch.expires_at}
+        return self._message("claim.accepted", referee, touch.time, data, touch.id)
+
+    def determined(self, recommender: str, revision: RewardRevision, at: datetime) -> Message:
+        """Internal: sends the facts of a reward to the recommender's owner."""
+        identity = (revision.claim_id, revision.revision)
+        return self._message(REWARD_DETERMINED, recommender, at, revision, *identity)
+
+    def succeeded(self, claim_id: UUID, facts: RewardFacts) -> Message:
+        """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
+        return self._outcome("referral.succeeded", claim_id, facts, facts.earned_at)
+
+    def annulled(self, claim_id: UUID, facts: RewardFacts, at: datetime) -> Message:
+        """`referral.annulled`, for lifecycle: what was announced as a success was none.
+
+        The order was not the first one, or the claim did not hold.
+        """
+        return self._outcome("referral.annulled", claim_id, facts, at)
+
+    def reward_moved(
+        self,
+        reward: Reward,
+        facts: RewardFacts,
+        balance: RewardBalance,
+        state: RewardState,
+        at: datetime,
+    ) -> Message:
+        """`reward.<state>`, with the present balance of the reward."""
+        claim_id = reward.key.claim_id
+        data = {
+            "claim_id": claim_id,
+            "side": reward.side,
+            "order_id": facts.order_id,
+            "currency": facts.currency,
+            "amount": facts.amount(reward.side),
+            "pending": balance.pending,
+            "available": balance.available,
+            "reversed": balance.reversed,
+        }
+        identity = (claim_id, reward.revision, *data.values())
+        return self._message(f"reward.{state}", reward.key.customer, at, data, *identity)
+
+    def _outcome(self, kind: str, claim_id: UUID, facts: RewardFacts, at: datetime) -> Message:
+        data = {"referee": facts.referee, "order_id": facts.order_id, "claim_id": claim_id}
+        identity = (claim_id, facts.order_id, facts.earned_at)
+        return self._message(kind, facts.recommender, at, data, *identity)
 
     def _message(
         self, kind: str, customer: str, time: datetime, data: object, *identity: object
     ) -> Message:
+        """An event whose id follows from its type, its customer and `identity`."""
         event = Envelope(
             id=stable_text(kind, customer, *map(str, identity)),
             source=SOURCE,
@@ -41,68 +118,3 @@ class Announcer:
             data=envelope.pack(data),
         )
         return Message(self.partition(customer), REFERRAL_EVENTS, customer, envelope.encode(event))
-
-    def code_issued(self, customer: str, code: str, at: datetime) -> Message:
-        return self._message("code.issued", customer, at, {"code": code})
-
-    def code_found(self, referee: str, code: str, at: datetime) -> Message:
-        return self._message(CODE_FOUND, referee, at, {"code": code}, code)
-
-    def released(self, customer: str, *, parked: str | None) -> Message:
-        """An operator's request to the customer's owner. Raises Problem 409 if the customer is not parked."""
-        return parking.release(
-            RELEASED, SOURCE, REFERRAL_EVENTS, customer, self.partition(customer), parked=parked
-        )
-
-    def claim_judged(self, referee: str, touch: Touch, verdict: Verdict) -> Message:
-        """`claim.refused` with the reason, or `claim.accepted`."""
-        data = {"claim_id": touch.id, "code": touch.code}
-        if verdict.state is State.REFUSED:
-            told = data | {"reason": verdict.reason}
-            return self._message(
-                "claim.refused", referee, touch.time, told, touch.id, verdict.reason
-            )
-        told = data | {"recommender": touch.recommender, "expires_at": touch.expires_at}
-        return self._message("claim.accepted", referee, touch.time, told, touch.id)
-
-    def determined(self, recommender: str, found: Determination, at: datetime) -> Message:
-        return self._message(DETERMINED, recommender, at, found, found.claim_id, found.revision)
-
-    def succeeded(self, claim_id: UUID, facts: Facts) -> Message:
-        """For lifecycle: the recommendation has led to a first order."""
-        return self._outcome("referral.succeeded", claim_id, facts, facts.earned_at)
-
-    def annulled(self, claim_id: UUID, facts: Facts, at: datetime) -> Message:
-        """For lifecycle: the order announced before was not the first one, or the claim did not hold."""
-        return self._outcome("referral.annulled", claim_id, facts, at)
-
-    def _outcome(self, kind: str, claim_id: UUID, facts: Facts, at: datetime) -> Message:
-        data = {"referee": facts.referee, "order_id": facts.order_id, "claim_id": claim_id}
-        return self._message(
-            kind, facts.recommender, at, data, claim_id, facts.order_id, facts.earned_at
-        )
-
-    def reward_moved(
-        self,
-        book: Book,
-        side: Side,
-        facts: Facts,
-        standing: RewardBalance,
-        step: RewardState,
-        revision: int,
-        at: datetime,
-    ) -> Message:
-        """`reward.<step>`, with what is left of the reward now."""
-        data: Mapping[str, object] = {
-            "claim_id": book.claim_id,
-            "side": side,
-            "order_id": facts.order_id,
-            "currency": facts.currency,
-            "amount": facts.amount(side),
-            "pending": standing.pending,
-            "available": standing.available,
-            "reversed": standing.reversed,
-        }
-        return self._message(
-            f"reward.{step}", book.customer, at, data, book.claim_id, revision, *data.values()
-        )

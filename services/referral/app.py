@@ -2,14 +2,28 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 
-from services.referral.claims.routes import router
-from services.referral.claims.service import ReferralService
+from services.referral.announcements import Announcer
+from services.referral.api.context import Context
+from services.referral.claims import routes as claim_routes
+from services.referral.codes import routes as code_routes
+from services.referral.customers import routes as customer_routes
+from services.referral.figures import routes as figure_routes
+from services.referral.ledger import routes as ledger_routes
 from services.referral.settings import ReferralSettings
 from shared import http, logs
-from shared.database import connection as db
+from shared.database.connection import create_pool, ping
+
+ROUTERS: Final = (
+    code_routes.router,
+    claim_routes.router,
+    ledger_routes.router,
+    customer_routes.router,
+    figure_routes.router,
+)
 
 
 def create_app(settings: ReferralSettings) -> FastAPI:
@@ -17,18 +31,17 @@ def create_app(settings: ReferralSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await db.create_pool(settings.database_url, "referral") as pool:
-            app.state.pool = pool
-            app.state.desk = ReferralService(
-                pool, settings.terms, settings.partitions, settings.clock
+        async with await create_pool(settings.database_url, "referral") as pool:
+            app.state.context = Context(
+                pool, settings.terms, Announcer(settings.partitions), settings.clock
             )
             yield
 
     async def ready() -> None:
-        await db.ping(app.state.pool)
+        await ping(app.state.context.pool)
 
     app = http.create_app(
-        service="referral", settings=settings, routers=[router], lifespan=lifespan, ready=ready
+        service="referral", settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
     )
     return app
 

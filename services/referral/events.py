@@ -1,31 +1,27 @@
-"""From records to what they say to this service; most of them say nothing."""
+"""What referral reads from Kafka: orders, named codes, new advocates, and requests to itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Final
-from uuid import UUID
 
 import msgspec
 
-from services.referral.domain import codes
-from services.referral.domain.claims import Kind, OrderEvent, Terms, Touch
-from services.referral.domain.rewards import Facts
+from services.referral.domain.claims import OrderEvent, OrderEventKind
+from services.referral.domain.rewards import RewardRevision
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.ids import stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 
-DETERMINED: Final = "reward.determined"
-"""Internal, keyed by the recommender: what the referee's events mean for the reward, as of a revision."""
+REWARD_DETERMINED: Final = "reward.determined"
+"""Internal, keyed by the recommender: a revision of the reward's facts, from the referee's owner."""
 CODE_FOUND: Final = "code.found"
-"""Internal, keyed by a referee: a code named before it was issued has been issued."""
+"""Internal, keyed by a referee: a code that was named too early has been issued."""
 RELEASED: Final = "referral.released"
 """Internal: an operator asks that a parked customer be judged again."""
 _ADVOCATE: Final = "advocate"
-_LONGEST_CODE: Final = 200
 
 Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
@@ -65,50 +61,42 @@ class _Correction(msgspec.Struct, frozen=True):
     added: tuple[_Move, ...]
 
 
-class Determination(msgspec.Struct, frozen=True):
-    """The facts of a reward at a revision; without facts it was not earned after all."""
-
-    claim_id: UUID
-    revision: int
-    facts: Facts | None
-
-
 _order: Final = msgspec.json.Decoder(_Order)
 _refund: Final = msgspec.json.Decoder(_Refund)
 _cancellation: Final = msgspec.json.Decoder(_Cancellation)
 _sign_up: Final = msgspec.json.Decoder(_SignUp)
 _move: Final = msgspec.json.Decoder(_Move)
 _correction: Final = msgspec.json.Decoder(_Correction)
-_determination: Final = msgspec.json.Decoder(Determination)
+_revision: Final = msgspec.json.Decoder(RewardRevision)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What a customer's event says: something about an order, a code named, or both."""
+class ShopEvent:
+    """What a customer's event says: something about an order, a code that was named, or both."""
 
     order_event: OrderEvent | None
     code: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Became:
+class NewAdvocate:
     """The customer has become an advocate."""
 
-    at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
-    """The customer is to be judged again, and, if parked, released."""
+class ReviewRequest:
+    """A request to judge the customer again; with `release` also if the customer is parked."""
 
-    released: bool
+    release: bool
 
 
-Content = Told | Became | Recalled | Determination
+Content = ShopEvent | NewAdvocate | ReviewRequest | RewardRevision
 
 
 def read(topic: str, event: Envelope) -> Content | None:
-    """What a record says to this service; None for nothing. Raises Poison("invalid_data")."""
+    """What a record says to this service; None if nothing. Raises Poison("invalid_data")."""
     reader = _READERS.get((topic, event.type))
     if reader is None:
         return None
@@ -120,53 +108,68 @@ def read(topic: str, event: Envelope) -> Content | None:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
 
 
-def _read_order(event: Envelope) -> Told:
+def _read_order(event: Envelope) -> ShopEvent:
     data = _order.decode(event.data)
-    row = OrderEvent(
-        Kind.COMPLETED, event.time, event.source, event.id, data.order_id, data.total.amount, data.total.currency,
-        data.return_window_days, event.historical,
-    )  # fmt: skip
-    return Told(row, _code(event, data.referral_code))
-
-
-def _read_refund(event: Envelope) -> Told:
-    data = _refund.decode(event.data)
-    amount, currency = data.amount.amount, data.amount.currency
-    return Told(
-        OrderEvent(
-            Kind.REFUNDED, event.time, event.source, event.id, data.order_id, amount, currency
-        ),
-        None,
+    order = OrderEvent(
+        OrderEventKind.COMPLETED,
+        event.time,
+        event.source,
+        event.id,
+        data.order_id,
+        data.total.amount,
+        data.total.currency,
+        data.return_window_days,
+        event.historical,
     )
+    return ShopEvent(order, _named_code(event, data.referral_code))
 
 
-def _read_cancellation(event: Envelope) -> Told:
+def _read_refund(event: Envelope) -> ShopEvent:
+    data = _refund.decode(event.data)
+    refund = OrderEvent(
+        OrderEventKind.REFUNDED,
+        event.time,
+        event.source,
+        event.id,
+        data.order_id,
+        data.amount.amount,
+        data.amount.currency,
+    )
+    return ShopEvent(refund, None)
+
+
+def _read_cancellation(event: Envelope) -> ShopEvent:
     order_id = _cancellation.decode(event.data).order_id
-    return Told(OrderEvent(Kind.CANCELLED, event.time, event.source, event.id, order_id), None)
+    cancellation = OrderEvent(
+        OrderEventKind.CANCELLED, event.time, event.source, event.id, order_id
+    )
+    return ShopEvent(cancellation, None)
 
 
-def _read_sign_up(event: Envelope) -> Told | None:
-    code = _code(event, _sign_up.decode(event.data).referral_code)
-    return Told(None, code) if code else None
+def _read_sign_up(event: Envelope) -> ShopEvent | None:
+    code = _named_code(event, _sign_up.decode(event.data).referral_code)
+    return ShopEvent(None, code) if code else None
 
 
-def _code(event: Envelope, named: str | None) -> str | None:
-    """The code named; one that came with a merged customer's event was claimed under the old id already."""
-    return None if event.mergedfrom else named
+def _named_code(event: Envelope, code: str | None) -> str | None:
+    """None for a merged customer's event: its code was claimed under the old id already."""
+    return None if event.mergedfrom else code
 
 
-def _read_transition(event: Envelope) -> Became | None:
-    return _became([_move.decode(event.data)])
+def _read_transition(event: Envelope) -> NewAdvocate | None:
+    return _new_advocate([_move.decode(event.data)])
 
 
-def _read_correction(event: Envelope) -> Became | None:
-    return _became(_correction.decode(event.data).added)
+def _read_correction(event: Envelope) -> NewAdvocate | None:
+    return _new_advocate(_correction.decode(event.data).added)
 
 
-def _became(moves: Sequence[_Move]) -> Became | None:
-    """Only a move that holds and is not of the past gives a code; a code once given stays."""
-    found = [move.occurred_at for move in moves if move.to == _ADVOCATE and not move.historical]
-    return Became(found[0]) if found else None
+def _new_advocate(moves: Sequence[_Move]) -> NewAdvocate | None:
+    """Only a present move that holds makes an advocate; later corrections take no code away."""
+    for move in moves:
+        if move.to == _ADVOCATE and not move.historical:
+            return NewAdvocate(move.occurred_at)
+    return None
 
 
 _READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] = MappingProxyType(
@@ -177,14 +180,8 @@ _READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] 
         (CUSTOMER_EVENTS, "customer.signed_up"): _read_sign_up,
         (PHASE_TRANSITIONS, transitions.CHANGED): _read_transition,
         (PHASE_TRANSITIONS, transitions.CORRECTED): _read_correction,
-        (REFERRAL_EVENTS, DETERMINED): lambda event: _determination.decode(event.data),
-        (REFERRAL_EVENTS, CODE_FOUND): lambda _: Recalled(released=False),
-        (REFERRAL_EVENTS, RELEASED): lambda _: Recalled(released=True),
+        (REFERRAL_EVENTS, REWARD_DETERMINED): lambda event: _revision.decode(event.data),
+        (REFERRAL_EVENTS, CODE_FOUND): lambda _: ReviewRequest(release=False),
+        (REFERRAL_EVENTS, RELEASED): lambda _: ReviewRequest(release=True),
     }
 )
-
-
-def touch(referee: str, time: datetime, source: str, event: str, text: str, terms: Terms) -> Touch:
-    """Somebody named a code; whose it is is looked up later."""
-    code = codes.read(text) or text[:_LONGEST_CODE]
-    return Touch(stable_id("claim", referee, source, event), time, source, event, code, None, terms)

@@ -61,7 +61,7 @@ order_event = sa.Table(
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("return_window_days", sa.Integer),
     sa.Column("historical", sa.Boolean, nullable=False),
-    _one_of("kind", claims.Kind),
+    _one_of("kind", claims.OrderEventKind),
 )
 
 claim = sa.Table(
@@ -113,7 +113,7 @@ reward = sa.Table(
     ),
     sa.Index("reward_due", "partition", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     _one_of("side", rewards.Side),
-    _one_of("state", rewards.State),
+    _one_of("state", rewards.RewardState),
 )
 
 posting = sa.Table(

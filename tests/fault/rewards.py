@@ -11,18 +11,18 @@ import asyncpg
 import msgspec
 
 from services.referral.domain.claims import (
-    Kind,
     OrderEvent,
+    OrderEventKind,
     Reason,
     State,
     Touch,
     Verdict,
-    determine,
+    determine_facts,
     judge,
+    new_touch,
 )
 from services.referral.domain.codes import code_of
-from services.referral.domain.rewards import Facts, Side, movements, standing
-from services.referral.events import touch
+from services.referral.domain.rewards import RewardFacts, Side, balance_of, movements
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
@@ -58,9 +58,9 @@ class Program:
 
     codes: set[str]
     verdicts: dict[UUID, tuple[str, Verdict]] = field(default_factory=dict)
-    facts: dict[UUID, Facts] = field(default_factory=dict)
+    facts: dict[UUID, RewardFacts] = field(default_factory=dict)
 
-    def rewards(self) -> dict[Book, tuple[Side, Facts]]:
+    def rewards(self) -> dict[Book, tuple[Side, RewardFacts]]:
         """Both sides' rewards."""
         return {
             (facts.customer(side), claim): (side, facts)
@@ -96,13 +96,13 @@ async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], desk: Desk
         if event.type.startswith("order."):
             orders[event.subject].append(_order_event(event, data))
         if data.get("referral_code"):
-            made = touch(
+            made = new_touch(
                 event.subject, event.time, event.source, event.id, data["referral_code"], terms
             )
             touches[event.subject][made.id] = made
     for row in claims:
         if row["source"] == "/referral":
-            made = touch(
+            made = new_touch(
                 row["referee"], row["time"], row["source"], row["event"], row["code"], terms
             )
             touches[row["referee"]][made.id] = made
@@ -110,7 +110,7 @@ async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], desk: Desk
         known = [replace(t, recommender=owners.get(t.code)) for t in found.values()]
         verdicts = judge(referee, known, orders[referee])
         program.verdicts |= {number: (referee, verdict) for number, verdict in verdicts.items()}
-        program.facts |= determine(referee, known, orders[referee], verdicts)
+        program.facts |= determine_facts(referee, known, orders[referee], verdicts)
     return program
 
 
@@ -127,7 +127,7 @@ async def _advocates(bootstrap: str) -> set[str]:
 def _order_event(event: Envelope, data: dict[str, Any]) -> OrderEvent:
     money = data.get("total") or data.get("amount") or {"amount": 0, "currency": ""}
     return OrderEvent(
-        Kind(event.type), event.time, event.source, event.id, data["order_id"], money["amount"], money["currency"],
+        OrderEventKind(event.type), event.time, event.source, event.id, data["order_id"], money["amount"], money["currency"],
         data.get("return_window_days"),
     )  # fmt: skip
 
@@ -157,12 +157,12 @@ async def _verify_rewards(database: str, program: Program, end: datetime) -> Non
     """Every reward has the facts of its claim; both sides have seen the same revision of them."""
     stored = await rows(database, "SELECT * FROM referral.reward")
     expected = {
-        book: (side, facts, standing(facts, side, end).state)
+        book: (side, facts, balance_of(facts, side, end).state)
         for book, (side, facts) in program.rewards().items()
     }
     found = {
         (row["customer"], row["claim_id"]): (
-            row["side"], msgspec.json.decode(row["facts"], type=Facts), row["state"],
+            row["side"], msgspec.json.decode(row["facts"], type=RewardFacts), row["state"],
         )
         for row in stored
         if row["facts"]
@@ -191,7 +191,9 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
         (row["customer"], row["claim_id"]): (row["pending"], row["available"])
         for row in await rows(database, _BALANCES)
     }
-    stands = {book: standing(facts, side, end) for book, (side, facts) in program.rewards().items()}
+    stands = {
+        book: balance_of(facts, side, end) for book, (side, facts) in program.rewards().items()
+    }
     wanted = dict.fromkeys(sums, (0, 0)) | {
         book: (s.pending, s.available) for book, s in stands.items()
     }
@@ -257,7 +259,7 @@ def _verify_standings(events: list[Envelope], program: Program, end: datetime) -
                 data["reversed"],
             )
     for book, (side, facts) in program.rewards().items():
-        stands = standing(facts, side, end)
+        stands = balance_of(facts, side, end)
         assert last[book] == (stands.pending, stands.available, stands.reversed), (
             book,
             last[book],

@@ -6,24 +6,27 @@ from uuid import UUID
 
 from services.referral.announcements import Announcer
 from services.referral.batch.work import Work, gather
-from services.referral.claims import repository
-from services.referral.claims.repository import Member
-from services.referral.claims.verdicts import rejudge
-from services.referral.codes.issuer import issue
-from services.referral.domain.ledger import Book
-from services.referral.rewards import repository as books
-from services.referral.rewards.settlement import Span, settle
+from services.referral.claims.repository import add_order_events, add_touches
+from services.referral.claims.verdicts import Judgement, judge_referees
+from services.referral.codes.issuer import issue_codes
+from services.referral.codes.repository import lock_codes
+from services.referral.customers.repository import Member, lock_members, release_members
+from services.referral.domain.rewards import RewardKey
+from services.referral.rewards.outcome import SettlementTime
+from services.referral.rewards.repository import DueSpan, find_due, find_unsettled
+from services.referral.rewards.settlement import settle_rewards
 from services.referral.settings import ReferralSettings
 from shared import metrics
 from shared.clock import DAWN
 from shared.database.connection import Tx
 from shared.stream.batch import Batch
 from shared.stream.outgoing import outbox
+from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Reader
 
 
 class ReferralHandler:
-    """The handler of the batch loop. It keeps nothing in memory: the API changes the same customers."""
+    """The handler of the batch loop. It caches nothing, for the API changes the same customers."""
 
     def __init__(self, reader: Reader, settings: ReferralSettings) -> None:
         self._reader = reader
@@ -32,66 +35,35 @@ class ReferralHandler:
         self._announcer = Announcer(settings.partitions)
 
     async def prepare(self, batch: Batch) -> Work:
-        """Gather what the records say, and find the deadlines that ticks let fire."""
+        """Gather what the records say, and find the deadlines that ticks have passed."""
         work = gather(batch, self._terms)
-        ticking = {
-            number: portion
-            for number, portion in batch.portions.items()
-            if portion.tick is not None
-        }
-        if ticking:
-            await batch.settled()
-            ticks = [
-                (portion.partition, portion.held, portion.until) for portion in ticking.values()
-            ]
-            found = await books.due(self._reader, ticks, limit=self._limit + 1)
-            for number, due in found.items():
-                ticking[number].unfinished = len(due) > self._limit
-                work.due |= dict.fromkeys(due[: self._limit], ticking[number].until)
-            metrics.DEADLINES_FIRED.inc(len(work.due))
-        work.clocks = {
-            number: portion.clock_move().clock for number, portion in batch.portions.items()
-        }
-        work.held = {number: portion.held for number, portion in batch.portions.items()}
+        await self._add_due(work, batch)
+        portions = batch.portions.items()
+        work.clocks = {partition: portion.clock_move().clock for partition, portion in portions}
+        work.held = {partition: portion.held for partition, portion in portions}
         return work
 
     async def apply(self, work: Work, tx: Tx) -> None:
         """Write what the batch means; a customer is changed only under the lock of its row."""
         if not work.customers:
             return
-        members = await repository.lock(tx, work.customers)
-        due = list(work.due)
-        if work.released:
-            await repository.release(tx, work.released)
-            due += await books.unsettled(tx, work.released)
-        if work.advocates or work.touches:
-            await repository.lock_directory(tx, to_issue=bool(work.advocates))
-        _, messages = await issue(tx, work.advocates, self._announcer)
-        await repository.add_order_events(tx, work.order_events)
-        new = await self._record_touches(tx, work)
-        parked = {customer for customer, member in members.items() if member.parked} - work.released
-        referees = _to_judge(work, members) - parked
-        judged = await rejudge(
-            tx, referees, new, self._announcer, lambda referee: self._clock(work, referee)
+        members = await lock_members(tx, work.customers)
+        parked = {customer for customer, member in members.items() if member.parked}
+        parked -= work.released
+        due = await self._release(tx, work)
+        messages = await self._issue_codes(tx, work)
+        await add_order_events(tx, work.order_events)
+        judgement = await self._judge(tx, work, members, parked)
+        messages += judgement.messages
+        messages += await settle_rewards(
+            tx,
+            work.revisions | judgement.revisions,
+            due,
+            parked,
+            self._announcer,
+            lambda key: self._settlement_time(work, key),
         )
-        found = work.determinations | judged.determinations
-        settled = await settle(
-            tx, found, due, parked, self._announcer, lambda book: self._span(work, book)
-        )
-        await outbox.add(tx, messages + judged.messages + settled)
-
-    async def _record_touches(self, tx: Tx, work: Work) -> set[UUID]:
-        if not work.touches:
-            return set()
-        recorded_at = {referee: self._clock(work, referee) for referee, _ in work.touches.values()}
-        return await repository.add_touches(tx, work.touches, recorded_at)
-
-    def _clock(self, work: Work, customer: str) -> datetime:
-        return work.clocks[self._announcer.partition(customer)]
-
-    def _span(self, work: Work, book: Book) -> Span:
-        until = max(self._clock(work, book.customer), work.due.get(book, DAWN))
-        return Span(until, work.held[self._announcer.partition(book.customer)])
+        await outbox.add(tx, messages)
 
     async def pending_work(self) -> Collection[int]:
         """None."""
@@ -100,7 +72,66 @@ class ReferralHandler:
     def forget(self) -> None:
         """Nothing to drop."""
 
+    async def _add_due(self, work: Work, batch: Batch) -> None:
+        """Add the rewards whose deadlines the batch's ticks have passed, up to a limit for each."""
+        ticking = {
+            partition: portion
+            for partition, portion in batch.portions.items()
+            if portion.tick is not None
+        }
+        if not ticking:
+            return
+        await batch.settled()
+        spans = [
+            DueSpan(portion.partition, portion.held, portion.until) for portion in ticking.values()
+        ]
+        due = await find_due(self._reader, spans, limit=self._limit + 1)
+        for partition, keys in due.items():
+            portion = ticking[partition]
+            portion.unfinished = len(keys) > self._limit
+            work.due |= dict.fromkeys(keys[: self._limit], portion.until)
+        metrics.DEADLINES_FIRED.inc(len(work.due))
+
+    async def _release(self, tx: Tx, work: Work) -> list[RewardKey]:
+        """Release customers; returns the rewards to settle: those due, and those that have waited."""
+        due = list(work.due)
+        if work.released:
+            await release_members(tx, work.released)
+            due += await find_unsettled(tx, work.released)
+        return due
+
+    async def _issue_codes(self, tx: Tx, work: Work) -> list[Message]:
+        """Give new advocates their codes; returns what to announce."""
+        if work.advocates or work.touches:
+            await lock_codes(tx, to_issue=bool(work.advocates))
+        _, messages = await issue_codes(tx, work.advocates, self._announcer)
+        return messages
+
+    async def _judge(
+        self, tx: Tx, work: Work, members: Mapping[str, Member], parked: Collection[str]
+    ) -> Judgement:
+        """Record new claims, and judge everybody whose verdicts may change but for the parked."""
+        new = await self._record_touches(tx, work)
+        referees = _to_judge(work, members).difference(parked)
+        return await judge_referees(
+            tx, referees, new, self._announcer, lambda referee: self._clock(work, referee)
+        )
+
+    async def _record_touches(self, tx: Tx, work: Work) -> set[UUID]:
+        if not work.touches:
+            return set()
+        recorded_at = {referee: self._clock(work, referee) for referee in work.referees}
+        return await add_touches(tx, work.touches, recorded_at)
+
+    def _clock(self, work: Work, customer: str) -> datetime:
+        return work.clocks[self._announcer.partition(customer)]
+
+    def _settlement_time(self, work: Work, key: RewardKey) -> SettlementTime:
+        now = max(self._clock(work, key.customer), work.due.get(key, DAWN))
+        return SettlementTime(now, work.held[self._announcer.partition(key.customer)])
+
 
 def _to_judge(work: Work, members: Mapping[str, Member]) -> set[str]:
-    touched = {referee for referee, _ in work.touches.values()} | work.recalled
-    return touched | {customer for customer, _ in work.order_events if members[customer].has_claims}
+    """The referees whose verdicts may change: all who named a code, or whose orders may decide."""
+    buyers = {customer for customer, _ in work.order_events if members[customer].has_claims}
+    return work.referees | work.reviews | buyers

@@ -1,21 +1,24 @@
-"""What one batch asks of this service, gathered from its records."""
+"""The work of one batch, gathered from its records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.referral.domain.claims import OrderEvent, Terms, Touch
-from services.referral.domain.ledger import Book
-from services.referral.events import Became, Determination, Recalled, Told, touch
+from services.referral.domain.claims import OrderEvent, Terms, Touch, new_touch
+from services.referral.domain.rewards import RewardKey, RewardRevision
+from services.referral.events import NewAdvocate, ReviewRequest, ShopEvent
 from shared.events.envelope import Envelope
 from shared.stream.batch import Batch
 
 
 @dataclass(slots=True)
 class Work:
-    """`clocks` is where each partition's clock will stand after the batch, `held` until when its deadlines wait for the
-    end of a history import; `due` are rewards whose time has come.
+    """What the records of a batch ask for, and where it leaves the clocks.
+
+    `clocks` are the partitions' clocks after the batch; up to `held`, deadlines wait for the end of
+    a history import. `due` has the rewards whose deadline has passed, with the end of the tick.
+    `touches` are by claim, `advocates` and `reviews` by customer.
     """
 
     terms: Terms
@@ -24,51 +27,55 @@ class Work:
     order_events: list[tuple[str, OrderEvent]] = field(default_factory=list)
     touches: dict[UUID, tuple[str, Touch]] = field(default_factory=dict)
     advocates: dict[str, datetime] = field(default_factory=dict)
-    determinations: dict[Book, Determination] = field(default_factory=dict)
-    recalled: set[str] = field(default_factory=set)
+    revisions: dict[RewardKey, RewardRevision] = field(default_factory=dict)
+    reviews: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
-    due: dict[Book, datetime] = field(default_factory=dict)
+    due: dict[RewardKey, datetime] = field(default_factory=dict)
 
     @property
     def customers(self) -> set[str]:
-        """Everybody whom it may change."""
-        found = (
-            {customer for customer, _ in self.order_events} | self.recalled | self.advocates.keys()
-        )
-        found |= {referee for referee, _ in self.touches.values()}
-        return found | {book.customer for book in (*self.determinations, *self.due)}
+        """All customers whom the batch may change."""
+        customers = {customer for customer, _ in self.order_events}
+        customers |= self.referees
+        customers |= self.advocates.keys()
+        customers |= self.reviews
+        return customers | {key.customer for key in (*self.revisions, *self.due)}
+
+    @property
+    def referees(self) -> set[str]:
+        """The customers who named a code."""
+        return {referee for referee, _ in self.touches.values()}
 
     def take(self, event: Envelope, content: object) -> None:
         """Add what one record says."""
         match content:
-            case Told():
-                self._told(event, content)
-            case Became():
-                self.advocates.setdefault(event.subject, content.at)
-            case Recalled():
-                self.recalled.add(event.subject)
-                if content.released:
+            case ShopEvent():
+                self._take_shop_event(event, content)
+            case NewAdvocate():
+                self.advocates.setdefault(event.subject, content.since)
+            case ReviewRequest():
+                self.reviews.add(event.subject)
+                if content.release:
                     self.released.add(event.subject)
-            case Determination():
-                self._determined(Book(event.subject, content.claim_id), content)
+            case RewardRevision():
+                self._take_revision(RewardKey(event.subject, content.claim_id), content)
 
-    def _told(self, event: Envelope, content: Told) -> None:
+    def _take_shop_event(self, event: Envelope, content: ShopEvent) -> None:
+        referee = event.subject
         if content.order_event:
-            self.order_events.append((event.subject, content.order_event))
+            self.order_events.append((referee, content.order_event))
         if content.code:
-            found = touch(
-                event.subject, event.time, event.source, event.id, content.code, self.terms
-            )
-            self.touches.setdefault(found.id, (event.subject, found))
+            touch = new_touch(referee, event.time, event.source, event.id, content.code, self.terms)
+            self.touches.setdefault(touch.id, (referee, touch))
 
-    def _determined(self, book: Book, found: Determination) -> None:
-        known = self.determinations.get(book)
-        if known is None or known.revision < found.revision:
-            self.determinations[book] = found
+    def _take_revision(self, key: RewardKey, revision: RewardRevision) -> None:
+        known = self.revisions.get(key)
+        if known is None or known.revision < revision.revision:
+            self.revisions[key] = revision
 
 
 def gather(batch: Batch, terms: Terms) -> Work:
-    """All that the records of a batch say."""
+    """The work of all records of a batch."""
     work = Work(terms)
     for _, incoming in batch.events():
         work.take(incoming.event, incoming.content)

@@ -1,21 +1,29 @@
-"""What API calls change, each in one transaction under the customer's lock."""
+"""Claims on request: one transaction each, under the referee's lock."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from services.referral.announcements import SOURCE, Announcer
-from services.referral.claims import repository
-from services.referral.claims.repository import Claim
-from services.referral.claims.verdicts import rejudge
-from services.referral.codes.issuer import issue
+from services.referral.announcements import SOURCE
+from services.referral.api.context import Context, parse_uuid
+from services.referral.claims.repository import (
+    Claim,
+    add_touches,
+    find_claim,
+    load_claims,
+    load_order_events,
+)
+from services.referral.claims.schemas import ClaimView
+from services.referral.claims.verdicts import judge_referees
+from services.referral.codes.repository import find_owner, lock_codes
+from services.referral.customers.repository import lock_members
 from services.referral.domain import codes
-from services.referral.domain.claims import Reason, State, Terms
-from services.referral.events import touch
-from services.referral.ledger import repository as queries
-from services.referral.rewards.settlement import Span, settle
-from shared.clock import DAWN, ClockMode
-from shared.database.connection import Pool, Tx, transaction
+from services.referral.domain.claims import OrderEvent, Reason, State, new_touch
+from services.referral.idempotency.service import find_claim_of_key, remember_request
+from services.referral.rewards.outcome import SettlementTime
+from services.referral.rewards.settlement import settle_rewards
+from shared.database.connection import Tx, transaction
 from shared.errors import FieldError, Problem
 from shared.stream.outgoing import outbox
 
@@ -28,132 +36,100 @@ _REFUSALS: Final = {
 }
 
 
-class ReferralService:
-    """Codes and claims on request."""
+class ClaimService:
+    """Records claims and shows them."""
 
-    def __init__(self, pool: Pool, terms: Terms, partitions: int, mode: ClockMode) -> None:
-        self._pool = pool
-        self._mode = mode
-        self._terms = terms
-        self._announcer = Announcer(partitions)
+    def __init__(self, context: Context) -> None:
+        self._context = context
 
-    def partition(self, customer: str) -> int:
-        """Where the customer lives."""
-        return self._announcer.partition(customer)
+    async def make(self, code: str, referee: str, key: str | None) -> tuple[ClaimView, bool]:
+        """Record that a referee named a code; False with the claim that was made before.
 
-    async def issue(self, customer: str, key: str | None) -> bool:
-        """See to it that the customer has a code; False if there was one already."""
-        async with self._pool.acquire() as connection, transaction(connection) as tx:
-            await repository.lock(tx, [customer])
-            await repository.lock_directory(tx, to_issue=True)
-            clock = await self._clock(tx, customer)
-            issued, messages = await issue(tx, {customer: clock}, self._announcer)
-            await outbox.add(tx, messages)
-            await _remember(tx, key, customer, None)
-            return customer in issued
-
-    async def claim(self, code: str, referee: str, key: str | None) -> tuple[Claim, bool]:
-        """Record that a referee named a code; False with the claim that was there if that is no news.
-
-        Without a new touch in between, the same code of the same referee is the same claim until it expires.
-        Raises Problem with the reason if the claim is refused: what was recorded stays recorded.
+        Without a new touch in between, the same code of the same referee is the same claim until
+        it expires. Raises Problem with the reason if the claim is refused; it stays recorded.
         """
         readable = codes.read(code)
         if readable is None:
             raise _refusal(Reason.MISTYPED_CODE)
-        async with self._pool.acquire() as connection, transaction(connection) as tx:
-            await repository.lock(tx, [referee])
-            await repository.lock_directory(tx, to_issue=False)
-            request = f"{readable} {referee}"
-            before = await _before(tx, key, request)
-            id_ = before or await self._same(tx, readable, referee)
-            found = id_ or await self._record(tx, readable, referee)
-            if before is None:
-                await _remember(tx, key, request, found)
-            claim = await repository.claim(tx, found)
-        assert claim is not None  # noqa: S101
-        reason = answer(claim)
+        claim, is_new = await self._claim(readable, referee, key)
+        reason = answer_of(claim)
         if reason:
             raise _refusal(reason)
-        return claim, id_ is None
+        return ClaimView.receipt(claim), is_new
 
-    async def _clock(self, tx: Tx, customer: str) -> datetime:
-        clock = await queries.clock(tx, self.partition(customer))
-        if clock == DAWN and self._mode is ClockMode.WALL:
-            raise Problem(
-                503,
-                "clock_not_started",
-                "No worker has read this partition's clock yet.",
-                retry_after=1,
-            )
-        return clock
+    async def show(self, claim_id: str) -> ClaimView:
+        """The claim as it stands. Raises Problem 404 "not_found"."""
+        number = parse_uuid(claim_id)
+        pool = self._context.pool
+        claim = await find_claim(pool, number) if number else None
+        if claim is None:
+            raise Problem(404, "not_found", "There is no such claim.")
+        return ClaimView.of(claim, await self._context.clock(pool, claim.referee))
 
-    async def _same(self, tx: Tx, code: str, referee: str) -> UUID | None:
-        claims = (await repository.claims_of(tx, [referee]))[referee]
+    async def _claim(self, code: str, referee: str, key: str | None) -> tuple[Claim, bool]:
+        """The claim of this request, and whether it was recorded now."""
+        request = f"{code} {referee}"
+        async with self._context.pool.acquire() as connection, transaction(connection) as tx:
+            await lock_members(tx, [referee])
+            await lock_codes(tx, to_issue=False)
+            repeated = await find_claim_of_key(tx, "claims", key, request)
+            known = repeated or await self._find_open(tx, code, referee)
+            id_ = known or await self._record(tx, code, referee)
+            if repeated is None:
+                await remember_request(tx, "claims", key, request, id_)
+            claim = await find_claim(tx, id_)
+        assert claim is not None  # noqa: S101
+        return claim, known is None
+
+    async def _find_open(self, tx: Tx, code: str, referee: str) -> UUID | None:
+        """The referee's latest claim, if it named this code and has not expired."""
+        claims = (await load_claims(tx, [referee]))[referee]
         if not claims:
             return None
-        latest = max(claims, key=lambda c: c.touch.key).touch
-        clock = await self._clock(tx, referee)
+        latest = max(claims, key=lambda claim: claim.touch.key).touch
+        clock = await self._context.started_clock(tx, referee)
         return latest.id if latest.code == code and latest.expires_at >= clock else None
 
     async def _record(self, tx: Tx, code: str, referee: str) -> UUID:
-        if await repository.owner_of(tx, code) is None:
+        """Store a new claim, judge it, and settle the reward that it may have earned."""
+        if await find_owner(tx, code) is None:
             raise _refusal(Reason.UNKNOWN_CODE)
-        clock = await self._clock(tx, referee)
-        claims = (await repository.claims_of(tx, [referee]))[referee]
-        events = (await repository.order_events(tx, [referee]))[referee]
-        # The clock may stand still or lag: what is known already happened before this call.
-        known = [*(claim.touch.time for claim in claims), *(event.time for event in events)]
-        time = max([clock, *(instant + _TICK for instant in known)])
+        clock = await self._context.started_clock(tx, referee)
+        claims = (await load_claims(tx, [referee]))[referee]
+        events = (await load_order_events(tx, [referee]))[referee]
+        time = _time_of_claim(clock, claims, events)
         number = sum(claim.touch.source == SOURCE for claim in claims)
-        new = touch(referee, time, SOURCE, f"{number:06}", code, self._terms)
-        await repository.add_touches(tx, {new.id: (referee, new)}, {referee: clock})
-        judged = await rejudge(tx, [referee], {new.id}, self._announcer, lambda _: clock)
-        settled = await settle(
-            tx, judged.determinations, (), (), self._announcer, lambda _: Span(clock)
+        terms = self._context.terms
+        touch = new_touch(referee, time, SOURCE, f"{number:06}", code, terms)
+        await add_touches(tx, {touch.id: (referee, touch)}, {referee: clock})
+        await self._judge(tx, referee, touch.id, clock)
+        return touch.id
+
+    async def _judge(self, tx: Tx, referee: str, claim_id: UUID, clock: datetime) -> None:
+        announcer = self._context.announcer
+        judgement = await judge_referees(tx, [referee], {claim_id}, announcer, lambda _: clock)
+        messages = await settle_rewards(
+            tx, judgement.revisions, (), (), announcer, lambda _: SettlementTime(clock)
         )
-        await outbox.add(tx, judged.messages + settled)
-        return new.id
-
-    async def release(self, customer: str) -> None:
-        """Ask the owner to judge a parked customer again. Raises Problem 409 if the customer is not parked."""
-        async with self._pool.acquire() as connection, transaction(connection) as tx:
-            parked = await queries.parked(tx, customer)
-            await outbox.add(tx, [self._announcer.released(customer, parked=parked)])
+        await outbox.add(tx, judgement.messages + messages)
 
 
-def answer(claim: Claim) -> Reason | None:
-    """Why the claim was refused when it was made; for one that came by an event, why it is refused now."""
+def answer_of(claim: Claim) -> Reason | None:
+    """Why the claim was refused when it was made; if it came by an event, why it is refused now."""
     if claim.touch.source == SOURCE:
         return claim.answer
     return claim.verdict.reason if claim.verdict.state is State.REFUSED else None
 
 
+def _time_of_claim(
+    clock: datetime, claims: Sequence[Claim], events: Sequence[OrderEvent]
+) -> datetime:
+    """The clock, but after all that is known: the clock may stand still or lag behind."""
+    known = [claim.touch.time for claim in claims]
+    known += [event.time for event in events]
+    return max([clock, *(time + _TICK for time in known)])
+
+
 def _refusal(reason: Reason) -> Problem:
     status, field, message = _REFUSALS[reason]
     return Problem(status, reason, message, errors=(FieldError(field, message),))
-
-
-async def _before(tx: Tx, key: str | None, request: str) -> UUID | None:
-    first = await repository.remembered(tx, f"claims {key}") if key else None
-    return _same_request(first, request)
-
-
-async def _remember(tx: Tx, key: str | None, request: str, claim_id: UUID | None) -> None:
-    path = "claims" if claim_id else "codes"
-    if key:
-        _same_request(await repository.remember(tx, f"{path} {key}", request, claim_id), request)
-
-
-def _same_request(first: tuple[str, UUID | None] | None, request: str) -> UUID | None:
-    if first is None:
-        return None
-    if first[0] != request:
-        wrong = FieldError("Idempotency-Key", "came with another body before")
-        raise Problem(
-            422,
-            "idempotency_key_reused",
-            "This Idempotency-Key belongs to another request.",
-            errors=(wrong,),
-        )
-    return first[1]

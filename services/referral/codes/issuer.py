@@ -1,35 +1,36 @@
-"""Codes: one per customer, issued once."""
+"""Issuing codes: one per customer, once."""
 
 from collections.abc import Mapping
 from datetime import datetime
 
 from services.referral.announcements import Announcer
-from services.referral.claims import repository
+from services.referral.codes.repository import add_codes, load_codes, load_waiting_referees
 from services.referral.domain.codes import code_of
 from shared.database.connection import Tx
 from shared.stream.outgoing.outbox import Message
 
 
-async def issue(
+async def issue_codes(
     tx: Tx, wanted: Mapping[str, datetime], announcer: Announcer
 ) -> tuple[dict[str, str], list[Message]]:
-    """Give a code to each of these customers (locked, with the instant) who has none; returns the new ones.
+    """Give a code to each of these locked customers who has none; `wanted` says when, by customer.
 
-    Referees who named one of them before it was issued are told by an internal event, for their owners to judge anew.
+    Returns the new codes by customer, and what to announce: an internal event asks the owners of
+    referees who named one of the codes before it was issued to judge them again.
     """
     if not wanted:
         return {}, []
-    known = await repository.codes_of(tx, wanted)
+    known = await load_codes(tx, wanted)
     issued: dict[str, str] = {}
     attempt = 0
     while missing := wanted.keys() - known.keys() - issued.keys():
         codes = {customer: code_of(customer, attempt) for customer in sorted(missing)}
-        issued |= await repository.add_codes(tx, codes, wanted)
+        issued |= await add_codes(tx, codes, wanted)
         attempt += 1
     messages = [
         announcer.code_issued(customer, code, wanted[customer]) for customer, code in issued.items()
     ]
     owners = {code: customer for customer, code in issued.items()}
-    for referee, code in await repository.waiting_for(tx, owners):
+    for referee, code in await load_waiting_referees(tx, owners):
         messages.append(announcer.code_found(referee, code, wanted[owners[code]]))
     return issued, messages

@@ -8,10 +8,12 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.domain import codes
-from services.referral.domain.rewards import Facts, Refund
+from services.referral.domain.rewards import Refund, RewardFacts
+from shared.ids import stable_id
 
 FIRST_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
 FOREVER: Final = datetime(9998, 1, 1, tzinfo=UTC)
+_LONGEST_CODE: Final = 200
 
 
 class State(StrEnum):
@@ -36,8 +38,8 @@ class Reason(StrEnum):
     HISTORICAL_ORDER = "historical_order"
 
 
-class Kind(StrEnum):
-    """The events about an order that matter here."""
+class OrderEventKind(StrEnum):
+    """The types of events about an order that rewards depend on."""
 
     COMPLETED = "order.completed"
     REFUNDED = "order.refunded"
@@ -46,7 +48,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a claim promises; those in force when it was recorded hold. Amounts are minor units of the order."""
+    """What a claim promises: a claim keeps the terms that were in force when it was recorded.
+
+    Amounts are minor units of the order's currency.
+    """
 
     claim_days: int
     minimum_order: int
@@ -57,7 +62,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One time at which a referee named a code; `recommender` is whose code it is, None if nobody's is known."""
+    """A referee named a code; `recommender` owns the code, and is None while nobody is known to."""
 
     id: UUID
     time: datetime
@@ -73,19 +78,17 @@ class Touch:
 
     @property
     def expires_at(self) -> datetime:
-        """A claim made before the clock's first tick has no instant to count from: it waits for ever."""
-        return (
-            FOREVER
-            if self.time < FIRST_DAY_ENDS
-            else self.time + timedelta(days=self.terms.claim_days)
-        )
+        """A claim made before the clock's first tick has no instant to count from: it never expires."""
+        if self.time < FIRST_DAY_ENDS:
+            return FOREVER
+        return self.time + timedelta(days=self.terms.claim_days)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderEvent:
-    """An order, or what happened to it later; a cancellation has no amount."""
+    """An order, its refund or its cancellation, which has no amount."""
 
-    kind: Kind
+    kind: OrderEventKind
     time: datetime
     source: str
     id: str
@@ -102,7 +105,7 @@ class OrderEvent:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a claim is judged, given everything known of the referee."""
+    """The judgement of a claim, given everything known of the referee."""
 
     state: State
     reason: Reason | None = None
@@ -113,15 +116,24 @@ _ACCEPTED: Final = Verdict(State.ACCEPTED)
 _SUPERSEDED: Final = Verdict(State.SUPERSEDED)
 
 
+def new_touch(
+    referee: str, time: datetime, source: str, event: str, text: str, terms: Terms
+) -> Touch:
+    """A touch by what the referee typed; the owner of the code is looked up later."""
+    code = codes.read(text) or text[:_LONGEST_CODE]
+    id_ = stable_id("claim", referee, source, event)
+    return Touch(id_, time, source, event, code, None, terms)
+
+
 def judge(
     referee: str, touches: Iterable[Touch], events: Iterable[OrderEvent]
 ) -> dict[UUID, Verdict]:
-    """The verdict on every claim of a referee. The order in which touches and events are given does not matter."""
+    """The verdict on every claim of a referee, by claim; the order of touches and events is irrelevant."""
     first = first_order(events)
     verdicts: dict[UUID, Verdict] = {}
     winner: Touch | None = None
     for touch in sorted(touches, key=lambda t: t.key):
-        reason = _flaw(referee, touch, first)
+        reason = _reason_to_refuse(referee, touch, first)
         verdicts[touch.id] = Verdict(State.REFUSED, reason) if reason else _SUPERSEDED
         winner = winner if reason else touch
     if winner:
@@ -130,18 +142,19 @@ def judge(
 
 
 def first_order(events: Iterable[OrderEvent]) -> OrderEvent | None:
-    """The referee's first order in event time, whatever became of it."""
-    return min((e for e in events if e.kind is Kind.COMPLETED), key=lambda e: e.key, default=None)
+    """The referee's first order by event time, even if it was cancelled later."""
+    orders = (event for event in events if event.kind is OrderEventKind.COMPLETED)
+    return min(orders, key=lambda order: order.key, default=None)
 
 
-def _flaw(referee: str, touch: Touch, first: OrderEvent | None) -> Reason | None:
+def _reason_to_refuse(referee: str, touch: Touch, first: OrderEvent | None) -> Reason | None:
     if codes.read(touch.code) is None:
         return Reason.MISTYPED_CODE
     if touch.recommender is None:
         return Reason.UNKNOWN_CODE
     if touch.recommender == referee:
         return Reason.SELF_REFERRAL
-    # An order at the very instant of the touch may carry it; only an earlier one makes the referee a known buyer.
+    # An order at the instant of the touch may carry it; only an earlier one refuses the claim.
     return Reason.ALREADY_CUSTOMER if first and first.time < touch.time else None
 
 
@@ -155,13 +168,13 @@ def _outcome(touch: Touch, first: OrderEvent) -> Verdict:
     return Verdict(State.QUALIFIED, order_id=first.order_id)
 
 
-def determine(
+def determine_facts(
     referee: str,
     touches: Sequence[Touch],
     events: Sequence[OrderEvent],
     verdicts: Mapping[UUID, Verdict],
-) -> dict[UUID, Facts]:
-    """The facts of the reward that a referee's claim has earned, by claim: at most one has."""
+) -> dict[UUID, RewardFacts]:
+    """The facts of the rewards that a referee's claims have earned, by claim: at most one has."""
     first = first_order(events)
     return {
         touch.id: _facts(referee, touch, first, events)
@@ -170,13 +183,13 @@ def determine(
     }
 
 
-def _facts(referee: str, touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]) -> Facts:
-    days = (
-        touch.terms.return_window_days
-        if order.return_window_days is None
-        else order.return_window_days
-    )
-    return Facts(
+def _facts(
+    referee: str, touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]
+) -> RewardFacts:
+    days = order.return_window_days
+    if days is None:
+        days = touch.terms.return_window_days
+    return RewardFacts(
         order_id=order.order_id,
         referee=referee,
         recommender=touch.recommender or "",
@@ -194,7 +207,7 @@ def _refunds(order: OrderEvent, events: Iterable[OrderEvent]) -> Iterable[Refund
     for event in sorted(events, key=lambda e: e.key):
         if event.order_id != order.order_id:
             continue
-        if event.kind is Kind.CANCELLED:
+        if event.kind is OrderEventKind.CANCELLED:
             yield Refund(max(event.time, order.time), event.source, event.id, None)
-        elif event.kind is Kind.REFUNDED and event.currency == order.currency:
+        elif event.kind is OrderEventKind.REFUNDED and event.currency == order.currency:
             yield Refund(max(event.time, order.time), event.source, event.id, event.amount)

@@ -1,4 +1,4 @@
-"""The ledger as a plan: which postings bring what is posted to what should be, without touching what is posted."""
+"""The ledger: which postings to add so that it says what it should; what is posted never changes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.referral.domain.rewards import Kind, Movement
+from services.referral.domain.rewards import Kind, Movement, RewardKey
 from shared.ids import stable_id
 
 
 class Account(StrEnum):
-    """The accounts; those of the customer are a customer's each."""
+    """The accounts. Each customer has the first two; the program has one."""
 
     PENDING = "customer:pending"
     AVAILABLE = "customer:available"
@@ -20,16 +20,12 @@ class Account(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
-    """Where postings belong: one customer's reward of one claim, in the currency of its order."""
-
-    customer: str
-    claim_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
 class Posting:
-    """One posting. `content` is what it says, `id` which time it is said, `cancels` the posting that it takes back."""
+    """One posting for a reward.
+
+    `content` identifies what it says, `id` also how many times that has been said, and `cancels`
+    is the posting that it takes back.
+    """
 
     id: UUID
     content: UUID
@@ -52,44 +48,42 @@ class Posting:
         return [(account, amount) for account, amount in amounts if amount]
 
 
-def plan(
-    book: Book,
+def plan_postings(
+    key: RewardKey,
     posted: Sequence[Posting],
     wanted: Sequence[Movement],
     currency: str,
     *,
     now: datetime,
 ) -> list[Posting]:
-    """The postings to add, so that those in force are the wanted movements: nothing if they already are.
+    """The postings to add so that those in force are the wanted movements; none if they already are.
 
-    A posting that is no longer wanted is cancelled by its opposite, at `now`. Ids depend on nothing but what is posted.
+    A posting that is no longer wanted is cancelled by its opposite, at `now`. Ids depend on nothing
+    but what is posted.
     """
     cancelled = {posting.cancels for posting in posted}
-    in_force = {p.content: p for p in posted if p.cancels is None and p.id not in cancelled}
-    told = Counter(p.content for p in posted if p.cancels is None)
-    contents = {_content(book, movement, currency): movement for movement in wanted}
-    taken_back = [_opposite(p, now) for content, p in in_force.items() if content not in contents]
+    originals = [posting for posting in posted if posting.cancels is None]
+    in_force = {p.content: p for p in originals if p.id not in cancelled}
+    times_posted = Counter(posting.content for posting in originals)
+    contents = {_content(key, movement, currency): movement for movement in wanted}
+    cancellations = [
+        _opposite(posting, now) for content, posting in in_force.items() if content not in contents
+    ]
     new = [
-        _posting(content, movement, currency, told[content])
+        _posting(content, movement, currency, times_posted[content])
         for content, movement in contents.items()
         if content not in in_force
     ]
-    return taken_back + new
+    return cancellations + new
 
 
-def _content(book: Book, movement: Movement, currency: str) -> UUID:
+def _content(key: RewardKey, movement: Movement, currency: str) -> UUID:
     return stable_id(
-        "posting", book.customer, str(book.claim_id), movement.kind, movement.time.isoformat(), movement.cause,
-        currency, movement.pending, movement.available,
-    )  # fmt: skip
-
-
-def _posting(content: UUID, movement: Movement, currency: str, time: int) -> Posting:
-    return Posting(
-        stable_id(str(content), time),
-        content,
+        "posting",
+        key.customer,
+        str(key.claim_id),
         movement.kind,
-        movement.time,
+        movement.time.isoformat(),
         movement.cause,
         currency,
         movement.pending,
@@ -97,15 +91,28 @@ def _posting(content: UUID, movement: Movement, currency: str, time: int) -> Pos
     )
 
 
+def _posting(content: UUID, movement: Movement, currency: str, times_posted: int) -> Posting:
+    return Posting(
+        id=stable_id(str(content), times_posted),
+        content=content,
+        kind=movement.kind,
+        time=movement.time,
+        cause=movement.cause,
+        currency=currency,
+        pending=movement.pending,
+        available=movement.available,
+    )
+
+
 def _opposite(posting: Posting, now: datetime) -> Posting:
     return Posting(
-        stable_id("cancel", str(posting.id)),
-        posting.content,
-        Kind.CANCELLED,
-        now,
-        posting.cause,
-        posting.currency,
-        -posting.pending,
-        -posting.available,
+        id=stable_id("cancel", str(posting.id)),
+        content=posting.content,
+        kind=Kind.CANCELLED,
+        time=now,
+        cause=posting.cause,
+        currency=posting.currency,
+        pending=-posting.pending,
+        available=-posting.available,
         cancels=posting.id,
     )

@@ -1,9 +1,10 @@
-"""Rewards: what one side of a referral has earned, and every movement of it until it is paid out or taken back."""
+"""Rewards: what one side of a referral has earned, and each movement until it is available or gone."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 import msgspec
 
@@ -15,8 +16,8 @@ class Side(StrEnum):
     REFEREE = "referee"
 
 
-class State(StrEnum):
-    """Where a reward stands; annulled: it turned out never to have been earned."""
+class RewardState(StrEnum):
+    """The state of a reward; an annulled one turned out never to have been earned."""
 
     PENDING = "pending"
     AVAILABLE = "available"
@@ -42,8 +43,8 @@ class Refund(msgspec.Struct, frozen=True):
     amount: int | None
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that both sides' rewards depend on; it travels from the referee's owner to the recommender's."""
+class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What both sides' rewards depend on; the referee's owner sends it to the recommender's."""
 
     order_id: str
     referee: str
@@ -63,9 +64,39 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return self.recommender_reward if side is Side.RECOMMENDER else self.referee_reward
 
 
+class RewardRevision(msgspec.Struct, frozen=True):
+    """The facts of a reward as of a revision; without facts it was not earned after all."""
+
+    claim_id: UUID
+    revision: int
+    facts: RewardFacts | None
+
+
+@dataclass(frozen=True, slots=True)
+class RewardKey:
+    """One customer's reward for one claim: each of the two sides has its own."""
+
+    customer: str
+    claim_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """A reward as stored: the ledger holds its movements until `as_of`; at `due_at` it matures."""
+
+    key: RewardKey
+    side: Side
+    partition: int
+    revision: int
+    facts: RewardFacts | None
+    state: RewardState
+    as_of: datetime
+    due_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """One posting of a reward: what it changes on the customer's accounts; the program's expense is the opposite."""
+    """What one posting changes on the customer's accounts; the program's expense is the opposite."""
 
     kind: Kind
     time: datetime
@@ -76,19 +107,20 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class RewardBalance:
-    """A reward in sum."""
+    """The sums of one reward, in minor units of its currency."""
 
-    state: State
+    state: RewardState
     pending: int = 0
     available: int = 0
     reversed: int = 0
 
 
-def movements(facts: Facts | None, side: Side, as_of: datetime) -> list[Movement]:
+def movements(facts: RewardFacts | None, side: Side, as_of: datetime) -> list[Movement]:
     """All movements of a reward until `as_of`, in order; none without facts.
 
-    What is reversed follows the refunds cumulatively: after refunds of r in sum of an order of t, round(amount · r / t)
-    is gone (halves up, all at r ≥ t), so that parts add up to the whole and never to more.
+    Reversals follow the sum of all refunds: after refunds of r for an order of t,
+    round(amount · r / t) is reversed (halves up, all at r ≥ t), so that the parts add up to the
+    whole and never to more.
     """
     if facts is None:
         return []
@@ -109,27 +141,31 @@ def movements(facts: Facts | None, side: Side, as_of: datetime) -> list[Movement
     return [movement for movement in found if movement.pending or movement.available]
 
 
-def is_mature(facts: Facts, as_of: datetime) -> bool:
-    """Has the return window ended, at the latest when a refund came after it?"""
+def is_mature(facts: RewardFacts, as_of: datetime) -> bool:
+    """Whether the return window has ended; a refund after its end shows that it has."""
     return max([as_of, *(refund.time for refund in facts.refunds)]) >= facts.available_at
 
 
-def standing(facts: Facts | None, side: Side, as_of: datetime) -> RewardBalance:
-    """What the movements until `as_of` come to."""
+def balance_of(facts: RewardFacts | None, side: Side, as_of: datetime) -> RewardBalance:
+    """The sums of all movements until `as_of`."""
     if facts is None:
-        return RewardBalance(State.ANNULLED)
+        return RewardBalance(RewardState.ANNULLED)
     moved = movements(facts, side, as_of)
-    pending, available = sum(m.pending for m in moved), sum(m.available for m in moved)
-    undone = -sum(m.pending + m.available for m in moved if m.kind is Kind.REVERSED)
-    if undone and not pending + available:
-        state = State.REVERSED
+    pending = sum(movement.pending for movement in moved)
+    available = sum(movement.available for movement in moved)
+    reversals = [movement for movement in moved if movement.kind is Kind.REVERSED]
+    gone = -sum(movement.pending + movement.available for movement in reversals)
+    if gone and not pending + available:
+        state = RewardState.REVERSED
     else:
-        state = State.AVAILABLE if is_mature(facts, as_of) else State.PENDING
-    return RewardBalance(state, pending, available, undone)
+        state = RewardState.AVAILABLE if is_mature(facts, as_of) else RewardState.PENDING
+    return RewardBalance(state, pending, available, gone)
 
 
-def _reversals(facts: Facts, amount: int) -> Iterator[tuple[Refund, int]]:
-    refunded = gone = 0
+def _reversals(facts: RewardFacts, amount: int) -> Iterator[tuple[Refund, int]]:
+    """Each refund with what it reverses of the amount."""
+    refunded = 0
+    gone = 0
     for refund in _in_order(facts.refunds):
         refunded = (
             facts.total if refund.amount is None else min(facts.total, refunded + refund.amount)

@@ -1,41 +1,26 @@
-"""Rows of rewards and of the ledger, as values of the domain: one statement per batch and table."""
+"""SQL of rewards and of their postings: one statement per batch and table."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.referral.claims.repository import columns
-from services.referral.domain.ledger import Book, Posting
-from services.referral.domain.rewards import Facts, Kind, Side, State
+from services.referral.columns import by_column
+from services.referral.domain.ledger import Posting
+from services.referral.domain.rewards import Kind, Reward, RewardFacts, RewardKey, RewardState, Side
 from shared.database.connection import Tx
 
-_facts: Final = msgspec.json.Decoder(Facts)
-
-
-@dataclass(frozen=True, slots=True)
-class Reward:
-    """One side's reward as stored."""
-
-    book: Book
-    side: Side
-    partition: int
-    revision: int
-    facts: Facts | None
-    state: State
-    as_of: datetime
-    due_at: datetime | None
-
+_decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
 
 _REWARDS: Final = """
-SELECT r.* FROM reward AS r JOIN unnest($1::text[], $2::uuid[]) AS b(customer, claim_id) USING (customer, claim_id)
+SELECT r.* FROM reward AS r
+JOIN unnest($1::text[], $2::uuid[]) AS b(customer, claim_id) USING (customer, claim_id)
 """
 _SAVE_REWARDS: Final = """
 INSERT INTO reward (customer, claim_id, side, partition, revision, facts, state, as_of, due_at)
-SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::jsonb[], $7::text[],
-                     $8::timestamptz[], $9::timestamptz[])
+SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::jsonb[],
+                     $7::text[], $8::timestamptz[], $9::timestamptz[])
 ON CONFLICT (customer, claim_id) DO UPDATE
 SET side = excluded.side, revision = excluded.revision, facts = excluded.facts,
     state = excluded.state, as_of = excluded.as_of, due_at = excluded.due_at
@@ -49,106 +34,147 @@ CROSS JOIN LATERAL (
     ORDER BY due_at LIMIT $4
 ) AS found ORDER BY t.partition, found.due_at
 """
-_UNSETTLED: Final = (
-    "SELECT customer, claim_id FROM reward WHERE customer = ANY($1::text[]) AND due_at IS NOT NULL"
-)
+_UNSETTLED: Final = """
+SELECT customer, claim_id FROM reward WHERE customer = ANY($1::text[]) AND due_at IS NOT NULL
+"""
 _POSTINGS: Final = """
-SELECT p.id, p.customer, p.claim_id, content, kind, p.time, cause, min(currency) AS currency, cancels,
+SELECT p.id, p.customer, p.claim_id, content, kind, p.time, cause, min(currency) AS currency,
+       cancels,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
-FROM posting AS p JOIN unnest($1::text[], $2::uuid[]) AS b(customer, claim_id) USING (customer, claim_id)
+FROM posting AS p
+JOIN unnest($1::text[], $2::uuid[]) AS b(customer, claim_id) USING (customer, claim_id)
 JOIN entry ON posting_id = p.id GROUP BY p.id
 """
-_POST: Final = """
+_ADD_POSTINGS: Final = """
 INSERT INTO posting (id, customer, claim_id, content, kind, time, recorded_at, cause, cancels)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-                     $8::text[], $9::uuid[])
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[],
+                     $6::timestamptz[], $7::timestamptz[], $8::text[], $9::uuid[])
 """
-_ENTER: Final = """
+_ADD_ENTRIES: Final = """
 INSERT INTO entry (posting_id, account, customer, amount, currency)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[])
 """
 
 
-def _keys(books: Iterable[Book]) -> list[list[Any]]:
-    return columns(((book.customer, book.claim_id) for book in books), 2)
+class NewPosting(NamedTuple):
+    """A posting to add for a reward."""
+
+    key: RewardKey
+    posting: Posting
+    recorded_at: datetime
 
 
-async def rewards(tx: Tx, books: Iterable[Book]) -> dict[Book, Reward]:
-    """The rewards of these books that exist."""
-    found = {}
-    for row in await tx.fetch(_REWARDS, *_keys(books)):
-        book = Book(row["customer"], row["claim_id"])
-        facts = _facts.decode(row["facts"]) if row["facts"] else None
-        found[book] = Reward(
-            book, Side(row["side"]), row["partition"], row["revision"], facts, State(row["state"]), row["as_of"],
-            row["due_at"],
-        )  # fmt: skip
-    return found
+class DueSpan(NamedTuple):
+    """Deadlines of a partition after one instant and up to another."""
+
+    partition: int
+    after: datetime
+    until: datetime
 
 
-async def save_rewards(tx: Tx, rows: Iterable[Reward]) -> None:
+async def load_rewards(tx: Tx, keys: Iterable[RewardKey]) -> dict[RewardKey, Reward]:
+    """Those of these rewards that exist."""
+    rewards = [_reward(row) for row in await tx.fetch(_REWARDS, *_key_columns(keys))]
+    return {reward.key: reward for reward in rewards}
+
+
+async def save_rewards(tx: Tx, rewards: Iterable[Reward]) -> None:
     """Store rewards, new and changed."""
-    values = (
-        (r.book.customer, r.book.claim_id, r.side.value, r.partition, r.revision,
-         msgspec.json.encode(r.facts).decode() if r.facts else None, r.state.value, r.as_of, r.due_at)
-        for r in rows
-    )  # fmt: skip
-    await tx.execute(_SAVE_REWARDS, *columns(values, 9))
+    await tx.execute(_SAVE_REWARDS, *by_column(map(_reward_row, rewards), 9))
 
 
-async def due(
-    tx: Tx, ticks: Sequence[tuple[int, datetime, datetime]], *, limit: int
-) -> dict[int, list[Book]]:
-    """By partition, rewards that become available after an instant and until another one."""
-    found: dict[int, list[Book]] = {partition: [] for partition, _, _ in ticks}
-    for row in await tx.fetch(_DUE, *columns(ticks, 3), limit):
-        found[row["partition"]].append(Book(row["customer"], row["claim_id"]))
-    return found
+async def find_due(tx: Tx, spans: Sequence[DueSpan], *, limit: int) -> dict[int, list[RewardKey]]:
+    """By partition, at most `limit` rewards that become available in its span, earliest first."""
+    due: dict[int, list[RewardKey]] = {span.partition: [] for span in spans}
+    for row in await tx.fetch(_DUE, *by_column(spans, 3), limit):
+        due[row["partition"]].append(_key(row))
+    return due
 
 
-async def unsettled(tx: Tx, customers: Iterable[str]) -> list[Book]:
-    """All rewards of these customers that have a deadline still to come, or waited while the customer was parked."""
-    return [
-        Book(row["customer"], row["claim_id"])
-        for row in await tx.fetch(_UNSETTLED, list(customers))
-    ]
+async def find_unsettled(tx: Tx, customers: Iterable[str]) -> list[RewardKey]:
+    """The rewards of these customers that still have a deadline, or waited while they were parked."""
+    return [_key(row) for row in await tx.fetch(_UNSETTLED, list(customers))]
 
 
-async def postings(tx: Tx, books: Iterable[Book]) -> dict[Book, list[Posting]]:
-    """What has been posted for these books."""
-    found: dict[Book, list[Posting]] = {book: [] for book in books}
-    for row in await tx.fetch(_POSTINGS, *_keys(found)):
-        book = Book(row["customer"], row["claim_id"])
-        found[book].append(
-            Posting(
-                row["id"], row["content"], Kind(row["kind"]), row["time"], row["cause"], row["currency"],
-                row["pending"], row["available"], row["cancels"],
-            )
-        )  # fmt: skip
-    return found
+async def load_postings(tx: Tx, keys: Iterable[RewardKey]) -> dict[RewardKey, list[Posting]]:
+    """All postings for these rewards."""
+    postings: dict[RewardKey, list[Posting]] = {key: [] for key in keys}
+    for row in await tx.fetch(_POSTINGS, *_key_columns(postings)):
+        postings[_key(row)].append(_posting(row))
+    return postings
 
 
-async def post(tx: Tx, rows: Sequence[tuple[Book, Posting, datetime]]) -> None:
-    """Append postings with their entries; the last of each tuple is when it is recorded."""
-    values = (
-        (
-            p.id,
-            book.customer,
-            book.claim_id,
-            p.content,
-            p.kind.value,
-            p.time,
-            recorded_at,
-            p.cause,
-            p.cancels,
-        )
-        for book, p, recorded_at in rows
-    )
-    await tx.execute(_POST, *columns(values, 9))
+async def add_postings(tx: Tx, postings: Sequence[NewPosting]) -> None:
+    """Append postings with their entries."""
+    await tx.execute(_ADD_POSTINGS, *by_column(map(_posting_row, postings), 9))
     entries = (
-        (p.id, account.value, book.customer, amount, p.currency)
-        for book, p, _ in rows
-        for account, amount in p.entries
+        (new.posting.id, account.value, new.key.customer, amount, new.posting.currency)
+        for new in postings
+        for account, amount in new.posting.entries
     )
-    await tx.execute(_ENTER, *columns(entries, 5))
+    await tx.execute(_ADD_ENTRIES, *by_column(entries, 5))
+
+
+def _key(row: Any) -> RewardKey:
+    return RewardKey(row["customer"], row["claim_id"])
+
+
+def _key_columns(keys: Iterable[RewardKey]) -> list[list[Any]]:
+    return by_column(((key.customer, key.claim_id) for key in keys), 2)
+
+
+def _reward(row: Any) -> Reward:
+    return Reward(
+        key=_key(row),
+        side=Side(row["side"]),
+        partition=row["partition"],
+        revision=row["revision"],
+        facts=_decode_facts(row["facts"]) if row["facts"] else None,
+        state=RewardState(row["state"]),
+        as_of=row["as_of"],
+        due_at=row["due_at"],
+    )
+
+
+def _reward_row(reward: Reward) -> tuple[Any, ...]:
+    return (
+        reward.key.customer,
+        reward.key.claim_id,
+        reward.side.value,
+        reward.partition,
+        reward.revision,
+        msgspec.json.encode(reward.facts).decode() if reward.facts else None,
+        reward.state.value,
+        reward.as_of,
+        reward.due_at,
+    )
+
+
+def _posting(row: Any) -> Posting:
+    return Posting(
+        id=row["id"],
+        content=row["content"],
+        kind=Kind(row["kind"]),
+        time=row["time"],
+        cause=row["cause"],
+        currency=row["currency"],
+        pending=row["pending"],
+        available=row["available"],
+        cancels=row["cancels"],
+    )
+
+
+def _posting_row(new: NewPosting) -> tuple[Any, ...]:
+    posting = new.posting
+    return (
+        posting.id,
+        new.key.customer,
+        new.key.claim_id,
+        posting.content,
+        posting.kind.value,
+        posting.time,
+        new.recorded_at,
+        posting.cause,
+        posting.cancels,
+    )

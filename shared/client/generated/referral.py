@@ -9,7 +9,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from shared.client.http import AsyncClient, Client, segment
 
 Account: TypeAlias = Literal["customer:pending", "customer:available", "program:expense"]
-"""The accounts; those of the customer are a customer's each."""
+"""The accounts. Each customer has the first two; the program has one."""
 
 
 class BalanceView(TypedDict):
@@ -44,7 +44,7 @@ State: TypeAlias = Literal[
 
 
 class CodeRequest(TypedDict):
-    """Who is to have a code."""
+    """The customer to give a code to."""
 
     customer: str
 
@@ -86,7 +86,7 @@ class EntryView(TypedDict):
 
 
 class BalancesView(TypedDict):
-    """What a customer has earned: nothing, for customers of whom nothing is known."""
+    """What a customer has earned; an unknown customer has earned nothing."""
 
     customer: str
     balances: list[BalanceView]
@@ -95,7 +95,7 @@ class BalancesView(TypedDict):
 
 
 class ClaimView(TypedDict):
-    """A claim: that a referee named a code."""
+    """A claim: a referee named a code."""
 
     id: str
     code: str
@@ -156,12 +156,6 @@ class ReferralClient(Client):
         """What a customer has earned, pending and available."""
         return self._call(BalancesView, "GET", f"/v1/customers/{segment(customer)}/balance")
 
-    def release_customer(self, customer: str) -> Requested:
-        """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return self._call(
-            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
-        )
-
     def list_postings(
         self, *, customer: str, limit: int | None = None, cursor: str | None = None
     ) -> PostingPage:
@@ -171,6 +165,15 @@ class ReferralClient(Client):
             "GET",
             "/v1/ledger",
             query={"customer": customer, "limit": limit, "cursor": cursor},
+        )
+
+    def release_customer(self, customer: str) -> Requested:
+        """Judge a parked customer again, once the cause is fixed.
+
+        The customer is released in the background; after that, the same request is refused (409).
+        """
+        return self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )
 
     def count(self) -> CountsView:
@@ -207,12 +210,6 @@ class AsyncReferralClient(AsyncClient):
         """What a customer has earned, pending and available."""
         return await self._call(BalancesView, "GET", f"/v1/customers/{segment(customer)}/balance")
 
-    async def release_customer(self, customer: str) -> Requested:
-        """Judge a parked customer again, once the reason is gone. Soon the customer is parked no longer (409)."""
-        return await self._call(
-            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
-        )
-
     async def list_postings(
         self, *, customer: str, limit: int | None = None, cursor: str | None = None
     ) -> PostingPage:
@@ -222,6 +219,15 @@ class AsyncReferralClient(AsyncClient):
             "GET",
             "/v1/ledger",
             query={"customer": customer, "limit": limit, "cursor": cursor},
+        )
+
+    async def release_customer(self, customer: str) -> Requested:
+        """Judge a parked customer again, once the cause is fixed.
+
+        The customer is released in the background; after that, the same request is refused (409).
+        """
+        return await self._call(
+            Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )
 
     async def count(self) -> CountsView:

@@ -17,9 +17,9 @@ from services.referral.batch.handler import ReferralHandler
 from services.referral.claims import verdicts
 from services.referral.domain.claims import judge
 from services.referral.domain.codes import code_of
-from services.referral.domain.rewards import Facts, Side, movements
+from services.referral.domain.rewards import RewardFacts, Side, movements
 from services.referral.events import RELEASED
-from services.referral.rewards import settlement
+from services.referral.rewards import outcome
 from services.referral.settings import ReferralSettings
 from services.referral.tables import metadata
 from services.referral.worker import SUBSCRIPTION
@@ -335,12 +335,12 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
 ) -> None:
     real, first = movements, ""
 
-    def fragile(facts: Facts | None, side: Side, as_of: datetime) -> Any:
+    def fragile(facts: RewardFacts | None, side: Side, as_of: datetime) -> Any:
         if facts and facts.customer(side) == "pia" and facts.referee == first and as_of > day(240):
             raise ArithmeticError("a bug")
         return real(facts, side, as_of)
 
-    monkeypatch.setattr(settlement, "movements", fragile)
+    monkeypatch.setattr(outcome, "movements", fragile)
     pair = [e for n in range(3) for e in (signed_up(f"p{n}", 231, "pia"), order(f"p{n}", 232))]
     await run(stack, database, [advocate("pia", 230), *pair, tick(233)])
     assert await balance(database, "pia") == (3000, 0)
@@ -349,7 +349,7 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
     await run(stack, database, [tick(250)])
     parked = await rows(database, "SELECT parked FROM referral.member WHERE customer = 'pia'")
     assert [row["parked"] for row in parked] == ["ArithmeticError('a bug')"]
-    monkeypatch.setattr(settlement, "movements", real)
+    monkeypatch.setattr(outcome, "movements", real)
     await run(stack, database, [tick(252)], timers_per_batch=1)
     assert await balance(database, "pia") == (3000, 0), "the other two rewards rest as well"
     assert await balance(database, "p1") == (0, 500)

@@ -5,14 +5,14 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from services.referral.domain.claims import (
-    Kind,
     OrderEvent,
+    OrderEventKind,
     Reason,
     State,
     Terms,
     Touch,
     Verdict,
-    determine,
+    determine_facts,
     judge,
 )
 from services.referral.domain.codes import code_of
@@ -39,12 +39,16 @@ def touch(
 
 
 def order(at: float, amount: int = 8000, **more: object) -> OrderEvent:
-    event = OrderEvent(Kind.COMPLETED, day(at), "/shop", f"order-{at}", f"o-{at}", amount, "EUR")
+    event = OrderEvent(
+        OrderEventKind.COMPLETED, day(at), "/shop", f"order-{at}", f"o-{at}", amount, "EUR"
+    )
     return replace(event, **more)  # type: ignore[arg-type]
 
 
 def refund(at: float, order_id: str, amount: int, currency: str = "EUR") -> OrderEvent:
-    return OrderEvent(Kind.REFUNDED, day(at), "/shop", f"refund-{at}", order_id, amount, currency)
+    return OrderEvent(
+        OrderEventKind.REFUNDED, day(at), "/shop", f"refund-{at}", order_id, amount, currency
+    )
 
 
 def judged(*events: Touch | OrderEvent, referee: str = "bob") -> list[Verdict]:
@@ -129,9 +133,9 @@ def test_the_facts_hold_the_window_of_the_order_and_everything_that_went_back() 
         refund(4, "o-2", 50),
         refund(6, "other", 9),
         refund(7, "o-2", 1, "USD"),
-        OrderEvent(Kind.CANCELLED, day(1), "/shop", "early", "o-2"),
+        OrderEvent(OrderEventKind.CANCELLED, day(1), "/shop", "early", "o-2"),
     ]
-    facts = determine("bob", [claim], events, judge("bob", [claim], events))[claim.id]
+    facts = determine_facts("bob", [claim], events, judge("bob", [claim], events))[claim.id]
     assert (facts.order_id, facts.recommender, facts.available_at) == ("o-2", "ann", day(32))
     assert [(r.time, r.amount) for r in facts.refunds] == [
         (day(2), None),
@@ -142,6 +146,6 @@ def test_the_facts_hold_the_window_of_the_order_and_everything_that_went_back() 
 
 def test_the_default_window_is_that_of_the_terms() -> None:
     claim = touch(0)
-    facts = determine("bob", [claim], [order(1)], judge("bob", [claim], [order(1)]))[claim.id]
+    facts = determine_facts("bob", [claim], [order(1)], judge("bob", [claim], [order(1)]))[claim.id]
     assert facts.available_at == day(15)
     assert isinstance(facts.earned_at, datetime)

@@ -10,19 +10,27 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.referral.domain.claims import Kind, OrderEvent, Terms, Touch, determine, judge
+from services.referral.domain.claims import (
+    OrderEvent,
+    OrderEventKind,
+    Terms,
+    Touch,
+    determine_facts,
+    judge,
+    new_touch,
+)
 from services.referral.domain.codes import code_of
-from services.referral.domain.ledger import Account, Book, Posting, plan
+from services.referral.domain.ledger import Account, Posting, plan_postings
 from services.referral.domain.rewards import (
-    Facts,
     Movement,
     Refund,
+    RewardFacts,
+    RewardKey,
+    RewardState,
     Side,
-    State,
+    balance_of,
     movements,
-    standing,
 )
-from services.referral.events import touch
 from shared.clock import DAWN
 from tests.support.builders import day
 
@@ -33,11 +41,11 @@ TERMS = Terms(
     recommender_reward=1001,
     referee_reward=333,
 )
-BOOK = Book("bob", UUID(int=1))
+BOOK = RewardKey("bob", UUID(int=1))
 
 
-def facts(*refunds: tuple[float, int | None], total: int = 3000) -> Facts:
-    return Facts(
+def facts(*refunds: tuple[float, int | None], total: int = 3000) -> RewardFacts:
+    return RewardFacts(
         order_id="o",
         referee="bob",
         recommender="ann",
@@ -53,28 +61,28 @@ def facts(*refunds: tuple[float, int | None], total: int = 3000) -> Facts:
     )
 
 
-def sums(found: Facts, at: float) -> tuple[State, int, int, int]:
-    stands = standing(found, Side.RECOMMENDER, day(at))
+def sums(found: RewardFacts, at: float) -> tuple[RewardState, int, int, int]:
+    stands = balance_of(found, Side.RECOMMENDER, day(at))
     return stands.state, stands.pending, stands.available, stands.reversed
 
 
 def test_a_reward_is_pending_until_the_very_instant_when_the_window_ends() -> None:
-    assert sums(facts(), 13.999) == (State.PENDING, 1000, 0, 0)
-    assert sums(facts(), 14) == (State.AVAILABLE, 0, 1000, 0)
+    assert sums(facts(), 13.999) == (RewardState.PENDING, 1000, 0, 0)
+    assert sums(facts(), 14) == (RewardState.AVAILABLE, 0, 1000, 0)
 
 
 def test_a_whole_refund_reverses_all_before_and_after_the_window() -> None:
-    assert sums(facts((3, 3000)), 20) == (State.REVERSED, 0, 0, 1000)
-    assert sums(facts((16, 3000)), 20) == (State.REVERSED, 0, 0, 1000)
+    assert sums(facts((3, 3000)), 20) == (RewardState.REVERSED, 0, 0, 1000)
+    assert sums(facts((16, 3000)), 20) == (RewardState.REVERSED, 0, 0, 1000)
 
 
 def test_a_cancellation_reverses_all() -> None:
-    assert sums(facts((1, None)), 20) == (State.REVERSED, 0, 0, 1000)
+    assert sums(facts((1, None)), 20) == (RewardState.REVERSED, 0, 0, 1000)
 
 
 def test_a_partial_refund_reverses_its_share() -> None:
-    assert sums(facts((3, 750)), 5) == (State.PENDING, 750, 0, 250)
-    assert sums(facts((3, 750), (20, 750)), 21) == (State.AVAILABLE, 0, 500, 500)
+    assert sums(facts((3, 750)), 5) == (RewardState.PENDING, 750, 0, 250)
+    assert sums(facts((3, 750), (20, 750)), 21) == (RewardState.AVAILABLE, 0, 500, 500)
 
 
 def test_thirds_add_up_to_the_whole() -> None:
@@ -86,7 +94,7 @@ def test_thirds_add_up_to_the_whole() -> None:
 
 
 def test_refunds_beyond_the_order_reverse_no_more_than_everything() -> None:
-    assert sums(facts((1, 2000), (2, 2000), (3, None)), 20) == (State.REVERSED, 0, 0, 1000)
+    assert sums(facts((1, 2000), (2, 2000), (3, None)), 20) == (RewardState.REVERSED, 0, 0, 1000)
 
 
 def test_a_deadline_at_the_instant_of_a_refund_comes_first() -> None:
@@ -98,26 +106,26 @@ def test_a_deadline_at_the_instant_of_a_refund_comes_first() -> None:
 
 
 def test_a_free_order_that_is_cancelled_earns_nothing() -> None:
-    assert sums(facts((1, None), total=0), 20) == (State.REVERSED, 0, 0, 1000)
-    assert sums(facts((1, 0), total=0), 20) == (State.AVAILABLE, 0, 1000, 0)
+    assert sums(facts((1, None), total=0), 20) == (RewardState.REVERSED, 0, 0, 1000)
+    assert sums(facts((1, 0), total=0), 20) == (RewardState.AVAILABLE, 0, 1000, 0)
 
 
 def test_what_is_posted_is_not_posted_again() -> None:
     wanted = movements(facts((3, 750)), Side.REFEREE, day(20))
-    posted = plan(BOOK, [], wanted, "EUR", now=day(20))
-    assert plan(BOOK, posted, wanted, "EUR", now=day(21)) == []
-    assert plan(BOOK, [], wanted, "EUR", now=day(22)) == posted
+    posted = plan_postings(BOOK, [], wanted, "EUR", now=day(20))
+    assert plan_postings(BOOK, posted, wanted, "EUR", now=day(21)) == []
+    assert plan_postings(BOOK, [], wanted, "EUR", now=day(22)) == posted
 
 
 def test_what_is_no_longer_wanted_is_cancelled_and_may_be_wanted_again() -> None:
     wanted = movements(facts(), Side.REFEREE, day(1))
-    posted = plan(BOOK, [], wanted, "EUR", now=day(1))
-    undone = posted + plan(BOOK, posted, [], "EUR", now=day(2))
+    posted = plan_postings(BOOK, [], wanted, "EUR", now=day(1))
+    undone = posted + plan_postings(BOOK, posted, [], "EUR", now=day(2))
     assert balance(undone) == (0, 0)
-    again = undone + plan(BOOK, undone, wanted, "EUR", now=day(3))
+    again = undone + plan_postings(BOOK, undone, wanted, "EUR", now=day(3))
     assert balance(again) == (500, 0)
     assert len({posting.id for posting in again}) == 3
-    assert plan(BOOK, again, wanted, "EUR", now=day(4)) == []
+    assert plan_postings(BOOK, again, wanted, "EUR", now=day(4)) == []
 
 
 def balance(postings: list[Posting]) -> tuple[int, int]:
@@ -132,19 +140,19 @@ def balance(postings: list[Posting]) -> tuple[int, int]:
 Happening = Touch | OrderEvent
 touches = st.builds(
     lambda at, whose: Touch(
-        (t := touch("bob", day(at), "/shop", f"t{at}-{whose}", code_of(whose), TERMS)).id,
+        (t := new_touch("bob", day(at), "/shop", f"t{at}-{whose}", code_of(whose), TERMS)).id,
         t.time, t.source, t.event, t.code, whose, TERMS,
     ),
     st.integers(0, 8), st.sampled_from(["ann", "eve", "bob"]),
 )  # fmt: skip
 amounts = st.integers(0, 7000)
 orders = st.builds(
-    lambda at, n, amount: OrderEvent(Kind.COMPLETED, day(at), "/shop", f"o{n}@{at}", f"o{n}", amount, "EUR"),
+    lambda at, n, amount: OrderEvent(OrderEventKind.COMPLETED, day(at), "/shop", f"o{n}@{at}", f"o{n}", amount, "EUR"),
     st.integers(1, 10), st.integers(0, 3), amounts,
 )  # fmt: skip
 undoings = st.builds(
     lambda at, n, kind, amount: OrderEvent(kind, day(at), "/shop", f"{kind}{n}@{at}", f"o{n}", amount, "EUR"),
-    st.integers(1, 40), st.integers(0, 3), st.sampled_from([Kind.REFUNDED, Kind.CANCELLED]), amounts,
+    st.integers(1, 40), st.integers(0, 3), st.sampled_from([OrderEventKind.REFUNDED, OrderEventKind.CANCELLED]), amounts,
 )  # fmt: skip
 happenings = st.lists(
     st.one_of(touches, orders, undoings, undoings), max_size=14, unique_by=lambda h: h.id
@@ -157,8 +165,8 @@ class World:
 
     touches: dict[object, Touch] = field(default_factory=dict)
     events: dict[str, OrderEvent] = field(default_factory=dict)
-    told: dict[Book, Facts | None] = field(default_factory=dict)
-    ledger: dict[Book, list[Posting]] = field(default_factory=dict)
+    told: dict[RewardKey, RewardFacts | None] = field(default_factory=dict)
+    ledger: dict[RewardKey, list[Posting]] = field(default_factory=dict)
 
     def take(self, batch: list[Happening], clock: datetime) -> None:
         for happening in batch:
@@ -167,22 +175,22 @@ class World:
             else:
                 self.events.setdefault(happening.id, happening)
         known, orders = list(self.touches.values()), list(self.events.values())
-        found = determine("bob", known, orders, judge("bob", known, orders))
+        found = determine_facts("bob", known, orders, judge("bob", known, orders))
         for named in known:
             for side, customer in (
                 (Side.REFEREE, "bob"),
                 (Side.RECOMMENDER, named.recommender or ""),
             ):
-                self.post(Book(customer, named.id), side, found.get(named.id), clock)
+                self.post(RewardKey(customer, named.id), side, found.get(named.id), clock)
 
-    def post(self, book: Book, side: Side, known: Facts | None, clock: datetime) -> None:
+    def post(self, book: RewardKey, side: Side, known: RewardFacts | None, clock: datetime) -> None:
         posted = self.ledger.setdefault(book, [])
         before = self.told.get(book)
         self.told[book] = known
         currency = known.currency if known else (before.currency if before else "")
-        posted += plan(book, posted, movements(known, side, clock), currency, now=clock)
+        posted += plan_postings(book, posted, movements(known, side, clock), currency, now=clock)
 
-    def balances(self) -> dict[Book, tuple[int, int]]:
+    def balances(self) -> dict[RewardKey, tuple[int, int]]:
         return {
             book: found
             for book, postings in self.ledger.items()
@@ -222,7 +230,7 @@ def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(
     reward: int, total: int, parts: list[int]
 ) -> None:
     refunds = tuple(Refund(day(n), "/shop", str(n), part) for n, part in enumerate(parts))
-    found = Facts(
+    found = RewardFacts(
         order_id="o", referee="bob", recommender="ann", currency="EUR", total=total, earned_at=day(0),
         available_at=day(4), recommender_reward=reward, referee_reward=0, refunds=refunds,
     )  # fmt: skip

@@ -1,0 +1,63 @@
+"""What the routes of all nouns share: the database, the program's terms, and the clocks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Request, Response
+
+from services.referral.announcements import Announcer
+from services.referral.clocks import partition_clock
+from services.referral.domain.claims import Terms
+from shared.clock import DAWN, ClockMode
+from shared.database.connection import Pool, Tx
+from shared.errors import Problem
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every service object of the API needs."""
+
+    pool: Pool
+    terms: Terms
+    announcer: Announcer
+    clock_mode: ClockMode
+
+    async def clock(self, source: Pool | Tx, customer: str) -> datetime:
+        """The clock of the customer's partition."""
+        return await partition_clock(source, self.announcer.partition(customer))
+
+    async def started_clock(self, tx: Tx, customer: str) -> datetime:
+        """The same. Raises Problem 503 "clock_not_started" before its first tick in real time."""
+        clock = await self.clock(tx, customer)
+        if clock == DAWN and self.clock_mode is ClockMode.WALL:
+            detail = "No worker has read this partition's clock yet."
+            raise Problem(503, "clock_not_started", detail, retry_after=1)
+        return clock
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+ApiContext = Annotated[Context, Depends(_context)]
+
+
+def created(response: Response, outcome: tuple[V, bool]) -> V:
+    """The view of an outcome (view, is new); what is not new is answered with 200, not 201."""
+    view, is_new = outcome
+    if not is_new:
+        response.status_code = 200
+    return view
+
+
+def parse_uuid(text: str) -> UUID | None:
+    """The UUID in a text; None if it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

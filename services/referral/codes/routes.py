@@ -1,0 +1,44 @@
+"""Routes of codes: issue one, show one."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Response
+
+from services.referral.api.context import ApiContext, created
+from services.referral.api.fields import CLOCK_NOT_STARTED
+from services.referral.codes.schemas import CodeRequest, CodeView
+from services.referral.codes.service import CodeService
+from shared.http import REUSED_KEY, Conditional, CustomerPath, IdempotencyKey, ProblemKind, problems
+
+router = APIRouter(prefix="/v1", tags=["referral"])
+
+_NO_CODE: Final = ProblemKind(404, "no_code", "The customer has no code.")
+_HAD_ONE: Final[dict[str, Any]] = {
+    "model": CodeView,
+    "description": "The customer had a code already: this one.",
+}
+
+
+async def _service(context: ApiContext) -> CodeService:
+    return CodeService(context)
+
+
+Codes = Annotated[CodeService, Depends(_service)]
+
+
+@router.post(
+    "/codes",
+    status_code=201,
+    responses=problems(REUSED_KEY, CLOCK_NOT_STARTED, also={200: _HAD_ONE}),
+)
+async def issue_code(
+    body: CodeRequest, response: Response, codes: Codes, idempotency_key: IdempotencyKey = None
+) -> CodeView:
+    """Give a customer a referral code; there is one per customer."""
+    return created(response, await codes.issue(body.customer, idempotency_key))
+
+
+@router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
+async def show_code(customer: CustomerPath, codes: Codes, conditional: Conditional) -> CodeView:
+    """The referral code of a customer."""
+    return conditional.answer(await codes.show(customer))

@@ -1,0 +1,44 @@
+"""Codes on request: one transaction each, under the customer's lock."""
+
+from services.referral.api.context import Context
+from services.referral.codes.issuer import issue_codes
+from services.referral.codes.repository import find_code, lock_codes
+from services.referral.codes.schemas import CodeView
+from services.referral.customers.repository import lock_members
+from services.referral.idempotency.service import remember_request
+from shared.database.connection import transaction
+from shared.errors import Problem
+from shared.stream.outgoing import outbox
+
+
+class CodeService:
+    """Issues and shows the codes of customers."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def issue(self, customer: str, key: str | None) -> tuple[CodeView, bool]:
+        """The customer's code, issued now if there was none; True with a new one.
+
+        Raises Problem 422 "idempotency_key_reused" and 503 "clock_not_started".
+        """
+        is_new = await self._issue(customer, key)
+        return await self.show(customer), is_new
+
+    async def show(self, customer: str) -> CodeView:
+        """The customer's code. Raises Problem 404 "no_code"."""
+        found = await find_code(self._context.pool, customer)
+        if found is None:
+            raise Problem(404, "no_code", f"Customer {customer} has no code.")
+        clock = await self._context.clock(self._context.pool, customer)
+        return CodeView(customer=customer, code=found.code, issued_at=found.issued_at, as_of=clock)
+
+    async def _issue(self, customer: str, key: str | None) -> bool:
+        async with self._context.pool.acquire() as connection, transaction(connection) as tx:
+            await lock_members(tx, [customer])
+            await lock_codes(tx, to_issue=True)
+            clock = await self._context.started_clock(tx, customer)
+            issued, messages = await issue_codes(tx, {customer: clock}, self._context.announcer)
+            await outbox.add(tx, messages)
+            await remember_request(tx, "codes", key, customer)
+            return customer in issued

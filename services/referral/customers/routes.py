@@ -1,0 +1,33 @@
+"""Routes for operators: releasing a parked customer."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends
+
+from services.referral.api.context import ApiContext
+from services.referral.customers.service import CustomerService
+from shared.http import NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
+
+router = APIRouter(prefix="/v1", tags=["referral"])
+
+_NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
+
+
+async def _service(context: ApiContext) -> CustomerService:
+    return CustomerService(context)
+
+
+@router.post(
+    "/customers/{customer}/release",
+    status_code=202,
+    responses=problems(_NOT_PARKED),
+    openapi_extra=NOT_REPEATABLE,
+)
+async def release_customer(
+    customer: CustomerPath, customers: Annotated[CustomerService, Depends(_service)]
+) -> Requested:
+    """Judge a parked customer again, once the cause is fixed.
+
+    The customer is released in the background; after that, the same request is refused (409).
+    """
+    return await customers.release(customer)
