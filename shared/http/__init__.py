@@ -1,16 +1,14 @@
-"""The HTTP contract of all services: one factory, one shape of errors, lists, instants and ids."""
+"""The HTTP contract that all services share: errors, lists, instants and ids."""
 
 from shared.http.app import create_app
 from shared.http.etag import Conditional
 from shared.http.language import LabelLanguage, Language
+from shared.http.pages import Page, Paging, Slice
 from shared.http.parameters import (
     CustomerPath,
     IdempotencyKey,
     IdPath,
-    Page,
-    Paging,
     Requested,
-    Slice,
 )
 from shared.http.problems import (
     NOT_REPEATABLE,

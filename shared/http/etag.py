@@ -1,4 +1,4 @@
-"""Answers that are sent again only if they have changed: `ETag` and `If-None-Match`."""
+"""Answers that are sent only if they have changed: `ETag` and `If-None-Match`."""
 
 from hashlib import blake2b
 from typing import Annotated, Final, TypeVar
@@ -8,13 +8,13 @@ from pydantic import BaseModel
 
 V = TypeVar("V", bound=BaseModel)
 
-_CLOCKS: Final = {"as_of", "known_at"}
-"""They move with the clock; where the client has chosen them, another one has another address."""
-_SEPARATE: Final = ","
+_CLOCK_FIELDS: Final = {"as_of", "known_at"}
+"""Left out of the tag, because they move with the clock. Where the client chooses them, they are
+part of the address."""
 
 
 class _NotModified(Exception):
-    """The client has this answer: say so, with the headers that it would have had."""
+    """Ends a request with 304 and the headers that its answer would have had."""
 
     def __init__(self, headers: dict[str, str]) -> None:
         super().__init__()
@@ -22,17 +22,16 @@ class _NotModified(Exception):
 
 
 class ConditionalRequest:
-    """What the client of a request knows already."""
+    """A request whose client may already have the answer."""
 
     def __init__(self, tags: str, response: Response) -> None:
-        self._tags = {tag.strip().removeprefix("W/") for tag in tags.split(_SEPARATE)}
+        self._tags = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
         self._response = response
 
     def answer(self, answer: V) -> V:
-        """The answer, with its tag in the headers; if the client has it already, the request ends here with 304."""
-        digest = blake2b(
-            answer.model_dump_json(by_alias=True, exclude=_CLOCKS).encode(), digest_size=12
-        )
+        """Tag the answer and return it, or end the request with 304 if the client has it."""
+        content = answer.model_dump_json(by_alias=True, exclude=_CLOCK_FIELDS)
+        digest = blake2b(content.encode(), digest_size=12)
         tag = f'"{digest.hexdigest()}"'
         self._response.headers["ETag"] = f"W/{tag}"
         if self._tags & {tag, "*"}:
@@ -40,13 +39,13 @@ class ConditionalRequest:
         return answer
 
 
-async def _known(
+async def _conditional_request(
     response: Response,
     if_none_match: Annotated[
         str | None,
         Header(
             alias="If-None-Match",
-            description="`ETag` of the answer that you have; if it is still true, 304 without a body.",
+            description="`ETag` of the answer you have. If it still holds: 304 without a body.",
             examples=['W/"5f1d0c2ab3e4d5c6b7a89f01"'],
         ),
     ] = None,
@@ -54,8 +53,8 @@ async def _known(
     return ConditionalRequest(if_none_match or "", response)
 
 
-Conditional = Annotated[ConditionalRequest, Depends(_known)]
-"""Declares that a route answers 304 to who has the answer: `return conditional.answer(answer)`."""
+Conditional = Annotated[ConditionalRequest, Depends(_conditional_request)]
+"""Declares that a route answers 304 if nothing has changed: `return conditional.answer(answer)`."""
 
 
 async def _on_not_modified(_: Request, error: Exception) -> Response:
@@ -63,6 +62,6 @@ async def _on_not_modified(_: Request, error: Exception) -> Response:
     return Response(status_code=304, headers=error.headers)
 
 
-def install(app: FastAPI) -> None:
-    """Let routes say that nothing has changed."""
+def install_not_modified(app: FastAPI) -> None:
+    """Answer 304 where a route finds that nothing has changed."""
     app.add_exception_handler(_NotModified, _on_not_modified)

@@ -1,11 +1,11 @@
-"""The language of labels: chosen by `Accept-Language`, told in `Content-Language`."""
+"""The language of labels: chosen by `Accept-Language`, stated in `Content-Language`."""
 
 from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import Depends, Header, Response
 
-_MOST_WISHES: Final = 20
+_MAX_RANGES: Final = 20
 
 
 class Language(StrEnum):
@@ -16,21 +16,20 @@ class Language(StrEnum):
 
 
 def preferred(accept_language: str | None) -> Language:
-    """The best of our languages by RFC 9110; English where none is asked for, or none that we have."""
+    """The language that fits best by RFC 9110; English if none is requested or none fits."""
     weights = dict[str, float]()
-    for wish in (accept_language or "").lower().split(",")[:_MOST_WISHES]:
-        tag, _, weight = wish.partition(";")
+    for language_range in (accept_language or "").lower().split(",")[:_MAX_RANGES]:
+        tag, _, weight = language_range.partition(";")
         primary = tag.strip().partition("-")[0]
         weights[primary] = max(weights.get(primary, 0.0), _quality(weight))
     others = weights.get("*", 0.0)
-    german, english = (
-        weights.get(language, others) for language in (Language.GERMAN, Language.ENGLISH)
-    )
+    german = weights.get(Language.GERMAN, others)
+    english = weights.get(Language.ENGLISH, others)
     return Language.GERMAN if german > english else Language.ENGLISH
 
 
 def _quality(parameter: str) -> float:
-    """`q=0.5`; 1 where nothing is said, 0 where it cannot be read."""
+    """The value of `q=0.5`: 1 if it is missing, 0 if it cannot be read."""
     if not parameter.strip():
         return 1.0
     name, _, value = parameter.strip().partition("=")
@@ -59,4 +58,4 @@ async def _language(
 
 
 LabelLanguage = Annotated[Language, Depends(_language)]
-"""Declares that a route has labels, in the language that the client prefers."""
+"""Declares that a route has labels in the language that the client prefers."""

@@ -1,4 +1,4 @@
-"""What happens to every request before and after its route: ids, key, path, size, figures, last resort."""
+"""What happens to every request around its route: ids, key, size, metrics and failures."""
 
 import hmac
 import re
@@ -20,12 +20,15 @@ from shared.http.problems import problem_response
 log = structlog.get_logger()
 
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
-_LONGEST_LENGTH: Final = 20
+_MAX_LENGTH_DIGITS: Final = 20
 _PLAIN_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
+_INTERNAL: Final = Problem(
+    500, "internal", "This is our fault. The request id identifies it in our logs."
+)
 
 
 class _Exchange:
-    """One request and its answer: remembers the status, puts the ids into the answer's headers."""
+    """Sends one answer: adds the ids to its headers and remembers its status."""
 
     def __init__(self, send: Send, ids: Iterable[tuple[str, str]]) -> None:
         self._send = send
@@ -42,7 +45,7 @@ class _Exchange:
 
 
 class EdgeMiddleware:
-    """Pure ASGI, around the whole application."""
+    """Guards the whole application; pure ASGI."""
 
     def __init__(self, app: ASGIApp, *, api_key: str, max_body: int) -> None:
         self._app = app
@@ -54,19 +57,18 @@ class EdgeMiddleware:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request_id = _given(headers, "x-request-id") or uuid.uuid4().hex
-        correlation_id = _given(headers, "x-correlation-id") or request_id
-        exchange = _Exchange(
-            send, (("X-Request-Id", request_id), ("X-Correlation-Id", correlation_id))
-        )
+        request_id = _plain_id(headers, "x-request-id") or uuid.uuid4().hex
+        correlation_id = _plain_id(headers, "x-correlation-id") or request_id
+        ids = (("X-Request-Id", request_id), ("X-Correlation-Id", correlation_id))
+        exchange = _Exchange(send, ids)
         started = clock.monotonic()
         with bound_contextvars(request_id=request_id, correlation_id=correlation_id):
             try:
-                await self._guarded(scope, receive, exchange, headers)
+                await self._answer(scope, receive, exchange, headers)
             finally:
-                _account(scope, exchange.status, clock.monotonic() - started)
+                _record(scope, exchange.status, clock.monotonic() - started)
 
-    async def _guarded(
+    async def _answer(
         self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers
     ) -> None:
         try:
@@ -81,25 +83,19 @@ class EdgeMiddleware:
             log.exception("http.failed", method=scope["method"], route=_route(scope))
             if exchange.status:
                 raise
-            broken = Problem(
-                500, "internal", "This is a fault of ours; the request id finds it in our logs."
-            )
-            await problem_response(broken)(scope, receive, exchange.send)
+            await problem_response(_INTERNAL)(scope, receive, exchange.send)
 
     def _check_key(self, path: str, headers: Headers) -> None:
         if path in OPEN:
             return
-        given = headers.get("authorization", "").encode("latin-1")
-        scheme, _, key = given.partition(b" ")
+        authorization = headers.get("authorization", "").encode("latin-1")
+        scheme, _, key = authorization.partition(b" ")
         if not hmac.compare_digest(scheme.title() + b" " + key.strip(), self._key):
             raise Problem(401, "unauthorized", "Send the key as `Authorization: Bearer <key>`.")
 
     def _limited(self, receive: Receive, headers: Headers) -> Receive:
-        """Refuses by Content-Length at once, and while reading where none or a false one is given."""
-        declared = headers.get("content-length", "0")
-        if len(declared) > _LONGEST_LENGTH or (
-            declared.isdecimal() and int(declared) > self._max_body
-        ):
+        """Refuse a large body by its Content-Length, or while reading it."""
+        if self._is_too_long(headers.get("content-length", "0")):
             raise self._too_large()
         seen = 0
 
@@ -108,35 +104,45 @@ class EdgeMiddleware:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body:
-                # An HTTPException, because the framework turns any other error while reading a body into 400.
+                # An HTTPException, because the framework turns any other error here into 400.
                 raise HTTPException(413, self._too_large().detail)
             return message
 
         return counted
 
+    def _is_too_long(self, length: str) -> bool:
+        if len(length) > _MAX_LENGTH_DIGITS:
+            return True
+        return length.isdecimal() and int(length) > self._max_body
+
     def _too_large(self) -> Problem:
         return Problem(413, "too_large", f"A body has at most {self._max_body} bytes.")
 
 
-def _given(headers: Headers, name: str) -> str | None:
+def _plain_id(headers: Headers, name: str) -> str | None:
+    """The id in a header, None if it has unusual characters or is too long."""
     value = headers.get(name, "")
     return value if _PLAIN_ID.fullmatch(value) else None
 
 
 def _routable(scope: Scope) -> str:
-    """The path, decoded but for `/` and `%` inside a segment, so that an id with a slash stays one segment."""
+    """The decoded path, except for `/` and `%` in a segment: an id with a slash is one segment."""
     raw: bytes | None = scope.get("raw_path")
     if raw is None or b"%" not in raw:
         return str(scope["path"])
     segments = raw.decode("ascii", "replace").split("/")
-    return "/".join(unquote(s).replace("%", "%25").replace("/", "%2F") for s in segments)
+    return "/".join(_decode_segment(segment) for segment in segments)
+
+
+def _decode_segment(segment: str) -> str:
+    return unquote(segment).replace("%", "%25").replace("/", "%2F")
 
 
 def _route(scope: Scope) -> str:
     return str(getattr(scope.get("route"), "path_format", "unmatched"))
 
 
-def _account(scope: Scope, status: int, seconds: float) -> None:
+def _record(scope: Scope, status: int, seconds: float) -> None:
     route = _route(scope)
     metrics.HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
     metrics.HTTP_SECONDS.labels(route).observe(seconds)

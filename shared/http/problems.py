@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), with a stable code and the fields that are wrong."""
+"""Errors as `application/problem+json` (RFC 9457), with a stable code and the wrong fields."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -12,17 +12,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from shared.database import connection as db
+from shared.database.connection import TRANSIENT
 from shared.errors import FieldError, Problem, Retryable
 
 log = structlog.get_logger()
 
 PROBLEM_JSON: Final = "application/problem+json"
 PROBLEMS: Final = "x-problems"
-"""Where a response keeps its kinds of problems until the document is completed."""
+"""Where a response keeps its problem kinds until the document is completed."""
 NOT_REPEATABLE: Final[dict[str, Any]] = {"x-repeatable": False}
-"""The `openapi_extra` of an operation of which a second request is not the first: clients do not repeat it blindly."""
+"""The `openapi_extra` of an operation that clients must not repeat blindly: a second request would
+do it a second time."""
 RETRY_AFTER_S: Final = 1
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
 _CODES: Final[Mapping[int, str]] = {
     400: "unreadable",
     401: "unauthorized",
@@ -41,29 +43,26 @@ class WrongField(BaseModel):
     """One thing wrong with one field."""
 
     field: str = Field(
-        description="Its name: a parameter, or a path into the body such as `policy.at_risk_days`."
+        description="A parameter, or a path into the body such as `policy.at_risk_days`."
     )
     message: str = Field(description="What is wrong with it, for people.")
 
 
 class ProblemBody(BaseModel):
-    """What every error looks like (RFC 9457)."""
+    """An error (RFC 9457)."""
 
-    type: str = Field(description="Always `about:blank`: `code` says which problem it is.")
+    type: str = Field(description="Always `about:blank`; see `code`.")
     title: str = Field(description="The status in words.")
     status: int = Field(description="The HTTP status.")
-    code: str = Field(description="Which problem it is, for programs: stable.")
-    detail: str = Field(description="What has happened, for people.")
+    code: str = Field(description="A stable name of the problem, for programs.")
+    detail: str = Field(description="What happened, for people.")
     errors: list[WrongField] = Field(
-        description="What is wrong with which field; empty where no field is to blame."
+        description="What is wrong with each field; empty if no field is to blame."
     )
 
 
-Responses: TypeAlias = dict[int | str, dict[str, Any]]
-
-
 class ProblemKind(NamedTuple):
-    """A problem that a route may answer, for its document."""
+    """A problem that a route may answer, as its document describes it."""
 
     status: int
     code: str
@@ -71,22 +70,25 @@ class ProblemKind(NamedTuple):
 
 
 REUSED_KEY: Final = ProblemKind(
-    422, "idempotency_key_reused", "The Idempotency-Key came with another body before."
+    422, "idempotency_key_reused", "This Idempotency-Key was used before with another body."
 )
 
 
 def problems(
     *kinds: ProblemKind, also: Mapping[int, Mapping[str, Any]] = MappingProxyType({})
 ) -> Responses:
-    """The `responses` of a route: problems besides those that every route may answer, and `also` other answers."""
-    found: Responses = {status: dict(response) for status, response in also.items()}
+    """The `responses` of a route: its own problems, and `also` answers that are no problems.
+
+    Problems that every route may answer are added later.
+    """
+    responses: Responses = {status: dict(response) for status, response in also.items()}
     for kind in kinds:
-        found.setdefault(kind.status, {}).setdefault(PROBLEMS, []).append(kind)
-    return found
+        responses.setdefault(kind.status, {}).setdefault(PROBLEMS, []).append(kind)
+    return responses
 
 
 def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = None) -> Response:
-    """The answer that says this problem."""
+    """The HTTP answer of a problem."""
     title = HTTPStatus(problem.status).phrase
     body = {
         "type": "about:blank",
@@ -105,27 +107,23 @@ def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = No
 
 
 def field_name(loc: Sequence[int | str]) -> str:
-    """`("query", "limit")` is `limit`, `("body", "items", 0)` is `items.0`."""
+    """The name of a place: `limit` for `("query", "limit")`, `items.0` for a part of the body."""
     inside = loc[1:] if loc and loc[0] in {"body", "query", "path", "header", "cookie"} else loc
     return ".".join(map(str, inside)) or "body"
 
 
-def of_validation(error: RequestValidationError) -> Problem:
-    """Broken JSON is unreadable (400), everything else invalid (422) and names its fields."""
-    found = error.errors()
-    if any(e["type"] == "json_invalid" for e in found):
+def validation_problem(error: RequestValidationError) -> Problem:
+    """The problem of a wrong request: 400 for broken JSON, otherwise 422 with its fields."""
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
         return Problem(400, "unreadable", "The body is not JSON.")
-    wrong = tuple(FieldError(field_name(e["loc"]), str(e["msg"])) for e in found)
-    return Problem(
-        422,
-        "invalid",
-        f"{wrong[0].field}: {wrong[0].message}" if wrong else "invalid",
-        errors=wrong,
-    )
+    errors = tuple(FieldError(field_name(each["loc"]), str(each["msg"])) for each in details)
+    summary = f"{errors[0].field}: {errors[0].message}" if errors else "invalid"
+    return Problem(422, "invalid", summary, errors=errors)
 
 
-def of_http(error: HTTPException) -> Problem:
-    """A framework's error under the code of its status."""
+def http_problem(error: HTTPException) -> Problem:
+    """The problem of a framework's error, with the code of its status."""
     return Problem(error.status_code, _CODES.get(error.status_code, "error"), str(error.detail))
 
 
@@ -136,12 +134,12 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 
 async def _on_validation(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    return problem_response(of_validation(error))
+    return problem_response(validation_problem(error))
 
 
 async def _on_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    return problem_response(of_http(error), headers=error.headers)
+    return problem_response(http_problem(error), headers=error.headers)
 
 
 async def _on_transient(_: Request, error: Exception) -> Response:
@@ -156,10 +154,10 @@ async def _on_transient(_: Request, error: Exception) -> Response:
     )
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application with a problem; what is unexpected is left to the edge."""
+def install_problems(app: FastAPI) -> None:
+    """Answer the expected errors with a problem; the middleware answers the others."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
-    for transient in (Retryable, *db.TRANSIENT):
+    for transient in (Retryable, *TRANSIENT):
         app.add_exception_handler(transient, _on_transient)

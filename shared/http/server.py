@@ -1,4 +1,4 @@
-"""Serving an application with uvicorn: as a process of its own, or beside a worker's loop."""
+"""Serves an application with uvicorn, in its own process or in a worker's loop."""
 
 import asyncio
 import contextlib
@@ -18,17 +18,15 @@ from shared.settings import Settings
 log = structlog.get_logger()
 
 _CLOSE_S: Final = 2.0
-"""Kept from the time to drain, for the lifespan to close what it opened."""
+"""The part of the time to stop that is left to the lifespan, to close what it opened."""
 
 
 class _Stop(Protocol):
-    """An event that somebody else sets."""
-
     async def wait(self) -> object: ...
 
 
 class _Server(uvicorn.Server):
-    """Tells the application that it stops, before it waits for the answers under way."""
+    """Tells the application that it is stopping before it waits for unfinished answers."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         super().__init__(_config(app, settings))
@@ -44,12 +42,12 @@ class _Server(uvicorn.Server):
 
     @property
     def failed(self) -> bool:
-        """It never served, or the lifespan of the application ended with an error."""
+        """Whether it never served, or the application's lifespan ended with an error."""
         return not self.started or self.lifespan.error_occurred
 
 
-class _Guest(_Server):
-    """A server in somebody else's loop: signals belong to the host."""
+class _EmbeddedServer(_Server):
+    """A server in somebody else's loop, which handles the signals itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,15 +55,17 @@ class _Guest(_Server):
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT; requests under way may finish, within `shutdown_s` in all. Returns normally.
+    """Serve until SIGTERM or SIGINT; unfinished requests may end within `shutdown_s` in all.
 
-    Raises SystemExit(1) if it could not start, or if what the application does in the background has failed.
+    Raises SystemExit(1) if it could not start, or if the application's background work failed.
     """
-    # uvicorn raises the captured signal again once it is done; with these handlers the process then ends with 0.
+    # uvicorn raises the captured signal again at the end; with these handlers the process
+    # then exits with 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = _Server(app, settings)
-    gc.freeze()  # what has been imported stays: to look through it takes a third of a second, while everybody waits
+    # Imported objects stay: a collection that visits them stops everything for a third of a second.
+    gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve())
     if server.failed:
@@ -76,7 +76,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
 
 async def serve_within(app: FastAPI, settings: Settings, stop: _Stop) -> None:
     """Serve in the running loop (the probes of a worker) until `stop` is set."""
-    server = _Guest(app, settings)
+    server = _EmbeddedServer(app, settings)
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve())
         stopping = group.create_task(stop.wait())

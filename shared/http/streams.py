@@ -1,4 +1,4 @@
-"""Answers that are made while they are sent: so many at a time, and none for a client that takes nothing any more."""
+"""Answers that are sent while they are produced: limited in number, ended if the client stalls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,11 +14,14 @@ from shared.http.problems import ProblemKind
 log = structlog.get_logger()
 
 STALLED_S: Final = 60.0
-"""A client that takes nothing for so long has gone."""
+"""A client that reads nothing for so long is taken to be gone."""
 
 
 class StreamSlots:
-    """So many at the same time in one process; the next is told by `full` to come again after so many seconds."""
+    """Limits the answers sent at the same time by one process.
+
+    One too many is refused with `full`, to be sent again after `retry_after_s` seconds.
+    """
 
     def __init__(self, most: int, full: ProblemKind, *, retry_after_s: int) -> None:
         self._free = most
@@ -27,7 +30,7 @@ class StreamSlots:
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """While one more is open. Raises Problem if there are too many."""
+        """Hold a slot. Raises Problem if none is free."""
         if not self._free:
             raise Problem(
                 self._full.status,
@@ -43,7 +46,7 @@ class StreamSlots:
 
 
 async def send_part(send: Send, part: bytes) -> None:
-    """Return once the client can take the next part. Raises TimeoutError if it takes nothing."""
+    """Send a part; return once the client can take the next. Raises TimeoutError if it stalls."""
     message: Message = {"type": "http.response.body", "body": part, "more_body": True}
     try:
         async with asyncio.timeout(STALLED_S):

@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from shared.clock import DAWN
-from shared.http.parameters import encode_cursor
+from shared.http.pages import encode_cursor
 from tests.contract.documents import made
 from tests.contract.story import KEY
 from tests.support.builders import DAY_0

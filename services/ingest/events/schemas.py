@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.events.catalogue import MODELS
 from shared.events.fields import Id, Subject
 from shared.http import Instant
-from shared.http.openapi import SCHEMAS
+from shared.http.openapi.document import SCHEMAS
 
 
 class EventRequest(BaseModel):

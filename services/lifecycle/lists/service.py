@@ -22,7 +22,7 @@ from services.lifecycle.lists.search import Hit
 from shared.aio import in_chunks
 from shared.clock import DAWN
 from shared.database.connection import Pool, Tx
-from shared.http.parameters import encode_cursor
+from shared.http.pages import encode_cursor
 
 AT_ONCE: Final = 250
 """Customers of an export that are in memory together."""

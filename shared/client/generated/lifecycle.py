@@ -424,7 +424,7 @@ class RepurchaseValue(TypedDict):
 
 
 class Requested(TypedDict):
-    """Somebody will see to it."""
+    """The request was accepted and will be carried out."""
 
     status: NotRequired[Literal["requested"]]
 

@@ -39,7 +39,7 @@ class Redemption(TypedDict):
 
 
 class Requested(TypedDict):
-    """Somebody will see to it."""
+    """The request was accepted and will be carried out."""
 
     status: NotRequired[Literal["requested"]]
 

@@ -72,7 +72,7 @@ Kind: TypeAlias = Literal["earned", "matured", "reversed", "cancelled"]
 
 
 class Requested(TypedDict):
-    """Somebody will see to it."""
+    """The request was accepted and will be carried out."""
 
     status: NotRequired[Literal["requested"]]
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from services.lifecycle.domain.state.phases import RuleName
-from shared.http.parameters import encode_cursor
+from shared.http.pages import encode_cursor
 from shared.instants import parse
 from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, event, order, tick

@@ -34,7 +34,7 @@ from services.lifecycle.policies import registry
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import decode
-from shared.http.parameters import encode_cursor
+from shared.http.pages import encode_cursor
 from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS

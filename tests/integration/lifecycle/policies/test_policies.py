@@ -9,7 +9,7 @@ import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
-from shared.http.parameters import encode_cursor
+from shared.http.pages import encode_cursor
 from tests.support.builders import day
 from tests.support.policy_shop import Shop, client, instant, new_shop, wrong
 from tests.support.server_stack import Stack

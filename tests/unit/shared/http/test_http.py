@@ -30,7 +30,7 @@ from shared.http import (
     serve,
     serve_within,
 )
-from shared.http.parameters import encode_cursor
+from shared.http.pages import encode_cursor
 from shared.settings import Settings
 from tests.support.checkout import ROOT
 from tests.support.servers import eventually
@@ -403,7 +403,7 @@ async def _hangs() -> None:
 async def test_an_unready_service_says_why(
     ready: Callable[[], Awaitable[None]], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.http.app.READY_WITHIN_S", 0.05)
+    monkeypatch.setattr("shared.http.probes.READY_WITHIN_S", 0.05)
     async with client_of(create_app(service="test", settings=settings(), ready=ready)) as client:
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
