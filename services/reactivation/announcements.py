@@ -1,4 +1,4 @@
-"""What reactivation publishes on winback-events.v1: the contract, and the records of a change."""
+"""What reactivation announces on winback-events.v1: the contract, and the records of a change."""
 
 from datetime import datetime
 from typing import Final
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.reactivation.domain.changes import OPENING, Change, Fact
+from services.reactivation.domain.changes import OPENING, CaseChange, CaseEvent
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import stable_text
@@ -16,7 +16,7 @@ from shared.stream.outgoing.outbox import Message
 SOURCE: Final = "/reactivation"
 
 
-class Trigger(msgspec.Struct, frozen=True):
+class AnnouncedTrigger(msgspec.Struct, frozen=True):
     """The transition that opened a case."""
 
     rule: str
@@ -24,15 +24,18 @@ class Trigger(msgspec.Struct, frozen=True):
     occurred_at: datetime
 
 
-class Incentive(msgspec.Struct, frozen=True):
+class AnnouncedIncentive(msgspec.Struct, frozen=True):
     """What is offered: `value` percent off one order."""
 
     kind: str
     value: int
 
 
-class _Fact(msgspec.Struct, frozen=True):
-    """`version` counts the records about one case, gap-free: of two records the one with the higher version holds."""
+class _CaseRecord(msgspec.Struct, frozen=True):
+    """What all records share; `version` counts the records about one case, without gaps.
+
+    Of two records about a case, the one with the higher version holds.
+    """
 
     case_id: UUID
     customer: str
@@ -40,24 +43,27 @@ class _Fact(msgspec.Struct, frozen=True):
     recorded_at: datetime
 
 
-class CaseOpened(_Fact, frozen=True):
-    """case.opened; again after a cancellation if the transition turned out to hold after all."""
+class CaseOpened(_CaseRecord, frozen=True):
+    """`case.opened`; again after a cancellation if the transition holds after all."""
 
     opened_at: datetime
-    trigger: Trigger
+    trigger: AnnouncedTrigger
 
 
-class OfferMade(_Fact, frozen=True):
-    """offer.made: the shop tells the customer."""
+class OfferMade(_CaseRecord, frozen=True):
+    """`offer.made`: the shop should tell the customer."""
 
     code: str
-    incentive: Incentive
+    incentive: AnnouncedIncentive
     made_at: datetime
     expires_at: datetime
 
 
-class CaseClosed(_Fact, frozen=True):
-    """case.closed; again if late events changed how it ended. `with_code` false: returned by itself after the offer."""
+class CaseClosed(_CaseRecord, frozen=True):
+    """`case.closed`; again if late events changed how it ended.
+
+    `with_code` is false if the customer came back without using the code.
+    """
 
     state: str
     closed_at: datetime
@@ -65,62 +71,56 @@ class CaseClosed(_Fact, frozen=True):
     with_code: bool
 
 
-class CaseCancelled(_Fact, frozen=True):
-    """case.cancelled: there was nothing to win back; `was` is what the case was until then, and no longer counts."""
+class CaseCancelled(_CaseRecord, frozen=True):
+    """`case.cancelled`: there was nothing to win back, and the state until then (`was`) is void."""
 
     reason: str
     was: str
 
 
-def messages(change: Change, partition: int, recorded_at: datetime) -> list[Message]:
-    """The records of a change, in order; the same change has the same ids again."""
-    first = change.case.version - len(change.facts) + 1
+def messages_of(change: CaseChange, partition: int, recorded_at: datetime) -> list[Message]:
+    """The records of a change, in order; the same change makes the same ids again."""
+    case = change.case
+    first = case.version - len(change.events) + 1
     return [
         Message(
-            partition,
-            WINBACK_EVENTS,
-            change.case.customer,
-            _record(change, fact, version, recorded_at),
+            partition, WINBACK_EVENTS, case.customer, _encode(change, event, version, recorded_at)
         )
-        for version, fact in enumerate(change.facts, first)
+        for version, event in enumerate(change.events, first)
     ]
 
 
-def _record(change: Change, fact: Fact, version: int, recorded_at: datetime) -> bytes:
-    case, opening = change.case, fact in OPENING
+def _encode(change: CaseChange, event: CaseEvent, version: int, recorded_at: datetime) -> bytes:
+    case = change.case
     return envelope.encode(
         Envelope(
             id=stable_text("reactivation", str(case.id), str(version)),
             source=SOURCE,
-            type=fact,
+            type=event,
             subject=case.customer,
-            time=case.lapse.occurred_at if opening else case.ended_at or recorded_at,
-            data=envelope.pack(_data(change, fact, version, recorded_at)),
+            time=case.lapse.occurred_at if event in OPENING else case.ended_at or recorded_at,
+            data=envelope.pack(_record(change, event, version, recorded_at)),
         )
     )
 
 
-def _data(change: Change, fact: Fact, version: int, recorded_at: datetime) -> _Fact:
-    case, lapse, offer = change.case, change.case.lapse, change.case.offer
-    head = case.id, case.customer, version, recorded_at
-    match fact:
-        case Fact.CASE_OPENED:
-            return CaseOpened(
-                *head, lapse.occurred_at, Trigger(lapse.rule, lapse.phase, lapse.occurred_at)
-            )
-        case Fact.OFFER_MADE:
-            return OfferMade(
-                *head,
-                offer.code,
-                Incentive("percent", offer.percent),
-                offer.made_at,
-                offer.expires_at,
-            )
-        case Fact.CASE_CLOSED:
-            return CaseClosed(
-                *head, case.state, case.ended_at or recorded_at, case.order_id, bool(case.with_code)
-            )
-        case Fact.CASE_CANCELLED:
-            return CaseCancelled(
-                *head, case.reason or "", change.before.state if change.before else case.state
-            )
+def _record(
+    change: CaseChange, event: CaseEvent, version: int, recorded_at: datetime
+) -> _CaseRecord:
+    case = change.case
+    head = (case.id, case.customer, version, recorded_at)
+    match event:
+        case CaseEvent.CASE_OPENED:
+            lapse = case.lapse
+            trigger = AnnouncedTrigger(lapse.rule, lapse.phase, lapse.occurred_at)
+            return CaseOpened(*head, lapse.occurred_at, trigger)
+        case CaseEvent.OFFER_MADE:
+            offer = case.offer
+            incentive = AnnouncedIncentive("percent", offer.percent)
+            return OfferMade(*head, offer.code, incentive, offer.made_at, offer.expires_at)
+        case CaseEvent.CASE_CLOSED:
+            closed_at = case.ended_at or recorded_at
+            return CaseClosed(*head, case.state, closed_at, case.order_id, bool(case.with_code))
+        case CaseEvent.CASE_CANCELLED:
+            was = change.before.state if change.before else case.state
+            return CaseCancelled(*head, case.reason or "", was)

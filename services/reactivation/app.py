@@ -2,38 +2,42 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 
-from services.reactivation.cases.routes import router
-from services.reactivation.offers.service import OfferService
+from services.reactivation.api.context import Context
+from services.reactivation.cases import routes as case_routes
+from services.reactivation.customers import routes as customer_routes
+from services.reactivation.offers import routes as offer_routes
 from services.reactivation.settings import ReactivationSettings
 from shared import http, logs
-from shared.database import connection as db
+from shared.database.connection import create_pool, ping
 from shared.processes import REACTIVATION
+
+ROUTERS: Final = (case_routes.router, offer_routes.router, customer_routes.router)
 
 
 def create_app(settings: ReactivationSettings) -> FastAPI:
-    """The application; its pool of connections opens with it."""
+    """The application; it connects when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await db.create_pool(settings.database_url, REACTIVATION) as pool:
-            app.state.pool = pool
-            app.state.till = OfferService(pool, settings.terms())
+        async with await create_pool(settings.database_url, REACTIVATION) as pool:
+            app.state.context = Context(pool, settings.terms())
             yield
 
     async def ready() -> None:
-        await db.ping(app.state.pool)
+        await ping(app.state.context.pool)
 
     app = http.create_app(
-        service=REACTIVATION, settings=settings, routers=[router], lifespan=lifespan, ready=ready
+        service=REACTIVATION, settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
     )
     return app
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until SIGTERM."""
     settings = ReactivationSettings()
     logs.configure(REACTIVATION, fmt=settings.log_format, level=settings.log_level)
     http.serve(create_app(settings), settings)

@@ -35,9 +35,9 @@ POINTS: Final[dict[str, dict[str, Point]]] = {
         "while_merging": ("services.lifecycle.batch.repository", "refuse_cycles", True),
     },
     REACTIVATION: ANYWHERE
-    | {"after_upsert": ("services.reactivation.cases.repository", "save", True)},
+    | {"after_upsert": ("services.reactivation.cases.recomputation", "save_changes", True)},
     REFERRAL: ANYWHERE
-    | {"after_upsert": ("services.referral.rewards.repository", "save_rewards", True)},
+    | {"after_upsert": ("services.referral.rewards.settlement", "save_rewards", True)},
 }
 """Where a service's process can end: the function at whose n-th call, and whether after it or before."""
 

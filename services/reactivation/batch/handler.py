@@ -1,196 +1,124 @@
-"""One batch of orders, transitions and due deadlines into cases, offers and announcements."""
+"""One batch of orders, transitions and deadlines: into cases, offers and announcements."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from services.reactivation.announcements import messages
-from services.reactivation.cases import repository
-from services.reactivation.cases.repository import PurchaseRow
-from services.reactivation.domain.cases import History, Terms, fold_cases
-from services.reactivation.domain.changes import Change, changes
-from services.reactivation.events import RELEASED, Announcement, read
+from services.reactivation.batch.work import CustomerWork, Work, gather
+from services.reactivation.cases.recomputation import FoldFailed, recompute
+from services.reactivation.cases.repository import (
+    DueSpan,
+    add_purchases,
+    find_due,
+    record_lapses,
+)
+from services.reactivation.customers.repository import lock_customers, park_customers
+from services.reactivation.domain.cases import Terms
+from services.reactivation.events import read
 from shared.database.connection import Tx, transaction
-from shared.stream.batch import NOT_HELD, Batch, Incoming, Portion
+from shared.stream.batch import Batch
 from shared.stream.log import parked as parking
-from shared.stream.outgoing import outbox
-from shared.stream.outgoing.outbox import Message
 from shared.stream.session import Reader
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """Where a customer's partition is: deadlines after `held` up to `until` may fire; the clock reads `recorded_at`."""
-
-    partition: int
-    until: datetime
-    recorded_at: datetime
-    held: datetime = NOT_HELD
-
-
-@dataclass(slots=True)
-class Visit:
-    """One customer's records in a batch; none if only a deadline is due."""
-
-    portion: Portion
-    arrivals: list[Incoming] = field(default_factory=list)
-    released: bool = False
-
-    @property
-    def moment(self) -> Moment:
-        portion = self.portion
-        return Moment(portion.partition, portion.until, portion.clock, portion.held)
-
-    @property
-    def purchases(self) -> list[PurchaseRow]:
-        return [said for each in self.arrivals if isinstance(said := each.content, PurchaseRow)]
-
-    @property
-    def announcements(self) -> list[Announcement]:
-        return [said for each in self.arrivals if isinstance(said := each.content, Announcement)]
-
-    @property
-    def has_lapses(self) -> bool:
-        return any(said.lapses for said in self.announcements)
-
-    def take(self, incoming: Incoming) -> None:
-        if incoming.content is RELEASED:
-            self.released = True
-        else:
-            self.arrivals.append(incoming)
-
-
-Visits = dict[str, Visit]
-
-
-class Unfoldable(Exception):
-    """Folds have failed, of these customers, for these reasons: park them."""
-
-    def __init__(self, reasons: dict[str, str]) -> None:
-        super().__init__(f"{len(reasons)} customers cannot be folded")
-        self.reasons = reasons
-
-
 class ReactivationHandler:
-    """The service's part of the batch loop. It keeps nothing in memory: the API changes the same customers."""
+    """The handler of the batch loop. It caches nothing, for the API changes the same customers."""
 
     def __init__(self, reader: Reader, terms: Terms, *, timers_per_batch: int) -> None:
         self._reader: Final = reader
         self._terms: Final = terms
         self._timers_per_batch: Final = timers_per_batch
 
-    async def prepare(self, batch: Batch) -> Visits:
-        """Gather what the records say; find whose deadlines are due, as many as one transaction takes."""
-        visits: Visits = {}
-        for portion, incoming in batch.events():
-            visits.setdefault(incoming.event.subject, Visit(portion)).take(incoming)
+    async def prepare(self, batch: Batch) -> Work:
+        """Gather what the records say, and as many due deadlines as one transaction takes."""
+        work = gather(batch)
         await batch.settled()
-        await self._add_due(visits, batch)
-        return visits
+        await self._add_due(work, batch)
+        return work
 
-    async def apply(self, visits: Visits, tx: Tx) -> None:
-        """Keep what was read, and fold the customers who have ever lapsed; what comes for parked ones is set aside.
+    async def apply(self, work: Work, tx: Tx) -> None:
+        """Keep what was read, and fold the customers who have ever lapsed.
 
-        A round in which folds fail is undone; the next one goes without those customers.
+        The records of parked customers are put aside. A round in which folds fail is undone; the
+        next one goes without those customers.
         """
-        new = {
-            customer: visit.portion.partition
-            for customer, visit in visits.items()
-            if visit.has_lapses
-        }
-        locked = await repository.lock(tx, visits, new=new)
-        parked = {customer: reason for customer, reason in locked.items() if reason is not None}
-        released = await self._recall(tx, {customer: visits[customer] for customer in parked})
+        reasons = await lock_customers(tx, work, new=_partitions_of_lapsed(work))
+        parked = {customer: reason for customer, reason in reasons.items() if reason is not None}
+        released = await _recall(tx, {customer: work[customer] for customer in parked})
         waiting = {
             customer: reason for customer, reason in parked.items() if customer not in released
         }
-        while failed := await self._fold(
-            tx, {c: visits[c] for c in visits if c not in waiting}, locked
-        ):
+        while failed := await self._fold(tx, _without(work, waiting), reasons.keys()):
             waiting |= failed
-        _set_aside(visits, waiting)
-        await repository.park(tx, waiting | dict.fromkeys(released - waiting.keys()))
-        await parking.forget(tx, released - waiting.keys())
+        _set_aside(work, waiting)
+        folded = released - waiting.keys()
+        await park_customers(tx, waiting | dict.fromkeys(folded))
+        await parking.forget(tx, folded)
 
     async def pending_work(self) -> Collection[int]:
         """None."""
         return ()
 
     def forget(self) -> None:
-        """Nothing is remembered."""
+        """Nothing to drop."""
 
-    async def _add_due(self, visits: Visits, batch: Batch) -> None:
-        ticking = {p: portion for p, portion in batch.portions.items() if portion.tick is not None}
+    async def _add_due(self, work: Work, batch: Batch) -> None:
+        """Add the customers whose deadlines the batch's ticks have passed, with a limit for each."""
+        ticking = {
+            partition: portion
+            for partition, portion in batch.portions.items()
+            if portion.tick is not None
+        }
         limit = max(1, self._timers_per_batch // max(1, len(ticking)))
-        found = dict.fromkeys(ticking, 0)
-        spans = [(p, portion.held, portion.until) for p, portion in ticking.items()]
-        for customer, partition in await repository.due(self._reader, spans, limit):
-            found[partition] += 1
-            visits.setdefault(customer, Visit(ticking[partition]))
-        for partition, count in found.items():
+        counts = dict.fromkeys(ticking, 0)
+        spans = [
+            DueSpan(partition, portion.held, portion.until)
+            for partition, portion in ticking.items()
+        ]
+        for customer, partition in await find_due(self._reader, spans, limit):
+            counts[partition] += 1
+            work.setdefault(customer, CustomerWork(ticking[partition]))
+        for partition, count in counts.items():
             ticking[partition].unfinished = count == limit
 
-    async def _recall(self, tx: Tx, parked: Visits) -> set[str]:
-        """Those of the parked customers who are released; what waited for them joins what has come for them."""
-        released = {customer: visit for customer, visit in parked.items() if visit.released}
-        for customer, visit in released.items():
-            visit.arrivals += await parking.recall(tx, visit.portion, customer, read)
-        return set(released)
-
-    async def _fold(self, tx: Tx, visits: Visits, locked: Mapping[str, object]) -> dict[str, str]:
-        """All or nothing; returns the customers whose folds have failed, with the reason."""
-        said = [each for visit in visits.values() for each in visit.announcements]
-        moments = {
-            customer: visit.moment for customer, visit in visits.items() if customer in locked
-        }
+    async def _fold(self, tx: Tx, work: Work, locked: Collection[str]) -> dict[str, str]:
+        """Keep and fold all of the work or nothing; returns why folds have failed, by customer."""
+        updates = [update for each in work.values() for update in each.lapse_updates]
+        times = {customer: each.time for customer, each in work.items() if customer in locked}
         try:
             async with transaction(tx):
-                await repository.add_purchases(
-                    tx, [row for visit in visits.values() for row in visit.purchases]
+                await add_purchases(
+                    tx, [purchase for each in work.values() for purchase in each.purchases]
                 )
-                await repository.record_lapses(
+                await record_lapses(
                     tx,
-                    [row for each in said for row in each.lapses],
-                    [row for each in said for row in each.withdrawals],
+                    [lapse for update in updates for lapse in update.lapses],
+                    [withdrawal for update in updates for withdrawal in update.withdrawals],
                 )
-                await recompute(tx, moments, self._terms)
-        except Unfoldable as failure:
+                await recompute(tx, times, self._terms)
+        except FoldFailed as failure:
             return failure.reasons
         return {}
 
 
-async def recompute(tx: Tx, moments: Mapping[str, Moment], terms: Terms) -> None:
-    """Fold locked customers anew from all that is kept of them, write what changed and announce it.
-
-    Raises Unfoldable, before anything is written.
-    """
-    found: list[tuple[Moment, Change, list[Message]]] = []
-    failed: dict[str, str] = {}
-    for history in await repository.load(tx, moments.keys()):
-        moment = moments[history.customer]
-        try:
-            found += _fold(history, terms, moment)
-        except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
-            failed[history.customer] = parking.failed(error, partition=moment.partition)
-    if failed:
-        raise Unfoldable(failed)
-    found.sort(key=lambda each: each[1].case.is_running)
-    await repository.save(tx, [(moment.partition, change) for moment, change, _ in found])
-    await outbox.add(tx, [message for _, _, told in found for message in told])
+def _partitions_of_lapsed(work: Work) -> dict[str, int]:
+    return {customer: each.portion.partition for customer, each in work.items() if each.has_lapses}
 
 
-def _fold(
-    history: History, terms: Terms, moment: Moment
-) -> list[tuple[Moment, Change, list[Message]]]:
-    folded = fold_cases(history, terms, moment.until, held=moment.held)
-    return [
-        (moment, change, messages(change, moment.partition, moment.recorded_at))
-        for change in changes(history, folded, moment.recorded_at)
-    ]
+async def _recall(tx: Tx, parked: Work) -> set[str]:
+    """The parked customers who are released; adds what has waited for them to their work."""
+    released = {customer: each for customer, each in parked.items() if each.is_released}
+    for customer, each in released.items():
+        each.records += await parking.recall(tx, each.portion, customer, read)
+    return set(released)
 
 
-def _set_aside(visits: Visits, waiting: Mapping[str, str]) -> None:
+def _without(work: Work, waiting: Mapping[str, str]) -> Work:
+    return {customer: each for customer, each in work.items() if customer not in waiting}
+
+
+def _set_aside(work: Work, waiting: Mapping[str, str]) -> None:
+    """Put the records of parked customers into the dead letters."""
     for customer, reason in waiting.items():
-        for incoming in visits[customer].arrivals:
-            visits[customer].portion.reject(incoming, "parked", reason, parked=customer)
+        each = work[customer]
+        for incoming in each.records:
+            each.portion.reject(incoming, "parked", reason, parked=customer)

@@ -1,38 +1,22 @@
-"""What the API takes and gives."""
+"""What the API shows of cases, each with its offer."""
 
-from typing import Any, Final
+from typing import Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from services.reactivation.cases.search import CaseRow
-from services.reactivation.domain import offers
+from services.reactivation.api.fields import (
+    AS_OF,
+    CASE_ID,
+    CODE,
+    CUSTOMER_OF_CASE,
+    ORDER,
+    PARKED,
+)
+from services.reactivation.cases.search import CaseSnapshot, Counts
 from services.reactivation.domain.cases import State
-from services.reactivation.domain.offers import OfferState
-from shared.events.fields import Id, Subject
+from services.reactivation.domain.offers import OfferState, order_holding, state_of
 from shared.http import Instant, Page
-
-CUSTOMER: Final = "customer-3"
-CASE_ID: Final = "317ad9d1-b130-58af-bcf8-4d4b77fbbdad"
-CODE: Final = "DT4E6BP2242NJD57J"
-PARKED: Final[Any] = Field(
-    description="Folding failed: the case stands still until an operator releases the customer."
-)
-WHOSE: Final[Any] = Field(description="Whom the case is about.", examples=[CUSTOMER])
-AS_OF: Final[Any] = Field(
-    description="The clock of the customer's partition, at which the case stood like this."
-)
-
-
-class Redemption(BaseModel):
-    """Whose order the code is for."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    customer: Subject = Field(
-        description="Who orders: the customer whom the code was given to.", examples=[CUSTOMER]
-    )
-    order_id: Id = Field(description="The shop's id of the order.", examples=["o-1004"])
 
 
 class Incentive(BaseModel):
@@ -52,28 +36,29 @@ class OfferView(BaseModel):
     incentive: Incentive = Field(description="What it promises.")
     made_at: Instant = Field(description="When it was made.", examples=["2024-04-30T12:00:00Z"])
     expires_at: Instant = Field(
-        description="From here on the code is refused.", examples=["2024-05-30T12:00:00Z"]
+        description="From this instant on the code is refused.", examples=["2024-05-30T12:00:00Z"]
     )
     order_id: str | None = Field(
         description="The order that the code is reserved or was used for; null: none.",
-        examples=["o-1004"],
+        examples=[ORDER],
     )
     reserved_until: Instant | None = Field(
-        description="Until when the code is put aside for that order; null unless it is reserved."
+        description="Until when the code is reserved for that order; null unless it is reserved."
     )
 
     @classmethod
-    def of(cls, found: CaseRow) -> "OfferView":
+    def of(cls, found: CaseSnapshot) -> "OfferView":
         """The offer of a case, as of its partition's clock."""
-        offer, now = found.case.offer, max(found.as_of, found.case.offer.made_at)
-        state = offers.state_of(found.case, now)
+        offer = found.case.offer
+        now = max(found.as_of, offer.made_at)
+        state = state_of(found.case, now)
         return cls(
             code=offer.code,
             state=state,
             incentive=Incentive(kind="percent", value=offer.percent),
             made_at=offer.made_at,
             expires_at=offer.expires_at,
-            order_id=offers.holder(found.case, now),
+            order_id=order_holding(found.case, now),
             reserved_until=offer.reserved_until if state is OfferState.RESERVED else None,
         )
 
@@ -83,7 +68,7 @@ class TriggerView(BaseModel):
 
     rule: str = Field(description="The rule of lifecycle that fired.", examples=["fell_silent"])
     to: str = Field(
-        description="The phase that the customer came into: `inactive` or `former`.",
+        description="The customer's phase since then: `inactive` or `former`.",
         examples=["inactive"],
     )
     occurred_at: Instant = Field(
@@ -95,8 +80,8 @@ class CaseView(BaseModel):
     """A case, as it stands at `as_of`."""
 
     id: UUID = Field(description="The id of the case.", examples=[CASE_ID])
-    customer: str = WHOSE
-    state: State = Field(description="Where the case stands.", examples=["offered"])
+    customer: str = CUSTOMER_OF_CASE
+    state: State = Field(description="The state of the case.", examples=["offered"])
     opened_at: Instant = Field(
         description="When the customer lapsed.", examples=["2024-04-30T12:00:00Z"]
     )
@@ -107,7 +92,7 @@ class CaseView(BaseModel):
         examples=["2024-05-01T12:00:00Z"],
     )
     order_id: str | None = Field(
-        description="The order that ended it; null: none has.", examples=["o-1004"]
+        description="The order that ended it; null: none has.", examples=[ORDER]
     )
     with_code: bool | None = Field(
         description="Whether that order came with the code; null: no order has ended it."
@@ -122,9 +107,10 @@ class CaseView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: CaseRow) -> "CaseView":
+    def of(cls, found: CaseSnapshot) -> "CaseView":
         """A case, as of its partition's clock."""
-        case, lapse = found.case, found.case.lapse
+        case = found.case
+        lapse = case.lapse
         return cls(
             id=case.id,
             customer=case.customer,
@@ -146,39 +132,24 @@ class CasePage(Page[CaseView]):
     """A part of the cases, the newest first."""
 
 
-class RedemptionView(OfferView):
-    """An offer after a request at the till, with its case and customer."""
-
-    case_id: UUID = Field(description="The case that the offer belongs to.", examples=[CASE_ID])
-    case_state: State = Field(description="Where that case stands.", examples=["offered"])
-    customer: str = WHOSE
-    parked: bool = PARKED
-    as_of: Instant = AS_OF
-
-    @classmethod
-    def of(cls, found: CaseRow) -> "RedemptionView":
-        """What the till answers."""
-        offer = OfferView.of(found).model_dump()
-        case = found.case
-        return cls(
-            **offer,
-            case_id=case.id,
-            case_state=case.state,
-            customer=case.customer,
-            parked=found.parked,
-            as_of=found.as_of,
-        )
-
-
 class CountsView(BaseModel):
     """How many cases and offers there are, by state."""
 
     as_of: Instant = Field(description="The least clock of all partitions.")
     cases: dict[State, int] = Field(
-        description="Number of cases by state, those with none too.",
+        description="Number of cases by state; states without cases count 0.",
         examples=[{"open": 0, "offered": 12, "won_back": 7, "expired": 3, "cancelled": 1}],
     )
     offers: dict[OfferState, int] = Field(
-        description="Number of offers by state, those with none too.",
+        description="Number of offers by state; states without offers count 0.",
         examples=[{"open": 11, "reserved": 1, "redeemed": 6, "expired": 4, "withdrawn": 1}],
     )
+
+    @classmethod
+    def of(cls, counts: Counts) -> Self:
+        """The counts with all states."""
+        return cls(
+            as_of=counts.as_of,
+            cases={state: counts.cases.get(state, 0) for state in State},
+            offers={state: counts.offers.get(state, 0) for state in OfferState},
+        )

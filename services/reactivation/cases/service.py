@@ -1,22 +1,64 @@
-"""An operator's release of a parked customer: a request to the customer's owner, who alone folds what waits."""
+"""Cases to read: lists, one case, counts."""
 
-from services.reactivation.announcements import SOURCE
-from services.reactivation.cases import search
-from services.reactivation.events import RELEASED
-from shared.database.connection import Pool, transaction
-from shared.errors import Problem
-from shared.kafka.topics import WINBACK_EVENTS
-from shared.stream.log import parked
-from shared.stream.outgoing import outbox
+from datetime import datetime
+
+from services.reactivation.api.context import Context, parse_uuid
+from services.reactivation.cases.schemas import CasePage, CaseView, CountsView
+from services.reactivation.cases.search import (
+    CasePosition,
+    CaseSnapshot,
+    case_by_id,
+    count_by_state,
+    newest_cases,
+)
+from services.reactivation.domain.cases import State
+from shared.errors import FieldError, Problem
+from shared.http import Page, Slice
 
 
-async def request(pool: Pool, customer: str) -> None:
-    """Ask that what waits for a parked customer be folded. Raises Problem 404 or 409."""
-    async with pool.acquire() as connection, transaction(connection) as tx:
-        found = await search.customer_by_id(tx, customer)
-        if found is None:
-            raise Problem(404, "unknown_customer", f"Customer {customer} has never lapsed.")
-        message = parked.release(
-            RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked
+class CaseService:
+    """Shows win-back cases."""
+
+    def __init__(self, context: Context) -> None:
+        self._pool = context.pool
+
+    async def list(self, part: Slice, state: State | None, customer: str | None) -> CasePage:
+        """A page of cases, newest first. Raises Problem 422 "invalid_cursor"."""
+        rows = await newest_cases(
+            self._pool,
+            limit=part.limit + 1,
+            state=state,
+            customer=customer,
+            before=_position_before(part),
         )
-        await outbox.add(tx, [message])
+        page = Page[CaseView].of(rows, part, key=_key, view=CaseView.of)
+        return CasePage(items=page.items, next_cursor=page.next_cursor)
+
+    async def show(self, case_id: str) -> CaseView:
+        """One case with its offer. Raises Problem 404 "not_found"."""
+        number = parse_uuid(case_id)
+        found = await case_by_id(self._pool, number) if number else None
+        if found is None:
+            raise Problem(404, "not_found", "There is no such case.")
+        return CaseView.of(found)
+
+    async def count(self) -> CountsView:
+        """The numbers of cases and of offers, by state."""
+        return CountsView.of(await count_by_state(self._pool))
+
+
+def _key(found: CaseSnapshot) -> tuple[datetime, str]:
+    return found.case.lapse.occurred_at, str(found.case.id)
+
+
+def _position_before(part: Slice) -> CasePosition | None:
+    """The last case of the page before."""
+    key = part.after(datetime, str)
+    if key is None:
+        return None
+    opened_at, text = key
+    number = parse_uuid(text)
+    if number is None:
+        wrong = FieldError("cursor", "is not a next_cursor of this list")
+        raise Problem(422, "invalid_cursor", "The cursor cannot be read.", errors=(wrong,))
+    return CasePosition(opened_at, number)

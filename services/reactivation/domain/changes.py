@@ -1,4 +1,4 @@
-"""What a new fold changes about the cases that were announced before, and what must be said about it."""
+"""What a new fold changes about the cases that were announced before, and what to publish of it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ from typing import Final
 from services.reactivation.domain.cases import Case, History, Lapse, State
 
 
-class Fact(StrEnum):
-    """What is published about a case; the values are the types of the events."""
+class CaseEvent(StrEnum):
+    """What is published about a case; the values are the types of the records."""
 
     CASE_OPENED = "case.opened"
     OFFER_MADE = "offer.made"
@@ -18,69 +18,73 @@ class Fact(StrEnum):
     CASE_CANCELLED = "case.cancelled"
 
 
-OPENING: Final = (Fact.CASE_OPENED, Fact.OFFER_MADE)
+OPENING: Final = (CaseEvent.CASE_OPENED, CaseEvent.OFFER_MADE)
 
 
-class Reason(StrEnum):
+class CancellationReason(StrEnum):
     """Why a case was cancelled."""
 
     TRANSITION_WITHDRAWN = "transition_withdrawn"
     SUPERSEDED = "superseded"
-    """Its transition still holds, but by what is known now an earlier case stands in its way."""
+    """Its transition still holds, but an earlier case, known only now, stands in its way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A case as it is from now on, as it was (None: new), and the facts to publish, in order; perhaps none.
+class CaseChange:
+    """A case as it is now, as it was before (None if it is new), and what to publish, in order.
 
-    The last of them has the case's version, the one before it that version less one, and so on.
+    The last of `events` has the case's version, the one before it that version less one, and so on.
     """
 
     case: Case
     before: Case | None
-    facts: tuple[Fact, ...]
+    events: tuple[CaseEvent, ...]
 
 
-def changes(history: History, folded: Iterable[Case], recorded_at: datetime) -> list[Change]:
-    """The difference between the known cases and the folded ones; those that end come before those that begin.
+def find_changes(
+    history: History, folded: Iterable[Case], recorded_at: datetime
+) -> list[CaseChange]:
+    """The difference between known and folded cases; those that end come before those that begin.
 
-    A known case that the fold does not have is cancelled, whatever it was: also when it had been won back, for the
-    customer had never been gone, and nobody may count it. What it says of the order stays on it: a code that was used
-    remains used. A cancelled case that the fold has again is announced anew from its opening on.
+    A known case that the fold does not have is cancelled in any state: even a case that was won
+    back must no longer count, for the customer had never been gone. It keeps its order: a code that
+    was used stays used. A cancelled case that the fold has again is announced anew from its opening.
     """
     cases = {case.id: case for case in folded}
-    gone = [
-        case
+    cancelled = [
+        _cancelled(case, _reason(case.lapse, history), recorded_at)
         for case in history.cases.values()
         if case.id not in cases and case.state is not State.CANCELLED
     ]
-    cancelled = [_cancelled(case, _reason(case.lapse, history), recorded_at) for case in gone]
-    found = [_change(history.cases.get(case.id), case) for case in (*cancelled, *cases.values())]
-    return sorted((change for change in found if change), key=lambda change: change.case.is_running)
+    compared = [_change(history.cases.get(case.id), case) for case in (*cancelled, *cases.values())]
+    changes = [change for change in compared if change]
+    return sorted(changes, key=lambda change: change.case.is_running)
 
 
-def _cancelled(case: Case, reason: Reason, at: datetime) -> Case:
+def _cancelled(case: Case, reason: CancellationReason, at: datetime) -> Case:
     offer = replace(case.offer, reserved_for=None, reserved_until=None)
     return replace(case, state=State.CANCELLED, ended_at=at, reason=reason, offer=offer)
 
 
-def _reason(lapse: Lapse, history: History) -> Reason:
-    return Reason.SUPERSEDED if lapse in history.lapses else Reason.TRANSITION_WITHDRAWN
+def _reason(lapse: Lapse, history: History) -> CancellationReason:
+    if lapse in history.lapses:
+        return CancellationReason.SUPERSEDED
+    return CancellationReason.TRANSITION_WITHDRAWN
 
 
-def _change(before: Case | None, case: Case) -> Change | None:
+def _change(before: Case | None, case: Case) -> CaseChange | None:
     if before is not None and _content(before) == _content(case):
         return None
-    facts = _facts(before, case)
-    return Change(replace(case, version=case.version + len(facts)), before, facts)
+    events = _events(before, case)
+    return CaseChange(replace(case, version=case.version + len(events)), before, events)
 
 
-def _facts(before: Case | None, case: Case) -> tuple[Fact, ...]:
+def _events(before: Case | None, case: Case) -> tuple[CaseEvent, ...]:
     if case.state is State.CANCELLED:
-        return (Fact.CASE_CANCELLED,)
+        return (CaseEvent.CASE_CANCELLED,)
     if before is None or before.state is State.CANCELLED:
-        return OPENING if case.is_running else (*OPENING, Fact.CASE_CLOSED)
-    return (Fact.CASE_CLOSED,) if _ending(before) != _ending(case) else ()
+        return OPENING if case.is_running else (*OPENING, CaseEvent.CASE_CLOSED)
+    return (CaseEvent.CASE_CLOSED,) if _ending(before) != _ending(case) else ()
 
 
 def _ending(case: Case) -> tuple[object, ...]:

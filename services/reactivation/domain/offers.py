@@ -49,7 +49,7 @@ def redeemed_for(case: Case) -> str | None:
     return case.offer.confirmed_for or case.used_for
 
 
-def holder(case: Case, now: datetime) -> str | None:
+def order_holding(case: Case, now: datetime) -> str | None:
     """The order that the code was used for, or is put aside for now."""
     return (
         case.offer.reserved_for
@@ -93,7 +93,7 @@ def release(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
 
 
 def _refusal(case: Case, order_id: str, now: datetime) -> Refusal | None:
-    state, ours = state_of(case, now), holder(case, now) == order_id
+    state, ours = state_of(case, now), order_holding(case, now) == order_id
     return {
         OfferState.OPEN: None,
         OfferState.RESERVED: None if ours else Refusal.ALREADY_RESERVED,

@@ -1,22 +1,26 @@
-"""Codes at the till: one request at a time for each customer, under the lock that the worker takes as well."""
+"""Codes at checkout: one request at a time for each customer, under the lock that the worker takes."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
-from services.reactivation.batch.handler import Moment, Unfoldable, recompute
-from services.reactivation.cases import repository
-from services.reactivation.cases import search as queries
-from services.reactivation.cases.search import CaseRow
+from services.reactivation.api.context import Context
+from services.reactivation.cases.recomputation import FoldFailed, PartitionTime, recompute
+from services.reactivation.cases.repository import save_offers
+from services.reactivation.cases.search import CaseSnapshot, case_by_code
+from services.reactivation.customers.repository import lock_customers, park_customers
 from services.reactivation.domain import codes, offers
-from services.reactivation.domain.cases import Case, Offer, Terms
+from services.reactivation.domain.cases import Case, Offer
 from services.reactivation.domain.offers import Refusal
-from shared.database.connection import Pool, Tx, transaction
+from services.reactivation.offers.schemas import Redemption, RedemptionView
+from shared.database.connection import Tx, transaction
 from shared.errors import Problem
 
-Act = Callable[[Case, datetime], Offer | Refusal]
+OfferAction = Callable[[Case, datetime], Offer | Refusal]
+"""What a request does with the offer of a case, at the clock of its partition."""
 
-_REFUSALS = {
+_REFUSALS: Final = {
     Refusal.ALREADY_RESERVED: (409, "The code is reserved for another order."),
     Refusal.ALREADY_REDEEMED: (409, "The code has been used."),
     Refusal.NOT_RESERVED: (
@@ -29,76 +33,81 @@ _REFUSALS = {
 
 
 class OfferService:
-    """Reserves, confirms and releases codes. Doing the same for the same order again gives the same answer."""
+    """Reserves, confirms and releases codes; the same request again gets the same answer.
 
-    def __init__(self, pool: Pool, terms: Terms) -> None:
-        self._pool = pool
-        self._terms = terms
+    Every request raises Problem 404 "unknown_code", 403 "not_your_code", or a Refusal.
+    """
 
-    async def reserve(self, code: str, customer: str, order_id: str) -> CaseRow:
-        """Put the code aside for an order; without a confirmation this lapses by the partition's clock."""
-        minutes = self._terms.reservation_minutes
-        return await self._act(
-            code, customer, lambda case, now: offers.reserve(case, order_id, now, minutes)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def reserve(self, code: str, order: Redemption) -> RedemptionView:
+        """Reserve the code for an order; without a confirmation this ends by the partition's clock."""
+        minutes = self._context.terms.reservation_minutes
+        return await self._apply(
+            code,
+            order.customer,
+            lambda case, now: offers.reserve(case, order.order_id, now, minutes),
         )
 
-    async def confirm(self, code: str, customer: str, order_id: str) -> CaseRow:
-        """The order was placed: the code is used, and a running case is won back now, not with the order's event.
+    async def confirm(self, code: str, order: Redemption) -> RedemptionView:
+        """The order was placed: use the code, and win a running case back now, not with the event.
 
-        When that event comes, it changes nothing if its time is later; if it is earlier, the case was won back then.
-        While the customer is parked, the code is used all the same, and the case follows with the release.
+        The order's event changes nothing if its time is later; if it is earlier, the case was won
+        back then. The code of a parked customer is used all the same; the case follows with the
+        release.
         """
-        return await self._act(
-            code, customer, lambda case, now: offers.confirm(case, order_id, now)
+        return await self._apply(
+            code, order.customer, lambda case, now: offers.confirm(case, order.order_id, now)
         )
 
-    async def release(self, code: str, customer: str, order_id: str) -> CaseRow:
-        """The order came to nothing: the code is free again."""
-        return await self._act(
-            code, customer, lambda case, now: offers.release(case, order_id, now)
+    async def release(self, code: str, order: Redemption) -> RedemptionView:
+        """The order was given up: free the code again."""
+        return await self._apply(
+            code, order.customer, lambda case, now: offers.release(case, order.order_id, now)
         )
 
-    async def _act(self, code: str, customer: str, act: Act) -> CaseRow:
-        async with self._pool.acquire() as connection, transaction(connection) as tx:
-            found = await _locked(tx, codes.canonical(code), customer)
+    async def _apply(self, code: str, customer: str, action: OfferAction) -> RedemptionView:
+        async with self._context.pool.acquire() as connection, transaction(connection) as tx:
+            found = await _lock_case(tx, codes.canonical(code), customer)
             now = max(found.as_of, found.case.offer.made_at)
-            outcome = act(found.case, now)
+            outcome = action(found.case, now)
             if isinstance(outcome, Refusal):
                 status, detail = _REFUSALS[outcome]
                 raise Problem(status, outcome, detail)
-            if outcome == found.case.offer:
-                return found
-            return await self._save(tx, found, outcome)
+            if outcome != found.case.offer:
+                found = await self._save(tx, found, outcome)
+        return RedemptionView.of(found)
 
-    async def _save(self, tx: Tx, found: CaseRow, offer: Offer) -> CaseRow:
-        await repository.save_offers(tx, [offer])
-        if offer.confirmed_for is not None and not found.parked:
-            moment = Moment(found.partition, until=found.as_of, recorded_at=found.as_of)
-            try:
-                await recompute(tx, {found.case.customer: moment}, self._terms)
-            except Unfoldable as failure:
-                await repository.park(tx, failure.reasons)
-            return await _existing(tx, offer.code)
-        return found._replace(case=replace(found.case, offer=offer))
+    async def _save(self, tx: Tx, found: CaseSnapshot, offer: Offer) -> CaseSnapshot:
+        await save_offers(tx, [offer])
+        if offer.confirmed_for is None or found.parked:
+            return found._replace(case=replace(found.case, offer=offer))
+        time = PartitionTime(found.partition, until=found.as_of, recorded_at=found.as_of)
+        try:
+            await recompute(tx, {found.case.customer: time}, self._context.terms)
+        except FoldFailed as failure:
+            await park_customers(tx, failure.reasons)
+        return await _find_case(tx, offer.code)
 
 
-async def _locked(tx: Tx, code: str, customer: str) -> CaseRow:
-    """The case of the code as it stands under the customer's lock."""
-    known = await _existing(tx, code) if codes.is_well_formed(code) else None
-    if known is None:
-        raise _unknown()
-    if known.case.customer != customer:
+async def _lock_case(tx: Tx, code: str, customer: str) -> CaseSnapshot:
+    """The case of the code, read under the customer's lock."""
+    if not codes.is_well_formed(code):
+        raise _unknown_code()
+    found = await _find_case(tx, code)
+    if found.case.customer != customer:
         raise Problem(403, "not_your_code", "The code was given to another customer.")
-    await repository.lock(tx, [customer])
-    return await _existing(tx, code)
+    await lock_customers(tx, [customer])
+    return await _find_case(tx, code)
 
 
-async def _existing(tx: Tx, code: str) -> CaseRow:
-    found = await queries.case_by_code(tx, code)
+async def _find_case(tx: Tx, code: str) -> CaseSnapshot:
+    found = await case_by_code(tx, code)
     if found is None:
-        raise _unknown()
+        raise _unknown_code()
     return found
 
 
-def _unknown() -> Problem:
+def _unknown_code() -> Problem:
     return Problem(404, "unknown_code", "There is no such code.")

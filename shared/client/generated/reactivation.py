@@ -32,7 +32,7 @@ class Incentive(TypedDict):
 
 
 class Redemption(TypedDict):
-    """Whose order the code is for."""
+    """The order that a code is for."""
 
     customer: str
     order_id: str
@@ -65,7 +65,7 @@ class OfferView(TypedDict):
 
 
 class RedemptionView(TypedDict):
-    """An offer after a request at the till, with its case and customer."""
+    """An offer after a request at checkout, with its case and customer."""
 
     code: str
     state: OfferState
@@ -134,19 +134,22 @@ class ReactivationClient(Client):
         return self._call(CaseView, "GET", f"/v1/cases/{segment(case_id)}")
 
     def reserve(self, code: str, body: Redemption) -> RedemptionView:
-        """Put a code aside for an order, for `reservation_minutes` and at most until the offer expires."""
+        """Reserve a code for an order, for `reservation_minutes`, at most until the offer expires."""
         return self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/reserve", body=body)
 
     def confirm(self, code: str, body: Redemption) -> RedemptionView:
-        """The order was placed: the code is used, and the case won back."""
+        """Use a code: the order was placed, and the case is won back."""
         return self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/confirm", body=body)
 
     def release(self, code: str, body: Redemption) -> RedemptionView:
-        """The order came to nothing: the code is free again."""
+        """Free a code again: the order was given up."""
         return self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/release", body=body)
 
     def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        """Fold what waits for a parked customer, once the cause is fixed.
+
+        The customer is released in the background; after that, the same request is refused (409).
+        """
         return self._call(
             Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )
@@ -180,25 +183,28 @@ class AsyncReactivationClient(AsyncClient):
         return await self._call(CaseView, "GET", f"/v1/cases/{segment(case_id)}")
 
     async def reserve(self, code: str, body: Redemption) -> RedemptionView:
-        """Put a code aside for an order, for `reservation_minutes` and at most until the offer expires."""
+        """Reserve a code for an order, for `reservation_minutes`, at most until the offer expires."""
         return await self._call(
             RedemptionView, "POST", f"/v1/offers/{segment(code)}/reserve", body=body
         )
 
     async def confirm(self, code: str, body: Redemption) -> RedemptionView:
-        """The order was placed: the code is used, and the case won back."""
+        """Use a code: the order was placed, and the case is won back."""
         return await self._call(
             RedemptionView, "POST", f"/v1/offers/{segment(code)}/confirm", body=body
         )
 
     async def release(self, code: str, body: Redemption) -> RedemptionView:
-        """The order came to nothing: the code is free again."""
+        """Free a code again: the order was given up."""
         return await self._call(
             RedemptionView, "POST", f"/v1/offers/{segment(code)}/release", body=body
         )
 
     async def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        """Fold what waits for a parked customer, once the cause is fixed.
+
+        The customer is released in the background; after that, the same request is refused (409).
+        """
         return await self._call(
             Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )

@@ -24,7 +24,7 @@ from services.reactivation.domain.cases import (
     fold_cases,
 )
 from services.reactivation.domain.codes import code_of
-from services.reactivation.events import purchase, read
+from services.reactivation.events import read, read_purchase
 from shared.database import connection as db
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
@@ -109,7 +109,7 @@ class Life:
 
     def folded(self) -> list[Case]:
         """What must come out."""
-        rows = [purchase(decode(encode(each))) for each in self.orders]
+        rows = [read_purchase(decode(encode(each))) for each in self.orders]
         orders = tuple(Order(row.time, row.order_id, row.coupon, row.event_key) for row in rows)
         lapses = tuple(lapse for found in self.current.values() for lapse in found)
         return list(fold_cases(History(self.customer, lapses, orders), TERMS, day(END)))
@@ -164,7 +164,7 @@ async def test_any_arrival_ends_in_the_cases_of_the_plain_fold(
         await apply(connection, batch(taken, day(clock), day(ahead) if ahead > clock else None))
         clock = min(ahead, END - 1)
     await apply(connection, batch([], day(clock), day(END)))
-    for known in await repository.load(connection, [life.customer for life in lives]):
+    for known in await repository.load_histories(connection, [life.customer for life in lives]):
         life = next(life for life in lives if life.customer == known.customer)
         live = [case for case in known.cases.values() if case.state is not State.CANCELLED]
         assert content(live) == content(life.folded()), life

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.reactivation.batch import handler
+from services.reactivation.cases import recomputation
 from services.reactivation.domain.cases import History, Terms, fold_cases
 from services.reactivation.events import RELEASED
 from shared.ids import partition_of
@@ -43,7 +43,7 @@ class Fault:
                 raise ZeroDivisionError("a bug")
             return fold_cases(history, terms, until, **more)
 
-        monkeypatch.setattr(handler, "fold_cases", fold)
+        monkeypatch.setattr(recomputation, "fold_cases", fold)
 
 
 async def waiting(database: str) -> int:

@@ -18,7 +18,12 @@ from services.reactivation.domain.cases import (
     case_id,
     fold_cases,
 )
-from services.reactivation.domain.changes import Change, Fact, Reason, changes
+from services.reactivation.domain.changes import (
+    CancellationReason,
+    CaseChange,
+    CaseEvent,
+    find_changes,
+)
 from shared.ids import narrow
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -212,19 +217,19 @@ def test_new_terms_never_change_what_was_promised() -> None:
 def test_a_withdrawn_transition_cancels_the_case_whatever_it_was() -> None:
     for steps in [(lapse(0),), (lapse(0), order(5, coupon=code()))]:
         known = fold(*steps, until=day(6))
-        (change,) = changes(history(*steps[1:], known=known), (), day(7))
-        assert change.facts == (Fact.CASE_CANCELLED,)
+        (change,) = find_changes(history(*steps[1:], known=known), (), day(7))
+        assert change.events == (CaseEvent.CASE_CANCELLED,)
         assert (change.case.state, change.case.ended_at) == (State.CANCELLED, day(7))
-        assert change.case.reason is Reason.TRANSITION_WITHDRAWN
+        assert change.case.reason is CancellationReason.TRANSITION_WITHDRAWN
 
 
 def test_a_case_in_whose_way_an_earlier_one_stands_is_superseded() -> None:
     later = fold(lapse(50), until=day(50))
     steps = history(lapse(0), lapse(50), known=later)
-    gone, new = changes(steps, fold_cases(steps, TERMS, day(50)), day(50))
-    assert (gone.case.state, gone.case.reason) == (State.CANCELLED, Reason.SUPERSEDED)
+    gone, new = find_changes(steps, fold_cases(steps, TERMS, day(50)), day(50))
+    assert (gone.case.state, gone.case.reason) == (State.CANCELLED, CancellationReason.SUPERSEDED)
     assert (new.case.lapse, new.case.state) == (lapse(0), State.EXPIRED)
-    assert new.facts == (Fact.CASE_OPENED, Fact.OFFER_MADE, Fact.CASE_CLOSED)
+    assert new.events == (CaseEvent.CASE_OPENED, CaseEvent.OFFER_MADE, CaseEvent.CASE_CLOSED)
 
 
 def test_a_transition_withdrawn_and_added_again_is_the_same_case() -> None:
@@ -232,7 +237,9 @@ def test_a_transition_withdrawn_and_added_again_is_the_same_case() -> None:
     assert case_id("c1", lapse(3)) != case_id("c2", lapse(3))
     known = fold(lapse(0), until=day(1))
     assert (
-        changes(history(lapse(0), known=known), fold(lapse(0), known=known, until=day(1)), day(1))
+        find_changes(
+            history(lapse(0), known=known), fold(lapse(0), known=known, until=day(1)), day(1)
+        )
         == []
     )
 
@@ -241,8 +248,8 @@ def test_a_late_order_changes_how_a_case_ended() -> None:
     arrival = Arrival()
     arrival.take([lapse(0)], until=day(40))
     arrival.take([order(5)], until=day(41))
-    assert [fact for change in arrival.log for fact in change.facts] == [
-        Fact.CASE_OPENED, Fact.OFFER_MADE, Fact.CASE_CLOSED, Fact.CASE_CLOSED,
+    assert [fact for change in arrival.log for fact in change.events] == [
+        CaseEvent.CASE_OPENED, CaseEvent.OFFER_MADE, CaseEvent.CASE_CLOSED, CaseEvent.CASE_CLOSED,
     ]  # fmt: skip
     assert [ending(case) for case in arrival.live()] == [(State.WON_BACK, day(5), "o1", False)]
 
@@ -260,7 +267,7 @@ class Arrival:
     def __init__(self) -> None:
         self.steps: set[Lapse | Order] = set()
         self.cases: dict[object, Case] = {}
-        self.log: list[Change] = []
+        self.log: list[CaseChange] = []
 
     def take(
         self, steps: Iterable[Lapse | Order], until: datetime, withdrawn: Iterable[Lapse] = ()
@@ -268,7 +275,7 @@ class Arrival:
         self.steps |= set(steps)
         self.steps -= set(withdrawn)
         known = history(*self.steps, known=self.cases.values())
-        for change in changes(known, fold_cases(known, TERMS, until), until):
+        for change in find_changes(known, fold_cases(known, TERMS, until), until):
             running = [
                 case
                 for case in self.cases.values()
@@ -328,14 +335,14 @@ def test_the_announcements_of_a_case_are_numbered_without_gaps_and_end_where_it_
         )
     for case in arrival.cases.values():
         told = [change for change in arrival.log if change.case.id == case.id]
-        facts = [fact for change in told for fact in change.facts]
+        facts = [fact for change in told for fact in change.events]
         assert len(facts) == case.version
-        assert facts[:2] == [Fact.CASE_OPENED, Fact.OFFER_MADE]
-        last = {State.OFFERED: Fact.OFFER_MADE, State.CANCELLED: Fact.CASE_CANCELLED}.get(
-            case.state, Fact.CASE_CLOSED
+        assert facts[:2] == [CaseEvent.CASE_OPENED, CaseEvent.OFFER_MADE]
+        last = {State.OFFERED: CaseEvent.OFFER_MADE, State.CANCELLED: CaseEvent.CASE_CANCELLED}.get(
+            case.state, CaseEvent.CASE_CLOSED
         )
         assert facts[-1] is last
-        assert (Fact.CASE_CANCELLED, Fact.CASE_CANCELLED) not in pairwise(facts)
+        assert (CaseEvent.CASE_CANCELLED, CaseEvent.CASE_CANCELLED) not in pairwise(facts)
 
 
 @settings(max_examples=200, deadline=None)

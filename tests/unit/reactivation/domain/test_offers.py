@@ -14,7 +14,7 @@ from services.reactivation.domain.offers import (
     OfferState,
     Refusal,
     confirm,
-    holder,
+    order_holding,
     redeemed_for,
     release,
     reserve,
@@ -80,7 +80,7 @@ def test_a_reserved_code_answers_its_order_the_same_and_refuses_others() -> None
 def test_a_reservation_lapses_at_its_last_instant() -> None:
     assert state_of(RESERVED, LATER - timedelta(microseconds=1)) is OfferState.RESERVED
     assert state_of(RESERVED, LATER) is OfferState.OPEN
-    assert holder(RESERVED, LATER) is None
+    assert order_holding(RESERVED, LATER) is None
     assert after(reserve(RESERVED, "o2", LATER, 30)).offer.reserved_for == "o2"
     assert confirm(RESERVED, "o1", LATER) is Refusal.NOT_RESERVED
 

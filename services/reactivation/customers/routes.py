@@ -1,0 +1,34 @@
+"""Routes for operators: releasing a parked customer."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends
+
+from services.reactivation.api.context import ApiContext
+from services.reactivation.customers.service import CustomerService
+from shared.http import NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
+
+router = APIRouter(prefix="/v1", tags=["customers"])
+
+_UNKNOWN_CUSTOMER: Final = ProblemKind(404, "unknown_customer", "The customer has never lapsed.")
+_NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
+
+
+async def _service(context: ApiContext) -> CustomerService:
+    return CustomerService(context)
+
+
+@router.post(
+    "/customers/{customer}/release",
+    status_code=202,
+    responses=problems(_UNKNOWN_CUSTOMER, _NOT_PARKED),
+    openapi_extra=NOT_REPEATABLE,
+)
+async def release_customer(
+    customers: Annotated[CustomerService, Depends(_service)], customer: CustomerPath
+) -> Requested:
+    """Fold what waits for a parked customer, once the cause is fixed.
+
+    The customer is released in the background; after that, the same request is refused (409).
+    """
+    return await customers.release(customer)

@@ -1,0 +1,34 @@
+"""What operators may do with a customer."""
+
+from services.reactivation.announcements import SOURCE
+from services.reactivation.api.context import Context
+from services.reactivation.customers.repository import find_customer
+from services.reactivation.events import RELEASED
+from shared.database.connection import transaction
+from shared.errors import Problem
+from shared.http import Requested
+from shared.kafka.topics import WINBACK_EVENTS
+from shared.stream.log import parked as parking
+from shared.stream.outgoing import outbox
+
+
+class CustomerService:
+    """Releases customers who were parked."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def release(self, customer: str) -> Requested:
+        """Ask the customer's owner, who alone folds, to fold what waits for a parked customer.
+
+        Raises Problem 404 "unknown_customer" and 409 "not_parked".
+        """
+        async with self._context.pool.acquire() as connection, transaction(connection) as tx:
+            found = await find_customer(tx, customer)
+            if found is None:
+                raise Problem(404, "unknown_customer", f"Customer {customer} has never lapsed.")
+            message = parking.release(
+                RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked
+            )
+            await outbox.add(tx, [message])
+        return Requested()
