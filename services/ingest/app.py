@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 
 from services.ingest.events.routes import router
-from services.ingest.events.service import Ingest
+from services.ingest.events.service import EventService
 from services.ingest.settings import IngestSettings
 from shared import http, logs
 from shared.errors import Retryable
@@ -30,7 +30,7 @@ def create_app(settings: IngestSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.ingest = Ingest(settings, publisher)
+        app.state.events = EventService(settings, publisher)
         try:
             async with asyncio.timeout(settings.publish_timeout_s):
                 await publisher.check()

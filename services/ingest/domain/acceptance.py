@@ -1,4 +1,4 @@
-"""What ingest may accept, and in which order it must go out."""
+"""What ingest may accept, and in which order it goes out."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedEvent:
     """An event on its way to the log; `subject` is empty for a control record."""
 
     type: str
@@ -32,8 +32,8 @@ class Accepted:
     traceparent: str | None = None
 
 
-def refusal(kind: str, time: datetime, *, now: datetime | None) -> Refusal | None:
-    """Whether the deployment refuses an event of this type and time, whatever its content.
+def reason_to_refuse(kind: str, time: datetime, *, now: datetime | None) -> Refusal | None:
+    """Why the deployment refuses an event of this type and time, whatever its content, if it does.
 
     `now` is None in log time, where senders set the clock and there is no future.
     """
@@ -54,19 +54,20 @@ def refusal(kind: str, time: datetime, *, now: datetime | None) -> Refusal | Non
     return None
 
 
-def stages(events: Iterable[Accepted]) -> list[Sequence[Accepted]]:
-    """Runs that may travel together; the next may start only when the one before is acknowledged.
+def split_into_stages(events: Iterable[AcceptedEvent]) -> list[Sequence[AcceptedEvent]]:
+    """Runs that may travel together; each starts when the one before it is acknowledged.
 
-    A control record is a stage of its own: it goes to every partition, and must find all that came before it there.
+    A control record is a stage of its own: it goes to every partition, and must find there all
+    that came before it.
     """
-    found: list[Sequence[Accepted]] = []
-    run: list[Accepted] = []
+    stages: list[Sequence[AcceptedEvent]] = []
+    run: list[AcceptedEvent] = []
     for event in events:
         if event.type not in CONTROL:
             run.append(event)
             continue
         if run:
-            found.append(run)
+            stages.append(run)
             run = []
-        found.append([event])
-    return [*found, run] if run else found
+        stages.append([event])
+    return [*stages, run] if run else stages

@@ -1,4 +1,4 @@
-"""The one route of ingest, and the catalogue for senders."""
+"""Routes of events: accept them, and tell senders which types there are."""
 
 import asyncio
 import re
@@ -7,18 +7,21 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.ingest.events.schemas import Receipt, body
-from services.ingest.events.service import Ingest
+from services.ingest.events.schemas import Receipt, request_body
+from services.ingest.events.service import EventService
 from shared.errors import Problem
 from shared.events import catalogue
 from shared.http import ProblemKind, problems
 from shared.http.app import MAX_BODY
 
-_BODY_WITHIN_S: Final = 30.0
-
 router = APIRouter(prefix="/v1", tags=["events"])
 
+_BODY_WITHIN_S: Final = 30.0
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_NOTHING_ACCEPTED: Final[dict[str, Any]] = {
+    "model": Receipt,
+    "description": "No event of the request was accepted; the receipt says why.",
+}
 _RESPONSES: Final = problems(
     ProblemKind(
         400,
@@ -34,33 +37,32 @@ _RESPONSES: Final = problems(
         "Kafka did not acknowledge in time: nothing counts, send the same again.",
     ),
     ProblemKind(503, "overloaded", "Too much is under way: send the same again."),
-    also={
-        422: {
-            "model": Receipt,
-            "description": "No event of the request was accepted; the receipt says why.",
-        }
-    },
+    also={422: _NOTHING_ACCEPTED},
 )
 _EXAMPLE: Final = {"product.used": catalogue.MODELS["product.used"].model_json_schema()}
 
 
-async def _ingest(request: Request) -> Ingest:
-    ingest: Ingest = request.app.state.ingest
-    return ingest
+async def _service(request: Request) -> EventService:
+    events: EventService = request.app.state.events
+    return events
 
 
-IngestDep = Annotated[Ingest, Depends(_ingest)]
+Events = Annotated[EventService, Depends(_service)]
 
 
 @router.post(
-    "/events", status_code=202, response_model=Receipt, openapi_extra=body(), responses=_RESPONSES
+    "/events",
+    status_code=202,
+    response_model=Receipt,
+    openapi_extra=request_body(),
+    responses=_RESPONSES,
 )
-async def accept_events(request: Request, ingest: IngestDep) -> Response:
-    """Accept one event or up to 1,000. Sending the same again is safe: identity is (subject, source, id)."""
-    length = request.headers.get("content-length", "")
-    with ingest.room_for(int(length) if length.isdecimal() else MAX_BODY):
-        receipt = await ingest.accept(await _body(request), traceparent=_traceparent(request))
-    return JSONResponse(receipt.model_dump(), 202 if receipt.accepted else 422)
+async def accept_events(request: Request, events: Events) -> Response:
+    """Accept one event or up to 1,000.
+
+    Sending the same again is safe: the identity of an event is (subject, source, id).
+    """
+    return _answer(await _accept(request, events))
 
 
 @router.get(
@@ -71,16 +73,26 @@ async def event_types() -> dict[str, Any]:
     return catalogue.json_schema()
 
 
+async def _accept(request: Request, events: EventService) -> Receipt:
+    """Read the body only when there is room for it."""
+    length = request.headers.get("content-length", "")
+    with events.room_for(int(length) if length.isdecimal() else MAX_BODY):
+        return await events.accept(await _body(request), traceparent=_traceparent(request))
+
+
 async def _body(request: Request) -> bytes:
     try:
         async with asyncio.timeout(_BODY_WITHIN_S):
             return await request.body()
     except TimeoutError:
-        raise Problem(
-            408, "too_slow", f"The body did not arrive within {_BODY_WITHIN_S:g} s."
-        ) from None
+        detail = f"The body did not arrive within {_BODY_WITHIN_S:g} s."
+        raise Problem(408, "too_slow", detail) from None
 
 
 def _traceparent(request: Request) -> str | None:
-    given = request.headers.get("traceparent", "")
-    return given if _TRACEPARENT.fullmatch(given) else None
+    header = request.headers.get("traceparent", "")
+    return header if _TRACEPARENT.fullmatch(header) else None
+
+
+def _answer(receipt: Receipt) -> Response:
+    return JSONResponse(receipt.model_dump(), 202 if receipt.accepted else 422)

@@ -1,4 +1,4 @@
-"""What ingest takes, for its document, and what it answers."""
+"""What ingest takes (for its OpenAPI document only: bodies are split by hand), and what it answers."""
 
 from typing import Annotated, Any, Literal
 
@@ -11,16 +11,21 @@ from shared.http.openapi.document import SCHEMAS
 
 
 class EventRequest(BaseModel):
-    """A CloudEvents 1.0 envelope; extension attributes are kept. `GET /v1/event-types` says what `data` holds."""
+    """A CloudEvents 1.0 envelope; extension attributes are kept.
+
+    `GET /v1/event-types` describes `data` for each type.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     specversion: Literal["1.0"] = Field(description="The version of CloudEvents.")
     id: Id = Field(
-        description="Given by the sender, the same when it sends again.", examples=["o-1001"]
+        description="The sender's id of the event; the same when it is sent again.",
+        examples=["o-1001"],
     )
     source: Id = Field(
-        description="Who sends. Identity is (subject, source, id).", examples=["/shop"]
+        description="The sender. The identity of an event is (subject, source, id).",
+        examples=["/shop"],
     )
     type: str = Field(
         description="What has happened: a type of the catalogue.",
@@ -41,11 +46,11 @@ class EventRequest(BaseModel):
         examples=[{"order_id": "o-1001", "total": {"amount": 5990, "currency": "EUR"}}],
     )
     historical: bool = Field(
-        default=False, description="From an import of history: nobody acts because of it."
+        default=False, description="Part of an import of history: nobody acts on it."
     )
     traceparent: str | None = Field(
         default=None,
-        description="W3C trace context; else that of the request.",
+        description="W3C trace context; without it, that of the request.",
         examples=["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
     )
 
@@ -60,8 +65,8 @@ class Rejection(BaseModel):
         description="The event's id, where one could be read.", examples=["o-1002"]
     )
     code: str = Field(
-        description="Stable: unreadable, unknown_type, missing, no_zone, out_of_range, invalid, reserved_type, "
-        "time_in_future, clock_not_settable, too_large.",
+        description="Stable: unreadable, unknown_type, missing, no_zone, out_of_range, invalid, "
+        "reserved_type, time_in_future, clock_not_settable, too_large.",
         examples=["no_zone"],
     )
     field: str | None = Field(
@@ -73,7 +78,7 @@ class Rejection(BaseModel):
 
 
 class Receipt(BaseModel):
-    """How many events are in the log for good, and which are not and why."""
+    """How many events are in the log for good, and why the others are not."""
 
     accepted: Annotated[
         int,
@@ -82,15 +87,15 @@ class Receipt(BaseModel):
     rejected: list[Rejection] = Field(description="The others, in the order of the request.")
 
 
-def body() -> dict[str, Any]:
-    """The body of a request, for the document: one event, or an array of them."""
+def request_body() -> dict[str, Any]:
+    """The body of a request, for the OpenAPI document: one event, or an array of them."""
     schema = EventRequest.model_json_schema()
     one = {"$ref": "#/components/schemas/Event"}
     many = {"type": "array", "minItems": 1, "maxItems": 1000, "items": one}
-    event = {
-        "specversion": "1.0",
-        **{n: f["examples"][0] for n, f in schema["properties"].items() if "examples" in f},
-    }
+    event = {"specversion": "1.0"}
+    for name, field in schema["properties"].items():
+        if "examples" in field:
+            event[name] = field["examples"][0]
     content = {
         "application/json": {"schema": {"anyOf": [many, one]}, "example": [event]},
         "application/cloudevents+json": {"schema": one, "example": event},

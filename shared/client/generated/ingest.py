@@ -10,7 +10,7 @@ from shared.client.http import AsyncClient, Client
 
 
 class Event(TypedDict):
-    """A CloudEvents 1.0 envelope; extension attributes are kept. `GET /v1/event-types` says what `data` holds."""
+    """A CloudEvents 1.0 envelope; extension attributes are kept. `GET /v1/event-types` describes `data` for each type."""
 
     specversion: Literal["1.0"]
     id: str
@@ -70,7 +70,7 @@ class Rejection(TypedDict):
 
 
 class Receipt(TypedDict):
-    """How many events are in the log for good, and which are not and why."""
+    """How many events are in the log for good, and why the others are not."""
 
     accepted: int
     rejected: list[Rejection]
@@ -80,7 +80,10 @@ class IngestClient(Client):
     """Its operations."""
 
     def accept_events(self, body: list[Event] | Event | bytes) -> Receipt:
-        """Accept one event or up to 1,000. Sending the same again is safe: identity is (subject, source, id)."""
+        """Accept one event or up to 1,000.
+
+        Sending the same again is safe: the identity of an event is (subject, source, id).
+        """
         return self._call(Receipt, "POST", "/v1/events", body=body, also=[422])
 
     def event_types(self) -> dict[str, Any]:
@@ -92,7 +95,10 @@ class AsyncIngestClient(AsyncClient):
     """Its operations."""
 
     async def accept_events(self, body: list[Event] | Event | bytes) -> Receipt:
-        """Accept one event or up to 1,000. Sending the same again is safe: identity is (subject, source, id)."""
+        """Accept one event or up to 1,000.
+
+        Sending the same again is safe: the identity of an event is (subject, source, id).
+        """
         return await self._call(Receipt, "POST", "/v1/events", body=body, also=[422])
 
     async def event_types(self) -> dict[str, Any]:

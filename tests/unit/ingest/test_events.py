@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import pytest
 
-from services.ingest.domain.acceptance import Accepted, stages
-from services.ingest.events import service as apply
-from services.ingest.events.service import Ingest
+from services.ingest.domain.acceptance import AcceptedEvent, split_into_stages
+from services.ingest.events.body import split_body
+from services.ingest.events.judgement import Judgement, judge
+from services.ingest.events.service import EventService
 from services.ingest.settings import IngestSettings
 from shared import clock, instants
 from shared.errors import Problem, Retryable
@@ -33,13 +34,13 @@ def settings(**changes: object) -> IngestSettings:
     return IngestSettings.model_validate({"kafka_bootstrap": "-", "api_key": "k"} | changes)
 
 
-def judged(*events: object, **changes: object) -> apply.Judgement:
-    return apply.judge(apply.read(json.dumps(events).encode()), settings(**changes))
+def judged(*events: object, **changes: object) -> Judgement:
+    return judge(split_body(json.dumps(events).encode()), settings(**changes))
 
 
 def problem(body: bytes) -> tuple[int, str]:
     with pytest.raises(Problem) as raised:
-        apply.read(body)
+        split_body(body)
     return raised.value.status, raised.value.code
 
 
@@ -71,7 +72,7 @@ def test_a_body_that_cannot_be_read_is_unreadable(body: bytes) -> None:
 def test_a_request_holds_at_least_one_event_and_at_most_a_thousand() -> None:
     assert problem(b" [ ] ") == (422, "empty")
     assert problem(b"[" + b"{}," * 1000 + b"{}]") == (413, "too_many")
-    assert len(apply.read(b"[" + b"{}," * 999 + b"{}]")) == 1000
+    assert len(split_body(b"[" + b"{}," * 999 + b"{}]")) == 1000
 
 
 def test_one_bad_event_does_not_sink_the_others() -> None:
@@ -159,15 +160,15 @@ def test_a_strange_id_is_told_back_as_far_as_it_can_be() -> None:
 
 
 def test_a_control_record_waits_for_what_came_before_and_holds_back_what_comes_after() -> None:
-    def event(kind: str, n: int) -> Accepted:
-        return Accepted(kind, "", str(n).encode())
+    def event(kind: str, n: int) -> AcceptedEvent:
+        return AcceptedEvent(kind, "", str(n).encode())
 
     a, b, c = (event("page.viewed", n) for n in range(3))
     tick, start = event("clock.ticked", 3), event("import.started", 4)
-    assert stages([a, b, tick, start, c]) == [[a, b], [tick], [start], [c]]
-    assert stages([tick, a]) == [[tick], [a]]
-    assert stages([a, b]) == [[a, b]]
-    assert stages([]) == []
+    assert split_into_stages([a, b, tick, start, c]) == [[a, b], [tick], [start], [c]]
+    assert split_into_stages([tick, a]) == [[tick], [a]]
+    assert split_into_stages([a, b]) == [[a, b]]
+    assert split_into_stages([]) == []
 
 
 class _Log(Publisher):
@@ -186,7 +187,7 @@ class _Log(Publisher):
 async def test_a_control_record_goes_to_every_partition_and_an_event_to_its_own() -> None:
     log = _Log()
     body = json.dumps([EVENT, TICK, EVENT]).encode()
-    receipt = await Ingest(settings(clock="log", partitions=3), log).accept(
+    receipt = await EventService(settings(clock="log", partitions=3), log).accept(
         body, traceparent="00-1-2-01"
     )
     assert receipt.model_dump() == {"accepted": 3, "rejected": []}
@@ -202,13 +203,13 @@ async def test_a_control_record_goes_to_every_partition_and_an_event_to_its_own(
 async def test_nothing_counts_when_a_part_was_not_acknowledged(fails_at: int) -> None:
     body = json.dumps([EVENT, TICK, EVENT]).encode()
     with pytest.raises(Problem) as raised:
-        await Ingest(settings(clock="log"), _Log(fails_at=fails_at)).accept(body)
+        await EventService(settings(clock="log"), _Log(fails_at=fails_at)).accept(body)
     assert (raised.value.status, raised.value.code) == (503, "not_acknowledged")
     assert raised.value.retry_after is not None
 
 
 async def test_what_is_under_way_is_bounded() -> None:
-    ingest = Ingest(settings(in_flight_bytes=6 * 1024 * 1024), _Log())
+    ingest = EventService(settings(in_flight_bytes=6 * 1024 * 1024), _Log())
     with ingest.room_for(5_000_000):
         with pytest.raises(Problem) as raised, ingest.room_for(5_000_000):
             pass
