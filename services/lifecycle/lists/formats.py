@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from services.lifecycle.lists.schemas import ExportedCustomer
 
-_MOST_WISHES: Final = 20
+_MAX_WISHES: Final = 20
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
 """What a spreadsheet may take for a formula, and the mark that says it is none."""
 
@@ -22,13 +22,13 @@ class Format(StrEnum):
     NDJSON = "application/x-ndjson"
 
 
-def preferred(accept: str | None) -> Format:
+def preferred_format(accept: str | None) -> Format:
     """The best of our formats by RFC 9110; JSON where nothing that we have is asked for.
 
     Of equal weights the more specific goes first, then the earlier.
     """
     found = list[tuple[float, bool, Format]]()
-    for wish in (accept or "*/*").lower().split(",")[:_MOST_WISHES]:
+    for wish in (accept or "*/*").lower().split(",")[:_MAX_WISHES]:
         media, *parameters = (part.strip() for part in wish.split(";"))
         weight = next((_weight(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
         if media in list(Format):
@@ -57,7 +57,7 @@ class Writer(Protocol):
         """Some customers, each on a line of its own."""
 
 
-class Ndjson:
+class NdjsonWriter:
     """One JSON object a line."""
 
     def head(self) -> bytes:
@@ -75,7 +75,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 
 
-class Csv:
+class CsvWriter:
     """RFC 4180 in UTF-8 with a header row; what is null is empty, causes are a JSON array."""
 
     def head(self) -> bytes:
@@ -111,7 +111,7 @@ def _rows(rows: Sequence[Sequence[str]]) -> bytes:
     return out.getvalue().encode()
 
 
-WRITERS: Final[dict[Format, type[Writer]]] = {Format.CSV: Csv, Format.NDJSON: Ndjson}
+WRITERS: Final[dict[Format, type[Writer]]] = {Format.CSV: CsvWriter, Format.NDJSON: NdjsonWriter}
 """Of each format that is a file."""
 
 EXAMPLES: Final = {

@@ -11,25 +11,25 @@ from starlette.types import Send
 from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import Names
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.lists import service as answering
 from services.lifecycle.lists.filters import Cause, Filters
-from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
+from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred_format
 from services.lifecycle.lists.schemas import (
-    MOST_VALUE,
+    MAX_VALUE,
     Account,
     CauseName,
     CustomerPage,
     Lookup,
     LookupAnswer,
 )
+from services.lifecycle.lists.service import ListService
 from shared.errors import FieldError, Problem
-from shared.http import Instant, Paging, ProblemKind, Slice, problems
+from shared.http import Instant, ProblemKind, Paging, problems
 from shared.http.streams import StreamSlots, send_part
 
 router = APIRouter(prefix="/v1", tags=["lists"])
 
-MOST_EXPORTS: Final = 3
-"""At the same time in one process: each holds a connection, and a snapshot that keeps old rows alive."""
+MAX_EXPORTS: Final = 3
+"""At the same time in one process: each holds a connection, and a snapshot that keeps old rows."""
 RETRY_AFTER_S: Final = 5
 
 _FILES: Final[dict[str, Any]] = {
@@ -40,16 +40,16 @@ _TOO_MANY: Final = ProblemKind(
 )
 
 
-def places() -> StreamSlots:
-    """For the files of a process."""
-    return StreamSlots(MOST_EXPORTS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
+def export_slots() -> StreamSlots:
+    """For the exports of a process."""
+    return StreamSlots(MAX_EXPORTS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
 
 
 class Export(StreamingResponse):
-    """A file that is made while it is sent. Whatever ends the answer ends the reading too.
+    """A file that is written while it is sent. Whatever ends the answer ends the reading, too.
 
-    A failure before the first part is an ordinary error; a later one breaks the connection off, so that nobody takes
-    the part for the whole.
+    A failure before the first part is an ordinary error. A later one breaks the connection, so
+    that nobody takes the part for the whole.
     """
 
     def __init__(self, parts: AsyncGenerator[bytes, None], slots: StreamSlots, **how: Any) -> None:
@@ -75,7 +75,45 @@ class Export(StreamingResponse):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _filters(
+class Output:
+    """The format that the client prefers, and what a file in it takes."""
+
+    def __init__(self, request: Request, response: Response) -> None:
+        self._request: Final = request
+        self._headers: Final = response.headers
+        self.format: Final = preferred_format(request.headers.get("accept"))
+        self._headers["Vary"] = "Accept, Accept-Language"
+
+    def file(self, parts: AsyncGenerator[bytes, None]) -> Export:
+        """The answer that sends a file. Raises Problem 422 if a page of it is asked for."""
+        self._refuse_paging()
+        name = f"customers.{self.format.name.lower()}"
+        headers = {**self._headers, "Content-Disposition": f'attachment; filename="{name}"'}
+        slots: StreamSlots = self._request.app.state.exports
+        return Export(parts, slots, headers=headers, media_type=self.format)
+
+    def _refuse_paging(self) -> None:
+        errors = tuple(
+            FieldError(name, "is for pages: a file is the whole list")
+            for name in ("limit", "cursor")
+            if name in self._request.query_params
+        )
+        if errors:
+            detail = f"{errors[0].field}: {errors[0].message}"
+            raise Problem(422, "invalid", detail, errors=errors)
+
+
+async def list_service(context: Context) -> ListService:
+    """The use cases of lists."""
+    return ListService(context)
+
+
+async def output(request: Request, response: Response) -> Output:
+    """What the client wants the list to be sent as."""
+    return Output(request, response)
+
+
+async def filters(
     phase: Annotated[Phase | None, Query(description="In this phase.")] = None,
     since_before: Annotated[
         Instant | None, Query(description="In the phase since before this instant.")
@@ -83,15 +121,17 @@ async def _filters(
     due_before: Annotated[
         Instant | None,
         Query(
-            description="The next transition by time alone lies before this instant. Parked customers are left out."
+            description="The next transition by time alone lies before this instant."
+            " Parked customers are left out."
         ),
     ] = None,
     min_value: Annotated[
         int | None,
         Query(
             ge=0,
-            le=MOST_VALUE,
-            description="`value` of at least so many minor units, whatever its currency: nothing is converted.",
+            le=MAX_VALUE,
+            description="`value` of at least so many minor units, whatever its currency:"
+            " nothing is converted.",
             examples=[50000],
         ),
     ] = None,
@@ -99,28 +139,26 @@ async def _filters(
     cause: Annotated[
         CauseName | None,
         Query(
-            description="At risk because of this: a kind of cause (`complaint`), or one (`complaint:77`).",
+            description="At risk because of this: a kind of cause (`complaint`),"
+            " or one (`complaint:77`).",
             examples=["complaint"],
         ),
     ] = None,
 ) -> Filters:
+    """The filters that the client has set."""
     return Filters(
-        phase,
-        since_before,
-        due_before,
-        min_value,
-        account,
-        None if cause is None else Cause.parse(cause),
+        phase=phase,
+        since_before=since_before,
+        due_before=due_before,
+        min_value=min_value,
+        account=account,
+        cause=None if cause is None else Cause.parse(cause),
     )
 
 
-Wanted = Annotated[Filters, Depends(_filters)]
-
-
-def _after(part: Slice) -> str:
-    """The customer behind whom a page begins: of any id that a worker takes, which may be none that a path takes."""
-    (after,) = part.after(str) or ("",)
-    return str(after)
+Service = Annotated[ListService, Depends(list_service)]
+WantedOutput = Annotated[Output, Depends(output)]
+WantedFilters = Annotated[Filters, Depends(filters)]
 
 
 @router.get(
@@ -129,12 +167,7 @@ def _after(part: Slice) -> str:
     responses=problems(_TOO_MANY, also={200: {"content": _FILES}}),
 )
 async def list_customers(
-    request: Request,
-    response: Response,
-    context: Context,
-    wanted: Wanted,
-    part: Paging,
-    names: Names,
+    service: Service, output: WantedOutput, filters: WantedFilters, part: Paging, names: Names
 ) -> CustomerPage | Response:
     """Customers who fulfil all filters, in the order of their ids; those who were merged into others are not listed.
 
@@ -143,34 +176,12 @@ async def list_customers(
     With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, all of it as of one instant, and
     takes no `limit` or `cursor`.
     """
-    schedule = await context.schedule()
-    wish = preferred(request.headers.get("accept"))
-    response.headers["Vary"] = "Accept, Accept-Language"
-    if wish is Format.JSON:
-        after = _after(part)
-        async with answering.answering(context.pool, schedule, names) as answer:
-            return await answering.page(answer, wanted, after, part.limit)
-    _refuse_paging(request)
-    parts = answering.export(context.pool, schedule, names, wanted, WRITERS[wish]())
-    headers = {
-        **response.headers,
-        "Content-Disposition": f'attachment; filename="customers.{wish.name.lower()}"',
-    }
-    return Export(parts, request.app.state.exports, headers=headers, media_type=wish)
-
-
-def _refuse_paging(request: Request) -> None:
-    wrong = [
-        FieldError(name, "is for pages: a file is the whole list") for name in ("limit", "cursor")
-    ]
-    wrong = [error for error in wrong if error.field in request.query_params]
-    if wrong:
-        raise Problem(422, "invalid", f"{wrong[0].field}: {wrong[0].message}", errors=tuple(wrong))
+    if output.format is Format.JSON:
+        return await service.page(filters, part, names)
+    return output.file(await service.export(filters, names, WRITERS[output.format]()))
 
 
 @router.post("/customers/lookup")
-async def look_up_customers(body: Lookup, context: Context, names: Names) -> LookupAnswer:
+async def look_up_customers(body: Lookup, service: Service, names: Names) -> LookupAnswer:
     """Up to 1,000 customers by their ids, in the order asked; of a merged one, who it is now."""
-    schedule = await context.schedule()
-    async with answering.answering(context.pool, schedule, names) as answer:
-        return await answering.lookup(answer, body.customers)
+    return await service.lookup(body.customers, names)

@@ -11,13 +11,14 @@ from services.lifecycle.api.naming import Naming
 from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
-from services.lifecycle.lists.search import Facts, Hit
+from services.lifecycle.lists.hits import Hit, HitFacts
+from services.lifecycle.lists.repository import CustomerRow
 from shared.events.fields import Subject
 from shared.http import Instant, Page
 
-MOST_AT_ONCE: Final = 1000
+MAX_LOOKUP: Final = 1000
 """Customers of one lookup."""
-MOST_VALUE: Final = 2**63 - 1
+MAX_VALUE: Final = 2**63 - 1
 
 Account = Literal["b2c", "b2b"]
 
@@ -60,9 +61,10 @@ class CustomerItem(BaseModel):
     )
 
     @classmethod
-    def of(cls, hit: Hit, facts: Facts, naming: Naming) -> Self:
+    def of(cls, hit: Hit, facts: HitFacts, naming: Naming) -> Self:
         """The view of a customer who has a phase."""
-        row, customer = hit.row, hit.customer
+        row = hit.row
+        customer = hit.judged.customer
         phase = customer.phase or Phase.PROSPECT
         view, label = naming.view(phase, facts.now)
         return cls(
@@ -74,14 +76,18 @@ class CustomerItem(BaseModel):
             since=customer.since,
             account=customer.account,
             causes=sorted(customer.causes),
-            value=None
-            if row.currency is None
-            else MoneyView(amount=row.value, currency=row.currency),
+            value=_value(row),
             orders=customer.orders,
-            next_transition=NextTransition.of(hit.move, facts.then, naming),
+            next_transition=NextTransition.of(hit.judged.next_move, facts.then, naming),
             version=row.version,
             parked=row.parked is not None,
         )
+
+
+def _value(row: CustomerRow) -> MoneyView | None:
+    if row.currency is None:
+        return None
+    return MoneyView(amount=row.value, currency=row.currency)
 
 
 class CustomerPage(Page[CustomerItem]):
@@ -107,7 +113,7 @@ class Lookup(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     customers: list[Subject] = Field(
-        max_length=MOST_AT_ONCE,
+        max_length=MAX_LOOKUP,
         description="Ids, in any order; repeats are answered again.",
         examples=[["ada", "bob"]],
     )
@@ -123,6 +129,11 @@ class LookedUp(BaseModel):
     customer: CustomerItem | None = Field(
         description="The customer, or the one that it was merged into; null: no event has made it a customer."
     )
+
+    @classmethod
+    def of(cls, asked: str, end: str, customer: CustomerItem | None) -> Self:
+        """The answer about an id whose customer is `end` now."""
+        return cls(asked=asked, merged_into=None if end == asked else end, customer=customer)
 
 
 class LookupAnswer(BaseModel):

@@ -1,149 +1,218 @@
-"""The customers of a list, a few at a time: found, judged by the policies in force, and what held of them."""
+"""How customers who fulfil filters are found, in the order of their ids and at a bounded cost.
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+Every search reads an index. Where few customers fulfil one of the conditions, all of these are
+read. Where many customers fulfil each condition, they are read in order, a stretch at a time:
+enough matches are soon found, unless few customers fulfil all conditions together. Left alone, the
+planner would walk through a million customers for the last few matches, because it expects matches
+to be evenly spread.
+"""
 
-from services.lifecycle.customers.facts import facts_held
-from services.lifecycle.customers.snapshot import JudgedCustomer, judge
-from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_needed
-from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.lists import repository
-from services.lifecycle.lists.filters import Filters
-from services.lifecycle.lists.repository import STRETCH, Row, Way
-from shared.aio import in_chunks
-from shared.clock import DAWN
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.lists.filters import Cause, Filters
+from services.lifecycle.lists.repository import COLUMNS, CustomerRow
+from services.lifecycle.tables import magnitude
 from shared.database.connection import Tx
 
-EFFORT: Final = 20 * STRETCH
-"""So many customers are looked at for one page at the most."""
-JUDGING: Final = 12
-"""To see when one customer's next transition is due takes as long as to look at so many."""
-FEWEST_AT_ONCE: Final = 100
+FEW: Final = 5_000
+"""A condition fulfilled by at most so many customers leads the search."""
+STRETCH: Final = 2_000
+"""Customers that one statement reads in order.
 
+So few that an index is always cheaper than the whole table.
+"""
 
-class Hit(NamedTuple):
-    """A customer of the list as of now, and what time alone will do next."""
-
-    row: Row
-    customer: Customer
-    move: Move | None
-
-
-class Facts(NamedTuple):
-    """What holds of a customer now, and will at the next move by time alone if nothing happens before."""
-
-    now: frozenset[CustomerFact]
-    then: frozenset[CustomerFact]
+_TIMERS_STALE: Final = "SELECT EXISTS (SELECT FROM rearming WHERE NOT finished)"
+_TIMER: Final = "(SELECT t.due_at FROM timer AS t WHERE t.customer = c.customer)"
+"""Never later than the next transition, unless the timer is stale."""
+_TIMER_STALE: Final = (
+    "EXISTS (SELECT FROM rearming AS r"
+    " WHERE r.partition = c.partition AND NOT r.finished AND c.customer > r.after)"
+)
 
 
 @dataclass(slots=True)
-class Search:
-    """All that fulfil the filters, in the order of their ids; `reached` is None once everybody has been looked at."""
+class Statement:
+    """SQL, and the arguments that its numbers stand for."""
 
-    way: Way
-    schedule: Schedule
+    sql: str = ""
+    arguments: list[Any] = field(default_factory=list)
+
+    def bind(self, value: Any) -> str:
+        """Add an argument; returns its number as SQL has it."""
+        self.arguments.append(value)
+        return f"${len(self.arguments)}"
+
+    async def fetch(self, tx: Tx) -> list[Any]:
+        """Run it; returns its rows."""
+        return await tx.fetch(self.sql, *self.arguments)
+
+
+class Candidates(NamedTuple):
+    """Rows in the order of their ids, and the last customer looked at (None: nobody is behind)."""
+
+    rows: list[CustomerRow]
     reached: str | None
-    effort: int = 0
-
-    async def next(self, tx: Tx, most: int) -> list[Hit]:
-        """The next hits, of at most so many candidates; none is no sign of the end."""
-        if self.reached is None:
-            return []
-        rows, self.reached = await self.way.next(tx, self.reached, most)
-        self.effort += len(rows) * JUDGING + (0 if len(rows) == most else STRETCH)
-        before = self.way.filters.due_before
-        hits = [hit async for some in in_chunks(rows) for hit in _judged(some, self.schedule)]
-        return [
-            hit
-            for hit in hits
-            if before is None or (hit.move is not None and hit.move.occurred_at < before)
-        ]
 
 
-async def search(tx: Tx, filters: Filters, schedule: Schedule, after: str = "") -> Search:
-    """A search for the customers behind one."""
-    way = await repository.way(tx, filters)
-    return Search(way, schedule, after if filters.phases else None)
+@dataclass(frozen=True, slots=True)
+class SearchPath:
+    """How customers are found: among those who fulfil the leading condition, or all in order.
 
-
-async def page(tx: Tx, looking: Search, limit: int) -> tuple[list[Hit], str | None]:
-    """The next hits, and the customer behind whom the next page begins (None: this is the last).
-
-    There are fewer than `limit` where the search would take too long for one page.
+    `leading` is a name of `LEADING`, or None. `timers_stale`: a policy was activated that some
+    timers do not know yet.
     """
-    hits = list[Hit]()
-    at_once = (
-        limit + 1 if looking.way.filters.due_before is None else max(limit + 1, FEWEST_AT_ONCE)
+
+    filters: Filters
+    timers_stale: bool
+    leading: str | None = None
+
+    async def next_candidates(self, tx: Tx, after: str, limit: int) -> Candidates:
+        """The next customers behind one, at most `limit`."""
+        found = await self.candidates(after, limit).fetch(tx)
+        rows = [CustomerRow.of(row.values()) for row in found]
+        if len(rows) == limit:
+            return Candidates(rows, rows[-1].customer)
+        if self.leading:
+            return Candidates(rows, None)
+        end = await self.end_of_stretch(after).fetch(tx)
+        return Candidates(rows, end[0]["customer"] if end else None)
+
+    def candidates(self, after: str, limit: int) -> Statement:
+        """Those who fulfil all filters but `due_before`.
+
+        Their timers lie before it; whether the next transition does, too, remains to be seen.
+        """
+        statement = Statement()
+        conditions = _conditions(self.filters, statement, timers_stale=self.timers_stale)
+        if self.leading:
+            table = "customer"
+            ids = LEADING[self.leading](self.filters, statement)
+            conditions.append(f"c.customer = ANY (ARRAY ({ids}))")
+            conditions.append(f"c.customer > {statement.bind(after)}")
+        else:
+            table = f"({self._stretch(statement, after)})"
+        statement.sql = (
+            f"SELECT {COLUMNS} FROM {table} AS c WHERE {' AND '.join(conditions)}"  # noqa: S608
+            f" ORDER BY c.customer LIMIT {limit}"
+        )
+        return statement
+
+    def end_of_stretch(self, after: str) -> Statement:
+        """The last customer of a stretch that is full."""
+        statement = Statement()
+        stretch = self._stretch(statement, after)
+        statement.sql = f"SELECT customer FROM ({stretch}) AS c OFFSET {STRETCH - 1}"  # noqa: S608
+        return statement
+
+    def _stretch(self, statement: Statement, after: str) -> str:
+        """The next customers, by the index that excludes most of the others."""
+        where = f"customer > {statement.bind(after)}"
+        if len(self.filters.phases) == 1:
+            where += f" AND phase = {statement.bind(self.filters.phases[0])}"
+        elif self.filters.account:
+            where += f" AND account = {statement.bind(self.filters.account)}"
+        return f"SELECT * FROM customer WHERE {where} ORDER BY customer LIMIT {STRETCH}"  # noqa: S608
+
+
+async def choose_path(tx: Tx, filters: Filters) -> SearchPath:
+    """The cheapest path: led by the condition that fewest customers fulfil, if these are few."""
+    timers_stale = filters.due_before is not None and bool(await tx.fetchval(_TIMERS_STALE))
+    names = leading_conditions(filters, timers_stale=timers_stale)
+    if not names:
+        return SearchPath(filters, timers_stale)
+    (counts,) = await count_statement(filters, names).fetch(tx)
+    number, name = min(zip(counts, names, strict=True))
+    return SearchPath(filters, timers_stale, name if number <= FEW else None)
+
+
+def count_statement(filters: Filters, names: Sequence[str]) -> Statement:
+    """How many customers fulfil each of some conditions; counting ends when they are not few."""
+    statement = Statement()
+    counts = list[str]()
+    for name in names:
+        ids = LEADING[name](filters, statement)
+        few = f"SELECT FROM ({ids}) AS one LIMIT {FEW + 1}"
+        counts.append(f"(SELECT count(*) FROM ({few}) AS few)")  # noqa: S608
+    statement.sql = f"SELECT {', '.join(counts)}"
+    return statement
+
+
+def leading_conditions(filters: Filters, *, timers_stale: bool) -> list[str]:
+    """The conditions that have an index of their own, except the one that a stretch is read by."""
+    usable = {
+        "since": filters.since_before is not None,
+        "due": filters.due_before is not None and not timers_stale,
+        "value": bool(filters.min_value),
+        "account": filters.account is not None and len(filters.phases) == 1,
+        "cause": filters.cause is not None and filters.cause.names is not None,
+    }
+    return [name for name, is_usable in usable.items() if is_usable]
+
+
+def _since(filters: Filters, statement: Statement) -> str:
+    phases = statement.bind([*filters.phases])
+    before = statement.bind(filters.since_before)
+    return f"SELECT customer FROM customer WHERE phase = ANY ({phases}) AND since < {before}"  # noqa: S608
+
+
+def _due(filters: Filters, statement: Statement) -> str:
+    before = statement.bind(filters.due_before)
+    due = (
+        "SELECT customer FROM timer"  # noqa: S608
+        f" WHERE partition = o.partition AND due_at < {before}"
+        f" ORDER BY due_at LIMIT {FEW + 1}"
     )
-    while len(hits) <= limit and looking.reached is not None and looking.effort < EFFORT:
-        hits += await looking.next(tx, at_once)
-    if len(hits) > limit:
-        return hits[:limit], hits[limit - 1].row.customer
-    return hits, looking.reached
+    return f"SELECT t.customer FROM owner AS o CROSS JOIN LATERAL ({due}) AS t"  # noqa: S608
 
 
-async def lookup(tx: Tx, customers: Sequence[str], schedule: Schedule) -> dict[str, Row | Hit]:
-    """What became of customers: the hit, or the row of a merged or phaseless one; mergers are followed to the end."""
-    found: dict[str, Row | Hit] = {}
-    wanted = [*dict.fromkeys(customers)]
-    while wanted:
-        rows = await repository.named(tx, wanted)
-        async for some in in_chunks([row for row in rows.values() if row.state.phase]):
-            found |= {hit.row.customer: hit for hit in _judged(some, schedule)}
-        found |= {customer: row for customer, row in rows.items() if customer not in found}
-        into = (row.merged_into for row in rows.values() if row.merged_into)
-        wanted = [customer for customer in dict.fromkeys(into) if customer not in found]
-    return found
+def _value(filters: Filters, statement: Statement) -> str:
+    least = statement.bind(magnitude(filters.min_value or 0))
+    return f"SELECT customer FROM customer WHERE magnitude >= {least}"  # noqa: S608
 
 
-def end_of_chain(customer: str, found: Mapping[str, Row | Hit]) -> str:
-    """Who a customer is now, by what a lookup found."""
-    while isinstance(row := found.get(customer), Row) and row.merged_into:
-        customer = row.merged_into
-    return customer
+def _account(filters: Filters, statement: Statement) -> str:
+    return f"SELECT customer FROM customer WHERE account = {statement.bind(filters.account)}"  # noqa: S608
 
 
-async def facts(
-    tx: Tx,
-    hits: Sequence[Hit],
-    model: Model | None,
-    clocks: Mapping[int, datetime],
-    active: timedelta,
-) -> list[Facts]:
-    """What a model asks beside the phase; `active` is the span in which acts count."""
-    asked = facts_needed(model)
-    if not asked:
-        return [Facts(frozenset(), frozenset())] * len(hits)
-    instants = [
-        JudgedCustomer(hit.customer, hit.move).instants(clocks.get(hit.row.partition, DAWN))
-        for hit in hits
-    ]
-    acted = [False] * (2 * len(hits))
-    if CustomerFact.ACTED in asked:
-        until = [instant for pair in instants for instant in pair]
-        keys = [hit.row.key for hit in hits for _ in range(2)]
-        acted = await repository.acted(tx, keys, [instant - active for instant in until], until)
-    found = list[Facts]()
-    for hit, pair, acts in zip(
-        hits, instants, zip(acted[::2], acted[1::2], strict=True), strict=True
-    ):
-        now, then = (_facts(hit.customer, *held) & asked for held in zip(pair, acts, strict=True))
-        found.append(Facts(now, then))
-    return found
+def _cause(filters: Filters, statement: Statement) -> str:
+    names = statement.bind(filters.cause and filters.cause.names)
+    at_risk = f"phase = '{Phase.AT_RISK}' AND causes <> '{{}}'"
+    return f"SELECT customer FROM customer WHERE {at_risk} AND causes && {names}"  # noqa: S608
 
 
-def _judged(rows: Sequence[Row], schedule: Schedule) -> Iterator[Hit]:
-    for row in rows:
-        yield Hit(row, *judge(row.state, schedule))
+LEADING: Final = {
+    "since": _since,
+    "due": _due,
+    "value": _value,
+    "account": _account,
+    "cause": _cause,
+}
+"""SQL of the ids of all who fulfil a condition, read by its index."""
 
 
-def _facts(customer: Customer, at: datetime, acted: bool) -> frozenset[CustomerFact]:
-    return facts_held(
-        at,
-        signed_up_at=customer.signed_up_at,
-        activated_at=customer.activated_at,
-        acted=acted,
-    )
+def _conditions(filters: Filters, statement: Statement, *, timers_stale: bool) -> list[str]:
+    conditions = [f"c.phase = ANY ({statement.bind([*filters.phases])})", "c.merged_into IS NULL"]
+    if filters.since_before is not None:
+        conditions.append(f"c.since < {statement.bind(filters.since_before)}")
+    if filters.min_value:
+        conditions.append(f"c.value >= {statement.bind(filters.min_value)}")
+    if filters.account is not None:
+        conditions.append(f"c.account = {statement.bind(filters.account)}")
+    if filters.cause is not None:
+        conditions.append(_has_cause(filters.cause, statement))
+    if filters.due_before is not None:
+        due = f"{_TIMER} < {statement.bind(filters.due_before)}"
+        conditions.append("c.parked IS NULL")
+        conditions.append(f"({due} OR {_TIMER_STALE})" if timers_stale else due)
+    return conditions
+
+
+def _has_cause(cause: Cause, statement: Statement) -> str:
+    if cause.names is not None:
+        return f"c.causes && {statement.bind(cause.names)}"
+    kind = statement.bind(f"{cause.kind}:")
+    return f"EXISTS (SELECT FROM unnest(c.causes) AS one WHERE starts_with(one, {kind}))"

@@ -25,11 +25,9 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import read
-from services.lifecycle.lists import repository as queries
-from services.lifecycle.lists import routes
-from services.lifecycle.lists import search as listing
-from services.lifecycle.lists import service as answering
+from services.lifecycle.lists import routes, scan, search, service
 from services.lifecycle.lists.filters import Cause, Filters
+from services.lifecycle.lists.repository import ACTED, BY_ID
 from services.lifecycle.policies import registry
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import load_schedule
@@ -161,9 +159,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     few, stretch, effort = {"few": (1000, 2000, 10**6), "in order": (0, 7, 10**6)}.get(
         request.param, (20, 30, 40)
     )
-    monkeypatch.setattr(queries, "FEW", few)
-    monkeypatch.setattr(queries, "STRETCH", stretch)
-    monkeypatch.setattr(listing, "EFFORT", effort)
+    monkeypatch.setattr(search, "FEW", few)
+    monkeypatch.setattr(search, "STRETCH", stretch)
+    monkeypatch.setattr(scan, "MAX_EFFORT", effort)
     return str(request.param)
 
 
@@ -423,7 +421,7 @@ def plain(row: dict[str, str]) -> dict[str, Any]:
 async def test_files_hold_the_whole_list(
     client: Client, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "AT_ONCE", 17)
+    monkeypatch.setattr(service, "EXPORT_CHUNK", 17)
     items = [{**item, "as_of": render(ENDS)} for item in await client.all(**wanted)]
     lines = (await file(client, "application/x-ndjson", **wanted)).split("\n")
     assert [json.loads(line) for line in lines[:-1]] == items
@@ -490,9 +488,9 @@ async def busy(client: Client) -> int:
 async def test_a_file_is_read_no_faster_than_it_is_taken_as_of_one_instant_and_no_longer(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "AT_ONCE", 10)
+    monkeypatch.setattr(service, "EXPORT_CHUNK", 10)
     read_ahead = 0
-    original = queries.Way.next
+    original = search.SearchPath.next_candidates
 
     async def counted(*arguments: Any) -> Any:
         nonlocal read_ahead
@@ -500,7 +498,7 @@ async def test_a_file_is_read_no_faster_than_it_is_taken_as_of_one_instant_and_n
         read_ahead += len(found[0])
         return found
 
-    monkeypatch.setattr(queries.Way, "next", counted)
+    monkeypatch.setattr(search.SearchPath, "next_candidates", counted)
     whole = [item["customer"] for item in await client.all(limit=1000)]
     read_ahead = 0
     slow = Slow(client.app, "/v1/customers")
@@ -533,15 +531,15 @@ async def nobody(client: Client) -> bool:
 async def test_a_file_that_cannot_be_finished_breaks_off(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "AT_ONCE", 10)
-    left, original = 2, queries.Way.next
+    monkeypatch.setattr(service, "EXPORT_CHUNK", 10)
+    left, original = 2, search.SearchPath.next_candidates
 
     async def failing(*arguments: Any) -> Any:
         nonlocal left
         left -= 1
         return await original(*(arguments if left >= 0 else ()))
 
-    monkeypatch.setattr(queries.Way, "next", failing)
+    monkeypatch.setattr(search.SearchPath, "next_candidates", failing)
     slow = Slow(client.app, "/v1/customers")
     sent = [await slow.part() for _ in range(3)]
     with capture_logs(), pytest.raises(TypeError):
@@ -559,8 +557,8 @@ async def test_a_file_that_cannot_be_finished_breaks_off(
 async def test_only_some_files_are_written_at_a_time(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "AT_ONCE", 10)
-    readers = [Slow(client.app, "/v1/customers") for _ in range(routes.MOST_EXPORTS)]
+    monkeypatch.setattr(service, "EXPORT_CHUNK", 10)
+    readers = [Slow(client.app, "/v1/customers") for _ in range(routes.MAX_EXPORTS)]
     for reader in readers:
         await reader.part()
     refused = await client.http.get("/v1/customers", headers={"Accept": "text/csv"})
@@ -606,14 +604,12 @@ async def test_every_statement_has_an_index_to_read(client: Client) -> None:
     assert whole == []
 
 
-def statements(filters: Filters) -> Iterator[queries.Statement]:
-    yield queries.Statement(queries.NAMED, [["c0001", "c0002"]])
-    yield queries.Statement(
-        queries.ACTED, [[1, 2], [ENDS, ENDS], [ENDS, ENDS], ["order.completed"]]
-    )
-    for untold in (False, True):
-        names = queries.sources(filters, untold=untold)
-        yield from [queries.counts(filters, names)] if names else []
-        for source in (None, *names):
-            way = queries.Way(filters, untold, source)
-            yield from (way.candidates("c0001", 100), way.end("c0001"))
+def statements(filters: Filters) -> Iterator[search.Statement]:
+    yield search.Statement(BY_ID, [["c0001", "c0002"]])
+    yield search.Statement(ACTED, [[1, 2], [ENDS, ENDS], [ENDS, ENDS], ["order.completed"]])
+    for timers_stale in (False, True):
+        names = search.leading_conditions(filters, timers_stale=timers_stale)
+        yield from [search.count_statement(filters, names)] if names else []
+        for leading in (None, *names):
+            path = search.SearchPath(filters, timers_stale, leading)
+            yield from (path.candidates("c0001", 100), path.end_of_stretch("c0001"))

@@ -3,7 +3,7 @@
 import pytest
 
 from services.lifecycle.lists.filters import Cause, Filters
-from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred
+from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred_format
 from services.lifecycle.lists.schemas import ExportedCustomer
 
 
@@ -25,7 +25,7 @@ from services.lifecycle.lists.schemas import ExportedCustomer
     ],
 )
 def test_the_format_is_what_the_client_likes_best(accept: str | None, wanted: Format) -> None:
-    assert preferred(accept) is wanted
+    assert preferred_format(accept) is wanted
 
 
 def test_the_examples_are_what_the_writers_write() -> None:
