@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
+from starlette.datastructures import State
 
-from services.lifecycle import clocks
 from services.lifecycle.api.context import ApiContext
 from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
+from services.lifecycle.clocks import furthest_clock
 from services.lifecycle.customers import routes as customer_routes
-from services.lifecycle.explain import routes as reason_routes
+from services.lifecycle.explain import routes as explanation_routes
 from services.lifecycle.figures import routes as figure_routes
 from services.lifecycle.figures.complaint_patterns import Patterns
 from services.lifecycle.figures.precompute import Keeper
@@ -28,6 +30,18 @@ from services.lifecycle.simulations.runner import SimulationRunner
 from shared import http, logs
 from shared.clock import ClockMode
 from shared.database import connection as db
+from shared.database.connection import Pool
+
+ROUTERS: Final = (
+    customer_routes.router,
+    explanation_routes.router,
+    policy_routes.router,
+    cadence_routes.router,
+    simulation_routes.router,
+    change_routes.router,
+    figure_routes.router,
+    list_routes.router,
+)
 
 
 def create_app(settings: LifecycleSettings) -> FastAPI:
@@ -38,42 +52,49 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await db.create_pool(settings.database_url, "lifecycle") as pool:
             async with pool.acquire() as connection:
-                await registry.adopt(connection, policy, await clocks.furthest_clock(connection))
-            app.state.context = ApiContext(pool, settings.partitions)
-            app.state.simulating = SimulationRunner(pool)
-            app.state.fitter = Fitter(pool)
-            app.state.figures = Figures(pool)
-            app.state.patterns = Patterns(pool)
-            app.state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
-            app.state.streams = change_routes.places()
-            app.state.exports = list_routes.places()
-            app.state.nights = NightlyFit(app.state.fitter.fit, settings.fit_hour)
-            async with AsyncExitStack() as background:
-                await background.enter_async_context(app.state.simulating.running())
-                await background.enter_async_context(app.state.patterns.running())
-                await background.enter_async_context(Keeper(pool, app.state.figures).running())
-                await background.enter_async_context(app.state.changes.running(app.state.stopping))
-                if settings.clock is ClockMode.WALL:
-                    await background.enter_async_context(app.state.nights.running())
+                await registry.adopt(connection, policy, await furthest_clock(connection))
+            add_services(app.state, pool, settings)
+            async with running_in_background(app.state, settings):
                 yield
 
     async def ready() -> None:
         await db.ping(app.state.context.pool)
 
-    routers = [
-        customer_routes.router,
-        reason_routes.router,
-        policy_routes.router,
-        cadence_routes.router,
-        simulation_routes.router,
-        change_routes.router,
-        figure_routes.router,
-        list_routes.router,
-    ]
     app = http.create_app(
-        service="lifecycle", settings=settings, routers=routers, lifespan=lifespan, ready=ready
+        service="lifecycle", settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
     )
     return app
+
+
+def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
+    """Make everything that the dependencies of the routes look for in the application."""
+    state.context = ApiContext(pool, settings.partitions)
+    state.simulating = SimulationRunner(pool)
+    state.fitter = Fitter(pool)
+    state.nights = NightlyFit(state.fitter.fit, settings.fit_hour)
+    state.figures = Figures(pool)
+    state.keeper = Keeper(pool, state.figures)
+    state.patterns = Patterns(pool)
+    state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
+    state.streams = change_routes.places()
+    state.exports = list_routes.export_slots()
+
+
+@asynccontextmanager
+async def running_in_background(state: State, settings: LifecycleSettings) -> AsyncIterator[None]:
+    """Run what the process does beside answering requests."""
+    parts = [
+        state.simulating.running(),
+        state.patterns.running(),
+        state.keeper.running(),
+        state.changes.running(state.stopping),
+    ]
+    if settings.clock is ClockMode.WALL:
+        parts.append(state.nights.running())
+    async with AsyncExitStack() as stack:
+        for part in parts:
+            await stack.enter_async_context(part)
+        yield
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from services.lifecycle.lists.schemas import (
 )
 from services.lifecycle.lists.service import ListService
 from shared.errors import FieldError, Problem
-from shared.http import Instant, ProblemKind, Paging, problems
+from shared.http import Instant, Paging, ProblemKind, problems
 from shared.http.streams import StreamSlots, send_part
 
 router = APIRouter(prefix="/v1", tags=["lists"])
