@@ -58,6 +58,12 @@ CREATE TABLE dead_letter (
 );
 COMMENT ON COLUMN dead_letter.customer IS 'the parked customer whose event this is; null for bad records';
 CREATE INDEX dead_letter_customer ON dead_letter (customer) WHERE customer IS NOT NULL;
+CREATE TABLE lease (
+    name text PRIMARY KEY,
+    holder uuid NOT NULL,
+    until timestamptz NOT NULL
+);
+COMMENT ON COLUMN lease.until IS 'by the clock of the database; from then on anybody may take it';
 """
 """The shared tables as they were first made; later changes are later migrations."""
 

@@ -1,4 +1,4 @@
-"""The tables that every service with a database has: ownership, checkpoints, outbox, dead letters."""
+"""The tables that every service with a database has: ownership, checkpoints, outbox, dead letters, leases."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -63,5 +63,17 @@ def add_core(metadata: sa.MetaData) -> None:
         sa.Column("recorded_at", instant(), nullable=False),
         sa.Index(
             "dead_letter_customer", "customer", postgresql_where=sa.text("customer IS NOT NULL")
+        ),
+    )
+    sa.Table(
+        "lease",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("holder", sa.Uuid, nullable=False),
+        sa.Column(
+            "until",
+            instant(),
+            nullable=False,
+            comment="by the clock of the database; from then on anybody may take it",
         ),
     )

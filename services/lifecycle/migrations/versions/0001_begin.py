@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters; customers, events, transitions, hints, timers; policies; simulations."""
+"""Ownership, outbox, dead letters, leases; customers, events, transitions, hints, timers; policies; simulations."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters; customers, lapses, purchases, cases, offers, timers."""
+"""Ownership, outbox, dead letters, leases; customers, lapses, purchases, cases, offers, timers."""
 
 from alembic import op
 

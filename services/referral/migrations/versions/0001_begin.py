@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters; members, codes, order events, claims, rewards; a ledger that guards itself."""
+"""Ownership, outbox, dead letters, leases; members, codes, order events, claims, rewards; a ledger that guards itself."""
 
 from typing import Final
 
