@@ -30,7 +30,7 @@ ANYWHERE: Final[dict[str, Point]] = {
 POINTS: Final[dict[str, dict[str, Point]]] = {
     LIFECYCLE: ANYWHERE
     | {
-        "after_dedupe": ("services.lifecycle.batch.handler:LifecycleHandler", "_visits", True),
+        "after_dedupe": ("services.lifecycle.batch.arrivals:Arrivals", "visits", True),
         "after_upsert": ("services.lifecycle.batch.repository", "save_customers", True),
         "while_merging": ("services.lifecycle.batch.repository", "refuse_cycles", True),
     },

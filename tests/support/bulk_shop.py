@@ -18,9 +18,9 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.repository import CustomerRow, EventRow
+from services.lifecycle.batch.rows import CustomerRow, EventRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.happenings import Happening
@@ -110,7 +110,7 @@ class _Rows:
     def add(self, number: int) -> None:
         """One customer."""
         customer = name_of(number)
-        entry = Entry(customer, partition_of(customer, PARTITIONS))
+        entry = CustomerEntry(customer, partition_of(customer, PARTITIONS))
         happenings = list[Happening]()
         for record in map(encode, live(customer, _SEED * CUSTOMERS + number)):
             event = envelope.decode(record)
@@ -132,9 +132,9 @@ class _Rows:
         entry.customer = folded.customer
         portion = Portion(entry.partition, 1, DAWN)
         for move in folded.moves:
-            self.recorder.changed(entry, [move], move.occurred_at, portion)
+            self.recorder.add_moves(entry, [move], move.occurred_at, portion)
         for hint in folded.hints:
-            self.recorder.hinted(entry, [hint], hint.at, None)
+            self.recorder.add_hints(entry, [hint], hint.at, None)
         self.customers.append(CustomerRow.of(entry))
         self.timers[customer] = entry.partition, entry.customer.wakes_at
 

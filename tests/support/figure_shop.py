@@ -11,9 +11,9 @@ import httpx
 import msgspec
 
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.merges import forwarded
-from services.lifecycle.batch.repository import CustomerRow, EventRow
+from services.lifecycle.batch.rows import CustomerRow, EventRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -206,7 +206,9 @@ def _scripted(customers: list[str]) -> Iterator[tuple[str, list[Raw]]]:
 async def _add_merged(connection: Any, merged: dict[str, list[bytes]]) -> None:
     customers, events = list[CustomerRow](), list[EventRow]()
     for old, records in sorted(merged.items()):
-        entry = Entry(old, partition_of(old, PARTITIONS), merged_into=old.removesuffix(".old"))
+        entry = CustomerEntry(
+            old, partition_of(old, PARTITIONS), merged_into=old.removesuffix(".old")
+        )
         customers.append(CustomerRow.of(entry))
         for record in records:
             told = decode(record)

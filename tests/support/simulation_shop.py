@@ -9,9 +9,9 @@ import httpx
 
 from services.lifecycle.app import create_app
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.repository import CustomerRow, EventRow
+from services.lifecycle.batch.rows import CustomerRow, EventRow
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -54,7 +54,7 @@ class Store:
 
     async def add(self, customer: str, records: Iterable[bytes]) -> None:
         """One customer and all its events; an identity that comes twice counts once."""
-        entry = Entry(customer, partition_of(customer, PARTITIONS))
+        entry = CustomerEntry(customer, partition_of(customer, PARTITIONS))
         happenings, latest = dict[int, Happening](), DAWN
         for record in records:
             event = decode(record)
@@ -62,11 +62,11 @@ class Store:
             if isinstance(content, Happening) and key not in happenings:
                 happenings[key] = content
                 if content.order_key is not None:
-                    if content.order_key in entry.orders and (
+                    if content.order_key in entry.order_keys and (
                         content.kind is EventKind.ORDER or content.time < latest
                     ):
                         self._retold.append((entry.key, content.order_key))
-                    entry.orders.add(content.order_key)
+                    entry.order_keys.add(content.order_key)
                 latest = max(latest, content.time)
                 row = (
                     entry.key,
@@ -82,8 +82,9 @@ class Store:
         folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
         entry.customer = folded.customer
         moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
-        self._recorder.lived(entry, Customer(), moves)
-        self._recorder.changed(entry, moves, self._clock, Portion(entry.partition, 1, DAWN))
+        whole = Folded(folded.customer, moves)
+        portion = Portion(entry.partition, 1, DAWN)
+        self._recorder.record(entry, Customer(), whole, self._clock, portion)
         self._customers.append(CustomerRow.of(entry))
         if len(self._events) > 20_000:
             await self.flush()
@@ -96,8 +97,7 @@ class Store:
             self._tx, sorted(self._customers, key=lambda row: row.customer)
         )
         await repository.add_transitions(self._tx, self._recorder.rows, [])
-        await repository.add_flows(self._tx, self._recorder.flows)
-        await repository.add_tallies(self._tx, self._recorder.tallied([]))
+        await self._recorder.counts.save(self._tx)
         self._recorder, self._customers, self._events = Recorder(self._schedule, set()), [], []
         self._retold = []
 

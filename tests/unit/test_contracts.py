@@ -25,6 +25,7 @@ DATABASE_CLOCK: Final = re.compile(
 REPOSITORIES: Final = {
     "repository.py",
     "clocks.py",
+    "daily_counts.py",
     "schedule.py",
     "queries.py",
     "books.py",

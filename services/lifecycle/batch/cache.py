@@ -1,75 +1,67 @@
-"""What the owner of a partition remembers: states and known events of customers, true as long as its epoch holds."""
+"""The customers that the owner of a partition keeps in memory, valid as long as its epoch."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
+from typing import Final
 
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
-from shared.ids import narrow
+from shared.stream.session import Reader
 
 
-@dataclass(slots=True)
-class Entry:
-    """One customer. `armed` is the instant in the timer table, never later than the state's earliest deadline.
-
-    `known` are the identities of its events, `orders` the (narrow) keys of the orders that they name;
-    `key` is its own.
-    """
-
-    id: str
-    partition: int
-    customer: Customer = field(default_factory=Customer)
-    version: int = 0
-    parked: str | None = None
-    merged_into: str | None = None
-    armed: datetime | None = None
-    known: set[int] = field(default_factory=set)
-    orders: set[int] = field(default_factory=set)
-    key: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.key = narrow(self.id)
-
-
-class Memory:
+class CustomerCache:
     """Entries by customer id, bounded in customers and in event identities."""
 
-    def __init__(self, *, customers: int, events: int) -> None:
-        self._customers = customers
-        self._events = events
-        self._entries: dict[str, Entry] = {}
-        self._known = 0
+    def __init__(self, reader: Reader, *, customers: int, events: int) -> None:
+        self._reader: Final = reader
+        self._most_customers: Final = customers
+        self._most_events: Final = events
+        self._entries: dict[str, CustomerEntry] = {}
+        self._events = 0
 
-    def __getitem__(self, customer: str) -> Entry:
+    def __getitem__(self, customer: str) -> CustomerEntry:
         return self._entries[customer]
 
-    def missing(self, customers: Iterable[str]) -> list[str]:
-        """Those of the customers that must be loaded, in key order."""
-        return sorted(customer for customer in set(customers) if customer not in self._entries)
+    async def load(self, partitions: Mapping[str, int], *, known: int) -> None:
+        """Load the customers that are missing, given the partition of each.
 
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Remember entries just loaded or made."""
+        Those who are not stored begin with the schedule up to `known`.
+        """
+        missing = sorted(customer for customer in partitions if customer not in self._entries)
+        if not missing:
+            return
+        stored = {entry.id: entry for entry in await repository.load(self._reader, missing)}
+        self._add(
+            stored.get(customer)
+            or CustomerEntry(customer, partitions[customer], Customer(known=known))
+            for customer in missing
+        )
+
+    def _add(self, entries: Iterable[CustomerEntry]) -> None:
         for entry in entries:
             self._entries[entry.id] = entry
-            self._known += len(entry.known)
+            self._events += len(entry.event_keys)
 
-    def learn(self, entry: Entry, keys: Collection[int]) -> None:
-        """Remember identities of events that were new."""
-        entry.known.update(keys)
-        self._known += len(keys)
+    def add_events(self, entry: CustomerEntry, keys: Collection[int]) -> None:
+        """Remember the identities of events that were new."""
+        entry.event_keys.update(keys)
+        self._events += len(keys)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Is there more in memory than allowed?"""
-        return len(self._entries) > self._customers or self._known > self._events
+        return len(self._entries) > self._most_customers or self._events > self._most_events
 
     def shrink(self) -> None:
-        """Forget the older half. Only when nothing is being committed: the database must know what is forgotten."""
+        """Forget the older half.
+
+        Call it only when nothing is being committed: the database must know what is forgotten.
+        """
         for customer in list(islice(self._entries, (len(self._entries) + 1) // 2)):
-            self._known -= len(self._entries.pop(customer).known)
+            self._events -= len(self._entries.pop(customer).event_keys)
 
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
-        self._known = 0
+        self._events = 0

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.handler import LifecycleHandler
-from services.lifecycle.batch.repository import CustomerRow
+from services.lifecycle.batch.rows import CustomerRow
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
@@ -155,7 +155,7 @@ async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str
 
     async def merge(customer: str, into: str | None) -> None:
         await repository.save_customers(
-            connection, [CustomerRow.of(Entry(customer, 0, merged_into=into))]
+            connection, [CustomerRow.of(CustomerEntry(customer, 0, merged_into=into))]
         )
 
     try:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.lifecycle.app import create_app
-from services.lifecycle.batch import handler
+from services.lifecycle.batch import folds, timers
 from services.lifecycle.domain import fold
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import RELEASED
@@ -34,7 +34,7 @@ class Fault:
             return original(state, happening, policy, orders)
 
         monkeypatch.setattr(fold, "advance", advance)
-        monkeypatch.setattr(handler, "advance", advance)
+        monkeypatch.setattr(folds, "advance", advance)
 
 
 @asynccontextmanager
@@ -139,7 +139,7 @@ async def test_a_fault_in_a_deadline_parks_as_well(
             raise ZeroDivisionError("a bug")
         return original(customer, until, policy)
 
-    monkeypatch.setattr(handler, "pass_time", pass_time)
+    monkeypatch.setattr(timers, "pass_time", pass_time)
     async with worker(stack, blank), client(stack, blank) as api:
         await publish(
             stack.bootstrap,
@@ -151,7 +151,7 @@ async def test_a_fault_in_a_deadline_parks_as_well(
             "first_purchase",
             "silence_begins",
         ]
-        monkeypatch.setattr(handler, "pass_time", original)
+        monkeypatch.setattr(timers, "pass_time", original)
         assert (await api.post("/v1/customers/bad/release")).status_code == 202
 
         async def released() -> bool:

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.cache import Entry
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.repository import CustomerRow
-from services.lifecycle.domain.fold import fold
+from services.lifecycle.batch.rows import CustomerRow
+from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
@@ -99,18 +99,20 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     """What a worker writes when events of a customer whom nobody knew come after their days are over."""
     happenings = [read(CUSTOMER_EVENTS, decode(encode(told))) for told in events]
     schedule = await load_schedule(tx)
-    recorder, entry = Recorder(schedule, set()), Entry(customer, partition_of(customer, PARTITIONS))
+    recorder, entry = (
+        Recorder(schedule, set()),
+        CustomerEntry(customer, partition_of(customer, PARTITIONS)),
+    )
     folded = fold(
         [told for told in happenings if isinstance(told, Happening)], schedule, until=day(CLOCK)
     )
     entry.customer = folded.customer
-    recorder.lived(entry, Customer(), folded.moves)
-    recorder.changed(entry, folded.moves, day(CLOCK), Portion(entry.partition, 1, day(CLOCK)))
+    portion = Portion(entry.partition, 1, day(CLOCK))
+    without_hints = Folded(folded.customer, folded.moves)
+    recorder.record(entry, Customer(), without_hints, day(CLOCK), portion)
     await repository.save_customers(tx, [CustomerRow.of(entry)])
     await repository.add_transitions(tx, recorder.rows, [])
-    await repository.add_flows(tx, recorder.flows)
-    await repository.add_tallies(tx, recorder.tallied([]))
-    await repository.restate(tx, recorder.restated)
+    await recorder.counts.save(tx)
 
 
 # -- by hand -----------------------------------------------------------------------------------------------------------

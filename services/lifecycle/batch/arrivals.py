@@ -1,0 +1,128 @@
+"""Which events of a batch are new: the others come again, wait for a parked customer, or belong to another."""
+
+from typing import Final
+
+import msgspec
+
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import CustomerCache
+from services.lifecycle.batch.entry import event_key
+from services.lifecycle.batch.merges import Merges
+from services.lifecycle.batch.visit import Visit
+from services.lifecycle.batch.work import Work
+from services.lifecycle.domain.state.happenings import MergeTarget
+from services.lifecycle.events import RELEASED, read
+from shared.aio import in_chunks
+from shared.events import envelope
+from shared.events.envelope import Envelope
+from shared.stream.batch import Incoming, Portion
+from shared.stream.log import parked
+from shared.stream.session import Reader
+
+
+class Arrivals:
+    """The events of one batch by customer."""
+
+    def __init__(self, reader: Reader, cache: CustomerCache, work: Work, merges: Merges) -> None:
+        self._reader: Final = reader
+        self._cache: Final = cache
+        self._work: Final = work
+        self._merges: Final = merges
+        self._settled: Final = work.batch.settled
+
+    async def visits(self) -> list[Visit]:
+        """The customers of the batch with the events that are not stored yet."""
+        visits = await self._new_visits()
+        for portion in self._work.batch.portions.values():
+            async for some in in_chunks(portion.events):
+                for incoming in some:
+                    visit = visits[incoming.event.subject]
+                    key = event_key(incoming.event)
+                    if visit.is_plain(incoming.content, key):
+                        visit.arrivals[key] = incoming
+                    else:
+                        await self._sort(visit, incoming, key)
+        return [visit for visit in visits.values() if visit.arrivals or visit.released]
+
+    async def _new_visits(self) -> dict[str, Visit]:
+        """Load the customers of the batch; each has a visit without events."""
+        portions = {
+            incoming.event.subject: portion
+            for portion in self._work.batch.portions.values()
+            for incoming in portion.events
+        }
+        partitions = {customer: portion.partition for customer, portion in portions.items()}
+        await self._cache.load(partitions, known=self._work.policies.known)
+        return {customer: self._visit(customer, portion) for customer, portion in portions.items()}
+
+    def _visit(self, customer: str, portion: Portion) -> Visit:
+        entry = self._cache[customer]
+        return Visit(portion, entry, stays=entry.parked is None and entry.merged_into is None)
+
+    async def _sort(self, visit: Visit, incoming: Incoming, key: int) -> None:
+        """Find out what an event is that is not plainly new."""
+        entry = visit.entry
+        if incoming.content is RELEASED:
+            await self._release(visit)
+        elif entry.parked and not visit.released:
+            visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
+        elif key in entry.event_keys or key in visit.arrivals:
+            await self._compare(visit, incoming, key)
+        elif (into := visit.into or entry.merged_into) is not None:
+            self._forward(incoming, into)
+        elif isinstance(incoming.content.content, MergeTarget):
+            await self._merge(visit, incoming, key)
+        else:
+            visit.arrivals[key] = incoming
+
+    async def _release(self, visit: Visit) -> None:
+        """Take back what waits for a parked customer, in the dead letters and in this batch."""
+        await self._settled()
+        entry = visit.entry
+        if entry.parked is None or visit.released:
+            return
+        visit.released = True
+        for incoming in await parked.recall(self._reader, visit.portion, entry.id, read):
+            await self._sort(visit, incoming, event_key(incoming.event))
+
+    async def _compare(self, visit: Visit, incoming: Incoming, key: int) -> None:
+        """Pass over an event that comes again; with another content it is a dead letter."""
+        if key in visit.arrivals:
+            first: bytes | None = visit.arrivals[key].value
+        else:
+            await self._settled()
+            first = await repository.load_event(self._reader, visit.entry.key, key)
+        event = incoming.event
+        if first is not None and not _same_content(envelope.decode(first), event):
+            detail = f"{event.source} {event.id}"
+            visit.portion.reject(incoming, "conflicting_duplicate", detail)
+
+    def _forward(self, incoming: Incoming, into: str) -> None:
+        """Send on what comes for a customer who is merged, but not the same merger under another id."""
+        if incoming.content.content != MergeTarget(into):
+            self._merges.forward(incoming.event, into)
+
+    async def _merge(self, visit: Visit, incoming: Incoming, key: int) -> None:
+        """Note a merger; one that would close a cycle is a dead letter."""
+        customer = visit.entry.id
+        into = incoming.content.content.into
+        await self._settled()
+        if await self._merges.closes_cycle(customer, into):
+            detail = f"{into} is merged into {customer} already"
+            visit.portion.reject(incoming, "merge_cycle", detail)
+            return
+        visit.merger = incoming
+        visit.stays = False
+        visit.arrivals[key] = incoming
+        self._work.merged[customer] = into
+
+
+def _same_content(one: Envelope, other: Envelope) -> bool:
+    if (one.type, one.time) != (other.type, other.time):
+        return False
+    if bytes(one.data) == bytes(other.data):
+        return True
+    try:
+        return bool(msgspec.json.decode(one.data) == msgspec.json.decode(other.data))
+    except msgspec.MsgspecError:
+        return False

@@ -1,0 +1,37 @@
+"""One customer in memory, with what tells its new events from those that are stored."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from services.lifecycle.domain.state.customer import Customer
+from shared.events.envelope import Envelope
+from shared.ids import narrow
+
+
+@dataclass(slots=True)
+class CustomerEntry:
+    """One customer of a partition, as the worker last folded it.
+
+    `armed` is the instant in the timer table, never later than the state's earliest deadline. `parked` is the reason
+    if the fold has failed. `event_keys` are the identities of all events known, `order_keys` the hashes of the orders
+    that they name; `key` is the hash of the customer's id.
+    """
+
+    id: str
+    partition: int
+    customer: Customer = field(default_factory=Customer)
+    version: int = 0
+    parked: str | None = None
+    merged_into: str | None = None
+    armed: datetime | None = None
+    event_keys: set[int] = field(default_factory=set)
+    order_keys: set[int] = field(default_factory=set)
+    key: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.key = narrow(self.id)
+
+
+def event_key(event: Envelope) -> int:
+    """Hash source and id, which together identify an event."""
+    return narrow(f"{event.source}\x1f{event.id}")

@@ -1,0 +1,159 @@
+"""Folding the customers of a batch: onto what is known, or anew from everything stored."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import CustomerCache
+from services.lifecycle.batch.visit import Visit, is_due
+from services.lifecycle.batch.work import Work
+from services.lifecycle.domain.fold import (
+    Folded,
+    advance,
+    apply_schedule,
+    fold,
+    hints_to_withdraw,
+    pass_time,
+    with_exact_due,
+)
+from services.lifecycle.domain.hints import Hint
+from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.events import read
+from shared.aio import in_chunks
+from shared.events import envelope
+from shared.events.transitions import Transition
+from shared.stream.batch import Portion
+from shared.stream.session import Reader
+
+
+class Folds:
+    """Folds customers of one batch and records what comes of it."""
+
+    def __init__(self, reader: Reader, cache: CustomerCache, work: Work) -> None:
+        self._reader: Final = reader
+        self._cache: Final = cache
+        self._work: Final = work
+        self._policies: Final = work.policies
+
+    async def fold_on(self, visits: Iterable[Visit]) -> list[Visit]:
+        """Fold new events onto the states.
+
+        Returns the visits that take more than the states know; nothing is changed by these.
+        """
+        late: list[Visit] = []
+        async for some in in_chunks(visits):
+            for visit, folded in self._work.fold_each(some, self._onto_state):
+                if folded is None:
+                    late.append(visit)
+                else:
+                    self._go_on(visit, folded)
+        return late
+
+    async def fold_anew(self, visits: Iterable[Visit]) -> None:
+        """Fold customers from everything stored, and record how their histories change."""
+        async for some in in_chunks(visits):
+            await self._fold_lives(some)
+
+    async def apply_schedule(self, visits: Iterable[Visit]) -> None:
+        """Judge customers by all activations and fits known; anew those who have seen the time of one."""
+        known = self._policies.known
+        outdated = [
+            visit
+            for visit in visits
+            if visit.entry.customer.known != known
+            and not (visit.entry.parked or visit.entry.merged_into)
+        ]
+        late: list[Visit] = []
+        for visit, folded in self._work.fold_each(outdated, self._by_schedule):
+            if folded is None:
+                late.append(visit)
+            else:
+                self._go_on(visit, folded)
+        await self.fold_anew(late)
+
+    def accept(self, visit: Visit, customer: Customer) -> None:
+        """Take a state as folded with the new events of a visit."""
+        self._work.accept(visit, customer)
+        self._cache.add_events(visit.entry, visit.arrivals)
+
+    def replace(
+        self, visit: Visit, customer: Customer, history: Sequence[Transition], moves: Sequence[Move]
+    ) -> None:
+        """Take a state that was folded anew, with all its moves in place of the history so far."""
+        before = visit.entry.customer
+        self.accept(visit, customer)
+        self._work.recorder.replace(visit.entry, before, history, moves, visit.portion)
+
+    def _go_on(self, visit: Visit, folded: Folded) -> None:
+        """Take a state that was folded onto the one before."""
+        entry = visit.entry
+        portion = visit.portion
+        before = entry.customer
+        self.accept(visit, folded.customer)
+        self._work.recorder.record(entry, before, folded, portion.clock, portion)
+
+    def _onto_state(self, visit: Visit) -> Folded | None:
+        """Fold the new events onto the state.
+
+        None if that is not enough: an event is late or repeats an order, an activation reaches back, or the customer
+        is released or merged.
+        """
+        if visit.released or visit.merger is not None:
+            return None
+        customer = visit.entry.customer
+        happenings = visit.happenings()
+        if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
+            return None
+        moves: list[Move] = []
+        hints: list[Hint] = []
+        if customer.known != self._policies.known:
+            updated = apply_schedule(customer, self._policies)
+            if updated is None:
+                return None
+            customer = updated.customer
+            hints += updated.hints
+        for happening in happenings:
+            step = advance(customer, happening, self._policies)
+            customer = step.customer
+            moves += step.moves
+            hints += step.hints
+        return self._until_clock(Folded(customer, moves, hints), visit.portion)
+
+    def _by_schedule(self, visit: Visit) -> Folded | None:
+        """Judge a state by what has become known; None if that reaches back."""
+        folded = apply_schedule(visit.entry.customer, self._policies)
+        return None if folded is None else self._until_clock(folded, visit.portion)
+
+    def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
+        """Let time pass up to the clock, because no later tick need come for events behind it."""
+        if portion.import_open:  # what is held back is told by its exact instant
+            folded = folded.then(with_exact_due(folded.customer, self._policies))
+        if not is_due(folded.customer, portion, portion.clock):
+            return folded
+        return folded.then(pass_time(folded.customer, portion.clock, self._policies))
+
+    async def _fold_lives(self, visits: Sequence[Visit]) -> None:
+        lives = await repository.load_lives(self._reader, [visit.entry for visit in visits])
+
+        def fold_life(visit: Visit) -> Folded:
+            stored = happenings_of(visit.entry.id, lives[visit.entry.id].events)
+            folded = fold(
+                [*stored, *visit.happenings()], self._policies, until=visit.entry.customer.reached
+            )
+            return self._until_clock(folded, visit.portion)
+
+        for visit, folded in self._work.fold_each(visits, fold_life):
+            entry = visit.entry
+            portion = visit.portion
+            hints = [*folded.hints, *hints_to_withdraw(entry.customer, folded)]
+            self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
+            self._work.recorder.add_hints(entry, hints, portion.clock, portion.import_began)
+
+
+def happenings_of(customer: str, records: Iterable[bytes]) -> Iterator[Happening]:
+    """Read the stored events of a customer; those of another with the same hash are left out."""
+    for event in map(envelope.decode, records):
+        content = read("", event)
+        if event.subject == customer and isinstance(content, Happening):
+            yield content

@@ -1,0 +1,111 @@
+"""The rows that a batch reads and writes. (Plain tuples where there are many: docs/decisions/0021.)"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import NamedTuple, Self, TypeAlias
+
+import msgspec
+
+from services.lifecycle.batch.entry import CustomerEntry
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import LARGEST_AMOUNT
+from services.lifecycle.tables import magnitude
+from shared.events.transitions import Transition
+from shared.stream.outgoing.outbox import Message
+
+EventRow: TypeAlias = tuple[
+    int, int, int | None, datetime, datetime, str, int | None, str | None, bytes
+]
+"""One event to store: `repository.EVENT_COLUMNS`."""
+
+TransitionRow: TypeAlias = tuple[
+    str, int, int, str | None, str, str, datetime, datetime, datetime | None, bytes
+]
+"""One transition to store: `repository.TRANSITION_COLUMNS`."""
+
+Withdrawal: TypeAlias = tuple[str, int, int, datetime]
+"""The customer, the version that is void, the version of the correction, and its clock."""
+
+
+class AccountChange(NamedTuple):
+    """A customer whose kind of account has changed. Empty: not known."""
+
+    customer: str
+    partition: int
+    before: str
+    after: str
+
+
+class HintRow(NamedTuple):
+    """One hint to give, unless it was given before."""
+
+    customer: str
+    name: str
+    occasion: str
+    at: datetime
+    message: Message
+
+
+class RearmingProgress(NamedTuple):
+    """How far the customers of a partition are judged by the schedule up to `target`: those up to `after` are."""
+
+    partition: int
+    target: int
+    after: str
+    done: int
+    finished: bool
+
+
+class DueRange(NamedTuple):
+    """Deadlines to look for: a partition's that fell due after `after`, until `until`."""
+
+    partition: int
+    after: datetime
+    until: datetime
+
+
+class StoredLife(NamedTuple):
+    """All stored events of a customer as records, in no order, and the current transitions, oldest first."""
+
+    events: list[bytes]
+    transitions: list[Transition]
+
+
+class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A customer at the end of a batch: the entry itself changes while the row is being written."""
+
+    customer: str
+    partition: int
+    version: int
+    key: int
+    state: Customer
+    phase: str | None = None
+    parked: str | None = None
+    merged_into: str | None = None
+    signed_up_at: datetime | None = None
+    activated_at: datetime | None = None
+    account: str | None = None
+    since: datetime | None = None
+    first_order_at: datetime | None = None
+    causes: Collection[str] = frozenset()
+    value: int = 0
+    currency: str | None = None
+    magnitude: int = 0
+
+    @classmethod
+    def of(cls, entry: CustomerEntry) -> Self:
+        """Make the row of an entry."""
+        state = entry.customer
+        value, currency = state.largest_revenue
+        value = value if value < LARGEST_AMOUNT else LARGEST_AMOUNT  # noqa: FURB136  (min takes five times as long)
+        return cls(
+            entry.id, entry.partition, entry.version, entry.key, state,
+            state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,
+            state.account, state.since if state.phase else None, state.first_order_at,
+            state.causes, value, currency, magnitude(value),
+        )  # fmt: skip
+
+
+def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Turn rows into one list per column, as unnest() takes them."""
+    return [list(column) for column in zip(*rows, strict=True)]

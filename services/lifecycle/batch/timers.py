@@ -1,0 +1,101 @@
+"""The deadlines that are due when the clock of a partition ticks."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import CustomerCache
+from services.lifecycle.batch.folds import Folds
+from services.lifecycle.batch.rows import DueRange
+from services.lifecycle.batch.visit import Visit, is_due
+from services.lifecycle.batch.work import Work
+from services.lifecycle.domain.fold import Folded, pass_time
+from services.lifecycle.events import SOURCE
+from shared import metrics
+from shared.events.envelope import CLOCK_TICKED, Envelope, encode
+from shared.kafka.topics import PHASE_TRANSITIONS
+from shared.stream.batch import Portion
+from shared.stream.outgoing.outbox import Message
+from shared.stream.session import Reader
+
+
+class Timers:
+    """The deadlines of one batch, at most `limit` of them; the rest is left for the next batch."""
+
+    def __init__(
+        self, reader: Reader, cache: CustomerCache, folds: Folds, work: Work, *, limit: int
+    ) -> None:
+        self._reader: Final = reader
+        self._cache: Final = cache
+        self._folds: Final = folds
+        self._work: Final = work
+        self._limit: Final = limit
+        self._ticking: Final = {
+            partition: portion
+            for partition, portion in work.batch.portions.items()
+            if portion.tick is not None
+        }
+
+    async def fire(self) -> None:
+        """Fire the deadlines due until the ticks."""
+        if not self._ticking:
+            return
+        await self._work.batch.settled()
+        partitions = await self._load_due() | self._due_in_memory()
+        await self._cache.load(partitions, known=self._work.policies.known)
+        visits = [
+            Visit(self._ticking[partition], self._cache[customer])
+            for customer, partition in partitions.items()
+        ]
+        await self._folds.apply_schedule(visits)
+        self._pass_time(visits)
+
+    def finished_ticks(self) -> list[Message]:
+        """The ticks by which everything due has been fired, to be sent on."""
+        return [_tick(portion) for portion in self._ticking.values() if not portion.unfinished]
+
+    async def _load_due(self) -> dict[str, int]:
+        """Customers that may have a deadline due, with their partition; marks portions with more."""
+        ranges = [DueRange(p, portion.held, portion.until) for p, portion in self._ticking.items()]
+        due = await repository.due_customers(self._reader, ranges, self._limit + 1)
+        if len(due) > self._limit:
+            _, first_left_over = due[self._limit]
+            for partition, portion in self._ticking.items():
+                portion.unfinished = partition >= first_left_over
+        return dict(due[: self._limit])
+
+    def _due_in_memory(self) -> dict[str, int]:
+        """Customers whose deadlines are due by what this batch has changed, with their partition."""
+        ticking: Mapping[int, Portion] = self._ticking
+        return {
+            entry.id: entry.partition
+            for entry in self._work.touched.values()
+            if (portion := ticking.get(entry.partition)) is not None
+            and is_due(entry.customer, portion, portion.until)
+        }
+
+    def _pass_time(self, visits: list[Visit]) -> None:
+        due = [
+            visit
+            for visit in visits
+            if not visit.entry.parked
+            and is_due(visit.entry.customer, visit.portion, visit.portion.until)
+        ]
+        for visit, folded in self._work.fold_each(due, self._at_tick):
+            entry = visit.entry
+            before = entry.customer
+            entry.customer = folded.customer
+            self._work.touched[entry.id] = entry
+            self._work.recorder.record(entry, before, folded, visit.portion.until, visit.portion)
+            metrics.DEADLINES_FIRED.inc(len(folded.moves))
+        for visit in visits:
+            self._work.arm(visit.entry, exactly=True)
+
+    def _at_tick(self, visit: Visit) -> Folded:
+        return pass_time(visit.entry.customer, visit.portion.until, self._work.policies)
+
+
+def _tick(portion: Portion) -> Message:
+    time = portion.until
+    event = Envelope(id=f"tick-{time.isoformat()}", source=SOURCE, type=CLOCK_TICKED, time=time)
+    return Message(portion.partition, PHASE_TRANSITIONS, None, encode(event))

@@ -1,0 +1,148 @@
+"""One batch while it is folded: the customers it has changed, and the rows and messages that come of it."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+
+from services.lifecycle.batch.entry import CustomerEntry
+from services.lifecycle.batch.recorder import Recorder
+from services.lifecycle.batch.rows import AccountChange, CustomerRow, EventRow, RearmingProgress
+from services.lifecycle.batch.visit import Visit
+from services.lifecycle.domain.policy.schedule import Schedule
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import EventKind, Happening
+from shared.stream.batch import Batch
+from shared.stream.log import parked
+from shared.stream.outgoing.outbox import Message
+
+T = TypeVar("T")
+
+_ORDER: Final = EventKind.ORDER
+_ACTIVATED: Final = EventKind.ACTIVATED
+
+
+@dataclass(slots=True)
+class Work:
+    """What one batch is judged by, and what it writes.
+
+    `touched` are the entries that have changed; the `customers` to write are taken from them by `finish`, because the
+    next batch changes the entries again. `accounts_before` are the kinds of account that customers had before the
+    batch, of those who had stored transitions. `timers` has partition and instant by customer, None to disarm.
+    """
+
+    batch: Batch
+    policies: Schedule
+    recorder: Recorder
+    touched: dict[str, CustomerEntry] = field(default_factory=dict)
+    customers: list[CustomerRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
+    timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
+    released: list[str] = field(default_factory=list)
+    rearming: dict[int, RearmingProgress] = field(default_factory=dict)
+    first_activations: set[int] = field(default_factory=set)
+    accounts_before: dict[str, str | None] = field(default_factory=dict)
+    account_changes: list[AccountChange] = field(default_factory=list)
+    repeated_orders: list[tuple[int, int]] = field(default_factory=list)
+    merged: dict[str, str] = field(default_factory=dict)
+    forwarded: list[Message] = field(default_factory=list)
+    ticks: list[Message] = field(default_factory=list)
+
+    def fold_each(
+        self, visits: Iterable[Visit], fold: Callable[[Visit], T]
+    ) -> Iterator[tuple[Visit, T]]:
+        """Fold customers one by one; whoever's fold fails is parked and left out.
+
+        A bug in a rule must stop neither the worker nor the other customers.
+        """
+        for visit in visits:
+            try:
+                folded = fold(visit)
+            except Exception as error:  # noqa: BLE001  (logged, counted and kept as the reason)
+                self._park(visit, error)
+            else:
+                yield visit, folded
+
+    def accept(self, visit: Visit, customer: Customer) -> None:
+        """Take the state that was folded with the new events of a visit, and store these events."""
+        entry = visit.entry
+        before = entry.customer
+        if customer.account != before.account and entry.version:
+            self.accounts_before.setdefault(entry.id, before.account)
+        entry.customer = customer
+        self._add_events(visit, before.last_event[0])
+        if visit.released:
+            entry.parked = None
+            self.released.append(entry.id)
+        self.touch(entry, exactly=visit.portion.import_open or visit.released)
+
+    def touch(self, entry: CustomerEntry, *, exactly: bool) -> None:
+        """Note that an entry has changed: it is to be written, and its timer set."""
+        self.touched[entry.id] = entry
+        self.arm(entry, exactly=exactly)
+
+    def arm(self, entry: CustomerEntry, *, exactly: bool) -> None:
+        """Keep the timer no later than the earliest deadline; it moves back only when it goes off (`exactly`).
+
+        So a customer who buys often costs one timer a term, not one an order.
+        """
+        due = None if entry.parked else entry.customer.wakes_at
+        if due is None:
+            if exactly and entry.armed is not None:
+                self._set_timer(entry, None)
+        elif entry.armed is None or due < entry.armed or (exactly and due != entry.armed):
+            self._set_timer(entry, due)
+
+    def finish(self) -> None:
+        """Take the rows of the customers, now that nothing changes them any more in this batch."""
+        self.customers = [
+            CustomerRow.of(self.touched[customer]) for customer in sorted(self.touched)
+        ]
+        for customer in sorted(self.accounts_before):
+            entry = self.touched[customer]
+            before = self.accounts_before[customer]
+            after = entry.customer.account
+            if after != before:
+                change = AccountChange(customer, entry.partition, before or "", after or "")
+                self.account_changes.append(change)
+
+    def _add_events(self, visit: Visit, latest: datetime) -> None:
+        """Add the new events to the rows; `latest` is the last event that was folded before."""
+        entry = visit.entry
+        portion = visit.portion
+        clock = portion.clock
+        closed = portion.closed
+        events = self.events
+        for key, incoming in visit.arrivals.items():
+            happening: Happening = incoming.content
+            time = happening.time
+            order_key = happening.order_key
+            if order_key is not None:
+                if order_key in entry.order_keys and (happening.kind is _ORDER or time < latest):
+                    self.repeated_orders.append((entry.key, order_key))
+                entry.order_keys.add(order_key)
+            elif happening.kind is _ACTIVATED:
+                self._note_activation(entry.partition)
+            if time < closed:
+                self.recorder.counts.restate(time, portion)
+            latest = time if time > latest else latest  # noqa: FURB136  (max takes five times as long)
+            amount, currency = happening.amount_and_currency
+            type = incoming.event.type
+            body = incoming.value
+            events.append((entry.key, key, order_key, time, clock, type, amount, currency, body))
+
+    def _note_activation(self, partition: int) -> None:
+        if partition not in self.recorder.activating:
+            self.recorder.activating.add(partition)
+            self.first_activations.add(partition)
+
+    def _park(self, visit: Visit, error: Exception) -> None:
+        entry = visit.entry
+        entry.parked = parked.failed(error, partition=entry.partition)
+        for incoming in visit.arrivals.values():
+            visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
+        self.touch(entry, exactly=True)
+
+    def _set_timer(self, entry: CustomerEntry, due: datetime | None) -> None:
+        self.timers[entry.id] = entry.partition, due
+        entry.armed = due

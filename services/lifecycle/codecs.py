@@ -1,0 +1,15 @@
+"""How lifecycle reads what it has stored as JSON: each function takes the text of one column."""
+
+from typing import Final
+
+import msgspec
+
+from services.lifecycle.domain.policy.cadence import Fit
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer
+from shared.events.transitions import Transition
+
+decode_customer: Final = msgspec.json.Decoder(Customer).decode
+decode_transition: Final = msgspec.json.Decoder(Transition).decode
+decode_policy: Final = msgspec.json.Decoder(Policy).decode
+decode_fit: Final = msgspec.json.Decoder(Fit).decode
