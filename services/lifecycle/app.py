@@ -69,7 +69,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
 def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
     """Make everything that the dependencies of the routes look for in the application."""
     state.context = ApiContext(pool, settings.partitions)
-    state.simulating = SimulationRunner(pool)
+    state.simulation_runner = SimulationRunner(pool)
     state.fitter = Fitter(pool)
     state.nights = NightlyFit(state.fitter.fit, settings.fit_hour)
     state.figures = Figures(pool)
@@ -84,7 +84,7 @@ def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
 async def running_in_background(state: State, settings: LifecycleSettings) -> AsyncIterator[None]:
     """Run what the process does beside answering requests."""
     parts = [
-        state.simulating.running(),
+        state.simulation_runner.running(),
         state.patterns.running(),
         state.keeper.running(),
         state.changes.running(state.stopping),

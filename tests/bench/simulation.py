@@ -22,7 +22,7 @@ from services.lifecycle.batch.merges import forwarded
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.schedule import load_schedule, next_number
-from services.lifecycle.simulations import repository as simulations
+from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.repository import SimulationSpec
 from shared import clock
 from shared.database import migrations
@@ -69,12 +69,12 @@ def known(customer: str, life: Iterable[Line]) -> Iterator[bytes]:
             yield forwarded(event, customer, PARTITIONS).body
 
 
-async def simulate(url: str, order: SimulationSpec) -> dict[str, object]:
+async def simulate(url: str, spec: SimulationSpec) -> dict[str, object]:
     """Run one in its process."""
     target, id = shops.Shop(url), uuid4()
     async with target.connected() as connection:
         await connection.execute("ANALYZE")
-        await simulations.create(connection, id, order, clock.now(), request="{}", key=None)
+        await repository.create(connection, id, spec, clock.now(), request="{}", key=None)
         began = clock.monotonic()
         command = sys.executable, "-m", "services.lifecycle.simulations.process", str(id)
         process = await asyncio.create_subprocess_exec(
@@ -82,7 +82,7 @@ async def simulate(url: str, order: SimulationSpec) -> dict[str, object]:
         )
         peak, code = await asyncio.gather(most_memory(process), process.wait())
         seconds = clock.monotonic() - began
-        found = await simulations.find(connection, id)
+        found = await repository.find(connection, id)
     if code or found is None or found.report is None:
         raise SystemExit(f"the simulation ended with {code}: {found and found.reason}")
     report = json.loads(found.report)

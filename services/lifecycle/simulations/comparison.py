@@ -1,9 +1,10 @@
-"""What another policy would have changed: the histories of each customer side by side, counted into a report."""
+"""What another policy would have changed: two histories of each customer, counted into a report."""
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final, NamedTuple, Self, TypeAlias
 
 import msgspec
@@ -19,7 +20,7 @@ _RANK: Final = {phase.value: rank for rank, phase in enumerate(Phase)}
 
 
 class HistoryStep(NamedTuple):
-    """A transition, without what only its own history knows."""
+    """A transition, without what differs from one history to another in any case."""
 
     occurred_at: datetime
     rule: str
@@ -37,9 +38,9 @@ History: TypeAlias = Sequence[HistoryStep]
 
 
 class DifferenceKind(NamedTuple):
-    """A kind of difference: the rules of the first steps that are not the same, and where both histories end.
+    """The rules of the first steps that are not the same, and where both histories end.
 
-    A rule is "" where a history has no step beyond those that they share, a phase is "" without any.
+    A rule is "" where a history has no step beyond the shared ones, a phase "" where it has none.
     """
 
     live_rule: str
@@ -49,7 +50,7 @@ class DifferenceKind(NamedTuple):
 
 
 class ReportedStep(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A step as the report has it."""
+    """A step as the report shows it."""
 
     occurred_at: datetime
     rule: str
@@ -58,7 +59,7 @@ class ReportedStep(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class MatrixCell(msgspec.Struct, frozen=True):
-    """So many customers are in one phase by the live history, and in the other by the candidate's."""
+    """How many customers are in one phase by the live history, in the other by the candidate's."""
 
     live: str | None
     candidate: str | None
@@ -83,7 +84,7 @@ class PhaseEntries(msgspec.Struct, frozen=True):
 
 
 class ExampleCustomer(msgspec.Struct, frozen=True):
-    """A customer whose histories differ in the same way as those of `alike` customers, this one included."""
+    """One of `alike` customers whose histories differ in the same way."""
 
     customer: str
     alike: int
@@ -92,7 +93,7 @@ class ExampleCustomer(msgspec.Struct, frozen=True):
 
 
 class SimulationReport(msgspec.Struct, frozen=True):
-    """What a simulation has found out."""
+    """The result of a simulation."""
 
     customers: int
     events: int
@@ -105,110 +106,153 @@ class SimulationReport(msgspec.Struct, frozen=True):
 
 
 class _SampledCustomer(NamedTuple):
-    """Short histories come first: they show a difference best."""
+    """Sorted by `size`, short histories come first: they show a difference best."""
 
     size: int
     customer: str
     live: History
     candidate: History
 
-    def told(self, alike: int) -> ExampleCustomer:
-        live, candidate = (
-            [ReportedStep(*step) for step in history] for history in (self.live, self.candidate)
+    def example(self, alike: int) -> ExampleCustomer:
+        return ExampleCustomer(
+            self.customer, alike, _reported(self.live), _reported(self.candidate)
         )
-        return ExampleCustomer(self.customer, alike, live, candidate)
 
 
 def candidate_schedule(live: Schedule, policy: Policy, begin: datetime) -> Schedule:
-    """The live schedule until `begin`; from there on the policy for its kind of account, whatever came there later."""
-    kept = [a for a in live.activations if a.at < begin or a.policy.account != policy.account]
-    return Schedule([*kept, Activation(live.known + 1, begin, policy)], live.fits)
+    """The live schedule until `begin`, and from there on the policy for its kind of account.
+
+    What was activated for that kind later is left out.
+    """
+    activations = [
+        activation
+        for activation in live.activations
+        if activation.at < begin or activation.policy.account != policy.account
+    ]
+    activations.append(Activation(live.known + 1, begin, policy))
+    return Schedule(activations, live.fits)
 
 
 class HistoryComparison:
-    """Counts in [begin, end) and at `end`. What it keeps does not grow with the number of customers."""
+    """Counts transitions in [begin, end), and phases at `end`.
+
+    What it keeps does not grow with the number of customers.
+    """
 
     def __init__(self, begin: datetime, end: datetime) -> None:
         self._begin = begin
         self._end = end
         self._unsettled = 0
         self._matrix = Counter[tuple[str, str]]()
-        self._fired = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
-        self._entered = Counter[str](), Counter[str]()
+        self._live = _SideCounts(begin, end)
+        self._candidate = _SideCounts(begin, end)
         self._kinds = Counter[DifferenceKind]()
         self._samples: dict[DifferenceKind, list[_SampledCustomer]] = {}
 
     def add(self, customer: str, live: History, candidate: History) -> None:
-        """One customer's steps up to and including `end`; without any the customer does not count."""
+        """Count one customer's steps up to and including `end`; nobody without any step counts."""
         if not live and not candidate:
             return
-        self._matrix[_phase(live), _phase(candidate)] += 1
-        self._count(live, 0)
-        self._count(candidate, 1)
+        self._matrix[_last_phase(live), _last_phase(candidate)] += 1
+        self._live.add(live)
+        self._candidate.add(candidate)
         if live != candidate:
-            self._differ(customer, live, candidate)
+            self._add_difference(customer, live, candidate)
 
     def report(self, events: int) -> SimulationReport:
-        """What has been counted, out of so many events."""
-        cells = sorted(
-            self._matrix.items(), key=lambda cell: [_RANK.get(phase, -1) for phase in cell[0]]
-        )
-        live, candidate = self._fired
-        live_entered, candidate_entered = self._entered
+        """What has been counted, from so many events."""
         return SimulationReport(
             customers=self._matrix.total(),
             events=events,
             differing=self._kinds.total(),
             unsettled=self._unsettled,
-            matrix=[MatrixCell(one or None, other or None, n) for (one, other), n in cells],
-            transitions=[
-                RuleFirings(*key, live[key], candidate[key]) for key in sorted(live | candidate)
-            ],
-            entered=[
-                PhaseEntries(phase, live_entered[phase], candidate_entered[phase]) for phase in LOST
-            ],
+            matrix=self._cells(),
+            transitions=self._firings(),
+            entered=self._entries(),
             examples=self._examples(),
         )
 
-    def _count(self, history: History, side: int) -> None:
-        for step in history:
-            if self._begin <= step.occurred_at < self._end:
-                self._fired[side][step.rule, f"{step.occurred_at:%Y-%m}"] += 1
-                self._entered[side][step.to] += 1
-
-    def _differ(self, customer: str, live: History, candidate: History) -> None:
-        shared = next(
-            (
-                n
-                for n, (one, other) in enumerate(zip(live, candidate, strict=False))
-                if one != other
-            ),
-            None,
+    def _add_difference(self, customer: str, live: History, candidate: History) -> None:
+        parting = _first_difference(live, candidate)
+        live_next = live[parting : parting + 1]
+        candidate_next = candidate[parting : parting + 1]
+        kind = DifferenceKind(
+            _first_rule(live_next),
+            _first_rule(candidate_next),
+            _last_phase(live),
+            _last_phase(candidate),
         )
-        at = min(len(live), len(candidate)) if shared is None else shared
-        ours, theirs = live[at : at + 1], candidate[at : at + 1]
-        kind = DifferenceKind(_rule(ours), _rule(theirs), _phase(live), _phase(candidate))
         self._kinds[kind] += 1
-        self._unsettled += min(step.occurred_at for step in (*ours, *theirs)) < self._begin
+        parted_at = min(step.occurred_at for step in (*live_next, *candidate_next))
+        self._unsettled += parted_at < self._begin
         samples = self._samples.setdefault(kind, [])
-        insort(samples, _SampledCustomer(len(live) + len(candidate), customer, live, candidate))
+        size = len(live) + len(candidate)
+        insort(samples, _SampledCustomer(size, customer, live, candidate))
         del samples[EXAMPLES:]
 
+    def _cells(self) -> list[MatrixCell]:
+        """Pairs of phases, in the order of the life cycle."""
+        pairs = sorted(self._matrix, key=lambda pair: [_RANK.get(phase, -1) for phase in pair])
+        return [
+            MatrixCell(live or None, candidate or None, self._matrix[live, candidate])
+            for live, candidate in pairs
+        ]
+
+    def _firings(self) -> list[RuleFirings]:
+        live = self._live.fired
+        candidate = self._candidate.fired
+        return [RuleFirings(*key, live[key], candidate[key]) for key in sorted(live | candidate)]
+
+    def _entries(self) -> list[PhaseEntries]:
+        live = self._live.entered
+        candidate = self._candidate.entered
+        return [PhaseEntries(phase, live[phase], candidate[phase]) for phase in LOST]
+
     def _examples(self) -> list[ExampleCustomer]:
-        """One of each kind, the most frequent kinds first; then a second one of each, and so on."""
+        return [
+            sample.example(self._kinds[kind]) for kind, sample in islice(self._ranked(), EXAMPLES)
+        ]
+
+    def _ranked(self) -> Iterator[tuple[DifferenceKind, _SampledCustomer]]:
+        """One sample of each kind, the most frequent kinds first; then a second one, and so on."""
         kinds = sorted(self._kinds, key=lambda kind: (-self._kinds[kind], kind))
-        turns = (
-            (kind, self._samples[kind][turn])
-            for turn in range(EXAMPLES)
-            for kind in kinds
-            if turn < len(self._samples[kind])
-        )
-        return [sample.told(self._kinds[kind]) for kind, sample in list(turns)[:EXAMPLES]]
+        for place in range(EXAMPLES):
+            for kind in kinds:
+                if place < len(self._samples[kind]):
+                    yield kind, self._samples[kind][place]
 
 
-def _rule(history: History) -> str:
+class _SideCounts:
+    """The transitions of one side: by rule and month, and by the phase entered."""
+
+    def __init__(self, begin: datetime, end: datetime) -> None:
+        self.fired = Counter[tuple[str, str]]()
+        self.entered = Counter[str]()
+        self._begin = begin
+        self._end = end
+
+    def add(self, history: History) -> None:
+        for step in history:
+            if self._begin <= step.occurred_at < self._end:
+                self.fired[step.rule, f"{step.occurred_at:%Y-%m}"] += 1
+                self.entered[step.to] += 1
+
+
+def _first_difference(live: History, candidate: History) -> int:
+    """How many steps the histories share before they part."""
+    for place, (one, other) in enumerate(zip(live, candidate, strict=False)):
+        if one != other:
+            return place
+    return min(len(live), len(candidate))
+
+
+def _first_rule(history: History) -> str:
     return history[0].rule if history else ""
 
 
-def _phase(history: History) -> str:
+def _last_phase(history: History) -> str:
     return history[-1].to if history else ""
+
+
+def _reported(history: History) -> list[ReportedStep]:
+    return [ReportedStep(*step) for step in history]

@@ -1,4 +1,4 @@
-"""The process of one simulation: `python -m services.lifecycle.simulate ID`, started by the API's process."""
+"""The process of one simulation, started by the process of the API."""
 
 import argparse
 import os
@@ -26,27 +26,26 @@ from services.lifecycle.simulations.comparison import (
     candidate_schedule,
 )
 from services.lifecycle.simulations.repository import (
-    LATER,
     CustomerRecord,
     SimulationProgress,
     SimulationSpec,
 )
+from services.lifecycle.simulations.runner import TRY_LATER
 from shared import clock, logs
-from shared.database import connection as db
-from shared.database.connection import Tx
+from shared.database.connection import Tx, connect
 from shared.errors import Retryable, StammkundeError
 from shared.events import envelope
 from shared.stream.worker import tune_memory
 
 log = structlog.get_logger()
 
-HANDFUL: Final = 500
-TELL_EVERY_S: Final = 0.5
+CUSTOMERS_AT_A_TIME: Final = 500
+REPORT_EVERY_S: Final = 0.5
 NICENESS: Final = 10
 
 
 class SimulationSettings(BaseSettings):
-    """What of the service's settings the process of a simulation needs."""
+    """The settings of the service that the process of a simulation needs."""
 
     model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
 
@@ -56,75 +55,81 @@ class SimulationSettings(BaseSettings):
 
 
 class SimulationRun:
-    """One run: reads a snapshot on one connection, tells on another how far it is."""
+    """One run: it reads a snapshot on one connection and reports its progress on another."""
 
-    def __init__(self, id: UUID, order: SimulationSpec, writer: Tx) -> None:
-        self._id = id
-        self._order = order
-        self._writer = writer
+    def __init__(self, id: UUID, spec: SimulationSpec, writer: Tx) -> None:
+        self._id: Final = id
+        self._spec: Final = spec
+        self._writer: Final = writer
+        self._comparison: Final = HistoryComparison(spec.begins, spec.ends)
         self._events = 0
-        self._told = 0.0
+        self._reported_at = 0.0
 
     async def run(self, reader: Tx) -> SimulationReport | None:
-        """The report; None if it was cancelled."""
-        order = self._order
-        comparison = HistoryComparison(order.begins, order.ends)
+        """The report; None if the simulation was cancelled."""
+        spec = self._spec
         async with repository.snapshot(reader) as tx:
             live = await load_schedule(tx)
-            candidate = candidate_schedule(live, order.policy, order.begins).quiet
-            total, done = await repository.count(tx), 0
-            async with aclosing(repository.lives(tx, order.ends, handful=HANDFUL)) as handfuls:
-                async for handful in handfuls:
-                    if not await self._is_wanted(SimulationProgress(done, total, self._events)):
-                        return None
-                    self._compare(handful, candidate, comparison)
-                    done += len(handful)
-        return comparison.report(self._events)
+            candidate = candidate_schedule(live, spec.policy, spec.begins).quiet
+            is_complete = await self._compare_all(tx, candidate)
+        return self._comparison.report(self._events) if is_complete else None
 
-    def _compare(
-        self, handful: Iterable[CustomerRecord], candidate: Policies, comparison: HistoryComparison
-    ) -> None:
-        order = self._order
-        for life in handful:
+    async def _compare_all(self, tx: Tx, candidate: Policies) -> bool:
+        """Compare the histories of all customers; False if the simulation was cancelled."""
+        total = await repository.count_customers(tx)
+        done = 0
+        batches = repository.customers(tx, self._spec.ends, at_a_time=CUSTOMERS_AT_A_TIME)
+        async with aclosing(batches):
+            async for customers in batches:
+                progress = SimulationProgress(done, total, self._events)
+                if not await self._is_wanted(progress):
+                    return False
+                self._compare(customers, candidate)
+                done += len(customers)
+        return True
+
+    def _compare(self, customers: Iterable[CustomerRecord], candidate: Policies) -> None:
+        spec = self._spec
+        for record in customers:
             try:
-                folded = fold(_happenings(life), candidate, until=order.ends)
+                folded = fold(_happenings(record), candidate, until=spec.ends)
             except Exception as error:
-                error.add_note(f"(customer {life.customer})")
+                error.add_note(f"(customer {record.customer})")
                 raise
-            if order.account is None or folded.customer.account == order.account:
-                self._events += len(life.events)
-                comparison.add(
-                    life.customer, life.steps, [HistoryStep.of(move) for move in folded.moves]
-                )
+            if spec.account is None or folded.customer.account == spec.account:
+                self._events += len(record.events)
+                steps = [HistoryStep.of(move) for move in folded.moves]
+                self._comparison.add(record.customer, record.steps, steps)
 
     async def _is_wanted(self, progress: SimulationProgress) -> bool:
+        """Report the progress, though not too often; False if the simulation was cancelled."""
         now = clock.monotonic()
-        if now - self._told < TELL_EVERY_S:
+        if now - self._reported_at < REPORT_EVERY_S:
             return True
-        self._told = now
+        self._reported_at = now
         return await repository.advance(self._writer, self._id, progress)
 
 
-def _happenings(life: CustomerRecord) -> Iterator[Happening]:
-    for body in life.events:
+def _happenings(record: CustomerRecord) -> Iterator[Happening]:
+    for body in record.events:
         event = envelope.decode(body)
         content = read("", event)
-        if event.subject == life.customer and isinstance(content, Happening):
+        if event.subject == record.customer and isinstance(content, Happening):
             yield content
 
 
 async def simulate(url: str, id: UUID) -> int:
-    """Run a queued simulation to its end, good or bad; the exit code."""
+    """Run a queued simulation to its end, good or bad; returns the exit code."""
     try:
-        writer = await db.connect(url, "lifecycle")
+        writer = await connect(url, "lifecycle")
     except Retryable:
-        return LATER
+        return TRY_LATER
     try:
-        order = await repository.start(writer, id, clock.now())
-        if order is None:
-            return LATER
+        spec = await repository.start(writer, id, clock.now())
+        if spec is None:
+            return TRY_LATER
         log.info("simulation.started", simulation=str(id))
-        await _run(url, SimulationRun(id, order, writer), id, writer)
+        await _run(url, SimulationRun(id, spec, writer), id, writer)
         return 0
     finally:
         await writer.close()
@@ -132,49 +137,51 @@ async def simulate(url: str, id: UUID) -> int:
 
 async def _run(url: str, simulation: SimulationRun, id: UUID, writer: Tx) -> None:
     began = clock.monotonic()
-    reader = await db.connect(url, "lifecycle")
+    reader = await connect(url, "lifecycle")
     try:
         report = await simulation.run(reader)
         if report is not None:
             await repository.finish(writer, id, report, clock.now())
     except Exception as error:
-        await repository.fail(writer, id, _reason(error), clock.now())
+        await repository.fail(writer, id, _describe(error), clock.now())
         raise
     finally:
         await reader.close()
     log.info("simulation.ended", simulation=str(id), seconds=round(clock.monotonic() - began, 2))
 
 
-def _reason(error: Exception) -> str:
-    told = str(error) if isinstance(error, StammkundeError) else f"{type(error).__name__}: {error}"
-    return " ".join([told, *getattr(error, "__notes__", ())]).replace("\0", "\ufffd")
+def _describe(error: Exception) -> str:
+    """What went wrong, and with which customer."""
+    text = str(error) if isinstance(error, StammkundeError) else f"{type(error).__name__}: {error}"
+    notes: tuple[str, ...] = getattr(error, "__notes__", ())
+    return " ".join([text, *notes]).replace("\0", "\ufffd")
 
 
-def _leash() -> None:
-    """End at once when the process that has started this one has ended: it holds the other end of standard input."""
+def _end_with_parent() -> None:
+    """End at once when the process at the other end of standard input has ended."""
 
-    def hold() -> None:
+    def wait_for_parent() -> None:
         sys.stdin.buffer.read()
         os._exit(1)
 
-    threading.Thread(target=hold, daemon=True).start()
+    threading.Thread(target=wait_for_parent, daemon=True).start()
 
 
 def main() -> None:
     """Run until the end of the simulation."""
     parser = argparse.ArgumentParser(
-        prog="python -m services.lifecycle.simulate", description=__doc__
+        prog="python -m services.lifecycle.simulations.process", description=__doc__
     )
-    parser.add_argument("id", type=UUID, help="of a queued simulation")
+    parser.add_argument("id", type=UUID, help="the id of a queued simulation")
     parser.add_argument("--leashed", action="store_true", help="end when standard input does")
-    given = parser.parse_args()
-    if given.leashed:
-        _leash()
+    arguments = parser.parse_args()
+    if arguments.leashed:
+        _end_with_parent()
     os.nice(NICENESS)
     settings = SimulationSettings()
     logs.configure("lifecycle-simulation", fmt=settings.log_format, level=settings.log_level)
     tune_memory()
-    sys.exit(uvloop.run(simulate(settings.database_url, given.id)))
+    sys.exit(uvloop.run(simulate(settings.database_url, arguments.id)))
 
 
 if __name__ == "__main__":

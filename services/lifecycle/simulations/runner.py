@@ -3,110 +3,108 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 from uuid import UUID
 
-import structlog
-
 from services.lifecycle.simulations import repository
-from services.lifecycle.simulations.repository import LATER
 from shared import clock
-from shared.aio import wait
-from shared.database import connection as db
-from shared.database.connection import Pool
+from shared.background import Periodic
+from shared.database.connection import Pool, sorting_errors
 from shared.errors import Retryable
 
-log = structlog.get_logger()
-
 LOOK_EVERY_S: Final = 2.0
+LONGEST_RETRY_S: Final = 10.0
 END_WITHIN_S: Final = 3.0
 AT_ONCE: Final = 1
+TRY_LATER: Final = 75
+"""The exit code of a process that has begun nothing: the same may succeed later."""
 STOPPED: Final = "the service was stopped while it ran; ask for it again"
 FOUND_DEAD: Final = "its process has ended without a word; ask for it again"
+_COMMAND: Final = (sys.executable, "-m", "services.lifecycle.simulations.process")
 
 
 class SimulationRunner:
-    """The processes of this API process. Several API processes share the queue; `woken` says that it has changed."""
+    """The processes of this API process. Several API processes share the queue."""
 
     def __init__(self, pool: Pool, *, at_once: int = AT_ONCE) -> None:
-        self.woken = asyncio.Event()
-        self._pool = pool
-        self._at_once = at_once
-        self._processes: dict[UUID, asyncio.subprocess.Process] = {}
+        self._pool: Final = pool
+        self._at_once: Final = at_once
+        self._processes: Final[dict[UUID, Process]] = {}
+        self._exit_codes: Final[dict[UUID, int]] = {}
+        self._watchers: Final = asyncio.TaskGroup()
+        self._work: Final = Periodic(
+            "simulations",
+            self._advance_queue,
+            pause=LOOK_EVERY_S,
+            longest_retry_s=LONGEST_RETRY_S,
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Works off the queue until the block ends; what runs then has failed."""
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            work = group.create_task(self._work(group, stop))
+        """Work off the queue until the block ends; a simulation that still runs then has failed."""
+        async with self._watchers:
+            work = self._watchers.create_task(self._work.run())
             try:
                 yield
             finally:
-                stop.set()
-                self.woken.set()
+                self._work.stop()
                 await asyncio.wait({work})
                 await self._end_all()
 
+    def wake(self) -> None:
+        """Look into the queue now: it has changed."""
+        self._work.wake()
+
     def stop(self, id: UUID) -> None:
-        """End the process of a simulation, if it is ours: it was cancelled."""
+        """End the process of a cancelled simulation, if it is one of this API process."""
         process = self._processes.get(id)
         if process is not None:
             with suppress(ProcessLookupError):
                 process.terminate()
 
-    async def _work(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            self.woken.clear()
-            try:
-                with db.sorting_errors():
-                    await self._bury()
-                    await self._start_next(group)
-            except Retryable as error:
-                log.warning("simulations.waiting", error=str(error))
-            if not stop.is_set():
-                await wait(self.woken, LOOK_EVERY_S)
+    async def _advance_queue(self) -> None:
+        """Note which processes have ended, and start the next one."""
+        with sorting_errors():
+            for id, code in list(self._exit_codes.items()):
+                await self._note_exit(id, code)
+            for id in await repository.orphans(self._pool, list(self._processes)):
+                await repository.fail(self._pool, id, FOUND_DEAD, clock.now())
+            await self._start_next()
 
-    async def _bury(self) -> None:
-        for dead in await repository.orphans(self._pool, list(self._processes)):
-            await repository.fail(self._pool, dead, FOUND_DEAD, clock.now())
-
-    async def _start_next(self, group: asyncio.TaskGroup) -> None:
-        if len(self._processes) >= self._at_once:
-            return
-        id = await repository.next_queued(self._pool, list(self._processes), at_once=self._at_once)
-        if id is not None:
-            command = (
-                sys.executable,
-                "-m",
-                "services.lifecycle.simulations.process",
-                str(id),
-                "--leashed",
-            )
-            process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.PIPE, start_new_session=True
-            )
-            self._processes[id] = process
-            group.create_task(self._watch(id, process))
-
-    async def _watch(self, id: UUID, process: asyncio.subprocess.Process) -> None:
-        code = await process.wait()
-        try:
-            with db.sorting_errors():
-                if code not in (0, LATER):
-                    await repository.fail(self._pool, id, _ending(code), clock.now())
-        except Retryable as error:
-            log.warning("simulations.waiting", error=str(error))
+    async def _note_exit(self, id: UUID, code: int) -> None:
+        if code != 0:
+            await repository.fail(self._pool, id, _describe_exit(code), clock.now())
+        del self._exit_codes[id]
         del self._processes[id]
-        if code != LATER:
-            self.woken.set()
+
+    async def _start_next(self) -> None:
+        own = list(self._processes)
+        if len(own) >= self._at_once:
+            return
+        id = await repository.next_queued(self._pool, own, at_once=self._at_once)
+        if id is None:
+            return
+        process = await asyncio.create_subprocess_exec(
+            *_COMMAND, str(id), "--leashed", stdin=PIPE, start_new_session=True
+        )
+        self._processes[id] = process
+        self._watchers.create_task(self._watch(id, process))
+
+    async def _watch(self, id: UUID, process: Process) -> None:
+        code = await process.wait()
+        if code == TRY_LATER:
+            del self._processes[id]
+        else:
+            self._exit_codes[id] = code
+            self._work.wake()
 
     async def _end_all(self) -> None:
-        ending = dict(self._processes)
-        for id, process in ending.items():
-            with suppress(Retryable), db.sorting_errors():
+        """End all processes, after storing that their simulations have failed."""
+        for id, process in list(self._processes.items()):
+            with suppress(Retryable), sorting_errors():
                 await repository.fail(self._pool, id, STOPPED, clock.now())
             self.stop(id)
             with suppress(TimeoutError):
@@ -115,6 +113,6 @@ class SimulationRunner:
                 process.kill()
 
 
-def _ending(code: int) -> str:
+def _describe_exit(code: int) -> str:
     how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
     return f"its process ended with {how}"

@@ -19,12 +19,13 @@ BEGIN: Final = "2024-01-10T00:00:00Z"
 
 
 class SimulationRequest(BaseModel):
-    """Which policy is to be tried, and on what part of the past."""
+    """Which policy to try, and on what part of the past."""
 
     model_config = ConfigDict(extra="forbid")
 
     policy: PolicyDocument = Field(
-        description="The candidate: a policy document, or `name` and `version` alone for one that is stored.",
+        description="The candidate: a policy document, or `name` and `version` alone for a stored "
+        "policy.",
         examples=[CANDIDATE],
     )
     from_: Annotated[
@@ -33,11 +34,13 @@ class SimulationRequest(BaseModel):
     ]
     to: Instant | None = Field(
         default=None,
-        description="What is told is as of this instant, at most the clock; left out: the clock.",
+        description="Histories are compared as of this instant, at most the clock; left out: the "
+        "clock.",
     )
     account: Account | None = Field(
         default=None,
-        description="Only customers of this kind; a candidate for all is then tried as the policy for this kind.",
+        description="Only customers of this kind; a candidate for all kinds is then tried as the "
+        "policy for this one.",
     )
 
     @field_validator("to")
@@ -49,11 +52,11 @@ class SimulationRequest(BaseModel):
 
 
 class ProgressView(BaseModel):
-    """How far a simulation is."""
+    """The progress of a simulation."""
 
     done: int = Field(description="Number of customers done.", examples=[2000])
     total: int | None = Field(
-        description="Number of all of them; null until they have been counted.", examples=[2000]
+        description="Number of all customers; null until they are counted.", examples=[2000]
     )
     events: int = Field(description="Number of events folded so far.", examples=[61034])
 
@@ -66,11 +69,11 @@ class SimulationStepView(BaseModel):
     from_: Annotated[
         Phase | None, Field(alias="from", description="The phase before; null: not known yet.")
     ]
-    to: Phase = Field(description="The phase that it led to.", examples=["at_risk"])
+    to: Phase = Field(description="The phase that the customer entered.", examples=["at_risk"])
 
 
 class CellView(BaseModel):
-    """So many customers are in one phase by the live history, and in another by the candidate's."""
+    """How many customers are in one phase by the live history, in the other by the candidate's."""
 
     live: Phase | None = Field(
         description="The phase by the live history; null: none.", examples=["established"]
@@ -103,16 +106,17 @@ class ExampleView(BaseModel):
 
     customer: str = Field(description="The customer's id.", examples=["customer-1"])
     alike: int = Field(
-        description="So many customers differ in the same way, this one included.", examples=[17]
+        description="Number of customers who differ in the same way, including this one.",
+        examples=[17],
     )
     live: list[SimulationStepView] = Field(description="The live history.")
     candidate: list[SimulationStepView] = Field(description="The candidate's history.")
 
 
 class ReportView(BaseModel):
-    """What a simulation has found out."""
+    """The result of a simulation."""
 
-    customers: int = Field(description="Number of customers looked at.", examples=[2000])
+    customers: int = Field(description="Number of customers with a phase at `to`.", examples=[2000])
     events: int = Field(
         description="Number of stored events of these customers until `to`.", examples=[61034]
     )
@@ -120,26 +124,29 @@ class ReportView(BaseModel):
         description="Number of customers whose two histories are not the same.", examples=[41]
     )
     unsettled: int = Field(
-        description="Number of these whose histories part before `from` already: the live one does not yet say what "
-        "the stored events do, because an activation is being told or a history is being imported.",
+        description="Number of these whose histories part before `from` already: the live history "
+        "does not follow from the stored events yet, because deadlines still have to follow an "
+        "activation (`/v1/rearming`) or a history is being imported.",
         examples=[0],
     )
     matrix: list[CellView] = Field(
-        description="Customers by phase at `to`; pairs without customers are left out."
+        description="Customers by their two phases at `to`; pairs of phases without customers are "
+        "left out."
     )
     transitions: list[FiredView] = Field(
         description="By rule and month, from `from` on and before `to`."
     )
     entered: list[EnteredView] = Field(
-        description="Transitions into the phases of lost customers, in the same time."
+        description="Transitions into `inactive` and `former`, in the same time."
     )
     examples: list[ExampleView] = Field(
-        description="Typical customers who differ: one of each kind of difference, the most frequent kinds first."
+        description="Typical customers who differ: one of each kind of difference, the most "
+        "frequent kinds first."
     )
 
 
 class SimulationSummary(BaseModel):
-    """A simulation, and where it stands."""
+    """A simulation, without its report."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
@@ -149,32 +156,32 @@ class SimulationSummary(BaseModel):
         Instant,
         Field(alias="from", description="The candidate judges from here on.", examples=[BEGIN]),
     ]
-    to: Instant = Field(description="What is told is as of this instant.")
+    to: Instant = Field(description="Histories are compared as of this instant.")
     account: str | None = Field(
         description="Only customers of this kind; null: all.", examples=["b2c"]
     )
     state: SimulationState = Field(
-        description="Where it stands; the last three are final.", examples=["done"]
+        description="Its state; the last three are final.", examples=["done"]
     )
     reason: str | None = Field(
         description="Why it failed; null unless it did.", examples=["the process ended with code 1"]
     )
-    progress: ProgressView = Field(description="How far it is.")
-    created_at: Instant = Field(description="When it was asked for, by the wall clock.")
+    progress: ProgressView = Field(description="How far it has come.")
+    created_at: Instant = Field(description="When it was requested, by the wall clock.")
     started_at: Instant | None = Field(
-        description="When it was begun, by the wall clock; null: not yet."
+        description="When it was started, by the wall clock; null: not yet."
     )
     ended_at: Instant | None = Field(description="When it ended, by the wall clock; null: not yet.")
 
     @classmethod
     def of(cls, stored: StoredSimulation, **more: Any) -> Self:
-        """The view of a row."""
+        """Show a row."""
         return cls(
             id=stored.id,
-            policy=PolicyDocument.of(stored.order.policy),
-            from_=stored.order.begins,
-            to=stored.order.ends,
-            account=stored.order.account,
+            policy=PolicyDocument.of(stored.spec.policy),
+            from_=stored.spec.begins,
+            to=stored.spec.ends,
+            account=stored.spec.account,
             state=stored.state,
             reason=stored.reason,
             progress=ProgressView(**stored.progress._asdict()),
@@ -186,16 +193,16 @@ class SimulationSummary(BaseModel):
 
 
 class SimulationView(SimulationSummary):
-    """A simulation with what it has found out."""
+    """A simulation with its report."""
 
-    report: ReportView | None = Field(description="Null until it is done.")
+    report: ReportView | None = Field(description="The result; null until it is done.")
 
     @classmethod
     def of(cls, stored: StoredSimulation, **more: Any) -> Self:
-        """The view of a row with its report."""
+        """Show a row with its report."""
         report = ReportView.model_validate_json(stored.report) if stored.report else None
         return super().of(stored, report=report, **more)
 
 
 class SimulationPage(Page[SimulationSummary]):
-    """A part of the simulations, the latest first, without their reports."""
+    """Some of the simulations, the latest first, without their reports."""

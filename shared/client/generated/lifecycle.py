@@ -380,7 +380,7 @@ class PolicyName(TypedDict):
 
 
 class ProgressView(TypedDict):
-    """How far a simulation is."""
+    """The progress of a simulation."""
 
     done: int
     total: int | None
@@ -446,7 +446,7 @@ class RuleCounts(TypedDict):
 
 
 SimulationState: TypeAlias = Literal["queued", "running", "done", "failed", "cancelled"]
-"""Where a simulation stands; the last three are final."""
+"""The state of a simulation; the last three are final."""
 
 
 class ActiveValue(TypedDict):
@@ -461,7 +461,7 @@ class ActiveValue(TypedDict):
 
 
 class CellView(TypedDict):
-    """So many customers are in one phase by the live history, and in another by the candidate's."""
+    """How many customers are in one phase by the live history, in the other by the candidate's."""
 
     live: Phase | None
     candidate: Phase | None
@@ -745,7 +745,7 @@ SimulationRequest = TypedDict(
         "account": NotRequired[Literal["b2c", "b2b"] | None],
     },
 )
-"""Which policy is to be tried, and on what part of the past."""
+"""Which policy to try, and on what part of the past."""
 
 
 class PolicyDetail(TypedDict):
@@ -869,7 +869,7 @@ SimulationSummary = TypedDict(
         "ended_at": str | None,
     },
 )
-"""A simulation, and where it stands."""
+"""A simulation, without its report."""
 
 ActivePassiveFigure = TypedDict(
     "ActivePassiveFigure",
@@ -1065,7 +1065,7 @@ class PolicyPage(TypedDict):
 
 
 class SimulationPage(TypedDict):
-    """A part of the simulations, the latest first, without their reports."""
+    """Some of the simulations, the latest first, without their reports."""
 
     items: list[SimulationSummary]
     next_cursor: str | None
@@ -1097,7 +1097,7 @@ class LookedUp(TypedDict):
 
 
 class ReportView(TypedDict):
-    """What a simulation has found out."""
+    """The result of a simulation."""
 
     customers: int
     events: int
@@ -1246,7 +1246,7 @@ SimulationView = TypedDict(
         "report": ReportView | None,
     },
 )
-"""A simulation with what it has found out."""
+"""A simulation with its report."""
 
 
 class PhaseChanged(TypedDict):
@@ -1528,9 +1528,10 @@ class LifecycleClient(Client):
     def create_simulation(
         self, body: SimulationRequest, *, idempotency_key: str | None = None
     ) -> SimulationView:
-        """Try a policy on the stored events, without touching what customers are judged by now.
+        """Try a policy on the stored events, without touching anybody's phase.
 
-        It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
+        It runs in the background, after those requested before. With an `Idempotency-Key`, sending it
+        again is safe.
         """
         return self._call(
             SimulationView,
@@ -1543,13 +1544,13 @@ class LifecycleClient(Client):
     def list_simulations(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> SimulationPage:
-        """All simulations, the latest first, without their reports."""
+        """List all simulations, the latest first, without their reports."""
         return self._call(
             SimulationPage, "GET", "/v1/simulations", query={"limit": limit, "cursor": cursor}
         )
 
     def show_simulation(self, simulation: str) -> SimulationView:
-        """How far a simulation is and, once it is done, what it has found out."""
+        """Show how far a simulation has come and, once it is done, its report."""
         return self._call(SimulationView, "GET", f"/v1/simulations/{segment(simulation)}")
 
     def cancel_simulation(self, simulation: str) -> SimulationView:
@@ -2100,9 +2101,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def create_simulation(
         self, body: SimulationRequest, *, idempotency_key: str | None = None
     ) -> SimulationView:
-        """Try a policy on the stored events, without touching what customers are judged by now.
+        """Try a policy on the stored events, without touching anybody's phase.
 
-        It runs in the background, after those asked for before. With an `Idempotency-Key`, sending it again is safe.
+        It runs in the background, after those requested before. With an `Idempotency-Key`, sending it
+        again is safe.
         """
         return await self._call(
             SimulationView,
@@ -2115,13 +2117,13 @@ class AsyncLifecycleClient(AsyncClient):
     async def list_simulations(
         self, *, limit: int | None = None, cursor: str | None = None
     ) -> SimulationPage:
-        """All simulations, the latest first, without their reports."""
+        """List all simulations, the latest first, without their reports."""
         return await self._call(
             SimulationPage, "GET", "/v1/simulations", query={"limit": limit, "cursor": cursor}
         )
 
     async def show_simulation(self, simulation: str) -> SimulationView:
-        """How far a simulation is and, once it is done, what it has found out."""
+        """Show how far a simulation has come and, once it is done, its report."""
         return await self._call(SimulationView, "GET", f"/v1/simulations/{segment(simulation)}")
 
     async def cancel_simulation(self, simulation: str) -> SimulationView:
