@@ -1,6 +1,6 @@
-"""Other models of the customer life cycle, each a view of the same eight phases: one table, total over the phases."""
+"""Other models of the customer life cycle: what each calls each of the eight phases."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -20,7 +20,7 @@ class Model(StrEnum):
 
 
 class CustomerFact(StrEnum):
-    """What a view may ask beside the phase, each as of an instant."""
+    """What a model may need to know beside the phase, each as of an instant."""
 
     SIGNED_UP = "signed_up"
     ACTIVATED = "activated"
@@ -31,7 +31,7 @@ class CustomerFact(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhaseLabel:
-    """A stable code, and its labels."""
+    """What a model calls a phase: a stable code, and the words for it."""
 
     code: str
     english: str
@@ -40,7 +40,7 @@ class PhaseLabel:
 
 @dataclass(frozen=True, slots=True)
 class ConditionalLabel:
-    """A cell of the table that depends on a fact."""
+    """A label that depends on whether a fact holds."""
 
     fact: CustomerFact
     without: PhaseLabel
@@ -48,6 +48,9 @@ class ConditionalLabel:
 
 
 LabelCell: TypeAlias = PhaseLabel | ConditionalLabel
+"""A cell of the table of models and phases."""
+_Labels: TypeAlias = Mapping[Phase, LabelCell]
+"""One model: total over the phases."""
 
 _AWARENESS: Final = PhaseLabel("awareness", "awareness", "Aufmerksamkeit")
 _CONVERSION: Final = PhaseLabel("conversion", "conversion", "Konversion")
@@ -55,7 +58,12 @@ _PURCHASE: Final = PhaseLabel("purchase", "purchase", "Kauf")
 _ACTIVATION: Final = PhaseLabel("activation", "activation", "Aktivierung")
 _RENEWAL: Final = PhaseLabel("renewal", "renewal", "Erneuerung")
 _REFERRAL: Final = PhaseLabel("referral", "referral", "Weiterempfehlung")
-_BUYING: Final = ConditionalLabel(CustomerFact.ACTIVATED, _PURCHASE, _ACTIVATION)
+_CONVERSION_IF_SIGNED_UP: Final = ConditionalLabel(
+    CustomerFact.SIGNED_UP, without=_AWARENESS, given=_CONVERSION
+)
+_ACTIVATION_IF_ACTIVATED: Final = ConditionalLabel(
+    CustomerFact.ACTIVATED, without=_PURCHASE, given=_ACTIVATION
+)
 
 _PROSPECT: Final = PhaseLabel("prospect", "prospect", "Interessent")
 _NEW: Final = PhaseLabel("new_customer", "new customer", "Neukunde")
@@ -70,9 +78,9 @@ _REACTIVATION: Final = PhaseLabel("reactivation", "reactivation", "Reaktivierung
 _INITIATION: Final = PhaseLabel("initiation", "initiation", "Anbahnung")
 _ACTIVE: Final = PhaseLabel("active", "active", "aktiv")
 _PASSIVE: Final = PhaseLabel("passive", "passive", "passiv")
-_BY_ACTS: Final = ConditionalLabel(CustomerFact.ACTED, _PASSIVE, _ACTIVE)
+_ACTIVE_IF_ACTED: Final = ConditionalLabel(CustomerFact.ACTED, without=_PASSIVE, given=_ACTIVE)
 
-PHASE_LABELS: Final[Mapping[Phase, LabelCell]] = MappingProxyType(
+PHASE_LABELS: Final[_Labels] = MappingProxyType(
     {
         Phase.PROSPECT: PhaseLabel(Phase.PROSPECT, "prospect", "Interessent"),
         Phase.NEW: PhaseLabel(Phase.NEW, "new customer", "Neukunde"),
@@ -86,36 +94,71 @@ PHASE_LABELS: Final[Mapping[Phase, LabelCell]] = MappingProxyType(
 )
 """The phases themselves, where no model is asked for."""
 
-# In the order of: prospect, new, established, advocate, at_risk, inactive, former, won_back.
-_ROWS: Final[Mapping[Model, tuple[LabelCell, ...]]] = MappingProxyType(
+_SIX_PHASE: Final[_Labels] = MappingProxyType(
     {
-        Model.SIX_PHASE: (
-            ConditionalLabel(CustomerFact.SIGNED_UP, _AWARENESS, _CONVERSION), _BUYING, _RENEWAL, _REFERRAL,
-            _RENEWAL, _RENEWAL, _AWARENESS, _BUYING,
-        ),
-        Model.FIVE_PHASE: (_PROSPECT, _NEW, _EXISTING, _EXISTING, _EXISTING, _INACTIVE, _FORMER, _EXISTING),
-        Model.THREE_STAGE: (
-            _ACQUISITION, _ACQUISITION, _RETENTION, _RETENTION, _RETENTION, _REACTIVATION, _REACTIVATION, _RETENTION,
-        ),
-        Model.CXM: (_INITIATION, _ACTIVE, _ACTIVE, _ACTIVE, _ACTIVE, _PASSIVE, _PASSIVE, _ACTIVE),
-        Model.ACTIVITY: (_BY_ACTS,) * len(Phase),
-    }
-)  # fmt: skip
-
-LABELS: Final[Mapping[Model | None, Mapping[Phase, LabelCell]]] = MappingProxyType(
-    {
-        None: PHASE_LABELS,
-        **{
-            model: MappingProxyType(dict(zip(Phase, row, strict=True)))
-            for model, row in _ROWS.items()
-        },
+        Phase.PROSPECT: _CONVERSION_IF_SIGNED_UP,
+        Phase.NEW: _ACTIVATION_IF_ACTIVATED,
+        Phase.ESTABLISHED: _RENEWAL,
+        Phase.ADVOCATE: _REFERRAL,
+        Phase.AT_RISK: _RENEWAL,
+        Phase.INACTIVE: _RENEWAL,
+        Phase.FORMER: _AWARENESS,
+        Phase.WON_BACK: _ACTIVATION_IF_ACTIVATED,
     }
 )
-"""What each phase is called in each model; None is the phases themselves."""
+_FIVE_PHASE: Final[_Labels] = MappingProxyType(
+    {
+        Phase.PROSPECT: _PROSPECT,
+        Phase.NEW: _NEW,
+        Phase.ESTABLISHED: _EXISTING,
+        Phase.ADVOCATE: _EXISTING,
+        Phase.AT_RISK: _EXISTING,
+        Phase.INACTIVE: _INACTIVE,
+        Phase.FORMER: _FORMER,
+        Phase.WON_BACK: _EXISTING,
+    }
+)
+_THREE_STAGE: Final[_Labels] = MappingProxyType(
+    {
+        Phase.PROSPECT: _ACQUISITION,
+        Phase.NEW: _ACQUISITION,
+        Phase.ESTABLISHED: _RETENTION,
+        Phase.ADVOCATE: _RETENTION,
+        Phase.AT_RISK: _RETENTION,
+        Phase.INACTIVE: _REACTIVATION,
+        Phase.FORMER: _REACTIVATION,
+        Phase.WON_BACK: _RETENTION,
+    }
+)
+_CXM: Final[_Labels] = MappingProxyType(
+    {
+        Phase.PROSPECT: _INITIATION,
+        Phase.NEW: _ACTIVE,
+        Phase.ESTABLISHED: _ACTIVE,
+        Phase.ADVOCATE: _ACTIVE,
+        Phase.AT_RISK: _ACTIVE,
+        Phase.INACTIVE: _PASSIVE,
+        Phase.FORMER: _PASSIVE,
+        Phase.WON_BACK: _ACTIVE,
+    }
+)
+_ACTIVITY: Final[_Labels] = MappingProxyType(dict.fromkeys(Phase, _ACTIVE_IF_ACTED))
+
+LABELS: Final[Mapping[Model | None, _Labels]] = MappingProxyType(
+    {
+        None: PHASE_LABELS,
+        Model.SIX_PHASE: _SIX_PHASE,
+        Model.FIVE_PHASE: _FIVE_PHASE,
+        Model.THREE_STAGE: _THREE_STAGE,
+        Model.CXM: _CXM,
+        Model.ACTIVITY: _ACTIVITY,
+    }
+)
+"""What each model calls each phase; None is the phases themselves."""
 
 
 def label_for(model: Model | None, phase: Phase, facts: Collection[CustomerFact]) -> PhaseLabel:
-    """What a customer in this phase, of whom these facts hold, is in the model."""
+    """Return what the model calls a customer in this phase of whom these facts hold."""
     cell = LABELS[model][phase]
     if isinstance(cell, PhaseLabel):
         return cell
@@ -123,19 +166,23 @@ def label_for(model: Model | None, phase: Phase, facts: Collection[CustomerFact]
 
 
 def labels_of(model: Model | None) -> tuple[PhaseLabel, ...]:
-    """All views of a model, in the order of the life cycle."""
-    return tuple(dict.fromkeys(found for cell in LABELS[model].values() for found in _of(cell)))
+    """Return all labels of a model, each once, in the order of the life cycle."""
+    labels: dict[PhaseLabel, None] = {}
+    for cell in LABELS[model].values():
+        if isinstance(cell, PhaseLabel):
+            labels[cell] = None
+        else:
+            labels |= {cell.without: None, cell.given: None}
+    return tuple(labels)
 
 
 def facts_needed(model: Model | None) -> frozenset[CustomerFact]:
-    """The facts that the model asks for in some phase."""
-    return frozenset(
-        cell.fact for cell in LABELS[model].values() if isinstance(cell, ConditionalLabel)
-    )
+    """Return the facts that the model needs in some phase."""
+    return frozenset(fact_by_phase(model).values())
 
 
 def fact_by_phase(model: Model | None) -> dict[Phase, CustomerFact]:
-    """The phases in which the model asks for a fact, and for which."""
+    """Return the phases in which the model needs a fact, and which."""
     return {
         phase: cell.fact
         for phase, cell in LABELS[model].items()
@@ -143,29 +190,24 @@ def fact_by_phase(model: Model | None) -> dict[Phase, CustomerFact]:
     }
 
 
-LASTING_FACTS: Final[frozenset[tuple[Phase, CustomerFact]]] = frozenset(
-    (phase, fact)
-    for model in Model
-    for phase, fact in fact_by_phase(model).items()
-    if fact is not CustomerFact.ACTED
-)
-"""The phases in which some model asks for a fact that holds for ever once it does, and that fact."""
+def _lasting_facts() -> frozenset[tuple[Phase, CustomerFact]]:
+    needed = [item for model in Model for item in fact_by_phase(model).items()]
+    return frozenset(item for item in needed if item[1] is not CustomerFact.ACTED)
+
+
+LASTING_FACTS: Final = _lasting_facts()
+"""The phases in which some model needs a fact that holds for ever once it does, and that fact."""
 
 
 def activity_label(model: Model | None) -> ConditionalLabel | None:
-    """The cell of a model that asks of every phase alike whether the customer has acted; None for other models."""
-    first, *others = LABELS[model].values()
-    if (
-        isinstance(first, ConditionalLabel)
-        and first.fact is CustomerFact.ACTED
-        and all(other == first for other in others)
-    ):
-        return first
+    """Return the cell of a model that looks at nothing but whether the customer has acted.
+
+    None for models that look at the phase.
+    """
+    cells = set(LABELS[model].values())
+    if len(cells) > 1:
+        return None
+    cell = cells.pop()
+    if isinstance(cell, ConditionalLabel) and cell.fact is CustomerFact.ACTED:
+        return cell
     return None
-
-
-def _of(cell: LabelCell) -> Iterator[PhaseLabel]:
-    if isinstance(cell, PhaseLabel):
-        yield cell
-    else:
-        yield from (cell.without, cell.given)

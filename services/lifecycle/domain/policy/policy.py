@@ -1,5 +1,6 @@
 """The thresholds by which customers are judged."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,19 +11,27 @@ from services.lifecycle.domain.policy.cadence import Fit
 FIXED: Final = "fixed"
 CADENCE: Final = "cadence"
 AUTO: Final = "auto"
-"""Models of silence: the same days for all; by the rhythm of purchases; the latter as soon as there is a fit."""
+"""Models of silence: the same days for all, by rhythm of purchases, or by rhythm once it fits."""
 
 LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 """The last instant that events may have; deadlines lie no later."""
 
 
+def _span(of: Callable[["Policy"], timedelta]) -> cached_property[timedelta]:
+    """Return a property that is computed once per policy: the fold asks for it at every event."""
+    return cached_property(of)
+
+
 @dataclass(frozen=True)
 class Policy:
-    """One version of a policy. Days are 24 hours; counts are orders; 0 switches off what may be off.
+    """One version of a policy; the defaults are the built-in policy.
 
-    The defaults are the built-in policy. `account` is the kind of customer it is for, None for all; `silence` the
-    model of silence. `fits` are those of the cadence model that are known, the earliest first; with `keeps_sales` some
-    policy, though perhaps not this one, watches revenue: neither is part of the policy.
+    Days are 24 hours, counts are orders, and 0 switches off what may be off. `account` is the
+    kind of customer that it is for (None: all), `silence` the model of silence.
+
+    Two fields are no part of the policy but come from its schedule: `fits` are the known fits of
+    the cadence model, the earliest first; with `keeps_sales` some policy, though perhaps not
+    this one, watches revenue.
     """
 
     name: str = "default"
@@ -59,87 +68,46 @@ class Policy:
     keeps_sales: bool = field(default=False, compare=False)
 
     def fit_at(self, instant: datetime) -> Fit | None:
-        """The fit of the cadence model in force at an instant, whether silence is judged by it or not."""
+        """Return the fit in force at an instant, whether silence is judged by it or not."""
         return next((fit for fit in reversed(self.fits) if fit.effective_at <= instant), None)
+
+    at_risk = _span(lambda policy: timedelta(days=policy.at_risk_days))
+    """Silence after which a bonded customer is at risk."""
+    inactive = _span(lambda policy: timedelta(days=policy.inactive_days))
+    """Silence after which a customer with an order is inactive."""
+    former_after = _span(lambda policy: timedelta(days=policy.former_after_inactive_days))
+    """Time in `inactive` after which the relationship has ended."""
+    prospect_fades = _span(lambda policy: timedelta(days=policy.prospect_days))
+    """Time without any event after which a prospect has faded."""
+    advocacy = _span(lambda policy: timedelta(days=policy.advocate_days))
+    """How long a referral or praise makes an advocate."""
+    complaint_overdue = _span(lambda policy: timedelta(hours=policy.complaint_overdue_hours))
+    """Time after which an unanswered complaint puts at risk."""
+    contact_fades = _span(lambda policy: timedelta(days=policy.contact_days))
+    """Time without a session, page view or click after which the bond weakens."""
+    renewal_grace = _span(lambda policy: timedelta(days=policy.renewal_grace_days))
+    """How long after its end a contract may still be renewed."""
+    act_within = _span(lambda policy: timedelta(days=policy.act_within_days))
+    """What happened longer ago is history, on which nobody acts."""
+    survey = _span(lambda policy: timedelta(days=policy.survey_days))
+    """How long after the first order the customer is asked about it."""
+    onboarding = _span(lambda policy: timedelta(days=policy.onboarding_days))
+    """How long after the first order a product may lie unused."""
+    renewal_notice = _span(lambda policy: timedelta(days=policy.renewal_notice_days))
+    """How long before its end a renewal of a contract is due."""
+    incentive = _span(lambda policy: timedelta(days=policy.incentive_days))
+    """The time between two incentives of an established customer."""
+    answer = _span(lambda policy: timedelta(hours=policy.answer_hours))
+    """How long a complaint may wait for an answer before somebody is reminded."""
+    notice = _span(lambda policy: timedelta(days=policy.notice_days))
+    """How long before a transition by time it is announced."""
 
     @cached_property
     def shortest_silence(self) -> timedelta:
-        """No deadline of silence lies nearer to the order that it is measured from."""
-        return (
-            self.at_risk
-            if self.silence == FIXED
-            else min(self.at_risk, timedelta(days=self.min_at_risk_days))
-        )
-
-    @cached_property
-    def at_risk(self) -> timedelta:
-        """Silence after which a bonded customer is at risk."""
-        return timedelta(days=self.at_risk_days)
-
-    @cached_property
-    def inactive(self) -> timedelta:
-        """Silence after which a customer with an order is inactive."""
-        return timedelta(days=self.inactive_days)
-
-    @cached_property
-    def former_after(self) -> timedelta:
-        """Time in `inactive` after which the relationship has ended."""
-        return timedelta(days=self.former_after_inactive_days)
-
-    @cached_property
-    def prospect_fades(self) -> timedelta:
-        """Time without any event after which a prospect has faded."""
-        return timedelta(days=self.prospect_days)
-
-    @cached_property
-    def advocacy(self) -> timedelta:
-        """How long a recommendation or praise makes an advocate."""
-        return timedelta(days=self.advocate_days)
-
-    @cached_property
-    def complaint_overdue(self) -> timedelta:
-        """Time after which an unanswered complaint puts at risk."""
-        return timedelta(hours=self.complaint_overdue_hours)
-
-    @cached_property
-    def contact_fades(self) -> timedelta:
-        """Time without a session, click or page after which the bond weakens."""
-        return timedelta(days=self.contact_days)
-
-    @cached_property
-    def renewal_grace(self) -> timedelta:
-        """How long a contract may be renewed after its end."""
-        return timedelta(days=self.renewal_grace_days)
-
-    @cached_property
-    def act_within(self) -> timedelta:
-        """What happened longer ago is history: nobody acts on it."""
-        return timedelta(days=self.act_within_days)
-
-    @cached_property
-    def survey(self) -> timedelta:
-        """How long after the first order the customer is asked about it."""
-        return timedelta(days=self.survey_days)
-
-    @cached_property
-    def onboarding(self) -> timedelta:
-        """How long after the first order a product may lie unused."""
-        return timedelta(days=self.onboarding_days)
-
-    @cached_property
-    def renewal_notice(self) -> timedelta:
-        """How long before its end a contract is talked about."""
-        return timedelta(days=self.renewal_notice_days)
-
-    @cached_property
-    def incentive(self) -> timedelta:
-        """The time between two incentives of an established customer."""
-        return timedelta(days=self.incentive_days)
-
-    @cached_property
-    def answer(self) -> timedelta:
-        """How long a complaint may wait for an answer before somebody is reminded."""
-        return timedelta(hours=self.answer_hours)
+        """No deadline of silence is nearer than this to the order that it is measured from."""
+        if self.silence == FIXED:
+            return self.at_risk
+        return min(self.at_risk, timedelta(days=self.min_at_risk_days))
 
     @cached_property
     def gives_notice(self) -> bool:
@@ -147,13 +115,8 @@ class Policy:
         return self.notice_days > 0
 
     @cached_property
-    def notice(self) -> timedelta:
-        """How long before a time-driven transition it is announced."""
-        return timedelta(days=self.notice_days)
-
-    @cached_property
     def quiet(self) -> "Policy":
-        """The same without hints."""
+        """The same policy without hints."""
         return replace(
             self,
             survey_days=0,
@@ -164,27 +127,27 @@ class Policy:
             notice_days=0,
         )
 
-    # -- a policy alone is a schedule that never changes ---------------------------------------------------------------
+    # -- a policy alone is a schedule that never changes -------------------------------------------
 
     known: ClassVar[int] = 0
 
     def at(self, _: datetime, __: str | None = None) -> "Policy":
-        """The policy in force."""
+        """Return the policy in force: always this one."""
         return self
 
     def next_change(self, _: datetime, __: str | None = None) -> datetime | None:
-        """When another comes into force."""
+        """Return when another policy comes into force: never."""
         return None
 
     def since(self, _: int) -> datetime | None:
-        """The earliest instant of what has become known since."""
+        """Return the earliest instant of what has become known since: nothing has."""
         return None
 
 
 def later(anchor: datetime, span: timedelta) -> datetime:
-    """`anchor + span`, but never beyond the last instant that can be written."""
+    """Return `anchor + span`, but never more than LAST_INSTANT."""
     try:
         instant = anchor + span
     except OverflowError:
         return LAST_INSTANT
-    return instant if instant < LAST_INSTANT else LAST_INSTANT  # noqa: FURB136  (min takes five times as long)
+    return instant if instant < LAST_INSTANT else LAST_INSTANT  # noqa: FURB136  (min is slower)

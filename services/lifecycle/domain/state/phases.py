@@ -1,11 +1,11 @@
-"""The eight phases of the customer life cycle, and the names of the rules that move between them."""
+"""The eight phases of the customer life cycle, and the names of the rules between them."""
 
 from enum import StrEnum
 from typing import Final
 
 
 class Phase(StrEnum):
-    """Where a customer stands; "not yet known" is None."""
+    """The phase of a customer; None where the customer is not yet known."""
 
     PROSPECT = "prospect"
     NEW = "new"
