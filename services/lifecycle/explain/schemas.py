@@ -28,8 +28,9 @@ from services.lifecycle.domain.rules.table import Rule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.domain.words.causes import describe_cause, remedy_for
-from services.lifecycle.domain.words.requirements import Requirement, Standpoint
+from services.lifecycle.domain.words.requirements import Requirement
 from services.lifecycle.domain.words.rules import open_rules
+from services.lifecycle.domain.words.standpoint import Standpoint
 from services.lifecycle.explain import sentences
 from services.lifecycle.explain.repository import PhaseThen, StoredEvent
 from shared.events.transitions import Transition

@@ -10,8 +10,9 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import describe_cause
-from services.lifecycle.domain.words.requirements import Requirement, Standpoint
+from services.lifecycle.domain.words.requirements import Requirement
 from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
+from services.lifecycle.domain.words.standpoint import Standpoint
 from services.lifecycle.events import KINDS
 from shared.events.transitions import Transition
 

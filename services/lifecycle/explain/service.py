@@ -10,7 +10,7 @@ from services.lifecycle.customers.repository import find_customer
 from services.lifecycle.customers.service import CustomerService, unknown_customer
 from services.lifecycle.customers.snapshot import CustomerSnapshot, judge
 from services.lifecycle.domain.phase_models import CustomerFact, facts_needed
-from services.lifecycle.domain.words.requirements import Standpoint
+from services.lifecycle.domain.words.standpoint import Standpoint
 from services.lifecycle.explain import repository
 from services.lifecycle.explain.repository import LATEST
 from services.lifecycle.explain.schemas import (

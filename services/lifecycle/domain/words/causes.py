@@ -1,108 +1,130 @@
 """The causes of being at risk in words: what each means, and what ends it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.state.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer
-from services.lifecycle.domain.state.happenings import ACTIVITY, EventKind
+from services.lifecycle.domain.state.happenings import CUSTOMER_ACTIONS, PURCHASES, EventKind
 
 CANCELLATION: Final = "cancellation"
 COMPLAINT: Final = "complaint"
 SCORE: Final = "score"
 
-_PURCHASES: Final = frozenset({EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED})
-
 
 class Remedy(NamedTuple):
-    """What takes causes away, in words, and the kinds of event that may do it."""
+    """What ends causes, in words, and the kinds of event that may bring it."""
 
     words: str
     on: frozenset[EventKind]
 
 
-_PURCHASE: Final = Remedy("an order, or a contract concluded or renewed", _PURCHASES)
-_CONTRACT: Final = Remedy("a contract renewed or newly concluded", _PURCHASES - {EventKind.ORDER})
+_PURCHASE: Final = Remedy("an order, or a contract concluded or renewed", PURCHASES)
+_CONTRACT: Final = Remedy(
+    "a contract renewed or newly concluded",
+    PURCHASES - {EventKind.ORDER},
+)
 _SUBSCRIPTION: Final = Remedy(
     "a newsletter subscription, an order, or a contract concluded or renewed",
-    _PURCHASES | {EventKind.SUBSCRIBED},
+    PURCHASES | {EventKind.SUBSCRIBED},
 )
-_ACTIVITY: Final = Remedy("any activity of the customer", ACTIVITY | _PURCHASES)
-_SCORES: Final = {
+_ACTION: Final = Remedy("any activity of the customer", CUSTOMER_ACTIONS)
+_GOOD_SCORES: Final = {
     "nps": "an NPS of 7 or more",
     "csat": "a CSAT of 3 or more",
     "review": "a review of 3 stars or more",
 }
-_NAMES: Final = {"nps": "NPS", "csat": "CSAT", "review": "review"}
+_SCORE_NAMES: Final = {"nps": "NPS", "csat": "CSAT", "review": "review"}
 
 
-def _settled(customer: Customer, id: str) -> Remedy:
+def _complaint_remedy(customer: Customer, id: str) -> Remedy:
     complaint = customer.complaints.get(id)
     if complaint is not None and complaint.severity == 1 and complaint.overdue:
-        return Remedy(
-            f"an answer to complaint {id}", frozenset({EventKind.ANSWERED, EventKind.RESOLVED})
-        )
-    return Remedy(
-        f"complaint {id} resolved to the customer's satisfaction", frozenset({EventKind.RESOLVED})
-    )
+        kinds = frozenset({EventKind.ANSWERED, EventKind.RESOLVED})
+        return Remedy(f"an answer to complaint {id}", kinds)
+    words = f"complaint {id} resolved to the customer's satisfaction"
+    return Remedy(words, frozenset({EventKind.RESOLVED}))
 
 
-def _scored(_: Customer, kind: str) -> Remedy:
-    return Remedy(_SCORES[kind], frozenset({EventKind.SCORED}))
+def _score_remedy(_: Customer, kind: str) -> Remedy:
+    return Remedy(_GOOD_SCORES[kind], frozenset({EventKind.SCORED}))
 
 
-def _by(remedy: Remedy) -> Callable[[Customer, str], Remedy]:
+def _always(remedy: Remedy) -> Callable[[Customer, str], Remedy]:
     return lambda _, __: remedy
 
 
 class _CauseText(NamedTuple):
-    """`means` takes what stands behind the colon; so does `ends`."""
+    """Both functions are given what stands behind the colon of the cause."""
 
-    means: Callable[[str], str]
-    ends: Callable[[Customer, str], Remedy]
+    meaning: Callable[[str], str]
+    remedy: Callable[[Customer, str], Remedy]
 
 
 CAUSE_TEXTS: Final[Mapping[str, _CauseText]] = MappingProxyType(
     {
-        SILENCE: _CauseText(lambda _: "there has been no order for too long", _by(_PURCHASE)),
-        REVENUE: _CauseText(lambda _: "revenue has declined", _by(_PURCHASE)),
-        CONTACT: _CauseText(
-            lambda _: "there has been no session, page view or click for too long", _by(_ACTIVITY)
+        SILENCE: _CauseText(
+            lambda _: "there has been no order for too long",
+            _always(_PURCHASE),
         ),
-        NEWSLETTER: _CauseText(lambda _: "the newsletter was cancelled", _by(_SUBSCRIPTION)),
-        SCORE: _CauseText(lambda kind: f"the last {_NAMES[kind]} score was low", _scored),
-        COMPLAINT: _CauseText(lambda name: f"complaint {name} is not settled", _settled),
+        REVENUE: _CauseText(
+            lambda _: "revenue has declined",
+            _always(_PURCHASE),
+        ),
+        CONTACT: _CauseText(
+            lambda _: "there has been no session, page view or click for too long",
+            _always(_ACTION),
+        ),
+        NEWSLETTER: _CauseText(
+            lambda _: "the newsletter was cancelled",
+            _always(_SUBSCRIPTION),
+        ),
+        SCORE: _CauseText(
+            lambda kind: f"the last {_SCORE_NAMES[kind]} score was low",
+            _score_remedy,
+        ),
+        COMPLAINT: _CauseText(
+            lambda id: f"complaint {id} is not settled",
+            _complaint_remedy,
+        ),
         CANCELLATION: _CauseText(
-            lambda name: f"notice was given for contract {name}", _by(_CONTRACT)
+            lambda id: f"notice was given for contract {id}",
+            _always(_CONTRACT),
         ),
     }
 )
-"""By what stands before the colon."""
+"""By what stands before the colon of a cause."""
 
-_STRENGTH: Final = (CANCELLATION, SILENCE, REVENUE, NEWSLETTER, CONTACT)
+_STRONGEST_FIRST: Final = (CANCELLATION, SILENCE, REVENUE, NEWSLETTER, CONTACT)
 """What ends one of these ends those after it too."""
 
 
 def describe_cause(cause: str) -> str:
-    """What a cause says of the customer, as a clause."""
+    """Return what a cause says of the customer, as a clause."""
     prefix, _, about = cause.partition(":")
-    return CAUSE_TEXTS[prefix].means(about)
+    return CAUSE_TEXTS[prefix].meaning(about)
 
 
 def remedy_for(customer: Customer, cause: str) -> Remedy:
-    """What takes this cause away."""
+    """Return what ends a cause."""
     prefix, _, about = cause.partition(":")
-    return CAUSE_TEXTS[prefix].ends(customer, about)
+    return CAUSE_TEXTS[prefix].remedy(customer, about)
 
 
 def remedies_needed(customer: Customer) -> list[Remedy]:
-    """All that it takes for no cause to be left: each of these, in any order."""
+    """Return all that it takes for no cause to be left: each of these, in any order."""
     return [remedy_for(customer, cause) for cause in _strongest(customer.causes)]
 
 
-def _strongest(causes: Iterable[str]) -> Iterator[str]:
-    by_prefix = {cause.partition(":")[0]: cause for cause in sorted(causes)}
-    strongest = next((prefix for prefix in _STRENGTH if prefix in by_prefix), None)
-    if strongest is not None:
-        yield by_prefix[strongest]
-    yield from (cause for cause in sorted(causes) if cause.partition(":")[0] not in _STRENGTH)
+def _strongest(causes: Iterable[str]) -> list[str]:
+    """Return the causes without those that end with a stronger one."""
+    ranked: dict[str, str] = {}
+    others: list[str] = []
+    for cause in sorted(causes):
+        prefix = cause.partition(":")[0]
+        if prefix in _STRONGEST_FIRST:
+            ranked[prefix] = cause
+        else:
+            others.append(cause)
+    strongest = [ranked[prefix] for prefix in _STRONGEST_FIRST if prefix in ranked]
+    return strongest[:1] + others

@@ -28,8 +28,8 @@ from services.lifecycle.domain.words.causes import (
     remedies_needed,
     remedy_for,
 )
-from services.lifecycle.domain.words.requirements import Standpoint, format_instant
 from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
+from services.lifecycle.domain.words.standpoint import Standpoint, format_instant
 from services.lifecycle.explain.schemas import ExplainedCustomer, Explanation
 from shared.events.transitions import Transition
 from shared.http import Language
