@@ -2,16 +2,12 @@
 
 from typing import Final
 
-import msgspec
-
+from services.lifecycle.codecs import decode_fit, decode_policy
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from shared.clock import DAWN
 from shared.database.connection import Pool, Tx
-
-_policy: Final = msgspec.json.Decoder(Policy)
-_fit: Final = msgspec.json.Decoder(Fit)
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.schedule', 0))"
 KNOWN: Final = """
@@ -38,11 +34,9 @@ async def load_schedule(connection: Tx | Pool) -> Schedule:
     fits: list[Fit] = []
     for row in await connection.fetch(_SCHEDULE):
         if row["parameters"] is None:
-            activations.append(
-                Activation(row["number"], row["at"], _policy.decode(row["document"]))
-            )
+            activations.append(Activation(row["number"], row["at"], decode_policy(row["document"])))
         else:
-            fits.append(_fit.decode(row["parameters"]))
+            fits.append(decode_fit(row["parameters"]))
     if all(activation.policy.account for activation in activations):
         activations.append(Activation(0, DAWN, Policy()))
     return Schedule(activations, fits)

@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
-import msgspec
-
+from services.lifecycle.codecs import decode_customer, decode_transition
 from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
@@ -17,9 +16,6 @@ from shared.clock import DAWN
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx
 from shared.events.transitions import Transition
-
-_state: Final = msgspec.json.Decoder(Customer)
-_transition: Final = msgspec.json.Decoder(Transition)
 
 _FIND: Final = f"""
 SELECT state, version, parked, (SELECT clock FROM owner WHERE owner.partition = customer.partition) AS clock,
@@ -100,7 +96,7 @@ async def find_customer(pool: Pool, customer: str) -> StoredCustomer | None:
     if row is None:
         return None
     return StoredCustomer(
-        _state.decode(row["state"]),
+        decode_customer(row["state"]),
         row["version"],
         row["parked"],
         row["clock"] or DAWN,
@@ -143,7 +139,7 @@ async def history_page(
 ) -> list[tuple[Transition, int | None]]:
     """Transitions below (position, version), newest first, each with the version that withdrew it."""
     rows = await pool.fetch(_PAGE, customer, withdrawn_too, *before, limit)
-    return [(_transition.decode(row["body"]), row["withdrawn"]) for row in rows]
+    return [(decode_transition(row["body"]), row["withdrawn"]) for row in rows]
 
 
 # -- labels_of -------------------------------------------------------------------------------------------------------------

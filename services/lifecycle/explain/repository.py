@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-import msgspec
-
+from services.lifecycle.codecs import decode_customer, decode_transition
 from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
@@ -16,9 +15,6 @@ from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.events.transitions import EventRef, Transition
 from shared.ids import narrow
-
-_state: Final = msgspec.json.Decoder(Customer)
-_transition: Final = msgspec.json.Decoder(Transition)
 
 SIGNED_UP: Final = "customer.signed_up"
 ENDED: Final = f"('{Phase.INACTIVE}', '{Phase.FORMER}')"
@@ -131,7 +127,7 @@ async def phase_then(
 ) -> PhaseThen | None:
     """What held of a customer at an instant, as it was known when the clock stood at another; None if nothing."""
     row = await pool.fetchrow(_HELD, customer, as_of, known_at)
-    return PhaseThen(_transition.decode(row["body"]), row["since"]) if row else None
+    return PhaseThen(decode_transition(row["body"]), row["since"]) if row else None
 
 
 async def first_phase_at(pool: Pool, customer: str, known_at: datetime) -> datetime | None:
@@ -164,9 +160,9 @@ async def find_with_transition(pool: Pool, customer: str) -> CustomerWithTransit
     if row is None:
         return None
     body = row["body"]
-    transition = None if body is None else _transition.decode(body)
+    transition = None if body is None else decode_transition(body)
     return CustomerWithTransition(
-        _state.decode(row["state"]), row["version"], row["parked"], transition
+        decode_customer(row["state"]), row["version"], row["parked"], transition
     )
 
 
@@ -194,7 +190,7 @@ def _entry(row: Any) -> StoredEvent | StoredTransition | StoredHint:
         return StoredEvent(envelope.decode(row["body"]), row["recorded_at"])
     if row["rank"] == TRANSITION:
         return StoredTransition(
-            _transition.decode(row["body"]), row["withdrawn"], row["withdrawn_at"]
+            decode_transition(row["body"]), row["withdrawn"], row["withdrawn_at"]
         )
     return StoredHint(row["name"], row["occasion"], row["at"])
 

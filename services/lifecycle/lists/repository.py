@@ -5,8 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
-import msgspec
-
+from services.lifecycle.codecs import decode_customer
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.events import ACT_TYPES
 from shared.database import connection as db
@@ -31,7 +30,6 @@ ORDER BY w.n
 _CLOCKS: Final = "SELECT partition, clock FROM owner"
 _LONG_IDLE: Final = "SET LOCAL idle_in_transaction_session_timeout = '2min'"
 """The reader of an export may be slow."""
-_state: Final = msgspec.json.Decoder(Customer)
 
 
 class CustomerRow(NamedTuple):
@@ -54,7 +52,7 @@ class CustomerRow(NamedTuple):
     def of(cls, row: Iterable[Any]) -> Self:
         """A row of `COLUMNS`."""
         *columns, state = row
-        return cls._make([*columns, _state.decode(state)])
+        return cls._make([*columns, decode_customer(state)])
 
 
 @asynccontextmanager

@@ -4,15 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple, Self
 
-import msgspec
-
+from services.lifecycle.codecs import decode_policy
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.policies.status import PolicyKey
 from services.lifecycle.schedule import next_number
 from shared.database.connection import Pool, Tx
-
-_policy: Final = msgspec.json.Decoder(Policy)
 
 
 class StoredPolicy(NamedTuple):
@@ -24,7 +21,7 @@ class StoredPolicy(NamedTuple):
     @classmethod
     def of(cls, document: str, created_at: datetime) -> Self:
         """Read a row."""
-        return cls(_policy.decode(document), created_at)
+        return cls(decode_policy(document), created_at)
 
 
 class PolicyActivation(NamedTuple):
@@ -150,7 +147,7 @@ async def activated_at(tx: Tx, account: str | None, at: datetime) -> ActivatedPo
 async def last_from_file(tx: Tx, account: str | None) -> Policy | None:
     """The policy for exactly this kind of account that was last adopted from a file."""
     document = await tx.fetchval(_LAST_FILE, account)
-    return _policy.decode(document) if document else None
+    return decode_policy(document) if document else None
 
 
 async def activate(

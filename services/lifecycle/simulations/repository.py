@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.lifecycle.codecs import decode_policy
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.simulations.comparison import HistoryStep, SimulationReport
@@ -60,7 +61,7 @@ class StoredSimulation(NamedTuple):
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Self:
         """Read a row."""
-        policy = _policy.decode(row["policy"])
+        policy = decode_policy(row["policy"])
         return cls(
             id=row["id"],
             number=row["number"],
@@ -86,7 +87,6 @@ class CustomerRecord(NamedTuple):
 NEWEST: Final = 2**63 - 1
 """Greater than the number of any simulation."""
 
-_policy: Final = msgspec.json.Decoder(Policy)
 _encode: Final = msgspec.json.Encoder().encode
 
 _COLUMNS: Final = (
