@@ -1,6 +1,9 @@
 """The errors of the project; each class says what its caller should do."""
 
 from dataclasses import dataclass
+from typing import TypeVar
+
+E = TypeVar("E", bound=BaseException)
 
 
 class StammkundeError(Exception):
@@ -56,3 +59,14 @@ class Problem(StammkundeError):
         self.errors = errors
         self.retry_after = retry_after
         self.location = location
+
+
+def leaves(group: BaseExceptionGroup[E]) -> list[E]:
+    """Return the exceptions inside nested groups."""
+    found: list[E] = []
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found += leaves(error)
+        else:
+            found.append(error)
+    return found

@@ -9,7 +9,7 @@ from services.lifecycle.events import read
 from services.lifecycle.policies.document import load_policy
 from services.lifecycle.settings import LifecycleSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
-from shared.stream.session import Subscription
+from shared.stream.handler import Subscription
 from shared.stream.worker import run_worker
 
 SUBSCRIPTION: Final = Subscription(

@@ -8,7 +8,7 @@ from services.reactivation.events import read
 from services.reactivation.settings import ReactivationSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.processes import REACTIVATION
-from shared.stream.session import Reader, Subscription
+from shared.stream.handler import Reader, Subscription
 from shared.stream.worker import run_worker
 
 SUBSCRIPTION: Final = Subscription(

@@ -6,7 +6,7 @@ from services.referral.batch.handler import ReferralHandler
 from services.referral.events import read
 from services.referral.settings import ReferralSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
-from shared.stream.session import Subscription
+from shared.stream.handler import Subscription
 from shared.stream.worker import run_worker
 
 SUBSCRIPTION: Final = Subscription(

@@ -123,6 +123,26 @@ class Batch:
         """The epoch under which each partition is written."""
         return {p: portion.epoch for p, portion in self.portions.items()}
 
+    def drop_empty_portions(self) -> None:
+        """Leave out partitions of which nothing is to be applied or noted."""
+        self.portions = {
+            partition: portion
+            for partition, portion in self.portions.items()
+            if portion.tick or portion.events or portion.advances
+        }
+
+    def advances(self) -> list[Advance]:
+        """All moves of checkpoints."""
+        return [advance for portion in self.portions.values() for advance in portion.advances]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """All records set aside."""
+        return [letter for portion in self.portions.values() for letter in portion.dead]
+
+    def clock_moves(self) -> list[ClockMove]:
+        """The clock of each partition after this batch."""
+        return [portion.clock_move() for portion in self.portions.values()]
+
     def events(self) -> Iterator[tuple[Portion, Incoming]]:
         """All events with their portion, each partition's in order."""
         for portion in self.portions.values():

@@ -1,4 +1,4 @@
-"""What is seen of a session once a second: lag, epochs, clocks and brakes as metrics, and whether it still moves."""
+"""Whether a session still gets on: its lag, epochs, clocks and brakes as metrics, and an end to standstill."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,29 +13,30 @@ from shared.stream.log.ownership import Claim, TopicPartition
 STALLED_S: Final = 120.0
 
 
-class Survey:
-    """Lag by topic and partition, and the watchdog over it."""
+class Watchdog:
+    """Compares the positions of one survey with those of the one before."""
 
     def __init__(self) -> None:
         self._offsets: dict[TopicPartition, int] = {}
         self._moved = monotonic()
 
-    def watch(self, lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
-        """Raises Retryable when nothing has moved for two minutes while there is lag and no brake."""
+    def check(self, lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
+        """Raise Retryable when nothing has moved for two minutes, with lag and without a brake."""
         offsets = {
-            (t, p): c.next_offset
-            for p, claim in claims.items()
-            for t, c in claim.checkpoints.items()
+            (topic, partition): checkpoint.next_offset
+            for partition, claim in claims.items()
+            for topic, checkpoint in claim.checkpoints.items()
         }
         braked = any(c.braked for claim in claims.values() for c in claim.checkpoints.values())
-        _show(lags, claims)
         if offsets != self._offsets or braked or not any(lags.values()):
-            self._offsets, self._moved = offsets, monotonic()
+            self._offsets = offsets
+            self._moved = monotonic()
         elif monotonic() - self._moved > STALLED_S:
             raise Retryable("positions stand still while there is lag")
 
 
-def _show(lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
+def publish_metrics(lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
+    """Set the gauges of the partitions owned, and clear those of all others."""
     for gauge in (metrics.RECORDS_BEHIND, metrics.EPOCH, metrics.CLOCK, metrics.BRAKED):
         gauge.clear()  # a partition that moved on is another worker's to show
     for tp, lag in lags.items():

@@ -13,7 +13,9 @@ from shared import http, logs
 from shared.aio import wait
 from shared.clock import monotonic
 from shared.settings import Settings
-from shared.stream.session import Handler, Reader, Session, Subscription, consume
+from shared.stream.consume import consume
+from shared.stream.handler import Handler, Reader, Subscription
+from shared.stream.session import Session
 
 log = structlog.get_logger()
 

@@ -23,7 +23,7 @@ from shared.database import migrations
 from shared.ids import partition_of
 from shared.kafka import producer as kafka
 from shared.kafka.topics import CUSTOMER_EVENTS
-from shared.stream.session import consume
+from shared.stream.consume import consume
 from shared.stream.worker import tune_memory
 from tests.bench.lifecycle import PARTITIONS, publish, send, settings_for
 from tests.support.builders import encode, order, tick

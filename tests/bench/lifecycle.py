@@ -36,7 +36,8 @@ from shared.ids import partition_of
 from shared.kafka import producer as kafka
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop, lines, lives
-from shared.stream.session import Reader, consume
+from shared.stream.consume import consume
+from shared.stream.handler import Reader
 from shared.stream.worker import tune_memory
 from tests.support.servers import drop_database, eventually, make_database, renew_topics
 

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from shared.database import connection as db
 from shared.stream.batch import Batch
+from shared.stream.committer import Committer
 from shared.stream.log import ownership
-from shared.stream.log.intake import Intake
+from shared.stream.log.record_reader import RecordReader
 from shared.stream.outgoing.outbox import Relay
-from shared.stream.session import Session
 
 
 def _without_transaction() -> None:
@@ -26,24 +26,23 @@ def _without_transaction() -> None:
 
 def _without_checkpoint() -> None:
     """Checkpoints move in a transaction of their own, before the work that they stand for."""
-    commit = Session._commit
+    commit = Committer._commit
 
-    async def commit_after(self: Session, batch: Batch, work: object) -> None:
-        advances = [advance for portion in batch.portions.values() for advance in portion.advances]
+    async def commit_after(self: Committer, batch: Batch, work: object) -> None:
         async with db.transaction(self._writer) as tx:
-            await ownership.advance(tx, advances, [])
+            await ownership.advance(tx, batch.advances(), [])
         for portion in batch.portions.values():
             portion.advances = []
         await commit(self, batch, work)
 
-    Session._commit = commit_after  # type: ignore[method-assign]
+    Committer._commit = commit_after  # type: ignore[method-assign]
 
 
 def _without_dedupe() -> None:
     """Every record counts, whether it is known or not; ids are made unique so that the tables do not refuse."""
-    original, counter = Intake._take, iter(range(10**9))
+    original, counter = RecordReader._take, iter(range(10**9))
 
-    def take(self: Intake, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
+    def take(self: RecordReader, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
         before = len(portion.events)
         stop = original(self, record, portion, checkpoint, brake)
         for n in range(before, len(portion.events)):
@@ -60,7 +59,7 @@ def _without_dedupe() -> None:
             portion.events[n] = replace(portion.events[n], event=renamed, content=salted)
         return stop
 
-    Intake._take = take  # type: ignore[method-assign]
+    RecordReader._take = take  # type: ignore[method-assign]
 
 
 def _without_outbox() -> None:

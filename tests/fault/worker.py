@@ -19,7 +19,7 @@ from tests.fault.guards import without
 Point = tuple[str, str, bool]
 
 ANYWHERE: Final[dict[str, Point]] = {
-    "after_poll": ("shared.stream.session:Session", "_fetch", True),
+    "after_poll": ("shared.stream.fetcher:Fetcher", "fetch", True),
     "after_outbox": ("shared.stream.outgoing.outbox", "add", True),
     "after_checkpoint": ("shared.stream.log.ownership", "advance", True),
     "after_commit": ("shared.stream.outgoing.outbox:Relay", "wake", False),

@@ -16,8 +16,10 @@ from shared.ids import partition_of
 from shared.kafka import producer as kafka
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.settings import Settings
+from shared.stream.consume import consume
+from shared.stream.handler import Handler, Reader, Subscription
 from shared.stream.lag import standings
-from shared.stream.session import Handler, Reader, Session, Subscription, consume
+from shared.stream.session import Session
 from tests.support.builders import encode
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS, eventually

@@ -17,7 +17,7 @@ from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.stream.batch import Incoming, Portion
 from shared.stream.log import parked
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 class Arrivals:

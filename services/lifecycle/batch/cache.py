@@ -7,7 +7,7 @@ from typing import Final
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 class CustomerCache:

@@ -24,7 +24,7 @@ from shared.aio import in_chunks
 from shared.events import envelope
 from shared.events.transitions import Transition
 from shared.stream.batch import Portion
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 class Folds:

@@ -22,7 +22,7 @@ from shared.database.connection import Tx
 from shared.stream.batch import Batch
 from shared.stream.log import parked
 from shared.stream.outgoing import outbox
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 class LifecycleHandler:

@@ -18,7 +18,7 @@ from shared.events.envelope import Envelope
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.outgoing.outbox import Message
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 MergedInto = Callable[[str], Awaitable[str | None]]
 """Looks up into whom a customer is merged, as far as known."""

@@ -11,7 +11,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.policies import registry
 from services.lifecycle.schedule import latest_number, load_schedule
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 @dataclass(slots=True)

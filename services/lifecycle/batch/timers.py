@@ -16,7 +16,7 @@ from shared.events.envelope import CLOCK_TICKED, Envelope, encode
 from shared.kafka.topics import PHASE_TRANSITIONS
 from shared.stream.batch import Portion
 from shared.stream.outgoing.outbox import Message
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 class Timers:

@@ -17,7 +17,7 @@ from services.reactivation.events import read
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import Batch
 from shared.stream.log import parked as parking
-from shared.stream.session import Reader
+from shared.stream.handler import Reader
 
 
 class ReactivationHandler:

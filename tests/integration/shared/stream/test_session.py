@@ -14,14 +14,14 @@ from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.clock import ClockMode, now
 from shared.database import connection as db
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, leaves
 from shared.kafka import producer as kafka
 from shared.kafka import topics
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
-from shared.stream import session as consumer
+from shared.stream import survey
+from shared.stream.consume import consume
 from shared.stream.log import ownership
 from shared.stream.log.dead_letters import IN_A_ROW
-from shared.stream.session import consume, leaves
 from tests.support.builders import control, day, encode, order, tick
 from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
 from tests.support.lives import complains
@@ -219,7 +219,7 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
 ) -> None:
     """The worker was down for 200 days: what was sent then lies in the log with the time of then."""
     faithful, gone = on(3, "faithful"), on(3, "gone")
-    monkeypatch.setattr(consumer, "SURVEY_S", 0.01)
+    monkeypatch.setattr(survey, "SURVEY_S", 0.01)
     began = now() - timedelta(days=200)
     times = [began + timedelta(days=n) for n in range(200)]
     sent = [order(gone, began), *(order(faithful, at) for at in times[::10])]

@@ -9,10 +9,11 @@ from shared.clock import DAWN, from_millis
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
-from shared.stream.batch import NOT_HELD
+from shared.stream.batch import NOT_HELD, Read
 from shared.stream.log.dead_letters import IN_A_ROW
-from shared.stream.log.intake import IMPORT_IDLE_S, Intake
+from shared.stream.log.intake import Intake
 from shared.stream.log.ownership import Checkpoint, Claim
+from shared.stream.log.partition_clocks import IMPORT_IDLE_S
 from tests.support.builders import control, day, encode, order, tick
 
 TOPIC = "customer-events.v1"
@@ -40,10 +41,10 @@ def records(*events: dict[str, Any] | bytes, first: int = 0, topic: str = TOPIC)
     ]
 
 
-def intake(*topics: str, next_offset: int = 0, log_time: bool = True) -> Intake:
+def intake(*topics: str, next_offset: int = 0, log_time: bool = True, read: Read = whole) -> Intake:
     names = topics or (TOPIC,)
     claim = Claim(0, 1, DAWN, None, False, {name: Checkpoint(next_offset) for name in names})
-    return Intake({0: claim}, partitions=2, tick_topics=names if log_time else None, read=whole)
+    return Intake({0: claim}, partitions=2, tick_topics=names if log_time else None, read=read)
 
 
 def test_a_batch_ends_at_a_tick_and_goes_on_behind_it() -> None:
@@ -104,7 +105,7 @@ def test_in_wall_time_ticks_in_the_log_move_nothing() -> None:
     batch = made.next_batch()
     assert [i.offset for _, i in batch.events()] == [1]
     assert batch.portions[0].tick is None
-    made.clock_reads(0, day(9))
+    made.clocks.set_wall(0, day(9))
     assert made.next_batch().portions[0].tick == day(9)
 
 
@@ -127,8 +128,7 @@ def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want
             raise Poison("invalid_data", "no")
         return None if event.id == "skip" else event
 
-    made = intake()
-    made._service_read = picky  # type: ignore[misc]
+    made = intake(read=picky)
     made.add(
         records(
             order(CUSTOMER, 0, id="bad"),
@@ -188,14 +188,14 @@ def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
 
 def test_an_import_without_progress_for_an_hour_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = [0.0]
-    monkeypatch.setattr("shared.stream.log.intake.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("shared.stream.log.partition_clocks.monotonic", lambda: seconds[0])
     made = intake()
     made.add(records(tick(10), control("import.started", 10), order(CUSTOMER, 1)))
     while made.pending:
         made.applied(made.next_batch())
     for idle, still_open in ((IMPORT_IDLE_S - 1, True), (IMPORT_IDLE_S + 1, False)):
         seconds[0] = idle
-        made.end_idle_imports()
+        made.clocks.end_idle_imports()
         assert made.claims[0].import_open is still_open
     made.add(records(tick(11), first=3))
     assert made.next_batch().portions[0].held == NOT_HELD

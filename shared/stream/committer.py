@@ -1,0 +1,70 @@
+"""The commit of a batch: everything it changes, in one transaction, while the next one is being folded."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import structlog
+
+from shared import metrics
+from shared.clock import monotonic
+from shared.database import connection as db
+from shared.stream.assignment import Assignment
+from shared.stream.batch import Batch
+from shared.stream.handler import Handler
+from shared.stream.log import dead_letters, ownership
+from shared.stream.log.ownership import Advance, TopicPartition
+from shared.stream.outgoing.outbox import Relay
+
+log = structlog.get_logger()
+
+
+class Committer:
+    """Commits one batch at a time; nothing else may use `writer` meanwhile."""
+
+    def __init__(
+        self, assignment: Assignment, handler: Handler[Any], writer: db.Tx, relay: Relay
+    ) -> None:
+        self._assignment = assignment
+        self._handler = handler
+        self._writer = writer
+        self._relay = relay
+        self._inflight: asyncio.Task[None] | None = None
+
+    def begin(self, group: asyncio.TaskGroup, batch: Batch, work: object) -> None:
+        """Commit a batch in the background; the one before must have settled."""
+        self._inflight = group.create_task(self._commit(batch, work))
+
+    async def settled(self) -> None:
+        """Wait until nothing is being committed; raises what the commit raised."""
+        if self._inflight:
+            await asyncio.wait([self._inflight])
+            if not self._inflight.cancelled():
+                self._inflight.result()
+
+    async def released_brakes(self, partitions: Collection[int]) -> set[TopicPartition]:
+        """Read which topics' partitions no brake holds any more, once nothing is being committed."""
+        await self.settled()
+        async with db.transaction(self._writer) as tx:
+            return await ownership.released_brakes(tx, partitions)
+
+    async def _commit(self, batch: Batch, work: object) -> None:
+        started = monotonic()
+        advances = batch.advances()
+        async with db.transaction(self._writer) as tx:
+            await ownership.lock(tx, batch.epochs)
+            await self._handler.apply(work, tx)
+            await dead_letters.add(tx, batch.dead_letters())
+            await ownership.advance(tx, advances, batch.clock_moves())
+        self._relay.wake()
+        self._assignment.committed.update({(a.topic, a.partition): a.next_offset for a in advances})
+        _observe(batch, advances, monotonic() - started)
+
+
+def _observe(batch: Batch, advances: list[Advance], seconds: float) -> None:
+    records = sum(len(portion.events) for portion in batch.portions.values())
+    for move in advances:
+        metrics.RECORDS_APPLIED.labels(move.topic).inc(move.next_offset - move.expected)
+    metrics.BATCH_RECORDS.observe(records)
+    metrics.BATCH_SECONDS.observe(seconds)
+    log.debug("batch.applied", records=records, seconds=round(seconds, 4))

@@ -1,0 +1,77 @@
+"""Fetching records from Kafka: how many at a time, and from which partitions."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from shared.errors import Misconfigured, Retryable
+from shared.stream.assignment import Assignment
+
+FIRST_RECORDS: Final = 2_000
+"""Most records of a batch while there is no backlog."""
+WAIT_MS: Final = 200
+RESET_HINT: Final = "see `stammkunde checkpoints reset --help`"
+
+
+class Fetcher:
+    """Fetches for the partitions owned: under backlog twice as many records each time, up to a limit.
+
+    Batches begin small so that the first of them are soon done.
+    """
+
+    def __init__(
+        self, assignment: Assignment, consumer: AIOKafkaConsumer, *, batch_records: int
+    ) -> None:
+        self._assignment = assignment
+        self._consumer = consumer
+        self._limit = batch_records
+        self._first = min(FIRST_RECORDS, batch_records)
+        self._most = self._first
+
+    async def fetch(self, *, wait: bool) -> Collection[list[Any]]:
+        """Return the records that are there, a list for each topic's partition; `wait` for some.
+
+        Raises Misconfigured if a checkpoint lies outside the log, Retryable if Kafka cannot be read.
+        """
+        try:
+            fetched = await self._consumer.getmany(
+                timeout_ms=WAIT_MS if wait else 0, max_records=self._most
+            )
+        except NoOffsetForPartitionError:
+            return []  # aiokafka looked for a committed offset just before we went to our checkpoint
+        except OffsetOutOfRangeError as error:
+            raise Misconfigured(
+                f"a checkpoint lies outside the log: {error}; {RESET_HINT}"
+            ) from error
+        except KafkaError as error:
+            raise Retryable(f"Kafka cannot be read: {error!r}") from error
+        self._most = self._next_most(sum(map(len, fetched.values())))
+        return fetched.values()  # type: ignore[no-any-return]  # aiokafka has no types
+
+    def _next_most(self, fetched: int) -> int:
+        if fetched < self._most:
+            return self._first
+        return min(2 * self._most, self._limit)
+
+    def keep(self, fetched: Iterable[Sequence[Any]], generation: int) -> None:
+        """Hand what was fetched under a generation to the intake.
+
+        If there was a rebalance since, go back to the checkpoints, so that it is fetched again.
+        """
+        for records in fetched:
+            if generation == self._assignment.generation:
+                self._assignment.intake.add(records)
+            elif records and records[0].partition in self._assignment.claims:
+                tp = KafkaPartition(records[0].topic, records[0].partition)
+                self._consumer.seek(tp, self._assignment.checkpoint(tp).next_offset)
+
+    def pause_crowded(self) -> None:
+        """Fetch nothing from partitions whose records wait behind a tick or a brake; go on with the others."""
+        crowded = {KafkaPartition(*tp) for tp in self._assignment.intake.crowded}
+        paused = self._consumer.paused()
+        assigned = self._consumer.assignment()
+        self._consumer.pause(*((crowded & assigned) - paused))
+        self._consumer.resume(*((paused & assigned) - crowded))

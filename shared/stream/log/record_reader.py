@@ -1,0 +1,88 @@
+"""Reading one record: into the events of a portion, to the clocks, or to the dead letters."""
+
+from collections import deque
+from typing import Final, Protocol
+
+from shared.clock import from_millis
+from shared.errors import Poison
+from shared.events import envelope
+from shared.events.envelope import CONTROL
+from shared.ids import partition_of
+from shared.stream.batch import DeadLetter, Incoming, Portion, Read
+from shared.stream.log.dead_letters import Brake
+from shared.stream.log.ownership import Checkpoint
+from shared.stream.log.partition_clocks import PartitionClocks
+
+WRONG_PARTITION: Final = "{} of another partition's customer, or of none"
+
+
+class Record(Protocol):
+    """What is needed of a record of aiokafka's; `timestamp` in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    value: bytes
+
+
+class RecordReader:
+    """Decodes records with a service's `read`."""
+
+    def __init__(self, clocks: PartitionClocks, *, partitions: int, read: Read) -> None:
+        self._clocks = clocks
+        self._partitions = partitions
+        self._read = read
+
+    def read_until_stop(
+        self, queue: deque[Record], portion: Portion, checkpoint: Checkpoint, brake: Brake
+    ) -> Record:
+        """Read waiting records until one may hold the others back; returns the last one read.
+
+        Records below the checkpoint are skipped.
+        """
+        while True:
+            record = queue.popleft()
+            stop = False
+            if record.offset >= checkpoint.next_offset:
+                checkpoint.next_offset = record.offset + 1
+                stop = self._take(record, portion, checkpoint, brake)
+            if stop or not queue:
+                return record
+
+    def _take(self, record: Record, portion: Portion, checkpoint: Checkpoint, brake: Brake) -> bool:
+        """Put one record where it belongs; returns True if it may hold others back."""
+        topic = record.topic
+        partition = record.partition
+        value = record.value
+        try:
+            event = envelope.decode(value)
+            subject = event.subject
+            if event.type in CONTROL:
+                appended_at = from_millis(record.timestamp)
+                self._clocks.apply_control(event, portion, checkpoint, appended_at)
+                return True
+            if not subject or partition_of(subject, self._partitions) != partition:
+                raise Poison("wrong_partition", WRONG_PARTITION.format(event.type))
+            content = self._read(topic, event)
+        except Poison as poison:
+            portion.dead.append(_dead_letter(record, poison, portion))
+            checkpoint.braked = brake.bad()
+            return checkpoint.braked is not None
+        if content is not None:
+            portion.events.append(Incoming(topic, partition, record.offset, value, event, content))
+        brake.good()
+        return False
+
+
+def _dead_letter(record: Record, poison: Poison, portion: Portion) -> DeadLetter:
+    return DeadLetter(
+        record.topic,
+        record.partition,
+        record.offset,
+        None,
+        poison.reason,
+        poison.detail,
+        record.value or b"",
+        portion.clock,
+    )

@@ -1,0 +1,130 @@
+"""Membership in the consumer group: taking partitions over, and letting them go."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.errors import KafkaError
+
+from shared.clock import ClockMode
+from shared.database import connection as db
+from shared.errors import Misconfigured, Retryable
+from shared.stream.assignment import Assignment
+from shared.stream.committer import Committer
+from shared.stream.fetcher import RESET_HINT
+from shared.stream.handler import Handler
+from shared.stream.log import ownership
+from shared.stream.log.ownership import Claim
+from shared.stream.outgoing.outbox import Relay
+
+log = structlog.get_logger()
+
+
+class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Follows the group's rebalances.
+
+    aiokafka swallows what its callbacks raise: `raise_failure` raises it in the loop.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        handler: Handler[Any],
+        takeover: "Takeover",
+        committer: Committer,
+        relay: Relay,
+    ) -> None:
+        self._assignment = assignment
+        self._handler = handler
+        self._takeover = takeover
+        self._committer = committer
+        self._relay = relay
+        self._failure: Exception | None = None
+
+    def raise_failure(self) -> None:
+        """Raise what went wrong in a rebalance, if anything did."""
+        if self._failure:
+            raise self._failure
+
+    async def on_partitions_revoked(self, revoked: Collection[KafkaPartition]) -> None:
+        """Wait until the batch and the relay's rows under way are done, then let go."""
+        async with self._assignment.lock:
+            try:
+                await self._committer.settled()
+                async with self._relay.publishing:
+                    self._let_go()
+            except Exception as error:  # noqa: BLE001  (kept for the loop, which raises it)
+                self._failure = error
+        log.info("partitions.revoked", partitions=sorted({tp.partition for tp in revoked}))
+
+    async def on_partitions_assigned(self, assigned: Collection[KafkaPartition]) -> None:
+        """Become the owner of what was assigned, and go to its checkpoints."""
+        async with self._assignment.lock:
+            try:
+                self._let_go()
+                self._assignment.take_over(await self._takeover.claim(assigned))
+            except KafkaError as error:
+                self._failure = Retryable(f"Kafka cannot be asked about the assignment: {error!r}")
+            except Exception as error:  # noqa: BLE001  (kept for the loop, which raises it)
+                self._failure = error
+
+    def _let_go(self) -> None:
+        self._assignment.let_go()
+        self._handler.forget()
+
+
+class Takeover:
+    """Makes this worker the owner of partitions, and moves its consumer to their checkpoints."""
+
+    def __init__(
+        self, consumer: AIOKafkaConsumer, writer: db.Tx, topics: Collection[str], clock: ClockMode
+    ) -> None:
+        self._consumer = consumer
+        self._writer = writer
+        self._topics = topics
+        self._clock = clock
+
+    async def claim(self, assigned: Collection[KafkaPartition]) -> dict[int, Claim]:
+        """Own what was assigned; returns what is known of each partition.
+
+        Raises Misconfigured if the topics are not co-partitioned, if the data was made under the
+        other clock mode, or if a checkpoint lies outside the log.
+        """
+        numbers = co_partitioned(assigned, self._topics)
+        if not assigned:
+            return {}
+        first = await self._consumer.beginning_offsets(assigned)
+        end = await self._consumer.end_offsets(assigned)
+        async with db.transaction(self._writer) as tx:
+            beginnings = {(tp.topic, tp.partition): offset for tp, offset in first.items()}
+            claims = await ownership.take(tx, beginnings, self._clock)
+        for tp in assigned:
+            self._consumer.seek(tp, _checked_offset(claims, tp, first, end))
+        epochs = sorted({claim.epoch for claim in claims.values()})
+        log.info("partitions.assigned", partitions=sorted(numbers), epochs=epochs)
+        return claims
+
+
+def co_partitioned(assigned: Collection[KafkaPartition], topics: Collection[str]) -> set[int]:
+    """Return the numbers assigned; raises Misconfigured unless each is assigned of every topic."""
+    numbers = {tp.partition for tp in assigned}
+    if len(assigned) != len(numbers) * len(topics):
+        raise Misconfigured(f"assignment is not co-partitioned: {sorted(assigned)}")
+    return numbers
+
+
+def _checked_offset(
+    claims: Mapping[int, Claim],
+    tp: KafkaPartition,
+    first: Mapping[KafkaPartition, int],
+    end: Mapping[KafkaPartition, int],
+) -> int:
+    offset = claims[tp.partition].checkpoints[tp.topic].next_offset
+    if not first[tp] <= offset <= end[tp]:
+        raise Misconfigured(
+            f"checkpoint {offset} of {tp.topic} {tp.partition} lies outside the log "
+            f"({first[tp]} … {end[tp]}); {RESET_HINT}"
+        )
+    return offset
