@@ -1,9 +1,8 @@
-"""The tables that every service with a database has: ownership, checkpoints, outbox, dead letters, leases."""
+"""The tables of every service with a database: ownership, checkpoints, outbox, dead letters, leases."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-
-IMPORT_BEGAN = "clock when the history import began; null once its deadlines have fired"
+from sqlalchemy.schema import SchemaItem
 
 
 def instant() -> pg.TIMESTAMP:
@@ -13,31 +12,39 @@ def instant() -> pg.TIMESTAMP:
 
 def add_core(metadata: sa.MetaData) -> None:
     """Declare the shared tables in a service's metadata (its schema is the metadata's)."""
-    sa.Table(
-        "owner",
-        metadata,
+    sa.Table("owner", metadata, *_owner())
+    sa.Table("checkpoint", metadata, *_checkpoint())
+    sa.Table("outbox", metadata, *_outbox())
+    sa.Table("dead_letter", metadata, *_dead_letter())
+    sa.Table("lease", metadata, *_lease())
+
+
+def _owner() -> list[SchemaItem]:
+    import_began = "clock when the history import began; null once its deadlines have fired"
+    applied = "deadlines up to here have been applied"
+    return [
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("epoch", sa.BigInteger, nullable=False),
-        sa.Column(
-            "clock", instant(), nullable=False, comment="deadlines up to here have been applied"
-        ),
+        sa.Column("clock", instant(), nullable=False, comment=applied),
         sa.Column("clock_mode", sa.Text, nullable=False),
-        sa.Column("import_began", instant(), comment=IMPORT_BEGAN),
+        sa.Column("import_began", instant(), comment=import_began),
         sa.Column("import_open", sa.Boolean, nullable=False, server_default=sa.text("false")),
         sa.CheckConstraint("clock_mode IN ('wall', 'log')", name="owner_clock_mode"),
-    )
-    sa.Table(
-        "checkpoint",
-        metadata,
+    ]
+
+
+def _checkpoint() -> list[SchemaItem]:
+    return [
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, sa.ForeignKey("owner.partition"), primary_key=True),
         sa.Column("next_offset", sa.BigInteger, nullable=False),
         sa.Column("ticked", instant(), comment="the last tick seen on this topic"),
         sa.Column("braked", sa.Text, comment="why the partition is paused; null while it runs"),
-    )
-    sa.Table(
-        "outbox",
-        metadata,
+    ]
+
+
+def _outbox() -> list[SchemaItem]:
+    return [
         sa.Column("seq", sa.BigInteger, sa.Identity(always=True), primary_key=True),
         sa.Column("partition", sa.Integer, nullable=False),
         sa.Column("topic", sa.Text, nullable=False),
@@ -45,35 +52,29 @@ def add_core(metadata: sa.MetaData) -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("traceparent", sa.Text),
         sa.Index("outbox_partition_seq", "partition", "seq"),
-    )
-    sa.Table(
-        "dead_letter",
-        metadata,
+    ]
+
+
+def _dead_letter() -> list[SchemaItem]:
+    parked = "the parked customer whose event this is; null for bad records"
+    of_customers = sa.text("customer IS NOT NULL")
+    return [
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column(
-            "customer",
-            sa.Text,
-            comment="the parked customer whose event this is; null for bad records",
-        ),
+        sa.Column("customer", sa.Text, comment=parked),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.Column("recorded_at", instant(), nullable=False),
-        sa.Index(
-            "dead_letter_customer", "customer", postgresql_where=sa.text("customer IS NOT NULL")
-        ),
-    )
-    sa.Table(
-        "lease",
-        metadata,
+        sa.Index("dead_letter_customer", "customer", postgresql_where=of_customers),
+    ]
+
+
+def _lease() -> list[SchemaItem]:
+    until = "by the clock of the database; from then on anybody may take it"
+    return [
         sa.Column("name", sa.Text, primary_key=True),
         sa.Column("holder", sa.Uuid, nullable=False),
-        sa.Column(
-            "until",
-            instant(),
-            nullable=False,
-            comment="by the clock of the database; from then on anybody may take it",
-        ),
-    )
+        sa.Column("until", instant(), nullable=False, comment=until),
+    ]
