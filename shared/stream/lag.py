@@ -1,4 +1,4 @@
-"""Whether the system has come to rest: every checkpoint at the end of its log, every outbox empty."""
+"""Lag: how far each service's checkpoints are behind the log, and whether the whole system is at rest."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
@@ -6,24 +6,34 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
 
 from shared.errors import Retryable
 from shared.kafka.topics import CUSTOMER_EVENTS, partitions_of
 from shared.processes import CONSUMERS
+from shared.stream.log.ownership import TopicPartition
+
+LogSpans = Mapping[TopicPartition, tuple[int, int]]
+"""The first offset and the end offset of each topic's partition."""
 
 PAUSE_S: Final = 0.25
-"""Between two looks: counting what a backlog has left to publish takes time from those who work it off."""
+"""Between two looks: counting what a backlog has left to publish takes time from its workers."""
 _CHECKPOINTS: Final = "SELECT topic, partition, next_offset, braked FROM checkpoint"
 _TICKING: Final = """
-SELECT count(*) FROM owner JOIN checkpoint USING (partition) WHERE clock_mode = 'log' AND ticked > clock
+SELECT count(*) FROM owner JOIN checkpoint USING (partition)
+WHERE clock_mode = 'log' AND ticked > clock
 """
+_UNPUBLISHED: Final = "SELECT count(*) FROM outbox"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceLag:
-    """How far one service is: records and ticks not yet applied, records not yet published, and paused partitions with
-    the reason."""
+    """How far one service is behind.
+
+    `behind` counts the records and ticks not yet applied, `unpublished` the records not yet
+    published; `braked` has the reason for each topic's partition that is paused.
+    """
 
     behind: int
     unpublished: int
@@ -35,43 +45,52 @@ class ServiceLag:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    checkpoints: dict[tuple[str, int], int]
-    braked: dict[str, str]
+class _Progress:
+    """What a service's tables say of its progress."""
+
+    next_offsets: Mapping[TopicPartition, int]
+    braked: Mapping[str, str]
     ticking: int
-    outbox: int
+    unpublished: int
+
+    def topics(self) -> set[str]:
+        return {topic for topic, _ in self.next_offsets}
+
+    def lag(self, spans: LogSpans, *, expects_worker: bool) -> ServiceLag:
+        topics = self.topics()
+        if expects_worker:
+            topics.add(CUSTOMER_EVENTS)
+        behind = [
+            max(0, end - self.next_offsets.get(tp, first))
+            for tp, (first, end) in spans.items()
+            if tp[0] in topics
+        ]
+        return ServiceLag(self.ticking + sum(behind), self.unpublished, self.braked)
 
 
-async def standings(
+async def service_lags(
     bootstrap: str, database_url: str, *, workers: Collection[str] = ()
 ) -> dict[str, ServiceLag]:
-    """Where each service with a schema stands.
+    """Return the lag of each service that has a schema.
 
     A service named in `workers` counts as behind with all of customer-events until its worker has checkpoints.
     """
-    rows = await _read(database_url)
-    topics = {topic for found in rows.values() for topic, _ in found.checkpoints} | {
-        CUSTOMER_EVENTS
-    }
-    places = await spans(bootstrap, topics)
+    progress = await _read_progress(database_url)
+    topics = {CUSTOMER_EVENTS}.union(*(read.topics() for read in progress.values()))
+    spans = await log_spans(bootstrap, topics)
     return {
-        service: ServiceLag(
-            found.ticking + _behind(found, places, expected=service in workers),
-            found.outbox,
-            found.braked,
-        )
-        for service, found in rows.items()
+        service: read.lag(spans, expects_worker=service in workers)
+        for service, read in progress.items()
     }
 
 
-async def settled(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> bool:
-    """True if every service with a schema has applied the whole log and published its whole outbox.
+async def is_settled(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> bool:
+    """Has every service with a schema applied the whole log and published its whole outbox?
 
-    Seen once it may be the moment between two services: believe it when it is seen twice in a row.
+    Once may be the moment between two services: believe it when it is so twice in a row.
     """
-    return all(
-        s.is_settled for s in (await standings(bootstrap, database_url, workers=workers)).values()
-    )
+    lags = await service_lags(bootstrap, database_url, workers=workers)
+    return all(lag.is_settled for lag in lags.values())
 
 
 async def wait_until_settled(
@@ -81,79 +100,70 @@ async def wait_until_settled(
     workers: Collection[str] = (),
     watch: Callable[[Mapping[str, ServiceLag]], None] = lambda _: None,
 ) -> None:
-    """Return when everything was seen at rest twice in a row; Retryable if a worker's brake is on."""
-    seen = 0
+    """Return when all was at rest twice in a row; raises Retryable if a brake holds a partition."""
+    times_settled = 0
     while True:
-        now = await standings(bootstrap, database_url, workers=workers)
-        watch(now)
-        braked = [
-            f"{service} {where}: {why}"
-            for service, s in now.items()
-            for where, why in s.braked.items()
-        ]
-        if braked:
-            raise Retryable("paused by too many dead letters: " + "; ".join(braked))
-        seen = seen + 1 if all(s.is_settled for s in now.values()) else 0
-        if seen == 2:
+        lags = await service_lags(bootstrap, database_url, workers=workers)
+        watch(lags)
+        _refuse_brakes(lags)
+        times_settled = times_settled + 1 if all(s.is_settled for s in lags.values()) else 0
+        if times_settled == 2:
             return
         await asyncio.sleep(PAUSE_S)
 
 
-def _behind(
-    found: _Rows, spans: Mapping[tuple[str, int], tuple[int, int]], *, expected: bool
-) -> int:
-    topics = {topic for topic, _ in found.checkpoints}
-    if expected:
-        topics.add(CUSTOMER_EVENTS)
-    return sum(
-        max(0, end - found.checkpoints.get((topic, partition), begin))
-        for (topic, partition), (begin, end) in spans.items()
-        if topic in topics
-    )
+def _refuse_brakes(lags: Mapping[str, ServiceLag]) -> None:
+    braked = [
+        f"{service} {place}: {reason}"
+        for service, lag in lags.items()
+        for place, reason in lag.braked.items()
+    ]
+    if braked:
+        raise Retryable("paused by too many dead letters: " + "; ".join(braked))
 
 
-async def _read(database_url: str) -> dict[str, _Rows]:
+async def _read_progress(database_url: str) -> dict[str, _Progress]:
+    """By service, for those that have a schema."""
     connection = await asyncpg.connect(database_url)
     try:
-        return {
-            service: rows
-            for service in CONSUMERS
-            if (rows := await _read_service(connection, service))
-        }
+        progress = {service: await _progress_of(connection, service) for service in CONSUMERS}
     finally:
         await connection.close()
+    return {service: read for service, read in progress.items() if read is not None}
 
 
-async def _read_service(
+async def _progress_of(
     connection: "asyncpg.Connection[asyncpg.Record]", service: str
-) -> _Rows | None:
+) -> _Progress | None:
     if await connection.fetchval("SELECT to_regclass($1)", f"{service}.checkpoint") is None:
         return None
     await connection.execute("SELECT set_config('search_path', $1, false)", service)
     # Checkpoints before the outbox: a batch that commits in between shows as unpublished rows, never as rest.
-    found = await connection.fetch(_CHECKPOINTS)
+    checkpoints = await connection.fetch(_CHECKPOINTS)
     ticking = await connection.fetchval(_TICKING)
-    outbox = await connection.fetchval("SELECT count(*) FROM outbox")
-    return _Rows(
-        checkpoints={(row["topic"], row["partition"]): row["next_offset"] for row in found},
+    unpublished = await connection.fetchval(_UNPUBLISHED)
+    return _Progress(
+        next_offsets={(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
         braked={
-            f"{row['topic']} {row['partition']}": row["braked"] for row in found if row["braked"]
+            f"{row['topic']} {row['partition']}": row["braked"]
+            for row in checkpoints
+            if row["braked"]
         },
         ticking=int(ticking),
-        outbox=int(outbox),
+        unpublished=int(unpublished),
     )
 
 
-async def spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int], tuple[int, int]]:
-    """First and end offset of every partition of the topics that exist."""
+async def log_spans(bootstrap: str, topics: Collection[str]) -> LogSpans:
+    """Return the first and the end offset of every partition of the topics that exist."""
     places = [
-        TopicPartition(topic, p)
-        for topic, n in (await partitions_of(bootstrap, topics)).items()
-        for p in range(n)
+        KafkaPartition(topic, partition)
+        for topic, count in (await partitions_of(bootstrap, topics)).items()
+        for partition in range(count)
     ]
     if not places:
         return {}
-    # Asked for offsets, a new consumer learns of one topic after the other, with a pause of this length before each.
+    # Asked for offsets, a new consumer learns of one topic after the other, with this pause before each.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
@@ -162,9 +172,9 @@ async def spans(bootstrap: str, topics: Collection[str]) -> dict[tuple[str, int]
     )
     await consumer.start()
     try:
-        begins, ends = await asyncio.gather(
+        first, end = await asyncio.gather(
             consumer.beginning_offsets(places), consumer.end_offsets(places)
         )
-        return {(place.topic, place.partition): (begins[place], ends[place]) for place in places}
     finally:
         await consumer.stop()
+    return {(place.topic, place.partition): (first[place], end[place]) for place in places}

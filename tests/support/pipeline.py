@@ -18,7 +18,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.settings import Settings
 from shared.stream.consume import consume
 from shared.stream.handler import Handler, Reader, Subscription
-from shared.stream.lag import standings
+from shared.stream.lag import service_lags
 from shared.stream.session import Session
 from tests.support.builders import encode
 from tests.support.server_stack import Stack
@@ -83,7 +83,7 @@ async def settled(stack: Stack, database: str, *services: str, within_s: float =
     """Wait until services have applied and published everything, seen twice in a row."""
 
     async def rests() -> bool:
-        found = await standings(stack.bootstrap, database, workers=services)
+        found = await service_lags(stack.bootstrap, database, workers=services)
         return all(found[service].is_settled for service in services)
 
     for _ in range(2):

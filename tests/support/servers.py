@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.clock import monotonic
 from shared.kafka import topics
-from shared.stream.lag import spans
+from shared.stream.lag import log_spans
 
 T = TypeVar("T")
 PARTITIONS: Final = 12
@@ -83,7 +83,7 @@ async def administer(url: str, statement: str) -> None:
 async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:
     """Let the topics of the registry be there and empty; those that nobody has written to are kept."""
     sizes, used = Counter[str](), set[str]()
-    for (topic, _), span in (await spans(bootstrap, topics.TOPICS)).items():
+    for (topic, _), span in (await log_spans(bootstrap, topics.TOPICS)).items():
         sizes[topic] += 1
         if span != (0, 0):
             used.add(topic)

@@ -24,7 +24,7 @@ from shared.database.connection import Tx, transaction
 from shared.errors import Misconfigured, Retryable
 from shared.local.home import Home
 from shared.processes import CONSUMERS
-from shared.stream.lag import spans
+from shared.stream.lag import log_spans
 from shared.stream.log import ownership
 from shared.stream.log.ownership import Position
 
@@ -99,7 +99,7 @@ async def _read(home: Home, services: Sequence[str]) -> tuple[dict[str, list[Pos
         async with service_connection(addresses.database_url, service) as connection:
             positions[service] = await ownership.positions(connection)
     topics = {position.topic for known in positions.values() for position in known}
-    return positions, await spans(addresses.kafka_bootstrap, topics)
+    return positions, await log_spans(addresses.kafka_bootstrap, topics)
 
 
 async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bool) -> bool:
@@ -107,7 +107,7 @@ async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bo
     addresses = server_addresses(home)
     async with service_connection(addresses.database_url, service) as connection:
         current = await _checkpoint(connection, service, place)
-        ends = await spans(addresses.kafka_bootstrap, [place.topic])
+        ends = await log_spans(addresses.kafka_bootstrap, [place.topic])
         target = _target(to, place, ends)
         say(_consequence(service, place, current, target))
         if not yes:

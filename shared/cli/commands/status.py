@@ -10,7 +10,7 @@ from shared.cli.options import DEFAULT_HOME, HomeOption
 from shared.cli.tables.processes import process_table
 from shared.local.home import Home
 from shared.local.stack import is_ready
-from shared.stream.lag import ServiceLag, standings
+from shared.stream.lag import ServiceLag, service_lags
 
 
 def status(home: HomeOption = DEFAULT_HOME) -> None:
@@ -21,7 +21,7 @@ def status(home: HomeOption = DEFAULT_HOME) -> None:
 async def _status(home: Home) -> None:
     state = home.running()
     ready = await _readiness(state.urls)
-    lags = await standings(state.kafka_bootstrap, state.database_url)
+    lags = await service_lags(state.kafka_bootstrap, state.database_url)
     console.print(process_table(state, ready, lags))
     _show_pauses(lags)
 

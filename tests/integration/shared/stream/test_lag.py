@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer
 
 from shared.errors import Retryable
 from shared.kafka.topics import CUSTOMER_EVENTS
-from shared.stream.lag import ServiceLag, settled, standings, wait_until_settled
+from shared.stream.lag import ServiceLag, is_settled, service_lags, wait_until_settled
 from tests.support.server_stack import Stack
 from tests.support.servers import drop_database, make_database, renew_topics
 
@@ -55,19 +55,19 @@ async def test_every_partition_of_a_topic_must_be_at_its_end(
     stack: Stack, database_url: str
 ) -> None:
     await checkpoints(database_url, p0=2, p2=0)
-    assert (await standings(stack.bootstrap, database_url))["lifecycle"].behind == 1
+    assert (await service_lags(stack.bootstrap, database_url))["lifecycle"].behind == 1
     await checkpoints(database_url, p0=2)
-    assert not await settled(stack.bootstrap, database_url)
+    assert not await is_settled(stack.bootstrap, database_url)
     await checkpoints(database_url, p0=2, p2=1)
-    assert await settled(stack.bootstrap, database_url)
+    assert await is_settled(stack.bootstrap, database_url)
     await wait_until_settled(stack.bootstrap, database_url)
 
 
 async def test_an_unpublished_row_is_no_rest(stack: Stack, database_url: str) -> None:
     await checkpoints(database_url, p0=2, p2=1)
     await execute(database_url, "INSERT INTO lifecycle.outbox VALUES (1)")
-    assert await standings(stack.bootstrap, database_url) == {"lifecycle": ServiceLag(0, 1, {})}
-    assert not await settled(stack.bootstrap, database_url)
+    assert await service_lags(stack.bootstrap, database_url) == {"lifecycle": ServiceLag(0, 1, {})}
+    assert not await is_settled(stack.bootstrap, database_url)
 
 
 async def test_a_tick_whose_deadlines_are_not_applied_is_no_rest(
@@ -78,16 +78,16 @@ async def test_a_tick_whose_deadlines_are_not_applied_is_no_rest(
     await execute(
         database_url, "UPDATE lifecycle.checkpoint SET ticked = '2024-01-02Z' WHERE partition = 0"
     )
-    assert not await settled(stack.bootstrap, database_url)
+    assert not await is_settled(stack.bootstrap, database_url)
     await execute(database_url, "UPDATE lifecycle.owner SET clock = '2024-01-02Z'")
-    assert await settled(stack.bootstrap, database_url)
+    assert await is_settled(stack.bootstrap, database_url)
 
 
 async def test_a_worker_that_has_not_begun_counts_as_behind_only_where_one_runs(
     stack: Stack, database_url: str
 ) -> None:
-    assert await settled(stack.bootstrap, database_url)
-    assert not await settled(stack.bootstrap, database_url, workers=["lifecycle"])
+    assert await is_settled(stack.bootstrap, database_url)
+    assert not await is_settled(stack.bootstrap, database_url, workers=["lifecycle"])
 
 
 async def test_waiting_for_a_paused_partition_is_given_up_with_its_reason(
