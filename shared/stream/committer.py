@@ -14,7 +14,7 @@ from shared.stream.batch import Batch
 from shared.stream.handler import Handler
 from shared.stream.log import dead_letters, ownership
 from shared.stream.log.ownership import Advance, TopicPartition
-from shared.stream.outgoing.outbox import Relay
+from shared.stream.outgoing.relay import Relay
 
 log = structlog.get_logger()
 

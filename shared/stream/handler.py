@@ -41,7 +41,7 @@ def as_is(_: str, event: Envelope) -> object:
 class Subscription:
     """What a service consumes; in log time its clock is the least tick of `tick_topics`.
 
-    `archive` keeps some of what the relay has published (shared/stream/outgoing/outbox.py).
+    `archive` keeps some of what the relay has published (shared/stream/outgoing/relay.py).
     """
 
     service: str

@@ -17,7 +17,7 @@ from shared.stream.fetcher import RESET_HINT
 from shared.stream.handler import Handler
 from shared.stream.log import ownership
 from shared.stream.log.ownership import Claim
-from shared.stream.outgoing.outbox import Relay
+from shared.stream.outgoing.relay import Relay
 
 log = structlog.get_logger()
 

@@ -14,7 +14,7 @@ from shared.stream.connections import Connections, connect, started
 from shared.stream.fetcher import Fetcher
 from shared.stream.handler import Handler, Reader, Subscription
 from shared.stream.membership import Membership, Takeover
-from shared.stream.outgoing.outbox import Relay
+from shared.stream.outgoing.relay import Relay
 from shared.stream.survey import Survey
 
 

@@ -11,7 +11,7 @@ from shared.stream.batch import Batch
 from shared.stream.committer import Committer
 from shared.stream.log import ownership
 from shared.stream.log.record_reader import RecordReader
-from shared.stream.outgoing.outbox import Relay
+from shared.stream.outgoing.relay import Relay
 
 
 def _without_transaction() -> None:

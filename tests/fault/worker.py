@@ -22,10 +22,10 @@ ANYWHERE: Final[dict[str, Point]] = {
     "after_poll": ("shared.stream.fetcher:Fetcher", "fetch", True),
     "after_outbox": ("shared.stream.outgoing.outbox", "add", True),
     "after_checkpoint": ("shared.stream.log.ownership", "advance", True),
-    "after_commit": ("shared.stream.outgoing.outbox:Relay", "wake", False),
-    "relay_before_produce": ("shared.stream.outgoing.outbox:Relay", "_send", False),
+    "after_commit": ("shared.stream.outgoing.relay:Relay", "wake", False),
+    "relay_before_produce": ("shared.stream.outgoing.relay:Relay", "_send", False),
     "relay_after_produce": ("aiokafka:AIOKafkaProducer", "send_batch", True),
-    "relay_after_ack": ("shared.stream.outgoing.outbox:Relay", "_send", True),
+    "relay_after_ack": ("shared.stream.outgoing.relay:Relay", "_send", True),
 }
 POINTS: Final[dict[str, dict[str, Point]]] = {
     LIFECYCLE: ANYWHERE

@@ -20,7 +20,7 @@ SELECT partition, head + row_number() OVER (PARTITION BY partition ORDER BY gone
 FROM gone JOIN place USING (partition)
 WHERE gone.topic = 'phase-transitions.v1' AND gone.key IS NOT NULL
 """
-"""For the relay (shared/stream/outgoing/outbox.py). Ticks have no key.
+"""For the relay (shared/stream/outgoing/relay.py). Ticks have no key.
 
 Why numbers given here have no gaps: docs/decisions/0020.
 """

@@ -144,7 +144,7 @@ async def take(
 async def lock(tx: Tx, epochs: Mapping[int, int]) -> None:
     """Lock the owner rows in partition order; raises Fenced unless every epoch is still ours.
 
-    Keeps out other batches and a new owner, but not the relay's deletes (shared/stream/outgoing/outbox.py).
+    Keeps out other batches and a new owner, but not the relay's deletes (shared/stream/outgoing/relay.py).
     """
     found = {row["partition"]: row["epoch"] for row in await tx.fetch(_LOCK, sorted(epochs))}
     if found != dict(epochs):

@@ -18,6 +18,7 @@ from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.stream.log import ownership
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
+from shared.stream.outgoing.relay import Relay
 from shared.stream.session import Session
 from tests.support.builders import day, order
 from tests.support.lifecycle_worker import on, orders_of, worker
@@ -112,15 +113,15 @@ async def test_a_relay_that_lost_its_partition_deletes_nothing_and_its_worker_jo
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between reading the rows and deleting them somebody else became the owner."""
-    original, robbed = outbox.Relay._send, asyncio.Event()
+    original, robbed = Relay._send, asyncio.Event()
 
-    async def send(self: outbox.Relay, found: list[asyncpg.Record]) -> None:
+    async def send(self: Relay, found: list[asyncpg.Record]) -> None:
         await original(self, found)
         if not robbed.is_set():
             await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
             robbed.set()
 
-    monkeypatch.setattr(outbox.Relay, "_send", send)
+    monkeypatch.setattr(Relay, "_send", send)
     sessions = list[Session]()
     async with worker(stack, blank, watch=sessions.append):
         await eventually(lambda: epoch(blank))
@@ -173,9 +174,9 @@ async def test_what_is_published_again_because_it_was_not_deleted_is_archived_on
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch, robbed: bool
 ) -> None:
     """Between Kafka's acknowledgement and the deletion another owner comes, or the relay dies."""
-    original, struck = outbox.Relay._send, asyncio.Event()
+    original, struck = Relay._send, asyncio.Event()
 
-    async def send(self: outbox.Relay, found: list[asyncpg.Record]) -> None:
+    async def send(self: Relay, found: list[asyncpg.Record]) -> None:
         await original(self, found)
         if not struck.is_set():
             struck.set()
@@ -183,7 +184,7 @@ async def test_what_is_published_again_because_it_was_not_deleted_is_archived_on
                 raise Retryable("killed")
             await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
 
-    monkeypatch.setattr(outbox.Relay, "_send", send)
+    monkeypatch.setattr(Relay, "_send", send)
     customers = [on(PLACE, f"customer{n}-") for n in range(5)]
     await publish(stack.bootstrap, [order(customer, n) for n, customer in enumerate(customers)])
     async with worker(stack, blank):
@@ -219,8 +220,8 @@ async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) 
         await mine.execute("INSERT INTO owner VALUES ($1, 2, $2, 'log')", PLACE, day(0))
         await mine.execute("INSERT INTO change_floor VALUES ($1, 41)", PLACE)
         await outbox.add(mine, [*SENT, *others])
-        owner = outbox.Relay(mine, producer, lambda: {PLACE: 2}, archive=ARCHIVE)
-        zombie = outbox.Relay(theirs, producer, lambda: {PLACE: 1}, archive=ARCHIVE)
+        owner = Relay(mine, producer, lambda: {PLACE: 2}, archive=ARCHIVE)
+        zombie = Relay(theirs, producer, lambda: {PLACE: 1}, archive=ARCHIVE)
         with pytest.raises(Fenced):
             await zombie.publish()
         assert await archived(blank) == []
@@ -258,15 +259,15 @@ async def test_a_relay_that_deletes_while_another_takes_over_waits_and_archives_
         async with db.transaction(new) as tx:
             assert await take(tx) == 2
             publishing = asyncio.create_task(
-                outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish()
+                Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish()
             )
             await held_up(blank, publishing)
         with pytest.raises(Fenced):
             await publishing
         assert (await archived(blank), await left(blank)) == ([], len(SENT))
-        assert await outbox.Relay(
-            new, producer, lambda: {PLACE: 2}, archive=ARCHIVE
-        ).publish() == len(SENT)
+        assert await Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == len(
+            SENT
+        )
         assert await archived(blank) == [event.id for event in RECORDS]
 
 
@@ -278,10 +279,7 @@ async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behi
             assert await take(tx) == 1
         await outbox.add(old, SENT[:3])
         async with db.transaction(old):
-            assert (
-                await outbox.Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish()
-                == 3
-            )
+            assert await Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish() == 3
 
             async def take_over() -> int:
                 async with db.transaction(new) as tx:
@@ -291,5 +289,5 @@ async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behi
             await held_up(blank, taking)
         assert await taking == 2
         await outbox.add(new, SENT[3:])
-        assert await outbox.Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == 2
+        assert await Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == 2
         assert await archived(blank) == [event.id for event in RECORDS]
