@@ -25,8 +25,7 @@ from shared.errors import Misconfigured, Retryable
 from shared.local.home import Home
 from shared.processes import CONSUMERS
 from shared.stream.lag import log_spans
-from shared.stream.log import ownership
-from shared.stream.log.ownership import Position
+from shared.stream.log.checkpoints import StoredCheckpoint, load_checkpoints, reset_checkpoint
 
 BEGINNING: Final = "beginning"
 END: Final = "end"
@@ -92,12 +91,14 @@ def reset(
         raise typer.Exit(1)
 
 
-async def _read(home: Home, services: Sequence[str]) -> tuple[dict[str, list[Position]], Spans]:
+async def _read(
+    home: Home, services: Sequence[str]
+) -> tuple[dict[str, list[StoredCheckpoint]], Spans]:
     addresses = server_addresses(home)
     positions = {}
     for service in services:
         async with service_connection(addresses.database_url, service) as connection:
-            positions[service] = await ownership.positions(connection)
+            positions[service] = await load_checkpoints(connection)
     topics = {position.topic for known in positions.values() for position in known}
     return positions, await log_spans(addresses.kafka_bootstrap, topics)
 
@@ -114,7 +115,7 @@ async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bo
             say("Nothing was changed. Add --yes to do it.")
             return False
         async with transaction(connection) as tx:
-            if not await ownership.reset(tx, *place, expected=current, next_offset=target):
+            if not await reset_checkpoint(tx, *place, expected=current, next_offset=target):
                 raise Retryable(f"{service} has read on meanwhile: check again")
     _restart_worker(home, service)
     return True
@@ -122,7 +123,7 @@ async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bo
 
 async def _checkpoint(connection: Tx, service: str, place: Partition) -> int:
     """The next offset that a service reads of a partition."""
-    positions = await ownership.positions(connection)
+    positions = await load_checkpoints(connection)
     for position in positions:
         if (position.topic, position.partition) == place:
             return position.next_offset

@@ -17,7 +17,7 @@ from shared.cli.service_database import service_connection
 from shared.cli.stack import server_addresses
 from shared.database.connection import transaction
 from shared.local.home import Home
-from shared.stream.log import ownership
+from shared.stream.log.checkpoints import release_brake
 
 
 def resume(
@@ -48,6 +48,6 @@ async def _resume(home: Home, services: Sequence[str], topic: str, partition: in
             service_connection(database_url, service) as connection,
             transaction(connection) as tx,
         ):
-            if await ownership.resume(tx, topic, partition):
+            if await release_brake(tx, topic, partition):
                 resumed.append(service)
     return resumed

@@ -5,13 +5,13 @@ from typing import TypeAlias
 
 from rich.table import Table
 
-from shared.stream.log.ownership import Position
+from shared.stream.log.checkpoints import StoredCheckpoint
 
 Spans: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
 """First and end offset by topic and partition."""
 
 
-def checkpoint_row(service: str, position: Position, spans: Spans) -> dict[str, object]:
+def checkpoint_row(service: str, position: StoredCheckpoint, spans: Spans) -> dict[str, object]:
     """One checkpoint with its distance from the end of the log."""
     end = spans.get((position.topic, position.partition), (0, 0))[1]
     ticked = position.ticked.isoformat().replace("+00:00", "Z") if position.ticked else None
@@ -27,7 +27,7 @@ def checkpoint_row(service: str, position: Position, spans: Spans) -> dict[str, 
     }
 
 
-def checkpoint_table(service: str, positions: Sequence[Position], spans: Spans) -> Table:
+def checkpoint_table(service: str, positions: Sequence[StoredCheckpoint], spans: Spans) -> Table:
     """The checkpoints of one service, a section per topic."""
     table = Table()
     table.add_column("Topic", no_wrap=True)
@@ -46,7 +46,7 @@ def checkpoint_table(service: str, positions: Sequence[Position], spans: Spans) 
     return table
 
 
-def _cells(service: str, position: Position, spans: Spans) -> list[str]:
+def _cells(service: str, position: StoredCheckpoint, spans: Spans) -> list[str]:
     row = checkpoint_row(service, position, spans)
     cells = [f"{row[name]:,}" for name in ("partition", "next_offset", "end", "lag")]
     cells.append(str(row["ticked"] or ""))

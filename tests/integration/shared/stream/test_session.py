@@ -20,7 +20,7 @@ from shared.kafka import topics
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from shared.stream import survey
 from shared.stream.consume import consume
-from shared.stream.log import ownership
+from shared.stream.log.checkpoints import release_brake
 from shared.stream.log.dead_letters import IN_A_ROW
 from tests.support.builders import control, day, encode, order, tick
 from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
@@ -128,7 +128,7 @@ async def test_a_partition_full_of_them_is_paused_until_released_while_others_go
     async def release() -> None:
         connection = await db.connect(blank, "lifecycle")
         async with db.transaction(connection) as tx:
-            assert await ownership.resume(tx, CUSTOMER_EVENTS, 3)
+            assert await release_brake(tx, CUSTOMER_EVENTS, 3)
         await connection.close()
 
     async with worker(stack, blank):
