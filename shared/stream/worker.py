@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -19,12 +19,16 @@ from shared.stream.session import Session
 
 log = structlog.get_logger()
 
-LIVE_S = 30.0
+LIVE_S: Final = 30.0
+"""A worker that has not got on for longer is not live."""
 
 
 def tune_memory() -> None:
-    """Collect garbage rarely: a worker keeps many small acyclic objects, and looking through them all costs a third
-    of its time with Python's defaults."""
+    """Collect garbage rarely.
+
+    A worker keeps many small acyclic objects: with Python's defaults, looking through them all
+    costs a third of its time.
+    """
     gc.freeze()
     gc.set_threshold(400_000, 50, 100)
 
@@ -32,10 +36,12 @@ def tune_memory() -> None:
 def run_worker(
     subscription: Subscription, settings: Settings, new_handler: Callable[[Reader], Handler[Any]]
 ) -> None:
-    """Run a service's worker until SIGTERM or SIGINT; ends with an exception, and so non-zero, if it cannot go on."""
-    logs.configure(
-        f"{subscription.service}-worker", fmt=settings.log_format, level=settings.log_level
-    )
+    """Run a service's worker until SIGTERM or SIGINT.
+
+    If it cannot go on, it ends with an exception, and so with a non-zero status.
+    """
+    service = f"{subscription.service}-worker"
+    logs.configure(service, fmt=settings.log_format, level=settings.log_level)
     tune_memory()
     uvloop.run(_Worker(subscription, settings, new_handler).run())
 
@@ -53,13 +59,14 @@ class _Worker:
         self._session: Session | None = None
 
     async def run(self) -> None:
-        stop, ended = asyncio.Event(), asyncio.Event()
+        stop = asyncio.Event()
+        ended = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         log.info("worker.started", service=self._subscription.service, worker=self._settings.worker)
         async with asyncio.TaskGroup() as group:
-            probes = group.create_task(self._probes(ended))
-            overdue = group.create_task(self._give_up(stop))
+            probes = group.create_task(self._serve_probes(ended))
+            overdue = group.create_task(self._give_up_after(stop))
             await consume(self._subscription, self._settings, self._new_handler, stop, self._watch)
             overdue.cancel()
             ended.set()
@@ -69,17 +76,18 @@ class _Worker:
     def _watch(self, session: Session) -> None:
         self._session = session
 
-    def _live(self) -> bool:
+    def _is_live(self) -> bool:
         return self._session is not None and monotonic() - self._session.progressed < LIVE_S
 
-    async def _probes(self, ended: asyncio.Event) -> None:
+    async def _serve_probes(self, ended: asyncio.Event) -> None:
         if self._settings.port:
             app = http.create_app(
-                service=self._subscription.service, settings=self._settings, live=self._live
+                service=self._subscription.service, settings=self._settings, live=self._is_live
             )
             await http.serve_within(app, self._settings, ended)
 
-    async def _give_up(self, stop: asyncio.Event) -> None:
+    async def _give_up_after(self, stop: asyncio.Event) -> None:
+        """Raise TimeoutError if draining takes too long."""
         await stop.wait()
-        await wait(asyncio.Event(), self._settings.shutdown_s)
+        await asyncio.sleep(self._settings.shutdown_s)
         raise TimeoutError(f"not drained within {self._settings.shutdown_s:g} s")
