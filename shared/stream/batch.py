@@ -1,4 +1,4 @@
-"""What one transaction applies: for each partition, events in order and then, perhaps, a tick of its clock."""
+"""What one transaction applies: of each partition events in order, then perhaps a tick of its clock."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from shared.clock import DAWN
 from shared.events.envelope import Envelope
 from shared.stream.log.ownership import Advance, ClockMove
 
-NOT_HELD: Final = datetime.min.replace(tzinfo=DAWN.tzinfo)
-"""`Portion.held` while no history import is open: before every deadline."""
+BEFORE_EVERY_DEADLINE: Final = datetime.min.replace(tzinfo=DAWN.tzinfo)
+"""`Portion.due_after` while no history import is open."""
 
 Read = Callable[[str, Envelope], object]
-"""What a service makes of an event on a topic; None skips it. Raises Poison."""
+"""What a service makes of an event, given its topic; None skips it. Raises Poison."""
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
@@ -46,9 +46,9 @@ class DeadLetter(NamedTuple):
 class Portion:
     """One partition's share of a batch.
 
-    `clock` is where the partition's clock stands while the events are applied; afterwards deadlines may fire until
-    `tick`. While a history import is open (`import_open`), deadlines up to `import_began` wait for its end. What
-    happens before `closed` lies in a UTC day that was over for this partition.
+    `clock` is where the partition's clock stands while the events are applied; afterwards deadlines
+    may fire until `tick`. `day_began` is when the clock's UTC day began: days before it are over for
+    this partition. A service sets `unfinished` if it leaves deadlines until `tick` for later.
     """
 
     partition: int
@@ -61,50 +61,57 @@ class Portion:
     unfinished: bool = False
     advances: list[Advance] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
-    closed: datetime = field(init=False)
+    day_began: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self.closed = self.clock.replace(hour=0, minute=0, second=0, microsecond=0)
+        self.day_began = self.clock.replace(hour=0, minute=0, second=0, microsecond=0)
 
     @property
-    def until(self) -> datetime:
-        """Deadlines up to here may fire, but for those that are `held`."""
+    def due_until(self) -> datetime:
+        """Deadlines later than `due_after`, up to here, may fire."""
         return self.tick or self.clock
 
     @property
-    def held(self) -> datetime:
-        """Deadlines up to here fell due before an open history import began, and wait for its end."""
-        return self.import_began or NOT_HELD if self.import_open else NOT_HELD
+    def due_after(self) -> datetime:
+        """Deadlines up to here wait for the end of a history import that began after they fell due."""
+        if not self.import_open:
+            return BEFORE_EVERY_DEADLINE
+        return self.import_began or BEFORE_EVERY_DEADLINE
 
     def reject(
         self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None
     ) -> None:
-        """Put a record into the dead letters, in the batch's own transaction."""
-        topic, partition, offset, value = (
-            incoming.topic,
-            incoming.partition,
-            incoming.offset,
-            incoming.value,
-        )
+        """Put a record into the dead letters; `parked` is the customer who is parked, if one is."""
         self.dead.append(
-            DeadLetter(topic, partition, offset, parked, reason, detail, value, self.clock)
+            DeadLetter(
+                incoming.topic,
+                incoming.partition,
+                incoming.offset,
+                parked,
+                reason,
+                detail,
+                incoming.value,
+                self.clock,
+            )
         )
 
-    def recall(self, customer: str) -> list[DeadLetter]:
+    def take_back(self, customer: str) -> list[DeadLetter]:
         """Take back what this batch has put into the dead letters for a parked customer."""
-        found = [letter for letter in self.dead if letter.customer == customer]
+        letters = [letter for letter in self.dead if letter.customer == customer]
         self.dead = [letter for letter in self.dead if letter.customer != customer]
-        return found
+        return letters
 
     def clock_move(self) -> ClockMove:
-        """The clock after this batch; it stays while deadlines due until the tick are left over (`unfinished`)."""
-        done = self.tick is not None and not self.unfinished
-        clock = self.tick if self.tick is not None and done else self.clock
-        began = None if done and not self.import_open else self.import_began
-        return ClockMove(self.partition, clock, began, self.import_open)
+        """Return the clock after this batch: the tick, unless deadlines until then are left over."""
+        clock = self.clock
+        import_began = self.import_began
+        if self.tick is not None and not self.unfinished:
+            clock = self.tick
+            import_began = import_began if self.import_open else None
+        return ClockMove(self.partition, clock, import_began, self.import_open)
 
 
-async def _at_once() -> None:
+async def _no_previous_batch() -> None:
     return
 
 
@@ -112,11 +119,12 @@ async def _at_once() -> None:
 class Batch:
     """All portions of one transaction.
 
-    `settled` waits until the batch before this one is committed: call it before reading rows that it may have changed.
+    `previous_committed` waits until the batch before this one is committed: call it before reading
+    rows that that batch may have changed.
     """
 
     portions: dict[int, Portion] = field(default_factory=dict)
-    settled: Callable[[], Awaitable[None]] = _at_once
+    previous_committed: Callable[[], Awaitable[None]] = _no_previous_batch
 
     @property
     def epochs(self) -> dict[int, int]:

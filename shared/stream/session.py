@@ -111,7 +111,7 @@ class BatchLoop:
         batch = assignment.intake.next_batch(assignment.pending_work)
         if not batch.portions:
             return
-        batch.settled = self.committer.settled
+        batch.previous_committed = self.committer.settled
         with db.sorting_errors():
             work = await self.handler.prepare(batch)
             if assignment.pending_work:

@@ -10,7 +10,6 @@ import structlog
 import uvloop
 
 from shared import http, logs
-from shared.aio import wait
 from shared.clock import monotonic
 from shared.settings import Settings
 from shared.stream.consume import consume

@@ -35,7 +35,7 @@ async def recall(connection: Tx, portion: Portion, customer: str, read: Read) ->
     """The records that wait for a parked customer, those included that this batch has just put aside; in no order."""
     letters = [
         DeadLetter(*row) for row in await connection.fetch(_WAITING, customer)
-    ] + portion.recall(customer)
+    ] + portion.take_back(customer)
     found = []
     for letter in letters:
         event = envelope.decode(letter.value)

@@ -9,7 +9,7 @@ from shared.clock import DAWN, from_millis
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
-from shared.stream.batch import NOT_HELD, Read
+from shared.stream.batch import BEFORE_EVERY_DEADLINE, Read
 from shared.stream.log.dead_letters import IN_A_ROW
 from shared.stream.log.intake import Intake
 from shared.stream.log.ownership import Checkpoint, Claim
@@ -177,11 +177,13 @@ def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
         batch = made.next_batch()
         made.applied(batch)
         portion = batch.portions[0]
-        seen.append((portion.held, portion.until, portion.import_began, portion.import_open))
+        seen.append(
+            (portion.due_after, portion.due_until, portion.import_began, portion.import_open)
+        )
     assert seen == [
-        (NOT_HELD, day(10), None, False),
+        (BEFORE_EVERY_DEADLINE, day(10), None, False),
         (day(10), day(11), day(10), True),
-        (NOT_HELD, day(12), day(10), False),
+        (BEFORE_EVERY_DEADLINE, day(12), day(10), False),
     ]
     assert made.claims[0].import_began is None
 
@@ -198,7 +200,7 @@ def test_an_import_without_progress_for_an_hour_is_over(monkeypatch: pytest.Monk
         made.clocks.end_idle_imports()
         assert made.claims[0].import_open is still_open
     made.add(records(tick(11), first=3))
-    assert made.next_batch().portions[0].held == NOT_HELD
+    assert made.next_batch().portions[0].due_after == BEFORE_EVERY_DEADLINE
 
 
 def test_a_small_share_of_bad_records_brakes_wherever_they_stand() -> None:
