@@ -33,7 +33,7 @@ from shared.errors import Problem
 from shared.http import Page, Slice
 from shared.ids import CustomerId
 from shared.kafka.topics import CUSTOMER_EVENTS
-from shared.stream.log import parked as parking
+from shared.stream.log.parked_customers import release_request
 from shared.stream.outgoing import outbox
 
 NEWEST: Final = (2**31 - 1, 2**63 - 1)
@@ -111,7 +111,7 @@ class CustomerService:
         if stored is None:
             raise unknown_customer(id)
         partition = self._context.partition(id)
-        request = parking.release(
+        request = release_request(
             RELEASED, SOURCE, CUSTOMER_EVENTS, id, partition, parked=stored.parked
         )
         async with self._pool.acquire() as connection, transaction(connection) as tx:

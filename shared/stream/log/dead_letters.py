@@ -1,4 +1,4 @@
-"""Dead letters: records set aside with a reason, and the brake that stops a partition full of them."""
+"""Dead letters: records set aside with a reason, and the brake on a partition that is full of them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -8,19 +8,20 @@ from shared.database.connection import Tx
 from shared.stream.batch import DeadLetter
 
 WINDOW: Final = 1000
+"""Records seen before the share of bad ones counts."""
 SHARE: Final = 0.01
 IN_A_ROW: Final = 100
 
 _ADD: Final = """
 INSERT INTO dead_letter (topic, partition, "offset", customer, reason, detail, value, recorded_at)
-SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[],
-                     $8::timestamptz[])
+SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[],
+                     $7::bytea[], $8::timestamptz[])
 ON CONFLICT DO NOTHING
 """
 
 
 class Brake:
-    """Counts one partition's bad records; says when to stop: too many in a row, or too large a share of a window."""
+    """Counts one partition's bad records: too many in a row, or too large a share, must stop it."""
 
     def __init__(self) -> None:
         self._seen = 0
@@ -28,7 +29,7 @@ class Brake:
         self._row = 0
 
     def good(self) -> None:
-        """A record that could be decoded."""
+        """Count a record that could be decoded."""
         self._seen += 1
         self._row = 0
         if self._seen >= 2 * WINDOW:
@@ -36,7 +37,7 @@ class Brake:
             self._bad //= 2
 
     def bad(self) -> str | None:
-        """A record for the dead letters; returns why the partition must stop, if it must."""
+        """Count a record for the dead letters; returns why the partition must stop, if it must."""
         self._seen += 1
         self._bad += 1
         self._row += 1
@@ -48,7 +49,7 @@ class Brake:
 
 
 async def add(tx: Tx, letters: Sequence[DeadLetter]) -> None:
-    """Write dead letters in the caller's transaction; the same record twice is one."""
+    """Write dead letters in the caller's transaction; one that is already there is left as it is."""
     if not letters:
         return
     await tx.execute(_ADD, *map(list, zip(*letters, strict=True)))
