@@ -1,4 +1,4 @@
-"""PostgreSQL: connections that act as one service's role, and errors sorted into what the caller should do."""
+"""PostgreSQL: connections that act as one service's role, and errors that say whether to try again."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     """A connection inside a transaction."""
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 else:
-    # The classes are generic in their stubs only; as plain classes they can stand in `Tx | Pool` at run time too.
+    # Generic in their stubs only: as plain classes they can stand in `Tx | Pool` at run time too.
     Tx = asyncpg.Connection | PoolConnectionProxy
     Pool = asyncpg.Pool
 
@@ -37,11 +37,11 @@ TRANSIENT: Final = (
 )
 """Failures after which the same work may succeed later."""
 REFUSED: Final = asyncpg.PostgresError
-"""Whatever the server says no to."""
+"""Any error that the server answers with."""
 
 
 def role(service: str) -> str:
-    """The database role of a service: it owns the service's schema and sees no other."""
+    """Return the database role of a service: it owns the service's schema and sees no other."""
     return f"stammkunde_{service}"
 
 
@@ -50,9 +50,9 @@ def _server_settings(service: str) -> dict[str, str]:
         "role": role(service),
         "search_path": service,
         "timezone": "UTC",
-        # Otherwise the server keeps a sequential scan that it planned while the tables were empty.
+        # Otherwise the server keeps a sequential scan planned while the tables were empty.
         "plan_cache_mode": "force_custom_plan",
-        # A process that was stopped inside a transaction must not keep the next owner out for ever.
+        # A process stopped inside a transaction must not keep the next owner out for ever.
         "idle_in_transaction_session_timeout": "10s",
     }
 
@@ -62,7 +62,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def _micros(instant: datetime) -> tuple[int]:
-    """As PostgreSQL's binary format has it."""
+    """Encode as PostgreSQL's binary format does: microseconds since 2000."""
     return ((instant - _EPOCH) // _MICROSECOND,)
 
 
@@ -71,7 +71,10 @@ def _instant(micros: tuple[int]) -> datetime:
 
 
 async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """One connection that acts as the service's role, with its schema as the search path."""
+    """Open a connection that acts as the service's role, with its schema as the search path.
+
+    Raises Retryable if PostgreSQL cannot be reached.
+    """
     try:
         connection = await asyncpg.connect(
             url, server_settings=_server_settings(service), timeout=10, command_timeout=60
@@ -86,24 +89,25 @@ async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]
 
 
 async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
-    """A pool of such connections, for API processes.
+    """Open a pool of such connections, for API processes.
 
-    A connection goes back as it is, unless in a transaction: who sets anything in its session sets it back.
+    A connection goes back into the pool as it is: whoever changes a setting of its session must
+    change it back.
     """
     settings: dict[str, Any] = {"server_settings": _server_settings(service)}
     pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=size, command_timeout=30, reset=_keep, **settings
+        url, min_size=1, max_size=size, command_timeout=30, reset=_keep_session, **settings
     )
     assert pool is not None  # noqa: S101  (None only for a pool created twice)
     return pool
 
 
-async def _keep(_: object) -> None:
-    """asyncpg's own reset is one more round trip for each read."""
+async def _keep_session(_: object) -> None:
+    """Do nothing: asyncpg's own reset is one more round trip for each read."""
 
 
-async def given_back(connection: Tx, unlock: str) -> None:
-    """Give up a lock of the session; if that fails, the session ends, and the lock with it."""
+async def release_lock(connection: Tx, unlock: str) -> None:
+    """Release a lock of the session; if that fails, end the session, and the lock with it."""
     try:
         await connection.execute(unlock)
     except BaseException:
@@ -112,13 +116,13 @@ async def given_back(connection: Tx, unlock: str) -> None:
 
 
 async def ping(pool: Pool) -> None:
-    """Raises what keeps the database, or the migrated schema in it, from answering."""
+    """Raise whatever keeps the database, or the migrated schema in it, from answering."""
     await pool.fetchval("SELECT clock FROM owner LIMIT 1")
 
 
 @contextmanager
-def sorting_errors() -> Iterator[None]:
-    """Transient failures of PostgreSQL inside come out as Retryable."""
+def retryable_errors() -> Iterator[None]:
+    """Raise transient failures of PostgreSQL inside the block as Retryable."""
     try:
         yield
     except TRANSIENT as error:
@@ -127,11 +131,11 @@ def sorting_errors() -> Iterator[None]:
 
 @asynccontextmanager
 async def snapshot(connection: Tx, settings: str = "") -> AsyncIterator[Tx]:
-    """A transaction in which all that is read belongs to one instant, and nothing can be written.
+    """Open a read-only transaction in which everything that is read belongs to one instant.
 
-    `settings` hold inside (SET LOCAL). Transient failures come out as Retryable.
+    `settings` are statements that hold inside it (SET LOCAL). Raises Retryable for transient failures.
     """
-    with sorting_errors():
+    with retryable_errors():
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             if settings:
                 await connection.execute(settings)
@@ -140,7 +144,7 @@ async def snapshot(connection: Tx, settings: str = "") -> AsyncIterator[Tx]:
 
 @asynccontextmanager
 async def transaction(connection: Tx) -> AsyncIterator[Tx]:
-    """A READ COMMITTED transaction; transient failures come out as Retryable."""
-    with sorting_errors():
+    """Open a READ COMMITTED transaction; raises Retryable for transient failures."""
+    with retryable_errors():
         async with connection.transaction():
             yield connection

@@ -75,14 +75,14 @@ class Executes(Protocol):
 
 
 def execute(op: Executes, script: str) -> None:
-    """Run the statements of a script one by one (asyncpg prepares, and a prepared script has one statement)."""
+    """Run the statements of a script one by one: asyncpg cannot prepare several at once."""
     for statement in script.split(";\n"):
         if statement.strip():
             op.execute(sa.text(statement.replace(":", "\\:")))
 
 
 def run(metadata: sa.MetaData) -> None:
-    """The whole of a service's Alembic environment: migrate its schema on the connection handed over."""
+    """Serve as a service's Alembic environment: migrate its schema on the connection handed over."""
     connection = context.config.attributes["connection"]
     context.configure(
         connection=connection, target_metadata=metadata, version_table_schema=metadata.schema
@@ -92,9 +92,10 @@ def run(metadata: sa.MetaData) -> None:
 
 
 async def upgrade_all(url: str) -> list[str]:
-    """Create roles and schemas and bring every service to its newest migration; returns the services.
+    """Create roles and schemas, and bring every service to its newest migration.
 
-    Safe to run twice and by several processes at once: an advisory lock lets one go first.
+    Returns the services. Safe to run twice and in several processes at once: an advisory lock lets
+    one go first.
     """
     guard = await asyncpg.connect(url)
     try:

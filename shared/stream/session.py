@@ -112,7 +112,7 @@ class BatchLoop:
         if not batch.portions:
             return
         batch.previous_committed = self.committer.settled
-        with db.sorting_errors():
+        with db.retryable_errors():
             work = await self.handler.prepare(batch)
             if assignment.pending_work:
                 assignment.note_pending_work(await self.handler.pending_work())

@@ -70,7 +70,7 @@ class Survey:
         if self._clock is ClockMode.WALL:
             self._set_wall_clocks(asked_at, lags)
         assignment.intake.clocks.end_idle_imports()
-        with db.sorting_errors():
+        with db.retryable_errors():
             assignment.note_pending_work(await self._handler.pending_work())
         await self._release_brakes()
         publish_metrics(lags, assignment.claims)

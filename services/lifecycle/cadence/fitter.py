@@ -27,7 +27,7 @@ from services.lifecycle.cadence.repository import (
 from services.lifecycle.domain.policy.cadence import WEEK
 from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
-from shared.database.connection import Pool, Tx, sorting_errors, transaction
+from shared.database.connection import Pool, Tx, retryable_errors, transaction
 
 log = structlog.get_logger()
 
@@ -60,7 +60,7 @@ class Fitter:
 
         Raises Retryable if the database does not answer.
         """
-        with sorting_errors():
+        with retryable_errors():
             before = await repository.latest(self._pool)
             async with self._busy, self._pool.acquire() as connection, repository.alone(connection):
                 latest = await repository.latest(connection)

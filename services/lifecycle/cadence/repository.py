@@ -9,7 +9,7 @@ import msgspec
 
 from services.lifecycle.cadence.backtest import PurchaseEpisode
 from services.lifecycle.domain.policy.cadence import Fit
-from shared.database.connection import Pool, Tx, given_back
+from shared.database.connection import Pool, Tx, release_lock
 
 NEWEST: Final = 2**63 - 1
 """Greater than the number of any attempt."""
@@ -167,7 +167,7 @@ async def alone(connection: Tx) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await given_back(connection, _UNLOCK)
+        await release_lock(connection, _UNLOCK)
 
 
 async def histories(connection: Tx, as_of: datetime) -> list[HistoryCount]:

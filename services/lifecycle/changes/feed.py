@@ -81,7 +81,7 @@ class Feed:
 
     async def _ask(self) -> None:
         try:
-            with db.sorting_errors():
+            with db.retryable_errors():
                 self._extent = await repository.extent(self._pool, self.partitions)
             self.failure = None
             if is_ahead(self._announced, self._extent.heads):
@@ -95,7 +95,7 @@ class Feed:
         found = self._recent.find(parts)
         if found is None:
             async with self._readers:
-                with db.sorting_errors():
+                with db.retryable_errors():
                     found = await repository.read(self._pool, parts)
         if len(found) != size(parts):
             raise Deleted
@@ -143,7 +143,7 @@ class Feed:
             return
         parts = spans(self._announced, heads, READ_AHEAD + 1)
         if size(parts) <= READ_AHEAD:
-            with db.sorting_errors():
+            with db.retryable_errors():
                 self._recent.keep(await repository.read(self._pool, parts))
         self._announced = heads
         self._wake()

@@ -38,7 +38,7 @@ class Retention:
     async def _run(self) -> None:
         while True:
             try:
-                with db.sorting_errors():
+                with db.retryable_errors():
                     await self.sweep(clock.now() - self._kept)
             except Retryable as error:
                 log.warning("changes.not_swept", reason=str(error))

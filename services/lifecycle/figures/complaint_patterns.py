@@ -19,7 +19,7 @@ from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
 from shared.aio import in_background, wait
 from shared.clock import DAWN, now
-from shared.database.connection import REFUSED, Pool, Tx, sorting_errors, transaction
+from shared.database.connection import REFUSED, Pool, Tx, retryable_errors, transaction
 from shared.errors import Retryable
 from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
@@ -109,7 +109,7 @@ class Patterns:
         So what late events tell of an earlier week is found as well. Stored figures that have grown old go by the way.
         Raises Retryable if the database does not answer.
         """
-        with sorting_errors():
+        with retryable_errors():
             clock = await clocks.clock(self._pool)
             week = monday(clock.date())
             if clock == DAWN or week == self._judged:

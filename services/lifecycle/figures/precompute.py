@@ -20,7 +20,7 @@ from services.lifecycle.figures.repository import ClockState, Wanted
 from services.lifecycle.figures.service import Figures
 from shared.aio import in_background, wait
 from shared.clock import DAWN, monotonic, now
-from shared.database.connection import REFUSED, Pool, sorting_errors
+from shared.database.connection import REFUSED, Pool, retryable_errors
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ class Keeper:
 
         Raises Retryable if the database does not answer.
         """
-        with sorting_errors():
+        with retryable_errors():
             standing, before = await repository.standing(self._pool), self._seen
             self._seen = standing
             if (

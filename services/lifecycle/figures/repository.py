@@ -199,7 +199,7 @@ async def keeping(pool: Pool) -> AsyncIterator[bool]:
             yield mine
         finally:
             if mine:
-                await db.given_back(connection, _UNLOCK)
+                await db.release_lock(connection, _UNLOCK)
 
 
 async def sweep(tx: Tx, before: datetime) -> None:

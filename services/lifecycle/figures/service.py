@@ -15,7 +15,7 @@ from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.repository import Headline, StoredFigure, Wanted
 from services.lifecycle.figures.single_flight import SingleFlight
 from shared import clock
-from shared.database.connection import Pool, sorting_errors
+from shared.database.connection import Pool, retryable_errors
 
 AT_ONCE: Final = 2
 """Figures that a process computes at the same time; other requests want the database too."""
@@ -53,7 +53,7 @@ class Figures:
 
     async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
-        with sorting_errors():
+        with retryable_errors():
             kept = await repository.find(self._pool, figure.key, period, account)
             if kept is not None and (value := _read(figure, kept.value)) is not None:
                 return Answer(value, True, kept.computed_at, kept.recomputed_at)
@@ -61,7 +61,7 @@ class Figures:
 
     async def renew(self, figure: Figure[Any], period: Period, account: Account | None) -> None:
         """Compute and store a figure that nobody waits for. Raises Retryable if the database does not answer."""
-        with sorting_errors():
+        with retryable_errors():
             await self._once(figure, period, account, asked=False)
 
     async def headlines(

@@ -13,7 +13,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from shared import metrics
 from shared.aio import wait
 from shared.clock import now
-from shared.database.connection import sorting_errors
+from shared.database.connection import retryable_errors
 from shared.errors import Fenced, Retryable
 from shared.stream.log.ownership import TopicPartition
 
@@ -81,7 +81,7 @@ class Relay:
             epochs = dict(self._epochs())
             if not epochs:
                 return 0
-            with sorting_errors():
+            with retryable_errors():
                 rows = await self._connection.fetch(_NEXT, list(epochs), self._rows)
             if rows:
                 await self._send(rows)
@@ -123,7 +123,7 @@ class Relay:
     async def _delete(self, rows: Sequence[asyncpg.Record], epochs: Mapping[int, int]) -> None:
         """Delete under our epochs, in one round trip: the next rows wait for it."""
         partitions = sorted({row["partition"] for row in rows})
-        with sorting_errors():
+        with retryable_errors():
             deleted = await self._connection.fetchval(
                 self._deletion,
                 [row["seq"] for row in rows],
