@@ -1,4 +1,4 @@
-"""Sharing the event loop: long computations in turns with the I/O that waits, and sleep that can be ended."""
+"""Sharing the event loop: long computations in chunks, sleep that can be ended, background work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
@@ -11,15 +11,18 @@ STRIDE: Final = 100
 
 
 async def in_chunks(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
-    """The items in handfuls; in between, the loop runs what is ready, such as the next statement of a commit."""
+    """Yield the items in chunks.
+
+    In between, the loop runs what is ready, such as the next statement of a commit.
+    """
     iterator = iter(items)
-    while handful := list(islice(iterator, STRIDE)):
-        yield handful
+    while chunk := list(islice(iterator, STRIDE)):
+        yield chunk
         await asyncio.sleep(0)
 
 
 async def wait(event: asyncio.Event, seconds: float) -> None:
-    """Sleep, but wake up at once when the event is set."""
+    """Sleep for so many seconds, or until the event is set."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -29,7 +32,10 @@ async def wait(event: asyncio.Event, seconds: float) -> None:
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Work that goes on while the block does: the block's end cancels it, and its failure ends the block."""
+    """Do work while the block runs.
+
+    The block's end cancels the work; a failure of the work ends the block.
+    """
     async with asyncio.TaskGroup() as group:
         task = group.create_task(work)
         try:

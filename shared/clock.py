@@ -10,22 +10,22 @@ DAWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ClockMode(StrEnum):
-    """What moves a partition's clock: real time (`wall`), or only `clock.ticked` records (`log`)."""
+    """What moves a partition's clock: real time (`wall`), or `clock.ticked` records (`log`)."""
 
     WALL = "wall"
     LOG = "log"
 
 
 def now() -> datetime:
-    """The instant, in UTC, to the microsecond."""
+    """Return the present instant, in UTC, to the microsecond."""
     return datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Seconds that never go back, for measuring and for time-outs."""
+    """Return seconds that never go back, for measurements and time-outs."""
     return time.monotonic()
 
 
 def from_millis(millis: int) -> datetime:
-    """A Kafka timestamp (milliseconds since 1970) as an instant in UTC."""
+    """Convert a Kafka timestamp (milliseconds since 1970) to an instant in UTC."""
     return datetime.fromtimestamp(millis / 1000, UTC)

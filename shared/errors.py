@@ -7,11 +7,11 @@ E = TypeVar("E", bound=BaseException)
 
 
 class StammkundeError(Exception):
-    """The root: something a person can act on, told in its message."""
+    """The root of all: its message says what a person can act on."""
 
 
 class Poison(StammkundeError):
-    """This record can never be applied: put it into the dead letters under `reason`, go on with the next."""
+    """This record can never be applied: put it into the dead letters under `reason`, and go on."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
@@ -28,7 +28,7 @@ class Fenced(StammkundeError):
 
 
 class Misconfigured(StammkundeError):
-    """The process cannot work with these settings or this data: stop, and let a person read the message."""
+    """The process cannot work with these settings or this data: stop, and show the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,10 @@ class FieldError:
 
 
 class Problem(StammkundeError):
-    """An HTTP error (RFC 9457): answer with `status` and the stable `code`; `location` is where to ask instead."""
+    """An HTTP error (RFC 9457): answer with `status` and the stable `code`.
+
+    `location` is the address to ask instead.
+    """
 
     def __init__(
         self,

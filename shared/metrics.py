@@ -1,4 +1,4 @@
-"""Every metric of the project, declared once; `/metrics` of each process shows those that it moves."""
+"""Every metric of the project, declared once; a process shows those it moves under `/metrics`."""
 
 from typing import Final
 
@@ -8,18 +8,18 @@ _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _RECORDS: Final = (1, 5, 10, 50, 100, 250, 500, 1000, 2000, 4000, 8000)
 
 HTTP_REQUESTS: Final = Counter(
-    "stammkunde_http_requests", "Answered HTTP requests.", ["method", "route", "status"]
+    "stammkunde_http_requests", "HTTP requests answered.", ["method", "route", "status"]
 )
 HTTP_SECONDS: Final = Histogram(
     "stammkunde_http_seconds",
-    "From request to answer.",
+    "Seconds from an HTTP request to its response.",
     ["route"],
     buckets=_SECONDS,
 )
 
 EVENTS_ACCEPTED: Final = Counter(
     "stammkunde_events_accepted",
-    "Events that Kafka has acknowledged and a receipt has confirmed.",
+    "Events acknowledged by Kafka and confirmed in a receipt.",
     ["type"],
 )
 EVENTS_REJECTED: Final = Counter(
@@ -27,25 +27,25 @@ EVENTS_REJECTED: Final = Counter(
 )
 PUBLISH_SECONDS: Final = Histogram(
     "stammkunde_publish_seconds",
-    "From the first event handed to Kafka to the last acknowledgement.",
+    "Seconds from the first event handed to Kafka to the last acknowledgement.",
     buckets=_SECONDS,
 )
 PUBLISH_IN_FLIGHT: Final = Gauge(
-    "stammkunde_publish_in_flight_bytes", "Request bodies accepted and not yet answered."
+    "stammkunde_publish_in_flight_bytes", "Bytes of request bodies accepted and not yet answered."
 )
 
 BATCH_RECORDS: Final = Histogram(
-    "stammkunde_batch_records", "Records in one applied batch.", buckets=_RECORDS
+    "stammkunde_batch_records", "Records applied in one batch.", buckets=_RECORDS
 )
 BATCH_SECONDS: Final = Histogram(
-    "stammkunde_batch_seconds", "From poll to commit of one batch.", buckets=_SECONDS
+    "stammkunde_batch_seconds", "Seconds that the commit of one batch takes.", buckets=_SECONDS
 )
 RECORDS_APPLIED: Final = Counter(
     "stammkunde_records_applied", "Records committed with their effects.", ["topic"]
 )
 RECORDS_BEHIND: Final = Gauge(
     "stammkunde_records_behind",
-    "Records in the log behind this worker's checkpoint.",
+    "Records in the log that this worker has not applied yet.",
     ["topic", "partition"],
 )
 RETRIES: Final = Counter(
@@ -54,7 +54,7 @@ RETRIES: Final = Counter(
     ["reason"],
 )
 EPOCH: Final = Gauge(
-    "stammkunde_owner_epoch", "Epoch under which this worker owns a partition.", ["partition"]
+    "stammkunde_owner_epoch", "The epoch under which this worker owns a partition.", ["partition"]
 )
 CLOCK: Final = Gauge(
     "stammkunde_clock_timestamp_seconds",
@@ -62,27 +62,31 @@ CLOCK: Final = Gauge(
     ["partition"],
 )
 
-DEAD_LETTERS: Final = Counter("stammkunde_dead_letters", "Records put aside.", ["reason"])
+DEAD_LETTERS: Final = Counter(
+    "stammkunde_dead_letters", "Records put into the dead letters.", ["reason"]
+)
 BRAKED: Final = Gauge(
     "stammkunde_braked", "1 while the dead-letter brake holds a partition.", ["topic", "partition"]
 )
 PARKED: Final = Counter(
-    "stammkunde_customers_parked", "Customers set aside because folding them failed."
+    "stammkunde_customers_parked", "Customers parked because their fold failed."
 )
 
 OUTBOX_PUBLISHED: Final = Counter(
     "stammkunde_outbox_published", "Records published from the outbox.", ["topic"]
 )
 
-TRANSITIONS: Final = Counter("stammkunde_transitions", "Transitions recorded.", ["rule"])
+TRANSITIONS: Final = Counter("stammkunde_transitions", "Phase transitions recorded.", ["rule"])
 CORRECTIONS: Final = Counter(
-    "stammkunde_corrections", "Histories corrected after late or withdrawn events."
+    "stammkunde_corrections", "Corrections of histories after late or withdrawn events."
 )
 DEADLINES_FIRED: Final = Counter(
-    "stammkunde_deadlines_fired", "Deadlines that fell due and were applied."
+    "stammkunde_deadlines_fired", "Deadlines that fell due and have been applied."
 )
 FITS: Final = Counter(
-    "stammkunde_fits", "Fits of the cadence model: accepted, refused or failed.", ["outcome"]
+    "stammkunde_fits",
+    "Fits of the cadence model, by outcome: accepted, refused or failed.",
+    ["outcome"],
 )
 BACKGROUND_FAILURES: Final = Counter(
     "stammkunde_background_failures",

@@ -1,4 +1,4 @@
-"""The processes of the system, by name: what is started, on which port beside the others, and which of them consume."""
+"""The processes of the system: what is started, on which port, and which of them consume."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -7,7 +7,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: a module to run, and the offset of its HTTP port from the port base (None: nobody calls it)."""
+    """One process: a module to run, and the offset of its HTTP port from the port base.
+
+    The offset is None if nobody calls the process.
+    """
 
     name: str
     module: str
@@ -23,7 +26,7 @@ CONSUMERS: Final = (LIFECYCLE, REACTIVATION, REFERRAL)
 """The services with a worker, checkpoints and an outbox; each schema is named like its service."""
 
 POLICY_CHECK: Final = "services.lifecycle.policies.document"
-"""A module that, run with a policy file, ends with what is wrong with it."""
+"""A module that, run with a policy file, says what is wrong with the file."""
 
 PROCESSES: Final = (
     Process(INGEST, "services.ingest.app", 0),
@@ -37,5 +40,5 @@ PROCESSES: Final = (
 
 
 def installed() -> tuple[Process, ...]:
-    """The processes whose module is there."""
+    """Return the processes whose module is installed."""
     return tuple(process for process in PROCESSES if find_spec(process.module) is not None)

@@ -1,4 +1,4 @@
-"""PostgreSQL: connections that act as one service's role, and errors that say whether to try again."""
+"""PostgreSQL: connections that act as one service's role, and which errors to try again after."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -133,7 +133,8 @@ def retryable_errors() -> Iterator[None]:
 async def snapshot(connection: Tx, settings: str = "") -> AsyncIterator[Tx]:
     """Open a read-only transaction in which everything that is read belongs to one instant.
 
-    `settings` are statements that hold inside it (SET LOCAL). Raises Retryable for transient failures.
+    `settings` are statements that hold inside it (SET LOCAL).
+    Raises Retryable for transient failures.
     """
     with retryable_errors():
         async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -25,7 +25,8 @@ CREATE TABLE owner (
     import_open boolean NOT NULL DEFAULT false
 );
 COMMENT ON COLUMN owner.clock IS 'deadlines up to here have been applied';
-COMMENT ON COLUMN owner.import_began IS 'clock when the history import began; null once its deadlines have fired';
+COMMENT ON COLUMN owner.import_began IS
+    'clock when the history import began; null once its deadlines have fired';
 CREATE TABLE checkpoint (
     topic text,
     partition integer REFERENCES owner (partition),
@@ -56,7 +57,8 @@ CREATE TABLE dead_letter (
     recorded_at timestamptz NOT NULL,
     PRIMARY KEY (topic, partition, "offset")
 );
-COMMENT ON COLUMN dead_letter.customer IS 'the parked customer whose event this is; null for bad records';
+COMMENT ON COLUMN dead_letter.customer IS
+    'the parked customer whose event this is; null for bad records';
 CREATE INDEX dead_letter_customer ON dead_letter (customer) WHERE customer IS NOT NULL;
 CREATE TABLE lease (
     name text PRIMARY KEY,
@@ -82,7 +84,7 @@ def execute(op: Executes, script: str) -> None:
 
 
 def run(metadata: sa.MetaData) -> None:
-    """Serve as a service's Alembic environment: migrate its schema on the connection handed over."""
+    """Serve as a service's Alembic environment: migrate its schema on the given connection."""
     connection = context.config.attributes["connection"]
     context.configure(
         connection=connection, target_metadata=metadata, version_table_schema=metadata.schema

@@ -1,4 +1,4 @@
-"""The tables of every service with a database: ownership, checkpoints, outbox, dead letters, leases."""
+"""The tables of every service with a database: owner, checkpoint, outbox, dead letter, lease."""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg

@@ -1,11 +1,11 @@
-"""The one way to make a Kafka producer: acknowledged by all replicas, idempotent, large enough for any event."""
+"""Kafka producers: acknowledged by all replicas, idempotent, large enough for any event."""
 
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
 MAX_EVENT: Final = 5 * 1024 * 1024 - 16 * 1024
-"""Most bytes of one record's value: the topics' `max.message.bytes`, less key, headers and framing."""
+"""Most bytes of a record's value: `max.message.bytes` of the topics less key, headers, framing."""
 _MAX_REQUEST: Final = 6 * 1024 * 1024
 _MAX_BATCH: Final = 256 * 1024
 
@@ -13,7 +13,10 @@ _MAX_BATCH: Final = 256 * 1024
 def producer(
     bootstrap: str, *, client_id: str, request_timeout_s: float = 10.0
 ) -> AIOKafkaProducer:
-    """A producer, not started. Without lingering: while one request is under way, the next batch fills by itself."""
+    """Make a producer that is not started yet.
+
+    It does not linger: while one request is under way, the next batch fills by itself.
+    """
     return AIOKafkaProducer(
         bootstrap_servers=bootstrap,
         client_id=client_id,

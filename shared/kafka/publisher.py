@@ -1,4 +1,4 @@
-"""Publishing for a process that must answer: acknowledged within a time, or an error that says try again."""
+"""Publishing for a process that must answer: acknowledged in time, or an error to retry after."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,10 @@ class Message(NamedTuple):
 
 
 class Publisher:
-    """Publishes to a topic of so many partitions. Connects when first needed, and again after a failure."""
+    """Publishes to one topic with a known number of partitions.
+
+    Connects when it is first needed, and again after a failure.
+    """
 
     def __init__(
         self, bootstrap: str, *, client_id: str, topic: str, partitions: int, timeout_s: float
@@ -43,9 +46,9 @@ class Publisher:
         self._connecting = asyncio.Lock()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Return once all are acknowledged by all replicas, in order per partition.
+        """Return once all replicas have acknowledged all messages, in order by partition.
 
-        Raises Retryable otherwise; some of the messages may then be in the log all the same.
+        Raises Retryable otherwise; some of the messages may be in the log all the same.
         """
         started = monotonic()
         try:
@@ -56,13 +59,13 @@ class Publisher:
         metrics.PUBLISH_SECONDS.observe(monotonic() - started)
 
     async def check(self) -> None:
-        """Raises Retryable unless Kafka answers now and the topic has its partitions."""
+        """Raise Retryable unless Kafka answers now and the topic has its partitions."""
         producer = await self._connected()
         try:
             await producer.client.fetch_all_metadata()
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be reached: {error!r}") from error
-        self._compare(producer)
+        self._check_partitions(producer)
 
     async def close(self) -> None:
         """Flush and disconnect, within a bound."""
@@ -81,14 +84,15 @@ class Publisher:
                 )
             await asyncio.gather(*acks)
         except KafkaError as error:
-            # A batch that failed for good leaves a gap in the idempotent producer's sequence: only a new one helps.
+            # A batch that failed for good leaves a gap in the idempotent producer's sequence:
+            # only a new producer helps.
             if self._producer is producer:
                 self._retire()
             log.warning("publish.failed", error=repr(error))
             raise Retryable(f"Kafka refused: {error!r}") from error
         finally:
             for ack in acks:
-                ack.add_done_callback(_consume)
+                ack.add_done_callback(_discard)
 
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is not None:
@@ -104,7 +108,7 @@ class Publisher:
         try:
             await producer.start()
             await producer.client.set_topics([self._topic])
-            self._compare(producer)
+            self._check_partitions(producer)
         except (KafkaError, Retryable) as error:
             await producer.stop()
             raise Retryable(f"Kafka cannot be used: {error}") from error
@@ -113,19 +117,22 @@ class Publisher:
             raise
         return producer
 
-    def _compare(self, producer: AIOKafkaProducer) -> None:
-        found = producer.client.cluster.partitions_for_topic(self._topic) or set()
-        if len(found) != self._partitions:
+    def _check_partitions(self, producer: AIOKafkaProducer) -> None:
+        partitions = producer.client.cluster.partitions_for_topic(self._topic) or set()
+        if len(partitions) != self._partitions:
             raise Retryable(
-                f"topic {self._topic} has {len(found)} partitions instead of {self._partitions}"
+                f"topic {self._topic} has {len(partitions)} partitions "
+                f"instead of {self._partitions}"
             )
 
     def _retire(self) -> None:
-        self._retired, self._producer = self._producer, None
+        self._retired = self._producer
+        self._producer = None
 
     async def _drop(self) -> None:
         old = self._retired or self._producer
-        self._retired = self._producer = None
+        self._retired = None
+        self._producer = None
         if old is None:
             return
         try:
@@ -136,7 +143,7 @@ class Publisher:
             await old.client.close()
 
 
-def _consume(ack: "asyncio.Future[object]") -> None:
-    """Look at the exception of an acknowledgement that nobody waits for any more."""
+def _discard(ack: "asyncio.Future[object]") -> None:
+    """Take the exception of an acknowledgement that nobody waits for any more."""
     if not ack.cancelled():
         ack.exception()

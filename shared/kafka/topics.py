@@ -1,4 +1,4 @@
-"""The registry of topics: all keyed by customer, co-partitioned, made once and never by accident."""
+"""The registry of topics: keyed by customer, co-partitioned, made once and never by accident."""
 
 import asyncio
 from collections.abc import Iterable
@@ -26,9 +26,10 @@ CONFIG: Final = {
 
 
 async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> dict[str, int]:
-    """Create what is missing and return the partitions of each topic.
+    """Create what is missing; returns the number of partitions of each topic.
 
-    Raises Misconfigured if a topic exists with another number of partitions: customers would move between them.
+    Raises Misconfigured if a topic has another number of partitions: customers would move between
+    them.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
@@ -42,17 +43,18 @@ async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> di
                 )
     finally:
         await admin.close()
-    found = await _all_there(bootstrap)
-    other = {name: n for name, n in found.items() if n != partitions}
+    actual = await _wait_for_topics(bootstrap)
+    other = {name: count for name, count in actual.items() if count != partitions}
     if other:
         raise Misconfigured(
-            f"topics exist with other partition numbers than {partitions}: {other}; set STAMMKUNDE_PARTITIONS"
+            f"topics exist with other partition numbers than {partitions}: {other}; "
+            "set STAMMKUNDE_PARTITIONS"
         )
-    return found
+    return actual
 
 
-async def _all_there(bootstrap: str) -> dict[str, int]:
-    # A broker acknowledges a topic before its own metadata show the partitions.
+async def _wait_for_topics(bootstrap: str) -> dict[str, int]:
+    # A broker acknowledges a topic before its own metadata shows the partitions.
     deadline = monotonic() + _APPEAR_S
     while len(found := await partitions_of(bootstrap, TOPICS)) < len(TOPICS):
         if monotonic() > deadline:
@@ -64,7 +66,7 @@ async def _all_there(bootstrap: str) -> dict[str, int]:
 
 
 async def partitions_of(bootstrap: str, topics: Iterable[str]) -> dict[str, int]:
-    """The number of partitions of those of the topics that exist."""
+    """Return the number of partitions of each of the topics that exist."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:

@@ -1,4 +1,4 @@
-"""What one transaction applies: of each partition events in order, then perhaps a tick of its clock."""
+"""What one transaction applies: each partition's events in order, then perhaps a tick."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Read = Callable[[str, Envelope], object]
 
 
 class Incoming(msgspec.Struct, frozen=True, gc=False):
-    """One decoded record with where it came from; `content` is what the service's `read` made of it."""
+    """A decoded record and its place in the log; `content` is what the service's `read` made."""
 
     topic: str
     partition: int
@@ -47,7 +47,7 @@ class Portion:
     """One partition's share of a batch.
 
     `clock` is where the partition's clock stands while the events are applied; afterwards deadlines
-    may fire until `tick`. `day_began` is when the clock's UTC day began: days before it are over for
+    may fire until `tick`. `day_began` is when the clock's UTC day began: earlier days are over for
     this partition. A service sets `unfinished` if it leaves deadlines until `tick` for later.
     """
 
@@ -73,7 +73,7 @@ class Portion:
 
     @property
     def due_after(self) -> datetime:
-        """Deadlines up to here wait for the end of a history import that began after they fell due."""
+        """Deadlines up to here wait for the end of a history import: they fell due before it."""
         if not self.import_open:
             return BEFORE_EVERY_DEADLINE
         return self.import_began or BEFORE_EVERY_DEADLINE
@@ -102,7 +102,7 @@ class Portion:
         return letters
 
     def clock_move(self) -> ClockMove:
-        """Return the clock after this batch: the tick, unless deadlines until then are left over."""
+        """Return the clock after this batch: the tick, unless deadlines until it are left over."""
         clock = self.clock
         import_began = self.import_began
         if self.tick is not None and not self.unfinished:

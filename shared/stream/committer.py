@@ -1,4 +1,4 @@
-"""The commit of a batch: everything it changes, in one transaction, while the next one is being folded."""
+"""The commit of a batch: all its changes in one transaction, while the next is being folded."""
 
 import asyncio
 from collections.abc import Collection
@@ -43,7 +43,7 @@ class Committer:
                 self._inflight.result()
 
     async def released_brakes(self, partitions: Collection[int]) -> set[TopicPartition]:
-        """Read which topics' partitions no brake holds any more, once nothing is being committed."""
+        """Return the topics' partitions that no brake holds, once nothing is being committed."""
         await self.settled()
         async with db.transaction(self._writer) as tx:
             return await ownership.released_brakes(tx, partitions)

@@ -18,7 +18,7 @@ from shared.stream.handler import Reader
 
 @dataclass(frozen=True, slots=True)
 class Connections:
-    """`writer` is for the batches' transactions, `reader` for the handler, `relaying` for the relay.
+    """`writer` serves the batches' transactions, `reader` the handler, `relaying` the relay.
 
     The consumer is not started yet: first it must be told who listens to its rebalances.
     """

@@ -1,4 +1,4 @@
-"""Consuming for as long as a worker lives: one session after another, with pauses after failures."""
+"""Consuming while a worker lives: one session after another, with pauses after failures."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,8 +31,9 @@ async def consume(
 ) -> None:
     """Hold one session after another until `stop`; wait longer after each failure, up to 5 s.
 
-    A new session reads everything anew from the database: nothing of a failed batch stays in memory.
-    Static membership keeps the partitions in the meantime. Raises what is neither Retryable nor Fenced.
+    A new session reads everything from the database: nothing of a failed batch stays in memory.
+    Static membership keeps the partitions in the meantime. Raises whatever is neither Retryable
+    nor Fenced.
     """
     delay = FIRST_DELAY_S
     while not stop.is_set():

@@ -17,9 +17,9 @@ RESET_HINT: Final = "see `stammkunde checkpoints reset --help`"
 
 
 class Fetcher:
-    """Fetches for the partitions owned: under backlog twice as many records each time, up to a limit.
+    """Fetches for the partitions owned: under backlog twice as many records each time.
 
-    Batches begin small so that the first of them are soon done.
+    Batches begin small, so that the first of them are soon done, and grow up to `batch_records`.
     """
 
     def __init__(
@@ -34,14 +34,16 @@ class Fetcher:
     async def fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """Return the records that are there, a list for each topic's partition; `wait` for some.
 
-        Raises Misconfigured if a checkpoint lies outside the log, Retryable if Kafka cannot be read.
+        Raises Misconfigured if a checkpoint lies outside the log, and Retryable if Kafka cannot be
+        read.
         """
         try:
             fetched = await self._consumer.getmany(
                 timeout_ms=WAIT_MS if wait else 0, max_records=self._most
             )
         except NoOffsetForPartitionError:
-            return []  # aiokafka looked for a committed offset just before we went to our checkpoint
+            # aiokafka looked for a committed offset just before we went to our checkpoint.
+            return []
         except OffsetOutOfRangeError as error:
             raise Misconfigured(
                 f"a checkpoint lies outside the log: {error}; {RESET_HINT}"
@@ -69,7 +71,7 @@ class Fetcher:
                 self._consumer.seek(tp, self._assignment.checkpoint(tp).next_offset)
 
     def pause_crowded(self) -> None:
-        """Fetch nothing from partitions whose records wait behind a tick or a brake; go on with the others."""
+        """Fetch no more from partitions whose records wait behind a tick or a brake."""
         crowded = {KafkaPartition(*tp) for tp in self._assignment.intake.crowded}
         paused = self._consumer.paused()
         assigned = self._consumer.assignment()

@@ -1,4 +1,4 @@
-"""What a service brings to the batch loop: the topics it consumes, how it reads events, what it does with a batch."""
+"""What a service brings to the batch loop: the topics it consumes, and its handling of a batch."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ Reader = Any
 
 
 class Handler(Protocol[W]):
-    """A service's part of the loop. `prepare` of one batch overlaps with `apply` of the one before."""
+    """A service's part of the loop; a batch's `prepare` overlaps with `apply` of the one before."""
 
     async def prepare(self, batch: Batch) -> W:
-        """Load what is missing and fold in memory; may reject records and leave ticks unfinished."""
+        """Load what is missing and fold in memory; may reject records or leave ticks unfinished."""
 
     async def apply(self, work: W, tx: Tx) -> None:
         """Write rows and outgoing messages in the loop's transaction."""

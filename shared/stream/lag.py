@@ -1,4 +1,4 @@
-"""Lag: how far each service's checkpoints are behind the log, and whether the whole system is at rest."""
+"""Lag: how far each service's checkpoints are behind the log, and whether all are at rest."""
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
@@ -73,7 +73,8 @@ async def service_lags(
 ) -> dict[str, ServiceLag]:
     """Return the lag of each service that has a schema.
 
-    A service named in `workers` counts as behind with all of customer-events until its worker has checkpoints.
+    A service named in `workers` counts as behind with all of customer-events until its worker has
+    checkpoints.
     """
     progress = await _read_progress(database_url)
     topics = {CUSTOMER_EVENTS}.union(*(read.topics() for read in progress.values()))
@@ -138,7 +139,8 @@ async def _progress_of(
     if await connection.fetchval("SELECT to_regclass($1)", f"{service}.checkpoint") is None:
         return None
     await connection.execute("SELECT set_config('search_path', $1, false)", service)
-    # Checkpoints before the outbox: a batch that commits in between shows as unpublished rows, never as rest.
+    # Checkpoints before the outbox: a batch that commits in between shows as unpublished rows,
+    # never as rest.
     checkpoints = await connection.fetch(_CHECKPOINTS)
     ticking = await connection.fetchval(_TICKING)
     unpublished = await connection.fetchval(_UNPUBLISHED)
@@ -163,7 +165,8 @@ async def log_spans(bootstrap: str, topics: Collection[str]) -> LogSpans:
     ]
     if not places:
         return {}
-    # Asked for offsets, a new consumer learns of one topic after the other, with this pause before each.
+    # Asked for offsets, a new consumer learns of one topic after the other, with this pause
+    # before each.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,

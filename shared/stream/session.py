@@ -1,4 +1,4 @@
-"""The batch loop: fetch, fold, commit in one transaction, relay; one session lasts until something fails."""
+"""The batch loop: fetch, fold, commit in one transaction, relay; a session lasts until it fails."""
 
 import asyncio
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Session:
         self.progressed = monotonic()
 
     async def run(self, new_handler: Callable[[Reader], Handler[Any]], stop: asyncio.Event) -> None:
-        """Work until `stop`; raises an exception group of what went wrong (Retryable, Fenced, …)."""
+        """Work until `stop`; raises what goes wrong (Retryable, Fenced, …), mostly in groups."""
         async with connect(self._subscription.service, self._settings) as connections:
             loop = self._new_loop(connections, new_handler(connections.reader))
             topics = list(self._subscription.topics)

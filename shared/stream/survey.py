@@ -1,4 +1,4 @@
-"""What a session does once a second: lag, the wall clock, brakes, the watchdog, and Kafka's copy of the offsets."""
+"""What a session does once a second: lag, wall clock, brakes, watchdog, Kafka's copy of offsets."""
 
 import asyncio
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ class Survey:
         self._watchdog.check(lags, assignment.claims)
 
     def _set_wall_clocks(self, asked_at: datetime, lags: Mapping[KafkaPartition, int]) -> None:
-        """With no lag a partition's clock is real time, otherwise the append time it has come to."""
+        """Set clocks to real time where there is no lag, elsewhere to the last append time read."""
         intake = self._assignment.intake
         for partition in self._assignment.claims:
             behind = [

@@ -1,4 +1,4 @@
-"""Whether a session still gets on: its lag, epochs, clocks and brakes as metrics, and an end to standstill."""
+"""Whether a session still moves: its lag, epochs, clocks and brakes as metrics, and a watchdog."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,4 +1,4 @@
-"""The life of a worker process: signals, probes and the batch loop in one task group; it drains before it ends."""
+"""The life of a worker process: signals, probes and the batch loop; it drains before it ends."""
 
 import asyncio
 import gc

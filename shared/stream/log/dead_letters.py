@@ -1,4 +1,4 @@
-"""Dead letters: records set aside with a reason, and the brake on a partition that is full of them."""
+"""Dead letters: records set aside with a reason, and the brake on a partition full of them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -49,7 +49,7 @@ class Brake:
 
 
 async def add(tx: Tx, letters: Sequence[DeadLetter]) -> None:
-    """Write dead letters in the caller's transaction; one that is already there is left as it is."""
+    """Write dead letters in the caller's transaction; those that are already there stay."""
     if not letters:
         return
     await tx.execute(_ADD, *map(list, zip(*letters, strict=True)))

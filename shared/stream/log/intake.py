@@ -1,4 +1,4 @@
-"""From Kafka's records to batches: what is applied, skipped, set aside, or held back behind a tick."""
+"""From Kafka's records to batches: what is applied, skipped, set aside, or kept behind a tick."""
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Who may write a partition: owner rows with an epoch that fences, a clock and checkpoints under them."""
+"""Who may write a partition: owner rows with a fencing epoch and a clock, and their checkpoints."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Checkpoint:
 
 @dataclass(slots=True)
 class Claim:
-    """What a worker knows about a partition it owns; dropped as soon as it may no longer be true."""
+    """What a worker knows about a partition it owns; dropped once it may no longer be true."""
 
     partition: int
     epoch: int
@@ -74,7 +74,8 @@ SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
 ON CONFLICT DO NOTHING
 """
 _READ: Final = """
-SELECT topic, partition, next_offset, ticked, braked FROM checkpoint WHERE partition = ANY($1::int[])
+SELECT topic, partition, next_offset, ticked, braked FROM checkpoint
+WHERE partition = ANY($1::int[])
 """
 _LOCK: Final = """
 SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[])
@@ -98,9 +99,10 @@ WHERE o.partition = a.partition
 async def take(
     tx: Tx, beginnings: Mapping[TopicPartition, int], mode: ClockMode
 ) -> dict[int, Claim]:
-    """Become the owner of all partitions named; topics without a checkpoint begin at the offset given.
+    """Become the owner of all partitions named in `beginnings`.
 
-    Raises Misconfigured if the data was made under the other clock mode.
+    Topics without a checkpoint begin at the offset there. Raises Misconfigured if the data was made
+    under the other clock mode.
     """
     claims = await _take_owners(tx, sorted({partition for _, partition in beginnings}), mode)
     places = sorted(beginnings)
@@ -151,7 +153,7 @@ async def lock(tx: Tx, epochs: Mapping[int, int]) -> None:
 
 
 async def advance(tx: Tx, moves: Iterable[Advance], clocks: Sequence[ClockMove]) -> None:
-    """Move checkpoints and clocks; raises Fenced if a checkpoint is not where this owner left it."""
+    """Move checkpoints and clocks; raises Fenced if a checkpoint is not where we left it."""
     await _advance_checkpoints(tx, list(moves))
     if clocks:
         await tx.execute(

@@ -1,4 +1,4 @@
-"""Parked customers: their fold has failed, and their events wait in the dead letters until an operator acts."""
+"""Parked customers: their fold has failed, and their events wait until they are released."""
 
 from collections.abc import Iterable
 from typing import Final

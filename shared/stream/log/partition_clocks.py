@@ -1,4 +1,4 @@
-"""The clocks of the partitions owned: what moves them, and the history imports that hold deadlines back."""
+"""The clocks of the partitions owned: what moves them, and the imports that hold deadlines back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ IMPORT_IDLE_S: Final = 3600.0
 
 
 class PartitionClocks:
-    """In log time the least tick of `tick_topics` moves a clock; None for wall time, which is set."""
+    """In log time the least tick of `tick_topics` moves a clock; in wall time they are None."""
 
     def __init__(self, claims: Mapping[int, Claim], tick_topics: Sequence[str] | None) -> None:
         self._claims = claims
@@ -22,7 +22,7 @@ class PartitionClocks:
         self._import_progress: dict[int, float] = {}
 
     def set_wall(self, partition: int, at: datetime) -> None:
-        """In wall time: everything until `at` has been fetched, so deadlines until then may fire."""
+        """Let deadlines fire until `at`, in wall time: everything until then has been fetched."""
         self._wall[partition] = at
 
     def next_tick(self, claim: Claim) -> datetime | None:
@@ -62,7 +62,8 @@ class PartitionClocks:
         if event.type == CLOCK_TICKED:
             checkpoint.ticked = max(event.time, checkpoint.ticked or event.time)
         elif event.type == IMPORT_STARTED and not claim.import_open:
-            # In wall time the clock may lag far behind the log; an import begins when its sender says so.
+            # In wall time the clock may lag far behind the log: an import begins when its
+            # record was appended.
             claim.import_began = claim.clock if self._tick_topics else max(claim.clock, appended_at)
             claim.import_open = True
         elif event.type == IMPORT_FINISHED:

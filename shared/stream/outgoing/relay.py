@@ -1,4 +1,4 @@
-"""The relay: publishes what stands in the outbox, in order, and deletes what Kafka has acknowledged."""
+"""The relay: publishes the outbox in order, and deletes what Kafka has acknowledged."""
 
 import asyncio
 from collections import Counter
