@@ -17,7 +17,7 @@ from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_text
 from shared.kafka.topics import REFERRAL_EVENTS
-from shared.stream.log import parked as parking
+from shared.stream.log.parked_customers import release_request
 from shared.stream.outgoing.outbox import Message
 
 SOURCE: Final = "/referral"
@@ -47,7 +47,7 @@ class Announcer:
         Raises Problem 409 "not_parked" if `parked` has no reason.
         """
         partition = self.partition(customer)
-        return parking.release(
+        return release_request(
             RELEASED, SOURCE, REFERRAL_EVENTS, customer, partition, parked=parked
         )
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import structlog
 
 from shared.aio import wait
-from shared.database.connection import REFUSED, Pool, sorting_errors
+from shared.database.connection import REFUSED, Pool, retryable_errors
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -65,12 +65,12 @@ class Lease:
 
     async def give_back(self) -> None:
         """Let others have it at once, if it is still this holder's."""
-        with sorting_errors():
+        with retryable_errors():
             await self._pool.execute(_GIVE_BACK, self.name, self._holder)
 
     async def _extend(self, statement: str) -> bool:
         asked = asyncio.get_running_loop().time()
-        with sorting_errors():
+        with retryable_errors():
             found = await self._pool.fetchval(statement, self.name, self._holder, self.term_s)
         if found:
             self.ends = asked + self.term_s
@@ -101,7 +101,7 @@ async def hold(
 
 async def is_held(pool: Pool, name: str) -> bool:
     """Whether anybody holds a lease. Raises Retryable if the database does not answer."""
-    with sorting_errors():
+    with retryable_errors():
         found: bool = await pool.fetchval(_IS_HELD, name)
     return found
 

@@ -16,8 +16,8 @@ from shared.aio import in_chunks
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.stream.batch import Incoming, Portion
-from shared.stream.log import parked
 from shared.stream.handler import Reader
+from shared.stream.log.parked_customers import recall_events
 
 
 class Arrivals:
@@ -28,7 +28,7 @@ class Arrivals:
         self._cache: Final = cache
         self._work: Final = work
         self._merges: Final = merges
-        self._settled: Final = work.batch.settled
+        self._settled: Final = work.batch.previous_committed
 
     async def visits(self) -> list[Visit]:
         """The customers of the batch with the events that are not stored yet."""
@@ -82,7 +82,7 @@ class Arrivals:
         if entry.parked is None or visit.released:
             return
         visit.released = True
-        for incoming in await parked.recall(self._reader, visit.portion, entry.id, read):
+        for incoming in await recall_events(self._reader, visit.portion, entry.id, read):
             await self._sort(visit, incoming, event_key(incoming.event))
 
     async def _compare(self, visit: Visit, incoming: Incoming, key: int) -> None:

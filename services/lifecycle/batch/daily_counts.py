@@ -107,7 +107,7 @@ class DailyCounts:
 
     def restate(self, time: datetime, portion: Portion) -> None:
         """Note that something changes at an instant, if its day was over."""
-        if time < portion.closed:
+        if time < portion.day_began:
             self.restated[portion.partition, time.date()] = portion.clock
 
     async def save(self, tx: Tx) -> None:

@@ -20,9 +20,9 @@ from shared import metrics
 from shared.clock import ClockMode
 from shared.database.connection import Tx
 from shared.stream.batch import Batch
-from shared.stream.log import parked
-from shared.stream.outgoing import outbox
 from shared.stream.handler import Reader
+from shared.stream.log.parked_customers import delete_dead_letters
+from shared.stream.outgoing import outbox
 
 
 class LifecycleHandler:
@@ -88,14 +88,14 @@ class LifecycleHandler:
         await repository.advance_rearming(tx, work.rearming)
         await repository.set_timers(tx, work.timers)
         await repository.add_sightings(tx, ACTIVATED, sorted(work.first_activations))
-        await parked.forget(tx, work.released)
+        await delete_dead_letters(tx, work.released)
         given = [row.message for row in hints]
         await outbox.add(tx, recorder.messages + given + work.forwarded + work.ticks)
         _count(recorder)
 
     async def _make_room(self, batch: Batch) -> None:
         if self._cache.is_full:
-            await batch.settled()
+            await batch.previous_committed()
             self._cache.shrink()
 
     async def _new_work(self, batch: Batch) -> Work:
@@ -110,7 +110,7 @@ class LifecycleHandler:
         visits = await Arrivals(self._reader, self._cache, work, merges).visits()
         late = await folds.fold_on(visits)
         if late:
-            await work.batch.settled()
+            await work.batch.previous_committed()
             await folds.fold_anew([visit for visit in late if visit.merger is None])
             await merges.merge([visit for visit in late if visit.merger is not None])
 
@@ -120,7 +120,7 @@ class LifecycleHandler:
         partition = min(self._schedule.unfinished & portions.keys(), default=None)
         if partition is None:
             return
-        await work.batch.settled()
+        await work.batch.previous_committed()
         customers = await self._schedule.next_customers(partition)
         await self._cache.load(dict.fromkeys(customers, partition), known=work.policies.known)
         visits = [Visit(portions[partition], self._cache[customer]) for customer in customers]

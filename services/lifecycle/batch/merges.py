@@ -17,8 +17,8 @@ from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
-from shared.stream.outgoing.outbox import Message
 from shared.stream.handler import Reader
+from shared.stream.outgoing.outbox import Message
 
 MergedInto = Callable[[str], Awaitable[str | None]]
 """Looks up into whom a customer is merged, as far as known."""

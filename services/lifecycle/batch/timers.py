@@ -15,8 +15,8 @@ from shared import metrics
 from shared.events.envelope import CLOCK_TICKED, Envelope, encode
 from shared.kafka.topics import PHASE_TRANSITIONS
 from shared.stream.batch import Portion
-from shared.stream.outgoing.outbox import Message
 from shared.stream.handler import Reader
+from shared.stream.outgoing.outbox import Message
 
 
 class Timers:
@@ -40,7 +40,7 @@ class Timers:
         """Fire the deadlines due until the ticks."""
         if not self._ticking:
             return
-        await self._work.batch.settled()
+        await self._work.batch.previous_committed()
         partitions = await self._load_due() | self._due_in_memory()
         await self._cache.load(partitions, known=self._work.policies.known)
         visits = [
@@ -56,7 +56,10 @@ class Timers:
 
     async def _load_due(self) -> dict[str, int]:
         """Customers that may have a deadline due, with their partition; marks portions with more."""
-        ranges = [DueRange(p, portion.held, portion.until) for p, portion in self._ticking.items()]
+        ranges = [
+            DueRange(p, portion.due_after, portion.due_until)
+            for p, portion in self._ticking.items()
+        ]
         due = await repository.due_customers(self._reader, ranges, self._limit + 1)
         if len(due) > self._limit:
             _, first_left_over = due[self._limit]
@@ -71,7 +74,7 @@ class Timers:
             entry.id: entry.partition
             for entry in self._work.touched.values()
             if (portion := ticking.get(entry.partition)) is not None
-            and is_due(entry.customer, portion, portion.until)
+            and is_due(entry.customer, portion, portion.due_until)
         }
 
     def _pass_time(self, visits: list[Visit]) -> None:
@@ -79,23 +82,25 @@ class Timers:
             visit
             for visit in visits
             if not visit.entry.parked
-            and is_due(visit.entry.customer, visit.portion, visit.portion.until)
+            and is_due(visit.entry.customer, visit.portion, visit.portion.due_until)
         ]
         for visit, folded in self._work.fold_each(due, self._at_tick):
             entry = visit.entry
             before = entry.customer
             entry.customer = folded.customer
             self._work.touched[entry.id] = entry
-            self._work.recorder.record(entry, before, folded, visit.portion.until, visit.portion)
+            self._work.recorder.record(
+                entry, before, folded, visit.portion.due_until, visit.portion
+            )
             metrics.DEADLINES_FIRED.inc(len(folded.moves))
         for visit in visits:
             self._work.arm(visit.entry, exactly=True)
 
     def _at_tick(self, visit: Visit) -> Folded:
-        return pass_time(visit.entry.customer, visit.portion.until, self._work.policies)
+        return pass_time(visit.entry.customer, visit.portion.due_until, self._work.policies)
 
 
 def _tick(portion: Portion) -> Message:
-    time = portion.until
+    time = portion.due_until
     event = Envelope(id=f"tick-{time.isoformat()}", source=SOURCE, type=CLOCK_TICKED, time=time)
     return Message(portion.partition, PHASE_TRANSITIONS, None, encode(event))

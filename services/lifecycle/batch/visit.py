@@ -67,4 +67,4 @@ class Visit(msgspec.Struct):
 def is_due(customer: Customer, portion: Portion, until: datetime) -> bool:
     """Is the next deadline due by `until`, and not held back by an open import?"""
     at = customer.wakes_at
-    return at is not None and at <= until and portion.held < at
+    return at is not None and at <= until and portion.due_after < at

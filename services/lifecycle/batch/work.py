@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
 from shared.stream.batch import Batch
-from shared.stream.log import parked
+from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ class Work:
         entry = visit.entry
         portion = visit.portion
         clock = portion.clock
-        closed = portion.closed
+        closed = portion.day_began
         events = self.events
         for key, incoming in visit.arrivals.items():
             happening: Happening = incoming.content
@@ -138,7 +138,7 @@ class Work:
 
     def _park(self, visit: Visit, error: Exception) -> None:
         entry = visit.entry
-        entry.parked = parked.failed(error, partition=entry.partition)
+        entry.parked = record_failure(error, partition=entry.partition)
         for incoming in visit.arrivals.values():
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         self.touch(entry, exactly=True)

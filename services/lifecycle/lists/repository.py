@@ -9,7 +9,7 @@ from services.lifecycle.codecs import decode_customer
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.events import ACT_TYPES
 from shared.database import connection as db
-from shared.database.connection import Pool, Tx, sorting_errors
+from shared.database.connection import Pool, Tx, retryable_errors
 
 COLUMNS: Final = (
     "c.customer, c.partition, c.version, c.key, c.parked, c.merged_into,"
@@ -58,7 +58,7 @@ class CustomerRow(NamedTuple):
 @asynccontextmanager
 async def snapshot(pool: Pool) -> AsyncIterator[Tx]:
     """Everything read inside is as of one instant, and nothing can be written."""
-    with sorting_errors():
+    with retryable_errors():
         async with pool.acquire() as connection, db.snapshot(connection, _LONG_IDLE):
             yield connection
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from services.lifecycle.simulations import repository
 from shared import clock
 from shared.background import Periodic
-from shared.database.connection import Pool, sorting_errors
+from shared.database.connection import Pool, retryable_errors
 from shared.errors import Retryable
 
 LOOK_EVERY_S: Final = 2.0
@@ -67,7 +67,7 @@ class SimulationRunner:
 
     async def _advance_queue(self) -> None:
         """Note which processes have ended, and start the next one."""
-        with sorting_errors():
+        with retryable_errors():
             for id, code in list(self._exit_codes.items()):
                 await self._note_exit(id, code)
             for id in await repository.orphans(self._pool, list(self._processes)):
@@ -104,7 +104,7 @@ class SimulationRunner:
     async def _end_all(self) -> None:
         """End all processes, after storing that their simulations have failed."""
         for id, process in list(self._processes.items()):
-            with suppress(Retryable), sorting_errors():
+            with suppress(Retryable), retryable_errors():
                 await repository.fail(self._pool, id, STOPPED, clock.now())
             self.stop(id)
             with suppress(TimeoutError):

@@ -16,8 +16,8 @@ from services.reactivation.domain.cases import Terms
 from services.reactivation.events import read
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import Batch
-from shared.stream.log import parked as parking
 from shared.stream.handler import Reader
+from shared.stream.log.parked_customers import delete_dead_letters, recall_events
 
 
 class ReactivationHandler:
@@ -31,7 +31,7 @@ class ReactivationHandler:
     async def prepare(self, batch: Batch) -> Work:
         """Gather what the records say, and as many due deadlines as one transaction takes."""
         work = gather(batch)
-        await batch.settled()
+        await batch.previous_committed()
         await self._add_due(work, batch)
         return work
 
@@ -52,7 +52,7 @@ class ReactivationHandler:
         _set_aside(work, waiting)
         folded = released - waiting.keys()
         await park_customers(tx, waiting | dict.fromkeys(folded))
-        await parking.forget(tx, folded)
+        await delete_dead_letters(tx, folded)
 
     async def pending_work(self) -> Collection[int]:
         """None."""
@@ -71,7 +71,7 @@ class ReactivationHandler:
         limit = max(1, self._timers_per_batch // max(1, len(ticking)))
         counts = dict.fromkeys(ticking, 0)
         spans = [
-            DueSpan(partition, portion.held, portion.until)
+            DueSpan(partition, portion.due_after, portion.due_until)
             for partition, portion in ticking.items()
         ]
         for customer, partition in await find_due(self._reader, spans, limit):
@@ -108,7 +108,7 @@ async def _recall(tx: Tx, parked: Work) -> set[str]:
     """The parked customers who are released; adds what has waited for them to their work."""
     released = {customer: each for customer, each in parked.items() if each.is_released}
     for customer, each in released.items():
-        each.records += await parking.recall(tx, each.portion, customer, read)
+        each.records += await recall_events(tx, each.portion, customer, read)
     return set(released)
 
 

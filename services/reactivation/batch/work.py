@@ -19,7 +19,7 @@ class CustomerWork:
     def time(self) -> PartitionTime:
         """How far the customer's partition has come."""
         portion = self.portion
-        return PartitionTime(portion.partition, portion.until, portion.clock, portion.held)
+        return PartitionTime(portion.partition, portion.due_until, portion.clock, portion.due_after)
 
     @property
     def purchases(self) -> list[Purchase]:

@@ -10,8 +10,8 @@ from services.reactivation.cases.repository import load_histories, save_changes
 from services.reactivation.domain.cases import History, Terms, fold_cases
 from services.reactivation.domain.changes import CaseChange, find_changes
 from shared.database.connection import Tx
-from shared.stream.batch import NOT_HELD
-from shared.stream.log import parked as parking
+from shared.stream.batch import BEFORE_EVERY_DEADLINE
+from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 
@@ -26,7 +26,7 @@ class PartitionTime:
     partition: int
     until: datetime
     recorded_at: datetime
-    held: datetime = NOT_HELD
+    held: datetime = BEFORE_EVERY_DEADLINE
 
 
 class FoldFailed(Exception):
@@ -55,7 +55,7 @@ async def recompute(tx: Tx, times: Mapping[str, PartitionTime], terms: Terms) ->
         try:
             changed += _fold(history, terms, time)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
-            reasons[history.customer] = parking.failed(error, partition=time.partition)
+            reasons[history.customer] = record_failure(error, partition=time.partition)
     if reasons:
         raise FoldFailed(reasons)
     changed.sort(key=lambda each: each.change.case.is_running)

@@ -8,7 +8,7 @@ from shared.database.connection import transaction
 from shared.errors import Problem
 from shared.http import Requested
 from shared.kafka.topics import WINBACK_EVENTS
-from shared.stream.log import parked as parking
+from shared.stream.log.parked_customers import release_request
 from shared.stream.outgoing import outbox
 
 
@@ -27,7 +27,7 @@ class CustomerService:
             found = await find_customer(tx, customer)
             if found is None:
                 raise Problem(404, "unknown_customer", f"Customer {customer} has never lapsed.")
-            message = parking.release(
+            message = release_request(
                 RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked
             )
             await outbox.add(tx, [message])

@@ -20,9 +20,9 @@ from shared import metrics
 from shared.clock import DAWN
 from shared.database.connection import Tx
 from shared.stream.batch import Batch
+from shared.stream.handler import Reader
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
-from shared.stream.handler import Reader
 
 
 class ReferralHandler:
@@ -40,7 +40,7 @@ class ReferralHandler:
         await self._add_due(work, batch)
         portions = batch.portions.items()
         work.clocks = {partition: portion.clock_move().clock for partition, portion in portions}
-        work.held = {partition: portion.held for partition, portion in portions}
+        work.held = {partition: portion.due_after for partition, portion in portions}
         return work
 
     async def apply(self, work: Work, tx: Tx) -> None:
@@ -81,15 +81,16 @@ class ReferralHandler:
         }
         if not ticking:
             return
-        await batch.settled()
+        await batch.previous_committed()
         spans = [
-            DueSpan(portion.partition, portion.held, portion.until) for portion in ticking.values()
+            DueSpan(portion.partition, portion.due_after, portion.due_until)
+            for portion in ticking.values()
         ]
         due = await find_due(self._reader, spans, limit=self._limit + 1)
         for partition, keys in due.items():
             portion = ticking[partition]
             portion.unfinished = len(keys) > self._limit
-            work.due |= dict.fromkeys(keys[: self._limit], portion.until)
+            work.due |= dict.fromkeys(keys[: self._limit], portion.due_until)
         metrics.DEADLINES_FIRED.inc(len(work.due))
 
     async def _release(self, tx: Tx, work: Work) -> list[RewardKey]:

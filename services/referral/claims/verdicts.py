@@ -18,7 +18,7 @@ from services.referral.domain.claims import OrderEvent, State, Verdict, determin
 from services.referral.domain.rewards import Reward, RewardFacts, RewardKey, RewardRevision
 from services.referral.rewards.repository import load_rewards
 from shared.database.connection import Tx
-from shared.stream.log import parked as parking
+from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
 ClockOf = Callable[[str], datetime]
@@ -61,7 +61,7 @@ class Judge:
             verdicts = judge(referee, touches, events)
             facts = determine_facts(referee, touches, events, verdicts)
         except Exception as error:  # noqa: BLE001  (see above)
-            self.judgement.parked[referee] = parking.failed(error, claims=len(claims))
+            self.judgement.parked[referee] = record_failure(error, claims=len(claims))
             return
         for claim in claims:
             self._take_verdict(claim, verdicts[claim.touch.id])

@@ -20,7 +20,7 @@ from services.referral.domain.rewards import (
     movements,
 )
 from services.referral.rewards.repository import NewPosting
-from shared.stream.batch import NOT_HELD
+from shared.stream.batch import BEFORE_EVERY_DEADLINE
 from shared.stream.outgoing.outbox import Message
 
 _TICK: Final = timedelta(microseconds=1)
@@ -33,7 +33,7 @@ class SettlementTime(NamedTuple):
     """
 
     now: datetime
-    held_until: datetime = NOT_HELD
+    held_until: datetime = BEFORE_EVERY_DEADLINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from services.referral.rewards.repository import (
     save_rewards,
 )
 from shared.database.connection import Tx
-from shared.stream.log import parked as parking
+from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
 TimeOf = Callable[[RewardKey], SettlementTime]
@@ -48,7 +48,7 @@ class Settlement:
         try:
             outcome = settle(before, after, posted, announcer, time)
         except Exception as error:  # noqa: BLE001  (see above)
-            reason = parking.failed(error, claim=str(after.key.claim_id))
+            reason = record_failure(error, claim=str(after.key.claim_id))
             self.parked[after.key.customer] = reason
             self.rewards.append(postpone(after))
             return
