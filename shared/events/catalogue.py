@@ -1,4 +1,4 @@
-"""The catalogue of events: strict models of everything that may come in, and the bytes that go on."""
+"""The catalogue of events: strict models of everything that ingest accepts."""
 
 import functools
 import operator
@@ -26,8 +26,8 @@ from shared.events.fields import PRINTABLE, TYPES, Data, Id, Subject
 from shared.instants import Instant
 
 
-class Refused(StammkundeError):
-    """Not an event of the catalogue: tell the sender.
+class InvalidEvent(StammkundeError):
+    """Not an event of the catalogue; the sender has to correct it.
 
     `code` is stable: unreadable, unknown_type, missing, no_zone, out_of_range or invalid.
     """
@@ -35,20 +35,20 @@ class Refused(StammkundeError):
     def __init__(self, code: str, error: FieldError) -> None:
         super().__init__(f"{code}: {error.field}: {error.message}")
         self.code = code
-        self.error = error
+        self.field_error = error
 
 
-def _no_subject(_: object) -> None:
+def _reject_subject(_: object) -> None:
     raise PydanticCustomError("subject", "a control record has no subject")
 
 
-def _no_binary(_: object) -> None:
-    raise PydanticCustomError("binary", "data is JSON here, never base64")
+def _reject_binary(_: object) -> None:
+    raise PydanticCustomError("binary", "data must be JSON, not base64")
 
 
-def _not_yours(_: object) -> None:
+def _reject_reserved(_: object) -> None:
     raise PydanticCustomError(
-        "reserved", "only lifecycle says this, of events that it passes on after a merge"
+        "reserved", "only lifecycle sets this, on events that it forwards after a merge"
     )
 
 
@@ -57,7 +57,7 @@ _Json = Annotated[str, Field(pattern=r"^application/(?:[\w.+-]+\+)?json(?:\s*;.*
 
 
 class Event(BaseModel):
-    """A CloudEvents 1.0 envelope; extension attributes that nobody declared are kept."""
+    """A CloudEvents 1.0 envelope; unknown extension attributes are kept."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, ser_json_inf_nan="constants")
 
@@ -70,23 +70,22 @@ class Event(BaseModel):
     datacontenttype: _Json | None = None
     dataschema: str | None = None
     data: Data = Data()
-    data_base64: Annotated[None, BeforeValidator(_no_binary), _Forbidden] = None
-    mergedfrom: Annotated[None, BeforeValidator(_not_yours), _Forbidden] = None
+    data_base64: Annotated[None, BeforeValidator(_reject_binary), _Forbidden] = None
+    mergedfrom: Annotated[None, BeforeValidator(_reject_reserved), _Forbidden] = None
     historical: bool = False
     traceparent: Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,256}$")] | None = None
 
     def to_bytes(self) -> bytes:
-        """Canonical JSON: declared fields first and only as far as given, instants in UTC."""
+        """Canonical JSON: declared fields first, absent ones left out, instants in UTC."""
         return self.__pydantic_serializer__.to_json(self, exclude_unset=True)
 
 
 def _model(name: str, data: type[Data]) -> type[Event]:
     subject: Any = (Subject, ...)
     if name in CONTROL:
-        subject = (Annotated[None, BeforeValidator(_no_subject), _Forbidden], None)
-    content: Any = (
-        (data, ...) if any(f.is_required() for f in data.model_fields.values()) else (data, data())
-    )
+        subject = (Annotated[None, BeforeValidator(_reject_subject), _Forbidden], None)
+    is_required = any(field.is_required() for field in data.model_fields.values())
+    content: Any = (data, ...) if is_required else (data, data())
     title = "".join(word.capitalize() for word in re.split(r"[._]", name))
     kind: Any = (Literal[name], ...)
     return create_model(
@@ -107,28 +106,28 @@ _validate: Final = _adapter.validator.validate_json
 
 
 def parse(raw: bytes) -> Event:
-    """One JSON object as an event of the catalogue. Raises Refused with the first thing that is wrong."""
+    """Parse a JSON object as an event. Raises InvalidEvent with the first thing that is wrong."""
     try:
         event: Event = _validate(raw)
     except ValidationError as error:
-        raise _refusal(error.errors(include_url=False, include_input=False)[0]) from None
+        raise _invalid_event(error.errors(include_url=False, include_input=False)[0]) from None
     if isinstance(event.data, vocabulary.Merged) and event.data.into == event.subject:
-        raise Refused(
+        raise InvalidEvent(
             "invalid", FieldError("data.into", "must be another customer than the subject")
         )
     return event
 
 
 def canonical(raw: bytes) -> tuple[Event, bytes]:
-    """The event and the bytes to publish. Raises Refused."""
+    """The event and the bytes to publish. Raises InvalidEvent."""
     event = parse(raw)
     value = event.to_bytes()
     if b"\\u0000" in value and ESCAPED_NUL.search(value):
-        raise Refused(
+        raise InvalidEvent(
             "invalid", FieldError("data", "holds the character U+0000, which cannot be stored")
         )
     if (b"Infinity" in value or b"NaN" in value) and not _is_json(value):
-        raise Refused("invalid", FieldError("data", "holds a number that is not finite"))
+        raise InvalidEvent("invalid", FieldError("data", "holds a number that is not finite"))
     return event, value
 
 
@@ -151,21 +150,19 @@ _CODES: Final[Mapping[str, str]] = {
 _TAGS: Final = frozenset({"union_tag_not_found", "union_tag_invalid"})
 
 
-def _refusal(error: ErrorDetails) -> Refused:
+def _invalid_event(error: ErrorDetails) -> InvalidEvent:
     kind = error["type"]
     code = _CODES.get(kind, "invalid")
     if kind in _TAGS:
         message = "Field required" if code == "missing" else "is not a type of the catalogue"
-        return Refused(code, FieldError("type", message))
-    # The first part of the place is the type that the event said it was; a bracket names a member of a union.
+        return InvalidEvent(code, FieldError("type", message))
+    # The first part of the location is the event's type; a bracket names a member of a union.
     field = ".".join(part for part in map(str, error["loc"][1:]) if "[" not in part)
     unprintable = error.get("ctx", {}).get("pattern") == PRINTABLE
-    return Refused(
-        code,
-        FieldError(field, "must hold printable characters only" if unprintable else error["msg"]),
-    )
+    message = "must hold printable characters only" if unprintable else error["msg"]
+    return InvalidEvent(code, FieldError(field, message))
 
 
 def json_schema() -> dict[str, dict[str, Any]]:
-    """A JSON Schema per type, by name, for senders that check before they send."""
+    """The JSON Schema of each type, by name, for senders that validate before they send."""
     return {name: model.model_json_schema() for name, model in MODELS.items()}

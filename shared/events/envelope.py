@@ -1,4 +1,4 @@
-"""The envelope of every record on every topic: CloudEvents 1.0 in JSON, read and written with msgspec."""
+"""The envelope of every record on every topic: CloudEvents 1.0 in JSON, with msgspec."""
 
 import re
 from datetime import UTC, datetime
@@ -16,13 +16,13 @@ CONTROL: Final = frozenset({CLOCK_TICKED, IMPORT_STARTED, IMPORT_FINISHED, "impr
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""The character that PostgreSQL stores neither in text nor in jsonb, as JSON writes it."""
+"""U+0000 as JSON writes it; PostgreSQL stores it neither in text nor in jsonb."""
 
 
 class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """One event; `data` stays undecoded until somebody needs it. Identity is (subject, source, id).
+    """One event; `data` stays undecoded until it is needed. Identity is (subject, source, id).
 
-    `mergedfrom` is the id under which the event came in, if that customer was merged into the subject since.
+    `mergedfrom` is the original subject, if that customer was merged into the present one.
     """
 
     specversion: str = msgspec.field(default_factory=lambda: "1.0")
@@ -42,11 +42,11 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def decode(value: bytes) -> Envelope:
-    """Read one record. Raises Poison("undecodable") with what is wrong and where."""
+    """Decode one record. Raises Poison("undecodable") with what is wrong and where."""
     try:
         event = _decoder.decode(value)
         if not value.isascii():
-            value.decode()  # msgspec takes any bytes in what it skips; PostgreSQL does not
+            value.decode()  # msgspec accepts any bytes in what it skips; PostgreSQL does not
         if event.time.tzinfo is not UTC:
             event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
     except (
@@ -68,5 +68,5 @@ def encode(event: Envelope) -> bytes:
 
 
 def pack(data: object) -> msgspec.Raw:
-    """Any struct or mapping as the undecoded `data` of an envelope."""
+    """Encode a struct or mapping as the `data` of an envelope."""
     return msgspec.Raw(_encoder.encode(data))

@@ -1,4 +1,4 @@
-"""The fields that events are made of, and the register of what each type says."""
+"""The types of event fields, and the registry of event types."""
 
 from collections.abc import Callable
 from typing import Annotated, Final, Literal, TypeVar
@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 PRINTABLE: Final = r"^(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*$"
-"""No control, format or surrogate characters; the joiner of compound emoji is the exception."""
+"""No control, format or surrogate characters, except for the joiner of compound emoji."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
@@ -19,18 +19,18 @@ Reachable = Literal["phone", "email", "post", "social"]
 
 
 class Data(BaseModel):
-    """The content of an event; fields that nobody declared are kept."""
+    """The content of an event; unknown fields are kept."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, ser_json_inf_nan="constants")
 
 
 D = TypeVar("D", bound=type[Data])
 TYPES: Final[dict[str, type[Data]]] = {}
-"""Every type of event, by name."""
+"""The data model of every event type, by name."""
 
 
 def event(*names: str) -> Callable[[D], D]:
-    """Register a model of `data` under the names of the types that carry it."""
+    """Register a data model under the names of the event types that have it."""
 
     def register(model: D) -> D:
         TYPES.update(dict.fromkeys(names, model))

@@ -1,4 +1,4 @@
-"""What the fields of events mean, and what each type does to the phase of a customer."""
+"""The meaning of every event field, and the effect of every event type on a customer's phase."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,115 +6,154 @@ from typing import Final
 
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "account": "private or business customer; decides which policy judges",
-        "address_hash": "one-way hash of the postal address, to recognise self-referral",
+        "account": "private (b2c) or business (b2b) customer; decides which policy applies",
+        "address_hash": "one-way hash of the postal address, to detect self-referral",
         "agent": "who spoke with the customer",
-        "amount": "what went back, in the order's currency; in another one it changes no sum",
+        "amount": "what was refunded; it counts if it is in the currency of the order",
         "case_id": "the win-back case",
-        "channel": "the way of contact",
+        "channel": "the channel of the contact",
         "code": "the referral code",
         "complaint_id": "the shop's id of the complaint",
         "contract_id": "the shop's id of the contract; several may run at once",
-        "coupon": "the code that was redeemed, of a win-back offer for instance",
-        "device_hash": "one-way hash of the device, to recognise self-referral",
-        "effective_at": "when the contract ends; without it, at `time`",
-        "email_hash": "one-way hash of the e-mail address, to recognise self-referral",
-        "evidence": "how the consent was given or withdrawn, in any shape",
-        "import_id": "the same in `import.started` and `import.finished`",
+        "coupon": "the redeemed code, for example of a win-back offer",
+        "device_hash": "one-way hash of the device, to detect self-referral",
+        "effective_at": "when the contract ends; default: at `time`",
+        "email_hash": "one-way hash of the e-mail address, to detect self-referral",
+        "evidence": "how the consent was given or withdrawn, in any form",
+        "import_id": "identifies the import: the same in `import.started` and `import.finished`",
         "inquiry_id": "the shop's id of the inquiry",
-        "into": "the customer who stays; another one than `subject`",
-        "items": "the goods in any shape, or only their number",
+        "into": "the customer whose id stays; different from `subject`",
+        "items": "the goods in any form, or only their number",
         "kind": "what the score measures",
-        "managed_by_field_sales": "a person looks after this customer",
+        "managed_by_field_sales": "whether a person of the sales force looks after this customer",
         "margin": "contribution margin; it counts if it is in the currency of `total`",
         "message_id": "the message that was opened or clicked",
         "order_id": "the shop's id of the order; it counts once, whatever the ids of its events",
-        "payment_hash": "one-way hash of the means of payment, to recognise self-referral",
-        "payment_method": "in the shop's words",
-        "preferred_channel": "where the customer likes to be contacted",
+        "payment_hash": "one-way hash of the means of payment, to detect self-referral",
+        "payment_method": "the means of payment, in the shop's terms",
+        "preferred_channel": "the channel on which the customer prefers to be contacted",
         "product": "the product",
         "public": "whether others can read it; only a public review makes an advocate",
         "purpose": "what the channel may be used for",
-        "reachable": "the channels on which the customer can be reached at all; the whole list",
+        "reachable": "all channels on which the customer can be reached",
         "reason": "why, in the customer's words",
         "reason_code": "why, as a code of the shop",
         "reason_text": "why, in the customer's words",
-        "referee": "the customer who was recruited",
-        "referral_code": "whose recommendation this is",
-        "renews_at": "when it is to be renewed; without it, `time` plus the term in calendar months",
+        "referee": "the customer who was referred",
+        "referral_code": "the code of the customer who recommended the shop",
+        "renews_at": "when the contract renews; default: `time` plus the term in calendar months",
         "requested_by": "who asked for it",
         "required_change": "what would have to change for the customer to come back",
-        "result": "how the talk ended, as a code of the shop",
-        "return_window_days": "how long the order may be returned; until then rewards are pending",
-        "satisfied": "whether the customer is content with the solution; without it, no",
-        "score": "NPS 0 to 10, CSAT and review 1 to 5",
-        "severity": "1 mild, 2, 3 grave",
-        "sku": "the article",
-        "term_months": "the term in calendar months; without it in a renewal, the one before (12 if there is none)",
+        "result": "how the conversation ended, as a code of the shop",
+        "return_window_days": (
+            "for how many days the order may be returned; rewards are pending until then"
+        ),
+        "satisfied": "whether the customer is happy with the solution; default: no",
+        "score": "NPS: 0 to 10; CSAT and review: 1 to 5",
+        "severity": "1 (mild), 2 or 3 (serious)",
+        "sku": "the article number",
+        "term_months": (
+            "the term in calendar months; default in a renewal: the previous term, or 12"
+        ),
         "text": "free text",
         "timezone": "IANA name, such as Europe/Berlin, for quiet hours",
         "topic": "what it is about, as a code of the shop",
-        "total": "what the customer paid; 0 counts as an order too",
-        "value": "worth of one term",
+        "total": "what the customer paid; an order of 0 counts as well",
+        "value": "the value of one term",
     }
 )
-"""What a field of `data` means, by name: one word means one thing in every type."""
+"""What a field of `data` means, by name. A name means the same in every type."""
 
 _NO_CUSTOMER: Final = "Creates no customer."
-_SEEN: Final = "Activity of the kind that `contact_days` watches: ends the cause `contact` and starts its deadline anew."
+_SEEN: Final = (
+    "Activity that `contact_days` watches: ends the cause `contact` and restarts its deadline."
+)
 _ACTIVITY: Final = "Activity: ends the cause `contact`."
 _NONE: Final = "None."
 
 EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "customer.signed_up": "Activity: ends the cause `contact`. In the model `six_phase` a prospect is in "
-        "`conversion` from here on.",
+        "customer.signed_up": (
+            "Activity: ends the cause `contact`. In the model `six_phase`, a prospect is in "
+            "`conversion` from then on."
+        ),
         "customer.updated": _NONE,
-        "customer.closed": f"`relationship_ended`: former at once. {_NO_CUSTOMER}",
+        "customer.closed": f"`relationship_ended`: the customer is former at once. {_NO_CUSTOMER}",
         "session.signed_in": _SEEN,
         "page.viewed": _SEEN,
         "message.opened": _ACTIVITY,
         "message.clicked": _SEEN,
-        "product.activated": "Activity: ends the cause `contact`; the hint `onboarding.stalled` is not given. In the "
-        "model `six_phase`, `activation` instead of `purchase` from here on.",
+        "product.activated": (
+            "Activity: ends the cause `contact` and prevents the hint `onboarding.stalled`. In "
+            "the model `six_phase`, the customer is in `activation` instead of `purchase` from "
+            "then on."
+        ),
         "product.used": _ACTIVITY,
-        "order.completed": "`first_purchase`, `habit_formed`, `returned` or `settled`; ends the causes `silence`, "
-        "`revenue`, `contact` and `newsletter` (`recovered`) and starts the deadlines of silence anew. Revenue decline "
-        "is judged here (`bond_weakens`).",
-        "order.refunded": "Takes revenue back. When nothing of the order is left, it is undone: "
-        "`first_purchase_undone` if it was the last purchase of the episode. Revenue decline is judged here.",
-        "order.cancelled": "Undoes the whole order: `first_purchase_undone` if it was the last purchase of the "
-        "episode. Revenue decline is judged here.",
+        "order.completed": (
+            "`first_purchase`, `habit_formed`, `returned` or `settled`; ends the causes "
+            "`silence`, `revenue`, `contact` and `newsletter` (`recovered`) and restarts the "
+            "deadlines of silence. A decline of revenue is judged here (`bond_weakens`)."
+        ),
+        "order.refunded": (
+            "Subtracts revenue. An order of which nothing is left is undone: "
+            "`first_purchase_undone` if it was the last purchase of the episode. A decline of "
+            "revenue is judged here."
+        ),
+        "order.cancelled": (
+            "Undoes the whole order: `first_purchase_undone` if it was the last purchase of the "
+            "episode. A decline of revenue is judged here."
+        ),
         "delivery.delayed": _NONE,
-        "contract.concluded": "`first_purchase` or `returned`; ends the causes `silence`, `revenue`, `contact`, "
-        "`newsletter` and every `cancellation`. Silence is suspended while the contract runs.",
-        "contract.renewed": "`habit_formed`, `settled` or `returned`; ends the same causes as contract.concluded. "
-        "A contract that nobody has heard of is concluded by it.",
-        "contract.cancelled": "`cancellation_announced` while the end is to come; then `relationship_ended`, if no "
-        "other contract runs and no order followed the notice.",
-        "feedback.submitted": "NPS up to 6, CSAT or review up to 2: `dissatisfied`; above, that cause ends. NPS 9 or "
-        "10, or a public review of 5, with no complaint open: `recommends` from established. NPS up to 8: "
-        "`enthusiasm_faded`.",
-        "complaint.opened": "Severity 2 or 3: `dissatisfied` at once; any severity: when nobody answers within "
-        "`complaint_overdue_hours`.",
-        "complaint.answered": "Stops the deadline for an answer; ends the cause of a complaint of severity 1.",
-        "complaint.resolved": "Closes the complaint; with `satisfied` its cause ends (`recovered`).",
+        "contract.concluded": (
+            "`first_purchase` or `returned`; ends the causes `silence`, `revenue`, `contact`, "
+            "`newsletter` and every `cancellation`. Silence is suspended while the contract runs."
+        ),
+        "contract.renewed": (
+            "`habit_formed`, `settled` or `returned`; ends the same causes as "
+            "`contract.concluded`. An unknown contract is concluded by it."
+        ),
+        "contract.cancelled": (
+            "`cancellation_announced` until the contract ends; then `relationship_ended`, if no "
+            "other contract runs and no order followed the notice."
+        ),
+        "feedback.submitted": (
+            "NPS up to 6, CSAT or review up to 2: `dissatisfied`; a higher score ends that cause."
+            " NPS 9 or 10, or a public review of 5, without an open complaint: `recommends` from "
+            "established. NPS up to 8: `enthusiasm_faded`."
+        ),
+        "complaint.opened": (
+            "Severity 2 or 3: `dissatisfied` at once. Any severity: `dissatisfied` if nobody "
+            "answers within `complaint_overdue_hours`."
+        ),
+        "complaint.answered": (
+            "Stops the deadline for an answer; ends the cause of a complaint of severity 1."
+        ),
+        "complaint.resolved": (
+            "Closes the complaint; if `satisfied` is true, its cause ends (`recovered`)."
+        ),
         "inquiry.opened": _ACTIVITY,
         "inquiry.answered": _NONE,
         "newsletter.subscribed": "Activity: ends the causes `newsletter` and `contact`.",
-        "newsletter.unsubscribed": "`bond_weakens`: at risk by the cause `newsletter`.",
+        "newsletter.unsubscribed": "`bond_weakens`: at risk because of `newsletter`.",
         "consent.granted": f"None. {_NO_CUSTOMER}",
         "consent.withdrawn": f"None. {_NO_CUSTOMER}",
         "contact.made": _NONE,
-        "customer.merged": "Every event of the subject, stored or yet to come, counts for `into` instead; the "
-        f"subject's own history is withdrawn. {_NO_CUSTOMER}",
+        "customer.merged": (
+            "Every event of the subject, stored or still to come, counts for `into` instead; the "
+            f"subject's own history is withdrawn. {_NO_CUSTOMER}"
+        ),
         "customer.erasure_requested": f"None. {_NO_CUSTOMER}",
-        "referral.succeeded": "`recommends`: advocate, from unknown too.",
-        "referral.annulled": "`enthusiasm_faded`, if nothing else speaks for the enthusiasm.",
+        "referral.succeeded": (
+            "`recommends`: the customer becomes an advocate, even if unknown so far."
+        ),
+        "referral.annulled": "`enthusiasm_faded`, if no other evidence of enthusiasm is left.",
         "clock.ticked": "Deadlines up to `time` fire. Accepted in log time only.",
-        "import.started": "Deadlines that fell due before it wait for the end of the import.",
-        "import.finished": "Those deadlines fire; what they bring is `historical`.",
+        "import.started": "Deadlines that were due before it wait for the end of the import.",
+        "import.finished": "Those deadlines fire; the transitions they cause are `historical`.",
         "improvement.delivered": _NONE,
     }
 )
-"""What a type does to the phase, by name. Whoever is unknown becomes a prospect by it, unless it says otherwise."""
+"""What an event type does to the phase, by name.
+
+An unknown customer becomes a prospect, unless the text says otherwise.
+"""

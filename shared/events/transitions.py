@@ -1,4 +1,4 @@
-"""What lifecycle announces on phase-transitions.v1: `phase.changed` and `phase.corrected`, as readers decode them."""
+"""The events on phase-transitions.v1: `phase.changed` and `phase.corrected`."""
 
 from datetime import datetime
 from typing import Final
@@ -34,7 +34,7 @@ class Evidence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class PolicyRef(msgspec.Struct, frozen=True, gc=False):
-    """The policy that judged."""
+    """The policy that applied."""
 
     name: str
     version: int
@@ -49,7 +49,7 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
 
 
 class Outlook(msgspec.Struct, frozen=True):
-    """What the cadence model of version `fit` expects of a customer; money in minor units of its currency."""
+    """What the cadence model expects of a customer, by fit `fit`; money is in minor units."""
 
     p_alive: float
     p_no_purchase: float
@@ -60,10 +60,10 @@ class Outlook(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What downstream services need to know of the customer, as it stood right after the transition.
+    """The customer right after the transition, as far as downstream services need it.
 
-    `revenue` and `margin` have one entry per currency; `deadlines` are instants by rule; `causes` say why the customer
-    is at risk; `order` is the causing one.
+    `revenue` and `margin` have one entry per currency; `deadlines` are instants by rule; `causes`
+    say why the customer is at risk; `order` is the one that caused the transition.
     """
 
     orders: int
@@ -78,7 +78,10 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "from"}):
-    """One move of one customer: its place in the history (`position`), the version of the record that published it."""
+    """One step of a customer's history.
+
+    `position` is its place in the history, `version` that of the record that published it.
+    """
 
     customer: str
     version: int
@@ -96,7 +99,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "fr
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """The past has changed: all transitions of the `withdrawn` versions are void, those in `added` hold instead."""
+    """A changed past: transitions of the `withdrawn` versions are void, `added` replace them."""
 
     customer: str
     version: int
@@ -111,7 +114,7 @@ _correction: Final = msgspec.json.Decoder(Correction)
 
 
 def decode(event: Envelope) -> Transition | Correction | None:
-    """The announcement in an envelope; None if it is of another type. Raises Poison("undecodable")."""
+    """Decode an announcement; None for another type. Raises Poison("undecodable")."""
     try:
         if event.type == CHANGED:
             return _transition.decode(event.data)

@@ -1,4 +1,4 @@
-"""What each type of event says: strict models of `data`, one per type, registered under its name."""
+"""The data of each event type: strict models, registered under the names of their types."""
 
 from typing import Annotated, Final, Literal
 
@@ -23,7 +23,7 @@ from shared.instants import Instant
 
 @event("customer.signed_up")
 class SignedUp(Data):
-    """Somebody opened an account."""
+    """A customer opened an account."""
 
     account: Account | None = None
     referral_code: Word | None = None
@@ -36,7 +36,7 @@ class SignedUp(Data):
 
 @event("customer.updated")
 class Updated(Data):
-    """Master data changed: only what is named."""
+    """Master data changed. Fields that are absent stay as they are."""
 
     account: Account | None = None
     managed_by_field_sales: bool | None = None
@@ -47,7 +47,7 @@ class Updated(Data):
 
 @event("customer.closed")
 class Closed(Data):
-    """The customer has ended the relationship."""
+    """The customer ended the relationship."""
 
     reason_code: Word | None = None
     reason_text: Text | None = None
@@ -55,7 +55,7 @@ class Closed(Data):
 
 @event("session.signed_in", "page.viewed", "message.opened", "message.clicked")
 class Activity(Data):
-    """The customer was seen: signed in, looked at a page, opened or clicked a message."""
+    """The customer was active: signed in, viewed a page, opened or clicked a message."""
 
     topic: Word | None = None
     sku: Word | None = None
@@ -64,14 +64,14 @@ class Activity(Data):
 
 @event("product.activated", "product.used")
 class ProductEvent(Data):
-    """A product was put to use (onboarding done), or used."""
+    """A product was put to use for the first time (onboarding is done), or used."""
 
     product: Word
 
 
 @event("order.completed")
 class OrderCompleted(Data):
-    """A purchase; `items` are the goods, or only their number."""
+    """The customer bought something. `items` lists the goods, or only their number."""
 
     order_id: Id
     total: Money
@@ -86,7 +86,7 @@ class OrderCompleted(Data):
 
 @event("order.refunded")
 class OrderRefunded(Data):
-    """Money went back, for a part of an order or all of it."""
+    """Part or all of an order was refunded."""
 
     order_id: Id
     amount: Money
@@ -101,7 +101,7 @@ class OrderEvent(Data):
 
 @event("contract.concluded")
 class ContractConcluded(Data):
-    """A contract began; it renews at `renews_at`, or else at the end of its term."""
+    """A contract began. It renews at `renews_at`, or otherwise at the end of its term."""
 
     contract_id: Id
     term_months: Annotated[int, Field(ge=1, le=1200)]
@@ -111,7 +111,7 @@ class ContractConcluded(Data):
 
 @event("contract.renewed")
 class ContractRenewed(Data):
-    """A contract goes on for another term."""
+    """A contract was renewed for another term."""
 
     contract_id: Id
     term_months: Annotated[int, Field(ge=1, le=1200)] | None = None
@@ -119,7 +119,7 @@ class ContractRenewed(Data):
 
 @event("contract.cancelled")
 class ContractCancelled(Data):
-    """Notice was given; the contract ends at `effective_at`, or else at once."""
+    """The customer gave notice. The contract ends at `effective_at`, or otherwise at once."""
 
     contract_id: Id
     effective_at: Instant | None = None
@@ -142,8 +142,8 @@ class FeedbackSubmitted(Data):
 
     @field_validator("score")
     @classmethod
-    def _on_its_scale(cls, score: int, others: ValidationInfo) -> int:
-        kind = others.data.get("kind", "nps")
+    def _in_range(cls, score: int, fields: ValidationInfo) -> int:
+        kind = fields.data.get("kind", "nps")
         low, high = _SCALES[kind]
         if not low <= score <= high:
             raise PydanticCustomError(
@@ -154,7 +154,7 @@ class FeedbackSubmitted(Data):
 
 @event("complaint.opened")
 class ComplaintOpened(Data):
-    """The customer complained; severity 1 (mild) to 3, 2 unless said."""
+    """The customer complained. Severity runs from 1 (mild) to 3; the default is 2."""
 
     complaint_id: Id
     topic: Word | None = None
@@ -171,7 +171,7 @@ class ComplaintAnswered(Data):
 
 @event("complaint.resolved")
 class ComplaintResolved(Data):
-    """A complaint came to its end; `satisfied` says whether to the customer's content."""
+    """A complaint was closed; `satisfied` says whether the customer is happy with the outcome."""
 
     complaint_id: Id
     satisfied: bool | None = None
@@ -179,7 +179,7 @@ class ComplaintResolved(Data):
 
 @event("inquiry.opened", "inquiry.answered")
 class Inquiry(Data):
-    """The customer asked something, or was answered."""
+    """The customer asked a question, or it was answered."""
 
     inquiry_id: Id
     topic: Word | None = None
@@ -187,14 +187,14 @@ class Inquiry(Data):
 
 @event("newsletter.subscribed", "newsletter.unsubscribed")
 class Newsletter(Data):
-    """The customer wants the newsletter, or no longer."""
+    """The customer subscribed to the newsletter, or unsubscribed."""
 
     reason: Text | None = None
 
 
 @event("consent.granted", "consent.withdrawn")
 class Consent(Data):
-    """Leave to be contacted on a channel for a purpose was given, or taken back."""
+    """The customer allowed contact on a channel for a purpose, or withdrew that consent."""
 
     channel: Channel
     purpose: Word
@@ -203,7 +203,7 @@ class Consent(Data):
 
 @event("contact.made")
 class ContactMade(Data):
-    """Somebody spoke with the customer about a case of win-back."""
+    """An agent spoke with the customer about a win-back case."""
 
     case_id: Id
     channel: Channel
@@ -215,21 +215,21 @@ class ContactMade(Data):
 
 @event("customer.merged")
 class Merged(Data):
-    """This customer and `into` are the same person; `into` stays."""
+    """This customer and `into` are the same person; `into` is the id that stays."""
 
     into: Subject
 
 
 @event("customer.erasure_requested")
 class ErasureRequested(Data):
-    """The customer wants to be forgotten."""
+    """The customer asked for their data to be erased."""
 
     requested_by: Word | None = None
 
 
 @event("referral.succeeded", "referral.annulled")
 class ReferralOutcome(Data):
-    """A recommendation qualified, or its evidence fell away; only the referral service says so, on its own topic."""
+    """A referral qualified, or was annulled. Only the referral service publishes this."""
 
     referee: Subject | None = None
     code: Word | None = None
@@ -238,7 +238,7 @@ class ReferralOutcome(Data):
 
 @event("clock.ticked")
 class ClockTicked(Data):
-    """Control record: time has come to `time`; deadlines up to then may fire (log time only)."""
+    """Control record: the clock reached `time`. Deadlines up to then may fire (log time only)."""
 
 
 @event("import.started", "import.finished")
@@ -250,7 +250,7 @@ class ImportBoundary(Data):
 
 @event("improvement.delivered")
 class ImprovementDelivered(Data):
-    """Control record: operations have removed a cause of dissatisfaction."""
+    """Control record: the shop removed a cause of dissatisfaction."""
 
     reason_code: Word
     topic: Word | None = None

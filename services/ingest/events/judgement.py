@@ -11,7 +11,7 @@ from services.ingest.settings import IngestSettings
 from shared import clock
 from shared.errors import FieldError
 from shared.events import catalogue, segment
-from shared.events.catalogue import Refused
+from shared.events.catalogue import InvalidEvent
 from shared.kafka.producer import MAX_EVENT
 
 
@@ -32,41 +32,41 @@ def judge(
     for index, raw in enumerate(items):
         try:
             judgement.accepted.append(_understand(raw, now, traceparent))
-        except Refused as refused:
-            judgement.rejected.append(_rejection(index, raw, refused))
+        except InvalidEvent as error:
+            judgement.rejected.append(_rejection(index, raw, error))
     return judgement
 
 
 def _understand(raw: bytes, now: datetime | None, traceparent: str | None) -> AcceptedEvent:
-    """An event of the catalogue, or a call that is translated into one. Raises Refused."""
+    """An event of the catalogue, or a call that is translated into one. Raises InvalidEvent."""
     try:
         return _accept(raw, now, traceparent)
-    except Refused as refused:
-        call = segment.read(raw) if refused.error.field == "type" else None
+    except InvalidEvent as error:
+        call = segment.read(raw) if error.field_error.field == "type" else None
         if call is None:
             raise
     try:
         return _accept(call.event, now, traceparent)
-    except Refused as refused:
-        raise call.in_its_words(refused) from None
+    except InvalidEvent as error:
+        raise call.in_sender_terms(error) from None
 
 
 def _accept(raw: bytes, now: datetime | None, traceparent: str | None) -> AcceptedEvent:
     event, value = catalogue.canonical(raw)
     refusal = reason_to_refuse(event.type, event.time, now=now)
     if refusal is not None:
-        raise Refused(refusal.code, FieldError(refusal.field, refusal.message))
+        raise InvalidEvent(refusal.code, FieldError(refusal.field, refusal.message))
     if len(value) > MAX_EVENT:
-        raise Refused("too_large", FieldError("", f"exceeds {MAX_EVENT} bytes"))
+        raise InvalidEvent("too_large", FieldError("", f"exceeds {MAX_EVENT} bytes"))
     return AcceptedEvent(event.type, event.subject or "", value, event.traceparent or traceparent)
 
 
-def _rejection(index: int, raw: bytes, refused: Refused) -> Rejection:
-    wrong = refused.error
+def _rejection(index: int, raw: bytes, error: InvalidEvent) -> Rejection:
+    wrong = error.field_error
     return Rejection(
         index=index,
         id=_id_of(raw),
-        code=refused.code,
+        code=error.code,
         field=wrong.field or None,
         message=wrong.message,
     )

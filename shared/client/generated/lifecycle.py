@@ -30,7 +30,7 @@ class ActivationView(TypedDict):
 Phase: TypeAlias = Literal[
     "prospect", "new", "established", "advocate", "at_risk", "inactive", "former", "won_back"
 ]
-"""Where a customer stands; "not yet known" is None."""
+"""The phase of a customer; None where the customer is not yet known."""
 
 
 class BestBuyers(TypedDict):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.events import catalogue, segment
-from shared.events.catalogue import Refused
+from shared.events.catalogue import InvalidEvent
 from shared.events.money import CURRENCIES, EXPONENTS, MAX_AMOUNT
 
 CALL: Final[dict[str, Any]] = {
@@ -45,16 +45,16 @@ def translated(raw: bytes) -> dict[str, Any]:
     assert found is not None
     try:
         event: dict[str, Any] = json.loads(catalogue.canonical(found.event)[1])
-    except Refused as refused:
-        raise found.in_its_words(refused) from None
+    except InvalidEvent as refused:
+        raise found.in_sender_terms(refused) from None
     return event
 
 
 def refused(raw: bytes) -> tuple[str, str]:
-    with pytest.raises(Refused) as raised:
+    with pytest.raises(InvalidEvent) as raised:
         translated(raw)
-    assert raised.value.error.message
-    return raised.value.code, raised.value.error.field
+    assert raised.value.field_error.message
+    return raised.value.code, raised.value.field_error.field
 
 
 @pytest.mark.parametrize(
