@@ -1,1 +1,1 @@
-"""The typed clients of the four services, synchronous and asynchronous: docs/client.md shows how they are used."""
+"""Typed clients of the four services, synchronous and asynchronous; see docs/client.md."""

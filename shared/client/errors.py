@@ -1,4 +1,4 @@
-"""What can come of a call that brings no answer; each class says what its caller should do."""
+"""The errors of a call; each class says what the caller should do."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,16 +15,17 @@ PROBLEM_JSON: Final = "application/problem+json"
 
 
 class ApiError(StammkundeError):
-    """A service did not do what it was asked; of no class below, it is a fault of the service (500), or of somebody in
-    between who answers in its place: report it.
+    """A service did not do what it was asked.
 
-    `status` is that of its answer (0: there was none), `code` the stable name of the problem (empty: it said none),
-    `errors` what is wrong with which field, `received` whether the service may have begun with the request.
+    If it is none of the classes below, it is a fault of the service (500) or of a proxy: report it.
+    `status` is that of the answer (0 if there was none), `code` the stable name of the problem
+    (empty if there is none), `errors` what is wrong with each field, `wait_s` the seconds to wait
+    if the service named any, and `received` whether it may have begun with the request.
     """
 
     def __init__(
         self,
-        said: str,
+        message: str,
         *,
         status: int = 0,
         code: str = "",
@@ -32,7 +33,7 @@ class ApiError(StammkundeError):
         wait_s: float | None = None,
         received: bool = True,
     ) -> None:
-        super().__init__(said)
+        super().__init__(message)
         self.status = status
         self.code = code
         self.errors = errors
@@ -41,19 +42,19 @@ class ApiError(StammkundeError):
 
 
 class Unavailable(ApiError, Retryable):
-    """Nobody could answer, for as long as the client had patience: the same may succeed later, in `wait_s` seconds."""
+    """Nobody answered while the client had patience: try again later, after `wait_s` seconds."""
 
 
 class Unauthorized(ApiError):
-    """Use another key."""
+    """The key is missing or wrong: use another one."""
 
 
 class NotThere(ApiError):
-    """What was asked for does not exist, or no longer: ask for something else."""
+    """It does not exist, or no longer: ask for something else."""
 
 
 class Refused(ApiError):
-    """As things stand this will not be done: change the request, or what it is about."""
+    """The service will not do this: change the request, or the state of what it is about."""
 
 
 _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
@@ -62,59 +63,56 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     410: NotThere,
     **dict.fromkeys((408, 429, 502, 503, 504), Unavailable),
 }
-
-
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class _Problem(msgspec.Struct):
-    """What is read of a problem; of one that nobody can read, nothing."""
+    """What the client reads of a problem."""
 
     code: str = ""
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
 
 
-def no_answer(request: httpx.Request, error: httpx.RequestError) -> ApiError:
-    """The service could not be reached, or fell silent; or what came was no answer (redirects without end)."""
-    where = request.url.copy_with(path="/", query=None)
+def unanswered(request: httpx.Request, error: httpx.RequestError) -> ApiError:
+    """The error of a request that brought no answer, or one without end such as redirects."""
+    place = request.url.copy_with(path="/", query=None)
     if isinstance(error, httpx.TransportError):
-        return Unavailable(
-            f"{where} does not answer: {error!r}", received=not isinstance(error, _UNSENT)
-        )
-    return ApiError(f"{where} gives no answer that can be read: {error!r}")
+        was_received = not isinstance(error, _UNSENT)
+        return Unavailable(f"{place} does not answer: {error!r}", received=was_received)
+    return ApiError(f"{place} gives no answer that can be read: {error!r}")
 
 
-def not_asked_for(answer: httpx.Response, wanted: str) -> ApiError:
-    """Success, said by something else than the service."""
-    said = f"{_told(answer)} with {media_type(answer) or 'no type'}, and no {wanted}: {answer.text[:300]}"
-    return ApiError(said, status=answer.status_code)
+def unexpected_content(answer: httpx.Response, expected: str) -> ApiError:
+    """The error of a success with another content than expected, as a proxy may answer."""
+    actual = media_type(answer) or "no type"
+    message = f"{_summary(answer)} with {actual}, and no {expected}: {answer.text[:300]}"
+    return ApiError(message, status=answer.status_code)
 
 
-def of_answer(answer: httpx.Response) -> ApiError:
-    """What an answer means that is not the one asked for."""
-    status, problem = answer.status_code, _problem(answer)
-    said = f"{_told(answer)} {problem.code}: {problem.detail or answer.text[:300]}"
-    error = _BY_STATUS.get(
-        status, ApiError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Refused
-    )
+def from_answer(answer: httpx.Response) -> ApiError:
+    """The error that an answer without success means."""
+    status = answer.status_code
+    problem = _problem(answer)
+    is_our_fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    error = _BY_STATUS.get(status, ApiError if is_our_fault else Refused)
     return error(
-        said,
+        f"{_summary(answer)} {problem.code}: {problem.detail or answer.text[:300]}",
         status=status,
         code=problem.code,
         errors=problem.errors,
-        wait_s=_seconds(answer),
+        wait_s=_retry_after(answer),
         received=status != HTTPStatus.TOO_MANY_REQUESTS,
     )
 
 
 def media_type(answer: httpx.Response) -> str:
-    """Without its parameters."""
-    told: str = answer.headers.get("content-type", "")
-    return told.partition(";")[0].strip()
+    """The media type of an answer, without parameters; empty if it has none."""
+    content_type: str = answer.headers.get("content-type", "")
+    return content_type.partition(";")[0].strip()
 
 
-def _told(answer: httpx.Response) -> str:
+def _summary(answer: httpx.Response) -> str:
     return f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}"
 
 
@@ -125,6 +123,7 @@ def _problem(answer: httpx.Response) -> _Problem:
     return _Problem()
 
 
-def _seconds(answer: httpx.Response) -> float | None:
-    told = answer.headers.get("retry-after", "")
-    return float(told) if told.isdecimal() else None
+def _retry_after(answer: httpx.Response) -> float | None:
+    """The seconds of `Retry-After`, if it has any."""
+    seconds = answer.headers.get("retry-after", "")
+    return float(seconds) if seconds.isdecimal() else None

@@ -1,4 +1,4 @@
-"""Lists from their first page to their last, and changes without end.
+"""Lists, page by page, and changes as they are published.
 
 `for case in every(api.list_cases, state="won_back")` · `for page in follow(api, after="now")`
 """
@@ -9,19 +9,20 @@ from typing import Final, Generic, ParamSpec, TypedDict, TypeVar
 from shared.client.generated.lifecycle import AsyncLifecycleClient, ChangePage, LifecycleClient
 
 WAIT_S: Final = 30.0
+"""How long the service may wait for changes before it answers."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Page(TypedDict, Generic[T]):
-    """What all pages have in common."""
+class ListPage(TypedDict, Generic[T]):
+    """What the pages of all lists have in common."""
 
     items: list[T]
     next_cursor: str | None
 
 
-def every(fetch: Callable[P, Page[T]], *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
-    """The items of all pages, one after the other; `fetch` is the method of a client that gives one."""
+def every(fetch: Callable[P, ListPage[T]], *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    """The items of all pages; `fetch` is the client's method that returns a page."""
     while True:
         page = fetch(*args, **kwargs)
         yield from page["items"]
@@ -31,9 +32,9 @@ def every(fetch: Callable[P, Page[T]], *args: P.args, **kwargs: P.kwargs) -> Ite
 
 
 async def aevery(
-    fetch: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs: P.kwargs
+    fetch: Callable[P, Awaitable[ListPage[T]]], *args: P.args, **kwargs: P.kwargs
 ) -> AsyncIterator[T]:
-    """The same of an asynchronous client."""
+    """The same with an asynchronous client."""
     while True:
         page = await fetch(*args, **kwargs)
         for item in page["items"]:
@@ -46,27 +47,29 @@ async def aevery(
 def follow(
     api: LifecycleClient, after: str | None = None, *, limit: int | None = None
 ) -> Iterator[ChangePage]:
-    """Published changes page by page, for ever, without a gap: the first page at once, even if it is empty, then each
-    as soon as there is one.
+    """Published changes, page by page, for ever and without a gap.
 
-    Keep `next` of the last page that was worked off, and begin there the next time. Raises Unavailable once the
-    patience of the client has ended; `patience_s=math.inf` never does.
+    The first page comes at once, even if it is empty, the others as soon as there is something.
+    Keep `next` of the last page that you have processed, and begin there the next time. Raises
+    Unavailable when the client's patience ends, which `patience_s=math.inf` never does.
     """
     wait_s: float | None = None
     while True:
         page = api.list_changes(after=after, limit=limit, wait_s=wait_s)
         if page["items"] or wait_s is None:
             yield page
-        after, wait_s = page["next"], WAIT_S
+        after = page["next"]
+        wait_s = WAIT_S
 
 
 async def afollow(
     api: AsyncLifecycleClient, after: str | None = None, *, limit: int | None = None
 ) -> AsyncGenerator[ChangePage, None]:
-    """The same of an asynchronous client."""
+    """The same with an asynchronous client."""
     wait_s: float | None = None
     while True:
         page = await api.list_changes(after=after, limit=limit, wait_s=wait_s)
         if page["items"] or wait_s is None:
             yield page
-        after, wait_s = page["next"], WAIT_S
+        after = page["next"]
+        wait_s = WAIT_S

@@ -1,4 +1,4 @@
-"""The typed clients, made from the documents: `python -m shared.client.codegen.generate docs/openapi`."""
+"""Generates the clients: `python -m shared.client.codegen.generate docs/openapi`."""
 
 import keyword
 import re
@@ -11,7 +11,15 @@ from typing import Final
 
 import msgspec
 
-from shared.client.codegen.operations import REF, Json, Operation, Value, hint, literal, read
+from shared.client.codegen.operations import (
+    REF,
+    Json,
+    Operation,
+    Parameter,
+    hint,
+    literal,
+    read_operations,
+)
 
 CLIENT: Final = Path(__file__).parents[1]
 _PUBLIC: Final = '''\
@@ -39,16 +47,14 @@ from shared.client.streams import StreamEvent
 
 
 def source(document: Json, name: str) -> str:
-    """The module of one service: its types, a client, an asynchronous client. Formatted."""
-    operations, schemas = list(read(document)), document["components"]["schemas"]
+    """The formatted module of one service: its types, a client and an asynchronous client."""
+    operations = list(read_operations(document))
+    schemas = document["components"]["schemas"]
     parts = [_HEAD.format(title=document["info"]["title"], name=name)]
     parts += [_type(schema, schemas[schema]) for schema in _needed(schemas, operations)]
-    for begin, base in (("", "Client"), ("Async", "AsyncClient")):
-        parts.append(_client(f"{begin}{name.capitalize()}Client", base, operations))
+    for prefix, base in (("", "Client"), ("Async", "AsyncClient")):
+        parts.append(_client(f"{prefix}{name.capitalize()}Client", base, operations))
     return _formatted("\n\n".join(parts))
-
-
-# -- types -------------------------------------------------------------------------------------------------------------
 
 
 def _type(name: str, schema: Json) -> str:
@@ -71,108 +77,124 @@ def _doc(schema: Json, indent: str) -> str:
 
 
 def _needed(schemas: Mapping[str, Json], operations: Sequence[Operation]) -> Iterable[str]:
-    """The schemas that operations speak of, and those that these speak of: each behind those that it needs."""
-    types = [
-        kind
-        for o in operations
-        for kind in (o.answer, o.body.type if o.body else "", *(v.type for v in o.query))
-    ]
-    waiting = {word for kind in types for word in re.findall(r"\w+", kind)} & schemas.keys()
-    found = dict[str, list[str]]()
+    """The schemas that operations refer to, directly or not, each after those it refers to."""
+    words = {word for kind in _types(operations) for word in re.findall(r"\w+", kind)}
+    waiting = words & schemas.keys()
+    references = dict[str, list[str]]()
     while waiting:
         name = waiting.pop()
-        found[name] = sorted(
-            set(re.findall(rf"{REF}(\w+)", msgspec.json.encode(schemas[name]).decode()))
-        )
-        waiting |= set(found[name]) - found.keys()
-    return TopologicalSorter(dict(sorted(found.items()))).static_order()
+        text = msgspec.json.encode(schemas[name]).decode()
+        references[name] = sorted(set(re.findall(rf"{REF}(\w+)", text)))
+        waiting |= set(references[name]) - references.keys()
+    return TopologicalSorter(dict(sorted(references.items()))).static_order()
 
 
-# -- clients -----------------------------------------------------------------------------------------------------------
+def _types(operations: Iterable[Operation]) -> Iterator[str]:
+    for operation in operations:
+        yield operation.answer
+        if operation.body:
+            yield operation.body.type
+        for parameter in operation.query:
+            yield parameter.type
 
 
 def _client(name: str, base: str, operations: Sequence[Operation]) -> str:
-    asynchronous = base != "Client"
+    is_async = base != "Client"
     methods = "\n\n".join(
-        make(operation, asynchronous=asynchronous)
+        write(operation, is_async=is_async)
         for operation in operations
-        for make in _made(operation)
+        for write in _method_writers(operation)
     )
     return f'class {name}({base}):\n    """Its operations."""\n\n{methods}'
 
 
-def _made(said: Operation) -> Sequence[Callable[..., str]]:
-    if said.streams:
+def _method_writers(operation: Operation) -> Sequence[Callable[..., str]]:
+    if operation.streams:
         return (_stream,)
-    return (_method, _download) if said.files else (_method,)
+    return (_method, _download) if operation.files else (_method,)
 
 
-def _method(said: Operation, *, asynchronous: bool) -> str:
-    given = [*said.paths, *([said.body] if said.body else [])]
-    named = sorted([*said.query, *said.headers], key=lambda value: not value.required)
-    signature = ["self", *map(_declared, given), *(["*"] if named else []), *map(_declared, named)]
-    values = [said.answer, f'"{said.method}"', _path(said), *_sent(said.query, said.headers)]
-    values += [*(["body=body"] if said.body else []), *([f"also={said.also}"] if said.also else [])]
-    values += ["once=True"] if said.once else []
-    begin, wait = ("async def", "await ") if asynchronous else ("def", "")
+def _method(operation: Operation, *, is_async: bool) -> str:
+    positional = [*operation.paths, *([operation.body] if operation.body else [])]
+    named = sorted(
+        [*operation.query, *operation.headers], key=lambda parameter: not parameter.required
+    )
+    star = ["*"] if named else []
+    signature = ["self", *map(_declared, positional), *star, *map(_declared, named)]
+    arguments = ", ".join(_call_arguments(operation))
+    define, wait = ("async def", "await ") if is_async else ("def", "")
     return (
-        f"    {begin} {said.name}({', '.join(signature)}) -> {said.answer}:\n"
-        f'        """{_indented(said.doc)}"""\n'
-        f"        return {wait}self._call({', '.join(values)})"
+        f"    {define} {operation.name}({', '.join(signature)}) -> {operation.answer}:\n"
+        f'        """{_indented(operation.doc)}"""\n'
+        f"        return {wait}self._call({arguments})"
     )
 
 
-def _download(said: Operation, *, asynchronous: bool) -> str:
-    """What filters a page filters a file, which has no pages."""
-    query = [value for value in said.query if value.name not in _PAGING]
-    media_type = Value(
-        "media_type", "", f"Literal[{', '.join(map(literal, said.files))}]", required=True
-    )
+def _call_arguments(operation: Operation) -> Iterator[str]:
+    yield operation.answer
+    yield f'"{operation.method}"'
+    yield _path(operation)
+    yield from _sent(operation.query, operation.headers)
+    if operation.body:
+        yield "body=body"
+    if operation.also:
+        yield f"also={operation.also}"
+    if operation.once:
+        yield "once=True"
+
+
+def _download(operation: Operation, *, is_async: bool) -> str:
+    """The method that downloads a list as a file, with the same filters but without pages."""
+    query = [parameter for parameter in operation.query if parameter.name not in _PAGING]
+    media_types = f"Literal[{', '.join(map(literal, operation.files))}]"
+    media_type = Parameter("media_type", "", media_types, required=True)
     signature = [
         "self",
-        *map(_declared, [media_type, *said.paths]),
+        *map(_declared, [media_type, *operation.paths]),
         "*",
-        *map(_declared, [*query, *said.headers]),
+        *map(_declared, [*query, *operation.headers]),
     ]
-    values = ["media_type", _path(said), *_sent(query, said.headers)]
-    begin = "Async" if asynchronous else ""
-    answer = f"Abstract{begin}ContextManager[{begin}Iterator[bytes]]"
+    arguments = ["media_type", _path(operation), *_sent(query, operation.headers)]
+    prefix = "Async" if is_async else ""
+    answer = f"Abstract{prefix}ContextManager[{prefix}Iterator[bytes]]"
     return (
-        f"    def {said.name}_as({', '.join(signature)}) -> {answer}:\n"
+        f"    def {operation.name}_as({', '.join(signature)}) -> {answer}:\n"
         f'        """The same as a file, part by part, without pages."""\n'
-        f"        return self._download({', '.join(values)})"
+        f"        return self._download({', '.join(arguments)})"
     )
 
 
-def _stream(said: Operation, *, asynchronous: bool) -> str:
+def _stream(operation: Operation, *, is_async: bool) -> str:
     signature = [
         "self",
-        *map(_declared, said.paths),
+        *map(_declared, operation.paths),
         "*",
-        *map(_declared, [*said.query, *said.headers]),
+        *map(_declared, [*operation.query, *operation.headers]),
     ]
-    begin = "Async" if asynchronous else ""
-    answer = f"Abstract{begin}ContextManager[{begin}Iterator[{said.answer}]]"
+    arguments = [_path(operation), *_sent(operation.query, operation.headers)]
+    prefix = "Async" if is_async else ""
+    answer = f"Abstract{prefix}ContextManager[{prefix}Iterator[{operation.answer}]]"
     return (
-        f"    def {said.name}({', '.join(signature)}) -> {answer}:\n"
-        f'        """{_indented(said.doc)}"""\n'
-        f"        return self._stream({', '.join([_path(said), *_sent(said.query, said.headers)])})"
+        f"    def {operation.name}({', '.join(signature)}) -> {answer}:\n"
+        f'        """{_indented(operation.doc)}"""\n'
+        f"        return self._stream({', '.join(arguments)})"
     )
 
 
-def _path(said: Operation) -> str:
-    path = re.sub(r"\{(\w+)\}", r"{segment(\1)}", said.path)
-    return f'{"f" if said.paths else ""}"{path}"'
+def _path(operation: Operation) -> str:
+    path = re.sub(r"\{(\w+)\}", r"{segment(\1)}", operation.path)
+    return f'{"f" if operation.paths else ""}"{path}"'
 
 
-def _declared(value: Value) -> str:
-    return f"{value.name}: {value.type}" + ("" if value.required else " = None")
+def _declared(parameter: Parameter) -> str:
+    default = "" if parameter.required else " = None"
+    return f"{parameter.name}: {parameter.type}{default}"
 
 
-def _sent(query: Sequence[Value], headers: Sequence[Value]) -> Iterator[str]:
-    for kind, values in (("query", query), ("headers", headers)):
-        if values:
-            pairs = ", ".join(f'"{value.sent}": {value.name}' for value in values)
+def _sent(query: Sequence[Parameter], headers: Sequence[Parameter]) -> Iterator[str]:
+    for kind, parameters in (("query", query), ("headers", headers)):
+        if parameters:
+            pairs = ", ".join(f'"{parameter.sent}": {parameter.name}' for parameter in parameters)
             yield f"{kind}={{{pairs}}}"
 
 
@@ -193,15 +215,14 @@ def _formatted(code: str) -> str:
 
 
 def sources(folder: Path) -> dict[Path, str]:
-    """Each module and what belongs in it, given the folder of the documents."""
-    found = {
-        path.stem: msgspec.json.decode(path.read_bytes()) for path in sorted(folder.glob("*.json"))
-    }
-    made = {
-        CLIENT / "generated" / f"{name}.py": source(document, name)
-        for name, document in found.items()
-    }
-    return made | {CLIENT / f"{name}.py": _PUBLIC.format(name=name) for name in found}
+    """The content of each generated module, from the documents in this folder."""
+    modules = dict[Path, str]()
+    for path in sorted(folder.glob("*.json")):
+        name = path.stem
+        document = msgspec.json.decode(path.read_bytes())
+        modules[CLIENT / "generated" / f"{name}.py"] = source(document, name)
+        modules[CLIENT / f"{name}.py"] = _PUBLIC.format(name=name)
+    return modules
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What a document says of its operations, in terms of Python: names, types, where each value is sent."""
+"""The operations of an OpenAPI document in terms of Python: names, types, what is sent where."""
 
 import keyword
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from shared.client.streams import MEDIA_TYPE, StreamEvent
@@ -23,11 +23,11 @@ _HEADERS: Final = {
     "Accept-Language": "language",
     "Last-Event-ID": "last_event_id",
 }
-"""The headers that a caller may choose; answers are always asked for in full."""
+"""The headers that a caller may choose. `If-None-Match` is not among them."""
 
 
-class Value(NamedTuple):
-    """A parameter: its name in Python, what to send it as, its type."""
+class Parameter(NamedTuple):
+    """A parameter of a method: its name in Python, its name in the request, its type."""
 
     name: str
     sent: str
@@ -36,39 +36,40 @@ class Value(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A method of a client; `answer` is the type of what comes back."""
+    """A method of a client.
+
+    `answer` is the type of the answer, or of each event if it `streams`. `also` are statuses other
+    than those of success with the same type of answer. `files` are media types in which the answer
+    can be downloaded. With `once`, a second request would not have the effect of the first.
+    """
 
     name: str
     method: str
     path: str
     doc: str
-    paths: Sequence[Value]
-    query: Sequence[Value]
-    headers: Sequence[Value]
-    body: Value | None
+    paths: Sequence[Parameter]
+    query: Sequence[Parameter]
+    headers: Sequence[Parameter]
+    body: Parameter | None
     answer: str
     also: Sequence[int]
-    """The statuses with which the same may come, besides those of success."""
     files: Sequence[str]
-    """The media types in which the same may be downloaded."""
     streams: bool
-    """Whether answers of that type come one after the other."""
     once: bool
-    """Whether a second request would not be the first."""
 
 
-def read(document: Json) -> Iterator[Operation]:
-    """The operations of a document, but for the probes and those that answer neither JSON nor events."""
+def read_operations(document: Json) -> Iterator[Operation]:
+    """The operations of a document, without probes and those with neither JSON nor events."""
     for path, methods in document["paths"].items():
-        for method, said in methods.items():
-            answer = _answer(said)
-            if answer is not None and "probes" not in said["tags"]:
-                yield _operation(path, method, said, answer)
+        for method, operation in methods.items():
+            answer = _answer(operation)
+            if answer is not None and "probes" not in operation["tags"]:
+                yield _operation(path, method, operation, answer)
 
 
-def _answer(said: Json) -> str | None:
-    """The type of what is asked for, or of what is streamed; None where that is neither."""
-    for status, response in said["responses"].items():
+def _answer(operation: Json) -> str | None:
+    """The type of the answer or of the events of a stream; None if there is neither."""
+    for status, response in operation["responses"].items():
         content = response.get("content", {})
         if status.startswith("2") and _JSON in content:
             return hint(content[_JSON]["schema"])
@@ -77,72 +78,72 @@ def _answer(said: Json) -> str | None:
     return None
 
 
-def _also(said: Json) -> list[int]:
-    told = said["responses"].items()
+def _also(operation: Json) -> list[int]:
     return [
         int(status)
-        for status, response in told
+        for status, response in operation["responses"].items()
         if status > "3" and _JSON in response.get("content", {})
     ]
 
 
-def _files(said: Json) -> list[str]:
-    return sorted(said["responses"].get("200", {}).get("content", {}).keys() - {_JSON, MEDIA_TYPE})
+def _files(operation: Json) -> list[str]:
+    content = operation["responses"].get("200", {}).get("content", {})
+    return sorted(content.keys() - {_JSON, MEDIA_TYPE})
 
 
-def _operation(path: str, method: str, said: Json, answer: str) -> Operation:
-    parameters: dict[str, list[Json]] = {"path": [], "query": [], "header": []}
-    for parameter in said.get("parameters", ()):
-        parameters[parameter["in"]].append(parameter)
+def _operation(path: str, method: str, operation: Json, answer: str) -> Operation:
+    parameters = operation.get("parameters", ())
+    headers = (p for p in _sent_in(parameters, "header") if p["name"] in _HEADERS)
     return Operation(
-        name=said["operationId"],
+        name=operation["operationId"],
         method=method.upper(),
         path=path,
-        doc=said.get("description", ""),
-        paths=[_value(p, p["name"]) for p in parameters["path"]],
-        query=[_value(p, p["name"]) for p in parameters["query"]],
-        headers=[
-            _value(p, _HEADERS[p["name"]]) for p in parameters["header"] if p["name"] in _HEADERS
-        ],
-        body=_body(said.get("requestBody")),
+        doc=operation.get("description", ""),
+        paths=[_parameter(p, p["name"]) for p in _sent_in(parameters, "path")],
+        query=[_parameter(p, p["name"]) for p in _sent_in(parameters, "query")],
+        headers=[_parameter(p, _HEADERS[p["name"]]) for p in headers],
+        body=_body(operation.get("requestBody")),
         answer=answer,
-        also=_also(said),
-        files=_files(said),
+        also=_also(operation),
+        files=_files(operation),
         streams=answer == StreamEvent.__name__,
-        once=not said.get("x-repeatable", True),
+        once=not operation.get("x-repeatable", True),
     )
 
 
-def _value(parameter: Json, name: str) -> Value:
-    python, required = (
-        f"{name}_" if keyword.iskeyword(name) else name,
-        parameter.get("required", False),
-    )
-    kind = _said(parameter["schema"])
-    optional = "" if required or "None" in kind else " | None"
-    return Value(python, parameter["name"], kind + optional, required)
+def _sent_in(parameters: Iterable[Json], place: str) -> list[Json]:
+    return [parameter for parameter in parameters if parameter["in"] == place]
 
 
-def _said(schema: Json) -> str:
-    """The type of a parameter; instants may be given as such."""
+def _parameter(parameter: Json, name: str) -> Parameter:
+    safe_name = f"{name}_" if keyword.iskeyword(name) else name
+    is_required = parameter.get("required", False)
+    kind = _parameter_hint(parameter["schema"])
+    optional = "" if is_required or "None" in kind else " | None"
+    return Parameter(safe_name, parameter["name"], kind + optional, is_required)
+
+
+def _parameter_hint(schema: Json) -> str:
+    """The type of a parameter, which may be a datetime where an instant is sent."""
     if "anyOf" in schema:
-        return " | ".join(dict.fromkeys(map(_said, schema["anyOf"])))
+        return " | ".join(dict.fromkeys(map(_parameter_hint, schema["anyOf"])))
     return _INSTANTS.get(schema.get("format", ""), hint(schema))
 
 
-def _body(said: Json | None) -> Value | None:
-    if said is None:
+def _body(body: Json | None) -> Parameter | None:
+    if body is None:
         return None
-    kind = hint(said["content"][_JSON]["schema"]) + (" | bytes" if len(said["content"]) > 1 else "")
-    required = said.get("required", False)
-    return Value("body", "body", kind if required or "None" in kind else f"{kind} | None", required)
-
-
-# -- types -------------------------------------------------------------------------------------------------------------
+    kind = hint(body["content"][_JSON]["schema"])
+    if len(body["content"]) > 1:
+        kind += " | bytes"
+    is_required = body.get("required", False)
+    if not is_required and "None" not in kind:
+        kind += " | None"
+    return Parameter("body", "body", kind, is_required)
 
 
 def hint(schema: Json) -> str:
-    """The type of values of a schema."""
+    """The Python type of the values of a schema."""
     if "$ref" in schema:
         return str(schema["$ref"].removeprefix(REF))
     for choice in ("anyOf", "oneOf"):
@@ -160,5 +161,5 @@ def hint(schema: Json) -> str:
 
 
 def literal(value: object) -> str:
-    """A value as Python writes it."""
+    """A value as a Python literal."""
     return f'"{value}"' if isinstance(value, str) else repr(value)
