@@ -28,7 +28,7 @@ class Arrivals:
         self._cache: Final = cache
         self._work: Final = work
         self._merges: Final = merges
-        self._settled: Final = work.batch.previous_committed
+        self._previous_committed: Final = work.batch.previous_committed
 
     async def visits(self) -> list[Visit]:
         """The customers of the batch with the events that are not stored yet."""
@@ -77,7 +77,7 @@ class Arrivals:
 
     async def _release(self, visit: Visit) -> None:
         """Take back what waits for a parked customer, in the dead letters and in this batch."""
-        await self._settled()
+        await self._previous_committed()
         entry = visit.entry
         if entry.parked is None or visit.released:
             return
@@ -90,7 +90,7 @@ class Arrivals:
         if key in visit.arrivals:
             first: bytes | None = visit.arrivals[key].value
         else:
-            await self._settled()
+            await self._previous_committed()
             first = await repository.load_event(self._reader, visit.entry.key, key)
         event = incoming.event
         if first is not None and not _same_content(envelope.decode(first), event):
@@ -106,7 +106,7 @@ class Arrivals:
         """Note a merger; one that would close a cycle is a dead letter."""
         customer = visit.entry.id
         into = incoming.content.content.into
-        await self._settled()
+        await self._previous_committed()
         if await self._merges.closes_cycle(customer, into):
             detail = f"{into} is merged into {customer} already"
             visit.portion.reject(incoming, "merge_cycle", detail)
