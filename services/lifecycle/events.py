@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -28,14 +28,14 @@ from shared.events.envelope import Envelope
 from shared.kafka.topics import CUSTOMER_EVENTS
 
 SOURCE: Final = "/lifecycle"
-"""Who sends what this service itself publishes."""
+"""The source of the events that this service publishes."""
 
 RELEASED: Final = "customer.released"
-"""Internal: an operator asks that what waits in the dead letters for a parked customer be folded."""
+"""An operator asks to fold what waits in the dead letters for a parked customer. Internal."""
 
 ACTIVATED: Final = "product.activated"
 
-KINDS: Final = MappingProxyType(
+EVENT_KINDS: Final = MappingProxyType(
     {
         "order.completed": EventKind.ORDER,
         "order.refunded": EventKind.UNDONE,
@@ -68,134 +68,157 @@ KINDS: Final = MappingProxyType(
     }
 )
 """What each event of the catalogue means to the rules."""
-ACT_TYPES: Final = [name for name, kind in KINDS.items() if kind in CUSTOMER_ACTIONS]
-"""Events in which the customer has acted, bought, clicked or paid."""
+ACTION_TYPES: Final = [name for name, kind in EVENT_KINDS.items() if kind in CUSTOMER_ACTIONS]
+"""Events in which a customer acts: buys, clicks, pays."""
 
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Months = Annotated[int, msgspec.Meta(ge=1, le=1200)]
 
 
-class _Undoing(msgspec.Struct, frozen=True, gc=False):
+class _UndoingData(msgspec.Struct, frozen=True, gc=False):
     order_id: str
     amount: Price | None = None
 
 
-class _Agreement(msgspec.Struct, frozen=True, gc=False):
+class _ContractData(msgspec.Struct, frozen=True, gc=False):
     contract_id: _Name
     term_months: _Months | None = None
     renews_at: _Instant | None = None
     effective_at: _Instant | None = None
 
 
-class _Feedback(msgspec.Struct, frozen=True, gc=False):
+class _FeedbackData(msgspec.Struct, frozen=True, gc=False):
     kind: Annotated[str, msgspec.Meta(pattern="^(nps|csat|review)$")]
     score: Annotated[int, msgspec.Meta(ge=0, le=10)]
     public: bool | None = None
 
 
-class _Complaint(msgspec.Struct, frozen=True, gc=False):
+class _ComplaintData(msgspec.Struct, frozen=True, gc=False):
     complaint_id: _Name
     severity: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
     satisfied: bool | None = None
 
 
-class _Opened(_Complaint, frozen=True, gc=False):
+class _NewComplaintData(_ComplaintData, frozen=True, gc=False):
     topic: _Name | None = None
 
 
-class _Outcome(msgspec.Struct, frozen=True, gc=False):
+class _ReferralData(msgspec.Struct, frozen=True, gc=False):
     referee: str | None = None
     order_id: str | None = None
 
 
-class _Details(msgspec.Struct, frozen=True, gc=False):
+class _AccountData(msgspec.Struct, frozen=True, gc=False):
     account: Annotated[str, msgspec.Meta(pattern="^b2[cb]$")] | None = None
 
 
-class _Merger(msgspec.Struct, frozen=True, gc=False):
+class _MergerData(msgspec.Struct, frozen=True, gc=False):
     into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
-M = TypeVar("M")
-
-
-def _by(model: type[M], make: Callable[[M], Content]) -> Callable[[bytes | msgspec.Raw], Content]:
-    decode = msgspec.json.Decoder(model).decode
-    return lambda data: make(decode(data))
-
-
-def _grievance(complaint: _Complaint) -> ComplaintDetails:
-    return ComplaintDetails(complaint.complaint_id, complaint.severity, bool(complaint.satisfied))
-
-
-_agreement: Final = _by(
-    _Agreement,
-    lambda a: ContractTerms(a.contract_id, a.term_months, _utc(a.renews_at), _utc(a.effective_at)),
-)
-_details: Final = _by(_Details, lambda d: AccountDetails(d.account))
-_recommendation: Final = _by(_Outcome, lambda o: Referral(f"{o.referee or ''} {o.order_id or ''}"))
-
-CONTENTS: Final[Mapping[EventKind, Callable[[bytes | msgspec.Raw], Content]]] = MappingProxyType(
-    {
-        EventKind.CONCLUDED: _agreement,
-        EventKind.RENEWED: _agreement,
-        EventKind.CANCELLED: _agreement,
-        EventKind.SCORED: _by(_Feedback, lambda f: Score(f.kind, f.score, bool(f.public))),
-        EventKind.COMPLAINED: _by(_Opened, _grievance),
-        EventKind.ANSWERED: _by(_Complaint, _grievance),
-        EventKind.RESOLVED: _by(_Complaint, _grievance),
-        EventKind.RECOMMENDED: _recommendation,
-        EventKind.ANNULLED: _recommendation,
-        EventKind.SIGNED_UP: _details,
-        EventKind.UPDATED: _details,
-        EventKind.MERGED: _by(_Merger, lambda m: MergeTarget(m.into)),
-    }
-)
-"""How the content of an event is read; kinds that are not here have none that a rule looks at."""
-
-_ORDER: Final = EventKind.ORDER
-_UNDONE: Final = EventKind.UNDONE
-_order: Final = msgspec.json.Decoder(Order).decode
-_undoing: Final = msgspec.json.Decoder(_Undoing).decode
-
-
-def read(topic: str, event: Envelope) -> Happening | str | None:
-    """The event as the fold sees it, RELEASED for an operator's request, None for what is not lifecycle's.
-
-    Raises Poison("unknown_type") or Poison("invalid_data").
-    """
-    kind = KINDS.get(event.type)
-    if kind is None:
-        return _without_kind(topic, event)
-    content: Content | None = None
-    order_key = None
-    try:
-        if kind is _ORDER:
-            content = _order(event.data)
-            order_key = crc32(content.order_id.encode())
-        elif kind is _UNDONE:
-            content = _undone(event.data)
-            order_key = crc32(content.order_id.encode())
-        elif kind in CONTENTS:
-            content = CONTENTS[kind](event.data)
-    except (msgspec.MsgspecError, OverflowError) as error:
-        raise Poison("invalid_data", f"{event.type}: {error}") from error
-    return Happening(event.time, event.source, event.id, kind, content, event.historical, order_key)
-
-
-def _undone(data: msgspec.Raw) -> OrderUndoing:
-    said = _undoing(data)
-    return OrderUndoing(
-        said.order_id, *((said.amount.amount, said.amount.currency) if said.amount else ())
+def _contract(data: _ContractData) -> ContractTerms:
+    return ContractTerms(
+        data.contract_id, data.term_months, _utc(data.renews_at), _utc(data.effective_at)
     )
+
+
+def _score(data: _FeedbackData) -> Score:
+    return Score(data.kind, data.score, bool(data.public))
+
+
+def _complaint(data: _ComplaintData) -> ComplaintDetails:
+    return ComplaintDetails(data.complaint_id, data.severity, bool(data.satisfied))
+
+
+def _referral(data: _ReferralData) -> Referral:
+    return Referral(f"{data.referee or ''} {data.order_id or ''}")
+
+
+def _account(data: _AccountData) -> AccountDetails:
+    return AccountDetails(data.account)
+
+
+def _merge_target(data: _MergerData) -> MergeTarget:
+    return MergeTarget(data.into)
 
 
 def _utc(instant: datetime | None) -> datetime | None:
     return instant and instant.astimezone(UTC)
 
 
-def _without_kind(topic: str, event: Envelope) -> str | None:
+Data = TypeVar("Data")
+_ContentReader: TypeAlias = Callable[[bytes | msgspec.Raw], Content]
+
+
+def _reader(model: type[Data], content: Callable[[Data], Content]) -> _ContentReader:
+    decode = msgspec.json.Decoder(model).decode
+    return lambda data: content(decode(data))
+
+
+_read_contract: Final = _reader(_ContractData, _contract)
+_read_complaint: Final = _reader(_ComplaintData, _complaint)
+_read_referral: Final = _reader(_ReferralData, _referral)
+_read_account: Final = _reader(_AccountData, _account)
+
+_CONTENT_READERS: Final[Mapping[EventKind, _ContentReader]] = MappingProxyType(
+    {
+        EventKind.CONCLUDED: _read_contract,
+        EventKind.RENEWED: _read_contract,
+        EventKind.CANCELLED: _read_contract,
+        EventKind.SCORED: _reader(_FeedbackData, _score),
+        EventKind.COMPLAINED: _reader(_NewComplaintData, _complaint),
+        EventKind.ANSWERED: _read_complaint,
+        EventKind.RESOLVED: _read_complaint,
+        EventKind.RECOMMENDED: _read_referral,
+        EventKind.ANNULLED: _read_referral,
+        EventKind.SIGNED_UP: _read_account,
+        EventKind.UPDATED: _read_account,
+        EventKind.MERGED: _reader(_MergerData, _merge_target),
+    }
+)
+"""How to read the data of an event, apart from orders; no rule looks at that of other kinds."""
+
+_ORDER: Final = EventKind.ORDER
+_UNDONE: Final = EventKind.UNDONE
+_decode_order: Final = msgspec.json.Decoder(Order).decode
+_decode_undoing: Final = msgspec.json.Decoder(_UndoingData).decode
+
+
+def read(topic: str, event: Envelope) -> Happening | str | None:
+    """Make of an event what the fold sees of it.
+
+    Returns RELEASED for an operator's request, and None for what does not concern lifecycle.
+    Raises Poison("unknown_type") or Poison("invalid_data").
+    """
+    kind = EVENT_KINDS.get(event.type)
+    if kind is None:
+        return _read_other(topic, event)
+    content: Content | None = None
+    order_key = None
+    try:
+        if kind is _ORDER:
+            content = _decode_order(event.data)
+            order_key = crc32(content.order_id.encode())
+        elif kind is _UNDONE:
+            content = _read_undoing(event.data)
+            order_key = crc32(content.order_id.encode())
+        elif kind in _CONTENT_READERS:
+            content = _CONTENT_READERS[kind](event.data)
+    except (msgspec.MsgspecError, OverflowError) as error:
+        raise Poison("invalid_data", f"{event.type}: {error}") from error
+    return Happening(event.time, event.source, event.id, kind, content, event.historical, order_key)
+
+
+def _read_undoing(data: msgspec.Raw) -> OrderUndoing:
+    undoing = _decode_undoing(data)
+    amount = undoing.amount
+    if amount is None:
+        return OrderUndoing(undoing.order_id)
+    return OrderUndoing(undoing.order_id, amount.amount, amount.currency)
+
+
+def _read_other(topic: str, event: Envelope) -> str | None:
     if event.type == RELEASED:
         return RELEASED
     if topic == CUSTOMER_EVENTS:

@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.events import KINDS
+from services.lifecycle.events import EVENT_KINDS
 from tests.support.builders import day, event
 from tests.support.lives import C, Raw, happenings
 
@@ -89,7 +89,7 @@ DATA: Final[dict[str, st.SearchStrategy[Raw]]] = {
 OFTEN: Final = ("order.completed",) * 20 + (
     "order.cancelled", "order.refunded", "feedback.submitted", "contract.concluded", "contract.cancelled",
 ) * 3  # fmt: skip
-TYPE: Final = st.sampled_from((*KINDS, *DATA, *OFTEN))
+TYPE: Final = st.sampled_from((*EVENT_KINDS, *DATA, *OFTEN))
 
 
 def to_event(number: int, kind: str, at: float, data: Raw, *, historical: bool) -> Raw:

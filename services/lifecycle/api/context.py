@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from services.lifecycle.api.parameters import refuse_future
-from services.lifecycle.clocks import clock
+from services.lifecycle.clocks import least_clock, partition_clock
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.schedule import latest_number, load_schedule
 from shared.database.connection import Pool
@@ -35,13 +35,13 @@ class ApiContext:
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
-        now = await clock(self.pool)
+        now = await least_clock(self.pool)
         refuse_future("as_of", as_of, now)
         return as_of or now
 
     async def clock_of(self, customer: CustomerId) -> datetime:
         """The clock of the partition that the customer lives in."""
-        return await clock(self.pool, self.partition(customer))
+        return await partition_clock(self.pool, self.partition(customer))
 
     def partition(self, customer: CustomerId) -> int:
         """The partition that the customer lives in."""

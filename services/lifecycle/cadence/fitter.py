@@ -82,7 +82,7 @@ async def _make_fit(connection: Tx) -> FitAttempt:
 
 
 async def _read_input(connection: Tx) -> FitInput:
-    as_of = await clocks.clock(connection)
+    as_of = await clocks.least_clock(connection)
     currency = (await load_schedule(connection)).at(as_of).currency
     histories = await repository.histories(connection, as_of)
     values = await repository.values(connection, as_of, currency)

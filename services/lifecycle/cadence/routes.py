@@ -56,7 +56,7 @@ async def show_cadence(
     service: Context, nights: Annotated[NightlyFit, Depends(nights)]
 ) -> CadenceView:
     """The fit in force, the last attempt, and what a fit needs."""
-    clock = await clocks.clock(service.pool)
+    clock = await clocks.least_clock(service.pool)
     found, last = await repository.in_force(service.pool), await repository.latest(service.pool)
     return CadenceView(
         silence=(await service.schedule()).at(clock).silence,
@@ -70,7 +70,7 @@ async def show_cadence(
 @router.get("/fits")
 async def list_fits(service: Context, part: Paging) -> FitPage:
     """All fits, the refused ones too, newest first."""
-    clock = await clocks.clock(service.pool)
+    clock = await clocks.least_clock(service.pool)
     (before,) = part.after(int) or (NEWEST,)
     rows = await repository.page(service.pool, before, part.limit + 1)
     page = Page[FitView].of(rows, part, key=lambda row: (row.number,), view=FitView.of)
@@ -88,7 +88,7 @@ async def compare_models(
     found = await repository.in_force(service.pool)
     if found is None:
         raise Problem(409, "no_fit", "No fit has been accepted: there is nothing to compare.")
-    begin, as_of = since or found.effective_at, await clocks.clock(service.pool)
+    begin, as_of = since or found.effective_at, await clocks.least_clock(service.pool)
     policy = (await service.schedule()).at(as_of)
     async with service.pool.acquire() as connection:
         episodes = await repository.episodes(connection, begin, as_of)

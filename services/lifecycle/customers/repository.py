@@ -10,7 +10,7 @@ from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.events import ACT_TYPES
+from services.lifecycle.events import ACTION_TYPES
 from services.lifecycle.schedule import KNOWN
 from shared.clock import DAWN
 from shared.database import connection as db
@@ -155,7 +155,7 @@ WHERE c.customer = $1 ORDER BY w.n
 """
 _FREELY: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
 """To compile the statements takes longer than they run; the keys of all who have acted are sorted."""
-_OTHER_ACTS: Final = ", ".join(f"'{name}'" for name in ACT_TYPES if name != "order.completed")
+_OTHER_ACTS: Final = ", ".join(f"'{name}'" for name in ACTION_TYPES if name != "order.completed")
 _ACTED: Final = f"""
 SELECT count(DISTINCT acted.customer_key) FROM (
     SELECT customer_key FROM event WHERE type = 'order.completed' AND time > $1 AND time <= $2
@@ -262,7 +262,7 @@ async def facts_at(
     Acts count for the span `active`, whose first instant is not in it; without `with_acts` none is looked for.
     """
     since = [instant - active for instant in instants]
-    rows = await pool.fetch(_FACTS, customer, since, instants, with_acts, ACT_TYPES)
+    rows = await pool.fetch(_FACTS, customer, since, instants, with_acts, ACTION_TYPES)
     return [
         facts_held(
             row["until"],

@@ -151,7 +151,7 @@ class CustomerService:
     async def _active_span(self) -> timedelta:
         """The span in which acts count, by the policy in force at the clock."""
         schedule = await self._context.schedule()
-        return timedelta(days=schedule.at(await clocks.clock(self._pool)).active_days)
+        return timedelta(days=schedule.at(await clocks.least_clock(self._pool)).active_days)
 
 
 def unknown_customer(id: CustomerId) -> Problem:

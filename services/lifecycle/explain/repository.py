@@ -9,7 +9,7 @@ from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.events import ACT_TYPES, ACTIVATED
+from services.lifecycle.events import ACTION_TYPES, ACTIVATED
 from shared.database.connection import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
@@ -142,7 +142,7 @@ async def known_facts(
     """What held beside the phase, from the events that were known; `active` is the span in which acts count."""
     acts = [
         (row["time"], event.type)
-        for row in await pool.fetch(_ACTS, narrow(customer), as_of, known_at, ACT_TYPES)
+        for row in await pool.fetch(_ACTS, narrow(customer), as_of, known_at, ACTION_TYPES)
         for event in _own(customer, row["body"])
     ]
     first = {type: time for time, type in sorted(acts, reverse=True)}

@@ -13,7 +13,7 @@ from services.lifecycle.domain.words.causes import describe_cause
 from services.lifecycle.domain.words.requirements import Requirement
 from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
 from services.lifecycle.domain.words.standpoint import Standpoint
-from services.lifecycle.events import KINDS
+from services.lifecycle.events import EVENT_KINDS
 from shared.events.transitions import Transition
 
 _UPWARD: Final = frozenset(
@@ -28,7 +28,7 @@ _UPWARD: Final = frozenset(
 def event_types(kinds: Collection[EventKind]) -> list[str]:
     """The types of event that may be of one of these kinds."""
     wanted = {EventKind.SCORED if kind is EventKind.PRAISED else kind for kind in kinds}
-    return [name for name, kind in KINDS.items() if kind in wanted]
+    return [name for name, kind in EVENT_KINDS.items() if kind in wanted]
 
 
 def because(customer: Customer, transition: Transition) -> str:

@@ -110,7 +110,7 @@ class Patterns:
         Raises Retryable if the database does not answer.
         """
         with retryable_errors():
-            clock = await clocks.clock(self._pool)
+            clock = await clocks.least_clock(self._pool)
             week = monday(clock.date())
             if clock == DAWN or week == self._judged:
                 return

@@ -48,7 +48,7 @@ class Figures:
     async def period(self, begins: date | None, ends: date | None) -> Period:
         """What a request asks about. Raises Problem 422."""
         async with self._pool.acquire() as connection, repository.snapshot(connection) as tx:
-            least, furthest = await clocks.clock(tx), await clocks.furthest_clock(tx)
+            least, furthest = await clocks.least_clock(tx), await clocks.furthest_clock(tx)
         return Period.asked(begins, ends, least=least, furthest=furthest)
 
     async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:

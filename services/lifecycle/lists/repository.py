@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from services.lifecycle.codecs import decode_customer
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.events import ACT_TYPES
+from services.lifecycle.events import ACTION_TYPES
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx, retryable_errors
 
@@ -78,4 +78,4 @@ async def have_acted(
     tx: Tx, keys: Sequence[int], since: Sequence[datetime], until: Sequence[datetime]
 ) -> list[bool]:
     """Whether each customer has acted after its one instant and not after its other."""
-    return [row["acted"] for row in await tx.fetch(ACTED, keys, since, until, ACT_TYPES)]
+    return [row["acted"] for row in await tx.fetch(ACTED, keys, since, until, ACTION_TYPES)]

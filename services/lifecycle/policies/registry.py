@@ -43,7 +43,7 @@ async def create(connection: Tx, document: PolicyDocument) -> tuple[StoredPolicy
             raise _version_taken(taken[wanted.version], wanted)
         if document.version is None:
             wanted = replace(wanted, version=next_version(taken))
-        return await repository.insert(tx, wanted, await clocks.clock(tx)), True
+        return await repository.insert(tx, wanted, await clocks.least_clock(tx)), True
 
 
 async def activate(

@@ -40,7 +40,7 @@ class PolicyService:
 
     async def list(self, part: Slice) -> PolicyPage:
         """A page of all versions, by name and version."""
-        clock = await clocks.clock(self._pool)
+        clock = await clocks.least_clock(self._pool)
         by_key = statuses(await self._context.schedule(), clock)
         after = part.after(str, int) or ("", 0)
         page = Page[PolicySummary].of(
@@ -79,7 +79,7 @@ class PolicyService:
         return RearmingView.of(await repository.rearming(self._pool))
 
     async def _detail(self, stored: StoredPolicy) -> PolicyDetail:
-        clock = await clocks.clock(self._pool)
+        clock = await clocks.least_clock(self._pool)
         policy = stored.policy
         activations = await repository.activations(self._pool, policy.name, policy.version)
         return PolicyDetail.of(

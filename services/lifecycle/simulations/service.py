@@ -79,7 +79,7 @@ class SimulationService:
         if body.account is not None and policy.account not in (None, body.account):
             raise _other_account(policy)
         policy = replace(policy, account=body.account or policy.account)
-        now = await clocks.clock(self._pool)
+        now = await clocks.least_clock(self._pool)
         refuse_future("to", body.to, now)
         ends = body.to or now
         if body.from_ >= ends:

@@ -8,7 +8,7 @@ from services.lifecycle.domain.fold import fold, pass_time
 from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
 from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.events import KINDS
+from services.lifecycle.events import EVENT_KINDS
 from shared.events.catalogue import MODELS
 from shared.events.envelope import CONTROL
 from tests.support.builders import day
@@ -38,11 +38,11 @@ REFERRING: Final = {"referral.succeeded"}
 
 
 def test_every_type_of_the_catalogue_means_something_to_lifecycle() -> None:
-    assert set(KINDS) == set(MODELS) - CONTROL
+    assert set(EVENT_KINDS) == set(MODELS) - CONTROL
 
 
 @pytest.mark.parametrize(
-    "kind", sorted(set(KINDS) - SILENT_TYPES - BUYING - REFERRING - {"feedback.submitted"})
+    "kind", sorted(set(EVENT_KINDS) - SILENT_TYPES - BUYING - REFERRING - {"feedback.submitted"})
 )
 def test_any_other_event_makes_an_unknown_customer_a_prospect(kind: str) -> None:
     assert told(live([_least(kind)], 0.5, Policy()).moves) == PROSPECT

@@ -13,7 +13,7 @@ from services.lifecycle.domain.phase_models import LASTING_FACTS, CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import SORT_KEY, Happening
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.events import ACT_TYPES
+from services.lifecycle.events import ACTION_TYPES
 from tests.support.lives import happenings
 from tests.support.random_lives import DATA, END, POLICY, lives, sampled, to_event
 
@@ -73,7 +73,7 @@ def test_a_life_told_in_two_parts_changes_what_it_changes_at_once(
 @given(st.data())
 def test_whoever_acts_has_a_phase_from_then_on(data: st.DataObject) -> None:
     """So the acts alone tell how many of those with a phase have acted."""
-    kind = data.draw(st.sampled_from(ACT_TYPES))
+    kind = data.draw(st.sampled_from(ACTION_TYPES))
     act = happenings(
         [to_event(0, kind, 50, data.draw(DATA[kind]) if kind in DATA else {}, historical=False)]
     )
