@@ -1,4 +1,4 @@
-"""How lifecycle reads what it has stored as JSON: each function takes the text of one column."""
+"""Decoders of what lifecycle stores as JSON; each takes the text of one column."""
 
 from typing import Final
 

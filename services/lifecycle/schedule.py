@@ -1,4 +1,4 @@
-"""What is in force: every activation of a policy and every accepted fit, in one numbered schedule."""
+"""What is in force: the activations of policies and the accepted fits, in one numbered schedule."""
 
 from typing import Final
 
@@ -56,7 +56,7 @@ async def lock_schedule(tx: Tx) -> None:
 async def next_number(tx: Tx) -> int:
     """Take the number of a new activation or fit.
 
-    Until the transaction ends nobody takes another, so that a number never shows before a smaller one.
+    Until the transaction ends nobody takes another, so that numbers become visible in order.
     """
     await lock_schedule(tx)
     number: int = await tx.fetchval(_NUMBER)

@@ -1,4 +1,7 @@
-"""Which events of a batch are new: the others come again, wait for a parked customer, or belong to another."""
+"""Which events of a batch are new.
+
+The others come again, wait for a parked customer, or are forwarded after a merger.
+"""
 
 from typing import Final
 
@@ -98,7 +101,7 @@ class Arrivals:
             visit.portion.reject(incoming, "conflicting_duplicate", detail)
 
     def _forward(self, incoming: Incoming, into: str) -> None:
-        """Send on what comes for a customer who is merged, but not the same merger under another id."""
+        """Forward an event of a merged customer, unless it is the same merger under another id."""
         if incoming.content.content != MergeTarget(into):
             self._merges.forward(incoming.event, into)
 

@@ -22,8 +22,8 @@ The phase that is left and the account are empty where they are not known.
 Tally: TypeAlias = tuple[date, str, str, int]
 """Anything else: the day, what is counted, under which name, and the partition.
 
-Moves to at_risk by the kind of their causes; hints by name; and by how many more customers than the day before are in
-a phase while a fact holds of them, by fact and phase.
+What is counted: moves to at_risk, by the kind of their causes; hints, by name; and customers in a
+phase of whom a fact holds, by fact and phase, as the difference from the day before.
 """
 
 _CAUSE: Final = "cause"
@@ -121,16 +121,16 @@ class DailyCounts:
 
 
 async def _add(tx: Tx, statement: str, counts: Mapping[Flow, int] | Mapping[Tally, int]) -> None:
-    """Rows are written in the order of their keys, so that two workers never lock them crosswise."""
+    """Rows are locked in the order of their keys, so that no two workers deadlock."""
     changed = sorted((*key, n) for key, n in counts.items() if n)
     if changed:
         await tx.execute(statement, *columns(changed))
 
 
 async def move_accounts(tx: Tx, changes: Sequence[AccountChange]) -> list[tuple[int, datetime]]:
-    """Count the current transitions stored of these customers under the accounts that they have now.
+    """Count the stored current transitions of these customers under their new accounts.
 
-    Returns the instants of the first transitions by partition: no figure counts these customers before.
+    Returns, by partition, when the first of these transitions occurred: no figure changes before.
     """
     if not changes:
         return []

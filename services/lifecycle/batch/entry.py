@@ -12,9 +12,10 @@ from shared.ids import narrow
 class CustomerEntry:
     """One customer of a partition, as the worker last folded it.
 
-    `armed` is the instant in the timer table, never later than the state's earliest deadline. `parked` is the reason
-    if the fold has failed. `event_keys` are the identities of all events known, `order_keys` the hashes of the orders
-    that they name; `key` is the hash of the customer's id.
+    `armed` is the instant in the timer table, never later than the state's earliest deadline.
+    `parked` is the reason if the fold has failed. `event_keys` are the identities of all events
+    known, `order_keys` the hashes of the orders that they name; `key` is the hash of the
+    customer's id.
     """
 
     id: str

@@ -56,7 +56,10 @@ class Folds:
             await self._fold_lives(some)
 
     async def apply_schedule(self, visits: Iterable[Visit]) -> None:
-        """Judge customers by all activations and fits known; anew those who have seen the time of one."""
+        """Judge customers by all activations and fits known.
+
+        Customers whose states are past the instant of one are folded anew.
+        """
         known = self._policies.known
         outdated = [
             visit
@@ -96,8 +99,8 @@ class Folds:
     def _onto_state(self, visit: Visit) -> Folded | None:
         """Fold the new events onto the state.
 
-        None if that is not enough: an event is late or repeats an order, an activation reaches back, or the customer
-        is released or merged.
+        None if that is not enough: an event is late or repeats an order, an activation reaches
+        back, or the customer is released or merged.
         """
         if visit.released or visit.merger is not None:
             return None

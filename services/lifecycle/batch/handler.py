@@ -1,4 +1,4 @@
-"""Lifecycle's part of the batch loop: events and ticks to customers in memory, then to rows and messages."""
+"""Lifecycle's part of the batch loop: fold events and ticks, then write what has changed."""
 
 from collections.abc import Collection
 from typing import Final
@@ -105,7 +105,7 @@ class LifecycleHandler:
         return Work(batch, schedule, Recorder(schedule, self._activating))
 
     async def _fold_events(self, folds: Folds, work: Work) -> None:
-        """Fold what is new onto the customers; anew where that takes more than their states know."""
+        """Fold new events onto the states; where that is not enough, from everything stored."""
         merges = Merges(self._reader, folds, work, partitions=self._settings.partitions)
         visits = await Arrivals(self._reader, self._cache, work, merges).visits()
         late = await folds.fold_on(visits)

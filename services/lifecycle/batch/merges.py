@@ -1,4 +1,4 @@
-"""Merging: what is known of an old id goes on to the customer who stays, as events of that customer."""
+"""Merging two ids of one customer: the events of the old id are forwarded to the one that stays."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -34,7 +34,7 @@ class Merges:
         self._partitions: Final = partitions
 
     def forward(self, event: Envelope, into: str) -> None:
-        """Send an event on to the customer who stays."""
+        """Send an event to the customer who stays."""
         self._work.forwarded.append(forwarded(event, into, self._partitions))
 
     async def closes_cycle(self, customer: str, into: str) -> bool:
@@ -47,7 +47,7 @@ class Merges:
         return await closes_cycle(customer, into, merged_into)
 
     async def merge(self, visits: Sequence[Visit]) -> None:
-        """Withdraw the histories of customers who are merged into others, and send their events on."""
+        """Withdraw the histories of customers who are merged into others; forward their events."""
         async for some in in_chunks(visits):
             lives = await repository.load_lives(self._reader, [visit.entry for visit in some])
             for visit in some:

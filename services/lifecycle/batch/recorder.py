@@ -101,7 +101,7 @@ class Recorder:
         current: Phase | None,
         portion: Portion,
     ) -> None:
-        """Announce one `phase.corrected`: void transitions, the moves that hold instead, the phase now."""
+        """Announce one `phase.corrected`: `moves` hold in place of the void transitions."""
         clock = portion.clock
         entry.version += 1
         versions = sorted({transition.version for transition in void})
@@ -124,9 +124,10 @@ class Recorder:
     def add_hints(
         self, entry: CustomerEntry, hints: Sequence[Hint], clock: datetime, began: datetime | None
     ) -> None:
-        """Make a message of each hint but those about the past, which an import that `began` fills in.
+        """Make a message of each hint that can still be acted on.
 
-        A notice that was given is taken back however late.
+        Left out are hints about the past, also those due before an import `began`; but a notice
+        that was given is withdrawn however late.
         """
         for hint in hints:
             past = self._is_past(hint.at, clock, entry) or (began is not None and hint.at <= began)

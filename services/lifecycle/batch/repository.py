@@ -306,7 +306,7 @@ async def note_repeated_orders(tx: Tx, orders: Sequence[tuple[int, int]]) -> Non
 
 
 async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:
-    """Write timers, given as partition and instant by customer; those without an instant are removed."""
+    """Write timers: partition and instant by customer; None removes the timer."""
     armed = []
     disarmed = []
     for customer in sorted(timers):

@@ -1,4 +1,4 @@
-"""The rows that a batch reads and writes. (Plain tuples where there are many: docs/decisions/0021.)"""
+"""The rows that a batch reads and writes; plain tuples where there are many (decision 0021)."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -47,7 +47,10 @@ class HintRow(NamedTuple):
 
 
 class RearmingProgress(NamedTuple):
-    """How far the customers of a partition are judged by the schedule up to `target`: those up to `after` are."""
+    """How many customers of a partition are judged by the schedule up to `target`.
+
+    These are the customers up to `after`, in the order of their ids.
+    """
 
     partition: int
     target: int
@@ -65,7 +68,7 @@ class DueRange(NamedTuple):
 
 
 class StoredLife(NamedTuple):
-    """All stored events of a customer as records, in no order, and the current transitions, oldest first."""
+    """All stored events of a customer, unordered, and the current transitions, oldest first."""
 
     events: list[bytes]
     transitions: list[Transition]
@@ -97,7 +100,8 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
         """Make the row of an entry."""
         state = entry.customer
         value, currency = state.largest_revenue
-        value = value if value < LARGEST_AMOUNT else LARGEST_AMOUNT  # noqa: FURB136  (min takes five times as long)
+        if value > LARGEST_AMOUNT:
+            value = LARGEST_AMOUNT
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,
             state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,

@@ -1,4 +1,4 @@
-"""The schedule by which a worker judges, and the customers who are still to be judged by what is new in it."""
+"""The schedule by which a worker judges, and the customers to be re-armed when it changes."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class PolicyFile:
 class ScheduleWatch:
     """Keeps the schedule up to date, and re-arms customers when it changes: so many in a batch.
 
-    To re-arm a customer means to judge its state by activations and fits that it was not folded with.
+    To re-arm customers is to judge their states by activations and fits that came after.
     """
 
     def __init__(self, reader: Reader, file: PolicyFile, *, customers: int) -> None:

@@ -55,7 +55,10 @@ class Timers:
         return [_tick(portion) for portion in self._ticking.values() if not portion.unfinished]
 
     async def _load_due(self) -> dict[str, int]:
-        """Customers that may have a deadline due, with their partition; marks portions with more."""
+        """Load customers that may have a deadline due, with their partition.
+
+        Portions with more than the limit allows are marked as unfinished.
+        """
         ranges = [
             DueRange(p, portion.due_after, portion.due_until)
             for p, portion in self._ticking.items()
@@ -68,7 +71,7 @@ class Timers:
         return dict(due[: self._limit])
 
     def _due_in_memory(self) -> dict[str, int]:
-        """Customers whose deadlines are due by what this batch has changed, with their partition."""
+        """Find customers of this batch with a deadline due, with their partition."""
         ticking: Mapping[int, Portion] = self._ticking
         return {
             entry.id: entry.partition

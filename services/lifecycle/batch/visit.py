@@ -18,8 +18,9 @@ _MERGED: Final = EventKind.MERGED
 class Visit(msgspec.Struct):
     """One customer's new events in a batch, by identity.
 
-    `merger` is the event that merges the customer into another; what comes after it is forwarded at once. A customer
-    who `stays` is neither merged nor parked. `released` means that an operator has asked to fold a parked customer.
+    `merger` is the event that merges the customer into another; what comes after it is forwarded
+    at once. A customer who `stays` is neither merged nor parked. `released` means that an operator
+    has asked to fold a parked customer.
     """
 
     portion: Portion
@@ -35,7 +36,7 @@ class Visit(msgspec.Struct):
         return None if self.merger is None else self.merger.content.content.into
 
     def is_plain(self, content: Any, key: int) -> bool:
-        """Is this event new, and one of a customer's history alone: neither a merger nor a release?"""
+        """Is this event new, neither a merger nor a release, of a customer who stays?"""
         return (
             self.stays
             and key not in self.entry.event_keys

@@ -1,4 +1,4 @@
-"""One batch while it is folded: the customers it has changed, and the rows and messages that come of it."""
+"""One batch while it is folded: what has changed, and the rows and messages to write."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,9 +26,10 @@ _ACTIVATED: Final = EventKind.ACTIVATED
 class Work:
     """What one batch is judged by, and what it writes.
 
-    `touched` are the entries that have changed; the `customers` to write are taken from them by `finish`, because the
-    next batch changes the entries again. `accounts_before` are the kinds of account that customers had before the
-    batch, of those who had stored transitions. `timers` has partition and instant by customer, None to disarm.
+    `touched` are the entries that have changed; `finish` takes the `customers` to write from them,
+    because the next batch changes the entries again. `timers` has partition and instant by
+    customer, None to disarm. `accounts_before` has the kinds of account before the batch, of
+    customers with stored transitions.
     """
 
     batch: Batch
@@ -74,17 +75,14 @@ class Work:
         if visit.released:
             entry.parked = None
             self.released.append(entry.id)
-        self.touch(entry, exactly=visit.portion.import_open or visit.released)
-
-    def touch(self, entry: CustomerEntry, *, exactly: bool) -> None:
-        """Note that an entry has changed: it is to be written, and its timer set."""
         self.touched[entry.id] = entry
-        self.arm(entry, exactly=exactly)
+        self.arm(entry, exactly=visit.portion.import_open or visit.released)
 
     def arm(self, entry: CustomerEntry, *, exactly: bool) -> None:
-        """Keep the timer no later than the earliest deadline; it moves back only when it goes off (`exactly`).
+        """Keep the timer no later than the earliest deadline.
 
-        So a customer who buys often costs one timer a term, not one an order.
+        It moves to a later instant only if that is to be set `exactly`, as when it has gone off:
+        so a customer who buys often costs one timer for each silence, not one for each order.
         """
         due = None if entry.parked else entry.customer.wakes_at
         if due is None:
@@ -125,7 +123,8 @@ class Work:
                 self._note_activation(entry.partition)
             if time < closed:
                 self.recorder.counts.restate(time, portion)
-            latest = time if time > latest else latest  # noqa: FURB136  (max takes five times as long)
+            if time > latest:
+                latest = time
             amount, currency = happening.amount_and_currency
             type = incoming.event.type
             body = incoming.value
@@ -141,7 +140,8 @@ class Work:
         entry.parked = record_failure(error, partition=entry.partition)
         for incoming in visit.arrivals.values():
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
-        self.touch(entry, exactly=True)
+        self.touched[entry.id] = entry
+        self.arm(entry, exactly=True)
 
     def _set_timer(self, entry: CustomerEntry, due: datetime | None) -> None:
         self.timers[entry.id] = entry.partition, due
