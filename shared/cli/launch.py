@@ -15,8 +15,9 @@ from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured, Retryable
 from shared.local.home import DEFAULT_PORT_BASE, Home
 from shared.local.managed_process import tail
+from shared.local.readiness import READY_S
 from shared.local.settings import LocalSettings
-from shared.local.stack import READY_S, Options, open_stack
+from shared.local.stack import Options, open_stack
 from shared.processes import POLICY_CHECK
 
 Work: TypeAlias = Callable[[RunningStack], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""What a home folder knows of its stack: addresses and pids, the API key, and whether somebody runs it."""
+"""The home folder of a stack: its state, its API key, and the lock of who runs it."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ DEFAULT_PORT_BASE: Final = 8001
 
 
 class StackState(msgspec.Struct, kw_only=True, frozen=True):
-    """The content of stack.json. `urls` and `pids` are by process name; pids are empty when nothing runs."""
+    """The content of stack.json; `urls` and `pids` are by process name."""
 
     clock: ClockMode
     port_base: int
@@ -28,9 +28,9 @@ class StackState(msgspec.Struct, kw_only=True, frozen=True):
     embedded: bool = True
 
     def url(self, process: str) -> str:
-        """The address of a process; Misconfigured if this stack has none of that name."""
+        """The address of a process. Raises Misconfigured if the stack has none of that name."""
         if process not in self.urls:
-            raise Misconfigured(f"no process `{process}` belongs to this stack")
+            raise Misconfigured(f"this stack has no process `{process}`")
         return self.urls[process]
 
 
@@ -52,22 +52,20 @@ class Home:
         return msgspec.json.decode(file.read_bytes(), type=StackState) if file.exists() else None
 
     def save(self, state: StackState) -> None:
-        """Write stack.json whole or not at all."""
+        """Replace stack.json in one step."""
         fresh = self.path / "stack.json.new"
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
         fresh.replace(self.path / "stack.json")
 
     def running(self) -> StackState:
-        """The state of the stack that runs here; Misconfigured if none does."""
+        """The state of the stack that runs here. Raises Misconfigured if none does."""
         state = self.load()
         if state is None or not self.is_running():
-            raise Misconfigured(
-                f"no stack is running in {self.path}: start one with `stammkunde up`"
-            )
+            raise self._not_running()
         return state
 
     def is_running(self) -> bool:
-        """Whether a supervisor holds this home; true from its first to its last moment, and never after a crash."""
+        """Whether a supervisor holds this home, from its first to its last moment."""
         if self._lock is not None:
             return True
         if not self._lock_file.exists():
@@ -79,22 +77,23 @@ class Home:
         return False
 
     def supervisor_pid(self) -> int:
-        """The process that holds this home; Misconfigured if none does."""
+        """The process that holds this home. Raises Misconfigured if none does."""
         text = self._lock_file.read_text() if self.is_running() else ""
         if not text:
-            raise Misconfigured(
-                f"no stack is running in {self.path}: start one with `stammkunde up`"
-            )
+            raise self._not_running()
         return int(text)
 
     def acquire(self) -> bool:
-        """Hold this home until `release` or the end of the process; False if somebody else does."""
+        """Hold this home until `release` or the end of the process; False if another one does."""
         self.path.mkdir(parents=True, exist_ok=True)
         self._lock = self._try_lock()
         if self._lock is None:
             return False
         self._lock_file.write_text(str(os.getpid()))
         return True
+
+    def _not_running(self) -> Misconfigured:
+        return Misconfigured(f"no stack is running in {self.path}: start one with `stammkunde up`")
 
     def _try_lock(self) -> int | None:
         descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -111,7 +110,7 @@ class Home:
             self._lock = None
 
     def api_key(self, given: str | None) -> str:
-        """The key given by the environment, else the one kept here, made on first use."""
+        """The given key, or else the one kept here, which is made on first use."""
         if given:
             return given
         file = self.path / "api-key"

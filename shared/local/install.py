@@ -1,4 +1,4 @@
-"""Set-up of the embedded Kafka (`python -m shared.local.install`): its jars, once, in the virtual environment."""
+"""Installs the embedded Kafka: `python -m shared.local.install`."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ JARS: Final = Path(sys.prefix) / "share" / "stammkunde" / f"kafka-{KAFKA_VERSION
 
 
 def kafka_jars() -> Path:
-    """The folder of the broker's jars; Misconfigured if set-up has not run."""
+    """The folder of the broker's jars. Raises Misconfigured if they are not installed."""
     if not JARS.is_dir():
         raise Misconfigured(
             f"the embedded Kafka is not installed in {JARS}: run `python -m shared.local.install`"
@@ -27,28 +27,28 @@ def kafka_jars() -> Path:
 
 
 def install() -> Path:
-    """Fetch the jars unless they are there; the folder appears whole or not at all."""
+    """Fetch the jars into the virtual environment, unless they are there already."""
     if JARS.is_dir():
         return JARS
     JARS.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=JARS.parent, prefix=".kafka-") as work:
         environment = jgo.build(endpoint=ENDPOINT, cache_dir=Path(work) / "resolved")
-        made = Path(work) / "jars"
-        made.mkdir()
+        folder = Path(work) / "jars"
+        folder.mkdir()
         for jar in sorted(Path(environment.path).glob("*/*.jar")):
-            shutil.copyfile(jar, made / jar.name)
-        # The resolver may settle on an older client library, with which the broker does not work.
-        if not (made / f"kafka-clients-{KAFKA_VERSION}.jar").exists():
+            shutil.copyfile(jar, folder / jar.name)
+        # The resolver may choose an older client library, which does not work with the broker.
+        if not (folder / f"kafka-clients-{KAFKA_VERSION}.jar").exists():
             raise Misconfigured(
                 f"kafka-clients {KAFKA_VERSION} is not among the jars that {ENDPOINT} resolved to"
             )
-        _move_into_place(made)
+        _move_into_place(folder)
     return JARS
 
 
-def _move_into_place(made: Path) -> None:
+def _move_into_place(folder: Path) -> None:
     try:
-        os.rename(made, JARS)  # noqa: PTH104  (refuses a folder that another set-up filled meanwhile)
+        os.rename(folder, JARS)  # noqa: PTH104  (fails if another installation filled it meanwhile)
     except OSError:
         if not JARS.is_dir():
             raise

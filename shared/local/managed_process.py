@@ -1,4 +1,4 @@
-"""A server process of the stack: in a session of its own, with a log and a pid file, found again after a crash."""
+"""A long-running process with a log and a pid file, which is found again after a crash."""
 
 import asyncio
 import signal
@@ -12,19 +12,19 @@ from shared.clock import monotonic
 from shared.errors import Misconfigured
 
 
-class Child:
-    """One long-running process. Its own session keeps Ctrl-C away from it: its supervisor stops it in order."""
+class ManagedProcess:
+    """One process, in its own session: Ctrl-C does not reach it, its supervisor stops it."""
 
     def __init__(self, name: str, *, log: Path, pid_file: Path) -> None:
         self.name = name
         self.log = log
         self._pid_file = pid_file
         self._process: subprocess.Popen[bytes] | None = None
-        self._begin = 0
+        self._log_start = 0
 
     @property
     def pid(self) -> int:
-        """The process id; Misconfigured if it is not running."""
+        """The process id. Raises Misconfigured if it is not running."""
         if self._process is None:
             raise Misconfigured(f"{self.name} is not running")
         return self._process.pid
@@ -52,7 +52,7 @@ class Child:
         """Start the command, appending what it prints to the log, and remember its pid on disk."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
-            self._begin = output.tell()
+            self._log_start = output.tell()
             self._process = subprocess.Popen(
                 command,
                 env=dict(env),
@@ -67,16 +67,16 @@ class Child:
             )
         self._pid_file.write_text(str(self._process.pid))
 
-    async def stop(self, how: signal.Signals, *, patience_s: float) -> None:
+    async def stop(self, signal_: signal.Signals, *, patience_s: float) -> None:
         """Ask the process to end; SIGKILL if it is still there after `patience_s`."""
         if self.is_alive:
-            self._send(how)
-            if not await self._gone_within(patience_s):
+            self._send(signal_)
+            if not await self._has_ended_within(patience_s):
                 await self.kill()
         self._forget()
 
     async def kill(self) -> None:
-        """SIGKILL the process and all its descendants, as a crash would, and wait until they are gone."""
+        """SIGKILL the process and its descendants, and wait until they are gone."""
         if self._process is None:
             return
         family = _family(self._process.pid)
@@ -87,14 +87,14 @@ class Child:
         self._forget()
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines that this life of the process wrote to the log."""
-        return tail(self.log, lines, begin=self._begin)
+        """The last lines that the present process wrote to the log."""
+        return tail(self.log, lines, begin=self._log_start)
 
-    def _send(self, how: signal.Signals) -> None:
+    def _send(self, signal_: signal.Signals) -> None:
         if self._process is not None:
-            self._process.send_signal(how)
+            self._process.send_signal(signal_)
 
-    async def _gone_within(self, seconds: float) -> bool:
+    async def _has_ended_within(self, seconds: float) -> bool:
         deadline = monotonic() + seconds
         while self.is_alive:
             if monotonic() > deadline:
@@ -108,7 +108,7 @@ class Child:
 
 
 def tail(log: Path, lines: int = 15, *, begin: int = 0) -> str:
-    """The last lines of a log file after its first `begin` bytes, or nothing if there is none."""
+    """The last lines of a log file, from byte `begin` on; empty if there is none."""
     if not log.exists():
         return ""
     return "\n".join(log.read_bytes()[begin:].decode(errors="replace").splitlines()[-lines:])
@@ -117,25 +117,26 @@ def tail(log: Path, lines: int = 15, *, begin: int = 0) -> str:
 def reclaim(
     pid_file: Path, mark: str, *, how: signal.Signals = signal.SIGTERM, patience_s: float = 15
 ) -> bool:
-    """Stop what a killed supervisor left running, if its command line or environment proves that it is ours.
+    """Stop a process that a killed supervisor left running; returns whether there was one.
 
-    `mark` is a path only this stack uses. Answers whether there was something to stop.
+    `mark` is a path that only this stack uses. Without it in the command line or environment, the
+    process is somebody else's and stays.
     """
     if not pid_file.exists():
         return False
-    ours = _ours(pid_file.read_text().strip(), mark)
-    if ours is not None:
-        family = _family(ours.pid)
-        ours.send_signal(how)
-        _, stubborn = psutil.wait_procs([ours], timeout=patience_s)
+    leftover = _marked_process(pid_file.read_text().strip(), mark)
+    if leftover is not None:
+        family = _family(leftover.pid)
+        leftover.send_signal(how)
+        _, stubborn = psutil.wait_procs([leftover], timeout=patience_s)
         for member in family if stubborn else []:
             _kill(member)
         psutil.wait_procs(family, timeout=patience_s)
     pid_file.unlink(missing_ok=True)
-    return ours is not None
+    return leftover is not None
 
 
-def _ours(pid: str, mark: str) -> psutil.Process | None:
+def _marked_process(pid: str, mark: str) -> psutil.Process | None:
     try:
         process = psutil.Process(int(pid))
         proof = [*process.cmdline(), *process.environ().values()]

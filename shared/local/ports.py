@@ -1,4 +1,4 @@
-"""Loopback ports of one stack: chosen once, remembered in its folder, never shared with a stack beside it."""
+"""Loopback ports of a stack: chosen once, remembered in its folder, shared with no other stack."""
 
 import fcntl
 import json
@@ -11,13 +11,13 @@ from typing import Final
 
 from shared.errors import Misconfigured
 
-# Below the range that Linux gives to outgoing connections: there a client that retries a stopped server's port
-# can take the port itself, or even connect to itself.
+# Below the range of outgoing connections on Linux, in which a client that retries the port of a
+# stopped server can take the port itself, or even connect to itself.
 CANDIDATES: Final = range(20_000, 32_000)
 
 
 class Ports:
-    """The named ports of one home folder; a lock file per port keeps other stacks off while this process lives."""
+    """The named ports of a home folder, locked against other stacks while this process lives."""
 
     def __init__(self, home: Path) -> None:
         self._file = home / "ports.json"
@@ -27,7 +27,7 @@ class Ports:
         )
 
     def take(self, name: str) -> int:
-        """The remembered port of this name if nobody else has it now, else a new one."""
+        """The remembered port of this name, or a new one if somebody else has it now."""
         if name in self._locks:
             return self._chosen[name]
         for port in self._candidates(name):
@@ -45,7 +45,7 @@ class Ports:
         )
 
     def release(self) -> None:
-        """Let other stacks have the ports; they stay remembered."""
+        """Unlock the ports; they stay remembered."""
         while self._locks:
             os.close(self._locks.popitem()[1])
 

@@ -1,4 +1,4 @@
-"""The Kafka and the PostgreSQL of a stack: embedded ones under its home, or those that the environment names."""
+"""The Kafka and PostgreSQL of a stack: embedded under its home, or named by the environment."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shared.clock import monotonic
 from shared.errors import Misconfigured, Retryable
+from shared.local.embedded_server import EmbeddedServer
 from shared.local.kafka import EmbeddedKafka
 from shared.local.postgres import EmbeddedPostgres
 from shared.local.settings import LocalSettings
@@ -15,91 +16,88 @@ from shared.local.settings import LocalSettings
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Addresses of the running servers, and those that are ours by name."""
+    """The addresses of the servers, and the embedded ones by name.
+
+    The functions in `restarted` are called after an embedded server died and was started again.
+    """
 
     kafka_bootstrap: str
     database_url: str
-    ours: dict[str, EmbeddedKafka | EmbeddedPostgres]
+    embedded: Mapping[str, EmbeddedServer]
     restarted: list[Callable[[], None]] = field(default_factory=list)
-    """Called after one of ours died and was started again."""
 
     @property
     def pids(self) -> dict[str, int]:
-        """Process ids of those that run now."""
-        return {name: server.pid for name, server in self.ours.items() if server.is_alive}
-
-    @property
-    def embedded(self) -> bool:
-        return bool(self.ours)
+        """The process ids of embedded servers that run now."""
+        return {name: server.pid for name, server in self.embedded.items() if server.is_alive}
 
 
 @asynccontextmanager
 async def open_servers(
     home: Path, settings: LocalSettings, *, fresh: bool, say: Callable[[str], None]
 ) -> AsyncIterator[Servers]:
-    """Start what the environment does not name; in the end Kafka stops first, then PostgreSQL."""
+    """Start the servers that the environment does not name, and restart one that dies.
+
+    At the end Kafka stops first, then PostgreSQL.
+    """
     kafka = None if settings.kafka_bootstrap else EmbeddedKafka(home)
     postgres = None if settings.database_url else EmbeddedPostgres(home)
-    ours = {
-        name: server
-        for name, server in (("kafka", kafka), ("postgres", postgres))
-        if server is not None
-    }
+    embedded = {server.name: server for server in (kafka, postgres) if server is not None}
     if fresh:
-        await _wipe(ours)
+        await _wipe(embedded)
     stop = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
-            for server in ours.values():
+            for server in embedded.values():
                 group.create_task(_start(server, say))
         servers = Servers(
             kafka_bootstrap=settings.kafka_bootstrap or (kafka.bootstrap if kafka else ""),
             database_url=settings.database_url or (postgres.url if postgres else ""),
-            ours=ours,
+            embedded=embedded,
         )
         async with asyncio.TaskGroup() as group:
-            for server in ours.values():
-                group.create_task(_guard(server, servers, stop, say))
+            for server in embedded.values():
+                group.create_task(_keep_alive(server, servers, stop, say))
             try:
                 yield servers
             finally:
                 stop.set()
     finally:
-        for server in ours.values():
+        for server in embedded.values():
             await server.stop()
 
 
-async def _wipe(ours: Mapping[str, EmbeddedKafka | EmbeddedPostgres]) -> None:
-    if len(ours) < 2:
+async def _wipe(embedded: Mapping[str, EmbeddedServer]) -> None:
+    if len(embedded) < 2:
         raise Misconfigured(
             "only embedded servers can be emptied: use --keep with servers of your own"
         )
-    await asyncio.gather(*(server.wipe() for server in ours.values()))
+    await asyncio.gather(*(server.wipe() for server in embedded.values()))
 
 
-async def _start(server: EmbeddedKafka | EmbeddedPostgres, say: Callable[[str], None]) -> None:
+async def _start(server: EmbeddedServer, say: Callable[[str], None]) -> None:
     began = monotonic()
     await server.start()
     say(f"{server.title} is up after {monotonic() - began:.1f} s")
 
 
-async def _guard(
-    server: EmbeddedKafka | EmbeddedPostgres,
+async def _keep_alive(
+    server: EmbeddedServer,
     servers: Servers,
     stop: asyncio.Event,
     say: Callable[[str], None],
 ) -> None:
-    """Start the server again whenever it dies; its clients retry meanwhile."""
+    """Start the server again whenever it dies; its clients retry in the meantime."""
     while not stop.is_set():
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 0.5)
         if stop.is_set() or server.is_alive:
             continue
-        say(f"{server.title} has died and is started again")
+        say(f"{server.title} died and is starting again")
         try:
             await server.restart()
         except Retryable as error:
             say(str(error))
             continue
-        for tell in servers.restarted:
-            tell()
+        for on_restart in servers.restarted:
+            on_restart()

@@ -1,11 +1,11 @@
-"""Settings of the embedded stack: servers and a key that the environment may give instead of ours."""
+"""Settings of a local stack: servers and a key that the environment may provide."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class LocalSettings(BaseSettings):
-    """With an address given, that server is used and none is started in its place."""
+    """Where a server's address is given, it is used and none is started."""
 
     model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
 
@@ -16,7 +16,7 @@ class LocalSettings(BaseSettings):
         default=None, description="An existing PostgreSQL, postgresql://…"
     )
     api_key: SecretStr | None = Field(
-        default=None, description="The bearer key; without it one is made and kept."
+        default=None, description="The bearer key. Default: one is made and kept."
     )
     partitions: int = Field(default=12, ge=1, le=1000, description="Partitions of every topic.")
     replication: int = Field(default=1, ge=1, description="Replicas of every topic.")

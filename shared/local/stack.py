@@ -1,4 +1,4 @@
-"""The whole system on one machine: servers, schema, topics and supervised services, under one folder."""
+"""The whole system on one machine: servers, schemas, topics and supervised services."""
 
 import asyncio
 import os
@@ -8,24 +8,23 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-import httpx
 import msgspec
 
-from shared.clock import ClockMode, monotonic
+from shared.clock import ClockMode
 from shared.database import migrations
-from shared.errors import Misconfigured, Retryable
+from shared.errors import Misconfigured
 from shared.kafka import topics
 from shared.local.home import Home, StackState
-from shared.local.managed_process import reclaim, tail
+from shared.local.managed_process import reclaim
 from shared.local.ports import Ports
+from shared.local.readiness import wait_until_ready
 from shared.local.servers import Servers, open_servers
 from shared.local.settings import LocalSettings
 from shared.local.supervisor import Program, Supervisor
 from shared.processes import Process, installed
 
-READY_S: Final = 90.0
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +38,32 @@ class Options:
 
 
 @asynccontextmanager
-async def open_stack(
-    home: Home, options: Options, *, say: Callable[[str], None]
-) -> AsyncIterator[StackState]:
+async def open_stack(home: Home, options: Options, *, say: Say) -> AsyncIterator[StackState]:
     """Start everything, yield when all processes are ready, stop everything in order.
 
-    Raises Misconfigured if a stack already runs in this home or its data were made under the other clock.
+    Raises Misconfigured if a stack already runs in this home, or if its data belong to the other
+    clock.
     """
-    if not await _hold(home):
+    if not await _acquire(home):
         running = home.load()
-        raise Misconfigured(
-            f"a stack is already running in {home.path} (pid {running.supervisor_pid if running else 0})"
-        )
+        pid = running.supervisor_pid if running else 0
+        raise Misconfigured(f"a stack is already running in {home.path} (pid {pid})")
     try:
         _check_clock(home, options)
-        leftovers = (home.path / "run").glob("*.pid")
-        await asyncio.gather(
-            *(asyncio.to_thread(reclaim, pid_file, str(home.path)) for pid_file in leftovers)
-        )
+        await _stop_leftovers(home)
         settings = LocalSettings()
         async with open_servers(home.path, settings, fresh=options.fresh, say=say) as servers:
             await _prepare(servers, settings, say)
-            async with _supervised(home, options, settings, servers, say) as state:
+            environment = _environment(home, options, settings, servers)
+            async with _run_processes(home, options, environment, servers, say) as state:
                 yield state
     finally:
         home.release()
 
 
-async def _hold(home: Home) -> bool:
-    for _ in range(
-        10
-    ):  # `status` and `down` look whether the lock is taken by taking it for a moment
+async def _acquire(home: Home) -> bool:
+    # `status` and `down` check whether the lock is taken by taking it for a moment.
+    for _ in range(10):
         if home.acquire():
             return True
         await asyncio.sleep(0.02)
@@ -77,74 +71,95 @@ async def _hold(home: Home) -> bool:
 
 
 def _check_clock(home: Home, options: Options) -> None:
-    before = home.load()
-    if before is not None and not options.fresh and before.clock is not options.clock:
+    previous = home.load()
+    if previous is not None and not options.fresh and previous.clock is not options.clock:
         raise Misconfigured(
-            f"the data in {home.path} were made with --clock {before.clock}: use that, or --fresh for empty data"
+            f"the data in {home.path} were made with --clock {previous.clock}: "
+            "use that, or --fresh for empty data"
         )
 
 
-async def _prepare(servers: Servers, settings: LocalSettings, say: Callable[[str], None]) -> None:
+async def _stop_leftovers(home: Home) -> None:
+    pid_files = (home.path / "run").glob("*.pid")
+    mark = str(home.path)
+    await asyncio.gather(*(asyncio.to_thread(reclaim, file, mark) for file in pid_files))
+
+
+async def _prepare(servers: Servers, settings: LocalSettings, say: Say) -> None:
     services = await migrations.upgrade_all(servers.database_url)
     say(f"schemas migrated: {', '.join(services)}")
-    found = await topics.ensure(
+    partitions = await topics.ensure(
         servers.kafka_bootstrap, partitions=settings.partitions, replication=settings.replication
     )
-    say(f"{len(found)} topics with {settings.partitions} partitions each")
+    say(f"{len(partitions)} topics with {settings.partitions} partitions each")
 
 
 @asynccontextmanager
-async def _supervised(
-    home: Home,
-    options: Options,
-    settings: LocalSettings,
-    servers: Servers,
-    say: Callable[[str], None],
+async def _run_processes(
+    home: Home, options: Options, environment: Mapping[str, str], servers: Servers, say: Say
 ) -> AsyncIterator[StackState]:
-    ports = Ports(home.path)
-    processes = installed()
-    places = {process.name: _port(process, options.port_base, ports) for process in processes}
-    state = _first_state(options, servers, places)
-
-    def changed(pids: Mapping[str, int]) -> None:
-        nonlocal state
-        state = msgspec.structs.replace(state, pids=servers.pids | dict(pids))
-        home.save(state)
-
+    """Supervise the services; yield the state once all are ready."""
+    port_locks = Ports(home.path)
+    ports = {each.name: _port(each, options.port_base, port_locks) for each in installed()}
+    programs = [_program(each, ports[each.name], environment) for each in installed()]
+    state_file = _StateFile(home, servers, _first_state(options, servers, ports))
     stop = asyncio.Event()
-    environment = _environment(home, options, settings, servers)
-    programs = [_program(process, places[process.name], environment) for process in processes]
-    servers.restarted.append(lambda: changed(supervisor.pids))
-    supervisor = Supervisor(programs, home.path, stop=stop, say=say, changed=changed)
+    supervisor = Supervisor(programs, home.path, stop=stop, say=say, on_change=state_file.set_pids)
+    servers.restarted.append(lambda: state_file.set_pids(supervisor.pids))
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(supervisor.run())
             try:
-                await _wait_ready(state.urls, home, supervisor)
-                say(f"{len(processes)} processes are ready")
-                state = msgspec.structs.replace(state, ready=True)
-                home.save(state)
-                yield state
+                await wait_until_ready(state_file.state.urls, home.logs, supervisor)
+                say(f"{len(programs)} processes are ready")
+                yield state_file.set_ready()
             finally:
                 stop.set()
     finally:
-        home.save(msgspec.structs.replace(state, pids={}, supervisor_pid=0, ready=False))
-        ports.release()
+        state_file.set_stopped()
+        port_locks.release()
 
 
-def _first_state(options: Options, servers: Servers, places: Mapping[str, int]) -> StackState:
+class _StateFile:
+    """Keeps stack.json in step with what runs."""
+
+    def __init__(self, home: Home, servers: Servers, state: StackState) -> None:
+        self._home = home
+        self._servers = servers
+        self.state = state
+
+    def set_pids(self, pids: Mapping[str, int]) -> None:
+        """Save the process ids, with those of the servers."""
+        self._save(msgspec.structs.replace(self.state, pids=self._servers.pids | dict(pids)))
+
+    def set_ready(self) -> StackState:
+        """Save that all processes are ready, and return the state."""
+        self._save(msgspec.structs.replace(self.state, ready=True))
+        return self.state
+
+    def set_stopped(self) -> None:
+        """Save that nothing runs any more."""
+        self._save(msgspec.structs.replace(self.state, pids={}, supervisor_pid=0, ready=False))
+
+    def _save(self, state: StackState) -> None:
+        self.state = state
+        self._home.save(state)
+
+
+def _first_state(options: Options, servers: Servers, ports: Mapping[str, int]) -> StackState:
     return StackState(
         clock=options.clock,
         port_base=options.port_base,
         kafka_bootstrap=servers.kafka_bootstrap,
         database_url=servers.database_url,
-        urls={name: f"http://127.0.0.1:{port}" for name, port in places.items()},
+        urls={name: f"http://127.0.0.1:{port}" for name, port in ports.items()},
         supervisor_pid=os.getpid(),
-        embedded=servers.embedded,
+        embedded=bool(servers.embedded),
     )
 
 
 def _port(process: Process, base: int, ports: Ports) -> int:
+    """The port of an API, or any free one for the probes of a worker."""
     if process.port_offset is None:
         return ports.take(process.name)
     port = base + process.port_offset
@@ -162,7 +177,7 @@ def _port(process: Process, base: int, ports: Ports) -> int:
 def _environment(
     home: Home, options: Options, settings: LocalSettings, servers: Servers
 ) -> dict[str, str]:
-    ours = {
+    variables = {
         "STAMMKUNDE_HOME": str(home.path),
         "STAMMKUNDE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
         "STAMMKUNDE_DATABASE_URL": servers.database_url,
@@ -173,39 +188,10 @@ def _environment(
         "PYTHONUNBUFFERED": "1",
     }
     if options.policy is not None:
-        ours["STAMMKUNDE_POLICY_FILE"] = str(options.policy.resolve())
-    return {**os.environ, **ours}  # noqa: TID251  (a child's environment, not a setting)
+        variables["STAMMKUNDE_POLICY_FILE"] = str(options.policy.resolve())
+    return {**os.environ, **variables}  # noqa: TID251  (a child's environment, not a setting)
 
 
 def _program(process: Process, port: int, environment: Mapping[str, str]) -> Program:
     env = {**environment, "STAMMKUNDE_PORT": str(port)}
     return Program(process.name, (sys.executable, "-m", process.module), env)
-
-
-async def _wait_ready(urls: Mapping[str, str], home: Home, supervisor: Supervisor) -> None:
-    deadline = monotonic() + READY_S
-    waiting = dict(urls)
-    async with httpx.AsyncClient(timeout=5) as client:
-        while waiting:
-            answers = await asyncio.gather(*(is_ready(client, url) for url in waiting.values()))
-            waiting = {
-                name: url
-                for (name, url), ready in zip(waiting.items(), answers, strict=True)
-                if not ready
-            }
-            if failing := supervisor.failing():
-                raise Misconfigured(f"ended again and again: {', '.join(failing)}")
-            if waiting and monotonic() > deadline:
-                logs = "\n".join(
-                    f"{name}:\n{tail(home.logs / f'{name}.log', 5)}" for name in waiting
-                )
-                raise Retryable(f"not ready after {READY_S:g} s: {', '.join(waiting)}\n{logs}")
-            await asyncio.sleep(0.1)
-
-
-async def is_ready(client: httpx.AsyncClient, url: str) -> bool:
-    """Whether the process behind this URL says that everything it needs answers."""
-    try:
-        return (await client.get(f"{url}/readyz")).status_code == 200
-    except httpx.TransportError:
-        return False

@@ -1,4 +1,4 @@
-"""Keeps the processes of the system running: starts them, restarts what dies with back-off, stops them in the end."""
+"""Keeps processes running: starts them, restarts those that die with back-off, stops them."""
 
 import asyncio
 import signal
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from shared.clock import monotonic
-from shared.local.managed_process import Child
+from shared.local.managed_process import ManagedProcess
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
 STEADY_S: Final = 30.0
-"""A process that lived this long has recovered: its next death is the first again."""
+"""A process that lived this long has recovered: its next death counts as the first."""
 DRAIN_S: Final = 10.0
-HOPELESS: Final = 3
+HOPELESS_DEATHS: Final = 3
+"""So many deaths in a row mean that a process cannot work as things are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Program:
 
 
 def pause_before_restart(deaths: int) -> float:
-    """Seconds to wait after the n-th death in a row (n ≥ 1): doubled each time, up to a limit."""
+    """Seconds to wait after the n-th death in a row (n ≥ 1): doubled each time up to a limit."""
     return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(deaths - 1, 10)))
 
 
@@ -43,28 +44,28 @@ class Supervisor:
         *,
         stop: asyncio.Event,
         say: Callable[[str], None],
-        changed: Callable[[Mapping[str, int]], None],
+        on_change: Callable[[Mapping[str, int]], None],
     ) -> None:
         self._programs = programs
         self._run = home / "run"
         self._logs = home / "logs"
         self._stop = stop
         self._say = say
-        self._changed = changed
+        self._on_change = on_change
         self._pids: dict[str, int] = {}
         self._deaths: dict[str, int] = {}
 
     @property
     def pids(self) -> Mapping[str, int]:
-        """Process ids by name, of those that run now."""
+        """The process ids of programs that run now, by name."""
         return dict(self._pids)
 
     def failing(self) -> list[str]:
-        """Programs that ended three times in a row or more: they cannot work as things are."""
-        return [name for name, deaths in self._deaths.items() if deaths >= HOPELESS]
+        """The programs that ended three times in a row or more."""
+        return [name for name, deaths in self._deaths.items() if deaths >= HOPELESS_DEATHS]
 
     async def run(self) -> None:
-        """Start all, and return when `stop` was set and all have ended (SIGTERM, SIGKILL after 10 s)."""
+        """Run all programs until `stop` is set and all have ended (SIGTERM, SIGKILL after 10 s)."""
         self._run.mkdir(parents=True, exist_ok=True)
         async with asyncio.TaskGroup() as group:
             for program in self._programs:
@@ -72,44 +73,45 @@ class Supervisor:
 
     async def _keep(self, program: Program) -> None:
         while not self._stop.is_set():
-            lived = await self._live(program)
+            seconds = await self._run_once(program)
             if self._stop.is_set():
                 return
-            deaths = 1 if lived > STEADY_S else self._deaths.get(program.name, 0) + 1
+            deaths = 1 if seconds > STEADY_S else self._deaths.get(program.name, 0) + 1
             self._deaths[program.name] = deaths
             pause = pause_before_restart(deaths)
-            self._say(f"{program.name} is started again in {pause:g} s")
-            await self._stopped_within(pause)
+            self._say(f"{program.name} starts again in {pause:g} s")
+            await self._wait_for_stop(pause)
 
-    async def _live(self, program: Program) -> float:
-        """One life of a program, from start to end; how many seconds it lasted."""
-        child = Child(
+    async def _run_once(self, program: Program) -> float:
+        """Run a program until it ends or is stopped; returns the seconds that it ran."""
+        process = ManagedProcess(
             program.name,
             log=self._logs / f"{program.name}.log",
             pid_file=self._run / f"{program.name}.pid",
         )
         began = monotonic()
-        child.spawn(program.command, env=program.env)
-        self._note(program.name, child.pid)
+        process.spawn(program.command, env=program.env)
+        self._set_pid(program.name, process.pid)
         try:
-            while child.is_alive and not self._stop.is_set():
-                await self._stopped_within(0.1)
-            if not child.is_alive:
+            while process.is_alive and not self._stop.is_set():
+                await self._wait_for_stop(0.1)
+            if not process.is_alive:
                 self._say(
-                    f"{program.name} ended ({child.ending}); its log {child.log} ends with:\n{child.tail()}"
+                    f"{program.name} ended ({process.ending}); "
+                    f"its log {process.log} ends with:\n{process.tail()}"
                 )
         finally:
-            await child.stop(signal.SIGTERM, patience_s=DRAIN_S)
-            self._note(program.name, None)
+            await process.stop(signal.SIGTERM, patience_s=DRAIN_S)
+            self._set_pid(program.name, None)
         return monotonic() - began
 
-    def _note(self, name: str, pid: int | None) -> None:
+    def _set_pid(self, name: str, pid: int | None) -> None:
         if pid is None:
             self._pids.pop(name, None)
         else:
             self._pids[name] = pid
-        self._changed(self.pids)
+        self._on_change(self.pids)
 
-    async def _stopped_within(self, seconds: float) -> None:
+    async def _wait_for_stop(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)

@@ -9,7 +9,7 @@ from shared.cli.console import console, run, say
 from shared.cli.options import DEFAULT_HOME, HomeOption
 from shared.cli.tables.processes import process_table
 from shared.local.home import Home
-from shared.local.stack import is_ready
+from shared.local.readiness import is_ready
 from shared.stream.lag import ServiceLag, service_lags
 
 

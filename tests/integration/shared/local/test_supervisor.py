@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shared.local.managed_process import Child
+from shared.local.managed_process import ManagedProcess
 from shared.local.supervisor import Program, Supervisor, pause_before_restart
 from tests.support.servers import eventually
 
@@ -32,7 +32,7 @@ async def supervising(
 ) -> AsyncIterator[Supervisor]:
     stop = asyncio.Event()
     said: list[str] = [] if told is None else told
-    supervisor = Supervisor(programs, home, stop=stop, say=said.append, changed=lambda _: None)
+    supervisor = Supervisor(programs, home, stop=stop, say=said.append, on_change=lambda _: None)
     async with asyncio.TaskGroup() as group:
         group.create_task(supervisor.run())
         try:
@@ -70,16 +70,16 @@ async def test_a_killed_process_is_started_again_and_the_others_stay(tmp_path: P
     assert after["b"] == before["b"]
     assert "SIGKILL" in told[0]
     assert told[0].endswith("hello")
-    assert told[1] == "a is started again in 0.5 s"
+    assert told[1] == "a starts again in 0.5 s"
 
 
 async def test_a_process_that_keeps_dying_is_started_ever_more_slowly(tmp_path: Path) -> None:
     told: list[str] = []
     async with supervising(tmp_path, program("a", SHORT), told=told) as supervisor:
-        await eventually(lambda: "a is started again in 1 s" in told)
+        await eventually(lambda: "a starts again in 1 s" in told)
         assert supervisor.failing() == []
         await eventually(lambda: supervisor.failing() == ["a"])
-    assert told[1] == "a is started again in 0.5 s"
+    assert told[1] == "a starts again in 0.5 s"
     assert "exit code 3" in told[0]
     assert told[0].endswith("out of luck")
 
@@ -98,7 +98,7 @@ def test_pauses_double_up_to_ten_seconds() -> None:
 
 
 async def test_a_process_that_will_not_end_is_killed(tmp_path: Path) -> None:
-    child = Child("deaf", log=tmp_path / "deaf.log", pid_file=tmp_path / "deaf.pid")
+    child = ManagedProcess("deaf", log=tmp_path / "deaf.log", pid_file=tmp_path / "deaf.pid")
     child.spawn((sys.executable, "-c", STUBBORN), env=dict(os.environ))
     pid = child.pid
     await eventually(lambda: "deaf" in child.tail())
@@ -112,7 +112,7 @@ async def test_cancelling_the_supervisor_still_ends_the_processes(tmp_path: Path
         tmp_path,
         stop=asyncio.Event(),
         say=lambda _: None,
-        changed=lambda _: None,
+        on_change=lambda _: None,
     )
     running = asyncio.ensure_future(supervisor.run())
     await eventually(lambda: logged(tmp_path, "a") == "hello\n")
