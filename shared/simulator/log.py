@@ -1,4 +1,4 @@
-"""Lines put in the order of their arrival, on disk, so that a log may be larger than memory."""
+"""Sorts the lines of a log by arrival, on disk, so that it may be larger than memory."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -16,12 +16,12 @@ _MOST_IN_MEMORY: Final = 200_000
 
 
 class Log:
-    """Collects lines in any order and gives them back by arrival, then by text; use as a context manager."""
+    """Collects lines and returns them by arrival, then by text; use as a context manager."""
 
     def __init__(self) -> None:
         self._resources = ExitStack()
         self._parts: dict[int, list[str]] = {}
-        self._held = 0
+        self._in_memory = 0
 
     def __enter__(self) -> Self:
         self._folder = Path(
@@ -35,19 +35,19 @@ class Log:
         self._resources.close()
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Take lines."""
         for arrival, _, json in lines:
             part = arrival // _SPAN
-            held = self._parts.get(part)
-            if held is None:
-                held = self._parts[part] = []
-            held.append(f"{arrival:0{_DIGITS}}{json}\n")
-            self._held += 1
-        if self._held >= _MOST_IN_MEMORY:
-            self._write_down()
+            pending = self._parts.get(part)
+            if pending is None:
+                pending = []
+                self._parts[part] = pending
+            pending.append(f"{arrival:0{_DIGITS}}{json}\n")
+            self._in_memory += 1
+        if self._in_memory >= _MOST_IN_MEMORY:
+            self._flush()
 
     def read(self) -> Iterator[tuple[int, bytes]]:
-        """Every line with its arrival, without its line feed."""
+        """Every line with its arrival, without the line feed."""
         for lines in self._parts_in_order():
             for line in lines:
                 yield int(line[:_DIGITS]), line[_DIGITS:-1]
@@ -58,20 +58,20 @@ class Log:
             yield [line[_DIGITS:] for line in lines]
 
     def _parts_in_order(self) -> Iterator[list[bytes]]:
-        self._write_down()
+        self._flush()
         for part in sorted(self._parts):
             with self._file(part).open("rb") as file:
                 lines = file.readlines()
             lines.sort()
             yield lines
 
-    def _write_down(self) -> None:
+    def _flush(self) -> None:
         for part, lines in self._parts.items():
             if lines:
                 with self._file(part).open("ab") as file:
                     file.write("".join(lines).encode())
                 lines.clear()
-        self._held = 0
+        self._in_memory = 0
 
     def _file(self, part: int) -> Path:
         return self._folder / str(part)

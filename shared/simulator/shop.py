@@ -1,4 +1,4 @@
-"""The whole shop: every customer's life as lines of a log."""
+"""The simulated shop: every customer's life as lines of a log."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from typing import Final, NamedTuple
 from shared.simulator.person.life import Life
 from shared.simulator.person.life_course import live
 from shared.simulator.world.calendar import DAY, HOUR, instant, later_by_months, text
-from shared.simulator.world.random_streams import Luck
+from shared.simulator.world.random_streams import RandomStream
 
 SOURCE: Final = "/simulator"
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What is simulated. `duplicates` and `late` are shares of all events, `late_days` is the longest delay."""
+    """What to simulate. `duplicates` and `late` are shares of events; `late_days` is the most."""
 
     customers: int
     months: int
@@ -36,7 +36,7 @@ class Shop:
 
 
 class Line(NamedTuple):
-    """One event as JSON, and when it reaches the system, in seconds since the opening."""
+    """One event as JSON, and its arrival in seconds since the opening."""
 
     arrival: int
     kind: str
@@ -44,34 +44,32 @@ class Line(NamedTuple):
 
 
 def lives(shop: Shop) -> Iterator[Life]:
-    """All customers, by number. More customers never change the earlier ones."""
+    """All customers, by number; more customers never change earlier ones."""
     for number in range(1, shop.customers + 1):
         yield live(shop.seed, number, shop.span)
 
 
 def lines(shop: Shop, life: Life, *, code: str | None = None) -> Iterable[Line]:
-    """The events of a life as they reach the system; `code` is the one that the customer signs up with."""
-    events = written(life, code=code)
-    return _delivered(shop, life, events) if shop.duplicates or shop.late else events
+    """The events of a life as they arrive; `code` is the one the customer signs up with."""
+    events = _events(life, code=code)
+    return _deliver(shop, life, events) if shop.duplicates or shop.late else events
 
 
-def written(life: Life, *, code: str | None = None) -> Iterator[Line]:
-    """Each event once, at the moment when it happens."""
-    customer, tag, moved = life.person.customer, life.tag, life.moved
+def _events(life: Life, *, code: str | None = None) -> Iterator[Line]:
+    """Each event once, at the time when it happens."""
+    customer = life.person.customer
+    moved = life.id_change
     for number, (t, kind, data) in enumerate(sorted(life.happenings), start=1):
         subject = f"{customer}.old" if moved and t < moved[0] else customer
-        content = (
-            f'{data[:-1]},"referral_code":"{code}"}}'
-            if code and kind == "customer.signed_up"
-            else data
-        )
-        yield Line(t, kind, _event(f"{customer}-{tag}{number}", kind, subject, t, content))
+        if code and kind == "customer.signed_up":
+            data = f'{data[:-1]},"referral_code":"{code}"}}'
+        yield Line(t, kind, _event(f"{customer}-{life.tag}{number}", kind, subject, t, data))
     if moved and min(t for t, _, _ in life.happenings) < moved[0]:
-        yield from _merged(life, moved[1])
+        yield from _merge(life, moved[1])
 
 
-def _merged(life: Life, t: int) -> Iterator[Line]:
-    """The old id becomes the present one; an old bookmark is used once more."""
+def _merge(life: Life, t: int) -> Iterator[Line]:
+    """Merge the old id into the present one, and use an old bookmark once more."""
     customer = life.person.customer
     old = f"{customer}.old"
     steps = (
@@ -90,12 +88,14 @@ def _event(id: str, kind: str, subject: str, t: int, data: str) -> str:
     )
 
 
-def _delivered(shop: Shop, life: Life, events: Iterable[Line]) -> Iterator[Line]:
-    """Some late, some twice: by a luck of its own, so that the events are the same as without."""
-    luck, last = Luck.of(shop.seed, life.person.customer, life.tag, "delivery"), life.end - 1
+def _deliver(shop: Shop, life: Life, events: Iterable[Line]) -> Iterator[Line]:
+    """Deliver some events late or twice, by a stream of its own that leaves the events the same."""
+    random = RandomStream.of(shop.seed, life.person.customer, life.tag, "delivery")
+    last = life.end - 1
     for line in events:
-        is_late, delay = luck.chance(shop.late), luck.random() * shop.late_days * DAY
+        is_late = random.chance(shop.late)
+        delay = random.random() * shop.late_days * DAY
         arrival = min(line.arrival + int(delay), last) if is_late else line.arrival
         yield line._replace(arrival=arrival)
-        if luck.chance(shop.duplicates):
-            yield line._replace(arrival=min(arrival + int(luck.waiting(6 * HOUR)), last))
+        if random.chance(shop.duplicates):
+            yield line._replace(arrival=min(arrival + int(random.exponential(6 * HOUR)), last))

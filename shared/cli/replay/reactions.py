@@ -13,9 +13,9 @@ from shared.client.pages import aevery
 from shared.client.reactivation import AsyncReactivationClient, CaseView
 from shared.client.referral import AsyncReferralClient
 from shared.instants import parse
+from shared.simulator.person.known_customers import KnownCustomers, ReceivedOffer
 from shared.simulator.person.life import Life
-from shared.simulator.person.memory import Memory, Offer
-from shared.simulator.person.referrals import Circle
+from shared.simulator.person.referrals import Recommenders
 from shared.simulator.shop import Line, Shop, lines
 from shared.simulator.world.calendar import DAY, since_opening
 from shared.simulator.world.random_streams import draw
@@ -47,23 +47,23 @@ class Population:
     """
 
     shop: Shop
-    memory: Memory
-    circle: Circle
+    known: KnownCustomers
+    recommenders: Recommenders
     invited: list[tuple[int, str]] = field(default_factory=list)
 
     @classmethod
     def of(cls, shop: Shop) -> "Population":
         """The population of a shop, still empty."""
-        return cls(shop, Memory(shop.seed, shop.span), Circle(shop.seed))
+        return cls(shop, KnownCustomers(shop.seed, shop.span), Recommenders(shop.seed))
 
     def add(self, life: Life) -> Iterable[Line]:
         """Add a customer and return the lines of their log.
 
         Where somebody signs up by recommendation, the recommender's id stands in for the code.
         """
-        recommender = self.circle.recommender(life)
-        self.circle.welcome(life)
-        self.memory.keep(life)
+        recommender = self.recommenders.recommender_of(life)
+        self.recommenders.add(life)
+        self.known.add(life)
         if recommender:
             self.invited.append((life.person.joined, recommender))
         return lines(self.shop, life, code=f"@{recommender}" if recommender else None)
@@ -118,8 +118,8 @@ class ReactingLog:
         self._seen_cases.add(case["id"])
         customer = case["customer"]
         made = since_opening(parse(offer["made_at"]))
-        life = self._population.memory.react(
-            Offer(customer, made, now + DAY, offer["incentive"]["kind"], offer["code"])
+        life = self._population.known.react(
+            ReceivedOffer(customer, made, now + DAY, offer["incentive"]["kind"], offer["code"])
         )
         if life is None:
             expires = since_opening(parse(offer["expires_at"]))

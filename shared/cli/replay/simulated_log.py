@@ -31,7 +31,7 @@ def generate(shop: Shop, lines_of_life: LinesOfLife, log: Log, truth_file: Path)
             events = list(lines_of_life(life))
             log.add(events)
             counts.update([event.kind for event in events])
-            if line := ground_truth.of(shop, life):
+            if line := ground_truth.customer_line(shop, life):
                 truth.write(line + b"\n")
             if number % _UPDATE_EVERY == 0 or number == shop.customers:
                 progress.update(counts.total(), completed=number)

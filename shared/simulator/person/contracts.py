@@ -1,4 +1,4 @@
-"""A contract from its conclusion to its end: renewals, notice, second thoughts."""
+"""Contracts from conclusion to end: renewals, notice and withdrawn notice."""
 
 from typing import Final
 
@@ -16,34 +16,39 @@ _REASONS: Final = (
 
 
 def contract(life: Life, t: int) -> int:
-    """Conclude one at `t`, with orders beside it; returns when it ended for good."""
-    luck, person = life.luck, life.person
+    """Conclude a contract at `t`, with orders beside it; returns when it finally ended."""
+    random = life.random
+    person = life.person
     about = f'{{"contract_id":"{life.number("k")}"'
-    months = luck.weigh(parameters.TERMS)
+    months = random.pick_weighted(parameters.TERMS)
     fee = int((900 if person.business else 300) + person.spend / 2)
     value = f'"value":{{"amount":{fee * months},"currency":"EUR"}}'
     life.write(t, "contract.concluded", f'{about},"term_months":{months},{value}}}')
     terms = 0
     while True:
-        life.buy(later_by_months(t, months * terms), int(fee * months * person.margin_rate))
-        begin, end = later_by_months(t, months * terms), later_by_months(t, months * (terms + 1))
+        begin = later_by_months(t, months * terms)
         terms += 1
+        end = later_by_months(t, months * terms)
+        life.buy(begin, int(fee * months * person.margin_rate))
         if begin >= life.end:
             return end
-        if luck.chance(parameters.RENEWED[person.business]):
-            _live_with_it(life, begin, end)
+        if random.chance(parameters.RENEWED[person.business]):
+            _use_contract(life, begin, end)
             life.write(end - HOUR, "contract.renewed", f"{about}}}")
         elif (ended := _cancel(life, about, begin, end)) is not None:
             return ended
 
 
 def _cancel(life: Life, about: str, begin: int, end: int) -> int | None:
-    """The last term: when the contract ended, or None if it was renewed after all."""
-    luck = life.luck
-    way = luck.random()
-    stop = end - int((end - begin) * luck.between(0.1, 0.5))
-    _live_with_it(life, begin, stop)
-    reason = f'"reason_code":"{luck.weigh(_REASONS)}"'
+    """Live through a term that is not renewed.
+
+    Returns when the contract ended, or None if it was renewed after all.
+    """
+    random = life.random
+    way = random.random()
+    stop = end - int((end - begin) * random.between(0.1, 0.5))
+    _use_contract(life, begin, stop)
+    reason = f'"reason_code":"{random.pick_weighted(_REASONS)}"'
     if way < parameters.AT_ONCE:
         life.write(stop + HOUR, "contract.cancelled", f"{about},{reason}}}")
         return stop + HOUR
@@ -51,17 +56,18 @@ def _cancel(life: Life, about: str, begin: int, end: int) -> int | None:
         life.write(
             stop + HOUR, "contract.cancelled", f'{about},"effective_at":"{text(end)}",{reason}}}'
         )
-        if luck.chance(parameters.CHANGED_THEIR_MIND):
+        if random.chance(parameters.CHANGED_THEIR_MIND):
             life.write((stop + end) / 2, "contract.renewed", f"{about}}}")
             return None
     return end
 
 
-def _live_with_it(life: Life, begin: int, end: int) -> None:
-    """Orders and visits while the contract runs."""
-    luck, person = life.luck, life.person
-    t = begin + luck.waiting(person.gap) / season(begin) + DAY
+def _use_contract(life: Life, begin: int, end: int) -> None:
+    """Order and visit while the contract runs."""
+    random = life.random
+    person = life.person
+    t = begin + random.exponential(person.gap) / season(begin) + DAY
     while t < end - 2 * DAY and t < life.end:
         orders.order(life, int(t))
-        t += luck.waiting(person.gap) / season(int(t)) + HOUR
+        t += random.exponential(person.gap) / season(int(t)) + HOUR
     contact.visit(life, begin, end, person.visit * 2)

@@ -1,4 +1,4 @@
-"""One order, and all that comes of it: visits before, delay, cancellation, return, use, words."""
+"""One order and what follows: delay, cancellation, return, use and feedback."""
 
 from typing import Final
 
@@ -12,44 +12,45 @@ _SHELVES: Final = ("tea", "coffee", "chocolate", "cups", "filters", "syrup", "ho
 
 
 def order(life: Life, t: int, *, coupon: str | None = None) -> bool:
-    """Order at `t`; whether it went wrong in the customer's eyes."""
-    luck = life.luck
-    _look_around(life, t)
-    order_id, total = life.number("o"), _place(life, t, coupon)
+    """Order at `t`; returns whether the customer is disappointed with it."""
+    random = life.random
+    _browse(life, t)
+    order_id = life.number("o")
+    total = _place(life, t, coupon)
     about = f'{{"order_id":"{order_id}"'
     fields = _content(life, total, coupon)
     life.write(t, "order.completed", f"{about},{fields}}}")
     life.orders += 1
-    if luck.chance(parameters.CANCELLED):
-        life.write(t + luck.between(600, 20 * HOUR), "order.cancelled", f"{about}}}")
+    if random.chance(parameters.CANCELLED):
+        life.write(t + random.between(600, 20 * HOUR), "order.cancelled", f"{about}}}")
         return False
-    delayed = luck.chance(parameters.DELAYED)
+    delayed = random.chance(parameters.DELAYED)
     if delayed:
-        life.write(t + luck.between(2, 4) * DAY, "delivery.delayed", f"{about}}}")
-    returned = luck.chance(parameters.REFUNDED)
+        life.write(t + random.between(2, 4) * DAY, "delivery.delayed", f"{about}}}")
+    returned = random.chance(parameters.REFUNDED)
     if returned:
-        _send_back(life, t, about, total)
+        _refund(life, t, about, total)
     _use(life, t)
-    return feedback.after_order(life, t, delayed=delayed) or (returned and luck.chance(0.2))
+    return feedback.after_order(life, t, delayed=delayed) or (returned and random.chance(0.2))
 
 
 def sku(life: Life) -> str:
-    """Something from the shelves."""
-    return f"{life.luck.pick(_SHELVES)}-{int(life.luck.random() * 40)}"
+    """A random article number."""
+    return f"{life.random.pick(_SHELVES)}-{int(life.random.random() * 40)}"
 
 
-def _look_around(life: Life, t: int) -> None:
-    if not life.person.guest and life.luck.chance(0.5):
+def _browse(life: Life, t: int) -> None:
+    if not life.person.guest and life.random.chance(0.5):
         life.write(max(t - 1500, 0), "session.signed_in")
-    for _ in range(int(life.luck.random() * 2.6)):
+    for _ in range(int(life.random.random() * 2.6)):
         life.write(
-            max(t - life.luck.between(60, 1400), 0), "page.viewed", f'{{"sku":"{sku(life)}"}}'
+            max(t - life.random.between(60, 1400), 0), "page.viewed", f'{{"sku":"{sku(life)}"}}'
         )
 
 
 def _place(life: Life, t: int, coupon: str | None) -> int:
-    """The total in cents, at least 3 euros."""
-    total = 300 + int(life.person.spend * life.luck.erlang(parameters.SPEND_SHAPE))
+    """Buy for a random total, at least 3 euros; returns it in cents."""
+    total = 300 + int(life.person.spend * life.random.erlang(parameters.SPEND_SHAPE))
     if coupon:
         total = total * 9 // 10
     life.buy(t, int(total * life.person.margin_rate))
@@ -57,29 +58,31 @@ def _place(life: Life, t: int, coupon: str | None) -> int:
 
 
 def _content(life: Life, total: int, coupon: str | None) -> str:
-    luck = life.luck
+    random = life.random
     margin = int(total * life.person.margin_rate)
+    items = 1 + int(random.random() ** 2 * 5)
+    payment = random.pick_weighted(_PAYMENTS)
     fields = (
-        f'"total":{_euros(total)},"margin":{_euros(margin)},"items":{1 + int(luck.random() ** 2 * 5)},'
-        f'"payment_method":"{luck.weigh(_PAYMENTS)}","return_window_days":{parameters.RETURN_WINDOW_DAYS}'
+        f'"total":{_euros(total)},"margin":{_euros(margin)},"items":{items},'
+        f'"payment_method":"{payment}","return_window_days":{parameters.RETURN_WINDOW_DAYS}'
     )
     return f'{fields},"coupon":"{coupon}"' if coupon else fields
 
 
-def _send_back(life: Life, t: int, about: str, total: int) -> None:
-    whole = life.luck.chance(parameters.WHOLLY_REFUNDED)
-    amount = total if whole else max(1, int(total * life.luck.between(0.2, 0.8)))
-    after = life.luck.between(4, parameters.RETURN_WINDOW_DAYS) * DAY
+def _refund(life: Life, t: int, about: str, total: int) -> None:
+    whole = life.random.chance(parameters.WHOLLY_REFUNDED)
+    amount = total if whole else max(1, int(total * life.random.between(0.2, 0.8)))
+    after = life.random.between(4, parameters.RETURN_WINDOW_DAYS) * DAY
     life.write(t + after, "order.refunded", f'{about},"amount":{_euros(amount)}}}')
 
 
 def _use(life: Life, t: int) -> None:
-    luck = life.luck
-    product = f'{{"product":"{luck.pick(_SHELVES)}"}}'
-    if life.orders == 1 and not life.tag and luck.chance(parameters.ACTIVATED):
-        life.write(t + luck.between(2, 13) * DAY, "product.activated", product)
-    elif luck.chance(parameters.USED):
-        life.write(t + luck.between(3, 30) * DAY, "product.used", product)
+    random = life.random
+    product = f'{{"product":"{random.pick(_SHELVES)}"}}'
+    if life.orders == 1 and not life.tag and random.chance(parameters.ACTIVATED):
+        life.write(t + random.between(2, 13) * DAY, "product.activated", product)
+    elif random.chance(parameters.USED):
+        life.write(t + random.between(3, 30) * DAY, "product.used", product)
 
 
 def _euros(cents: int) -> str:

@@ -1,4 +1,4 @@
-"""What is true of the simulated world and nobody could observe: what every customer does with an offer and without."""
+"""The truth about the simulated world: what each customer does with an offer and without."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -12,7 +12,8 @@ from shared.simulator.person.outcomes import (
     WINDOW_DAYS,
     Cell,
     Duration,
-    Incentive,
+    IncentiveKind,
+    Reaction,
     reaction,
 )
 from shared.simulator.shop import Shop
@@ -26,7 +27,7 @@ _SPANS: Final = tuple(zip(Duration, _BEGINS, (*_BEGINS[1:], LONGEST_SILENCE), st
 
 
 def head(shop: Shop) -> Iterator[bytes]:
-    """The first lines: what was simulated, and the effect in every cell."""
+    """The first lines: what was simulated, and the effect of an offer in every cell."""
     yield _encode(
         {
             "kind": "world",
@@ -39,16 +40,15 @@ def head(shop: Shop) -> Iterator[bytes]:
         }
     )
     for cell in CELLS:
-        inside, at_end = (cell.without, cell.with_offer), cell.at_end
-        yield _encode(
-            {"kind": "cell", **_names(cell), **_pair("", inside), **_pair("_at_end", at_end)}
-        )
+        inside = _pair("", (cell.without, cell.with_offer))
+        at_end = _pair("_at_end", cell.at_end)
+        yield _encode({"kind": "cell", **_names(cell), **inside, **at_end})
 
 
-def of(shop: Shop, life: Life) -> bytes | None:
-    """The line of a customer: every silence, and both outcomes in each cell that it passes through.
+def customer_line(shop: Shop, life: Life) -> bytes | None:
+    """The line of a customer: every silence, and both outcomes in each cell it passes through.
 
-    None if there was no silence.
+    None for a customer without silences.
     """
     if not life.silences:
         return None
@@ -70,13 +70,19 @@ def _silence(seed: int, life: Life, silence: Silence) -> dict[str, Any]:
 def _outcome(
     seed: int, life: Life, silence: Silence, span: tuple[Duration, int, int]
 ) -> dict[str, Any]:
-    """`without`: the day of silence on which the customer returns unasked, if in this cell; `with`: the order comes so
-    many days after an offer with one of these incentives, and with any other nothing changes."""
+    """Both outcomes of a customer in one cell.
+
+    `without` is the day of silence on which the customer returns unprompted, if it lies in this
+    cell. `with` says how many days after an offer the order comes, and which incentives have this
+    effect; others change nothing.
+    """
     duration, begin, end = span
-    tried = {
-        i: reaction(seed, life.person.customer, Cell(duration, silence.value, i)) for i in Incentive
-    }
-    moved = {incentive: found for incentive, found in tried.items() if found}
+    moved = dict[IncentiveKind, Reaction]()
+    for incentive in IncentiveKind:
+        cell = Cell(duration, silence.value, incentive)
+        found = reaction(seed, life.person.customer, cell)
+        if found:
+            moved[incentive] = found
     after = next(iter(moved.values())).after if moved else None
     return {
         "duration": duration,

@@ -1,31 +1,34 @@
-"""The figures of the simulated world. docs/simulator.md says where each comes from; shares are probabilities."""
+"""The figures of the simulated world; docs/simulator.md says where each comes from.
+
+Shares are probabilities.
+"""
 
 from typing import Final
 
 from shared.simulator.world.calendar import DAY
 
-# Who comes.
+# Who the customers are.
 BUSINESSES: Final = 0.08
 GUESTS: Final = 0.10
-"""Buy without an account."""
+"""Customers who buy without an account."""
 NEVER_BUY: Final = 0.21
 SUBSCRIBERS: Final = 0.45
 REFERRED: Final = 0.08
-"""Sign up with the code of somebody who has bought, where there are codes."""
+"""Customers who sign up with a buyer's code, where there are codes."""
 MERGED: Final = 0.008
-"""Were known under another id before."""
+"""Customers who were known under another id before."""
 CONTRACTS: Final = {False: 0.10, True: 0.40}
-"""Prefer a contract to single orders: private people, businesses."""
+"""Who prefers a contract to single orders: private customers, businesses."""
 MEAN_FIRST_ORDER_DAYS: Final = 9.0
 
 # How they buy (MBG/NBD: a gamma of orders a day, a beta of drop-out after each order).
 RATE_SHAPE: Final = 2
 MEAN_GAP_DAYS: Final = {False: 26.0, True: 16.0}
-"""1 / mean rate."""
+"""1 / mean rate, for private customers and businesses."""
 DROP_OUT_B: Final = {False: 12.0, True: 22.0}
 """Beta(1, b)."""
 RHYTHM_DAYS: Final = 90
-"""After so long a silence the own rhythm tells nothing any more: the return follows the offer cell."""
+"""After a longer silence the return no longer follows the customer's rhythm but the offer cell."""
 DISAPPOINTED_DROP_OUT: Final = 0.30
 
 # What they spend (gamma-gamma, in cents), and what of it is margin.
@@ -42,7 +45,7 @@ RETURN_WINDOW_DAYS: Final = 14
 ACTIVATED: Final = 0.8
 USED: Final = 0.3
 
-# What they say.
+# Feedback.
 COMPLAINTS: Final = 0.012
 COMPLAINTS_WHEN_DELAYED: Final = 0.15
 SEVERITIES: Final = ((1, 0.35), (2, 0.5), (3, 0.15))
@@ -54,10 +57,10 @@ INQUIRIES: Final = 0.04
 FIRST_SURVEY: Final = 0.10
 SURVEYS: Final = {"nps": 0.035, "csat": 0.02, "review": 0.035}
 ASKED_AGAIN: Final = 0.8
-"""Who gave a low score is asked again, and mostly mended by then."""
+"""Of those who gave a low score; the second is usually better."""
 PUBLIC: Final = 0.85
 
-# Mail and visits.
+# Messages and visits.
 OPENED: Final = 0.3
 CLICKED: Final = 0.2
 UNSUBSCRIBED: Final = 0.006
@@ -67,16 +70,16 @@ CONSENTS: Final = {"email": 0.55, "phone": 0.12, "post": 0.3}
 CONSENT_WITHDRAWN: Final = 0.06
 MEAN_VISIT_DAYS: Final = 28.0
 MEAN_INTEREST_DAYS: Final = 150.0
-"""How long somebody who never buys keeps looking in."""
+"""How long somebody who never buys keeps visiting."""
 
 # Contracts.
 TERMS: Final = ((1, 0.25), (3, 0.2), (12, 0.45), (24, 0.1))
 """Months."""
 RENEWED: Final = {False: 0.82, True: 0.9}
 ANNOUNCED: Final = 0.55
-"""Of those who do not renew: notice is given for the end of the term."""
+"""Of those who do not renew: they give notice for the end of the term."""
 AT_ONCE: Final = 0.2
-"""Of those who do not renew: cancelled with effect at once. The others let it run out."""
+"""Of those who do not renew: they cancel with immediate effect. The others let it run out."""
 CHANGED_THEIR_MIND: Final = 0.2
 """Of those who gave notice."""
 CONTRACT_AGAIN: Final = 0.6

@@ -1,4 +1,4 @@
-"""Chance: streams of numbers that are a pure function of a seed and a name, by explicit inverse formulas."""
+"""Streams of random numbers, each a pure function of a seed and a name."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -10,12 +10,16 @@ T = TypeVar("T")
 _SCALE: Final = 2.0**-53
 
 
-class Luck(Random):
-    """One stream. Only `random()` is drawn from: its sequence is the same in every version of Python."""
+class RandomStream(Random):
+    """One stream.
+
+    Every distribution is an inverse formula of `random()`, whose sequence is the same in every
+    version of Python.
+    """
 
     @classmethod
-    def of(cls, *name: str | int) -> "Luck":
-        """The stream of this name."""
+    def of(cls, *name: str | int) -> "RandomStream":
+        """The stream that belongs to a name."""
         return cls(int.from_bytes(_digest(name), "big"))
 
     def chance(self, probability: float) -> bool:
@@ -23,30 +27,30 @@ class Luck(Random):
         return self.random() < probability
 
     def between(self, low: float, high: float) -> float:
-        """Uniform."""
+        """A uniform number."""
         return low + (high - low) * self.random()
 
-    def waiting(self, mean: float) -> float:
-        """Exponential, by its mean."""
+    def exponential(self, mean: float) -> float:
+        """An exponential number with this mean."""
         return -mean * log(1.0 - self.random())
 
     def erlang(self, shape: int) -> float:
-        """Gamma of a whole shape and scale 1: a sum of exponentials."""
+        """A gamma number of a whole shape and scale 1, as a sum of exponentials."""
         product = 1.0
         for _ in range(shape):
             product *= 1.0 - self.random()
         return -log(product)
 
-    def leaning(self, b: float) -> float:
-        """Beta(1, b), whose mean is 1 / (1 + b)."""
+    def beta(self, b: float) -> float:
+        """A number of Beta(1, b), whose mean is 1 / (1 + b)."""
         return 1.0 - float((1.0 - self.random()) ** (1.0 / b))
 
     def pick(self, options: Sequence[T]) -> T:
-        """One of them, all alike."""
+        """One of the options, each equally likely."""
         return options[int(self.random() * len(options))]
 
-    def weigh(self, options: Sequence[tuple[T, float]]) -> T:
-        """One of them by weight; weights sum to 1, the last takes what rounding leaves."""
+    def pick_weighted(self, options: Sequence[tuple[T, float]]) -> T:
+        """One of the options by weight. Weights sum to 1; the last takes what rounding leaves."""
         left = self.random()
         for option, weight in options:
             left -= weight
@@ -56,7 +60,7 @@ class Luck(Random):
 
 
 def draw(*name: str | int) -> float:
-    """One number in [0, 1) that belongs to this name."""
+    """The number in [0, 1) that belongs to a name."""
     return (int.from_bytes(_digest(name)[:8], "big") >> 11) * _SCALE
 
 

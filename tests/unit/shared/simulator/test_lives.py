@@ -13,7 +13,7 @@ import pytest
 from shared.events import catalogue
 from shared.instants import parse
 from shared.simulator.log import Log
-from shared.simulator.person.referrals import Circle
+from shared.simulator.person.referrals import Recommenders
 from shared.simulator.shop import Shop, lines, lives
 from shared.simulator.world.calendar import OPENING, instant, later_by_months, text
 
@@ -189,11 +189,11 @@ def test_late_and_double_deliveries_are_of_the_same_events(raw: list[bytes]) -> 
 
 
 def test_a_recommender_is_a_buyer_with_a_lower_number() -> None:
-    circle, found = Circle(SHOP.seed), 0
+    recommenders, found = Recommenders(SHOP.seed), 0
     first_order: dict[str, int] = {}
     for life in lives(SHOP):
-        recommender = circle.recommender(life)
-        circle.welcome(life)
+        recommender = recommenders.recommender_of(life)
+        recommenders.add(life)
         if recommender:
             found += 1
             assert first_order[recommender] < life.person.joined

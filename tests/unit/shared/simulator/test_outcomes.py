@@ -15,18 +15,18 @@ from shared.cli.replay.plan import Chunk, Tick, steps
 from shared.cli.replay.reactions import Population, ReactingLog
 from shared.cli.replay.simulated_log import generate, write_log
 from shared.simulator.log import Log
+from shared.simulator.person.known_customers import KnownCustomers, ReceivedOffer
 from shared.simulator.person.life import Life
-from shared.simulator.person.memory import Memory, Offer
 from shared.simulator.person.outcomes import (
     CELLS,
     WINDOW_DAYS,
     Cell,
     Duration,
-    Incentive,
-    Value,
+    IncentiveKind,
+    ValueClass,
     duration_of,
     reaction,
-    value_of,
+    value_class_of,
 )
 from shared.simulator.shop import Shop, lines, lives
 from shared.simulator.world import ground_truth
@@ -46,13 +46,13 @@ def close(found: int, tried: int, probability: float) -> bool:
     return abs(found - tried * probability) <= 4 * sqrt(tried * probability * (1 - probability)) + 1
 
 
-def offers_to(life: Life, memory: Memory, at: int) -> tuple[Life | None, Cell | None]:
-    offer = Offer(life.person.customer, at, at + DAY, "percent", "CODE")
-    return memory.react(offer), memory.cell(offer)
+def offers_to(life: Life, known: KnownCustomers, at: int) -> tuple[Life | None, Cell | None]:
+    offer = ReceivedOffer(life.person.customer, at, at + DAY, "percent", "CODE")
+    return known.react(offer), known.cell(offer)
 
 
 def test_an_offer_never_harms_and_some_change_nothing() -> None:
-    assert len(CELLS) == len(Duration) * len(Value) * len(Incentive)
+    assert len(CELLS) == len(Duration) * len(ValueClass) * len(IncentiveKind)
     assert all(0 < cell.without <= cell.with_offer < 1 for cell in CELLS)
     assert [cell for cell in CELLS if cell.without == cell.with_offer]
 
@@ -68,12 +68,14 @@ def test_as_many_are_moved_as_the_cell_says(cell: Cell) -> None:
 def test_a_reaction_depends_on_nothing_but_seed_customer_and_cell() -> None:
     for n in range(200):
         found = {
-            i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, Value.HIGH, i)) for i in Incentive
+            i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, ValueClass.HIGH, i))
+            for i in IncentiveKind
         }
         assert found == {
-            i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, Value.HIGH, i)) for i in Incentive
+            i: reaction(3, f"c{n}", Cell(Duration.UP_TO_365, ValueClass.HIGH, i))
+            for i in IncentiveKind
         }
-        if found[Incentive.REMINDER]:
+        if found[IncentiveKind.REMINDER]:
             assert len(set(found.values())) == 1, (
                 "who is moved by the weakest is moved by all, and alike"
             )
@@ -87,23 +89,23 @@ def test_without_an_offer_as_many_return_as_the_cell_says(
     everybody: list[Life], duration: Duration
 ) -> None:
     begin = {Duration.UP_TO_180: 90, Duration.UP_TO_365: 180, Duration.LONGER: 365}[duration] * DAY
-    tried: Counter[Value] = Counter()
-    returned: Counter[Value] = Counter()
+    tried: Counter[ValueClass] = Counter()
+    returned: Counter[ValueClass] = Counter()
     for silence in (silence for life in everybody for silence in life.silences):
         if silence.lasts > begin and silence.begins <= begin:
             tried[silence.value] += 1
             returned[silence.value] += silence.lasts <= begin + WINDOW_DAYS * DAY
-    for value in Value:
+    for value in ValueClass:
         assert tried[value] > 100
         assert close(
-            returned[value], tried[value], Cell(duration, value, Incentive.DISCOUNT).without
+            returned[value], tried[value], Cell(duration, value, IncentiveKind.DISCOUNT).without
         )
 
 
 def test_the_truth_of_a_customer_is_the_life_that_was_written(everybody: list[Life]) -> None:
     told = 0
     for life in everybody[:300]:
-        line = ground_truth.of(SHOP, life)
+        line = ground_truth.customer_line(SHOP, life)
         assert (line is None) == (not life.silences)
         bought = [t for t, _ in life.bought]
         for silence, found in zip(
@@ -119,29 +121,29 @@ def test_the_truth_of_a_customer_is_the_life_that_was_written(everybody: list[Li
     assert told > 100
 
 
-def _check_outcome(customer: str, value: Value, outcome: dict[str, Any]) -> None:
+def _check_outcome(customer: str, value: ValueClass, outcome: dict[str, Any]) -> None:
     duration = Duration(outcome["duration"])
     if outcome["without"] is not None:
         assert duration_of(int(outcome["without"] * DAY)) is duration
     moved = set(outcome["with"]["incentives"]) if outcome["with"] else set()
     assert moved == {
-        i for i in Incentive if reaction(SHOP.seed, customer, Cell(duration, value, i))
+        i for i in IncentiveKind if reaction(SHOP.seed, customer, Cell(duration, value, i))
     }
 
 
 def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(
     everybody: list[Life],
 ) -> None:
-    memory = Memory(SHOP.seed, SHOP.span)
+    known = KnownCustomers(SHOP.seed, SHOP.span)
     for life in everybody:
-        memory.keep(life)
+        known.add(life)
     coupons = 0
     for life in everybody:
         for silence in life.silences:
             at = silence.since + 181 * DAY
             if silence.lasts <= 181 * DAY or at + 40 * DAY > SHOP.span:
                 continue
-            added, cell = offers_to(life, memory, at)
+            added, cell = offers_to(life, known, at)
             found = reaction(SHOP.seed, life.person.customer, cell) if cell else None
             if found is None or added is None:
                 assert added is None
@@ -158,11 +160,18 @@ def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(
 
 
 def test_an_offer_to_somebody_unknown_changes_nothing() -> None:
-    assert Memory(1, 10 * DAY).react(Offer("who", DAY, 2 * DAY, "percent", "CODE")) is None
+    assert (
+        KnownCustomers(1, 10 * DAY).react(ReceivedOffer("who", DAY, 2 * DAY, "percent", "CODE"))
+        is None
+    )
 
 
 def test_value_follows_the_margin_and_an_incentive_of_another_name_is_other() -> None:
-    assert [value_of(m) for m in (0, 2_500, 8_000)] == [Value.LOW, Value.MEDIUM, Value.HIGH]
+    assert [value_class_of(m) for m in (0, 2_500, 8_000)] == [
+        ValueClass.LOW,
+        ValueClass.MEDIUM,
+        ValueClass.HIGH,
+    ]
     assert [duration_of(days * DAY) for days in (90, 91, 365, 366)] == [
         Duration.UP_TO_90, Duration.UP_TO_180, Duration.UP_TO_365, Duration.LONGER,
     ]  # fmt: skip
