@@ -14,6 +14,7 @@ from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.changes import routes as change_routes
 from services.lifecycle.changes.service import Changes
 from services.lifecycle.clocks import furthest_clock
+from services.lifecycle.counts import routes as count_routes
 from services.lifecycle.customers import routes as customer_routes
 from services.lifecycle.explain import routes as explanation_routes
 from services.lifecycle.figures import routes as figure_routes
@@ -34,6 +35,7 @@ from shared.database.connection import Pool
 
 ROUTERS: Final = (
     customer_routes.router,
+    count_routes.router,
     explanation_routes.router,
     policy_routes.router,
     cadence_routes.router,

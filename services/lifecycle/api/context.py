@@ -1,6 +1,6 @@
 """What the routes of every noun need: the database, the policies in force, and the clocks."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -32,6 +32,11 @@ class ApiContext:
             async with self.pool.acquire() as connection:
                 self._schedule = await load_schedule(connection)
         return self._schedule
+
+    async def active_span(self) -> timedelta:
+        """The span in which acts of customers count, by the policy in force at the clock."""
+        schedule = await self.schedule()
+        return timedelta(days=schedule.at(await least_clock(self.pool)).active_days)
 
     async def instant(self, as_of: datetime | None) -> datetime:
         """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""

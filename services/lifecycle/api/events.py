@@ -28,11 +28,13 @@ class EventView(BaseModel):
     id: str = Field(description="Its id.", examples=["o-1001"])
     historical: bool = Field(description="From an import of history.")
     merged_from: str | None = Field(
-        description="The id under which it came in, of a customer merged into this one; null: under this one.",
+        description="The other id under which the event came in, if its customer was merged into"
+        " this one; null: none.",
         examples=["customer-0"],
     )
     data: Any = Field(
-        description="By type, as `GET /v1/event-types` of ingest says; as text where it cannot be shown otherwise.",
+        description="What the event says, by type as in `GET /v1/event-types` of ingest;"
+        " text where it cannot be shown otherwise.",
         examples=[{"order_id": "o-1001", "total": {"amount": 5990, "currency": "EUR"}}],
     )
 

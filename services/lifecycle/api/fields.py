@@ -16,7 +16,7 @@ from shared.http import Instant
 CUSTOMER: Final[Any] = Field(description="The customer's id.", examples=["customer-1"])
 PHASE: Final[Any] = Field(description="The phase.", examples=["at_risk"])
 MODEL: Final[Any] = Field(
-    description="The model that was asked for; null: the phases themselves.", examples=["cxm"]
+    description="The model asked for; null: the phases themselves.", examples=["cxm"]
 )
 VIEW: Final[Any] = Field(
     description="What the phase is in that model, as of the same instant.", examples=["active"]
@@ -25,9 +25,9 @@ LABEL: Final[Any] = Field(
     description="The view in the language of the answer (`Accept-Language`: de or en).",
     examples=["active"],
 )
-AS_OF: Final[Any] = Field(description="The clock that this answer was true at.")
+AS_OF: Final[Any] = Field(description="The clock at which this answer was true.")
 UNTIL: Final[Any] = Field(description="Everything up to this instant is counted.")
-MAY: Final = "2024-05-01T12:00:00Z"
+IN_MAY: Final = "2024-05-01T12:00:00Z"
 LAST_ORDER: Final = "2024-01-21T12:00:00Z"
 LAPSE: Final = "2024-04-20T12:00:00Z"
 NEXT_LAPSE: Final = "2024-07-19T12:00:00Z"
@@ -41,10 +41,10 @@ class MoneyView(BaseModel):
 
 
 class PolicyView(BaseModel):
-    """The policy that judges."""
+    """A version of a policy."""
 
     name: str = Field(description="Its name.", examples=["default"])
-    version: int = Field(description="Which version of it.", examples=[1])
+    version: int = Field(description="Its version.", examples=[1])
 
 
 class NextTransition(BaseModel):
@@ -54,7 +54,7 @@ class NextTransition(BaseModel):
     view: str = VIEW
     label: str = LABEL
     rule: str = Field(description="The rule that will fire.", examples=["fell_silent"])
-    at: Instant = Field(description="When.", examples=[NEXT_LAPSE])
+    at: Instant = Field(description="When it happens.", examples=[NEXT_LAPSE])
 
     @classmethod
     def of(cls, move: Move | None, facts: Collection[CustomerFact], naming: Naming) -> Self | None:
@@ -79,20 +79,20 @@ class OutlookView(BaseModel):
         description="Purchases expected in 12 months; several of a day count once.", examples=[1.4]
     )
     expected_value: float | None = Field(
-        description="Value expected of an order, in minor units of the policy's currency; null where no values are "
-        "known.",
+        description="Value expected of an order, in minor units of the policy's currency;"
+        " null where no values are known.",
         examples=[5810.0],
     )
     clv: float | None = Field(
-        description="Customer lifetime value: expected margins of 36 months, discounted to now, in minor units of the "
-        "policy's currency; null where no values are known.",
+        description="Customer lifetime value: expected margins of 36 months, discounted to now,"
+        " in minor units of the policy's currency; null where no values are known.",
         examples=[6230.5],
     )
     fit: int = Field(
-        description="Version of the fit (`/v1/cadence/fits`) that says so.", examples=[2]
+        description="Version of the fit (`/v1/cadence/fits`) that this follows from.", examples=[2]
     )
 
     @classmethod
-    def of(cls, found: Outlook | None) -> Self | None:
+    def of(cls, outlook: Outlook | None) -> Self | None:
         """The view of an outlook, where there is one."""
-        return None if found is None else cls(**msgspec.structs.asdict(found))
+        return None if outlook is None else cls(**msgspec.structs.asdict(outlook))

@@ -13,7 +13,7 @@ from shared.http import Instant, LabelLanguage, ProblemKind
 AsOf = Annotated[
     Instant | None, Query(description="An instant up to the clock; without it, the clock.")
 ]
-WithdrawnToo = Annotated[bool, Query(description="Withdrawn transitions too.")]
+WithdrawnToo = Annotated[bool, Query(description="Show withdrawn transitions, too.")]
 
 AS_OF_IN_FUTURE: Final = ProblemKind(
     422, "as_of_in_future", "`as_of` lies after the clock: nobody knows yet."
@@ -23,7 +23,7 @@ AS_OF_IN_FUTURE: Final = ProblemKind(
 async def naming(
     language: LabelLanguage,
     model: Annotated[
-        Model | None, Query(description="Name phases as in this model too.", examples=["cxm"])
+        Model | None, Query(description="Name phases as in this model, too.", examples=["cxm"])
     ] = None,
 ) -> Naming:
     """How the client wants phases named."""

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.api.fields import (
     CUSTOMER,
+    IN_MAY,
     LABEL,
     LAPSE,
     LAST_ORDER,
-    MAY,
     MODEL,
     NEXT_LAPSE,
     VIEW,
@@ -31,14 +31,14 @@ BUYER: Final[Any] = {
     "orders": 1,
     "revenue": [_FIRST_ORDER],
     "margin": [],
-    "first_order_at": MAY,
-    "last_order_at": MAY,
+    "first_order_at": IN_MAY,
+    "last_order_at": IN_MAY,
     "deadlines": {"silence_begins": "2024-07-30T12:00:00Z"},
     "order": {"order_id": "o-1001", "total": _FIRST_ORDER, "coupon": "WELCOME"},
     "causes": [],
     "outlook": None,
 }
-"""Who has just bought for the first time."""
+"""The profile of a customer who has just bought for the first time."""
 SILENT: Final[Any] = {
     "customer": "customer-1",
     "version": 4,
@@ -70,7 +70,7 @@ SILENT: Final[Any] = {
     },
     "withdrawn": None,
 }
-"""A transition by time alone, of one who has bought three times."""
+"""A transition by time alone, of a customer who has bought three times."""
 
 
 class EventRefView(BaseModel):
@@ -109,40 +109,46 @@ class ProfileView(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [BUYER]})
 
     orders: int = Field(
-        description="Number of orders, those that were undone left out.", examples=[3]
+        description="Number of orders, without those that were undone.", examples=[3]
     )
     revenue: list[MoneyView] = Field(
-        description="One sum per currency, of all orders less what was undone."
+        description="One sum per currency: all orders, less what was undone."
     )
     margin: list[MoneyView] = Field(
-        description="Contribution margins likewise, of the orders that told one."
+        description="Contribution margins likewise, of the orders that state one."
     )
     first_order_at: Instant | None = Field(
         description="When the first order was completed; null: there is none."
     )
     last_order_at: Instant | None = Field(
-        description="When the last one was; null: there is none.", examples=[LAST_ORDER]
+        description="When the last order was completed; null: there is none.", examples=[LAST_ORDER]
     )
     deadlines: dict[str, Instant] = Field(
-        description="When time alone would fire which rule.", examples=[{"fell_silent": NEXT_LAPSE}]
+        description="When time alone would fire each rule.", examples=[{"fell_silent": NEXT_LAPSE}]
     )
-    order: OrderView | None = Field(description="The causing order; null: it was none.")
+    order: OrderView | None = Field(
+        description="The order that caused the transition; null: no order did."
+    )
     causes: list[str] = Field(
         description="Why the customer is at risk; empty otherwise.", examples=[["silence"]]
     )
     outlook: OutlookView | None = Field(
-        description="What the cadence model expected; null without a fit, or an order."
+        description="What the cadence model expected; null without a fit, or without an order."
     )
 
 
 class TransitionView(BaseModel):
-    """One transition, with why it happened and what was known then. Both phases are viewed as of `occurred_at`."""
+    """One transition, with why it happened and what was known then.
+
+    The views of both phases are as of `occurred_at`.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [SILENT]})
 
     customer: str = CUSTOMER
     version: int = Field(
-        description="Of the record that published it: 1, 2, … for each customer.", examples=[4]
+        description="Version of the record that published it: 1, 2, … for each customer.",
+        examples=[4],
     )
     position: int = Field(description="Its place in the current history, from 1.", examples=[4])
     from_: Phase | None = Field(
@@ -152,7 +158,7 @@ class TransitionView(BaseModel):
         examples=["established"],
     )
     from_view: str | None = Field(
-        description="What that is in the model; null likewise.", examples=["active"]
+        description="What that phase is in the model; null likewise.", examples=["active"]
     )
     from_label: str | None = Field(
         description="That view in the language of the answer.", examples=["active"]
@@ -163,21 +169,20 @@ class TransitionView(BaseModel):
     label: str = LABEL
     rule: str = Field(description="The rule that fired.", examples=["silence_begins"])
     occurred_at: Instant = Field(
-        description="When, by event time; of a deadline, when it was due.", examples=[LAPSE]
+        description="When it happened, by event time; for a deadline, when it was due.",
+        examples=[LAPSE],
     )
     recorded_at: Instant = Field(
         description="The clock of the customer's partition when it was recorded."
     )
     evidence: TransitionEvidence = Field(description="Why it happened.")
-    policy: PolicyView = Field(description="The policy that judged.")
+    policy: PolicyView = Field(description="The policy in force then.")
     episode: int = Field(description="1 at first, one more with every return.", examples=[1])
-    historical: bool = Field(
-        description="It lies too far back, or was imported: nobody acts because of it."
-    )
+    historical: bool = Field(description="Too far back, or imported: nobody acts on it.")
     profile: ProfileView = Field(description="What was known of the customer right after it.")
     withdrawn: int | None = Field(
         default=None,
-        description="Version of the correction that voided it; null: it holds.",
+        description="Version of the correction that withdrew it; null: it holds.",
         examples=[5],
     )
 
@@ -191,15 +196,19 @@ class TransitionView(BaseModel):
     ) -> Self:
         """The view of a stored transition, given what held when it happened."""
         view, label = naming.view(Phase(transition.to), facts)
-        names: dict[str, Any] = {"model": naming.model, "view": view, "label": label}
-        before = (
-            (None, None)
-            if transition.from_ is None
-            else naming.view(Phase(transition.from_), facts)
-        )
-        names["from_view"], names["from_label"] = before
+        from_view, from_label = None, None
+        if transition.from_ is not None:
+            from_view, from_label = naming.view(Phase(transition.from_), facts)
         return cls.model_validate(
-            {**msgspec.to_builtins(transition), **names, "withdrawn": withdrawn}
+            {
+                **msgspec.to_builtins(transition),
+                "model": naming.model,
+                "view": view,
+                "label": label,
+                "from_view": from_view,
+                "from_label": from_label,
+                "withdrawn": withdrawn,
+            }
         )
 
 

@@ -16,10 +16,10 @@ from shared.urls import segment
 T = TypeVar("T")
 
 UNKNOWN_CUSTOMER: Final = ProblemKind(
-    404, "unknown_customer", "No event has made somebody of this id a customer."
+    404, "unknown_customer", "No event has made anybody with this id a customer."
 )
 MERGED: Final = ProblemKind(
-    301, "merged", "The customer has been merged into another one: ask there."
+    301, "merged", "The customer has been merged into another one: ask about that one."
 )
 
 

@@ -1,28 +1,26 @@
-"""Reads of the API: customers, their history, the phases of all, and what held of them as of any instant."""
+"""Reads of one customer: its state, its history, and the facts that held of it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.lifecycle.codecs import decode_customer, decode_transition
 from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import ACTION_TYPES
 from services.lifecycle.schedule import KNOWN
 from shared.clock import DAWN
-from shared.database import connection as db
-from shared.database.connection import Pool, Tx
+from shared.database.connection import Pool
 from shared.events.transitions import Transition
 
 _FIND: Final = f"""
-SELECT state, version, parked, (SELECT clock FROM owner WHERE owner.partition = customer.partition) AS clock,
+SELECT state, version, parked,
+    (SELECT clock FROM owner WHERE owner.partition = customer.partition) AS clock,
     ({KNOWN}) AS known
 FROM customer WHERE customer = $1
 """  # noqa: S608  (constants)
-_END: Final = """
+_END_OF_CHAIN: Final = """
 WITH RECURSIVE chain AS (
     SELECT merged_into FROM customer WHERE customer = $1 AND merged_into IS NOT NULL
     UNION ALL
@@ -32,55 +30,29 @@ WITH RECURSIVE chain AS (
 SELECT chain.merged_into FROM chain LEFT JOIN customer AS c ON c.customer = chain.merged_into
 WHERE c.merged_into IS NULL
 """
-_PHASES: Final = """
-WITH moved AS (
-    SELECT from_phase, to_phase, sum(n) AS n FROM flow WHERE day < $2::date GROUP BY 1, 2
-    UNION ALL
-    SELECT coalesce(from_phase, ''), to_phase, count(*) FROM transition
-    WHERE withdrawn IS NULL AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
-    GROUP BY 1, 2
-)
-SELECT phase, sum(n)::bigint AS n FROM (
-    SELECT to_phase AS phase, n FROM moved UNION ALL SELECT from_phase, -n FROM moved WHERE from_phase <> ''
-) AS flow GROUP BY phase
-"""
-"""Whole days from the daily counts, the last one from its transitions: as below, where hints are counted too."""
-_RULES: Final = """
-SELECT rule, sum(n)::bigint AS n FROM (
-    SELECT rule, n FROM flow WHERE day < $2::date
-    UNION ALL
-    SELECT rule, 1 FROM transition
-    WHERE withdrawn IS NULL AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
-) AS moved GROUP BY rule HAVING sum(n) <> 0
-"""
-_CAUSES: Final = """
-SELECT name, sum(n)::bigint AS n FROM (
-    SELECT name, n FROM tally WHERE what = 'cause' AND day < $2::date
-    UNION ALL
-    SELECT split_part(cause, ':', 1), 1 FROM transition AS t
-    CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
-    WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk'
-        AND t.occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.occurred_at <= $1
-) AS told GROUP BY name HAVING sum(n) <> 0
-"""
-_HINTS: Final = """
-SELECT name, sum(n)::bigint AS n FROM (
-    SELECT name, n FROM tally WHERE what = 'hint' AND day < $2::date
-    UNION ALL
-    SELECT name, 1 FROM hint WHERE at >= $2::date::timestamp AT TIME ZONE 'UTC' AND at <= $1
-) AS given GROUP BY name HAVING sum(n) <> 0
-"""
-_PAGE: Final = """
+_HISTORY: Final = """
 SELECT position, version, withdrawn, body FROM transition
-WHERE customer = $1 AND (withdrawn IS NULL OR $2) AND (position, version) < ($3::bigint, $4::bigint)
+WHERE customer = $1 AND (withdrawn IS NULL OR $2)
+    AND (position, version) < ($3::bigint, $4::bigint)
 ORDER BY position DESC, version DESC LIMIT $5
+"""
+_FACTS: Final = """
+SELECT c.signed_up_at, c.activated_at, w.until, $4 AND EXISTS (
+    SELECT FROM event AS e
+    WHERE e.customer_key = c.key AND e.type = ANY($5::text[])
+        AND e.time > w.since AND e.time <= w.until
+) AS acted
+FROM customer AS c
+CROSS JOIN unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w(since, until, n)
+WHERE c.customer = $1 ORDER BY w.n
 """
 
 
 class StoredCustomer(NamedTuple):
-    """A customer's state, version, and why it is parked if it is.
+    """A customer's state and version, and why it is parked, if it is.
 
-    Read at the same moment: the clock of its partition, and the greatest number of an activation or fit.
+    Read at the same moment: the clock of its partition, and the greatest number of an activation
+    or fit.
     """
 
     customer: Customer
@@ -91,7 +63,7 @@ class StoredCustomer(NamedTuple):
 
 
 async def find_customer(pool: Pool, customer: str) -> StoredCustomer | None:
-    """What there is of a customer, read at once."""
+    """A customer of whom something is stored, even if it has no phase."""
     row = await pool.fetchrow(_FIND, customer)
     if row is None:
         return None
@@ -106,147 +78,19 @@ async def find_customer(pool: Pool, customer: str) -> StoredCustomer | None:
 
 async def end_of_chain(pool: Pool, customer: str) -> str | None:
     """Who a merged customer is now; None for one who is not merged."""
-    end: str | None = await pool.fetchval(_END, customer)
+    end: str | None = await pool.fetchval(_END_OF_CHAIN, customer)
     return end
-
-
-async def count_rules(pool: Pool, as_of: datetime) -> dict[str, int]:
-    """Transitions of the current histories by rule, up to an instant."""
-    return await _counts(pool, _RULES, as_of)
-
-
-async def count_causes(pool: Pool, as_of: datetime) -> dict[str, int]:
-    """Moves to at_risk by the kind of their causes, up to an instant."""
-    return await _counts(pool, _CAUSES, as_of)
-
-
-async def count_hints(pool: Pool, as_of: datetime) -> dict[str, int]:
-    """Hints given by name, up to an instant."""
-    return await _counts(pool, _HINTS, as_of)
-
-
-async def _counts(pool: Pool | Tx, statement: str, as_of: datetime) -> dict[str, int]:
-    rows = await pool.fetch(statement, as_of, _day(as_of))
-    return {name: n for name, n in rows}  # noqa: C416  (records are no pairs to mypy)
-
-
-def _day(instant: datetime) -> date:
-    return instant.astimezone(UTC).date()
 
 
 async def history_page(
     pool: Pool, customer: str, *, withdrawn_too: bool, before: tuple[int, int], limit: int
 ) -> list[tuple[Transition, int | None]]:
-    """Transitions below (position, version), newest first, each with the version that withdrew it."""
-    rows = await pool.fetch(_PAGE, customer, withdrawn_too, *before, limit)
+    """Transitions before a (position, version), newest first.
+
+    With each comes the version that withdrew it, or None.
+    """
+    rows = await pool.fetch(_HISTORY, customer, withdrawn_too, *before, limit)
     return [(decode_transition(row["body"]), row["withdrawn"]) for row in rows]
-
-
-# -- labels_of -------------------------------------------------------------------------------------------------------------
-
-
-_FACTS: Final = """
-SELECT c.signed_up_at, c.activated_at, w.until, $4 AND EXISTS (
-        SELECT FROM event AS e
-        WHERE e.customer_key = c.key AND e.type = ANY($5::text[]) AND e.time > w.since AND e.time <= w.until
-    ) AS acted
-FROM customer AS c CROSS JOIN unnest($2::timestamptz[], $3::timestamptz[]) WITH ORDINALITY AS w(since, until, n)
-WHERE c.customer = $1 ORDER BY w.n
-"""
-_FREELY: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
-"""To compile the statements takes longer than they run; the keys of all who have acted are sorted."""
-_OTHER_ACTS: Final = ", ".join(f"'{name}'" for name in ACTION_TYPES if name != "order.completed")
-_ACTED: Final = f"""
-SELECT count(DISTINCT acted.customer_key) FROM (
-    SELECT customer_key FROM event WHERE type = 'order.completed' AND time > $1 AND time <= $2
-    UNION ALL
-    SELECT customer_key FROM event WHERE type IN ({_OTHER_ACTS}) AND time > $1 AND time <= $2
-) AS acted
-WHERE NOT EXISTS (SELECT FROM customer AS c WHERE c.phase IS NULL AND c.key = acted.customer_key)
-"""  # noqa: S608  (constants)
-"""Whoever acts has a phase from then on; only of those who were merged into others no phase is left."""
-_EXISTING: Final = """
-SELECT coalesce(sum(n), 0)::bigint + (
-    SELECT count(*) FROM transition
-    WHERE withdrawn IS NULL AND from_phase IS NULL
-        AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
-) FROM flow WHERE day < $2::date AND from_phase = ''
-"""
-"""All who have entered a first phase: there is no way back out of all phases."""
-_HOLDING: Final = """
-WITH moved AS (
-    SELECT held.fact, step.phase, step.n FROM transition AS t JOIN customer AS c USING (customer)
-    CROSS JOIN LATERAL (VALUES ('signed_up', c.signed_up_at), ('activated', c.activated_at)) AS held(fact, since)
-    CROSS JOIN LATERAL (VALUES (t.to_phase, 1), (t.from_phase, -1)) AS step(phase, n)
-    WHERE t.withdrawn IS NULL AND (t.from_phase = ANY($3::text[]) OR t.to_phase = ANY($3::text[]))
-        AND t.occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND t.occurred_at <= $1
-        AND held.since < t.occurred_at
-),
-came AS (
-    SELECT DISTINCT c.customer, held.fact, held.since FROM event AS e JOIN customer AS c ON c.key = e.customer_key
-    CROSS JOIN LATERAL (VALUES
-        ('customer.signed_up', 'signed_up', c.signed_up_at), ('product.activated', 'activated', c.activated_at)
-    ) AS held(type, fact, since)
-    WHERE e.type IN ('customer.signed_up', 'product.activated') AND e.type = held.type AND e.time = held.since
-        AND e.time >= $2::date::timestamp AT TIME ZONE 'UTC' AND e.time <= $1
-)
-SELECT phase, sum(n)::bigint AS n FROM (
-    SELECT what AS fact, name AS phase, n FROM tally WHERE what IN ('signed_up', 'activated') AND day < $2::date
-    UNION ALL
-    SELECT fact, phase, n FROM moved
-    UNION ALL
-    SELECT came.fact, stood.phase, 1 FROM came CROSS JOIN LATERAL (
-        SELECT t.to_phase AS phase FROM transition AS t
-        WHERE t.customer = came.customer AND t.withdrawn IS NULL AND t.occurred_at <= came.since
-        ORDER BY t.position DESC LIMIT 1
-    ) AS stood
-) AS change JOIN unnest($3::text[], $4::text[]) AS asked(phase, fact) USING (phase, fact) GROUP BY phase
-"""
-"""Whole days from the daily counts; of the last one, who moved while the fact held, and of whom it came to hold."""
-
-
-class PhaseGroup(NamedTuple):
-    """How many customers were in a phase while these facts held of them, and no other that was asked for."""
-
-    phase: Phase
-    facts: frozenset[CustomerFact]
-    customers: int
-
-
-async def count_phases(
-    pool: Pool, as_of: datetime, asked: Mapping[Phase, CustomerFact]
-) -> list[PhaseGroup]:
-    """Customers by phase at an instant and, in phases where a fact is asked for, by whether it held."""
-    async with _snapshot(pool) as tx:
-        counts = await _counts(tx, _PHASES, as_of)
-        holding = await _holding(tx, as_of, asked) if asked else {}
-    found = list[PhaseGroup]()
-    for name, total in counts.items():
-        phase = Phase(name)
-        with_fact = holding.get(name, 0)
-        found.append(PhaseGroup(phase, frozenset(), total - with_fact))
-        if phase in asked:
-            found.append(PhaseGroup(phase, frozenset({asked[phase]}), with_fact))
-    return found
-
-
-async def _holding(tx: Tx, as_of: datetime, asked: Mapping[Phase, CustomerFact]) -> dict[str, int]:
-    rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()])
-    return {row["phase"]: row["n"] for row in rows}
-
-
-async def count_acted(pool: Pool, as_of: datetime, active: timedelta) -> tuple[int, int]:
-    """How many customers had acted within a span up to an instant, and how many had not."""
-    async with _snapshot(pool) as tx:
-        acted: int = await tx.fetchval(_ACTED, as_of - active, as_of)
-        everybody: int = await tx.fetchval(_EXISTING, as_of, _day(as_of))
-        return acted, everybody - acted
-
-
-@asynccontextmanager
-async def _snapshot(pool: Pool) -> AsyncIterator[Tx]:
-    async with pool.acquire() as connection, db.snapshot(connection, _FREELY):
-        yield connection
 
 
 async def facts_at(
@@ -259,7 +103,8 @@ async def facts_at(
 ) -> list[frozenset[CustomerFact]]:
     """Which facts held of a customer at each instant.
 
-    Acts count for the span `active`, whose first instant is not in it; without `with_acts` none is looked for.
+    Acts count for the span `active`, whose beginning is not in it. Without `with_acts` the answer
+    is always that the customer has not acted.
     """
     since = [instant - active for instant in instants]
     rows = await pool.fetch(_FACTS, customer, since, instants, with_acts, ACTION_TYPES)

@@ -1,20 +1,14 @@
-"""The HTTP API of customers: one of them, its history, and the counts of all."""
+"""The HTTP API of customers: one of them, its history, and its release."""
 
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 
 from services.lifecycle.api.context import Context
-from services.lifecycle.api.parameters import AS_OF_IN_FUTURE, AsOf, Names, WithdrawnToo
+from services.lifecycle.api.parameters import Names, WithdrawnToo
 from services.lifecycle.api.transitions import HistoryPage
 from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, Present, Redirect
-from services.lifecycle.customers.schemas import (
-    CauseCounts,
-    CustomerView,
-    HintCounts,
-    PhaseCounts,
-    RuleCounts,
-)
+from services.lifecycle.customers.schemas import CustomerView
 from services.lifecycle.customers.service import CustomerService
 from shared.http import (
     NOT_REPEATABLE,
@@ -47,7 +41,7 @@ async def show_customer(
     names: Names,
     conditional: Conditional,
 ) -> CustomerView:
-    """The phase of a customer, since when, and what comes next."""
+    """Show the phase of a customer, since when it has held, and what comes next."""
     return conditional.answer(await redirect.unless_found(service.show(customer, names)))
 
 
@@ -60,7 +54,7 @@ async def show_history(
     conditional: Conditional,
     all: WithdrawnToo = False,
 ) -> HistoryPage:
-    """The transitions of a customer, newest first."""
+    """List the transitions of a customer, newest first."""
     return conditional.answer(await service.history(customer, part, names, withdrawn_too=all))
 
 
@@ -71,30 +65,9 @@ async def show_history(
     openapi_extra=NOT_REPEATABLE,
 )
 async def release_customer(customer: Present, service: Service) -> Requested:
-    """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+    """Apply the events that wait for a parked customer, once the reason for parking is gone.
+
+    Soon afterwards the customer is no longer parked, and this is answered with 409.
+    """
     await service.release(customer)
     return Requested()
-
-
-@router.get("/phases", responses=problems(AS_OF_IN_FUTURE))
-async def count_phases(service: Service, names: Names, as_of: AsOf = None) -> PhaseCounts:
-    """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
-    return await service.count_phases(as_of, names)
-
-
-@router.get("/transitions/counts", responses=problems(AS_OF_IN_FUTURE))
-async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
-    """Transitions of the current histories by rule."""
-    return await service.count_transitions(as_of)
-
-
-@router.get("/causes/counts", responses=problems(AS_OF_IN_FUTURE))
-async def count_causes(service: Service, as_of: AsOf = None) -> CauseCounts:
-    """Why customers became at risk: moves to at_risk by the kind of their causes. One move may have several."""
-    return await service.count_causes(as_of)
-
-
-@router.get("/hints/counts", responses=problems(AS_OF_IN_FUTURE))
-async def count_hints(service: Service, as_of: AsOf = None) -> HintCounts:
-    """Hints given to the shop, by name."""
-    return await service.count_hints(as_of)

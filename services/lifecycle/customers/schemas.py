@@ -1,7 +1,5 @@
-"""What the lifecycle API shows of customers, and of all of them together."""
+"""What the lifecycle API shows of one customer."""
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, Field
@@ -14,7 +12,6 @@ from services.lifecycle.api.fields import (
     LAST_ORDER,
     MODEL,
     PHASE,
-    UNTIL,
     VIEW,
     MoneyView,
     NextTransition,
@@ -24,7 +21,7 @@ from services.lifecycle.api.fields import (
 from services.lifecycle.api.naming import Naming
 from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.outlook import estimate_outlook
-from services.lifecycle.domain.phase_models import Model, labels_of
+from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import to_money
 from services.lifecycle.domain.state.phases import Phase
@@ -49,37 +46,38 @@ class CustomerView(BaseModel):
         description="How many records have been published for the customer.", examples=[4]
     )
     orders: int = Field(
-        description="Number of orders, those that were undone left out.", examples=[3]
+        description="Number of orders, without those that were undone.", examples=[3]
     )
     revenue: list[MoneyView] = Field(
-        description="One sum per currency, of all orders less what was undone."
+        description="One sum per currency: all orders, less what was undone."
     )
     first_order_at: Instant | None = Field(
         description="When the first order was completed; null: there is none.",
         examples=["2024-01-02T12:00:00Z"],
     )
     last_order_at: Instant | None = Field(
-        description="When the last one was; null: there is none.", examples=[LAST_ORDER]
+        description="When the last order was completed; null: there is none.", examples=[LAST_ORDER]
     )
     next_transition: NextTransition | None = Field(
         description="What comes next if nothing happens; null: nothing by time alone."
     )
     policy: PolicyView = Field(description="The policy in force for the customer.")
     outlook: OutlookView | None = Field(
-        description="What the cadence model expects; null without a fit, or an order."
+        description="What the cadence model expects; null without a fit, or without an order."
     )
     parked: bool = Field(
-        description="Folding failed: events wait until an operator releases the customer."
+        description="An event could not be applied: all wait until somebody releases the customer."
     )
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: CustomerSnapshot, policy: Policy, naming: Naming) -> Self:
+    def of(cls, snapshot: CustomerSnapshot, policy: Policy, naming: Naming) -> Self:
         """The view of a state that has a phase."""
-        customer, phase = found.customer, found.customer.phase or Phase.PROSPECT
-        view, label = naming.view(phase, found.facts)
+        customer = snapshot.customer
+        phase = customer.phase or Phase.PROSPECT
+        view, label = naming.view(phase, snapshot.facts)
         return cls(
-            customer=found.id,
+            customer=snapshot.id,
             phase=phase,
             model=naming.model,
             view=view,
@@ -87,73 +85,16 @@ class CustomerView(BaseModel):
             since=customer.since,
             causes=sorted(customer.causes),
             episode=customer.episode,
-            version=found.version,
+            version=snapshot.version,
             orders=customer.orders,
             revenue=[
                 MoneyView(amount=m.amount, currency=m.currency) for m in to_money(customer.revenue)
             ],
             first_order_at=customer.first_order_at,
             last_order_at=customer.last_order_at,
-            next_transition=NextTransition.of(found.next_move, found.facts_then, naming),
+            next_transition=NextTransition.of(snapshot.next_move, snapshot.facts_then, naming),
             policy=PolicyView(name=policy.name, version=policy.version),
-            outlook=OutlookView.of(estimate_outlook(customer, policy, found.as_of)),
-            parked=found.parked,
-            as_of=found.as_of,
+            outlook=OutlookView.of(estimate_outlook(customer, policy, snapshot.as_of)),
+            parked=snapshot.parked,
+            as_of=snapshot.as_of,
         )
-
-
-class PhaseCounts(BaseModel):
-    """Customers by phase, or by what the phase is in a model, at an instant."""
-
-    as_of: Instant = Field(description="The instant.")
-    model: Model | None = MODEL
-    counts: dict[str, int] = Field(
-        description="Number of customers by the code of the phase, or of the view; those with none too.",
-        examples=[{"initiation": 40, "active": 310, "passive": 95}],
-    )
-    labels: dict[str, str] = Field(
-        description="What each code means, in the language of the answer.",
-        examples=[{"initiation": "Anbahnung", "active": "aktiv", "passive": "passiv"}],
-    )
-
-    @classmethod
-    def of(cls, as_of: datetime, counts: Mapping[str, int], naming: Naming) -> Self:
-        """The counts of a model, those that are 0 too."""
-        known = labels_of(naming.model)
-        return cls(
-            as_of=as_of,
-            model=naming.model,
-            counts={found.code: counts.get(found.code, 0) for found in known},
-            labels={found.code: naming.label(found) for found in known},
-        )
-
-
-class RuleCounts(BaseModel):
-    """Transitions of the current histories by rule, up to an instant."""
-
-    as_of: Instant = UNTIL
-    counts: dict[str, int] = Field(
-        description="Number of transitions by rule.",
-        examples=[{"first_purchase": 405, "silence_begins": 122}],
-    )
-    total: int = Field(description="Number of all of them.", examples=[527])
-
-
-class CauseCounts(BaseModel):
-    """Moves to at_risk by the kind of their causes, up to an instant."""
-
-    as_of: Instant = UNTIL
-    counts: dict[str, int] = Field(
-        description="Number of moves by kind of cause; one move may have several.",
-        examples=[{"silence": 122, "complaint": 9}],
-    )
-
-
-class HintCounts(BaseModel):
-    """Hints by name, up to an instant."""
-
-    as_of: Instant = UNTIL
-    counts: dict[str, int] = Field(
-        description="Number of hints by name.",
-        examples=[{"survey.due": 405, "phase.change_due": 118}],
-    )

@@ -1,32 +1,17 @@
-"""What can be asked of customers: one of them, its history, and the counts of all."""
+"""What can be asked of one customer: its phase, its history, and its release."""
 
-from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
-from services.lifecycle import clocks
 from services.lifecycle.api.context import ApiContext
 from services.lifecycle.api.naming import Naming
 from services.lifecycle.api.transitions import HistoryPage, TransitionView
 from services.lifecycle.customers import repository
 from services.lifecycle.customers.repository import StoredCustomer
-from services.lifecycle.customers.schemas import (
-    CauseCounts,
-    CustomerView,
-    HintCounts,
-    PhaseCounts,
-    RuleCounts,
-)
+from services.lifecycle.customers.schemas import CustomerView
 from services.lifecycle.customers.snapshot import CustomerSnapshot, judge
-from services.lifecycle.domain.phase_models import (
-    CustomerFact,
-    Model,
-    activity_label,
-    fact_by_phase,
-    facts_needed,
-    label_for,
-)
+from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_needed
 from services.lifecycle.events import RELEASED, SOURCE
 from shared.database.connection import transaction
 from shared.errors import Problem
@@ -101,7 +86,7 @@ class CustomerService:
         asked = facts_needed(model)
         if not asked:
             return [frozenset()] * len(instants)
-        active = await self._active_span()
+        active = await self._context.active_span()
         with_acts = CustomerFact.ACTED in asked
         return await repository.facts_at(self._pool, id, instants, active, with_acts=with_acts)
 
@@ -116,42 +101,6 @@ class CustomerService:
         )
         async with self._pool.acquire() as connection, transaction(connection) as tx:
             await outbox.add(tx, [request])
-
-    async def count_phases(self, as_of: datetime | None, naming: Naming) -> PhaseCounts:
-        """Customers by view of the model. Raises Problem 422 for an instant beyond the clock."""
-        instant = await self._context.instant(as_of)
-        return PhaseCounts.of(instant, await self._by_view(instant, naming.model), naming)
-
-    async def count_transitions(self, as_of: datetime | None) -> RuleCounts:
-        """Transitions by rule. Raises Problem 422 for an instant beyond the clock."""
-        instant = await self._context.instant(as_of)
-        counts = await repository.count_rules(self._pool, instant)
-        return RuleCounts(as_of=instant, counts=counts, total=sum(counts.values()))
-
-    async def count_causes(self, as_of: datetime | None) -> CauseCounts:
-        """Moves to at_risk by cause. Raises Problem 422 for an instant beyond the clock."""
-        instant = await self._context.instant(as_of)
-        return CauseCounts(as_of=instant, counts=await repository.count_causes(self._pool, instant))
-
-    async def count_hints(self, as_of: datetime | None) -> HintCounts:
-        """Hints by name. Raises Problem 422 for an instant beyond the clock."""
-        instant = await self._context.instant(as_of)
-        return HintCounts(as_of=instant, counts=await repository.count_hints(self._pool, instant))
-
-    async def _by_view(self, as_of: datetime, model: Model | None) -> Counter[str]:
-        if cell := activity_label(model):
-            active = await self._active_span()
-            acted, idle = await repository.count_acted(self._pool, as_of, active)
-            return Counter({cell.given.code: acted, cell.without.code: idle})
-        counts = Counter[str]()
-        for group in await repository.count_phases(self._pool, as_of, fact_by_phase(model)):
-            counts[label_for(model, group.phase, group.facts).code] += group.customers
-        return counts
-
-    async def _active_span(self) -> timedelta:
-        """The span in which acts count, by the policy in force at the clock."""
-        schedule = await self._context.schedule()
-        return timedelta(days=schedule.at(await clocks.least_clock(self._pool)).active_days)
 
 
 def unknown_customer(id: CustomerId) -> Problem:

@@ -35,7 +35,10 @@ def judge(customer: Customer, schedule: Schedule) -> JudgedCustomer:
 
 @dataclass(frozen=True, slots=True)
 class CustomerSnapshot:
-    """A customer as of an instant; `facts` hold then, `facts_then` at the next move by time alone."""
+    """A customer as of an instant.
+
+    `facts` hold then, `facts_then` at the next move by time alone.
+    """
 
     id: str
     customer: Customer

@@ -1,0 +1,48 @@
+"""The HTTP API of counts: all customers by phase, their transitions, causes and hints."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+
+from services.lifecycle.api.context import Context
+from services.lifecycle.api.parameters import AS_OF_IN_FUTURE, AsOf, Names
+from services.lifecycle.counts.schemas import CauseCounts, HintCounts, PhaseCounts, RuleCounts
+from services.lifecycle.counts.service import CountService
+from shared.http import problems
+
+router = APIRouter(prefix="/v1", tags=["lifecycle"])
+
+
+async def count_service(context: Context) -> CountService:
+    """The use cases of counts."""
+    return CountService(context)
+
+
+Service = Annotated[CountService, Depends(count_service)]
+
+
+@router.get("/phases", responses=problems(AS_OF_IN_FUTURE))
+async def count_phases(service: Service, names: Names, as_of: AsOf = None) -> PhaseCounts:
+    """Count customers by phase, or by what the phase is in a model."""
+    return await service.phases(as_of, names)
+
+
+@router.get("/transitions/counts", responses=problems(AS_OF_IN_FUTURE))
+async def count_transitions(service: Service, as_of: AsOf = None) -> RuleCounts:
+    """Count the transitions of the current histories by rule."""
+    return await service.transitions(as_of)
+
+
+@router.get("/causes/counts", responses=problems(AS_OF_IN_FUTURE))
+async def count_causes(service: Service, as_of: AsOf = None) -> CauseCounts:
+    """Count why customers became at risk: moves to `at_risk` by the kind of their causes.
+
+    One move may have several causes.
+    """
+    return await service.causes(as_of)
+
+
+@router.get("/hints/counts", responses=problems(AS_OF_IN_FUTURE))
+async def count_hints(service: Service, as_of: AsOf = None) -> HintCounts:
+    """Count the hints given to the shop by name."""
+    return await service.hints(as_of)
