@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Query
 from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import AS_OF_IN_FUTURE, AsOf, Names, WithdrawnToo
 from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, Present
-from services.lifecycle.explain.schemas import Explanation, PhaseAt
+from services.lifecycle.explain.past_phase import PhaseAt
+from services.lifecycle.explain.schemas import Explanation
 from services.lifecycle.explain.service import ExplanationService
 from services.lifecycle.explain.timeline import TimelinePage
 from shared.http import Conditional, Instant, Paging, ProblemKind, problems
@@ -42,7 +43,7 @@ async def show_phase(
     as_of: AsOf = None,
     known_at: KnownAt = None,
 ) -> PhaseAt:
-    """The phase that a customer was in at an instant, as it was known then or later.
+    """Show the phase that a customer was in at an instant, as it was known then or later.
 
     An answer without a phase says in `reason` why there was none.
     """
@@ -51,7 +52,10 @@ async def show_phase(
 
 @router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
-    """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
+    """Explain why a customer is in its phase, and what each rule lacks that could fire next.
+
+    The answer has a summary to read out.
+    """
     return await service.explain(customer, names)
 
 
@@ -63,5 +67,8 @@ async def show_timeline(
     names: Names,
     all: WithdrawnToo = False,
 ) -> TimelinePage:
-    """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
+    """List events, transitions and hints in order of time, newest first.
+
+    What is added meanwhile does not disturb later pages.
+    """
     return await service.timeline(customer, part, names, withdrawn_too=all)

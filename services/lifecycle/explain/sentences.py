@@ -1,4 +1,4 @@
-"""What a service agent can read out: why a customer is in a phase, what it takes to leave it, what time will bring."""
+"""What a service agent can read out: the phase and why, what improves it, what time will bring."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -16,13 +16,17 @@ from services.lifecycle.domain.words.standpoint import Standpoint
 from services.lifecycle.events import EVENT_KINDS
 from shared.events.transitions import Transition
 
-_UPWARD: Final = frozenset(
+_IMPROVING: Final = frozenset(
     {
-        RuleName.FIRST_PURCHASE, RuleName.HABIT_FORMED, RuleName.RECOMMENDS, RuleName.RECOVERED, RuleName.RETURNED,
+        RuleName.FIRST_PURCHASE,
+        RuleName.HABIT_FORMED,
+        RuleName.RECOMMENDS,
+        RuleName.RECOVERED,
+        RuleName.RETURNED,
         RuleName.SETTLED,
     }
-)  # fmt: skip
-"""What a shop hopes for: of these the first that could fire is told."""
+)
+"""What a shop hopes for. A summary mentions the first of these that could fire."""
 
 
 def event_types(kinds: Collection[EventKind]) -> list[str]:
@@ -32,19 +36,24 @@ def event_types(kinds: Collection[EventKind]) -> list[str]:
 
 
 def because(customer: Customer, transition: Transition) -> str:
-    """Why the customer is in the phase, as a clause: for one at risk the causes that hold, else what led there."""
+    """Why the customer is in the phase, as a clause.
+
+    For one at risk, the causes that hold; for others, what led to the phase.
+    """
     if customer.phase is Phase.AT_RISK and customer.causes:
         return "; ".join(describe_cause(cause) for cause in sorted(customer.causes))
-    words = RULE_TEXTS[RuleName(transition.rule)]
+    texts = RULE_TEXTS[RuleName(transition.rule)]
+    clause = texts.by_event if transition.evidence.deadline is None else texts.by_time
     last = transition.profile.last_order_at
-    clause = words.by_event if transition.evidence.deadline is None else words.by_time
-    return clause.format(
-        orders=transition.profile.orders, last_order="long ago" if last is None else _day(last)
-    )
+    last_order = "long ago" if last is None else _date(last)
+    return clause.format(orders=transition.profile.orders, last_order=last_order)
 
 
 def summary(id: str, now: Standpoint, transition: Transition, move: Move | None) -> str:
-    """One to three sentences: the phase and why, what it takes to come further, what time alone will bring."""
+    """One to three sentences.
+
+    They say the phase and why, what it takes to improve it, and what time alone will bring.
+    """
     return " ".join(_sentences(id, now, transition, move))
 
 
@@ -52,30 +61,35 @@ def _sentences(
     id: str, now: Standpoint, transition: Transition, move: Move | None
 ) -> Iterator[str]:
     customer = now.customer
-    phase = customer.phase or Phase(transition.to)
-    yield f"Customer {id} has been {_being(phase)} since {_day(customer.since)}: {because(customer, transition)}."
-    hoped = next(((rule, ways) for rule, ways in open_rules(now) if rule.name in _UPWARD), None)
-    if hoped is not None:
-        yield _taking(now, *hoped)
+    phase = _with_article(customer.phase or Phase(transition.to))
+    reason = because(customer, transition)
+    yield f"Customer {id} has been {phase} since {_date(customer.since)}: {reason}."
+    for rule, requirements in open_rules(now):
+        if rule.name in _IMPROVING:
+            yield _what_is_lacking(now, rule, requirements)
+            break
     if move is not None:
-        yield f"If nothing happens before, the customer will be {_being(move.to)} from {_day(move.occurred_at)} on."
+        phase = _with_article(move.to)
+        date = _date(move.occurred_at)
+        yield f"If nothing happens before, the customer will be {phase} from {date} on."
 
 
-def _taking(now: Standpoint, rule: Rule, ways: Sequence[Requirement]) -> str:
-    lacks = ", or ".join(way.lacks for way in ways)
+def _what_is_lacking(now: Standpoint, rule: Rule, requirements: Sequence[Requirement]) -> str:
+    phase = _with_article(rule.target(now.customer, now.policy))
     again = " again" if rule.name is RuleName.RECOVERED else ""
-    return (
-        f"To be {_being(rule.target(now.customer, now.policy))}{again}, this is lacking: {lacks}."
-    )
+    lacks = ", or ".join(requirement.lacks for requirement in requirements)
+    return f"To be {phase}{again}, this is lacking: {lacks}."
 
 
-def _being(phase: Phase) -> str:
-    named = PHASE_LABELS[phase]
-    assert isinstance(named, PhaseLabel)  # noqa: S101  (the phases themselves ask for nothing more)
+def _with_article(phase: Phase) -> str:
+    """`a prospect`, `an advocate`, but `at risk`."""
+    label = PHASE_LABELS[phase]
+    assert isinstance(label, PhaseLabel)  # noqa: S101  (the phases themselves need no facts)
     if phase is Phase.AT_RISK:
-        return named.english
-    return f"{'an' if named.english[0] in 'aeiou' else 'a'} {named.english}"
+        return label.english
+    article = "an" if label.english[0] in "aeiou" else "a"
+    return f"{article} {label.english}"
 
 
-def _day(instant: datetime) -> str:
+def _date(instant: datetime) -> str:
     return f"{instant.day} {instant:%B %Y}"

@@ -12,13 +12,9 @@ from services.lifecycle.customers.snapshot import CustomerSnapshot, judge
 from services.lifecycle.domain.phase_models import CustomerFact, facts_needed
 from services.lifecycle.domain.words.standpoint import Standpoint
 from services.lifecycle.explain import repository
+from services.lifecycle.explain.past_phase import PhaseAt, PhaseQuestion
 from services.lifecycle.explain.repository import LATEST
-from services.lifecycle.explain.schemas import (
-    ExplainedCustomer,
-    Explanation,
-    PhaseAt,
-    PhaseQuestion,
-)
+from services.lifecycle.explain.schemas import ExplainedCustomer, Explanation
 from services.lifecycle.explain.timeline import TimelineEntry, TimelinePage, entry_view
 from shared.http import Page, Slice
 from shared.ids import CustomerId

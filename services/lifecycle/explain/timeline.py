@@ -9,7 +9,7 @@ from services.lifecycle.api.fields import LAPSE
 from services.lifecycle.api.naming import Naming
 from services.lifecycle.api.transitions import SILENT, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
-from services.lifecycle.explain.repository import StoredEvent, StoredHint, StoredTransition
+from services.lifecycle.explain.repository import EntryContent, StoredEvent, StoredHint
 from shared.http import Instant, Page
 
 
@@ -31,9 +31,9 @@ class TransitionEntry(TransitionView):
     kind: Literal["transition"] = Field(
         default="transition", description="What kind of entry this is."
     )
-    time: Instant = Field(description="When it occurred.", examples=[LAPSE])
+    time: Instant = Field(description="When it happened.", examples=[LAPSE])
     withdrawn_at: Instant | None = Field(
-        default=None, description="The clock of that correction; null: it holds."
+        default=None, description="The clock of the correction that withdrew it; null: it holds."
     )
 
 
@@ -44,7 +44,8 @@ class HintEntry(BaseModel):
     time: Instant = Field(description="When it was given.")
     name: str = Field(description="Which hint.", examples=["survey.due"])
     occasion: str = Field(
-        description="What it was given for: the same is not given twice.", examples=["o-1001"]
+        description="What it was given for; the same hint is not given for it twice.",
+        examples=["o-1001"],
     )
 
 
@@ -54,9 +55,7 @@ TimelineEntry: TypeAlias = Annotated[
 
 
 def entry_view(
-    content: StoredEvent | StoredTransition | StoredHint,
-    facts: frozenset[CustomerFact],
-    naming: Naming,
+    content: EntryContent, facts: frozenset[CustomerFact], naming: Naming
 ) -> EventEntry | TransitionEntry | HintEntry:
     """The view of an entry; `facts` held when it happened."""
     if isinstance(content, StoredEvent):
