@@ -1,4 +1,4 @@
-"""Which customers a list is about."""
+"""The filters of a list."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +39,7 @@ class Cause(NamedTuple):
 
     @property
     def names(self) -> list[str] | None:
-        """All causes that are meant, as customers have them; None where there is no end of them."""
+        """All causes that are meant, as customers have them; None if they cannot be listed."""
         if self.about is not None:
             return [f"{self.kind}:{self.about}"]
         if self.kind not in _ABOUT:
@@ -50,10 +50,10 @@ class Cause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What all customers of a list have in common; None asks for nothing.
+    """What all customers of a list have in common; a filter that is None lets all pass.
 
-    `due_before`: the next transition by time alone lies before it. `min_value` is in minor units of the currency in
-    which the customer bought for most.
+    `due_before`: the next transition by time alone lies before it. `min_value` is in minor units
+    of the currency in which the customer has spent most.
     """
 
     phase: Phase | None = None
@@ -65,10 +65,8 @@ class Filters:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """Those that a customer may be in: causes are of customers at risk only."""
-        asked = tuple(Phase) if self.phase is None else (self.phase,)
-        return (
-            asked
-            if self.cause is None
-            else tuple(phase for phase in asked if phase is Phase.AT_RISK)
-        )
+        """The phases that a customer may be in: only those at risk have causes."""
+        phases = tuple(Phase) if self.phase is None else (self.phase,)
+        if self.cause is None:
+            return phases
+        return tuple(phase for phase in phases if phase is Phase.AT_RISK)

@@ -36,7 +36,9 @@ _FILES: Final[dict[str, Any]] = {
     media: {"schema": {"type": "string"}, "example": example} for media, example in EXAMPLES.items()
 }
 _TOO_MANY: Final = ProblemKind(
-    429, "too_many_exports", "As many files as can be are being written: wait for `Retry-After`."
+    429,
+    "too_many_exports",
+    "Too many files are being written at the moment: wait for `Retry-After`.",
 )
 
 
@@ -114,9 +116,9 @@ async def output(request: Request, response: Response) -> Output:
 
 
 async def filters(
-    phase: Annotated[Phase | None, Query(description="In this phase.")] = None,
+    phase: Annotated[Phase | None, Query(description="Customers in this phase.")] = None,
     since_before: Annotated[
-        Instant | None, Query(description="In the phase since before this instant.")
+        Instant | None, Query(description="Customers who entered their phase before this instant.")
     ] = None,
     due_before: Annotated[
         Instant | None,
@@ -135,11 +137,13 @@ async def filters(
             examples=[50000],
         ),
     ] = None,
-    account: Annotated[Account | None, Query(description="Of this kind of account.")] = None,
+    account: Annotated[
+        Account | None, Query(description="Customers with this kind of account.")
+    ] = None,
     cause: Annotated[
         CauseName | None,
         Query(
-            description="At risk because of this: a kind of cause (`complaint`),"
+            description="Customers at risk because of this: a kind of cause (`complaint`),"
             " or one (`complaint:77`).",
             examples=["complaint"],
         ),
@@ -169,12 +173,13 @@ WantedFilters = Annotated[Filters, Depends(filters)]
 async def list_customers(
     service: Service, output: WantedOutput, filters: WantedFilters, part: Paging, names: Names
 ) -> CustomerPage | Response:
-    """Customers who fulfil all filters, in the order of their ids; those who were merged into others are not listed.
+    """List the customers who fulfil all filters, in the order of their ids.
 
-    Who is in the list all along is shown exactly once, whatever happens to others between two pages.
+    Customers who were merged into others are not listed. A customer who fulfils the filters all
+    along is shown exactly once, whatever happens to others between two pages.
 
-    With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, all of it as of one instant, and
-    takes no `limit` or `cursor`.
+    With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, as of one
+    instant; it takes no `limit` or `cursor`.
     """
     if output.format is Format.JSON:
         return await service.page(filters, part, names)
@@ -183,5 +188,8 @@ async def list_customers(
 
 @router.post("/customers/lookup")
 async def look_up_customers(body: Lookup, service: Service, names: Names) -> LookupAnswer:
-    """Up to 1,000 customers by their ids, in the order asked; of a merged one, who it is now."""
+    """Look up as many as 1,000 customers by their ids, in the order asked.
+
+    A merged customer is answered with who it is now.
+    """
     return await service.lookup(body.customers, names)

@@ -1,4 +1,4 @@
-"""What the lists show."""
+"""What the lifecycle API shows of lists."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
@@ -36,10 +36,10 @@ CauseName = Annotated[str, AfterValidator(_cause)]
 
 
 class CustomerItem(BaseModel):
-    """A customer of a list."""
+    """A customer on a list."""
 
     customer: str = Field(description="The id.", examples=["ada"])
-    phase: Phase = Field(description="Where the customer stands.", examples=["at_risk"])
+    phase: Phase = Field(description="The phase of the customer.", examples=["at_risk"])
     model: Model | None = MODEL
     view: str = VIEW
     label: str = LABEL
@@ -49,15 +49,20 @@ class CustomerItem(BaseModel):
         description="Why the customer is at risk; empty otherwise.", examples=[["silence"]]
     )
     value: MoneyView | None = Field(
-        description="Lifetime revenue in the currency in which the customer bought for most; null before any order."
+        description="Lifetime revenue in the currency in which the customer has spent most;"
+        " null before the first order."
     )
-    orders: int = Field(description="Orders that stand.", examples=[3])
+    orders: int = Field(
+        description="Number of orders, without those that were undone.", examples=[3]
+    )
     next_transition: NextTransition | None = Field(
         description="The next transition by time alone, if nothing else happens before."
     )
-    version: int = Field(description="Records published for the customer.", examples=[4])
+    version: int = Field(
+        description="How many records have been published for the customer.", examples=[4]
+    )
     parked: bool = Field(
-        description="Folding failed: events wait until an operator releases the customer."
+        description="An event could not be applied: all wait until somebody releases the customer."
     )
 
     @classmethod
@@ -91,30 +96,37 @@ def _value(row: CustomerRow) -> MoneyView | None:
 
 
 class CustomerPage(Page[CustomerItem]):
-    """A part of a list, in the order of the ids. It may hold few or none while there is a `next_cursor`."""
+    """A part of a list, in the order of the ids.
 
-    as_of: Instant = Field(description="The least clock: no partition has been judged less far.")
+    It may hold few customers or none, even if there is a `next_cursor`.
+    """
+
+    as_of: Instant = Field(
+        description="The least clock: every partition has been judged at least so far."
+    )
 
 
 class ExportedCustomer(CustomerItem):
     """One line of an export: a customer, and the clock of the whole file."""
 
-    as_of: Instant = Field(description="The least clock: no partition has been judged less far.")
+    as_of: Instant = Field(
+        description="The least clock: every partition has been judged at least so far."
+    )
 
 
-def exported(item: CustomerItem, as_of: datetime) -> ExportedCustomer:
-    """The line of an item, which is valid already."""
+def export_line(item: CustomerItem, as_of: datetime) -> ExportedCustomer:
+    """Make the line of an item, which has been validated already."""
     return ExportedCustomer.model_construct(**dict(item), as_of=as_of)
 
 
 class Lookup(BaseModel):
-    """Customers asked for by id."""
+    """Which customers to look up."""
 
     model_config = ConfigDict(extra="forbid")
 
     customers: list[Subject] = Field(
         max_length=MAX_LOOKUP,
-        description="Ids, in any order; repeats are answered again.",
+        description="Ids, in any order; a repeated id is answered repeatedly.",
         examples=[["ada", "bob"]],
     )
 
@@ -124,10 +136,12 @@ class LookedUp(BaseModel):
 
     asked: str = Field(description="The id that was asked for.", examples=["ada"])
     merged_into: str | None = Field(
-        description="Whom the customer has become; null: nobody else.", examples=["ada-lovelace"]
+        description="The customer that it has become; null: it is still itself.",
+        examples=["ada-lovelace"],
     )
     customer: CustomerItem | None = Field(
-        description="The customer, or the one that it was merged into; null: no event has made it a customer."
+        description="The customer, or the one that it was merged into;"
+        " null: no event has made it a customer."
     )
 
     @classmethod
@@ -141,6 +155,8 @@ class LookupAnswer(BaseModel):
 
     items: list[LookedUp] = Field(description="One for each id asked for.")
     unknown: list[str] = Field(
-        description="The ids asked for that lead to no customer, each once.", examples=[["bob"]]
+        description="The ids that lead to no customer, each once.", examples=[["bob"]]
     )
-    as_of: Instant = Field(description="The least clock: no partition has been judged less far.")
+    as_of: Instant = Field(
+        description="The least clock: every partition has been judged at least so far."
+    )

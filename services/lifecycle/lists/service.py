@@ -23,7 +23,7 @@ from services.lifecycle.lists.schemas import (
     CustomerPage,
     LookedUp,
     LookupAnswer,
-    exported,
+    export_line,
 )
 from shared.aio import in_chunks
 from shared.clock import DAWN
@@ -93,7 +93,10 @@ class ListService:
     async def export(
         self, filters: Filters, naming: Naming, writer: Writer
     ) -> AsyncGenerator[bytes, None]:
-        """The whole list as a file, in parts; the first comes when the first customers are found."""
+        """The whole list as a file, in parts.
+
+        The first part comes when the first customers are found.
+        """
         return self._export(filters, naming, writer, await self._context.schedule())
 
     async def _export(
@@ -105,7 +108,7 @@ class ListService:
             while scan.reached is not None:
                 items = await snapshot.items(await scan.next_hits(snapshot.tx, EXPORT_CHUNK))
                 if items:
-                    lines = writer.lines([exported(item, snapshot.as_of) for item in items])
+                    lines = writer.lines([export_line(item, snapshot.as_of) for item in items])
                     yield head + lines
                     head = b""
         yield head

@@ -45,7 +45,7 @@ class BestBuyers(TypedDict):
 
 
 class CadenceOutlook(TypedDict):
-    """What the cadence model expects of the customer, with what it is measured in."""
+    """What the cadence model expects of the customer, with its horizon and currency."""
 
     p_alive: float
     p_no_purchase: float
@@ -164,7 +164,7 @@ class OutlookView(TypedDict):
 
 
 class PolicyView(TypedDict):
-    """The policy that judges."""
+    """A version of a policy."""
 
     name: str
     version: int
@@ -296,7 +296,7 @@ class HintEntry(TypedDict):
 
 
 class Lookup(TypedDict):
-    """Customers asked for by id."""
+    """Which customers to look up."""
 
     customers: list[str]
 
@@ -312,7 +312,7 @@ class NpsValue(TypedDict):
 
 
 class WayView(TypedDict):
-    """One way in which the rule may fire: what is lacking, and the events or the deadline that bring it."""
+    """One way in which the rule may fire: what is lacking, and what brings it about."""
 
     lacks: str
     on: list[str]
@@ -585,7 +585,7 @@ CsatFigure = TypedDict(
 
 
 class PhaseAt(TypedDict):
-    """What held of a customer at `as_of`, as it was known when the clock stood at `known_at`."""
+    """A customer's phase at `as_of`, as it was known when the clock stood at `known_at`."""
 
     customer: str
     phase: NotRequired[Phase | None]
@@ -718,7 +718,7 @@ NpsFigure = TypedDict(
 
 
 class OpenRule(TypedDict):
-    """A rule that could fire next, and each way to it: any one of them is enough."""
+    """A rule that could fire next, and the ways to it."""
 
     rule: str
     to: Phase
@@ -898,7 +898,7 @@ class SpanView(TypedDict):
 
 
 class CustomerItem(TypedDict):
-    """A customer of a list."""
+    """A customer on a list."""
 
     customer: str
     phase: Phase
@@ -1081,7 +1081,7 @@ class FlowsValue(TypedDict):
 
 
 class CustomerPage(TypedDict):
-    """A part of a list, in the order of the ids. It may hold few or none while there is a `next_cursor`."""
+    """A part of a list, in the order of the ids. It may hold few customers or none, even if there is a `next_cursor`."""
 
     items: list[CustomerItem]
     next_cursor: str | None
@@ -1182,7 +1182,7 @@ TransitionView = TypedDict(
         "withdrawn": NotRequired[int | None],
     },
 )
-"""One transition, with why it happened and what was known then. Both phases are viewed as of `occurred_at`."""
+"""One transition, with why it happened and what was known then. The views of both phases are as of `occurred_at`."""
 
 DwellTimesFigure = TypedDict(
     "DwellTimesFigure",
@@ -1281,7 +1281,7 @@ class TimelinePage(TypedDict):
 
 
 class Explanation(TypedDict):
-    """Where a customer stands, why, and what each rule lacks that could fire next."""
+    """A customer's phase, why it holds, and what is lacking for each rule that could fire next."""
 
     customer: str
     phase: Phase
@@ -1343,7 +1343,7 @@ class LifecycleClient(Client):
     def show_customer(
         self, customer: str, *, model: Model | None = None, language: str | None = None
     ) -> CustomerView:
-        """The phase of a customer, since when, and what comes next."""
+        """Show the phase of a customer, since when it has held, and what comes next."""
         return self._call(
             CustomerView,
             "GET",
@@ -1362,7 +1362,7 @@ class LifecycleClient(Client):
         model: Model | None = None,
         language: str | None = None,
     ) -> HistoryPage:
-        """The transitions of a customer, newest first."""
+        """List the transitions of a customer, newest first."""
         return self._call(
             HistoryPage,
             "GET",
@@ -1372,7 +1372,10 @@ class LifecycleClient(Client):
         )
 
     def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        """Apply the events that wait for a parked customer, once the reason for parking is gone.
+
+        Soon afterwards the customer is no longer parked, and this is answered with 409.
+        """
         return self._call(
             Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )
@@ -1384,7 +1387,7 @@ class LifecycleClient(Client):
         model: Model | None = None,
         language: str | None = None,
     ) -> PhaseCounts:
-        """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
+        """Count customers by phase, or by what the phase is in a model."""
         return self._call(
             PhaseCounts,
             "GET",
@@ -1394,15 +1397,18 @@ class LifecycleClient(Client):
         )
 
     def count_transitions(self, *, as_of: datetime | str | None = None) -> RuleCounts:
-        """Transitions of the current histories by rule."""
+        """Count the transitions of the current histories by rule."""
         return self._call(RuleCounts, "GET", "/v1/transitions/counts", query={"as_of": as_of})
 
     def count_causes(self, *, as_of: datetime | str | None = None) -> CauseCounts:
-        """Why customers became at risk: moves to at_risk by the kind of their causes. One move may have several."""
+        """Count why customers became at risk: moves to `at_risk` by the kind of their causes.
+
+        One move may have several causes.
+        """
         return self._call(CauseCounts, "GET", "/v1/causes/counts", query={"as_of": as_of})
 
     def count_hints(self, *, as_of: datetime | str | None = None) -> HintCounts:
-        """Hints given to the shop, by name."""
+        """Count the hints given to the shop by name."""
         return self._call(HintCounts, "GET", "/v1/hints/counts", query={"as_of": as_of})
 
     def show_phase(
@@ -1414,7 +1420,7 @@ class LifecycleClient(Client):
         model: Model | None = None,
         language: str | None = None,
     ) -> PhaseAt:
-        """The phase that a customer was in at an instant, as it was known then or later.
+        """Show the phase that a customer was in at an instant, as it was known then or later.
 
         An answer without a phase says in `reason` why there was none.
         """
@@ -1429,7 +1435,10 @@ class LifecycleClient(Client):
     def explain_customer(
         self, customer: str, *, model: Model | None = None, language: str | None = None
     ) -> Explanation:
-        """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
+        """Explain why a customer is in its phase, and what each rule lacks that could fire next.
+
+        The answer has a summary to read out.
+        """
         return self._call(
             Explanation,
             "GET",
@@ -1448,7 +1457,10 @@ class LifecycleClient(Client):
         model: Model | None = None,
         language: str | None = None,
     ) -> TimelinePage:
-        """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
+        """List events, transitions and hints in order of time, newest first.
+
+        What is added meanwhile does not disturb later pages.
+        """
         return self._call(
             TimelinePage,
             "GET",
@@ -1836,12 +1848,13 @@ class LifecycleClient(Client):
         model: Model | None = None,
         language: str | None = None,
     ) -> CustomerPage:
-        """Customers who fulfil all filters, in the order of their ids; those who were merged into others are not listed.
+        """List the customers who fulfil all filters, in the order of their ids.
 
-        Who is in the list all along is shown exactly once, whatever happens to others between two pages.
+        Customers who were merged into others are not listed. A customer who fulfils the filters all
+        along is shown exactly once, whatever happens to others between two pages.
 
-        With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, all of it as of one instant, and
-        takes no `limit` or `cursor`.
+        With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, as of one
+        instant; it takes no `limit` or `cursor`.
         """
         return self._call(
             CustomerPage,
@@ -1893,7 +1906,10 @@ class LifecycleClient(Client):
     def look_up_customers(
         self, body: Lookup, *, model: Model | None = None, language: str | None = None
     ) -> LookupAnswer:
-        """Up to 1,000 customers by their ids, in the order asked; of a merged one, who it is now."""
+        """Look up as many as 1,000 customers by their ids, in the order asked.
+
+        A merged customer is answered with who it is now.
+        """
         return self._call(
             LookupAnswer,
             "POST",
@@ -1910,7 +1926,7 @@ class AsyncLifecycleClient(AsyncClient):
     async def show_customer(
         self, customer: str, *, model: Model | None = None, language: str | None = None
     ) -> CustomerView:
-        """The phase of a customer, since when, and what comes next."""
+        """Show the phase of a customer, since when it has held, and what comes next."""
         return await self._call(
             CustomerView,
             "GET",
@@ -1929,7 +1945,7 @@ class AsyncLifecycleClient(AsyncClient):
         model: Model | None = None,
         language: str | None = None,
     ) -> HistoryPage:
-        """The transitions of a customer, newest first."""
+        """List the transitions of a customer, newest first."""
         return await self._call(
             HistoryPage,
             "GET",
@@ -1939,7 +1955,10 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def release_customer(self, customer: str) -> Requested:
-        """Fold what waits for a parked customer, once the reason is gone. Soon the customer is parked no longer (409)."""
+        """Apply the events that wait for a parked customer, once the reason for parking is gone.
+
+        Soon afterwards the customer is no longer parked, and this is answered with 409.
+        """
         return await self._call(
             Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )
@@ -1951,7 +1970,7 @@ class AsyncLifecycleClient(AsyncClient):
         model: Model | None = None,
         language: str | None = None,
     ) -> PhaseCounts:
-        """Customers by phase, or by what the phase is in a model, at any instant up to the clock."""
+        """Count customers by phase, or by what the phase is in a model."""
         return await self._call(
             PhaseCounts,
             "GET",
@@ -1961,15 +1980,18 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def count_transitions(self, *, as_of: datetime | str | None = None) -> RuleCounts:
-        """Transitions of the current histories by rule."""
+        """Count the transitions of the current histories by rule."""
         return await self._call(RuleCounts, "GET", "/v1/transitions/counts", query={"as_of": as_of})
 
     async def count_causes(self, *, as_of: datetime | str | None = None) -> CauseCounts:
-        """Why customers became at risk: moves to at_risk by the kind of their causes. One move may have several."""
+        """Count why customers became at risk: moves to `at_risk` by the kind of their causes.
+
+        One move may have several causes.
+        """
         return await self._call(CauseCounts, "GET", "/v1/causes/counts", query={"as_of": as_of})
 
     async def count_hints(self, *, as_of: datetime | str | None = None) -> HintCounts:
-        """Hints given to the shop, by name."""
+        """Count the hints given to the shop by name."""
         return await self._call(HintCounts, "GET", "/v1/hints/counts", query={"as_of": as_of})
 
     async def show_phase(
@@ -1981,7 +2003,7 @@ class AsyncLifecycleClient(AsyncClient):
         model: Model | None = None,
         language: str | None = None,
     ) -> PhaseAt:
-        """The phase that a customer was in at an instant, as it was known then or later.
+        """Show the phase that a customer was in at an instant, as it was known then or later.
 
         An answer without a phase says in `reason` why there was none.
         """
@@ -1996,7 +2018,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def explain_customer(
         self, customer: str, *, model: Model | None = None, language: str | None = None
     ) -> Explanation:
-        """Why a customer is in its phase, and what each rule lacks that could fire next: with a summary to read out."""
+        """Explain why a customer is in its phase, and what each rule lacks that could fire next.
+
+        The answer has a summary to read out.
+        """
         return await self._call(
             Explanation,
             "GET",
@@ -2015,7 +2040,10 @@ class AsyncLifecycleClient(AsyncClient):
         model: Model | None = None,
         language: str | None = None,
     ) -> TimelinePage:
-        """Events, transitions and hints in order of time, newest first; what is added meanwhile disturbs no later page."""
+        """List events, transitions and hints in order of time, newest first.
+
+        What is added meanwhile does not disturb later pages.
+        """
         return await self._call(
             TimelinePage,
             "GET",
@@ -2411,12 +2439,13 @@ class AsyncLifecycleClient(AsyncClient):
         model: Model | None = None,
         language: str | None = None,
     ) -> CustomerPage:
-        """Customers who fulfil all filters, in the order of their ids; those who were merged into others are not listed.
+        """List the customers who fulfil all filters, in the order of their ids.
 
-        Who is in the list all along is shown exactly once, whatever happens to others between two pages.
+        Customers who were merged into others are not listed. A customer who fulfils the filters all
+        along is shown exactly once, whatever happens to others between two pages.
 
-        With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, all of it as of one instant, and
-        takes no `limit` or `cursor`.
+        With `Accept: text/csv` or `application/x-ndjson` the whole list comes as a file, as of one
+        instant; it takes no `limit` or `cursor`.
         """
         return await self._call(
             CustomerPage,
@@ -2468,7 +2497,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def look_up_customers(
         self, body: Lookup, *, model: Model | None = None, language: str | None = None
     ) -> LookupAnswer:
-        """Up to 1,000 customers by their ids, in the order asked; of a merged one, who it is now."""
+        """Look up as many as 1,000 customers by their ids, in the order asked.
+
+        A merged customer is answered with who it is now.
+        """
         return await self._call(
             LookupAnswer,
             "POST",
