@@ -1,4 +1,4 @@
-"""Random lives of one customer, of events of every type, and the worker in small that folds them."""
+"""Random lives of one customer with events of every type, and a small worker that folds them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,19 +15,31 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import EVENT_KINDS
 from tests.support.builders import day, event
-from tests.support.lives import C, Raw, happenings
+from tests.support.customer_events import CUSTOMER, RawEvent
+from tests.support.lives import happenings
 
 POLICY: Final = Policy(
     notice_days=3,
-    at_risk_days=20, inactive_days=40, former_after_inactive_days=60, prospect_days=50, advocate_days=70,
-    complaint_overdue_hours=240, contact_days=30, revenue_decline_share=0.5, renewal_grace_days=10, survey_days=10,
-    onboarding_days=20, renewal_notice_days=20, incentive_days=30, answer_hours=120,
-)  # fmt: skip
-"""All in steps of ten days, as are most of the events: deadlines coincide with each other and with events."""
+    at_risk_days=20,
+    inactive_days=40,
+    former_after_inactive_days=60,
+    prospect_days=50,
+    advocate_days=70,
+    complaint_overdue_hours=240,
+    contact_days=30,
+    revenue_decline_share=0.5,
+    renewal_grace_days=10,
+    survey_days=10,
+    onboarding_days=20,
+    renewal_notice_days=20,
+    incentive_days=30,
+    answer_hours=120,
+)
+"""Everything is in steps of ten days, as are most events, so that instants coincide."""
 LENGTH: Final = 240
 END: Final = day(LENGTH + 400)
 
-# -- lives -----------------------------------------------------------------------------------------------------------
+# -- lives -----------------------------------------------------------------------------------------
 
 FEW: Final = st.sampled_from(("a", "b", "c"))
 AT: Final = st.one_of(
@@ -64,11 +76,13 @@ CONTRACT_ID: Final = always(contract_id=FEW)
 COMPLAINT_ID: Final = always(complaint_id=FEW)
 
 
-def both(one: st.SearchStrategy[Raw], other: st.SearchStrategy[Raw]) -> st.SearchStrategy[Raw]:
+def both(
+    one: st.SearchStrategy[RawEvent], other: st.SearchStrategy[RawEvent]
+) -> st.SearchStrategy[RawEvent]:
     return st.builds(lambda a, b: {**a, **b}, one, other)
 
 
-DATA: Final[dict[str, st.SearchStrategy[Raw]]] = {
+DATA: Final[dict[str, st.SearchStrategy[RawEvent]]] = {
     "order.completed": both(always(order_id=SEVERAL, total=MONEY), maybe(margin=MONEY)),
     "order.refunded": always(order_id=SEVERAL, amount=MONEY),
     "order.cancelled": ORDER_ID,
@@ -87,20 +101,24 @@ DATA: Final[dict[str, st.SearchStrategy[Raw]]] = {
 }
 """What the types say that a rule looks at; the others say nothing."""
 OFTEN: Final = ("order.completed",) * 20 + (
-    "order.cancelled", "order.refunded", "feedback.submitted", "contract.concluded", "contract.cancelled",
-) * 3  # fmt: skip
+    "order.cancelled",
+    "order.refunded",
+    "feedback.submitted",
+    "contract.concluded",
+    "contract.cancelled",
+) * 3
 TYPE: Final = st.sampled_from((*EVENT_KINDS, *DATA, *OFTEN))
 
 
-def to_event(number: int, kind: str, at: float, data: Raw, *, historical: bool) -> Raw:
-    made = event(C, kind, at, id=f"{number * 7 % 25:02}")
+def to_event(number: int, kind: str, at: float, data: RawEvent, *, historical: bool) -> RawEvent:
+    made = event(CUSTOMER, kind, at, id=f"{number * 7 % 25:02}")
     return {**made, "source": f"/shop{number % 2}", "data": data, "historical": historical}
 
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[Happening]:
     """Events of one customer, of every type, in any order."""
-    raw = list[Raw]()
+    raw = list[RawEvent]()
     for number in range(draw(st.integers(0, 24))):
         kind = draw(TYPE)
         data = draw(DATA[kind]) if kind in DATA else {}
@@ -118,11 +136,14 @@ def sampled(examples: int) -> settings:
     )
 
 
-# -- the worker in small ---------------------------------------------------------------------------------------------
+# -- the small worker ------------------------------------------------------------------------------
 
 
 class Worker:
-    """Folds what arrives as the service does: onward where it can, anew where an event is late or repeats an order."""
+    """Folds what arrives as the service does.
+
+    Onward where it can, anew where an event is late or repeats an order.
+    """
 
     def __init__(self, policies: Policies = POLICY) -> None:
         self.policies = policies
@@ -161,7 +182,10 @@ class Worker:
         self._add(folded)
 
     def _onward(self, ordered: list[Happening]) -> bool:
-        customer, moves, hints, named = self.customer, list[Move](), list[Hint](), set(self._orders)
+        customer = self.customer
+        moves = list[Move]()
+        hints = list[Hint]()
+        named = set(self._orders)
         for happening in ordered:
             if customer.is_late(happening) or happening.order_key in named:
                 return False

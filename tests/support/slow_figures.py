@@ -1,4 +1,4 @@
-"""Figures of events as one would reckon them by hand: slowly, from all events of every customer, without a database."""
+"""Figures as one would reckon them by hand: slowly, from all events, without a database."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-# -- orders ------------------------------------------------------------------------------------------------------------
+# -- orders ----------------------------------------------------------------------------------------
 
 
 def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
@@ -41,7 +41,8 @@ def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
             data["order_id"], (told.time, data["total"]["amount"], data["total"]["currency"])
         )
     for order, (time, amount, currency) in placed.items():
-        whole, back = False, 0
+        whole = False
+        back = 0
         for _, data in life.data(DAWN, period.until, "order.refunded", "order.cancelled"):
             if data["order_id"] == order and data.get("amount") is None:
                 whole = True
@@ -56,8 +57,11 @@ def repurchase(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     orders = [n for n in (len(list(standing(life, period))) for life in lives) if n]
     again = sum(n >= 2 for n in orders)
     return {
-        "value": share(again, len(orders)), "buyers": len(orders), "repeat_buyers": again, "orders": sum(orders)
-    }  # fmt: skip
+        "value": share(again, len(orders)),
+        "buyers": len(orders),
+        "repeat_buyers": again,
+        "orders": sum(orders),
+    }
 
 
 def best_20_share(lives: Sequence[Life], period: Period) -> dict[str, Any]:
@@ -73,10 +77,14 @@ def best_20_share(lives: Sequence[Life], period: Period) -> dict[str, Any]:
         best = sorted(amounts, reverse=True)[: ceil(len(amounts) / 5)]
         found.append(
             {
-                "currency": currency, "share": share(sum(best), sum(amounts)), "buyers": len(amounts),
-                "best_buyers": len(best), "revenue": sum(amounts), "best_revenue": sum(best),
+                "currency": currency,
+                "share": share(sum(best), sum(amounts)),
+                "buyers": len(amounts),
+                "best_buyers": len(best),
+                "revenue": sum(amounts),
+                "best_revenue": sum(best),
             }
-        )  # fmt: skip
+        )
     return {"value": found[0]["share"] if found else None, "currencies": found}
 
 
@@ -117,14 +125,16 @@ def _key(event: Envelope) -> tuple[datetime, str, str]:
     return event.time, event.source, event.id
 
 
-# -- contracts ---------------------------------------------------------------------------------------------------------
+# -- contracts -------------------------------------------------------------------------------------
 
 
 def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> dict[str, Any]:
-    """By the contracts in the state before and after each event about them, and just before they are to be renewed."""
-    found, types = Counter[str](), ("contract.concluded", "contract.renewed", "contract.cancelled")
+    """Look at the contracts before and after each event about them, and just before renewal."""
+    found = Counter[str]()
+    types = ("contract.concluded", "contract.renewed", "contract.cancelled")
     for life in lives:
-        due, done = set[tuple[str, datetime]](), set[tuple[str, datetime]]()
+        due = set[tuple[str, datetime]]()
+        done = set[tuple[str, datetime]]()
         for told, data in life.data(DAWN, period.until, *types):
             before = folded_until(life, told.time, policies, told).contracts
             if told.type == "contract.renewed" and data["contract_id"] in before:
@@ -145,35 +155,44 @@ def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> d
     return {"value": share(found["renewed"], found["possible"]), **counts}
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- words -----------------------------------------------------------------------------------------
 
 
 def scores(lives: Sequence[Life], period: Period, kind: str) -> list[int]:
     """The last score of each customer."""
     given = []
     for life in lives:
-        told = [data["score"] for _, data in life.data(period.since, period.until, "feedback.submitted")
-                if data["kind"] == kind]  # fmt: skip
+        told = [
+            data["score"]
+            for _, data in life.data(period.since, period.until, "feedback.submitted")
+            if data["kind"] == kind
+        ]
         given += told[-1:]
     return given
 
 
 def nps(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     given = scores(lives, period, "nps")
-    promoters, detractors = sum(score > 8 for score in given), sum(score < 7 for score in given)
+    promoters = sum(score > 8 for score in given)
+    detractors = sum(score < 7 for score in given)
     return {
-        "value": share(100 * (promoters - detractors), len(given)), "promoters": promoters,
-        "passives": len(given) - promoters - detractors, "detractors": detractors, "customers": len(given),
-    }  # fmt: skip
+        "value": share(100 * (promoters - detractors), len(given)),
+        "promoters": promoters,
+        "passives": len(given) - promoters - detractors,
+        "detractors": detractors,
+        "customers": len(given),
+    }
 
 
 def csat(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     given = scores(lives, period, "csat")
     good = sum(score > 3 for score in given)
     return {
-        "value": share(good, len(given)), "mean": share(sum(given), len(given)), "satisfied": good,
+        "value": share(good, len(given)),
+        "mean": share(sum(given), len(given)),
+        "satisfied": good,
         "customers": len(given),
-    }  # fmt: skip
+    }
 
 
 def first_response(lives: Sequence[Life], period: Period) -> dict[str, Any]:
@@ -207,9 +226,12 @@ def responses(waited: Sequence[tuple[datetime, float | None]], period: Period) -
     return {
         "median_hours": median(done) if done else None,
         "share_within_2_hours": share(sum(hours <= 2 for hours in done), len(done)),
-        "opened": len(waited), "responded": len(done), "within_2_hours": sum(hours <= 2 for hours in done),
-        "open": len(still), "open_over_2_hours": sum(asked < period.until - timedelta(hours=2) for asked in still),
-    }  # fmt: skip
+        "opened": len(waited),
+        "responded": len(done),
+        "within_2_hours": sum(hours <= 2 for hours in done),
+        "open": len(still),
+        "open_over_2_hours": sum(asked < period.until - timedelta(hours=2) for asked in still),
+    }
 
 
 def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
@@ -224,15 +246,24 @@ def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     topics = []
     now = Counter(topic for time, topic in complaints if time >= period.since)
     for topic, n in now.items():
-        weeks = [sum(period.since - k * WEEK <= time < period.since - (k - 1) * WEEK and about == topic
-                     for time, about in complaints) for k in range(1, known + 1)]  # fmt: skip
+        weeks = [
+            sum(
+                period.since - k * WEEK <= time < period.since - (k - 1) * WEEK and about == topic
+                for time, about in complaints
+            )
+            for k in range(1, known + 1)
+        ]
         if topic is not None:
             topics.append({"topic": topic, "complaints": n, **judged(n, period.days / 7, weeks)})
     return {
-        "value": sum(one["above"] for one in topics) if known >= 4 else None, "complaints": now.total(),
-        "without_topic": now[None], "baseline_weeks": known,
-        "topics": sorted(topics, key=lambda one: (not one["above"], -one["complaints"], one["topic"])),
-    }  # fmt: skip
+        "value": sum(one["above"] for one in topics) if known >= 4 else None,
+        "complaints": now.total(),
+        "without_topic": now[None],
+        "baseline_weeks": known,
+        "topics": sorted(
+            topics, key=lambda one: (not one["above"], -one["complaints"], one["topic"])
+        ),
+    }
 
 
 def opened(life: Life, begin: datetime, end: datetime) -> Iterator[tuple[datetime, str | None]]:
@@ -247,16 +278,22 @@ def opened(life: Life, begin: datetime, end: datetime) -> Iterator[tuple[datetim
 def judged(n: int, spans: float, weeks: Sequence[int]) -> dict[str, Any]:
     if len(weeks) < 4:
         return {
-            "expected": None, "weekly_mean": None, "weekly_spread": None, "probability": None, "above": False
-        }  # fmt: skip
-    usual, spread, total, p = (
-        mean(weeks),
-        stdev(weeks),
-        n + sum(weeks),
-        spans / (spans + len(weeks)),
-    )
+            "expected": None,
+            "weekly_mean": None,
+            "weekly_spread": None,
+            "probability": None,
+            "above": False,
+        }
+    usual = mean(weeks)
+    spread = stdev(weeks)
+    total = n + sum(weeks)
+    p = spans / (spans + len(weeks))
     tail = sum(comb(total, k) * p**k * (1 - p) ** (total - k) for k in range(n, total + 1))
     above = n >= 5 and tail < 0.001 and n > usual * spans + 3 * spread * sqrt(spans)
     return {
-        "expected": usual * spans, "weekly_mean": usual, "weekly_spread": spread, "probability": tail, "above": above
-    }  # fmt: skip
+        "expected": usual * spans,
+        "weekly_mean": usual,
+        "weekly_spread": spread,
+        "probability": tail,
+        "above": above,
+    }

@@ -1,4 +1,4 @@
-"""The cadence model: its formulae against published figures, quadrature and simulation, and the guards of its fit."""
+"""The cadence model: its formulae against published figures, quadrature and simulation."""
 
 import math
 from datetime import timedelta
@@ -42,11 +42,15 @@ from services.lifecycle.domain.policy.cadence import (
 from tests.support.builders import DAY_0
 from tests.support.simulated_buyers import simulate
 
-# CDNOW, 39 weeks: MBG/NBD of all 23,570 customers; Gamma-Gamma of Fader & Hardie 2013 (6.25, 3.74, 15.44), in cents.
+# CDNOW, 39 weeks: MBG/NBD of all 23,570 customers; Gamma-Gamma of Fader & Hardie 2013
+# (6.25, 3.74, 15.44), in cents.
 CDNOW = Fit(7, DAY_0, 0.63713973, 7.31028954, 0.80747412, 1.228394, 6.25, 3.74, 1544.0, "USD")
 TRUE = {"r": 0.8, "alpha": 6.0, "a": 0.9, "b": 2.0}
 IMPLAUSIBLE = 20.0
-"""Twice the gain in log-likelihood over the truth is chi-squared with 3 or 4 degrees of freedom: above 20 in 0.05 %."""
+"""Twice the gain in log-likelihood over the truth is chi-squared with 3 or 4 degrees of freedom.
+
+It is above 20 in 0.05 % of all cases.
+"""
 
 fits = st.builds(
     lambda r, alpha, a, b: Fit(1, DAY_0, r, alpha, a, b),
@@ -61,7 +65,7 @@ days = st.integers(0, 2_000)
 
 
 def live_orders(fit: Fit, x: int, exposure: float, span: float) -> float:
-    """E[(1 − e^(−λps))/p] of a live customer by quadrature: λ ~ gamma(r+x, α+T), p ~ beta(a, b+x+1)."""
+    """E[(1 − e^(−λps))/p] of the living by quadrature: λ ~ gamma(r+x, α+T), p ~ beta(a, b+x+1)."""
 
     def bought(p: float) -> float:
         return (
@@ -92,8 +96,13 @@ def test_the_chance_of_no_purchase_is_that_of_the_lost_and_of_the_slow() -> None
 
 def test_expected_orders_are_those_of_the_published_formula() -> None:
     # Batislam et al. 2007, with scipy's 2F1.
-    fit, x, tx, known, span = CDNOW, 2, 30.43, 38.86, 39.0
-    z, c = span / (fit.alpha + known + span), fit.a + fit.b + x
+    fit = CDNOW
+    x = 2
+    tx = 30.43
+    known = 38.86
+    span = 39.0
+    z = span / (fit.alpha + known + span)
+    c = fit.a + fit.b + x
     bracket = 1 - (1 - z) ** (fit.r + x) * hyp2f1(fit.r + x, fit.b + x + 1, c, z)
     published = p_alive(fit, x, tx, known) * c / (fit.a - 1) * bracket
     assert expected_orders(fit, x, tx, known, span) == pytest.approx(published, rel=1e-12)
@@ -139,7 +148,8 @@ def test_the_series_is_the_hypergeometric_function(
 
 
 def test_expected_value_is_that_of_the_paper() -> None:
-    # Fader & Hardie 2013, CDNOW: no repeat purchase 35.17; and 35.02175699 for three of 35 each on average, in dollars.
+    # Fader & Hardie 2013, CDNOW, in dollars: no repeat purchase 35.17; and 35.02175699 for three
+    # of 35 each on average.
     assert expected_value(CDNOW, 0, 0) == pytest.approx(3517, abs=5)
     by_sample = Fit(1, DAY_0, 1, 1, 1, 1, 6.24955253, 3.744215362, 15.44353094)
     assert expected_value(by_sample, 3, 35) == pytest.approx(35.02175699, rel=1e-8)
@@ -265,14 +275,16 @@ def test_an_impossible_history_is_an_error(row: tuple[float, float, float]) -> N
 
 
 def test_the_likelihood_of_one_history_is_the_mixture_of_its_two_endings() -> None:
-    # λ^x·(1−p)^x · [(1−p)·e^(−λT) + p·e^(−λtx)] under r = α = 1 (λ exponential), a = b = 1 (p uniform), x = 1, by hand:
+    # λ^x·(1−p)^x · [(1−p)·e^(−λT) + p·e^(−λtx)] under r = α = 1 (λ exponential),
+    # a = b = 1 (p uniform), x = 1, by hand:
     # ∫λe^(−λ(1+T))dλ · ∫(1−p)²dp + ∫λe^(−λ(1+tx))dλ · ∫p(1−p)dp = 1/(1+T)² · 1/3 + 1/(1+tx)² · 1/6.
     value, _ = rhythm_objective(compress([1], [2], [4]))(np.zeros(4))
     assert math.exp(-value) == pytest.approx(1 / 25 / 3 + 1 / 9 / 6)
 
 
 def test_the_gradient_of_the_rhythm_is_the_slope() -> None:
-    objective, logs = rhythm_objective(simulate(300, TRUE)), np.log([0.6, 8.0, 0.7, 3.0])
+    objective = rhythm_objective(simulate(300, TRUE))
+    logs = np.log([0.6, 8.0, 0.7, 3.0])
     slopes = approx_fprime(logs, lambda point: objective(point)[0], 1e-6)
     assert objective(logs)[1] == pytest.approx(slopes, rel=1e-4, abs=1e-2)
 
@@ -298,7 +310,8 @@ def test_the_parameters_of_simulated_customers_are_recovered() -> None:
 def test_weeks_may_be_scaled_without_another_fit() -> None:
     known = simulate(3_000, TRUE)
     scaled = PurchaseHistories(known.x, known.tx * 7, known.T * 7, known.count)
-    weeks, in_days = fit_rhythm(known), fit_rhythm(scaled)
+    weeks = fit_rhythm(known)
+    in_days = fit_rhythm(scaled)
     assert isinstance(weeks, RhythmFit)
     assert isinstance(in_days, RhythmFit)
     assert in_days.alpha == pytest.approx(7 * weeks.alpha, rel=1e-4)
@@ -311,7 +324,8 @@ def test_weeks_may_be_scaled_without_another_fit() -> None:
 
 
 def test_the_values_of_simulated_customers_are_recovered() -> None:
-    random, true = np.random.default_rng(5), (5.0, 4.0, 2_000.0)
+    random = np.random.default_rng(5)
+    true = (5.0, 4.0, 2_000.0)
     x = random.integers(1, 9, 40_000).astype(float)
     mean_values = random.gamma(true[0] * x, 1 / random.gamma(true[1], 1 / true[2], len(x))) / x
     found = fit_value(x, mean_values)
@@ -323,8 +337,10 @@ def test_the_values_of_simulated_customers_are_recovered() -> None:
 
 def test_money_may_be_in_cents_or_dollars() -> None:
     random = np.random.default_rng(5)
-    x, dollars = np.full(900, 2.0), random.gamma(12.0, 1 / random.gamma(4.0, 1 / 20, 900)) / 2
-    in_dollars, in_cents = fit_value(x, dollars), fit_value(x, dollars * 100)
+    x = np.full(900, 2.0)
+    dollars = random.gamma(12.0, 1 / random.gamma(4.0, 1 / 20, 900)) / 2
+    in_dollars = fit_value(x, dollars)
+    in_cents = fit_value(x, dollars * 100)
     assert isinstance(in_dollars, ValueFit)
     assert isinstance(in_cents, ValueFit)
     assert in_cents.gamma == pytest.approx(100 * in_dollars.gamma, rel=1e-4)
@@ -333,7 +349,8 @@ def test_money_may_be_in_cents_or_dollars() -> None:
 
 def test_who_never_paid_for_a_repeat_purchase_tells_nothing_about_values() -> None:
     random = np.random.default_rng(5)
-    x, worth = np.full(900, 2.0), random.gamma(12.0, 1 / random.gamma(4.0, 1 / 20, 900)) / 2
+    x = np.full(900, 2.0)
+    worth = random.gamma(12.0, 1 / random.gamma(4.0, 1 / 20, 900)) / 2
     found = fit_value(np.append(x, [0.0, 3.0]), np.append(worth, [50.0, 0.0]))
     assert not isinstance(found, RefusedFit)
     assert (found.customers, found.repeats) == (900, 1_800)

@@ -1,4 +1,4 @@
-"""Contracts and orders over their whole lives: ends, graces, notices, renewals; orders cancelled and refunded."""
+"""Contracts and orders: ends, graces, notices and renewals; orders cancelled and refunded."""
 
 from typing import Final
 
@@ -8,6 +8,8 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import to_money
 from services.lifecycle.domain.state.phases import Phase
 from tests.support.builders import day
+from tests.support.customer_events import RawEvent, does
+from tests.support.feedback_events import annuls, complains, refers, resolves, scores
 from tests.support.lives import (
     ESTABLISHED,
     INACTIVE,
@@ -16,21 +18,16 @@ from tests.support.lives import (
     SILENT,
     WON_BACK,
     Case,
-    Raw,
-    annuls,
+    day_number,
+    live,
+)
+from tests.support.purchase_events import (
     buys,
     cancels_order,
-    complains,
     concludes,
-    days,
-    does,
     gives_notice,
-    live,
-    refers,
     refunds,
     renews,
-    resolved,
-    scores,
 )
 
 SIGNED: Final = concludes(0)
@@ -44,7 +41,9 @@ CONTRACTS: Final = {
         [*SIGNED, *renews(44)], 73, [*NEW, "44 habit_formed established"]
     ),
     "for another term from the end of the one before": Case(
-        [*SIGNED, *renews(44)], 74, [*NEW, "44 habit_formed established", "74 relationship_ended former"]
+        [*SIGNED, *renews(44)],
+        74,
+        [*NEW, "44 habit_formed established", "74 relationship_ended former"],
     ),
     "or the term that the renewal names": Case(
         [*SIGNED, *renews(10, term_months=12)], 410, [*NEW, "10 habit_formed established"]
@@ -66,8 +65,12 @@ CONTRACTS: Final = {
     "cancelled at once it ends at once": Case(
         [*SIGNED, *gives_notice(5)], 6, [*NEW, "5 relationship_ended former"]
     ),
-    "with effect in the past too": Case([*SIGNED, *gives_notice(5, 4)], 6, [*NEW, "5 relationship_ended former"]),
-    "with effect at that instant too": Case([*SIGNED, *gives_notice(5, 5)], 6, [*NEW, "5 relationship_ended former"]),
+    "with effect in the past too": Case(
+        [*SIGNED, *gives_notice(5, 4)], 6, [*NEW, "5 relationship_ended former"]
+    ),
+    "with effect at that instant too": Case(
+        [*SIGNED, *gives_notice(5, 5)], 6, [*NEW, "5 relationship_ended former"]
+    ),
     "cancelled at once while another runs, it ends nothing": Case(
         [*SIGNED, *concludes(1, of="w"), *gives_notice(5)], 6, NEW
     ),
@@ -75,11 +78,16 @@ CONTRACTS: Final = {
         [*SIGNED, *gives_notice(5, 20)], 6, NOTICED, causes=("cancellation:v",)
     ),
     "the established too": Case(
-        [*buys(0, 1, 2), *concludes(3), *gives_notice(5, 20)], 6, [*ESTABLISHED, "5 cancellation_announced at_risk"],
+        [*buys(0, 1, 2), *concludes(3), *gives_notice(5, 20)],
+        6,
+        [*ESTABLISHED, "5 cancellation_announced at_risk"],
         causes=("cancellation:v",),
     ),
     "even while another runs": Case(
-        [*SIGNED, *concludes(1, of="w"), *gives_notice(5, 20)], 6, NOTICED, causes=("cancellation:v",)
+        [*SIGNED, *concludes(1, of="w"), *gives_notice(5, 20)],
+        6,
+        NOTICED,
+        causes=("cancellation:v",),
     ),
     "in effect it ends, without a grace": Case(
         [*SIGNED, *gives_notice(5, 20)], 20, [*NOTICED, "20 relationship_ended former"]
@@ -97,33 +105,38 @@ CONTRACTS: Final = {
         [*SIGNED, *buys(4), *gives_notice(5, 20)], 21, [*NOTICED, "20 relationship_ended former"]
     ),
     "not while another runs": Case(
-        [*SIGNED, *concludes(1, 12, of="w"), *gives_notice(5, 20)], 21, NOTICED, causes=("cancellation:v",)
+        [*SIGNED, *concludes(1, 12, of="w"), *gives_notice(5, 20)],
+        21,
+        NOTICED,
+        causes=("cancellation:v",),
     ),
     "an order does not clear a cancellation": Case(
         [*SIGNED, *gives_notice(5, 20), *buys(6)], 7, NOTICED, causes=("cancellation:v",)
     ),
     "a renewal does": Case(
-        [*SIGNED, *gives_notice(5, 20), *renews(6)], 21,
+        [*SIGNED, *gives_notice(5, 20), *renews(6)],
+        21,
         [*NOTICED, "6 recovered new", "6 habit_formed established"],
     ),
     "so does a new contract": Case(
         [*SIGNED, *gives_notice(5, 20), *concludes(6, of="w")], 21, [*NOTICED, "6 recovered new"]
     ),
     "a renewal of another contract clears it too": Case(
-        [*SIGNED, *concludes(1, of="w"), *gives_notice(5, 20), *renews(6, "w")], 7,
+        [*SIGNED, *concludes(1, of="w"), *gives_notice(5, 20), *renews(6, "w")],
+        7,
         [*NOTICED, "6 recovered new", "6 habit_formed established"],
     ),
     "notice does not put a former customer at risk": Case(
-        [*SIGNED, *does("customer.closed", 1), *gives_notice(5, 20)], 21, [*NEW, "1 relationship_ended former"]
+        [*SIGNED, *does("customer.closed", 1), *gives_notice(5, 20)],
+        21,
+        [*NEW, "1 relationship_ended former"],
     ),
-    "notice of an unknown contract has no effect": Case([*SIGNED, *gives_notice(5, 20, of="x")], 21, NEW),
-    "renewed before it was concluded, it runs for twelve months": Case(
-        renews(0), 379, NEW
+    "notice of an unknown contract has no effect": Case(
+        [*SIGNED, *gives_notice(5, 20, of="x")], 21, NEW
     ),
+    "renewed before it was concluded, it runs for twelve months": Case(renews(0), 379, NEW),
     "and ends after them": Case(renews(0), 380, [*NEW, "380 relationship_ended former"]),
-    "or for the term that the renewal names": Case(
-        renews(0, term_months=1), 45, LAPSED
-    ),
+    "or for the term that the renewal names": Case(renews(0, term_months=1), 45, LAPSED),
     "concluded afterwards, its own term counts": Case(
         [*renews(0), *concludes(0.5)], 45.5, [*NEW, "45.5 relationship_ended former"]
     ),
@@ -131,30 +144,43 @@ CONTRACTS: Final = {
         [*SIGNED, *concludes(1)], 46, [*NEW, "46 relationship_ended former"]
     ),
     "the contract of a return that ends ends it again": Case(
-        [*SIGNED, *gives_notice(5), *concludes(10, of="w")], 56,
-        [*NEW, "5 relationship_ended former", "10 returned won_back", "55 relationship_ended former"],
+        [*SIGNED, *gives_notice(5), *concludes(10, of="w")],
+        56,
+        [
+            *NEW,
+            "5 relationship_ended former",
+            "10 returned won_back",
+            "55 relationship_ended former",
+        ],
     ),
     "silence is suspended while a contract runs": Case([*buys(0), *concludes(1, 12)], 380, NEW),
     "and while its grace does": Case(
         [*buys(0), *concludes(1, 2)], 74.9, NEW, policy=Policy(at_risk_days=70)
     ),
     "a contract ends in place of a silence due at the same instant": Case(
-        [*buys(0), *concludes(1, renews_at=day(76).isoformat())], 90, [*NEW, "90 relationship_ended former"]
+        [*buys(0), *concludes(1, renews_at=day(76).isoformat())],
+        90,
+        [*NEW, "90 relationship_ended former"],
     ),
     "silence is measured again when the contract is over": Case(
-        [*SIGNED, *gives_notice(5, 20), *buys(10)], 100, NOTICED, causes=("cancellation:v", "silence")
+        [*SIGNED, *gives_notice(5, 20), *buys(10)],
+        100,
+        NOTICED,
+        causes=("cancellation:v", "silence"),
     ),
     "its deadlines, if passed, are due at once": Case(
-        [*SIGNED, *gives_notice(5, 150), *buys(6), *scores(7, "nps", 0)], 151, NOTICED,
+        [*SIGNED, *gives_notice(5, 150), *buys(6), *scores(7, "nps", 0)],
+        151,
+        NOTICED,
         causes=("cancellation:v", "score:nps", "silence"),
     ),
     "a contract alone is never silent": Case(concludes(0, 24), 700, NEW),
-}  # fmt: skip
+}
 
 UNDONE: Final = "first_purchase_undone"
 
 
-def again(of: str, at: float) -> list[Raw]:
+def completes_again(of: str, at: float) -> list[RawEvent]:
     """The same order under another event id."""
     return [{**raw, "data": {**raw["data"], "order_id": of}} for raw in buys(at)]
 
@@ -165,30 +191,46 @@ ORDERS: Final = {
     ),
     "refunded in full too": Case([*buys(0), *refunds(1, "o0")], 2, [*NEW, f"1 {UNDONE} prospect"]),
     "refunded in parts, when nothing is left": Case(
-        [*buys(0), *refunds(1, "o0", 400), *refunds(2, "o0", 600)], 3, [*NEW, f"2 {UNDONE} prospect"]
+        [*buys(0), *refunds(1, "o0", 400), *refunds(2, "o0", 600)],
+        3,
+        [*NEW, f"2 {UNDONE} prospect"],
     ),
     "not with a part": Case([*buys(0), *refunds(1, "o0", 999)], 2, NEW),
     "not in another currency": Case([*buys(0), *refunds(1, "o0", 1000, "USD")], 2, NEW),
-    "more than the total is the total": Case([*buys(0), *refunds(1, "o0", 5000)], 2, [*NEW, f"1 {UNDONE} prospect"]),
+    "more than the total is the total": Case(
+        [*buys(0), *refunds(1, "o0", 5000)], 2, [*NEW, f"1 {UNDONE} prospect"]
+    ),
     "not for an unknown order": Case([*buys(0), *cancels_order(1, "o7")], 2, NEW),
     "not when a purchase remains": Case([*buys(0, 1), *cancels_order(2, "o0")], 3, NEW),
     "when none remains": Case(
-        [*buys(0, 1), *cancels_order(2, "o0"), *cancels_order(3, "o1")], 4, [*NEW, f"3 {UNDONE} prospect"]
+        [*buys(0, 1), *cancels_order(2, "o0"), *cancels_order(3, "o1")],
+        4,
+        [*NEW, f"3 {UNDONE} prospect"],
     ),
     "not when a contract remains": Case([*buys(0), *concludes(1), *cancels_order(2, "o0")], 3, NEW),
     "not when the phase has moved on": Case(
-        [*buys(0), *complains(1), *cancels_order(2, "o0")], 3, [*NEW, "1 dissatisfied at_risk"],
+        [*buys(0), *complains(1), *cancels_order(2, "o0")],
+        3,
+        [*NEW, "1 dissatisfied at_risk"],
         causes=("complaint:k",),
     ),
     "nor after recovering": Case(
-        [*buys(0), *complains(1), *cancels_order(2, "o0"), *resolved(3)], 4,
+        [*buys(0), *complains(1), *cancels_order(2, "o0"), *resolves(3)],
+        4,
         [*NEW, "1 dissatisfied at_risk", "3 recovered new"],
     ),
     "nor established": Case(
-        [*buys(0, 1, 2), *(cancels_order(3, "o0") + cancels_order(4, "o1") + cancels_order(5, "o2"))], 6, ESTABLISHED
+        [
+            *buys(0, 1, 2),
+            *(cancels_order(3, "o0") + cancels_order(4, "o1") + cancels_order(5, "o2")),
+        ],
+        6,
+        ESTABLISHED,
     ),
     "a prospect again becomes new again": Case(
-        [*buys(0), *cancels_order(1, "o0"), *buys(2)], 3, [*NEW, f"1 {UNDONE} prospect", "2 first_purchase new"]
+        [*buys(0), *cancels_order(1, "o0"), *buys(2)],
+        3,
+        [*NEW, f"1 {UNDONE} prospect", "2 first_purchase new"],
     ),
     "undone twice is undone once": Case(
         [*buys(0, 1), *cancels_order(2, "o0"), *refunds(3, "o0")], 4, NEW
@@ -197,65 +239,93 @@ ORDERS: Final = {
         [*buys(0, 200), *cancels_order(201, "o200")], 202, [*WON_BACK, f"201 {UNDONE} inactive"]
     ),
     "to former, where it came from": Case(
-        [*buys(0), *does("customer.closed", 10), *buys(20), *cancels_order(21, "o20")], 22,
+        [*buys(0), *does("customer.closed", 10), *buys(20), *cancels_order(21, "o20")],
+        22,
         [*NEW, "10 relationship_ended former", "20 returned won_back", f"21 {UNDONE} former"],
     ),
     "whose time has gone on": Case(
-        [*buys(0, 200), *cancels_order(201, "o200")], 910,
+        [*buys(0, 200), *cancels_order(201, "o200")],
+        910,
         [*WON_BACK, f"201 {UNDONE} inactive", "910 relationship_ended former"],
     ),
     "and is due at once where it has passed": Case(
-        [*buys(0, 909), *cancels_order(912, "o909")], 913,
-        [*INACTIVE, "909 returned won_back", f"912 {UNDONE} inactive", "912 relationship_ended former"],
+        [*buys(0, 909), *cancels_order(912, "o909")],
+        913,
+        [
+            *INACTIVE,
+            "909 returned won_back",
+            f"912 {UNDONE} inactive",
+            "912 relationship_ended former",
+        ],
     ),
     "an order of an earlier episode undone does not": Case(
         [*buys(0, 200), *cancels_order(201, "o0")], 202, WON_BACK
     ),
     "nor does the rest of the episode remain": Case(
-        [*buys(0, 1, 200), *cancels_order(201, "o0"), *cancels_order(202, "o200")], 203,
-        ["0 first_purchase new", "91 silence_begins at_risk", "181 fell_silent inactive", "200 returned won_back",
-         f"202 {UNDONE} inactive"],
+        [*buys(0, 1, 200), *cancels_order(201, "o0"), *cancels_order(202, "o200")],
+        203,
+        [
+            "0 first_purchase new",
+            "91 silence_begins at_risk",
+            "181 fell_silent inactive",
+            "200 returned won_back",
+            f"202 {UNDONE} inactive",
+        ],
     ),
     "an undone order is none of the three": Case(
         [*buys(0, 1), *cancels_order(2, "o1"), *buys(3)], 4, NEW
     ),
     "nor of the two that settle": Case(
-        [*buys(0, 200, 201), *cancels_order(200.5, "o200")], 202,
+        [*buys(0, 200, 201), *cancels_order(200.5, "o200")],
+        202,
         [*WON_BACK, f"200.5 {UNDONE} inactive", "201 returned won_back"],
     ),
     "settling counts orders since the return, not undone ones": Case(
         [*buys(0), *concludes(200), *buys(201, 203), *cancels_order(202, "o201")], 204, WON_BACK
     ),
     "silence is measured from the last order, undone or not": Case(
-        [*buys(0, 10), *cancels_order(11, "o10")], 100, [*NEW, "100 silence_begins at_risk"], causes=("silence",)
+        [*buys(0, 10), *cancels_order(11, "o10")],
+        100,
+        [*NEW, "100 silence_begins at_risk"],
+        causes=("silence",),
     ),
     "cancelled before it completes it is no purchase": Case(
         [*cancels_order(0, "o1"), *buys(1)], 2, PROSPECT
     ),
     "but silence is measured from it": Case(
-        [*buys(0, 20), *cancels_order(10, "o20")], 110, [*NEW, "110 silence_begins at_risk"], causes=("silence",)
+        [*buys(0, 20), *cancels_order(10, "o20")],
+        110,
+        [*NEW, "110 silence_begins at_risk"],
+        causes=("silence",),
     ),
     "refunded in part before it completes it is one": Case(
         [*refunds(0, "o1", 400), *buys(1)], 2, [*PROSPECT, "1 first_purchase new"]
     ),
-    "twice under two event ids it is one": Case([*buys(0), *again("o0", 1), *again("o0", 2)], 3, NEW),
+    "twice under two event ids it is one": Case(
+        [*buys(0), *completes_again("o0", 1), *completes_again("o0", 2)], 3, NEW
+    ),
     "and moves no deadline": Case(
-        [*buys(0), *again("o0", 50)], 90, SILENT, causes=("silence",)
+        [*buys(0), *completes_again("o0", 50)], 90, SILENT, causes=("silence",)
     ),
     "undone it stays undone": Case(
-        [*buys(0), *cancels_order(1, "o0"), *again("o0", 2)], 3, [*NEW, f"1 {UNDONE} prospect"]
+        [*buys(0), *cancels_order(1, "o0"), *completes_again("o0", 2)],
+        3,
+        [*NEW, f"1 {UNDONE} prospect"],
     ),
     "an order of nothing is undone by a refund of nothing": Case(
-        [*buys(0, total={"amount": 0, "currency": "EUR"}), *refunds(1, "o0", 0)], 2, [*NEW, f"1 {UNDONE} prospect"]
+        [*buys(0, total={"amount": 0, "currency": "EUR"}), *refunds(1, "o0", 0)],
+        2,
+        [*NEW, f"1 {UNDONE} prospect"],
     ),
     "an advocate's only order undone changes no phase": Case(
         [*refers(0), *buys(1), *cancels_order(2, "o1")], 3, ["0 recommends advocate"]
     ),
     "but the phase that follows": Case(
-        [*refers(0), *buys(1), *cancels_order(2, "o1"), *annuls(3)], 4,
+        [*refers(0), *buys(1), *cancels_order(2, "o1"), *annuls(3)],
+        4,
         ["0 recommends advocate", "3 enthusiasm_faded prospect"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
@@ -304,7 +374,7 @@ def test_a_renewed_term_does_not_drift_from_the_day_on_which_it_began() -> None:
 
 def test_an_undone_return_restores_the_old_since_and_ends_the_episode() -> None:
     customer, moves, _ = live([*buys(0, 200), *cancels_order(201, "o200")], 202, Policy()).parts
-    assert (customer.phase, days(customer.since)) == (Phase.INACTIVE, 180)
+    assert (customer.phase, day_number(customer.since)) == (Phase.INACTIVE, 180)
     assert [move.episode for move in moves] == [1, 1, 1, 2, 2]
     customer, _, _ = live(
         [*buys(0, 200), *cancels_order(201, "o200"), *buys(202)], 203, Policy()
@@ -324,7 +394,8 @@ def test_undoing_what_was_bought_before_an_undone_return_leaves_no_debt() -> Non
 
 def test_the_return_decides_which_of_two_orders_at_one_instant_is_of_the_episode() -> None:
     """The first order is followed by the end, and the end by a return, all at one instant."""
-    first, second = buys(10)[0], {**again("second", 10)[0], "id": "z"}
+    first = buys(10)[0]
+    second = {**completes_again("second", 10)[0], "id": "z"}
     events = [*buys(0), {**first, "id": "a"}, {**does("customer.closed", 10)[0], "id": "b"}, second]
     customer, _, _ = live([*events, *cancels_order(11, "o10")], 12, Policy()).parts
     assert (customer.phase, customer.orders_since_return) == (Phase.WON_BACK, 1)
@@ -339,31 +410,63 @@ def test_a_contract_told_twice_is_counted_once() -> None:
     )
 
 
-# -- sums ------------------------------------------------------------------------------------------------------------
+# -- sums ------------------------------------------------------------------------------------------
 
 COST: Final = {"margin": {"amount": 300, "currency": "EUR"}}
 SUMS: Final = {
     "orders add up": (buys(0, 1), 2, {"EUR": 2000}),
     "one sum per currency, never added across": (
-        [*buys(0), *buys(1, total={"amount": 500, "currency": "JPY"})], 2, {"EUR": 1000, "JPY": 500},
+        [*buys(0), *buys(1, total={"amount": 500, "currency": "JPY"})],
+        2,
+        {"EUR": 1000, "JPY": 500},
     ),
     "a refund takes away its part": ([*buys(0), *refunds(1, "o0", 300)], 1, {"EUR": 700}),
-    "a refund above the total takes the total": ([*buys(0, 1), *refunds(2, "o0", 9999)], 1, {"EUR": 1000}),
+    "a refund above the total takes the total": (
+        [*buys(0, 1), *refunds(2, "o0", 9999)],
+        1,
+        {"EUR": 1000},
+    ),
     "two refunds above the total take the total": (
-        [*buys(0, 1), *refunds(2, "o0", 800), *refunds(3, "o0", 800)], 1, {"EUR": 1000},
+        [*buys(0, 1), *refunds(2, "o0", 800), *refunds(3, "o0", 800)],
+        1,
+        {"EUR": 1000},
     ),
     "a cancellation after a refund takes the rest": (
-        [*buys(0, 1), *refunds(2, "o0", 300), *cancels_order(3, "o0")], 1, {"EUR": 1000},
+        [*buys(0, 1), *refunds(2, "o0", 300), *cancels_order(3, "o0")],
+        1,
+        {"EUR": 1000},
     ),
     "a refund after a cancellation takes nothing": (
-        [*buys(0, 1), *cancels_order(2, "o0"), *refunds(3, "o0", 300)], 1, {"EUR": 1000},
+        [*buys(0, 1), *cancels_order(2, "o0"), *refunds(3, "o0", 300)],
+        1,
+        {"EUR": 1000},
     ),
-    "a refund in another currency takes nothing": ([*buys(0), *refunds(1, "o0", 300, "USD")], 1, {"EUR": 1000}),
-    "a refund of an unknown order takes nothing": ([*buys(0), *refunds(1, "o7", 300)], 1, {"EUR": 1000}),
-    "a refund that came first takes its part too": ([*refunds(0, "o1", 300), *buys(1)], 1, {"EUR": 700}),
-    "a cancellation that came first takes all": ([*buys(0), *cancels_order(0.5, "o1"), *buys(1)], 1, {"EUR": 1000}),
-    "an order twice under two event ids counts once": ([*buys(0), *again("o0", 1)], 1, {"EUR": 1000}),
-}  # fmt: skip
+    "a refund in another currency takes nothing": (
+        [*buys(0), *refunds(1, "o0", 300, "USD")],
+        1,
+        {"EUR": 1000},
+    ),
+    "a refund of an unknown order takes nothing": (
+        [*buys(0), *refunds(1, "o7", 300)],
+        1,
+        {"EUR": 1000},
+    ),
+    "a refund that came first takes its part too": (
+        [*refunds(0, "o1", 300), *buys(1)],
+        1,
+        {"EUR": 700},
+    ),
+    "a cancellation that came first takes all": (
+        [*buys(0), *cancels_order(0.5, "o1"), *buys(1)],
+        1,
+        {"EUR": 1000},
+    ),
+    "an order twice under two event ids counts once": (
+        [*buys(0), *completes_again("o0", 1)],
+        1,
+        {"EUR": 1000},
+    ),
+}
 
 
 @pytest.mark.parametrize("name", SUMS)

@@ -1,4 +1,4 @@
-"""Histories that contradict themselves have a defined effect: the second table of docs/events.md, row by row."""
+"""Contradictory histories have a defined effect: the second table of docs/events.md, by row."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,21 +11,16 @@ from shared.errors import Poison
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import encode
-from tests.support.lives import (
-    Raw,
-    answered,
+from tests.support.customer_events import RawEvent, again, does
+from tests.support.feedback_events import answers, complains, resolves, scores
+from tests.support.lives import describe, live
+from tests.support.purchase_events import (
     buys,
     cancels_order,
-    complains,
     concludes,
-    does,
     gives_notice,
-    live,
     refunds,
     renews,
-    resolved,
-    scores,
-    told,
 )
 
 NEW: Final = "0 first_purchase new"
@@ -33,18 +28,14 @@ NEW: Final = "0 first_purchase new"
 
 @dataclass(frozen=True)
 class Contradiction:
-    """What is sent, and what it comes to on day 10: moves, orders, revenue, running contracts, open complaints."""
+    """The events, and the outcome on day 10; contracts and complaints are counted while open."""
 
-    events: list[Raw]
+    events: list[RawEvent]
     moves: list[str]
     orders: int
     revenue: dict[str, int]
     contracts: int = 0
     complaints: int = 0
-
-
-def again(made: list[Raw], **changes: str) -> list[Raw]:
-    return [{**one, **changes} for one in made]
 
 
 CASES: Final = {
@@ -55,16 +46,27 @@ CASES: Final = {
         gives_notice(0), ["0 first_contact prospect"], 0, {}
     ),
     "a complaint answered before it was opened is open": Contradiction(
-        [*buys(0), *answered(1), *complains(2, 1)], [NEW, "3 dissatisfied at_risk"], 1, {"EUR": 1000}, complaints=1
+        [*buys(0), *answers(1), *complains(2, 1)],
+        [NEW, "3 dissatisfied at_risk"],
+        1,
+        {"EUR": 1000},
+        complaints=1,
     ),
     "a complaint resolved before it was opened is open": Contradiction(
-        [*buys(0), *resolved(1), *complains(2)], [NEW, "2 dissatisfied at_risk"], 1, {"EUR": 1000}, complaints=1
+        [*buys(0), *resolves(1), *complains(2)],
+        [NEW, "2 dissatisfied at_risk"],
+        1,
+        {"EUR": 1000},
+        complaints=1,
     ),
     "refunds above the total undo the whole order and no more": Contradiction(
         [*buys(0, 1), *refunds(2, "o1", 700), *refunds(3, "o1", 900)], [NEW], 1, {"EUR": 1000}
     ),
     "a refund of an unknown order waits for it": Contradiction(
-        [*refunds(0, "o1", 400), *buys(1)], ["0 first_contact prospect", "1 first_purchase new"], 1, {"EUR": 600}
+        [*refunds(0, "o1", 400), *buys(1)],
+        ["0 first_contact prospect", "1 first_purchase new"],
+        1,
+        {"EUR": 600},
     ),
     "an order wholly undone before it was completed is none": Contradiction(
         [*cancels_order(0, "o1"), *buys(1)], ["0 first_contact prospect"], 0, {}
@@ -76,27 +78,37 @@ CASES: Final = {
         [*buys(0), *refunds(1, "o0", 1000, "USD")], [NEW], 1, {"EUR": 1000}
     ),
     "an order under two event ids counts once": Contradiction(
-        [*buys(0), *again(buys(0), id="other"), *again(buys(0), source="/till", time="2024-01-04T12:00:00Z")],
-        [NEW], 1, {"EUR": 1000},
+        [
+            *buys(0),
+            *again(buys(0), id="other"),
+            *again(buys(0), source="/till", time="2024-01-04T12:00:00Z"),
+        ],
+        [NEW],
+        1,
+        {"EUR": 1000},
     ),
     "orders in a second currency have a sum of their own": Contradiction(
         [*buys(0, 1), *buys(2, total={"amount": 70, "currency": "JPY"})],
-        [NEW, "2 habit_formed established"], 3, {"EUR": 2000, "JPY": 70},
+        [NEW, "2 habit_formed established"],
+        3,
+        {"EUR": 2000, "JPY": 70},
     ),
     "an order with a total of 0 counts": Contradiction(
         buys(0, total={"amount": 0, "currency": "EUR"}), [NEW], 1, {"EUR": 0}
     ),
     "of feedback of one kind the later score holds": Contradiction(
         [*buys(0), *scores(1, "nps", 0), *scores(2, "nps", 8)],
-        [NEW, "1 dissatisfied at_risk", "2 recovered new"], 1, {"EUR": 1000},
+        [NEW, "1 dissatisfied at_risk", "2 recovered new"],
+        1,
+        {"EUR": 1000},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_it_has_a_defined_effect(case: Contradiction) -> None:
     customer, moves, _ = live(case.events, 10, Policy()).parts
-    assert told(moves) == case.moves
+    assert describe(moves) == case.moves
     assert (customer.orders, customer.revenue) == (case.orders, case.revenue)
     assert (len(customer.contracts), len(customer.complaints)) == (case.contracts, case.complaints)
 
@@ -135,7 +147,7 @@ def test_a_margin_in_another_currency_is_left_out() -> None:
     ],
     ids=lambda events: f"{events[0]['type']} {events[0]['data']}"[:70],
 )
-def test_what_comes_past_ingest_and_cannot_be_is_a_dead_letter(wrong: list[Raw]) -> None:
+def test_what_comes_past_ingest_and_cannot_be_is_a_dead_letter(wrong: list[RawEvent]) -> None:
     with pytest.raises(Poison) as poison:
         read(CUSTOMER_EVENTS, decode(encode(wrong[0])))
     assert poison.value.reason == "invalid_data"

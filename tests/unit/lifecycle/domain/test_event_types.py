@@ -1,4 +1,4 @@
-"""Beside the table of rules: what each type of event means, what a move carries, thresholds, the end of time."""
+"""What each type of event means, what a move carries, thresholds, and the end of time."""
 
 from typing import Final
 
@@ -12,27 +12,18 @@ from services.lifecycle.events import EVENT_KINDS
 from shared.events.catalogue import MODELS
 from shared.events.envelope import CONTROL
 from tests.support.builders import day
-from tests.support.lives import (
-    FADED,
-    NEW,
-    PROSPECT,
-    Raw,
-    buys,
-    complains,
-    concludes,
-    does,
-    gives_notice,
-    happenings,
-    live,
-    told,
-)
-
-VIEWED: Final = does("page.viewed", 0)
-THRICE: Final = buys(0, 1, 2)
+from tests.support.customer_events import RawEvent, does
+from tests.support.feedback_events import complains
+from tests.support.lives import FADED, NEW, PROSPECT, THRICE, VIEWED, describe, happenings, live
+from tests.support.purchase_events import buys, concludes, gives_notice
 
 SILENT_TYPES: Final = {
-    "customer.merged", "customer.closed", "consent.granted", "consent.withdrawn", "customer.erasure_requested",
-}  # fmt: skip
+    "customer.merged",
+    "customer.closed",
+    "consent.granted",
+    "consent.withdrawn",
+    "customer.erasure_requested",
+}
 BUYING: Final = {"order.completed", "contract.concluded", "contract.renewed"}
 REFERRING: Final = {"referral.succeeded"}
 
@@ -45,7 +36,7 @@ def test_every_type_of_the_catalogue_means_something_to_lifecycle() -> None:
     "kind", sorted(set(EVENT_KINDS) - SILENT_TYPES - BUYING - REFERRING - {"feedback.submitted"})
 )
 def test_any_other_event_makes_an_unknown_customer_a_prospect(kind: str) -> None:
-    assert told(live([_least(kind)], 0.5, Policy()).moves) == PROSPECT
+    assert describe(live([_least(kind)], 0.5, Policy()).moves) == PROSPECT
 
 
 @pytest.mark.parametrize("kind", sorted(SILENT_TYPES))
@@ -57,26 +48,43 @@ def test_merging_closing_consent_and_erasure_create_no_customer(kind: str) -> No
 @pytest.mark.parametrize("kind", sorted(SILENT_TYPES - {"customer.closed"}))
 def test_merging_consent_and_erasure_revive_no_faded_prospect(kind: str) -> None:
     late = {**_least(kind), "time": day(400).isoformat()}
-    assert told(live([*VIEWED, late], 401, Policy()).moves) == FADED
+    assert describe(live([*VIEWED, late], 401, Policy()).moves) == FADED
 
 
-def _least(kind: str) -> Raw:
+def _least(kind: str) -> RawEvent:
     """An event of a type with everything in its data that anybody reads."""
     money = {"amount": 100, "currency": "EUR"}
     return does(
-        kind, 0, order_id="o", complaint_id="k", contract_id="v", inquiry_id="i", product="p", case_id="c", agent="a",
-        result="r", channel="email", purpose="news", into="eve", amount=money,
-    )[0]  # fmt: skip
+        kind,
+        0,
+        order_id="o",
+        complaint_id="k",
+        contract_id="v",
+        inquiry_id="i",
+        product="p",
+        case_id="c",
+        agent="a",
+        result="r",
+        channel="email",
+        purpose="news",
+        into="eve",
+        amount=money,
+    )[0]
 
 
 def test_thresholds_come_from_the_policy() -> None:
     policy = Policy(
         at_risk_days=7, inactive_days=14, established_after_orders=2, settle_after_orders=3
     )
-    assert told(live(buys(0, 1, 30, 31), 60, policy).moves) == [
-        *NEW, "1 habit_formed established", "8 silence_begins at_risk", "15 fell_silent inactive",
-        "30 returned won_back", "38 silence_begins at_risk", "45 fell_silent inactive",
-    ]  # fmt: skip
+    assert describe(live(buys(0, 1, 30, 31), 60, policy).moves) == [
+        *NEW,
+        "1 habit_formed established",
+        "8 silence_begins at_risk",
+        "15 fell_silent inactive",
+        "30 returned won_back",
+        "38 silence_begins at_risk",
+        "45 fell_silent inactive",
+    ]
 
 
 def test_every_return_begins_a_new_episode() -> None:

@@ -60,7 +60,8 @@ def test_a_life_told_in_two_parts_changes_what_it_changes_at_once(
     life: list[Happening], cut: int
 ) -> None:
     life.sort(key=SORT_KEY)
-    first, whole = fold(life[:cut], POLICY), fold(life, POLICY)
+    first = fold(life[:cut], POLICY)
+    whole = fold(life, POLICY)
     rest = whole.moves[len(first.moves) :]
     parts = (
         fact_count_changes(NOBODY, first.moves, first.customer),

@@ -1,4 +1,4 @@
-"""What must hold of the fold, whatever the events: order, duplicates, batches and ticks do not matter."""
+"""What must hold of the fold: order, duplicates, batches and ticks do not matter."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -16,7 +16,8 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import BONDED, Phase
 from tests.support.builders import day, event
-from tests.support.lives import C, happenings
+from tests.support.customer_events import CUSTOMER
+from tests.support.lives import happenings
 from tests.support.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled
 
 
@@ -28,7 +29,8 @@ def whole(
 
 
 def by_worker(batches: Iterable[list[Happening]], ticks: list[float]) -> Worker:
-    worker, clock = Worker(), iter(sorted(ticks))
+    worker = Worker()
+    clock = iter(sorted(ticks))
     for batch in batches:
         worker.take(batch)
         if (at := next(clock, None)) is not None:
@@ -37,7 +39,7 @@ def by_worker(batches: Iterable[list[Happening]], ticks: list[float]) -> Worker:
     return worker
 
 
-# -- properties ------------------------------------------------------------------------------------------------------
+# -- properties ------------------------------------------------------------------------------------
 
 
 @sampled(60)
@@ -54,7 +56,8 @@ def test_neither_order_nor_duplicates_nor_batches_nor_ticks_matter(
     events: list[Happening], rnd: Random, ticks: list[float]
 ) -> None:
     arriving = rnd.sample(events, len(events)) + rnd.sample(events, min(3, len(events)))
-    batches, left = list[list[Happening]](), arriving
+    batches = list[list[Happening]]()
+    left = arriving
     while left:
         cut = rnd.randint(1, len(left))
         batches.append(left[:cut])
@@ -69,7 +72,8 @@ def test_neither_order_nor_duplicates_nor_batches_nor_ticks_matter(
 def test_what_comes_in_order_gives_the_same_hints_and_no_others(
     events: list[Happening], ticks: list[float]
 ) -> None:
-    worker, left = Worker(), sorted(ticks)
+    worker = Worker()
+    left = sorted(ticks)
     for happening in sorted(events, key=lambda h: h.key):
         while left and day(left[0]) <= happening.time:
             worker.tick(day(left.pop(0)))
@@ -208,7 +212,7 @@ def test_a_stored_state_goes_on_like_the_one_it_was(events: list[Happening], at:
     assert (customer, [*moves, *more_moves], [*hints, *more_hints]) == whole(before)
 
 
-# -- the table -------------------------------------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------
 
 
 def test_the_rules_are_those_of_the_table_in_its_order() -> None:
@@ -226,7 +230,7 @@ def test_every_rule_can_be_offered_something() -> None:
 
 
 def test_time_between_two_instants_is_timed_to_the_microsecond() -> None:
-    life = happenings([event(C, "page.viewed", 0)])
+    life = happenings([event(CUSTOMER, "page.viewed", 0)])
     due = day(0) + POLICY.prospect_fades
     assert whole(life, due - timedelta(microseconds=1))[1][-1].rule == "first_contact"
     assert whole(life, due)[1][-1].occurred_at == due

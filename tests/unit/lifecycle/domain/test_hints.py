@@ -1,4 +1,4 @@
-"""The hints for the shop's own measures: each at its instant, once, never about history, never once untrue."""
+"""Hints for the shop: each at its instant, once, never about history, only while it is true."""
 
 from itertools import pairwise
 from typing import Final
@@ -7,29 +7,14 @@ import pytest
 
 from services.lifecycle.domain.policy.policy import Policy
 from tests.support.builders import day
-from tests.support.lives import (
-    Raw,
-    answered,
-    buys,
-    cancels_order,
-    complains,
-    concludes,
-    days,
-    does,
-    gives_notice,
-    live,
-    refers,
-    renews,
-    resolved,
-)
+from tests.support.customer_events import RawEvent, does, imported
+from tests.support.feedback_events import answers, complains, refers, resolves
+from tests.support.lives import day_number, live
+from tests.support.purchase_events import buys, cancels_order, concludes, gives_notice, renews
 
 
-def hints(events: list[Raw], until: float, policy: Policy = Policy()) -> list[str]:  # noqa: B008  (frozen)
-    return [f"{days(hint.at):.8g} {hint.name}" for hint in live(events, until, policy).hints]
-
-
-def imported(events: list[Raw]) -> list[Raw]:
-    return [{**raw, "historical": True} for raw in events]
+def hints(events: list[RawEvent], until: float, policy: Policy = Policy()) -> list[str]:  # noqa: B008  (frozen)
+    return [f"{day_number(hint.at):.8g} {hint.name}" for hint in live(events, until, policy).hints]
 
 
 WELCOME: Final = "0 incentive.due"
@@ -39,72 +24,121 @@ FIRST: Final = [WELCOME, SURVEY, STALLED]
 RENEWAL: Final = "1 contract.renewal_due"
 UNANSWERED: Final = f"{2 / 24:.8g} complaint.overdue"
 
-CASES: Final[dict[str, tuple[list[Raw], float, list[str]]]] = {
+CASES: Final[dict[str, tuple[list[RawEvent], float, list[str]]]] = {
     "a new customer is welcomed, asked after a week, and helped after two": (buys(0), 80, FIRST),
     "each at its instant": (buys(0), 7, [WELCOME, SURVEY]),
     "and not before": (buys(0), 6.99999, [WELCOME]),
     "after the first order only": (buys(0, 1, 20), 70, FIRST),
     "a prospect gets none": (does("page.viewed", 0), 300, []),
-    "activation makes help needless": ([*buys(0), *does("product.activated", 13, product="p")], 80, [WELCOME, SURVEY]),
+    "activation makes help needless": (
+        [*buys(0), *does("product.activated", 13, product="p")],
+        80,
+        [WELCOME, SURVEY],
+    ),
     "activation before the first order too": (
-        [*does("product.activated", -1, product="p"), *buys(0)], 80, [WELCOME, SURVEY]
+        [*does("product.activated", -1, product="p"), *buys(0)],
+        80,
+        [WELCOME, SURVEY],
     ),
     "activation at the very instant comes too late": (
-        [*buys(0), *does("product.activated", 14, product="p")], 80, FIRST
+        [*buys(0), *does("product.activated", 14, product="p")],
+        80,
+        FIRST,
     ),
-    "a first order undone is asked for no more": ([*buys(0), *cancels_order(5, "o0")], 80, [WELCOME]),
+    "a first order undone is asked for no more": (
+        [*buys(0), *cancels_order(5, "o0")],
+        80,
+        [WELCOME],
+    ),
     "an order cancelled before it completed is not the first": (
-        [*cancels_order(0, "o1"), *buys(1, 30)], 60, ["30 incentive.due", "37 survey.due", "44 onboarding.stalled"]
+        [*cancels_order(0, "o1"), *buys(1, 30)],
+        60,
+        ["30 incentive.due", "37 survey.due", "44 onboarding.stalled"],
     ),
     "an advocate's first order is followed like any other": (
-        [*refers(0), *buys(1)], 60, ["8 survey.due", "15 onboarding.stalled"]
+        [*refers(0), *buys(1)],
+        60,
+        ["8 survey.due", "15 onboarding.stalled"],
     ),
     "also when another was undone": (
-        [*refers(0), *buys(1), *cancels_order(9, "o1"), *buys(10)], 60, ["8 survey.due", "15 onboarding.stalled"]
+        [*refers(0), *buys(1), *cancels_order(9, "o1"), *buys(10)],
+        60,
+        ["8 survey.due", "15 onboarding.stalled"],
     ),
     "an imported order gets none": (imported(buys(0)), 80, []),
     "nor does a later one": ([*imported(buys(0)), *buys(1)], 80, []),
-    "history imported later takes no hint away": ([*buys(0), *imported(does("page.viewed", 3))], 80, FIRST),
+    "history imported later takes no hint away": (
+        [*buys(0), *imported(does("page.viewed", 3))],
+        80,
+        FIRST,
+    ),
     "who has left is not asked": ([*buys(0), *does("customer.closed", 5)], 80, [WELCOME]),
     "a contract is renewed with notice": (concludes(0), 30, [WELCOME, RENEWAL]),
-    "for each term": ([*concludes(0), *renews(10)], 50, [WELCOME, RENEWAL, "30 contract.renewal_due"]),
+    "for each term": (
+        [*concludes(0), *renews(10)],
+        50,
+        [WELCOME, RENEWAL, "30 contract.renewal_due"],
+    ),
     "not when it was renewed before": (
-        [*concludes(0, 2), *renews(10, term_months=12)], 60, [WELCOME]
+        [*concludes(0, 2), *renews(10, term_months=12)],
+        60,
+        [WELCOME],
     ),
     "not when it was cancelled": ([*concludes(0, 12), *gives_notice(5, 400)], 399, [WELCOME]),
     "not when it has ended": ([*concludes(0, 12), *gives_notice(5)], 399, [WELCOME]),
-    "not when the customer has left": ([*concludes(0, 12), *does("customer.closed", 5)], 399, [WELCOME]),
+    "not when the customer has left": (
+        [*concludes(0, 12), *does("customer.closed", 5)],
+        399,
+        [WELCOME],
+    ),
     "when a cancelled one is renewed, again": (
-        [*concludes(0, 12), *gives_notice(5, 400), *renews(6)], 50, [WELCOME]
+        [*concludes(0, 12), *gives_notice(5, 400), *renews(6)],
+        50,
+        [WELCOME],
     ),
     "each contract for itself": (
-        [*concludes(0), *concludes(2, of="w")], 31, [WELCOME, RENEWAL, "3 contract.renewal_due"]
+        [*concludes(0), *concludes(2, of="w")],
+        31,
+        [WELCOME, RENEWAL, "3 contract.renewal_due"],
     ),
     "an imported contract is renewed with notice, too": (
-        imported(concludes(0, 2)), 40, ["30 contract.renewal_due"]
+        imported(concludes(0, 2)),
+        40,
+        ["30 contract.renewal_due"],
     ),
     "a complaint unanswered for two hours": (complains(0), 1, [UNANSWERED]),
-    "not with an answer": ([*complains(0), *answered(0.05)], 1, []),
-    "not when resolved": ([*complains(0), *resolved(0.05)], 1, []),
-    "an answer to another does not count": ([*complains(0), *answered(0.05, "other")], 1, [UNANSWERED]),
+    "not with an answer": ([*complains(0), *answers(0.05)], 1, []),
+    "not when resolved": ([*complains(0), *resolves(0.05)], 1, []),
+    "an answer to another does not count": (
+        [*complains(0), *answers(0.05, "other")],
+        1,
+        [UNANSWERED],
+    ),
     "not an imported one": (imported(complains(0)), 1, []),
     "history imported later does not answer it": (
-        [*complains(0), *imported(does("page.viewed", 0.05))], 1, [UNANSWERED]
+        [*complains(0), *imported(does("page.viewed", 0.05))],
+        1,
+        [UNANSWERED],
     ),
-    "of one who has left, too": (
-        [*complains(0), *does("customer.closed", 0.05)], 1, [UNANSWERED]
-    ),
+    "of one who has left, too": ([*complains(0), *does("customer.closed", 0.05)], 1, [UNANSWERED]),
     "an established customer gets an incentive every 60 days": (
-        [*buys(0, 1, 2), *buys(80, 160, 240)], 250,
+        [*buys(0, 1, 2), *buys(80, 160, 240)],
+        250,
         [*FIRST, "62 incentive.due", "122 incentive.due", "182 incentive.due", "242 incentive.due"],
     ),
     "the days count from becoming established, again after a crisis": (
-        [*buys(0, 1, 2), *buys(100)], 161, [*FIRST, "62 incentive.due", "160 incentive.due"]
+        [*buys(0, 1, 2), *buys(100)],
+        161,
+        [*FIRST, "62 incentive.due", "160 incentive.due"],
     ),
-    "none while at risk": ([*buys(0, 1, 2), *complains(60)], 70, [*FIRST, f"{60 + 2 / 24:.8g} complaint.overdue"]),
+    "none while at risk": (
+        [*buys(0, 1, 2), *complains(60)],
+        70,
+        [*FIRST, f"{60 + 2 / 24:.8g} complaint.overdue"],
+    ),
     "none for an advocate": ([*buys(0, 1, 2), *refers(3)], 90, FIRST),
     "no welcome for the won-back": (buys(0, 200), 280, FIRST),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -118,7 +152,7 @@ def test_an_incentive_is_never_the_same_twice_in_a_row() -> None:
         *buys(0, 1, 2),
         *(order for at in range(80, 1600, 80) for order in buys(at)),
         *complains(500),
-        *resolved(501),
+        *resolves(501),
     ]
     found = [
         hint.data["incentive"]
@@ -160,5 +194,5 @@ def test_every_hint_can_be_switched_off() -> None:
         survey_days=0, onboarding_days=0, renewal_notice_days=0, incentive_days=0, answer_hours=0
     )
     assert hints(
-        [*buys(0, 1, 2), *concludes(3, 12), *complains(4, 1), *answered(4.9)], 300, off
+        [*buys(0, 1, 2), *concludes(3, 12), *complains(4, 1), *answers(4.9)], 300, off
     ) == [WELCOME]

@@ -1,15 +1,11 @@
-"""Changes that time alone will bring are announced some days before, and taken back when they will not come."""
+"""Changes that time will bring are announced days before, and withdrawn if they will not come."""
 
-from datetime import timedelta
 from typing import Any
 
 from services.lifecycle.domain.fold import fold, hints_to_withdraw
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.events import read
-from shared.events.envelope import decode
-from shared.kafka.topics import CUSTOMER_EVENTS
-from tests.support.builders import day, encode, event, order
+from tests.support.builders import day, event, order
+from tests.support.lives import day_number, happenings
 
 
 def policy(notice_days: int = 7) -> Policy:
@@ -19,20 +15,15 @@ def policy(notice_days: int = 7) -> Policy:
     )
 
 
-def happenings(*events: dict[str, Any]) -> list[Happening]:
-    found = [read(CUSTOMER_EVENTS, decode(encode(e))) for e in events]
-    return [h for h in found if isinstance(h, Happening)]
-
-
 def notices(
     *events: dict[str, Any], until: float, notice_days: int = 7
 ) -> list[tuple[str, float, str]]:
     """Name, day and rule of each notice."""
-    hints = fold(happenings(*events), policy(notice_days), until=day(until)).hints
+    hints = fold(happenings(events), policy(notice_days), until=day(until)).hints
     found = [hint for hint in hints if hint.name.startswith("phase.")]
     return [
-        (h.name.removeprefix("phase.change_"), (h.at - day(0)) / timedelta(days=1), h.data["rule"])
-        for h in found
+        (hint.name.removeprefix("phase.change_"), day_number(hint.at), hint.data["rule"])
+        for hint in found
     ]
 
 
@@ -75,14 +66,14 @@ def test_notices_are_off_unless_the_policy_asks() -> None:
 
 
 def test_deadlines_that_move_nobody_are_not_announced() -> None:
-    """At risk by a complaint; silence only joins the causes on day 90, the next change is the long silence."""
+    """Silence joins the complaint as a cause on day 90; the next change is the long silence."""
     events = order("ada", 0), event("ada", "complaint.opened", 10, complaint_id="c")
     assert notices(*events, until=180) == [("due", 173, "fell_silent")]
 
 
 def test_a_late_event_takes_back_what_the_new_life_does_not_know() -> None:
-    before = fold(happenings(order("ada", 0)), policy(), until=day(85))
-    anew = fold(happenings(order("ada", 0), order("ada", 80)), policy(), until=day(85))
+    before = fold(happenings([order("ada", 0)]), policy(), until=day(85))
+    anew = fold(happenings([order("ada", 0), order("ada", 80)]), policy(), until=day(85))
     assert [(h.name, h.data["rule"]) for h in hints_to_withdraw(before.customer, anew)] == [
         ("phase.change_withdrawn", "silence_begins")
     ]
@@ -90,8 +81,8 @@ def test_a_late_event_takes_back_what_the_new_life_does_not_know() -> None:
 
 
 def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
-    before = fold(happenings(order("ada", 0)), policy(), until=day(85))
+    before = fold(happenings([order("ada", 0)]), policy(), until=day(85))
     anew = fold(
-        happenings(order("ada", 0), event("ada", "session.signed_in", 3)), policy(), until=day(91)
+        happenings([order("ada", 0), event("ada", "session.signed_in", 3)]), policy(), until=day(91)
     )
     assert hints_to_withdraw(before.customer, anew) == ()

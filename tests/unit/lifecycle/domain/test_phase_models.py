@@ -32,23 +32,37 @@ PHASES: Final = (
 )
 NOTHING: Final[frozenset[CustomerFact]] = frozenset()
 DECIDED: Final = [
-    (Model.SIX_PHASE, NOTHING, "awareness purchase renewal referral renewal renewal awareness purchase"),
-    (Model.SIX_PHASE, {CustomerFact.SIGNED_UP}, "conversion purchase renewal referral renewal renewal awareness purchase"),
-    (Model.SIX_PHASE, {CustomerFact.ACTIVATED}, "awareness activation renewal referral renewal renewal awareness activation"),
     (
-        Model.FIVE_PHASE, NOTHING,
-        "prospect new_customer existing_customer existing_customer existing_customer inactive_customer"
-        " former_customer existing_customer",
+        Model.SIX_PHASE,
+        NOTHING,
+        "awareness purchase renewal referral renewal renewal awareness purchase",
     ),
     (
-        Model.THREE_STAGE, NOTHING,
+        Model.SIX_PHASE,
+        {CustomerFact.SIGNED_UP},
+        "conversion purchase renewal referral renewal renewal awareness purchase",
+    ),
+    (
+        Model.SIX_PHASE,
+        {CustomerFact.ACTIVATED},
+        "awareness activation renewal referral renewal renewal awareness activation",
+    ),
+    (
+        Model.FIVE_PHASE,
+        NOTHING,
+        "prospect new_customer existing_customer existing_customer existing_customer"
+        " inactive_customer former_customer existing_customer",
+    ),
+    (
+        Model.THREE_STAGE,
+        NOTHING,
         "acquisition acquisition retention retention retention reactivation reactivation retention",
     ),
     (Model.CXM, NOTHING, "initiation active active active active passive passive active"),
     (Model.ACTIVITY, NOTHING, " ".join(["passive"] * 8)),
     (Model.ACTIVITY, {CustomerFact.ACTED}, " ".join(["active"] * 8)),
     (None, NOTHING, " ".join(PHASES)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("model", "facts", "codes"), DECIDED)

@@ -1,4 +1,4 @@
-"""A referral whose first order turns out to be another one is taken back and announced anew: it still holds."""
+"""A referral whose first order turns out to be another is annulled and announced anew: it holds."""
 
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy

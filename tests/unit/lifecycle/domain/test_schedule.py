@@ -1,4 +1,4 @@
-"""Policies over time: each event and each deadline is judged by the one in force then, whenever that became known."""
+"""Each event and deadline is judged by the policy in force then, whenever that became known."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -15,7 +15,9 @@ from services.lifecycle.domain.policy.policy import AUTO, CADENCE, Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
 from tests.support.builders import day
-from tests.support.lives import Raw, buys, does, happenings, told
+from tests.support.customer_events import RawEvent, does
+from tests.support.lives import describe, happenings
+from tests.support.purchase_events import buys
 from tests.support.random_lives import AT, END, LENGTH, POLICY, RANDOM, Worker, lives, sampled
 
 
@@ -31,52 +33,89 @@ SHORT: Final = Policy(name="short", at_risk_days=30, inactive_days=60)
 LONG: Final = Policy(name="long", at_risk_days=120, inactive_days=300)
 FOR_FIRMS: Final = replace(SHORT, name="firms", account="b2b")
 
-CASES: Final[dict[str, tuple[list[tuple[float, Policy]], list[Raw], float, list[str]]]] = {
+CASES: Final[dict[str, tuple[list[tuple[float, Policy]], list[RawEvent], float, list[str]]]] = {
     "a shorter deadline that has passed is due at the activation": (
-        [(50, SHORT)], buys(0), 59, ["0 first_purchase new", "50 silence_begins at_risk"]
+        [(50, SHORT)],
+        buys(0),
+        59,
+        ["0 first_purchase new", "50 silence_begins at_risk"],
     ),
     "a shorter one that has not, at its own instant": (
-        [(20, SHORT)], buys(0), 31, ["0 first_purchase new", "30 silence_begins at_risk"]
+        [(20, SHORT)],
+        buys(0),
+        31,
+        ["0 first_purchase new", "30 silence_begins at_risk"],
     ),
     "a longer one is waited for": (
-        [(80, LONG)], buys(0), 121, ["0 first_purchase new", "120 silence_begins at_risk"]
+        [(80, LONG)],
+        buys(0),
+        121,
+        ["0 first_purchase new", "120 silence_begins at_risk"],
     ),
     "a longer one undoes nothing": (
-        [(100, LONG)], buys(0), 299, ["0 first_purchase new", "90 silence_begins at_risk"]
+        [(100, LONG)],
+        buys(0),
+        299,
+        ["0 first_purchase new", "90 silence_begins at_risk"],
     ),
     "a deadline at the very instant of the next activation is judged by that": (
-        [(0, SHORT), (30, LONG)], buys(0), 121, ["0 first_purchase new", "120 silence_begins at_risk"]
+        [(0, SHORT), (30, LONG)],
+        buys(0),
+        121,
+        ["0 first_purchase new", "120 silence_begins at_risk"],
     ),
     "a policy in force for a short while counts while it is": (
-        [(40, SHORT), (45, LONG)], buys(0), 50, ["0 first_purchase new", "40 silence_begins at_risk"]
+        [(40, SHORT), (45, LONG)],
+        buys(0),
+        50,
+        ["0 first_purchase new", "40 silence_begins at_risk"],
     ),
     "but not beyond": ([(40, SHORT), (45, LONG)], buys(20), 139, ["20 first_purchase new"]),
     "an event at the instant of the activation is judged by it": (
-        [(2, Policy(established_after_orders=2))], buys(0, 2), 3, ["0 first_purchase new", "2 habit_formed established"]
+        [(2, Policy(established_after_orders=2))],
+        buys(0, 2),
+        3,
+        ["0 first_purchase new", "2 habit_formed established"],
     ),
-    "an event before it is not": ([(2, Policy(established_after_orders=2))], buys(0, 1.9), 3, ["0 first_purchase new"]),
-    "a policy for firms does not judge people": ([(0, FOR_FIRMS)], buys(0), 89, ["0 first_purchase new"]),
+    "an event before it is not": (
+        [(2, Policy(established_after_orders=2))],
+        buys(0, 1.9),
+        3,
+        ["0 first_purchase new"],
+    ),
+    "a policy for firms does not judge people": (
+        [(0, FOR_FIRMS)],
+        buys(0),
+        89,
+        ["0 first_purchase new"],
+    ),
     "who is known as a firm is judged as one from then on": (
-        [(0, FOR_FIRMS)], [*buys(0), *does("customer.updated", 50, account="b2b")], 51,
+        [(0, FOR_FIRMS)],
+        [*buys(0), *does("customer.updated", 50, account="b2b")],
+        51,
         ["0 first_purchase new", "50 silence_begins at_risk"],
     ),
     "the event that tells of the account is judged by the policy for it": (
         [(0, replace(FOR_FIRMS, established_after_orders=2))],
-        [*buys(0, 1), *does("customer.updated", 5, account="b2b")], 6,
+        [*buys(0, 1), *does("customer.updated", 5, account="b2b")],
+        6,
         ["0 first_purchase new", "5 habit_formed established"],
     ),
     "a firm stays under the policy for firms when one for all comes later": (
-        [(0, FOR_FIRMS), (10, LONG)], [*does("customer.signed_up", 0, account="b2b"), *buys(1)], 32,
+        [(0, FOR_FIRMS), (10, LONG)],
+        [*does("customer.signed_up", 0, account="b2b"), *buys(1)],
+        32,
         ["0 first_contact prospect", "1 first_purchase new", "31 silence_begins at_risk"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_deadlines_and_events_belong_to_the_policy_in_force(case: str) -> None:
     activations, events, until, expected = CASES[case]
     assert (
-        told(fold(happenings(events), schedule(*activations), until=day(until)).moves) == expected
+        describe(fold(happenings(events), schedule(*activations), until=day(until)).moves)
+        == expected
     )
 
 
@@ -113,7 +152,7 @@ def test_a_policy_that_watches_revenue_knows_the_orders_before_its_activation() 
         {**raw, "data": {**raw["data"], "total": {"amount": 1, "currency": "EUR"}}}
         for raw in DECLINE[-1:]
     ]
-    moves = told(
+    moves = describe(
         fold(happenings([*DECLINE[:-1], *small]), schedule((114, WATCHFUL)), until=day(116)).moves
     )
     assert moves[-1] == "115 bond_weakens at_risk"
@@ -135,14 +174,14 @@ def test_a_policy_announces_what_comes_while_it_is_in_force() -> None:
     assert [hint.at for hint in hints if hint.name == "phase.change_due"] == [day(85)]
 
 
-# -- the rhythm of purchases -----------------------------------------------------------------------------------------
+# -- the rhythm of purchases -----------------------------------------------------------------------
 
 FIT: Final = Fit(version=9, effective_at=day(35), r=0.52, alpha=6.2, a=0.43, b=0.67)
 BY_RHYTHM: Final = Policy(name="rhythm", silence=AUTO)
 
 
 def silences(
-    events: list[Raw], policy: Policy = BY_RHYTHM, until: float = 400, fit: Fit = FIT
+    events: list[RawEvent], policy: Policy = BY_RHYTHM, until: float = 400, fit: Fit = FIT
 ) -> list[Any]:
     moves = fold(happenings(events), schedule((-100, policy), fits=[fit]), until=day(until)).moves
     return [move.occurred_at for move in moves if move.rule in ("silence_begins", "fell_silent")]
@@ -188,17 +227,29 @@ def test_transitions_tell_what_to_expect() -> None:
     assert 0.5 < last.p_alive < 1
 
 
-# -- whenever they become known --------------------------------------------------------------------------------------
+# -- whenever they become known --------------------------------------------------------------------
 
 KINDS_OF_ACCOUNT: Final = st.sampled_from((None, None, "b2b", "b2c"))
 POLICIES: Final = st.builds(
     lambda at_risk, between, orders, account, contact, silence: replace(
-        POLICY, name="p", at_risk_days=at_risk, inactive_days=at_risk + between, established_after_orders=orders,
-        account=account, contact_days=contact, silence=silence, min_at_risk_days=5, horizon_days=20,
+        POLICY,
+        name="p",
+        at_risk_days=at_risk,
+        inactive_days=at_risk + between,
+        established_after_orders=orders,
+        account=account,
+        contact_days=contact,
+        silence=silence,
+        min_at_risk_days=5,
+        horizon_days=20,
     ),
-    st.sampled_from((10, 30, 60)), st.sampled_from((10, 40)), st.integers(2, 4), KINDS_OF_ACCOUNT,
-    st.sampled_from((0, 20)), st.sampled_from(("fixed", AUTO)),
-)  # fmt: skip
+    st.sampled_from((10, 30, 60)),
+    st.sampled_from((10, 40)),
+    st.integers(2, 4),
+    KINDS_OF_ACCOUNT,
+    st.sampled_from((0, 20)),
+    st.sampled_from(("fixed", AUTO)),
+)
 
 
 @st.composite
@@ -229,7 +280,7 @@ def test_who_was_folded_before_an_activation_became_known_is_judged_by_it_in_tim
     worker.tick(day(10))
     worker.learn(schedule((20, SHORT)).quiet)
     worker.tick(day(40))
-    assert told(worker.moves) == ["0 first_purchase new", "30 silence_begins at_risk"]
+    assert describe(worker.moves) == ["0 first_purchase new", "30 silence_begins at_risk"]
 
 
 @sampled(400)

@@ -1,4 +1,4 @@
-"""The rules in words: what each lacks, that doing exactly that makes it fire, and that none fires unforeseen."""
+"""The rules in words: doing exactly what a rule lacks makes it fire, and none fires unforeseen."""
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -34,30 +34,19 @@ from services.lifecycle.explain.schemas import ExplainedCustomer, Explanation
 from shared.events.transitions import Transition
 from shared.http import Language
 from tests.support.builders import day
-from tests.support.lives import (
-    Raw,
-    annuls,
-    answered,
+from tests.support.customer_events import RawEvent, does
+from tests.support.feedback_events import annuls, answers, complains, refers, resolves, scores
+from tests.support.lives import BUILT_IN, THRICE, VIEWED, describe, happenings, live
+from tests.support.purchase_events import (
     buys,
     cancels_order,
-    complains,
     concludes,
-    does,
     gives_notice,
-    happenings,
-    live,
-    refers,
     refunds,
     renews,
-    resolved,
-    scores,
-    told,
 )
 from tests.support.random_lives import END, POLICY, lives, sampled
 
-BUILT_IN: Final = Policy()
-VIEWED: Final = does("page.viewed", 0)
-THRICE: Final = buys(0, 1, 2)
 CLOSED: Final = does("customer.closed", 5)
 SHARE: Final = Policy(revenue_decline_share=0.5)
 CONTACT: Final = Policy(contact_days=20)
@@ -65,13 +54,13 @@ CONTACT: Final = Policy(contact_days=20)
 
 @dataclass(frozen=True)
 class Case:
-    """A life until a day; what a rule lacks then; the events that bring it, or the day on which time does."""
+    """A life until a day, what a rule lacks then, and the events, or the day, that bring it."""
 
     rule: str
-    events: list[Raw]
+    events: list[RawEvent]
     until: float
     lacks: str
-    do: list[Raw]
+    do: list[RawEvent]
     fires: str
     due: float | None = None
     policy: Policy = BUILT_IN
@@ -82,14 +71,28 @@ EVENTS: Final = {
         "first_purchase", VIEWED, 1, "a first order or contract", buys(2), "2 first_purchase new"
     ),
     "a faded prospect's first contract": Case(
-        "first_purchase", VIEWED, 400, "a first order or contract", concludes(401), "401 first_purchase new"
+        "first_purchase",
+        VIEWED,
+        400,
+        "a first order or contract",
+        concludes(401),
+        "401 first_purchase new",
     ),
     "a closed prospect's first order": Case(
-        "first_purchase", [*VIEWED, *CLOSED], 6, "a first order or contract", buys(7), "7 first_purchase new"
+        "first_purchase",
+        [*VIEWED, *CLOSED],
+        6,
+        "a first order or contract",
+        buys(7),
+        "7 first_purchase new",
     ),
     "a sign of life of a faded prospect": Case(
-        "first_contact", VIEWED, 400, "any event but a purchase or a recommendation",
-        does("message.opened", 401), "401 first_contact prospect",
+        "first_contact",
+        VIEWED,
+        400,
+        "any event but a purchase or a recommendation",
+        does("message.opened", 401),
+        "401 first_contact prospect",
     ),
     "the orders that form a habit": Case(
         "habit_formed", buys(0), 1, "2 more orders", buys(2, 3), "3 habit_formed established"
@@ -98,160 +101,330 @@ EVENTS: Final = {
         "habit_formed", buys(0, 1), 2, "1 more order", buys(3), "3 habit_formed established"
     ),
     "the renewal that forms a habit": Case(
-        "habit_formed", concludes(0), 1, "a renewal of contract v", renews(2), "2 habit_formed established"
+        "habit_formed",
+        concludes(0),
+        1,
+        "a renewal of contract v",
+        renews(2),
+        "2 habit_formed established",
     ),
     "the renewal of one of two contracts": Case(
-        "habit_formed", [*concludes(0), *concludes(0.5, of="w")], 1, "a renewal of one of the contracts v, w",
-        renews(2, of="w"), "2 habit_formed established",
+        "habit_formed",
+        [*concludes(0), *concludes(0.5, of="w")],
+        1,
+        "a renewal of one of the contracts v, w",
+        renews(2, of="w"),
+        "2 habit_formed established",
     ),
     "a recommendation by a prospect": Case(
         "recommends", VIEWED, 1, "a successful recommendation", refers(2), "2 recommends advocate"
     ),
     "praise by an established customer": Case(
-        "recommends", THRICE, 3, "an NPS of 9 or 10, or a public review of 5 stars",
-        scores(4, "review", 5, public=True), "4 recommends advocate",
+        "recommends",
+        THRICE,
+        3,
+        "an NPS of 9 or 10, or a public review of 5 stars",
+        scores(4, "review", 5, public=True),
+        "4 recommends advocate",
     ),
     "praise after a mild complaint": Case(
-        "recommends", [*THRICE, *complains(3, severity=1)], 3.5,
+        "recommends",
+        [*THRICE, *complains(3, severity=1)],
+        3.5,
         "complaint k resolved, then an NPS of 9 or 10, or a public review of 5 stars",
-        [*resolved(3.6), *scores(3.7, "nps", 9)], "3.7 recommends advocate",
+        [*resolves(3.6), *scores(3.7, "nps", 9)],
+        "3.7 recommends advocate",
     ),
     "a lukewarm advocate": Case(
-        "enthusiasm_faded", [*THRICE, *refers(3)], 4, "an NPS of 8 or less", scores(5, "nps", 8),
+        "enthusiasm_faded",
+        [*THRICE, *refers(3)],
+        4,
+        "an NPS of 8 or less",
+        scores(5, "nps", 8),
         "5 enthusiasm_faded established",
     ),
     "the only evidence annulled": Case(
-        "enthusiasm_faded", refers(3), 4, "the recommendation annulled, the only evidence", annuls(5),
+        "enthusiasm_faded",
+        refers(3),
+        4,
+        "the recommendation annulled, the only evidence",
+        annuls(5),
         "5 enthusiasm_faded prospect",
     ),
     "a low score": Case(
-        "dissatisfied", buys(0), 1, "an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less",
-        scores(2, "csat", 2), "2 dissatisfied at_risk",
+        "dissatisfied",
+        buys(0),
+        1,
+        "an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less",
+        scores(2, "csat", 2),
+        "2 dissatisfied at_risk",
     ),
     "a complaint": Case(
-        "dissatisfied", buys(0), 1, "a complaint of severity 2 or 3", complains(2), "2 dissatisfied at_risk"
+        "dissatisfied",
+        buys(0),
+        1,
+        "a complaint of severity 2 or 3",
+        complains(2),
+        "2 dissatisfied at_risk",
     ),
     "the newsletter": Case(
-        "bond_weakens", buys(0), 1, "the newsletter cancelled", does("newsletter.unsubscribed", 2),
+        "bond_weakens",
+        buys(0),
+        1,
+        "the newsletter cancelled",
+        does("newsletter.unsubscribed", 2),
         "2 bond_weakens at_risk",
     ),
     "less revenue": Case(
-        "bond_weakens", THRICE, 80,
+        "bond_weakens",
+        THRICE,
+        80,
         "revenue of 90 days below 50% of that of the 90 days before, with 3 orders in those",
-        buys(93, total={"amount": 100, "currency": "EUR"}), "93 bond_weakens at_risk",
+        buys(93, total={"amount": 100, "currency": "EUR"}),
+        "93 bond_weakens at_risk",
         policy=Policy(revenue_decline_share=0.5, at_risk_days=100),
     ),
     "notice of an end": Case(
-        "cancellation_announced", concludes(0), 1, "notice of a later end of contract v", gives_notice(2, 20),
+        "cancellation_announced",
+        concludes(0),
+        1,
+        "notice of a later end of contract v",
+        gives_notice(2, 20),
         "2 cancellation_announced at_risk",
     ),
     "recovery from silence": Case(
-        "recovered", buys(0), 100, "an order, or a contract concluded or renewed", buys(101), "101 recovered new"
+        "recovered",
+        buys(0),
+        100,
+        "an order, or a contract concluded or renewed",
+        buys(101),
+        "101 recovered new",
     ),
     "recovery from a low score and a complaint": Case(
-        "recovered", [*buys(0), *scores(1, "nps", 3), *complains(2)], 3,
+        "recovered",
+        [*buys(0), *scores(1, "nps", 3), *complains(2)],
+        3,
         "complaint k resolved to the customer's satisfaction; and an NPS of 7 or more",
-        [*resolved(4), *scores(5, "nps", 7)], "5 recovered new",
+        [*resolves(4), *scores(5, "nps", 7)],
+        "5 recovered new",
     ),
     "recovery from an overdue answer": Case(
-        "recovered", [*buys(0), *complains(1, severity=1)], 3, "an answer to complaint k", answered(4),
+        "recovered",
+        [*buys(0), *complains(1, severity=1)],
+        3,
+        "an answer to complaint k",
+        answers(4),
         "4 recovered new",
     ),
     "recovery from a notice given, and from silence": Case(
-        "recovered", [*concludes(0, months=12), *gives_notice(2, 300)], 3,
-        "a contract renewed or newly concluded", renews(4), "4 recovered new",
+        "recovered",
+        [*concludes(0, months=12), *gives_notice(2, 300)],
+        3,
+        "a contract renewed or newly concluded",
+        renews(4),
+        "4 recovered new",
     ),
     "recovery by the newsletter": Case(
-        "recovered", [*buys(0), *does("newsletter.unsubscribed", 1)], 2,
+        "recovered",
+        [*buys(0), *does("newsletter.unsubscribed", 1)],
+        2,
         "a newsletter subscription, an order, or a contract concluded or renewed",
-        does("newsletter.subscribed", 3), "3 recovered new",
+        does("newsletter.subscribed", 3),
+        "3 recovered new",
     ),
     "recovery by any activity": Case(
-        "recovered", [*buys(0), *VIEWED], 30, "any activity of the customer", does("message.opened", 31),
-        "31 recovered new", policy=CONTACT,
+        "recovered",
+        [*buys(0), *VIEWED],
+        30,
+        "any activity of the customer",
+        does("message.opened", 31),
+        "31 recovered new",
+        policy=CONTACT,
     ),
     "the account closed": Case(
-        "relationship_ended", buys(0), 1, "the account closed", CLOSED, "5 relationship_ended former"
+        "relationship_ended",
+        buys(0),
+        1,
+        "the account closed",
+        CLOSED,
+        "5 relationship_ended former",
     ),
     "the only contract cancelled": Case(
-        "relationship_ended", concludes(0), 1, "contract v cancelled at once", gives_notice(2),
+        "relationship_ended",
+        concludes(0),
+        1,
+        "contract v cancelled at once",
+        gives_notice(2),
         "2 relationship_ended former",
     ),
-    "a return": Case("returned", buys(0), 200, "an order or a contract", buys(201), "201 returned won_back"),
+    "a return": Case(
+        "returned", buys(0), 200, "an order or a contract", buys(201), "201 returned won_back"
+    ),
     "a return after closing": Case(
-        "returned", [*buys(0), *CLOSED], 6, "an order or a contract", concludes(7), "7 returned won_back"
+        "returned",
+        [*buys(0), *CLOSED],
+        6,
+        "an order or a contract",
+        concludes(7),
+        "7 returned won_back",
     ),
     "the order that settles": Case(
         "settled", buys(0, 200), 201, "1 more order", buys(202), "202 settled established"
     ),
     "the renewal that settles": Case(
-        "settled", [*buys(0), *concludes(200)], 201, "a renewal of contract v", renews(202), "202 settled established"
+        "settled",
+        [*buys(0), *concludes(200)],
+        201,
+        "a renewal of contract v",
+        renews(202),
+        "202 settled established",
     ),
     "the only order undone": Case(
-        "first_purchase_undone", buys(0), 1, "the order since the first purchase cancelled or wholly refunded",
-        refunds(2, "o0"), "2 first_purchase_undone prospect",
+        "first_purchase_undone",
+        buys(0),
+        1,
+        "the order since the first purchase cancelled or wholly refunded",
+        refunds(2, "o0"),
+        "2 first_purchase_undone prospect",
     ),
     "all orders undone": Case(
-        "first_purchase_undone", buys(0, 1), 2, "both orders since the first purchase cancelled or wholly refunded",
-        [*cancels_order(3, "o1"), *refunds(4, "o0")], "4 first_purchase_undone prospect",
+        "first_purchase_undone",
+        buys(0, 1),
+        2,
+        "both orders since the first purchase cancelled or wholly refunded",
+        [*cancels_order(3, "o1"), *refunds(4, "o0")],
+        "4 first_purchase_undone prospect",
     ),
     "the return undone": Case(
-        "first_purchase_undone", buys(0, 200), 201, "the order since the return cancelled or wholly refunded",
-        cancels_order(202, "o200"), "202 first_purchase_undone inactive",
+        "first_purchase_undone",
+        buys(0, 200),
+        201,
+        "the order since the return cancelled or wholly refunded",
+        cancels_order(202, "o200"),
+        "202 first_purchase_undone inactive",
     ),
-}  # fmt: skip
+}
 
 TIME: Final = {
     "silence": Case(
-        "silence_begins", buys(0), 1, "no order until 2024-03-31T12:00Z", [], "90 silence_begins at_risk", 90
+        "silence_begins",
+        buys(0),
+        1,
+        "no order until 2024-03-31T12:00Z",
+        [],
+        "90 silence_begins at_risk",
+        90,
     ),
     "a long silence": Case(
-        "fell_silent", buys(0), 1, "no order until 2024-06-29T12:00Z", [], "180 fell_silent inactive", 180
+        "fell_silent",
+        buys(0),
+        1,
+        "no order until 2024-06-29T12:00Z",
+        [],
+        "180 fell_silent inactive",
+        180,
     ),
     "a long silence after a contract that an order has outlived": Case(
-        "fell_silent", [*concludes(0, months=12), *gives_notice(2, 200), *buys(3)], 4,
-        "no renewal of contract v and no order until 2024-07-19T12:00Z", [], "200 fell_silent inactive", 200,
+        "fell_silent",
+        [*concludes(0, months=12), *gives_notice(2, 200), *buys(3)],
+        4,
+        "no renewal of contract v and no order until 2024-07-19T12:00Z",
+        [],
+        "200 fell_silent inactive",
+        200,
     ),
     "a long silence of one at risk": Case(
-        "fell_silent", buys(0), 100, "no order until 2024-06-29T12:00Z", [], "180 fell_silent inactive", 180
+        "fell_silent",
+        buys(0),
+        100,
+        "no order until 2024-06-29T12:00Z",
+        [],
+        "180 fell_silent inactive",
+        180,
     ),
     "no praise": Case(
-        "enthusiasm_faded", [*concludes(0, months=60), *refers(3)], 4,
-        "no further recommendation or praise until 2025-01-03T12:00Z", [], "368 enthusiasm_faded new", 368,
+        "enthusiasm_faded",
+        [*concludes(0, months=60), *refers(3)],
+        4,
+        "no further recommendation or praise until 2025-01-03T12:00Z",
+        [],
+        "368 enthusiasm_faded new",
+        368,
     ),
     "no answer": Case(
-        "dissatisfied", [*buys(0), *complains(1, severity=1)], 1.5, "no answer to complaint k until 2024-01-03T12:00Z",
-        [], "2 dissatisfied at_risk", 2,
+        "dissatisfied",
+        [*buys(0), *complains(1, severity=1)],
+        1.5,
+        "no answer to complaint k until 2024-01-03T12:00Z",
+        [],
+        "2 dissatisfied at_risk",
+        2,
     ),
     "no contact": Case(
-        "bond_weakens", [*buys(0), *VIEWED], 1, "no session, page view or click until 2024-01-21T12:00Z", [],
-        "20 bond_weakens at_risk", 20, CONTACT,
+        "bond_weakens",
+        [*buys(0), *VIEWED],
+        1,
+        "no session, page view or click until 2024-01-21T12:00Z",
+        [],
+        "20 bond_weakens at_risk",
+        20,
+        CONTACT,
     ),
     "no event of a prospect": Case(
-        "prospect_faded", VIEWED, 1, "no event of any kind until 2024-12-31T12:00Z", [],
-        "365 prospect_faded inactive", 365,
+        "prospect_faded",
+        VIEWED,
+        1,
+        "no event of any kind until 2024-12-31T12:00Z",
+        [],
+        "365 prospect_faded inactive",
+        365,
     ),
     "no event of an advocate who never bought": Case(
-        "prospect_faded", [*refers(0), *refers(100, "cy")], 101, "no event of any kind until 2025-04-10T12:00Z", [],
-        "465 prospect_faded inactive", 465,
+        "prospect_faded",
+        [*refers(0), *refers(100, "cy")],
+        101,
+        "no event of any kind until 2025-04-10T12:00Z",
+        [],
+        "465 prospect_faded inactive",
+        465,
     ),
     "no return": Case(
-        "relationship_ended", buys(0), 200, "no return until 2026-06-29T12:00Z", [], "910 relationship_ended former",
+        "relationship_ended",
+        buys(0),
+        200,
+        "no return until 2026-06-29T12:00Z",
+        [],
+        "910 relationship_ended former",
         910,
     ),
     "no renewal": Case(
-        "relationship_ended", concludes(0), 1, "no renewal of contract v until 2024-02-15T12:00Z", [],
-        "45 relationship_ended former", 45,
+        "relationship_ended",
+        concludes(0),
+        1,
+        "no renewal of contract v until 2024-02-15T12:00Z",
+        [],
+        "45 relationship_ended former",
+        45,
     ),
     "no renewal of any of two": Case(
-        "relationship_ended", [*concludes(0), *concludes(0, months=2, of="w")], 1,
-        "no renewal of any of the contracts v, w until 2024-03-15T12:00Z", [], "74 relationship_ended former", 74,
+        "relationship_ended",
+        [*concludes(0), *concludes(0, months=2, of="w")],
+        1,
+        "no renewal of any of the contracts v, w until 2024-03-15T12:00Z",
+        [],
+        "74 relationship_ended former",
+        74,
     ),
     "no renewal after notice, and no order": Case(
-        "relationship_ended", [*concludes(0, months=12), *gives_notice(2, 20)], 3,
-        "no renewal of contract v and no order until 2024-01-21T12:00Z", [], "20 relationship_ended former", 20,
+        "relationship_ended",
+        [*concludes(0, months=12), *gives_notice(2, 20)],
+        3,
+        "no renewal of contract v and no order until 2024-01-21T12:00Z",
+        [],
+        "20 relationship_ended former",
+        20,
     ),
-}  # fmt: skip
+}
 
 
 def ways(customer: Customer, rule: str, policy: Policy) -> dict[str, datetime | None]:
@@ -268,7 +441,7 @@ def test_doing_exactly_what_a_rule_lacks_makes_it_fire(case: Case) -> None:
     customer, before, _ = live(case.events, case.until, case.policy).parts
     assert ways(customer, case.rule, case.policy).get(case.lacks, case) is None
     done = fold(happenings([*case.events, *case.do]), case.policy)
-    assert case.fires in told(done.moves[len(before) :])
+    assert case.fires in describe(done.moves[len(before) :])
     short = fold(happenings([*case.events, *case.do[:-1]]), case.policy)
     assert case.rule not in [move.rule for move in short.moves[len(before) :]], (
         "less than that is not enough"
@@ -280,8 +453,8 @@ def test_waiting_exactly_as_long_as_a_rule_lacks_makes_it_fire(case: Case) -> No
     assert case.due is not None
     customer, before, _ = live(case.events, case.until, case.policy).parts
     assert ways(customer, case.rule, case.policy)[case.lacks] == day(case.due)
-    assert case.fires in told(live(case.events, case.due, case.policy).moves[len(before) :])
-    assert case.fires not in told(
+    assert case.fires in describe(live(case.events, case.due, case.policy).moves[len(before) :])
+    assert case.fires not in describe(
         live(case.events, case.due - 0.001, case.policy).moves[len(before) :]
     )
 
@@ -298,18 +471,29 @@ def test_every_rule_is_in_words_and_has_a_case() -> None:
 CANNOT: Final = {
     "a buyer's first purchase is behind it": Case("first_purchase", buys(0), 200, "", [], ""),
     "an inactive buyer is no faded prospect": Case("first_contact", buys(0), 200, "", [], ""),
-    "silence is suspended while a contract runs": Case("silence_begins", [*buys(0), *concludes(1)], 2, "", [], ""),
+    "silence is suspended while a contract runs": Case(
+        "silence_begins", [*buys(0), *concludes(1)], 2, "", [], ""
+    ),
     "so is the long one": Case("fell_silent", [*buys(0), *concludes(1)], 2, "", [], ""),
     "nobody cancels a contract that is not": Case("cancellation_announced", buys(0), 1, "", [], ""),
     "an unanswered complaint of one at risk puts at no further risk": Case(
-        "dissatisfied", [*buys(0), *does("newsletter.unsubscribed", 1), *complains(2, severity=1)], 2.5, "", [], ""
+        "dissatisfied",
+        [*buys(0), *does("newsletter.unsubscribed", 1), *complains(2, severity=1)],
+        2.5,
+        "",
+        [],
+        "",
     ),
-    "contact of a prospect does not fade into risk": Case("bond_weakens", VIEWED, 1, "", [], "", policy=CONTACT),
-    "a contract stands for the purchase": Case("first_purchase_undone", [*buys(0), *concludes(1)], 2, "", [], ""),
+    "contact of a prospect does not fade into risk": Case(
+        "bond_weakens", VIEWED, 1, "", [], "", policy=CONTACT
+    ),
+    "a contract stands for the purchase": Case(
+        "first_purchase_undone", [*buys(0), *concludes(1)], 2, "", [], ""
+    ),
     "an advocate who has bought does not fade like a prospect": Case(
         "prospect_faded", [*buys(0), *refers(1)], 2, "", [], ""
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CANNOT.values(), ids=CANNOT)
@@ -342,7 +526,7 @@ def test_a_deadline_is_told_by_the_policy_that_will_be_in_force() -> None:
     ]
     assert deadline == day(70)
     assert (
-        told(fold(happenings(buys(0)), schedule, until=day(71)).moves)[1]
+        describe(fold(happenings(buys(0)), schedule, until=day(71)).moves)[1]
         == "70 silence_begins at_risk"
     )
 
@@ -354,7 +538,7 @@ def test_a_lower_threshold_waits_for_any_event() -> None:
     customer, moves, _ = fold(happenings(events[:2]), schedule, until=day(1)).parts
     assert len(moves) == 1
     customer = fold(happenings(events[:2]), schedule, until=day(11)).customer
-    assert told(fold(happenings(events), schedule).moves)[1:] == ["20 habit_formed established"]
+    assert describe(fold(happenings(events), schedule).moves)[1:] == ["20 habit_formed established"]
     (ways,) = [
         ways
         for rule, ways in open_rules(Standpoint(customer, lower))
@@ -363,7 +547,7 @@ def test_a_lower_threshold_waits_for_any_event() -> None:
     assert [way.lacks for way in ways] == ["any further event"]
 
 
-# -- causes ----------------------------------------------------------------------------------------------------------
+# -- causes ----------------------------------------------------------------------------------------
 
 
 def test_every_cause_has_a_meaning_and_an_end() -> None:
@@ -394,15 +578,16 @@ def test_instants_are_written_to_the_minute_unless_they_are_finer() -> None:
     assert format_instant(day(1 / 86400)) == "2024-01-01T12:00:01Z"
 
 
-# -- sentences -------------------------------------------------------------------------------------------------------
+# -- sentences -------------------------------------------------------------------------------------
 
 
-def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Explanation:
+def explained(events: list[RawEvent], until: float, policy: Policy = BUILT_IN) -> Explanation:
     customer, moves, _ = live(events, until, policy).parts
     last = moves[-1]
-    told = {name: getattr(last, name) for name in Move.__struct_fields__ if name != "since"}
-    transition = Transition(customer="ada", version=1, recorded_at=day(until), **told)
-    facts, ahead = frozenset[CustomerFact](), next_move(customer, policy)
+    describe = {name: getattr(last, name) for name in Move.__struct_fields__ if name != "since"}
+    transition = Transition(customer="ada", version=1, recorded_at=day(until), **describe)
+    facts = frozenset[CustomerFact]()
+    ahead = next_move(customer, policy)
     standing = CustomerSnapshot("ada", customer, 1, False, day(until), facts, ahead, facts)
     return ExplainedCustomer(
         standing,
@@ -417,25 +602,42 @@ def explained(events: list[Raw], until: float, policy: Policy = BUILT_IN) -> Exp
 SAID: Final = {
     "Customer ada has been a prospect since 1 January 2024: the customer was heard of."
     " To be a new customer, this is lacking: a first order or contract."
-    " If nothing happens before, the customer will be an inactive customer from 31 December 2024 on.": (VIEWED, 1),
-    "Customer ada has been an established customer since 3 January 2024: buying has become a habit (3 orders)."
+    " If nothing happens before,"
+    " the customer will be an inactive customer from 31 December 2024 on.": (
+        VIEWED,
+        1,
+    ),
+    "Customer ada has been an established customer since 3 January 2024:"
+    " buying has become a habit (3 orders)."
     " To be an advocate, this is lacking:"
     " a successful recommendation, or an NPS of 9 or 10, or a public review of 5 stars."
     " If nothing happens before, the customer will be at risk from 2 April 2024 on.": (THRICE, 3),
-    "Customer ada has been an advocate since 4 January 2024: the customer recommended or praised the shop."
-    " If nothing happens before, the customer will be at risk from 2 April 2024 on.": ([*THRICE, *refers(3)], 4),
-    "Customer ada has been an inactive customer since 29 June 2024: there has been no order since 1 January 2024."
+    "Customer ada has been an advocate since 4 January 2024:"
+    " the customer recommended or praised the shop."
+    " If nothing happens before, the customer will be at risk from 2 April 2024 on.": (
+        [*THRICE, *refers(3)],
+        4,
+    ),
+    "Customer ada has been an inactive customer since 29 June 2024:"
+    " there has been no order since 1 January 2024."
     " To be a won-back customer, this is lacking: an order or a contract."
-    " If nothing happens before, the customer will be a former customer from 29 June 2026 on.": (buys(0), 200),
+    " If nothing happens before, the customer will be a former customer from 29 June 2026 on.": (
+        buys(0),
+        200,
+    ),
     "Customer ada has been at risk since 2 January 2024: the last NPS score was low."
     " To be a new customer again, this is lacking: an NPS of 7 or more."
     " If nothing happens before, the customer will be an inactive customer from 29 June 2024 on.": (
-        [*buys(0), *scores(1, "nps", 2)], 2,
+        [*buys(0), *scores(1, "nps", 2)],
+        2,
     ),
     "Customer ada has been a former customer since 6 January 2024:"
     " the account was closed, or the last contract cancelled."
-    " To be a won-back customer, this is lacking: an order or a contract.": ([*buys(0), *CLOSED], 6),
-}  # fmt: skip
+    " To be a won-back customer, this is lacking: an order or a contract.": (
+        [*buys(0), *CLOSED],
+        6,
+    ),
+}
 
 
 @pytest.mark.parametrize("said", SAID)
@@ -463,19 +665,19 @@ def test_the_figures_of_the_cadence_model_are_told_where_a_fit_is_in_force() -> 
     fit = Fit(
         7, day(-10), r=0.55, alpha=10.0, a=0.8, b=2.5, p=6.0, q=4.0, gamma=1500.0, currency="EUR"
     )
-    told = explained(THRICE, 30, replace(BUILT_IN, fits=(fit,))).cadence
-    assert told is not None
-    assert (told.fit, told.currency, told.horizon_days) == (7, "EUR", 180)
-    assert 0 < told.p_no_purchase < 1
-    assert told.clv
+    describe = explained(THRICE, 30, replace(BUILT_IN, fits=(fit,))).cadence
+    assert describe is not None
+    assert (describe.fit, describe.currency, describe.horizon_days) == (7, "EUR", 180)
+    assert 0 < describe.p_no_purchase < 1
+    assert describe.clv
     assert explained(THRICE, 30).cadence is None
 
 
-# -- completeness ----------------------------------------------------------------------------------------------------
+# -- completeness ----------------------------------------------------------------------------------
 
 
 def foresees(before: Customer, move: Move, kinds: set[EventKind]) -> bool:
-    """Was the first move after a state among those that could fire, by this deadline or on this kind of event?"""
+    """Could the first move after a state fire, by this deadline or on one of these kinds?"""
     ways = [
         way
         for rule, ways in open_rules(Standpoint(before, POLICY))
@@ -490,7 +692,8 @@ def foresees(before: Customer, move: Move, kinds: set[EventKind]) -> bool:
 @sampled(300)
 @given(lives())
 def test_no_rule_fires_that_was_not_listed(events: list[Happening]) -> None:
-    customer, orders = Customer(), Orders()
+    customer = Customer()
+    orders = Orders()
 
     def let_pass(customer: Customer, until: datetime) -> Customer:
         while customer.wakes_at is not None and customer.wakes_at <= until:
