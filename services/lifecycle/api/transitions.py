@@ -196,17 +196,18 @@ class TransitionView(BaseModel):
     ) -> Self:
         """The view of a stored transition, given what held when it happened."""
         view, label = naming.view(Phase(transition.to), facts)
-        from_view, from_label = None, None
-        if transition.from_ is not None:
-            from_view, from_label = naming.view(Phase(transition.from_), facts)
+        if transition.from_ is None:
+            before: tuple[str | None, str | None] = (None, None)
+        else:
+            before = naming.view(Phase(transition.from_), facts)
         return cls.model_validate(
             {
                 **msgspec.to_builtins(transition),
                 "model": naming.model,
                 "view": view,
                 "label": label,
-                "from_view": from_view,
-                "from_label": from_label,
+                "from_view": before[0],
+                "from_label": before[1],
                 "withdrawn": withdrawn,
             }
         )

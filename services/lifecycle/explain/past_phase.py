@@ -14,7 +14,7 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.explain.repository import PhaseThen
 from shared.http import Instant
 
-Reason: TypeAlias = Literal["not_yet_customer", "not_yet_known"]
+NoPhaseReason: TypeAlias = Literal["not_yet_customer", "not_yet_known"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class PhaseAt(BaseModel):
         description="Place of that transition in the history as known then, from 1.",
         examples=[4],
     )
-    reason: Reason | None = Field(
+    reason: NoPhaseReason | None = Field(
         default=None,
         description="Why there is no phase: the customer's first one came after `as_of`, as far as"
         " was known then; or nothing had been recorded of the customer by `known_at`."
@@ -99,7 +99,7 @@ class PhaseAt(BaseModel):
         )
 
     @classmethod
-    def none(cls, question: PhaseQuestion, reason: Reason) -> Self:
+    def none(cls, question: PhaseQuestion, reason: NoPhaseReason) -> Self:
         """The answer that there was no phase."""
         return cls(
             customer=question.customer,

@@ -8,7 +8,7 @@ from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.customers.snapshot import JudgedCustomer, judge
 from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_needed
 from services.lifecycle.domain.policy.schedule import Schedule
-from services.lifecycle.lists.repository import CustomerRow, have_acted
+from services.lifecycle.lists.repository import ListedCustomer, have_acted
 from shared.clock import DAWN
 from shared.database.connection import Tx
 
@@ -16,7 +16,7 @@ from shared.database.connection import Tx
 class Hit(NamedTuple):
     """A customer of the list: as stored, and as the policies in force judge it."""
 
-    row: CustomerRow
+    row: ListedCustomer
     judged: JudgedCustomer
 
 
@@ -30,7 +30,7 @@ class HitFacts(NamedTuple):
 NO_FACTS = HitFacts(frozenset(), frozenset())
 
 
-def hits_of(rows: Sequence[CustomerRow], schedule: Schedule) -> Iterator[Hit]:
+def hits_of(rows: Sequence[ListedCustomer], schedule: Schedule) -> Iterator[Hit]:
     """Judge customers by the policies in force."""
     for row in rows:
         yield Hit(row, judge(row.state, schedule))
@@ -51,24 +51,34 @@ async def facts_of_hits(
     if not needed:
         return [NO_FACTS] * len(hits)
     moments = [
-        (hit, instant)
+        _Moment(hit, instant)
         for hit in hits
         for instant in hit.judged.instants(clocks.get(hit.row.partition, DAWN))
     ]
-    acted = [False] * len(moments)
     if CustomerFact.ACTED in needed:
-        keys = [hit.row.key for hit, _ in moments]
-        until = [instant for _, instant in moments]
-        since = [instant - active for instant in until]
-        acted = await have_acted(tx, keys, since, until)
-    facts = [
-        facts_held(
-            instant,
-            signed_up_at=hit.judged.customer.signed_up_at,
-            activated_at=hit.judged.customer.activated_at,
-            acted=has_acted,
-        )
-        & needed
-        for (hit, instant), has_acted in zip(moments, acted, strict=True)
-    ]
+        acted = await _have_acted(tx, moments, active)
+    else:
+        acted = [False] * len(moments)
+    facts = [moment.facts(acts) & needed for moment, acts in zip(moments, acted, strict=True)]
     return [HitFacts(now, then) for now, then in zip(facts[::2], facts[1::2], strict=True)]
+
+
+class _Moment(NamedTuple):
+    hit: Hit
+    instant: datetime
+
+    def facts(self, acted: bool) -> frozenset[CustomerFact]:
+        customer = self.hit.judged.customer
+        return facts_held(
+            self.instant,
+            signed_up_at=customer.signed_up_at,
+            activated_at=customer.activated_at,
+            acted=acted,
+        )
+
+
+async def _have_acted(tx: Tx, moments: Sequence[_Moment], active: timedelta) -> list[bool]:
+    keys = [moment.hit.row.key for moment in moments]
+    since = [moment.instant - active for moment in moments]
+    until = [moment.instant for moment in moments]
+    return await have_acted(tx, keys, since, until)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists.hits import Hit, hits_of
-from services.lifecycle.lists.repository import CustomerRow, find_customers
+from services.lifecycle.lists.repository import ListedCustomer, find_customers
 from shared.aio import in_chunks
 from shared.database.connection import Tx
 
@@ -15,7 +15,7 @@ class FoundCustomers:
     """All customers that were asked for, and all that these were merged into, by id."""
 
     hits: dict[str, Hit] = field(default_factory=dict)
-    without_phase: dict[str, CustomerRow] = field(default_factory=dict)
+    without_phase: dict[str, ListedCustomer] = field(default_factory=dict)
     """Merged customers are among them."""
 
     def end_of_chain(self, customer: str) -> str:

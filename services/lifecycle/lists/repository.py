@@ -15,7 +15,7 @@ COLUMNS: Final = (
     "c.customer, c.partition, c.version, c.key, c.parked, c.merged_into,"
     " c.value, c.currency, c.state"
 )
-"""Of the table `customer`, named c: what `CustomerRow.of` takes."""
+"""Of the table `customer`, named c: what `ListedCustomer.of` takes."""
 BY_ID: Final = f"SELECT {COLUMNS} FROM customer AS c WHERE c.customer = ANY($1::text[])"  # noqa: S608  (constants)
 ACTED: Final = """
 SELECT EXISTS (
@@ -32,7 +32,7 @@ _LONG_IDLE: Final = "SET LOCAL idle_in_transaction_session_timeout = '2min'"
 """The reader of an export may be slow."""
 
 
-class CustomerRow(NamedTuple):
+class ListedCustomer(NamedTuple):
     """A customer as stored.
 
     `value` is in minor units of `currency`, which is None before the first order.
@@ -68,10 +68,10 @@ async def clocks_by_partition(tx: Tx) -> dict[int, datetime]:
     return {row["partition"]: row["clock"] for row in await tx.fetch(_CLOCKS)}
 
 
-async def find_customers(tx: Tx, customers: Sequence[str]) -> dict[str, CustomerRow]:
+async def find_customers(tx: Tx, customers: Sequence[str]) -> dict[str, ListedCustomer]:
     """The customers of these ids that are stored, merged ones included."""
     rows = await tx.fetch(BY_ID, customers)
-    return {row["customer"]: CustomerRow.of(row.values()) for row in rows}
+    return {row["customer"]: ListedCustomer.of(row.values()) for row in rows}
 
 
 async def have_acted(

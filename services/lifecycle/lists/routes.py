@@ -115,39 +115,45 @@ async def output(request: Request, response: Response) -> Output:
     return Output(request, response)
 
 
+InPhase = Annotated[Phase | None, Query(description="Customers in this phase.")]
+SinceBefore = Annotated[
+    Instant | None, Query(description="Customers who entered their phase before this instant.")
+]
+DueBefore = Annotated[
+    Instant | None,
+    Query(
+        description="The next transition by time alone lies before this instant."
+        " Parked customers are left out."
+    ),
+]
+MinValue = Annotated[
+    int | None,
+    Query(
+        ge=0,
+        le=MAX_VALUE,
+        description="`value` of at least so many minor units, whatever its currency:"
+        " nothing is converted.",
+        examples=[50000],
+    ),
+]
+OfAccount = Annotated[Account | None, Query(description="Customers with this kind of account.")]
+AtRiskBy = Annotated[
+    CauseName | None,
+    Query(
+        description="Customers at risk because of this: a kind of cause (`complaint`),"
+        " or one (`complaint:77`).",
+        examples=["complaint"],
+    ),
+]
+
+
 async def filters(
-    phase: Annotated[Phase | None, Query(description="Customers in this phase.")] = None,
-    since_before: Annotated[
-        Instant | None, Query(description="Customers who entered their phase before this instant.")
-    ] = None,
-    due_before: Annotated[
-        Instant | None,
-        Query(
-            description="The next transition by time alone lies before this instant."
-            " Parked customers are left out."
-        ),
-    ] = None,
-    min_value: Annotated[
-        int | None,
-        Query(
-            ge=0,
-            le=MAX_VALUE,
-            description="`value` of at least so many minor units, whatever its currency:"
-            " nothing is converted.",
-            examples=[50000],
-        ),
-    ] = None,
-    account: Annotated[
-        Account | None, Query(description="Customers with this kind of account.")
-    ] = None,
-    cause: Annotated[
-        CauseName | None,
-        Query(
-            description="Customers at risk because of this: a kind of cause (`complaint`),"
-            " or one (`complaint:77`).",
-            examples=["complaint"],
-        ),
-    ] = None,
+    phase: InPhase = None,
+    since_before: SinceBefore = None,
+    due_before: DueBefore = None,
+    min_value: MinValue = None,
+    account: OfAccount = None,
+    cause: AtRiskBy = None,
 ) -> Filters:
     """The filters that the client has set."""
     return Filters(

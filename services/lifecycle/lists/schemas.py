@@ -12,7 +12,7 @@ from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
 from services.lifecycle.lists.hits import Hit, HitFacts
-from services.lifecycle.lists.repository import CustomerRow
+from services.lifecycle.lists.repository import ListedCustomer
 from shared.events.fields import Subject
 from shared.http import Instant, Page
 
@@ -89,7 +89,7 @@ class CustomerItem(BaseModel):
         )
 
 
-def _value(row: CustomerRow) -> MoneyView | None:
+def _value(row: ListedCustomer) -> MoneyView | None:
     if row.currency is None:
         return None
     return MoneyView(amount=row.value, currency=row.currency)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause, Filters
-from services.lifecycle.lists.repository import COLUMNS, CustomerRow
+from services.lifecycle.lists.repository import COLUMNS, ListedCustomer
 from services.lifecycle.tables import magnitude
 from shared.database.connection import Tx
 
@@ -54,7 +54,7 @@ class Statement:
 class Candidates(NamedTuple):
     """Rows in the order of their ids, and the last customer looked at (None: nobody is behind)."""
 
-    rows: list[CustomerRow]
+    rows: list[ListedCustomer]
     reached: str | None
 
 
@@ -73,7 +73,7 @@ class SearchPath:
     async def next_candidates(self, tx: Tx, after: str, limit: int) -> Candidates:
         """The next customers behind one, at most `limit`."""
         found = await self.candidates(after, limit).fetch(tx)
-        rows = [CustomerRow.of(row.values()) for row in found]
+        rows = [ListedCustomer.of(row.values()) for row in found]
         if len(rows) == limit:
             return Candidates(rows, rows[-1].customer)
         if self.leading:
