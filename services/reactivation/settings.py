@@ -10,7 +10,7 @@ from shared.settings import Settings
 
 
 class ReactivationSettings(Settings):
-    """What the reactivation service needs beyond the common settings. New terms hold for cases opened from then on."""
+    """What reactivation needs beyond the common settings; new terms hold for new cases only."""
 
     offer_percent: int = Field(
         default=10, ge=1, le=100, description="The incentive: percent off one order."

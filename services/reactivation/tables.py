@@ -1,4 +1,4 @@
-"""The schema of reactivation: lapses and purchases as read, cases and offers as folded from them, timers."""
+"""The schema of reactivation: lapses and purchases as read, cases and offers as folded, timers."""
 
 import sqlalchemy as sa
 

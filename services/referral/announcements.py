@@ -1,4 +1,4 @@
-"""What referral announces on its topic: CloudEvents whose ids are the same when work is repeated."""
+"""What referral announces: CloudEvents whose ids stay the same when work is repeated."""
 
 from datetime import datetime
 from typing import Final

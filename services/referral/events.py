@@ -16,7 +16,7 @@ from shared.events.envelope import Envelope
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 
 REWARD_DETERMINED: Final = "reward.determined"
-"""Internal, keyed by the recommender: a revision of the reward's facts, from the referee's owner."""
+"""Internal, keyed by the recommender: the referee's owner has revised a reward's facts."""
 CODE_FOUND: Final = "code.found"
 """Internal, keyed by a referee: a code that was named too early has been issued."""
 RELEASED: Final = "referral.released"

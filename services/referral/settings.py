@@ -11,14 +11,14 @@ Amount = Annotated[int, Field(ge=0, le=10**12)]
 
 
 class ReferralSettings(Settings):
-    """What the referral service needs beyond the common settings. New terms hold for claims recorded from then on."""
+    """What referral needs beyond the common settings; new terms hold for new claims only."""
 
     reward_recommender: Amount = Field(
         default=1000,
-        description="Reward of who recommends, in minor units of the order's currency.",
+        description="Reward of the recommender, in minor units of the order's currency.",
     )
     reward_referee: Amount = Field(
-        default=500, description="Reward of who was recommended, likewise."
+        default=500, description="Reward of the referee, in minor units likewise."
     )
     minimum_order: Amount = Field(
         default=0, description="Least total of a first order that earns rewards, likewise."
@@ -30,7 +30,7 @@ class ReferralSettings(Settings):
         default=14,
         ge=0,
         le=3650,
-        description="Days until a reward is available, where the order does not say.",
+        description="Days until a reward is available, if the order does not say.",
     )
     timers_per_batch: int = Field(
         default=2000, ge=1, description="Most deadlines applied in one transaction."

@@ -1,4 +1,4 @@
-"""What ingest takes (for its OpenAPI document only: bodies are split by hand), and what it answers."""
+"""What ingest takes and answers; bodies are split by hand: `EventRequest` only documents them."""
 
 from typing import Annotated, Any, Literal
 

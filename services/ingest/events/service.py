@@ -1,4 +1,4 @@
-"""Accepting a request: split the body, judge each event, publish the good ones, write the receipt."""
+"""Accepting a request: split the body, judge its events, publish the good ones, and report."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -62,7 +62,7 @@ class ReactivationHandler:
         """Nothing to drop."""
 
     async def _add_due(self, work: Work, batch: Batch) -> None:
-        """Add the customers whose deadlines the batch's ticks have passed, with a limit for each."""
+        """Add the customers whose deadlines the batch's ticks have passed, up to a limit."""
         ticking = {
             partition: portion
             for partition, portion in batch.portions.items()

@@ -13,7 +13,7 @@ from shared.database.connection import Pool, Tx, snapshot
 
 
 class CaseSnapshot(NamedTuple):
-    """A case as it stood at `as_of`, the clock of its partition, and whether its customer is parked."""
+    """A case at `as_of`, the clock of its partition, and whether its customer is parked."""
 
     case: Case
     partition: int

@@ -32,9 +32,9 @@ class LapsedCustomer(NamedTuple):
 async def lock_customers(
     tx: Tx, customers: Iterable[str], *, new: Mapping[str, int] | None = None
 ) -> dict[str, str | None]:
-    """Lock those of the customers who have ever lapsed, and the new ones, in the order of their ids.
+    """Lock those of the customers who have ever lapsed, and the new ones, in the order of ids.
 
-    `new` has partitions by customer. Returns the reason for parking each locked customer, or None.
+    `new` has partitions by customer. Returns why each locked customer is parked, or None.
     """
     wanted = {*customers, *(new or ())}
     if new:

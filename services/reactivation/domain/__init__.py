@@ -1,1 +1,1 @@
-"""Win-back cases and their offers: pure, independent of the order of arrival. No I/O, no clock, no randomness."""
+"""Win-back cases and their offers: pure, whatever the order in which events arrive."""

@@ -1,4 +1,4 @@
-"""The fold: a customer's lapses and orders, and the time between them, into win-back cases."""
+"""The fold: turns a customer's lapses, orders and the passing of time into win-back cases."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ _LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class State(StrEnum):
-    """Where a case stands."""
+    """The state of a case."""
 
     OPEN = "open"
     OFFERED = "offered"
@@ -30,7 +30,7 @@ RUNNING: Final = frozenset({State.OPEN, State.OFFERED})
 
 @dataclass(frozen=True, slots=True)
 class Lapse:
-    """A transition into `inactive` or `former` of a customer who has bought, on which something may be done."""
+    """A customer who has bought went into `inactive` or `former`, recently enough to act on it."""
 
     occurred_at: datetime
     rule: str
@@ -49,7 +49,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What was promised, and what the shop has done with the code: put aside for an order, or used for one."""
+    """What was promised, and the orders for which the shop has reserved or used the code."""
 
     code: str
     percent: int
@@ -63,7 +63,7 @@ class Offer:
 
     @property
     def deadline(self) -> datetime:
-        """From here on neither the code nor a plain return counts any more."""
+        """From this instant on neither the code nor a return without it counts."""
         return max(self.expires_at, self.attributed_until)
 
 
@@ -71,8 +71,8 @@ class Offer:
 class Case:
     """One attempt to win a customer back; `version` counts the records published about it.
 
-    `order_id` is the order that ended it, `used_for` the one that came with the code: not always the same one, for a
-    plain return ends the case and not the offer.
+    `order_id` is the order that ended it, `used_for` the one that came with the code. They may
+    differ: a return without the code ends the case and not the offer.
     """
 
     id: UUID
@@ -114,8 +114,8 @@ class Terms:
 class History:
     """All that is known of one customer.
 
-    `cases` are the ones that were opened before, with the terms that they were opened under and the state of their
-    codes: new settings never change a promise.
+    `cases` are those that were opened before, with the terms that they were opened under and the
+    state of their codes: new settings never change a promise.
     """
 
     customer: str
@@ -132,11 +132,12 @@ def case_id(customer: str, lapse: Lapse) -> UUID:
 def fold_cases(
     history: History, terms: Terms, until: datetime, *, held: datetime = _FIRST_INSTANT
 ) -> tuple[Case, ...]:
-    """The customer's cases, oldest first, after everything that has happened and the deadlines up to `until`.
+    """The customer's cases, oldest first, after all events and the deadlines up to `until`.
 
-    Lapses and orders may be given in any order. At one instant a deadline comes first, then a confirmed code, then a
-    lapse, then orders. A case that expired stays so even if `until` lies before its deadline. A deadline up to `held`
-    passes only with something that happened later: what happened before it may still become known.
+    Lapses and orders may come in any order. At one instant a deadline comes first, then a confirmed
+    code, then a lapse, then orders. A case that expired stays so even if `until` lies before its
+    deadline. A deadline up to `held` passes only with something that happened later: what happened
+    before it may still become known.
     """
     cases = list[Case]()
     for step in _in_order(history):
@@ -154,10 +155,14 @@ def fold_cases(
 
 
 def pass_time(case: Case, until: datetime) -> Case:
-    """A running case up to and including `until`: won back when its code was confirmed, or expired at its deadline."""
+    """A running case after the time up to and including `until`.
+
+    It is won back when its code was confirmed, or expires at its deadline.
+    """
     if not case.is_running:
         return case
-    offer, confirmed_at = case.offer, case.offer.confirmed_at
+    offer = case.offer
+    confirmed_at = offer.confirmed_at
     if confirmed_at is not None and confirmed_at <= until and confirmed_at < offer.deadline:
         return _won_back(case, confirmed_at, offer.confirmed_for, with_code=True)
     if offer.deadline <= until:
@@ -166,12 +171,12 @@ def pass_time(case: Case, until: datetime) -> Case:
 
 
 def take_order(case: Case, order: Order) -> Case:
-    """A case after an order: won back by its code, or by a plain return while that is still put down to us."""
+    """A case after an order: won back with its code, or without it while a return still counts."""
     if _uses_code(case, order):
         used = replace(case, used_for=order.order_id)
-        return (
-            _won_back(used, order.time, order.order_id, with_code=True) if case.is_running else used
-        )
+        if not case.is_running:
+            return used
+        return _won_back(used, order.time, order.order_id, with_code=True)
     if case.is_running and order.time < case.offer.attributed_until:
         return _won_back(case, order.time, order.order_id, with_code=False)
     return case
@@ -185,13 +190,14 @@ def _in_order(history: History) -> list[Lapse | Order]:
 
 
 def _known_to_have_passed(history: History) -> datetime:
-    """A confirmation may stand ahead of the clock, and an earlier fold may have come with a later one."""
+    """The latest instant that an earlier fold or a confirmation has reached.
+
+    It may lie after `until`: the API confirms codes, and an earlier fold may have come further.
+    """
     cases = history.cases.values()
-    expired = [case.ended_at for case in cases if case.state is State.EXPIRED]
-    return max(
-        (at for at in (*expired, *(case.offer.confirmed_at for case in cases)) if at),
-        default=_FIRST_INSTANT,
-    )
+    instants = [case.ended_at for case in cases if case.state is State.EXPIRED]
+    instants += [case.offer.confirmed_at for case in cases]
+    return max((instant for instant in instants if instant), default=_FIRST_INSTANT)
 
 
 def _pass_time(cases: list[Case], until: datetime) -> None:
@@ -200,12 +206,13 @@ def _pass_time(cases: list[Case], until: datetime) -> None:
 
 
 def _may_open(cases: list[Case], lapse: Lapse) -> bool:
+    """Whether no case runs, and the last one has been over for its cooldown."""
     if not cases:
         return True
     last = cases[-1]
-    return last.ended_at is not None and lapse.occurred_at >= _later(
-        last.ended_at, last.cooldown_days
-    )
+    if last.ended_at is None:
+        return False
+    return lapse.occurred_at >= _later(last.ended_at, last.cooldown_days)
 
 
 def _open(history: History, lapse: Lapse, terms: Terms) -> Case:
@@ -240,4 +247,7 @@ def _won_back(case: Case, at: datetime, order_id: str | None, *, with_code: bool
 
 
 def _later(anchor: datetime, days: int) -> datetime:
-    return anchor + timedelta(days=days) if (_LAST_INSTANT - anchor).days >= days else _LAST_INSTANT
+    """So many days later, but no later than datetimes reach."""
+    if (_LAST_INSTANT - anchor).days < days:
+        return _LAST_INSTANT
+    return anchor + timedelta(days=days)

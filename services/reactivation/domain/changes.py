@@ -33,7 +33,7 @@ class CancellationReason(StrEnum):
 class CaseChange:
     """A case as it is now, as it was before (None if it is new), and what to publish, in order.
 
-    The last of `events` has the case's version, the one before it that version less one, and so on.
+    The last of `events` has the case's version, the one before it one less, and so on.
     """
 
     case: Case
@@ -48,7 +48,7 @@ def find_changes(
 
     A known case that the fold does not have is cancelled in any state: even a case that was won
     back must no longer count, for the customer had never been gone. It keeps its order: a code that
-    was used stays used. A cancelled case that the fold has again is announced anew from its opening.
+    was used stays used. A cancelled case that the fold has again is announced from its opening on.
     """
     cases = {case.id: case for case in folded}
     cancelled = [

@@ -1,4 +1,4 @@
-"""Offer codes: unguessable, made again the same, and hard to misread or mistype."""
+"""Offer codes: unguessable, reproducible, and hard to misread or mistype."""
 
 import hashlib
 import hmac
@@ -16,19 +16,22 @@ _AS_MEANT: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": 
 
 
 def code_of(case: UUID, secret: bytes) -> str:
-    """The code of a case's offer: 80 bits of HMAC-SHA-256, so only who has the secret can make it, or make it again."""
+    """The code of a case's offer: 80 bits of HMAC-SHA-256, which only the secret can make."""
     bits = int.from_bytes(hmac.digest(secret, case.bytes, hashlib.sha256)[:10])
     body = "".join(ALPHABET[bits >> shift & 31] for shift in range(75, -1, -5))
     return body + check_character(body)
 
 
 def canonical(text: str) -> str:
-    """A code as it was made, from how people write it: any case, with blanks and hyphens, O for 0, I or L for 1."""
+    """A code as it was made, from how people write it.
+
+    Case, blanks and hyphens do not matter; O is read as 0, I and L as 1.
+    """
     return text.upper().translate(_AS_MEANT)
 
 
 def is_well_formed(code: str) -> bool:
-    """Could this canonical code be one of ours? Finds every single mistyped character."""
+    """Whether this canonical code could be one of ours; finds every single mistyped character."""
     if len(code) != LENGTH or any(character not in _VALUE for character in code):
         return False
     return check_character(code[:-1]) == code[-1]

@@ -1,4 +1,4 @@
-"""The code of an offer at the till: reserved for one order, then confirmed or released."""
+"""The code of an offer at checkout: reserved for one order, then confirmed or released."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ class OfferState(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why nothing was done with a code."""
+    """Why a request changes nothing about a code."""
 
     ALREADY_RESERVED = "already_reserved"
     ALREADY_REDEEMED = "already_redeemed"
@@ -28,9 +28,10 @@ class Refusal(StrEnum):
 
 
 def state_of(case: Case, now: datetime) -> OfferState:
-    """The state of a case's offer. A used code stays used; the offer of a cancelled case is withdrawn.
+    """The state of a case's offer at `now`; a used code stays used.
 
-    A plain return ends the case and not the offer: the customer may use the code with a later order until it expires.
+    The offer of a cancelled case is withdrawn. A return without the code ends the case and not the
+    offer: until it expires, the customer may use the code for a later order.
     """
     offer = case.offer
     if redeemed_for(case) is not None:
@@ -50,16 +51,17 @@ def redeemed_for(case: Case) -> str | None:
 
 
 def order_holding(case: Case, now: datetime) -> str | None:
-    """The order that the code was used for, or is put aside for now."""
-    return (
-        case.offer.reserved_for
-        if state_of(case, now) is OfferState.RESERVED
-        else redeemed_for(case)
-    )
+    """The order that the code is reserved for at `now`, or was used for."""
+    if state_of(case, now) is OfferState.RESERVED:
+        return case.offer.reserved_for
+    return redeemed_for(case)
 
 
 def reserve(case: Case, order_id: str, now: datetime, minutes: int) -> Offer | Refusal:
-    """Put the code aside for an order. The same order again changes nothing; the offer's expiry ends it in any case."""
+    """Reserve the code for an order for some minutes, at most until the offer expires.
+
+    Reserving it again for the same order changes nothing.
+    """
     refusal = _refusal(case, order_id, now)
     if refusal or state_of(case, now) is not OfferState.OPEN:
         return refusal or case.offer
@@ -68,7 +70,7 @@ def reserve(case: Case, order_id: str, now: datetime, minutes: int) -> Offer | R
 
 
 def confirm(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
-    """The order that the code is reserved for was placed; from here on the code is used."""
+    """Use the code for the order that it is reserved for."""
     refusal = _refusal(case, order_id, now)
     if refusal:
         return refusal
@@ -83,7 +85,7 @@ def confirm(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
 
 
 def release(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
-    """The order came to nothing: the code is free again. Nothing to release is no error; a used code stays used."""
+    """Free the code again; a used code stays used, and a free one stays free."""
     state = state_of(case, now)
     if state is OfferState.REDEEMED:
         return Refusal.ALREADY_REDEEMED
@@ -93,11 +95,13 @@ def release(case: Case, order_id: str, now: datetime) -> Offer | Refusal:
 
 
 def _refusal(case: Case, order_id: str, now: datetime) -> Refusal | None:
-    state, ours = state_of(case, now), order_holding(case, now) == order_id
+    """Why the order may not have the code, if it may not."""
+    state = state_of(case, now)
+    is_holder = order_holding(case, now) == order_id
     return {
         OfferState.OPEN: None,
-        OfferState.RESERVED: None if ours else Refusal.ALREADY_RESERVED,
-        OfferState.REDEEMED: None if ours else Refusal.ALREADY_REDEEMED,
+        OfferState.RESERVED: None if is_holder else Refusal.ALREADY_RESERVED,
+        OfferState.REDEEMED: None if is_holder else Refusal.ALREADY_REDEEMED,
         OfferState.EXPIRED: Refusal.OFFER_EXPIRED,
         OfferState.WITHDRAWN: Refusal.OFFER_WITHDRAWN,
     }[state]

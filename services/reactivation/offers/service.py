@@ -1,4 +1,4 @@
-"""Codes at checkout: one request at a time for each customer, under the lock that the worker takes."""
+"""Codes at checkout: one request at a time for a customer, under the lock of the worker."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -42,7 +42,7 @@ class OfferService:
         self._context = context
 
     async def reserve(self, code: str, order: Redemption) -> RedemptionView:
-        """Reserve the code for an order; without a confirmation this ends by the partition's clock."""
+        """Reserve the code for an order; the reservation ends by the partition's clock."""
         minutes = self._context.terms.reservation_minutes
         return await self._apply(
             code,

@@ -94,7 +94,7 @@ class ReferralHandler:
         metrics.DEADLINES_FIRED.inc(len(work.due))
 
     async def _release(self, tx: Tx, work: Work) -> list[RewardKey]:
-        """Release customers; returns the rewards to settle: those due, and those that have waited."""
+        """Release customers; returns the rewards that are due or have waited for a release."""
         due = list(work.due)
         if work.released:
             await release_members(tx, work.released)

@@ -78,7 +78,7 @@ class Touch:
 
     @property
     def expires_at(self) -> datetime:
-        """A claim made before the clock's first tick has no instant to count from: it never expires."""
+        """Never, for a claim made before the clock's first tick: it has no time to count from."""
         if self.time < FIRST_DAY_ENDS:
             return FOREVER
         return self.time + timedelta(days=self.terms.claim_days)
@@ -128,7 +128,7 @@ def new_touch(
 def judge(
     referee: str, touches: Iterable[Touch], events: Iterable[OrderEvent]
 ) -> dict[UUID, Verdict]:
-    """The verdict on every claim of a referee, by claim; the order of touches and events is irrelevant."""
+    """The verdicts on a referee's claims, by claim, whatever the order of touches and events."""
     first = first_order(events)
     verdicts: dict[UUID, Verdict] = {}
     winner: Touch | None = None

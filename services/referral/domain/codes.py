@@ -1,17 +1,17 @@
-"""Referral codes: short, read aloud without doubt, and wrong by one character they are recognised as wrong."""
+"""Referral codes: short, easy to read aloud, with a check character against typing errors."""
 
 from hashlib import blake2b
 from typing import Final
 
 ALPHABET: Final = "123456789ABCDEFGHJKMNPQRSTVWXYZ"
-"""No 0, O, I, L or U; 31 characters, a prime, so that the weighted sum below finds what it should."""
+"""Without 0, O, I, L and U; 31 is a prime, which the weighted sum of `_check` needs."""
 LENGTH: Final = 8
 _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 _AS_MEANT: Final = str.maketrans("IL", "11", " -")
 
 
 def code_of(customer: str, attempt: int = 0) -> str:
-    """The customer's code: always the same one; `attempt` counts codes that turned out to be another customer's."""
+    """The customer's code, always the same one; `attempt` counts those that others had already."""
     number = int.from_bytes(blake2b(f"{attempt}\x1f{customer}".encode(), digest_size=16).digest())
     characters = []
     for _ in range(LENGTH):
@@ -22,7 +22,7 @@ def code_of(customer: str, attempt: int = 0) -> str:
 
 
 def read(text: str) -> str | None:
-    """The code that somebody typed, in its one spelling; None if it can be nobody's code.
+    """The code that somebody typed, in its one spelling; None if it cannot be a code.
 
     Case, spaces and hyphens do not matter; I and L are read as 1.
     """
@@ -33,6 +33,6 @@ def read(text: str) -> str | None:
 
 
 def _check(data: str) -> str:
-    """Weights that differ and are prime to 31 find every single wrong character and every pair exchanged."""
+    """Differing weights, prime to 31, find any one wrong character and any two that are swapped."""
     total = sum(weight * _VALUES[character] for weight, character in enumerate(data, start=2))
     return ALPHABET[-total % len(ALPHABET)]

@@ -1,4 +1,4 @@
-"""The ledger: which postings to add so that it says what it should; what is posted never changes."""
+"""The ledger: which postings to add so that it says what it should; none is ever changed."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def plan_postings(
     *,
     now: datetime,
 ) -> list[Posting]:
-    """The postings to add so that those in force are the wanted movements; none if they already are.
+    """The postings to add so that those in force are the wanted movements; none if they are.
 
     A posting that is no longer wanted is cancelled by its opposite, at `now`. Ids depend on nothing
     but what is posted.

@@ -1,4 +1,4 @@
-"""Rewards: what one side of a referral has earned, and each movement until it is available or gone."""
+"""Rewards: what one side of a referral has earned, and the movements on its accounts."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ class Reward:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What one posting changes on the customer's accounts; the program's expense is the opposite."""
+    """What one posting changes on the customer's accounts; the program pays the opposite."""
 
     kind: Kind
     time: datetime

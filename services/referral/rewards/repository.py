@@ -93,7 +93,7 @@ async def find_due(tx: Tx, spans: Sequence[DueSpan], *, limit: int) -> dict[int,
 
 
 async def find_unsettled(tx: Tx, customers: Iterable[str]) -> list[RewardKey]:
-    """The rewards of these customers that still have a deadline, or waited while they were parked."""
+    """The rewards of these customers that have a deadline, also those that waited for a release."""
     return [_key(row) for row in await tx.fetch(_UNSETTLED, list(customers))]
 
 

@@ -65,10 +65,7 @@ async def settle_rewards(
     announcer: Announcer,
     time_of: TimeOf,
 ) -> list[Message]:
-    """Bring the ledger to these revisions and deadlines; returns what to announce.
-
-    The rewards of `parked` customers wait until they are released.
-    """
+    """Bring the ledger to revisions and deadlines; returns messages. Parked customers wait."""
     due = set(due)
     keys = revisions.keys() | due
     if not keys:

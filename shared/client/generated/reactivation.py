@@ -9,7 +9,7 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 from shared.client.http import AsyncClient, Client, segment
 
 State: TypeAlias = Literal["open", "offered", "won_back", "expired", "cancelled"]
-"""Where a case stands."""
+"""The state of a case."""
 
 
 class TriggerView(TypedDict):

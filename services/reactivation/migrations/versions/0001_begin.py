@@ -8,9 +8,14 @@ revision = "0001"
 down_revision = None
 
 SCRIPT = """
-CREATE TABLE customer (customer text PRIMARY KEY, partition integer NOT NULL, parked text) WITH (fillfactor = 70);
+CREATE TABLE customer (
+    customer text PRIMARY KEY,
+    partition integer NOT NULL,
+    parked text
+) WITH (fillfactor = 70);
 COMMENT ON COLUMN customer.customer IS 'who has lapsed at least once; the row to lock';
-COMMENT ON COLUMN customer.parked IS 'why this customer''s records wait in the dead letters; null if they do not';
+COMMENT ON COLUMN customer.parked
+    IS 'why this customer''s records wait in the dead letters; null if they do not';
 CREATE TABLE lapse (
     customer text REFERENCES customer (customer),
     version bigint,
@@ -39,7 +44,8 @@ CREATE TABLE winback_case (
     partition integer NOT NULL,
     version bigint NOT NULL,
     state text NOT NULL
-        CONSTRAINT winback_case_state CHECK (state IN ('open', 'offered', 'won_back', 'expired', 'cancelled')),
+        CONSTRAINT winback_case_state
+        CHECK (state IN ('open', 'offered', 'won_back', 'expired', 'cancelled')),
     opened_at timestamptz NOT NULL,
     rule text NOT NULL,
     phase text NOT NULL,
@@ -59,7 +65,8 @@ COMMENT ON COLUMN winback_case.opened_at IS 'when the customer lapsed';
 COMMENT ON COLUMN winback_case.order_id IS 'the order that ended the case';
 COMMENT ON COLUMN winback_case.used_for IS 'the order that came in with the code';
 COMMENT ON COLUMN winback_case.reason IS 'why it was cancelled';
-CREATE UNIQUE INDEX winback_case_running ON winback_case (customer) WHERE state IN ('open', 'offered');
+CREATE UNIQUE INDEX winback_case_running ON winback_case (customer)
+    WHERE state IN ('open', 'offered');
 CREATE INDEX winback_case_newest ON winback_case (opened_at, id);
 CREATE INDEX winback_case_state_newest ON winback_case (state, opened_at, id);
 CREATE INDEX winback_case_customer ON winback_case (customer, opened_at, id);

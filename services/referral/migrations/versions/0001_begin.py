@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters, leases; members, codes, order events, claims, rewards; a ledger that guards itself."""
+"""The core tables; members, codes, order events, claims, rewards; a ledger that guards itself."""
 
 from typing import Final
 
@@ -17,7 +17,8 @@ CREATE TABLE member (
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN member.customer IS 'the row to lock before a customer is changed';
 COMMENT ON COLUMN member.has_claims IS 'as a referee';
-COMMENT ON COLUMN member.parked IS 'why this customer is not judged for now; null while there is no reason';
+COMMENT ON COLUMN member.parked
+    IS 'why this customer is not judged for now; null while there is no reason';
 CREATE TABLE code (
     customer text PRIMARY KEY REFERENCES member,
     code text NOT NULL UNIQUE,
@@ -48,7 +49,8 @@ CREATE TABLE claim (
     terms jsonb NOT NULL,
     expires_at timestamptz NOT NULL,
     state text NOT NULL
-        CHECK (state IN ('accepted', 'superseded', 'expired', 'refused', 'qualified', 'unqualified')),
+        CHECK (state IN ('accepted', 'superseded', 'expired', 'refused', 'qualified',
+                         'unqualified')),
     reason text,
     order_id text,
     answer text,
@@ -58,7 +60,8 @@ CREATE TABLE claim (
 COMMENT ON COLUMN claim.recommender IS 'whose code it is; null while nobody''s';
 COMMENT ON COLUMN claim.terms IS 'those in force when it was recorded';
 COMMENT ON COLUMN claim.order_id IS 'the first order, once it has decided';
-COMMENT ON COLUMN claim.answer IS 'the reason for which it was refused when recorded; null if it was not';
+COMMENT ON COLUMN claim.answer
+    IS 'the reason for which it was refused when recorded; null if it was not';
 CREATE INDEX claim_waiting ON claim (code) WHERE recommender IS NULL;
 CREATE TABLE reward (
     customer text REFERENCES member,
@@ -104,7 +107,11 @@ CREATE TABLE entry (
 );
 COMMENT ON COLUMN entry.amount IS 'minor units';
 CREATE INDEX entry_customer ON entry (customer);
-CREATE TABLE idempotency (key text PRIMARY KEY, request text NOT NULL, claim_id uuid REFERENCES claim);
+CREATE TABLE idempotency (
+    key text PRIMARY KEY,
+    request text NOT NULL,
+    claim_id uuid REFERENCES claim
+);
 COMMENT ON COLUMN idempotency.key IS 'path and Idempotency-Key';
 COMMENT ON COLUMN idempotency.request IS 'the body that came with it first';
 """
@@ -112,11 +119,14 @@ COMMENT ON COLUMN idempotency.request IS 'the body that came with it first';
 BALANCED: Final = """
 CREATE FUNCTION must_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    touched uuid = to_jsonb(NEW) ->> CASE TG_TABLE_NAME WHEN 'posting' THEN 'id' ELSE 'posting_id' END;
+    touched uuid = to_jsonb(NEW)
+        ->> CASE TG_TABLE_NAME WHEN 'posting' THEN 'id' ELSE 'posting_id' END;
     wrong text;
 BEGIN
     SELECT string_agg(currency || ' ' || total, ', ') INTO wrong
-    FROM (SELECT currency, sum(amount) AS total FROM entry WHERE posting_id = touched GROUP BY currency) AS sums
+    FROM (
+        SELECT currency, sum(amount) AS total FROM entry WHERE posting_id = touched GROUP BY currency
+    ) AS sums
     WHERE total <> 0;
     IF wrong IS NOT NULL OR NOT EXISTS (SELECT FROM entry WHERE posting_id = touched) THEN
         RAISE EXCEPTION 'posting % does not balance: %', touched, coalesce(wrong, 'no entries')

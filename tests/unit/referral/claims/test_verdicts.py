@@ -135,7 +135,8 @@ def test_a_refusal_says_why() -> None:
 
 
 def test_a_later_touch_supersedes_the_one_before_without_a_word() -> None:
-    first, second = claim(touch()), claim(touch(at=1))
+    first = claim(touch())
+    second = claim(touch(at=1))
     judgement = judged(first, second, new=[second])
     assert [new.verdict.state for new in judgement.verdicts] == [State.SUPERSEDED, State.ACCEPTED]
     assert announced(judgement) == [("claim.accepted", "bob")]
