@@ -73,7 +73,7 @@ def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
     state.context = ApiContext(pool, settings.partitions)
     state.simulation_runner = SimulationRunner(pool)
     state.fitter = Fitter(pool)
-    state.nights = NightlyFit(state.fitter.fit, settings.fit_hour)
+    state.nightly_fit = NightlyFit(state.fitter.fit, settings.fit_hour)
     state.figures = Figures(pool)
     state.keeper = Keeper(pool, state.figures)
     state.patterns = Patterns(pool)
@@ -92,7 +92,7 @@ async def running_in_background(state: State, settings: LifecycleSettings) -> As
         state.changes.running(state.stopping),
     ]
     if settings.clock is ClockMode.WALL:
-        parts.append(state.nights.running())
+        parts.append(state.nightly_fit.running())
     async with AsyncExitStack() as stack:
         for part in parts:
             await stack.enter_async_context(part)

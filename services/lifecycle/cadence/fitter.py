@@ -19,6 +19,7 @@ from services.lifecycle.cadence.estimation import (
 )
 from services.lifecycle.cadence.likelihood import PurchaseHistories, compress
 from services.lifecycle.cadence.repository import (
+    TIMEOUT_S,
     CustomerValue,
     FitAttempt,
     FitEstimate,
@@ -28,8 +29,12 @@ from services.lifecycle.domain.policy.cadence import WEEK
 from services.lifecycle.schedule import load_schedule, next_number
 from shared import metrics
 from shared.database.connection import Pool, Tx, retryable_errors, transaction
+from shared.database.leases import hold
+from shared.errors import Retryable
 
 log = structlog.get_logger()
+
+LEASE: Final = "fit"
 
 
 class FitInput(NamedTuple):
@@ -53,7 +58,7 @@ class Fitter:
 
     def __init__(self, pool: Pool) -> None:
         self._pool: Final = pool
-        self._busy = asyncio.Lock()  # waits without a connection
+        self._busy: Final = asyncio.Lock()  # of the requests of a process, one asks for the lease
 
     async def fit(self) -> FitAttempt:
         """Fit the orders until the clock, or return the fit under way, here or in another process.
@@ -62,11 +67,18 @@ class Fitter:
         """
         with retryable_errors():
             before = await repository.latest(self._pool)
-            async with self._busy, self._pool.acquire() as connection, repository.alone(connection):
-                latest = await repository.latest(connection)
-                if latest is not None and (before is None or latest.number > before.number):
-                    return latest
-                return await _make_fit(connection)
+            async with self._busy, hold(self._pool, LEASE, wait_s=TIMEOUT_S) as is_held:
+                if not is_held:
+                    raise Retryable("another fit has been under way for too long")
+                return await self._fit_after(before)
+
+    async def _fit_after(self, before: FitAttempt | None) -> FitAttempt:
+        """The fit that somebody has made since `before`, or else a new one."""
+        latest = await repository.latest(self._pool)
+        if latest is not None and (before is None or latest.number > before.number):
+            return latest
+        async with self._pool.acquire() as connection:
+            return await _make_fit(connection)
 
 
 async def _make_fit(connection: Tx) -> FitAttempt:

@@ -1,6 +1,5 @@
-"""In real time, a new fit of the cadence model every night; a failure is logged, counted, and shown until one works."""
+"""In real time, a new fit of the cadence model every night; a failure is shown until one works."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, time, timedelta
@@ -10,23 +9,28 @@ import structlog
 
 from services.lifecycle.cadence.repository import FitAttempt
 from shared import clock, metrics
-from shared.aio import in_background, wait
-from shared.errors import Retryable
+from shared.background import Periodic
 
 log = structlog.get_logger()
 
+FIRST_RETRY_S: Final = 60.0
+LONGEST_RETRY_S: Final = 3600.0
 _DAY: Final = timedelta(days=1)
 
 
 class FitFailure(NamedTuple):
-    """When the last night's fit could not be made at all, and why."""
+    """The night whose fit could not be made at all, and why."""
 
     at: datetime
     reason: str
 
 
 class NightlyFit:
-    """Makes a fit every day at `hour` (UTC). The hour of a night that the process has missed does not come again."""
+    """Makes a fit every day at `hour` (UTC).
+
+    A fit that fails is tried again until one works. A night that the process has missed does not
+    come again.
+    """
 
     def __init__(
         self,
@@ -34,38 +38,47 @@ class NightlyFit:
         hour: int,
         *,
         now: Callable[[], datetime] = clock.now,
-        wait: Callable[[asyncio.Event, float], Awaitable[None]] = wait,
     ) -> None:
-        self._fit = fit
-        self._hour = hour
-        self._now = now
-        self._wait = wait
         self.failure: FitFailure | None = None
+        self._fit: Final = fit
+        self._hour: Final = hour
+        self._now: Final = now
+        self._due = next_night(now(), hour)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While the block runs; a fit under way at its end is dropped."""
-        async with in_background(self.run(asyncio.Event())):
+        """Make the fits while the block runs; a fit under way at its end is dropped."""
+        work = Periodic(
+            "nightly_fit",
+            self.fit_if_due,
+            pause=self.pause,
+            at_once=False,
+            first_retry_s=FIRST_RETRY_S,
+            longest_retry_s=LONGEST_RETRY_S,
+        )
+        async with work.running():
             yield
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set."""
-        while True:
-            due = next_night(self._now(), self._hour)
-            while not stop.is_set() and (left := (due - self._now()).total_seconds()) > 0:
-                await self._wait(stop, left)
-            if stop.is_set():
-                return
-            await self._attempt()
+    def pause(self) -> float:
+        """The seconds until the next fit is due."""
+        return max(0.0, (self._due - self._now()).total_seconds())
 
-    async def _attempt(self) -> None:
+    async def fit_if_due(self) -> None:
+        """Make the fit of this night; a failure is noted, and raised."""
+        if self._now() < self._due:  # the wall clock was set back while the process slept
+            return
         try:
             await self._fit()
-            self.failure = None
-        except Retryable as error:
-            self.failure = FitFailure(self._now(), str(error))
-            metrics.FITS.labels("failed").inc()
-            log.error("fit.failed", reason=str(error))
+        except Exception as error:
+            self._note_failure(str(error))
+            raise
+        self.failure = None
+        self._due = next_night(self._now(), self._hour)
+
+    def _note_failure(self, reason: str) -> None:
+        self.failure = FitFailure(self._due, reason)
+        metrics.FITS.labels("failed").inc()
+        log.error("fit.failed", reason=reason)
 
 
 def next_night(now: datetime, hour: int) -> datetime:

@@ -1,7 +1,6 @@
 """The stored orders that the cadence model reads, and the fits made of them."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self, TypeAlias
 
@@ -9,7 +8,7 @@ import msgspec
 
 from services.lifecycle.cadence.backtest import PurchaseEpisode
 from services.lifecycle.domain.policy.cadence import Fit
-from shared.database.connection import Pool, Tx, release_lock
+from shared.database.connection import Pool, Tx
 
 NEWEST: Final = 2**63 - 1
 """Greater than the number of any attempt."""
@@ -147,8 +146,6 @@ WHERE NOT EXISTS (
 )
 GROUP BY p.customer_key HAVING bool_and(p.currency = $2) AND sum(p.amount) > 0
 """  # noqa: S608  (constants)
-_LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('lifecycle.fit', 0))"
-_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.fit', 0))"
 _STORE: Final = """
 INSERT INTO fit (number, effective_at, made_at, accepted, reason, customers, repeats, parameters)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8::json)
@@ -158,16 +155,6 @@ _IN_FORCE: Final = f"""
 SELECT {_COLUMNS} FROM fit WHERE accepted ORDER BY effective_at DESC, number DESC LIMIT 1
 """  # noqa: S608
 _PAGE: Final = f"SELECT {_COLUMNS} FROM fit WHERE number < $1 ORDER BY number DESC LIMIT $2"  # noqa: S608
-
-
-@asynccontextmanager
-async def alone(connection: Tx) -> AsyncIterator[None]:
-    """Wait until no other process makes a fit, and keep others waiting."""
-    await connection.execute(_LOCK, timeout=TIMEOUT_S)
-    try:
-        yield
-    finally:
-        await release_lock(connection, _UNLOCK)
 
 
 async def histories(connection: Tx, as_of: datetime) -> list[HistoryCount]:

@@ -14,21 +14,24 @@ from shared.http import Instant, Page
 
 
 class ParametersView(BaseModel):
-    """The parameters of MBG/NBD (time in weeks) and, where there are values, of Gamma-Gamma (money in minor units)."""
+    """The parameters of MBG/NBD (time in weeks) and Gamma-Gamma (money in minor units)."""
 
     r: float = Field(description="Shape of the purchase rates, without a unit.", examples=[0.525])
     alpha: float = Field(description="Scale of the purchase rates, in weeks.", examples=[6.183])
     a: float = Field(
-        description="With b: after each purchase, the first included, a/(a+b) of customers drop out. Without a unit.",
+        description="After each purchase, including the first, a share of a/(a+b) of the customers "
+        "drop out. Without a unit.",
         examples=[0.891],
     )
     b: float = Field(description="See a. Without a unit.", examples=[1.614])
     p: float | None = Field(
-        description="Shape of the values of one customer's orders, without a unit; null: no values are known.",
+        description="Shape of the values of one customer's orders, without a unit; null: no values "
+        "are known.",
         examples=[6.25],
     )
     q: float | None = Field(
-        description="Shape of the differences between customers' values, without a unit; null likewise.",
+        description="Shape of the differences between customers' values, without a unit; null "
+        "likewise.",
         examples=[3.74],
     )
     gamma: float | None = Field(
@@ -36,15 +39,17 @@ class ParametersView(BaseModel):
         examples=[1545.0],
     )
     currency: str | None = Field(
-        description="ISO 4217; that of the policy in force when the fit was made; null likewise.",
+        description="ISO 4217: the currency of the policy in force when the fit was made; null "
+        "likewise.",
         examples=["EUR"],
     )
     log_likelihood: float | None = Field(
-        description="Of the rhythms, without a unit; greater is better on the same orders.",
+        description="Log-likelihood of the purchase histories, without a unit; greater is better "
+        "on the same orders.",
         examples=[-9582.4],
     )
     no_values: str | None = Field(
-        description="Why there are no values; null where there are.",
+        description="Why there are no parameters for values; null where there are.",
         examples=["fewer than 100 customers with values"],
     )
 
@@ -53,15 +58,15 @@ class FitView(BaseModel):
     """One fit: accepted with its parameters, or refused with the reason."""
 
     version: int = Field(
-        description="One more for every activation of a policy and every fit.", examples=[2]
+        description="Counts all activations of policies, and all fits.", examples=[2]
     )
     accepted: bool = Field(description="Whether it is in force until the next accepted one.")
     reason: str | None = Field(
         description="Why it was refused; null if it was not.",
         examples=["fewer than 500 customers with an order"],
     )
-    effective_at: Instant = Field(description="Purchases from here on are judged by it.")
-    made_at: Instant = Field(description="The clock until which orders were taken.")
+    effective_at: Instant = Field(description="It judges purchases from here on.")
+    made_at: Instant = Field(description="The clock; later orders were left out.")
     customers: int = Field(
         description="Number of customers that it was made from.", examples=[23570]
     )
@@ -70,50 +75,58 @@ class FitView(BaseModel):
         examples=[40714],
     )
     parameters: ParametersView | None = Field(
-        description="What it has found; null: it was refused."
+        description="The parameters that were found; null: it was refused."
     )
 
     @classmethod
     def of(cls, attempt: FitAttempt) -> Self:
-        """The view of a row."""
-        told = attempt._asdict()
-        estimate, version = told.pop("estimate"), told.pop("number")
-        parameters = (
-            ParametersView.model_validate(msgspec.structs.asdict(estimate)) if estimate else None
+        """Show a row."""
+        estimate = attempt.estimate
+        parameters = None
+        if estimate is not None:
+            parameters = ParametersView.model_validate(msgspec.structs.asdict(estimate))
+        return cls(
+            version=attempt.number,
+            accepted=estimate is not None,
+            reason=attempt.reason,
+            effective_at=attempt.effective_at,
+            made_at=attempt.made_at,
+            customers=attempt.customers,
+            repeats=attempt.repeats,
+            parameters=parameters,
         )
-        return cls(version=version, accepted=estimate is not None, parameters=parameters, **told)
 
 
 class Guards(BaseModel):
     """What a fit needs in order not to be refused."""
 
     customers: int = Field(
-        default=estimation.LEAST_CUSTOMERS, description="So many customers at least."
+        default=estimation.LEAST_CUSTOMERS, description="At least this number of customers."
     )
     repeats: int = Field(
-        default=estimation.LEAST_REPEATS, description="So many repeat purchases at least."
+        default=estimation.LEAST_REPEATS, description="At least this number of repeat purchases."
     )
     drop_out: float = Field(
         default=estimation.LEAST_DROP_OUT,
-        description="a/(a+b), a share, at least; and it must converge.",
+        description="At least this value of a/(a+b), a share; the fit must also converge.",
     )
 
 
 class FailureView(BaseModel):
-    """A night's fit that could not be made at all."""
+    """A nightly fit that could not be made at all."""
 
-    at: Instant = Field(description="When it was tried, by the wall clock.")
-    reason: str = Field(description="What happened.", examples=["the database did not answer"])
+    at: Instant = Field(description="When it was due, by the wall clock.")
+    reason: str = Field(description="What went wrong.", examples=["the database did not answer"])
 
 
 class CadenceView(BaseModel):
-    """Where the cadence model stands. A refused fit changes nothing: the last accepted one stays in force."""
+    """The state of the cadence model. A refused fit leaves the last accepted one in force."""
 
     silence: str = Field(
         description="The model of the policy in force: fixed, cadence or auto.", examples=["auto"]
     )
     in_force: FitView | None = Field(
-        description="The fit by which purchases are judged now; null: fixed days."
+        description="The fit that judges purchases now; null: fixed days do."
     )
     last: FitView | None = Field(
         description="The last fit, accepted or refused; null: none was made."
@@ -122,22 +135,22 @@ class CadenceView(BaseModel):
         default_factory=Guards, description="What the next fit needs in order not to be refused."
     )
     failure: FailureView | None = Field(
-        description="Of the last night, as far as this process knows; null: it has not failed."
+        description="The failure of the last nightly fit of this process; null: it has not failed."
     )
-    as_of: Instant = Field(description="The clock that this answer was true at.")
+    as_of: Instant = Field(description="The clock when this answer was true.")
 
 
 class FitPage(Page[FitView]):
-    """A part of all fits, the newest first."""
+    """Some of all fits, the newest first."""
 
-    as_of: Instant = Field(description="The clock that this answer was true at.")
+    as_of: Instant = Field(description="The clock when this answer was true.")
 
 
 class ScoreView(BaseModel):
     """What one model of silence makes of the purchases."""
 
     customers_warned: int = Field(
-        description="Number of customers of whom a D1 passed before the next purchase.",
+        description="Number of customers with a purchase whose D1 passed before the next one.",
         examples=[812],
     )
     mean_lead_days: float | None = Field(
@@ -145,7 +158,7 @@ class ScoreView(BaseModel):
         examples=[88.4],
     )
     false_alarms: int = Field(
-        description="Number of returning purchases of which D1 passed before the return.",
+        description="Number of returning purchases whose D1 passed before the return.",
         examples=[97],
     )
     false_alarm_share: float | None = Field(
@@ -155,15 +168,18 @@ class ScoreView(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """Fixed days and cadence side by side, on the same purchases; contracts and other causes left aside."""
+    """Fixed days and cadence on the same purchases; contracts and other causes are left aside."""
 
     since: Instant = Field(
         description="Purchases from here on are compared.", examples=["2023-05-01T12:00:00Z"]
     )
-    as_of: Instant = Field(description="The clock that this answer was true at.")
-    horizon_days: int = Field(description="Of the policy in force, in days.", examples=[180])
+    as_of: Instant = Field(description="The clock when this answer was true.")
+    horizon_days: int = Field(
+        description="The horizon of the policy in force, in days.", examples=[180]
+    )
     purchases: int = Field(
-        description="Number of purchases from `since` on; several orders on one UTC day count once.",
+        description="Number of purchases from `since` on; several orders on one UTC day count "
+        "once.",
         examples=[2410],
     )
     lost: int = Field(
@@ -176,7 +192,7 @@ class ComparisonView(BaseModel):
     )
     fixed: ScoreView = Field(description="By `at_risk_days` of the policy in force.")
     cadence: ScoreView = Field(
-        description="By the rhythm of each customer, the fit in force at the purchase."
+        description="By the rhythm of each customer, and the fit in force at the purchase."
     )
     matched: ScoreView = Field(
         description="By `matched_days` for everybody: the fewest with no more false alarms."
@@ -185,8 +201,8 @@ class ComparisonView(BaseModel):
 
     @classmethod
     def of(
-        cls, found: BacktestResult, *, since: datetime, as_of: datetime, horizon_days: int
+        cls, result: BacktestResult, *, since: datetime, as_of: datetime, horizon_days: int
     ) -> Self:
-        """The view of a comparison."""
-        told: dict[str, Any] = asdict(found)
-        return cls(since=since, as_of=as_of, horizon_days=horizon_days, **told)
+        """Show a result."""
+        scores: dict[str, Any] = asdict(result)
+        return cls(since=since, as_of=as_of, horizon_days=horizon_days, **scores)

@@ -58,7 +58,7 @@ class CadenceOutlook(TypedDict):
 
 
 class FailureView(TypedDict):
-    """A night's fit that could not be made at all."""
+    """A nightly fit that could not be made at all."""
 
     at: str
     reason: str
@@ -256,7 +256,7 @@ class Responses(TypedDict):
 
 
 class ParametersView(TypedDict):
-    """The parameters of MBG/NBD (time in weeks) and, where there are values, of Gamma-Gamma (money in minor units)."""
+    """The parameters of MBG/NBD (time in weeks) and Gamma-Gamma (money in minor units)."""
 
     r: float
     alpha: float
@@ -523,7 +523,7 @@ ChurnFigure = TypedDict(
 
 
 class ComparisonView(TypedDict):
-    """Fixed days and cadence side by side, on the same purchases; contracts and other causes left aside."""
+    """Fixed days and cadence on the same purchases; contracts and other causes are left aside."""
 
     since: str
     as_of: str
@@ -1025,7 +1025,7 @@ FirstResponseFigure = TypedDict(
 
 
 class CadenceView(TypedDict):
-    """Where the cadence model stands. A refused fit changes nothing: the last accepted one stays in force."""
+    """The state of the cadence model. A refused fit leaves the last accepted one in force."""
 
     silence: str
     in_force: FitView | None
@@ -1036,7 +1036,7 @@ class CadenceView(TypedDict):
 
 
 class FitPage(TypedDict):
-    """A part of all fits, the newest first."""
+    """Some of all fits, the newest first."""
 
     items: list[FitView]
     next_cursor: str | None
@@ -1516,25 +1516,26 @@ class LifecycleClient(Client):
         return self._call(RearmingView, "GET", "/v1/rearming")
 
     def make_fit(self) -> FitView:
-        """Fit the model to all orders until the clock; purchases from the clock on are judged by it, nobody is re-judged.
+        """Fit the model to all orders until the clock. It judges purchases from the clock on.
 
-        While a fit is being made, the answer is that one; sent again later, it makes another. A refused fit is an answer
-        too: `accepted` is false, with the reason, and the last accepted one stays in force.
+        Nobody is judged again. While a fit is being made, everybody who asks gets that one; sent again
+        later, this makes another. A refused fit is an answer too: `accepted` is false, with the
+        reason, and the last accepted one stays in force.
         """
         return self._call(FitView, "POST", "/v1/cadence/fits", once=True)
 
     def list_fits(self, *, limit: int | None = None, cursor: str | None = None) -> FitPage:
-        """All fits, the refused ones too, newest first."""
+        """List all fits, refused ones too, the newest first."""
         return self._call(
             FitPage, "GET", "/v1/cadence/fits", query={"limit": limit, "cursor": cursor}
         )
 
     def show_cadence(self) -> CadenceView:
-        """The fit in force, the last attempt, and what a fit needs."""
+        """Show the fit in force, the last attempt, and what a fit needs."""
         return self._call(CadenceView, "GET", "/v1/cadence")
 
     def compare_models(self, *, since: datetime | str | None = None) -> ComparisonView:
-        """Whom fixed days and whom the cadence would have warned, how early, and how often in vain."""
+        """Compare fixed days and cadence: customers warned, how early, and how often in vain."""
         return self._call(ComparisonView, "GET", "/v1/cadence/comparison", query={"since": since})
 
     def create_simulation(
@@ -2103,25 +2104,26 @@ class AsyncLifecycleClient(AsyncClient):
         return await self._call(RearmingView, "GET", "/v1/rearming")
 
     async def make_fit(self) -> FitView:
-        """Fit the model to all orders until the clock; purchases from the clock on are judged by it, nobody is re-judged.
+        """Fit the model to all orders until the clock. It judges purchases from the clock on.
 
-        While a fit is being made, the answer is that one; sent again later, it makes another. A refused fit is an answer
-        too: `accepted` is false, with the reason, and the last accepted one stays in force.
+        Nobody is judged again. While a fit is being made, everybody who asks gets that one; sent again
+        later, this makes another. A refused fit is an answer too: `accepted` is false, with the
+        reason, and the last accepted one stays in force.
         """
         return await self._call(FitView, "POST", "/v1/cadence/fits", once=True)
 
     async def list_fits(self, *, limit: int | None = None, cursor: str | None = None) -> FitPage:
-        """All fits, the refused ones too, newest first."""
+        """List all fits, refused ones too, the newest first."""
         return await self._call(
             FitPage, "GET", "/v1/cadence/fits", query={"limit": limit, "cursor": cursor}
         )
 
     async def show_cadence(self) -> CadenceView:
-        """The fit in force, the last attempt, and what a fit needs."""
+        """Show the fit in force, the last attempt, and what a fit needs."""
         return await self._call(CadenceView, "GET", "/v1/cadence")
 
     async def compare_models(self, *, since: datetime | str | None = None) -> ComparisonView:
-        """Whom fixed days and whom the cadence would have warned, how early, and how often in vain."""
+        """Compare fixed days and cadence: customers warned, how early, and how often in vain."""
         return await self._call(
             ComparisonView, "GET", "/v1/cadence/comparison", query={"since": since}
         )

@@ -349,13 +349,8 @@ async def test_who_asks_while_a_fit_is_made_gets_that_one_from_any_process(
 async def test_every_night_has_its_fit_but_in_log_time(
     stack: Stack, blank: str, clock: ClockMode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, now = list[FitAttempt](), day(0)
-
-    async def wait(_: asyncio.Event, seconds: float) -> None:
-        nonlocal now
-        if made:
-            await asyncio.Event().wait()
-        now += timedelta(seconds=seconds)
+    made = list[FitAttempt]()
+    now = day(0)
 
     def clock_now() -> datetime:
         return now
@@ -366,7 +361,18 @@ async def test_every_night_has_its_fit_but_in_log_time(
             return made[-1]
 
     monkeypatch.setattr(app, "Fitter", Remembering)
-    monkeypatch.setattr(app, "NightlyFit", partial(NightlyFit, now=clock_now, wait=wait))
+
+    class Hasty(NightlyFit):
+        """Time passes where it would wait, until a fit is made."""
+
+        def pause(self) -> float:
+            nonlocal now
+            if made:
+                return super().pause()
+            now += timedelta(seconds=super().pause())
+            return 0.0
+
+    monkeypatch.setattr(app, "NightlyFit", partial(Hasty, now=clock_now))
     async with client(stack, blank, clock=clock, fit_hour=2) as api:
         if clock is ClockMode.WALL:
             await eventually(lambda: bool(made), what="the night's fit")
