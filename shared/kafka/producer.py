@@ -10,10 +10,10 @@ _MAX_REQUEST: Final = 6 * 1024 * 1024
 _MAX_BATCH: Final = 256 * 1024
 
 
-def producer(
+def create_producer(
     bootstrap: str, *, client_id: str, request_timeout_s: float = 10.0
 ) -> AIOKafkaProducer:
-    """Make a producer that is not started yet.
+    """Return a producer that is not started yet.
 
     It does not linger: while one request is under way, the next batch fills by itself.
     """

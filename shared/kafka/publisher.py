@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from shared import metrics
 from shared.clock import monotonic
 from shared.errors import Retryable
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 
 log = structlog.get_logger()
 
@@ -104,7 +104,7 @@ class Publisher:
 
     async def _connect(self) -> AIOKafkaProducer:
         await self._drop()
-        producer = kafka.producer(self._bootstrap, client_id=self._client_id)
+        producer = create_producer(self._bootstrap, client_id=self._client_id)
         try:
             await producer.start()
             await producer.client.set_topics([self._topic])

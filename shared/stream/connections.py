@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from shared.database import connection as db
 from shared.errors import Retryable
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 from shared.settings import Settings
 from shared.stream.handler import Reader
 
@@ -36,7 +36,7 @@ async def connect(service: str, settings: Settings) -> AsyncIterator[Connections
     async with AsyncExitStack() as stack:
         writer = await _database(stack, service, settings)
         reader = await _database(stack, service, settings)
-        producer = kafka.producer(settings.kafka_bootstrap, client_id=service)
+        producer = create_producer(settings.kafka_bootstrap, client_id=service)
         await stack.enter_async_context(started(producer))
         relaying = await _database(stack, service, settings)
         consumer = _new_consumer(service, settings)

@@ -21,7 +21,7 @@ from shared import logs
 from shared.clock import ClockMode, monotonic
 from shared.database import migrations
 from shared.ids import partition_of
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.consume import consume
 from shared.stream.worker import tune_memory
@@ -67,7 +67,7 @@ async def worker(bootstrap: str, admin_url: str) -> AsyncIterator[Probe]:
 @asynccontextmanager
 async def producing(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
     """A producer, started before anything is timed."""
-    producer = kafka.producer(bootstrap, client_id="bench")
+    producer = create_producer(bootstrap, client_id="bench")
     await producer.start()
     try:
         yield producer

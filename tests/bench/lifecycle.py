@@ -33,7 +33,7 @@ from shared.clock import DAWN, ClockMode, monotonic
 from shared.database import connection as db
 from shared.database import migrations
 from shared.ids import partition_of
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop, lines, lives
 from shared.stream.consume import consume
@@ -91,7 +91,7 @@ INPUTS: Final = {"orders": generate, "cadence": generate, "late": late, "simulat
 
 async def publish(bootstrap: str, events: Iterable[tuple[str, bytes]]) -> int:
     """Put all events on the topic before anything is timed; returns how many."""
-    producer = kafka.producer(bootstrap, client_id="bench")
+    producer = create_producer(bootstrap, client_id="bench")
     await producer.start()
     try:
         return await send(producer, events)

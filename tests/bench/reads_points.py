@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 
 from shared.clock import monotonic
 from shared.ids import partition_of
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.bench.latency import free_port, process
 from tests.support.builders import encode, order
@@ -176,7 +176,7 @@ def _orders(after: datetime, events: int) -> Iterator[tuple[int, bytes, bytes]]:
 
 async def publish(bootstrap: str, after: datetime, events: int, per_s: int) -> None:
     """Make all records, then send them in batches made here, a few times a second."""
-    producer = kafka.producer(bootstrap, client_id="bench")
+    producer = create_producer(bootstrap, client_id="bench")
     await producer.start()
     records, each = list(_orders(after, events)), max(1, int(per_s * SLOT_S) or events)
     slots = [

@@ -13,7 +13,7 @@ from services.lifecycle.settings import LifecycleSettings
 from shared.clock import ClockMode
 from shared.events.envelope import Envelope, decode
 from shared.ids import partition_of
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.settings import Settings
 from shared.stream.consume import consume
@@ -45,7 +45,7 @@ async def publish(
     bootstrap: str, events: Iterable[dict[str, Any]], *, topic: str = CUSTOMER_EVENTS
 ) -> None:
     """Put events on the topic in their order; control records go to every partition."""
-    producer = kafka.producer(bootstrap, client_id="tests")
+    producer = create_producer(bootstrap, client_id="tests")
     await producer.start()
     try:
         acks = []

@@ -15,8 +15,8 @@ from services.lifecycle.worker import SUBSCRIPTION
 from shared.clock import ClockMode, now
 from shared.database import connection as db
 from shared.errors import Misconfigured, leaves
-from shared.kafka import producer as kafka
 from shared.kafka import topics
+from shared.kafka.producer import create_producer
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from shared.stream import survey
 from shared.stream.consume import consume
@@ -53,7 +53,7 @@ async def publish_bytes(
     *,
     times: Iterable[datetime] | None = None,
 ) -> None:
-    producer = kafka.producer(stack.bootstrap, client_id="tests")
+    producer = create_producer(stack.bootstrap, client_id="tests")
     await producer.start()
     try:
         stamps = None if times is None else iter(times)

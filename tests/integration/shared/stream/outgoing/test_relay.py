@@ -13,7 +13,7 @@ from shared.clock import ClockMode
 from shared.database import connection as db
 from shared.errors import Fenced, Retryable
 from shared.events.envelope import Envelope, encode
-from shared.kafka import producer as kafka
+from shared.kafka.producer import create_producer
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.stream.log import ownership
 from shared.stream.outgoing import outbox
@@ -205,7 +205,7 @@ SENT = [Message(PLACE, PHASE_TRANSITIONS, event.subject, encode(event)) for even
 
 @asynccontextmanager
 async def producing(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
-    producer = kafka.producer(stack.bootstrap, client_id="tests")
+    producer = create_producer(stack.bootstrap, client_id="tests")
     await producer.start()
     try:
         yield producer
