@@ -19,12 +19,12 @@ from shared.cli.options import (
 )
 from shared.cli.service_database import service_connection
 from shared.cli.stack import server_addresses
-from shared.cli.tables.checkpoints import Spans, checkpoint_row, checkpoint_table
+from shared.cli.tables.checkpoints import checkpoint_row, checkpoint_table
 from shared.database.connection import Tx, transaction
 from shared.errors import Misconfigured, Retryable
 from shared.local.home import Home
 from shared.processes import CONSUMERS
-from shared.stream.lag import log_spans
+from shared.stream.lag import LogSpans, log_spans
 from shared.stream.log.checkpoints import StoredCheckpoint, load_checkpoints, reset_checkpoint
 
 BEGINNING: Final = "beginning"
@@ -93,7 +93,7 @@ def reset(
 
 async def _read(
     home: Home, services: Sequence[str]
-) -> tuple[dict[str, list[StoredCheckpoint]], Spans]:
+) -> tuple[dict[str, list[StoredCheckpoint]], LogSpans]:
     addresses = server_addresses(home)
     positions = {}
     for service in services:
@@ -131,7 +131,7 @@ async def _checkpoint(connection: Tx, service: str, place: Partition) -> int:
     raise Misconfigured(f"{service} has no checkpoint of {place}; it reads {topics}")
 
 
-def _target(to: str, place: Partition, ends: Spans) -> int:
+def _target(to: str, place: Partition, ends: LogSpans) -> int:
     """The offset that `to` means in this partition."""
     if place not in ends:
         raise Misconfigured(f"there is no {place} in Kafka")

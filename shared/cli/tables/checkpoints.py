@@ -1,17 +1,14 @@
 """How far each service has applied each partition, as a table or as JSON."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Sequence
 
 from rich.table import Table
 
+from shared.stream.lag import LogSpans
 from shared.stream.log.checkpoints import StoredCheckpoint
 
-Spans: TypeAlias = Mapping[tuple[str, int], tuple[int, int]]
-"""First and end offset by topic and partition."""
 
-
-def checkpoint_row(service: str, position: StoredCheckpoint, spans: Spans) -> dict[str, object]:
+def checkpoint_row(service: str, position: StoredCheckpoint, spans: LogSpans) -> dict[str, object]:
     """One checkpoint with its distance from the end of the log."""
     end = spans.get((position.topic, position.partition), (0, 0))[1]
     ticked = position.ticked.isoformat().replace("+00:00", "Z") if position.ticked else None
@@ -27,7 +24,7 @@ def checkpoint_row(service: str, position: StoredCheckpoint, spans: Spans) -> di
     }
 
 
-def checkpoint_table(service: str, positions: Sequence[StoredCheckpoint], spans: Spans) -> Table:
+def checkpoint_table(service: str, positions: Sequence[StoredCheckpoint], spans: LogSpans) -> Table:
     """The checkpoints of one service, a section per topic."""
     table = Table()
     table.add_column("Topic", no_wrap=True)
@@ -46,7 +43,7 @@ def checkpoint_table(service: str, positions: Sequence[StoredCheckpoint], spans:
     return table
 
 
-def _cells(service: str, position: StoredCheckpoint, spans: Spans) -> list[str]:
+def _cells(service: str, position: StoredCheckpoint, spans: LogSpans) -> list[str]:
     row = checkpoint_row(service, position, spans)
     cells = [f"{row[name]:,}" for name in ("partition", "next_offset", "end", "lag")]
     cells.append(str(row["ticked"] or ""))
