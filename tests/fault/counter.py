@@ -1,4 +1,4 @@
-"""What shops do over HTTP while the workers die: codes, claims and redemptions, with every answer kept."""
+"""What shops do over HTTP while the workers die: codes, claims, redemptions, and the answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from services.reactivation import app as reactivation
 from services.referral import app as referral
 from services.referral.domain.codes import code_of
-from tests.fault.market import ASKING, AT_THE_DESK, referral_settings, winback_settings
+from tests.fault.market import ASKING, HTTP_REFEREES, referral_settings, winback_settings
 from tests.support.builders import order
 from tests.support.server_stack import Stack
 
@@ -22,7 +22,7 @@ PAUSE_S: Final = 0.1
 
 
 @dataclass(slots=True)
-class Counter:
+class ShopCalls:
     """The APIs of both services, called again and again; what was promised must hold in the end."""
 
     winback: httpx.AsyncClient
@@ -41,7 +41,7 @@ class Counter:
 
     async def _trade(self) -> None:
         """Until cancelled."""
-        asking, referees = list(ASKING), list(AT_THE_DESK)
+        asking, referees = list(ASKING), list(HTTP_REFEREES)
         while True:
             if asking:
                 await self._ask(asking.pop())
@@ -53,7 +53,7 @@ class Counter:
             await asyncio.sleep(PAUSE_S)
 
     def placed(self, *, after: str) -> list[dict[str, Any]]:
-        """The orders that codes were used for at the till, as events; each once."""
+        """The orders that codes were used for, as events; each once."""
         new, self._placed = self.confirmed.keys() - self._placed, set(self.confirmed)
         return [
             order(
@@ -86,7 +86,7 @@ class Counter:
             self.claims.add(UUID(answer.json()["id"]))
 
     async def _redeem(self) -> None:
-        """Of the offers that are open now, confirm some, release some, and leave the others to the orders."""
+        """Of the open offers, confirm some, release some, and leave the others to the orders."""
         found = await self.winback.get("/v1/cases", params={"state": "offered", "limit": 1000})
         assert found.is_success, found.text
         for case in found.json()["items"]:
@@ -109,13 +109,13 @@ class Counter:
 
 
 @asynccontextmanager
-async def counter(stack: Stack, database: str) -> AsyncIterator[Counter]:
+async def shop_calls(stack: Stack, database: str) -> AsyncIterator[ShopCalls]:
     """Both APIs in this process, in use until the block ends."""
     place = {"kafka_bootstrap": stack.bootstrap, "database_url": database}
     async with AsyncExitStack() as exits:
-        till = await _client(exits, reactivation.create_app(winback_settings(**place)))
-        desk = await _client(exits, referral.create_app(referral_settings(**place)))
-        made = Counter(till, desk)
+        winback_client = await _client(exits, reactivation.create_app(winback_settings(**place)))
+        referral_client = await _client(exits, referral.create_app(referral_settings(**place)))
+        made = ShopCalls(winback_client, referral_client)
         made.open()
         try:
             yield made

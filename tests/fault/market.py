@@ -1,4 +1,4 @@
-"""Seeded traffic that opens cases, redeems their codes, recommends, and sends goods back; late and doubled in parts."""
+"""Seeded traffic of lapses, redeemed codes, recommendations and returns, partly late or doubled."""
 
 import random
 from collections.abc import Iterator
@@ -23,26 +23,26 @@ Arrivals = list[tuple[float, dict[str, Any]]]
 SHOPPERS: Final = 80
 REFEREES: Final = 60
 RECOMMENDERS: Final = [f"s{n}" for n in range(16)]
-"""Shoppers with a code: the first by having recommended before, the others when they ask for one."""
+"""Shoppers with a code: the first have recommended before, the others ask for one."""
 KNOWN: Final = RECOMMENDERS[:4]
 ASKING: Final = RECOMMENDERS[4:]
-AT_THE_DESK: Final = [f"d{n}" for n in range(20)]
+HTTP_REFEREES: Final = [f"d{n}" for n in range(20)]
 """Referees who name their code over HTTP."""
 
 
 def generate_market(seed: int) -> Traffic:
-    """The events of all customers; KNOWN recommenders' successes are not among them, see `recommended_before`."""
+    """The events of all customers; those of `recommended_before` are not among them."""
     rnd = random.Random(seed)
     shopping = [each for n in range(SHOPPERS) for each in _shops(rnd, f"s{n}")]
     shopping += [each for n in range(REFEREES) for each in _is_recommended(rnd, f"r{n}")]
-    shopping += [each for name in AT_THE_DESK for each in _buys(rnd, name, rnd.uniform(60, 190))]
+    shopping += [each for name in HTTP_REFEREES for each in _buys(rnd, name, rnd.uniform(60, 190))]
     shopping += list(_comes_back(rnd, Traffic([made for _, made in shopping], day(DAYS))))
     arrivals = [arrival for at, made in shopping if at < DAYS for arrival in arrive(rnd, at, made)]
     return Traffic(in_order(arrivals), day(DAYS + 5))
 
 
 def recommended_before() -> list[dict[str, Any]]:
-    """What an earlier program announces on referral-events: lifecycle makes advocates of these shoppers."""
+    """What an earlier program has announced: lifecycle makes advocates of these shoppers."""
     return [
         event(name, "referral.succeeded", 1, id=f"{name}-before", referee="somebody")
         for name in KNOWN
@@ -70,7 +70,7 @@ def _settings(more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shops(rnd: random.Random, customer: str) -> Arrivals:
-    """Orders with gaps in which some fall silent; some name a code, perhaps their own; a few leave for good."""
+    """Orders with gaps in which some fall silent; some name a code, and a few leave for good."""
     at, found = rnd.uniform(2, 30), Arrivals()
     while at < DAYS:
         named = code_of(rnd.choice([*RECOMMENDERS, customer])) if rnd.random() < 0.05 else None

@@ -1,4 +1,4 @@
-"""What must have come of the referral program: claims, rewards and a ledger that are the plain fold of everything."""
+"""What must come of the referral program: claims, rewards and a ledger as in the plain fold."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.fault.announced import difference, received, verify_announced
-from tests.fault.counter import Counter as Desk
+from tests.fault.counter import ShopCalls
 from tests.fault.market import referral_settings
 from tests.support.pipeline import rows
 
@@ -46,7 +46,8 @@ _UNBALANCED: Final = (
     "SELECT posting_id FROM referral.entry GROUP BY posting_id, currency HAVING sum(amount) <> 0"
 )
 _BALANCES: Final = """
-SELECT p.customer, claim_id, coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
+SELECT p.customer, claim_id,
+       coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
 FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id GROUP BY p.customer, claim_id
 """
@@ -69,11 +70,11 @@ class Program:
         }
 
 
-async def verify_referral(bootstrap: str, database: str, desk: Desk, end: datetime) -> None:
-    """No claim, reward or posting lost or doubled, in the tables and for whoever reads the topic; promises kept."""
+async def verify_referral(bootstrap: str, database: str, shop: ShopCalls, end: datetime) -> None:
+    """No claim, reward or posting is lost or doubled, in the tables and on the topic."""
     claims = await rows(database, "SELECT * FROM referral.claim")
-    program = await _expected(bootstrap, claims, desk)
-    await _verify_claims(database, claims, desk, program)
+    program = await _expected(bootstrap, claims, shop)
+    await _verify_claims(database, claims, shop, program)
     await _verify_rewards(database, program, end)
     await _verify_ledger(database, program, end)
     assert await rows(database, "SELECT 1 FROM referral.outbox") == []
@@ -81,12 +82,9 @@ async def verify_referral(bootstrap: str, database: str, desk: Desk, end: dateti
     await _verify_told(bootstrap, database, program, end)
 
 
-# -- what must have come of it ---------------------------------------------------------------------------------------
-
-
-async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], desk: Desk) -> Program:
-    """By the events and transitions on the topics, and by what was asked for and recorded at the desk."""
-    program = Program(desk.codes | await _advocates(bootstrap))
+async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], shop: ShopCalls) -> Program:
+    """What the events and transitions on the topics make, with the codes and claims over HTTP."""
+    program = Program(shop.codes | await _advocates(bootstrap))
     owners = {code_of(customer): customer for customer in program.codes}
     touches: dict[str, dict[UUID, Touch]] = defaultdict(dict)
     orders: dict[str, list[OrderEvent]] = defaultdict(list)
@@ -127,16 +125,19 @@ async def _advocates(bootstrap: str) -> set[str]:
 def _order_event(event: Envelope, data: dict[str, Any]) -> OrderEvent:
     money = data.get("total") or data.get("amount") or {"amount": 0, "currency": ""}
     return OrderEvent(
-        OrderEventKind(event.type), event.time, event.source, event.id, data["order_id"], money["amount"], money["currency"],
+        OrderEventKind(event.type),
+        event.time,
+        event.source,
+        event.id,
+        data["order_id"],
+        money["amount"],
+        money["currency"],
         data.get("return_window_days"),
-    )  # fmt: skip
-
-
-# -- the tables ------------------------------------------------------------------------------------------------------
+    )
 
 
 async def _verify_claims(
-    database: str, claims: Sequence[asyncpg.Record], desk: Desk, program: Program
+    database: str, claims: Sequence[asyncpg.Record], shop: ShopCalls, program: Program
 ) -> None:
     codes = {
         row["customer"]: row["code"] for row in await rows(database, "SELECT * FROM referral.code")
@@ -144,7 +145,7 @@ async def _verify_claims(
     assert codes == {customer: code_of(customer) for customer in program.codes}
     found = {row["id"]: (row["referee"], _verdict(row)) for row in claims}
     assert found == program.verdicts, f"claims differ: {difference(found, program.verdicts)}"
-    assert desk.claims <= found.keys(), "a claim was answered and is not there"
+    assert shop.claims <= found.keys(), "a claim was answered and is not there"
     states = Counter(verdict.state for _, verdict in found.values())
     assert states.keys() >= {"qualified", "refused", "superseded"}, states
 
@@ -162,11 +163,13 @@ async def _verify_rewards(database: str, program: Program, end: datetime) -> Non
     }
     found = {
         (row["customer"], row["claim_id"]): (
-            row["side"], msgspec.json.decode(row["facts"], type=RewardFacts), row["state"],
+            row["side"],
+            msgspec.json.decode(row["facts"], type=RewardFacts),
+            row["state"],
         )
         for row in stored
         if row["facts"]
-    }  # fmt: skip
+    }
     assert found == expected, f"rewards differ: {difference(found, expected)}"
     revisions: dict[UUID, set[int]] = defaultdict(set)
     for row in stored:
@@ -200,11 +203,8 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
     assert sums == wanted, f"balances differ: {difference(sums, wanted)}"
 
 
-# -- the topic -------------------------------------------------------------------------------------------------------
-
-
 async def _verify_told(bootstrap: str, database: str, program: Program, end: datetime) -> None:
-    """The records add up: to the codes, to each claim's verdict, to the advocates' recommendations, to each reward."""
+    """The records on the topic add up to the codes, verdicts, recommendations and rewards."""
     events = [
         e
         for e in await verify_announced(bootstrap, database, REFERRAL_EVENTS)

@@ -12,7 +12,7 @@ import pytest
 from shared.kafka.topics import REFERRAL_EVENTS
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from tests.fault.announced import received, take_note
-from tests.fault.counter import Counter, counter
+from tests.fault.counter import ShopCalls, shop_calls
 from tests.fault.market import generate_market, recommended_before
 from tests.fault.processes import SEEDS, Workers, workers
 from tests.fault.rewards import verify_referral
@@ -33,7 +33,7 @@ class Market:
     """Workers of some services, with lifecycle's beside them, and traffic that comes in parts."""
 
     def __init__(
-        self, stack: Stack, database: str, group: Workers, shop: Counter, traffic: Traffic
+        self, stack: Stack, database: str, group: Workers, shop: ShopCalls, traffic: Traffic
     ) -> None:
         self.stack = stack
         self.database = database
@@ -44,7 +44,7 @@ class Market:
         self._accepted = list[dict[str, Any]]()
 
     async def send(self, share: float) -> None:
-        """Publish the next part of the traffic, after the orders for which codes were used at the till."""
+        """Publish the next part of the traffic, after the orders for which codes were used."""
         number = round(share * len(self._traffic.events))
         part, self._left = self._left[:number], self._left[number:]
         if self._accepted:
@@ -92,7 +92,7 @@ async def market(stack: Stack, database: str, seed: int) -> AsyncIterator[Market
     """A market with lifecycle's worker running and the shop at the tills."""
     await take_note(database)
     await publish(stack.bootstrap, recommended_before(), topic=REFERRAL_EVENTS)
-    async with workers(stack, database) as group, counter(stack, database) as shop:
+    async with workers(stack, database) as group, shop_calls(stack, database) as shop:
         made = Market(stack, database, group, shop, generate_market(seed))
         await made.send(0.45)
         await group.start()

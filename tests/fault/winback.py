@@ -1,4 +1,4 @@
-"""What must have come of win-back: the cases of a plain fold of everything accepted, each told once to the end."""
+"""What must come of win-back: the cases of the plain fold of all events, each announced."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,8 @@ from tests.support.pipeline import rows
 Told = tuple[object, ...]
 
 _CASES: Final = """
-SELECT c.*, o.code, o.percent, o.made_at, o.expires_at, o.attributed_until, o.confirmed_for, o.confirmed_at
+SELECT c.*, o.code, o.percent, o.made_at, o.expires_at, o.attributed_until,
+       o.confirmed_for, o.confirmed_at
 FROM reactivation.winback_case AS c JOIN reactivation.offer AS o ON o.case_id = c.id
 """
 _CLOSING: Final = {
@@ -37,7 +38,7 @@ _LAST: Final = {"offer.made", *_CLOSING.values()}
 async def verify_winback(
     bootstrap: str, database: str, confirmed: dict[str, str], end: datetime
 ) -> None:
-    """No case lost, doubled or left behind, in the tables and for whoever reads the topic; every promise kept."""
+    """No case is lost, doubled or left behind, in the tables and on the topic."""
     stored = await rows(database, _CASES)
     expected = await _expected(bootstrap, stored, end)
     found = {row["id"]: _ending(row) for row in stored if row["state"] != State.CANCELLED}
@@ -71,10 +72,17 @@ async def _expected(
         for case in fold_cases(history, winback_settings().terms(), end)
     ]
     return {
-        case.id: (case.customer, case.state, case.lapse.occurred_at, case.ended_at, case.order_id, case.with_code,
-                  case.used_for)
+        case.id: (
+            case.customer,
+            case.state,
+            case.lapse.occurred_at,
+            case.ended_at,
+            case.order_id,
+            case.with_code,
+            case.used_for,
+        )
         for case in folded
-    }  # fmt: skip
+    }
 
 
 async def _lapses(bootstrap: str) -> dict[str, list[Lapse]]:
@@ -118,22 +126,32 @@ async def _orders(bootstrap: str) -> dict[str, list[Order]]:
 
 def _redeemed(row: asyncpg.Record) -> Case:
     offer = Offer(
-        row["code"], row["percent"], row["made_at"], row["expires_at"], row["attributed_until"],
-        confirmed_for=row["confirmed_for"], confirmed_at=row["confirmed_at"],
-    )  # fmt: skip
+        row["code"],
+        row["percent"],
+        row["made_at"],
+        row["expires_at"],
+        row["attributed_until"],
+        confirmed_for=row["confirmed_for"],
+        confirmed_at=row["confirmed_at"],
+    )
     lapse = Lapse(row["opened_at"], row["rule"], row["phase"])
     return Case(row["id"], row["customer"], lapse, offer, row["cooldown_days"])
 
 
 def _ending(row: asyncpg.Record) -> Told:
     return (
-        row["customer"], row["state"], row["opened_at"], row["ended_at"], row["order_id"], row["with_code"],
+        row["customer"],
+        row["state"],
+        row["opened_at"],
+        row["ended_at"],
+        row["order_id"],
+        row["with_code"],
         row["used_for"],
-    )  # fmt: skip
+    )
 
 
 def _verify_told(events: list[Envelope], stored: Sequence[asyncpg.Record]) -> None:
-    """Each case has its records 1, 2, 3, … and ends as it is stored; nobody ever has two that are open."""
+    """Each case has records 1, 2, 3, … and ends as stored; nobody ever has two open cases."""
     told: dict[UUID, list[str]] = defaultdict(list)
     last: dict[UUID, dict[str, Any]] = {}
     running: dict[str, set[UUID]] = defaultdict(set)

@@ -1,4 +1,4 @@
-"""A service's worker as a process that kills or stops itself at a chosen point, or runs without one of its guards.
+"""A service's worker, made to kill or stop itself at a chosen point, or to run without a guard.
 
 Usage: python -m tests.fault.worker SERVICE [POINT NTH SIGNAL] [--without GUARD]
 """
@@ -39,11 +39,11 @@ POINTS: Final[dict[str, dict[str, Point]]] = {
     REFERRAL: ANYWHERE
     | {"after_upsert": ("services.referral.rewards.settlement", "save_rewards", True)},
 }
-"""Where a service's process can end: the function at whose n-th call, and whether after it or before."""
+"""Where a process can end: at the n-th call of this function, after it (True) or before."""
 
 
 class Fuse:
-    """Ends the process at the n-th call that did something, in a batch that had something to announce."""
+    """Ends the process at the n-th call that did something."""
 
     def __init__(self, name: str, nth: int, how: signal.Signals) -> None:
         self._at_commit = name in ("after_checkpoint", "after_commit")
@@ -55,7 +55,7 @@ class Fuse:
         self._announced |= len(messages) > 0
 
     def reached(self, *values: object) -> None:
-        """The point, with what the function was given or gave back: a call with something empty did nothing."""
+        """Count a call by its arguments and result: one with something empty did nothing."""
         if self._at_commit:
             did_something, self._announced = self._announced, False
         else:

@@ -1,4 +1,4 @@
-"""Driving reactivation in a test: transitions as lifecycle announces them, the worker, the API in this process."""
+"""Reactivation in a test: transitions as lifecycle announces them, the worker, the API."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -40,18 +40,39 @@ def settings(stack: Stack, database: str, **more: Any) -> ReactivationSettings:
 
 
 def transition(
-    customer: str, version: int, at: float | datetime, *, to: str = "inactive", rule: str = "fell_silent",
-    orders: int = 1, historical: bool = False,
-) -> Json:  # fmt: skip
+    customer: str,
+    version: int,
+    at: float | datetime,
+    *,
+    to: str = "inactive",
+    rule: str = "fell_silent",
+    orders: int = 1,
+    historical: bool = False,
+) -> Json:
     """A transition as it travels."""
     instant = render(at if isinstance(at, datetime) else day(at))
     return {
-        "customer": customer, "version": version, "position": version, "from": "at_risk", "to": to, "rule": rule,
-        "occurred_at": instant, "recorded_at": instant, "evidence": {"deadline": instant},
-        "policy": {"name": "default", "version": 1}, "episode": 1, "historical": historical,
-        "profile": {"orders": orders, "revenue": [], "margin": [], "first_order_at": None, "last_order_at": None,
-                    "deadlines": {}},
-    }  # fmt: skip
+        "customer": customer,
+        "version": version,
+        "position": version,
+        "from": "at_risk",
+        "to": to,
+        "rule": rule,
+        "occurred_at": instant,
+        "recorded_at": instant,
+        "evidence": {"deadline": instant},
+        "policy": {"name": "default", "version": 1},
+        "episode": 1,
+        "historical": historical,
+        "profile": {
+            "orders": orders,
+            "revenue": [],
+            "margin": [],
+            "first_order_at": None,
+            "last_order_at": None,
+            "deadlines": {},
+        },
+    }
 
 
 def changed(customer: str, version: int, at: float | datetime, **more: Any) -> Json:
@@ -66,9 +87,13 @@ def corrected(
     """A phase.corrected; what is added carries the correction's version."""
     fresh = [{**each, "version": version} for each in added]
     data = {
-        "customer": customer, "version": version, "withdrawn": list(withdrawn), "added": fresh, "current": None,
+        "customer": customer,
+        "version": version,
+        "withdrawn": list(withdrawn),
+        "added": fresh,
+        "current": None,
         "recorded_at": render(day(at)),
-    }  # fmt: skip
+    }
     return {**event(customer, "phase.corrected", at, id=f"{customer}-{version}"), "data": data}
 
 

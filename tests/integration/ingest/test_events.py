@@ -131,9 +131,13 @@ async def test_a_track_call_is_in_the_log_as_the_event_that_it_means(
     client: httpx.AsyncClient, tail: Tail
 ) -> None:
     call = {
-        "type": "track", "event": "Order Completed", "userId": "a/b 😀", "messageId": "m-1",
-        "timestamp": "2024-05-01T14:00:00+02:00", "properties": {"order_id": "o-1", "total": 1.234, "currency": "KWD"},
-    }  # fmt: skip
+        "type": "track",
+        "event": "Order Completed",
+        "userId": "a/b 😀",
+        "messageId": "m-1",
+        "timestamp": "2024-05-01T14:00:00+02:00",
+        "properties": {"order_id": "o-1", "total": 1.234, "currency": "KWD"},
+    }
     wrong = call | {"properties": {"order_id": "o-2", "total": 1.2345, "currency": "KWD"}}
     answer = await client.post("/v1/events", json=[event("before"), call, wrong])
     assert answer.status_code == 202
@@ -144,8 +148,11 @@ async def test_a_track_call_is_in_the_log_as_the_event_that_it_means(
         e for e in (envelope.decode(r.value) for r in await tail.records()) if e.source == "segment"
     ]
     assert (sent.subject, sent.id, sent.type, sent.time.isoformat()) == (
-        "a/b 😀", "m-1", "order.completed", "2024-05-01T12:00:00+00:00",
-    )  # fmt: skip
+        "a/b 😀",
+        "m-1",
+        "order.completed",
+        "2024-05-01T12:00:00+00:00",
+    )
     assert json.loads(bytes(sent.data))["total"] == {"amount": 1234, "currency": "KWD"}
 
 
@@ -315,7 +322,8 @@ async def test_the_process_finishes_its_requests_and_ends_with_zero(
         "STAMMKUNDE_API_KEY": "secret",
         "STAMMKUNDE_PORT": str(port),
     }
-    process = subprocess.Popen([sys.executable, "-m", "services.ingest.app"], env=environment)  # noqa: ASYNC220
+    command = [sys.executable, "-m", "services.ingest.app"]
+    process = subprocess.Popen(command, env=environment)  # noqa: ASYNC220
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=KEY) as client:
 
@@ -328,7 +336,10 @@ async def test_the_process_finishes_its_requests_and_ends_with_zero(
             await eventually(ready, what="ingest is ready")
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             body = json.dumps(event("last")).encode()
-            head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\nContent-Length: {len(body)}"
+            head = (
+                "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n"
+                f"Content-Length: {len(body)}"
+            )
             writer.write(f"{head}\r\n\r\n".encode() + body[:10])
             await writer.drain()
             await client.get("/livez")

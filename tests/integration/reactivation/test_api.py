@@ -46,7 +46,7 @@ async def lapsed(
 
 async def at_the_till(
     client: httpx.AsyncClient, code: str, act: str, customer: str, order_id: str
-) -> httpx.Response:  # fmt: skip
+) -> httpx.Response:
     return await client.post(
         f"/v1/offers/{code}/{act}", json={"customer": customer, "order_id": order_id}
     )

@@ -129,9 +129,14 @@ def test_a_track_call_is_taken_among_events_and_refused_in_its_own_words() -> No
     ahead = instants.render(clock.now() + timedelta(minutes=10))
     nothing: dict[str, Any] = {}
     found = judged(
-        EVENT, TRACK, TRACK | {"timestamp": ahead}, TRACK | {"event": "Cart Viewed"}, TRACK | {"properties": nothing},
-        TRACK | {"type": "identify"}, TRACK | {"properties": TRACK["properties"] | {"note": "x" * (5 * 1024 * 1024)}},
-    )  # fmt: skip
+        EVENT,
+        TRACK,
+        TRACK | {"timestamp": ahead},
+        TRACK | {"event": "Cart Viewed"},
+        TRACK | {"properties": nothing},
+        TRACK | {"type": "identify"},
+        TRACK | {"properties": TRACK["properties"] | {"note": "x" * (5 * 1024 * 1024)}},
+    )
     assert [(event.type, event.subject) for event in found.accepted] == [
         ("customer.signed_up", "customer-1"),
         ("order.completed", "customer-1"),

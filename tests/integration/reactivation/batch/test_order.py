@@ -1,4 +1,4 @@
-"""Whatever the order of arrival, the batches and the repeats: the same cases, in the database as in the plain fold."""
+"""Whatever the order of arrival, batches and repeats: the same cases as in the plain fold."""
 
 import random
 from collections import defaultdict
@@ -49,7 +49,7 @@ class Life:
     current: dict[int, list[Lapse]] = field(default_factory=dict)
 
     def live(self) -> None:
-        """A few transitions, corrections that withdraw and add again, and orders, some with a code."""
+        """Make transitions, corrections that withdraw and add, and orders, some with a code."""
         seen: list[Lapse] = []
         for version in range(1, self.chance.randint(2, 6)):
             if self.current and self.chance.random() < 0.4:
@@ -99,7 +99,7 @@ class Life:
         self.transitions.append(corrected(self.customer, version, 0, withdrawn=gone, added=added))
 
     def arrival(self) -> list[Step]:
-        """Transitions in their order, orders anywhere between them, and repeats of both at any later place."""
+        """Transitions in order, orders anywhere between them, and repeats of both later on."""
         steps: list[Step] = [(PHASE_TRANSITIONS, each) for each in self.transitions]
         for each in self.orders:
             steps.insert(self.chance.randint(0, len(steps)), (CUSTOMER_EVENTS, each))

@@ -1,4 +1,4 @@
-"""Reactivation parks a customer whose fold fails: nothing is lost, nobody waits, and release makes it good."""
+"""A customer whose fold fails is parked: nothing is lost, nobody else waits, a release mends it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -47,7 +47,10 @@ class Fault:
 
 
 async def waiting(database: str) -> int:
-    query = "SELECT count(*) AS n FROM reactivation.dead_letter WHERE customer = 'bad' AND reason = 'parked'"
+    query = """
+        SELECT count(*) AS n FROM reactivation.dead_letter
+        WHERE customer = 'bad' AND reason = 'parked'
+    """
     found: int = (await rows(database, query))[0]["n"]
     return found
 
@@ -200,7 +203,7 @@ async def test_a_record_and_the_release_behind_it_in_one_batch_lose_nothing(
     assert not await rows(blank, "SELECT 1 FROM reactivation.dead_letter")
 
 
-async def test_at_the_till_the_code_of_a_parked_customer_is_used_and_the_case_follows_with_the_release(
+async def test_the_code_of_a_parked_customer_is_used_and_the_case_follows_with_the_release(
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = Fault(

@@ -1,4 +1,4 @@
-"""The worker of reactivation on real Kafka and PostgreSQL: transitions and orders in, cases and offers out."""
+"""Reactivation's worker on real Kafka and PostgreSQL: from transitions and orders to cases."""
 
 import asyncpg
 import msgspec
@@ -85,9 +85,10 @@ async def test_no_case_without_a_purchase_nor_for_what_is_only_history(
     stack: Stack, database: str
 ) -> None:
     nobody = [
-        changed("cy", 1, 180, orders=0, rule="prospect_faded"), changed("di", 1, 180, historical=True),
+        changed("cy", 1, 180, orders=0, rule="prospect_faded"),
+        changed("di", 1, 180, historical=True),
         changed("ed", 1, 180, to="at_risk", rule="silence_begins"),
-    ]  # fmt: skip
+    ]
     await send(stack, transitions=nobody)
     await run(stack, database)
     assert (
@@ -133,7 +134,8 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_mo
     await run(stack, database, timers_per_batch=24)
     ended = await rows(
         database,
-        "SELECT DISTINCT state, ended_at FROM reactivation.winback_case WHERE customer LIKE 'crowd-%'",
+        "SELECT DISTINCT state, ended_at FROM reactivation.winback_case "
+        "WHERE customer LIKE 'crowd-%'",
     )
     assert [tuple(row) for row in ended] == [("expired", day(330))]
     assert {

@@ -1,4 +1,4 @@
-"""Referral at its edges: claims before the first tick or before their code, revisions that arrive together."""
+"""Referral at its edges: claims before the first tick or their code, revisions in one batch."""
 
 from typing import Any
 from uuid import uuid4
@@ -36,12 +36,19 @@ def settings(stack: Stack, database: str) -> ReferralSettings:
 
 
 def determined(recommender: str, claim: str, revision: int, order: str | None) -> dict[str, Any]:
-    """What the referee's owner tells the recommender's; without an order the reward was not earned after all."""
+    """A revision for the recommender's owner; without an order, the reward was not earned."""
     facts: dict[str, Any] = {
-        "order_id": order, "referee": "bob", "recommender": recommender, "currency": "EUR", "total": 5000,
-        "earned_at": render(day(1)), "available_at": render(day(15)), "recommender_reward": 1000,
-        "referee_reward": 500, "refunds": [],
-    }  # fmt: skip
+        "order_id": order,
+        "referee": "bob",
+        "recommender": recommender,
+        "currency": "EUR",
+        "total": 5000,
+        "earned_at": render(day(1)),
+        "available_at": render(day(15)),
+        "recommender_reward": 1000,
+        "referee_reward": 500,
+        "refunds": [],
+    }
     data = {"claim_id": claim, "revision": revision, "facts": facts if order else None}
     made = event(recommender, "reward.determined", 1, id=f"{claim}-{revision}")
     return made | {"source": "/referral", "data": data}
@@ -73,7 +80,10 @@ async def test_a_reward_taken_back_before_it_was_seen_is_the_recommenders_when_i
             await settled(stack, database, "referral")
     stored = await rows(database, "SELECT side, state FROM referral.reward WHERE customer = 'ann'")
     assert [tuple(row) for row in stored] == [("recommender", "pending")]
-    query = "SELECT sum(amount)::bigint AS n FROM referral.entry WHERE customer = 'ann' AND account = 'customer:pending'"
+    query = """
+        SELECT sum(amount)::bigint AS n FROM referral.entry
+        WHERE customer = 'ann' AND account = 'customer:pending'
+    """
     assert (await rows(database, query))[0]["n"] == 1000
 
 

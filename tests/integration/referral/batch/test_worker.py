@@ -1,4 +1,4 @@
-"""Referral's worker on real Kafka and PostgreSQL: recommendations become rewards, and are taken back as orders are."""
+"""Referral's worker on real Kafka and PostgreSQL: rewards are earned, mature and are taken back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -50,7 +50,7 @@ def settings(stack: Stack, database: str, **more: Any) -> ReferralSettings:
 
 
 async def run(stack: Stack, database: str, events: Sequence[dict[str, Any]], **more: Any) -> None:
-    """Publish events (transitions on their own topic, ticks on both) and let the worker come to rest."""
+    """Publish events (transitions on their own topic, ticks on both) and let the worker finish."""
     config = settings(stack, database, **more)
     here = [e for e in events if not e["type"].startswith("phase.")]
     there = [e for e in events if e["type"].startswith("phase.") or e["type"] == CLOCK_TICKED]
@@ -90,7 +90,10 @@ async def balance(database: str, customer: str) -> tuple[int, int]:
         "SELECT posting_id FROM referral.entry GROUP BY 1, currency HAVING sum(amount) <> 0",
     )
     assert not wrong
-    query = "SELECT account, sum(amount)::bigint AS n FROM referral.entry WHERE customer = $1 GROUP BY 1"
+    query = """
+        SELECT account, sum(amount)::bigint AS n FROM referral.entry
+        WHERE customer = $1 GROUP BY 1
+    """
     sums = {row["account"]: row["n"] for row in await rows(database, query, customer)}
     return sums.get("customer:pending", 0), sums.get("customer:available", 0)
 
@@ -124,8 +127,12 @@ async def test_a_recommendation_rewards_both_when_the_return_window_ends(
     assert (succeeded.subject, succeeded.source, succeeded.time) == ("ann", "/referral", day(5))
     assert msgspec.json.decode(succeeded.data).keys() == {"referee", "order_id", "claim_id"}
     assert sorted(e.type for e in told if e.subject == "ann") == [
-        "code.issued", "referral.succeeded", "reward.available", "reward.determined", "reward.pending",
-    ]  # fmt: skip
+        "code.issued",
+        "referral.succeeded",
+        "reward.available",
+        "reward.determined",
+        "reward.pending",
+    ]
     assert {"claim.accepted", "reward.pending", "reward.available"} <= {
         e.type for e in told if e.subject == "bob"
     }
@@ -209,8 +216,11 @@ async def test_the_last_touch_wins_and_own_or_mistyped_codes_are_refused(
         stack, database, [advocate("fay", 99), *touches, order("fay", 104, amount=100), tick(105)]
     )
     assert await claims(database, "fay") == [
-        ("superseded", None), ("refused", "mistyped_code"), ("refused", "self_referral"), ("qualified", None),
-    ]  # fmt: skip
+        ("superseded", None),
+        ("refused", "mistyped_code"),
+        ("refused", "self_referral"),
+        ("qualified", None),
+    ]
     assert await balance(database, "eve") == (1000, 0)
     assert len([e for e in await announced(stack, "fay") if e.type == "claim.refused"]) == 2
 

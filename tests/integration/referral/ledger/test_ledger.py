@@ -12,7 +12,9 @@ POSTING = """
 INSERT INTO posting (id, customer, claim_id, content, kind, time, recorded_at, cause)
 VALUES ($1, 'ann', $2, $1, 'earned', now(), now(), 'o-1')
 """
-ENTRY = "INSERT INTO entry (posting_id, account, customer, amount, currency) VALUES ($1, $2, 'ann', $3, $4)"
+ENTRY = """
+INSERT INTO entry (posting_id, account, customer, amount, currency) VALUES ($1, $2, 'ann', $3, $4)
+"""
 CLAIM = uuid.UUID(int=7)
 
 

@@ -65,9 +65,7 @@ def ending(case: Case) -> tuple[State, datetime | None, str | None, bool | None]
     return case.state, case.ended_at, case.order_id, case.with_code
 
 
-def test_a_deadline_that_is_held_waits_but_not_for_what_happened_after_it_nor_once_it_has_passed() -> (
-    None
-):
+def test_a_held_deadline_waits_but_not_once_something_later_has_happened() -> None:
     """The case of day 0 is due on day 30."""
 
     def fold_held(*steps: Lapse | Order, held: float, known: Iterable[Case] = ()) -> State:
@@ -249,8 +247,11 @@ def test_a_late_order_changes_how_a_case_ended() -> None:
     arrival.take([lapse(0)], until=day(40))
     arrival.take([order(5)], until=day(41))
     assert [fact for change in arrival.log for fact in change.events] == [
-        CaseEvent.CASE_OPENED, CaseEvent.OFFER_MADE, CaseEvent.CASE_CLOSED, CaseEvent.CASE_CLOSED,
-    ]  # fmt: skip
+        CaseEvent.CASE_OPENED,
+        CaseEvent.OFFER_MADE,
+        CaseEvent.CASE_CLOSED,
+        CaseEvent.CASE_CLOSED,
+    ]
     assert [ending(case) for case in arrival.live()] == [(State.WON_BACK, day(5), "o1", False)]
 
 

@@ -141,19 +141,34 @@ Happening = Touch | OrderEvent
 touches = st.builds(
     lambda at, whose: Touch(
         (t := new_touch("bob", day(at), "/shop", f"t{at}-{whose}", code_of(whose), TERMS)).id,
-        t.time, t.source, t.event, t.code, whose, TERMS,
+        t.time,
+        t.source,
+        t.event,
+        t.code,
+        whose,
+        TERMS,
     ),
-    st.integers(0, 8), st.sampled_from(["ann", "eve", "bob"]),
-)  # fmt: skip
+    st.integers(0, 8),
+    st.sampled_from(["ann", "eve", "bob"]),
+)
 amounts = st.integers(0, 7000)
 orders = st.builds(
-    lambda at, n, amount: OrderEvent(OrderEventKind.COMPLETED, day(at), "/shop", f"o{n}@{at}", f"o{n}", amount, "EUR"),
-    st.integers(1, 10), st.integers(0, 3), amounts,
-)  # fmt: skip
+    lambda at, n, amount: OrderEvent(
+        OrderEventKind.COMPLETED, day(at), "/shop", f"o{n}@{at}", f"o{n}", amount, "EUR"
+    ),
+    st.integers(1, 10),
+    st.integers(0, 3),
+    amounts,
+)
 undoings = st.builds(
-    lambda at, n, kind, amount: OrderEvent(kind, day(at), "/shop", f"{kind}{n}@{at}", f"o{n}", amount, "EUR"),
-    st.integers(1, 40), st.integers(0, 3), st.sampled_from([OrderEventKind.REFUNDED, OrderEventKind.CANCELLED]), amounts,
-)  # fmt: skip
+    lambda at, n, kind, amount: OrderEvent(
+        kind, day(at), "/shop", f"{kind}{n}@{at}", f"o{n}", amount, "EUR"
+    ),
+    st.integers(1, 40),
+    st.integers(0, 3),
+    st.sampled_from([OrderEventKind.REFUNDED, OrderEventKind.CANCELLED]),
+    amounts,
+)
 happenings = st.lists(
     st.one_of(touches, orders, undoings, undoings), max_size=14, unique_by=lambda h: h.id
 )
@@ -161,7 +176,7 @@ happenings = st.lists(
 
 @dataclass
 class World:
-    """A referee's owner, and the recommenders' owners behind it: what the service does, in memory."""
+    """The owners of a referee and of the recommenders: what the service does, in memory."""
 
     touches: dict[object, Touch] = field(default_factory=dict)
     events: dict[str, OrderEvent] = field(default_factory=dict)
@@ -231,9 +246,17 @@ def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(
 ) -> None:
     refunds = tuple(Refund(day(n), "/shop", str(n), part) for n, part in enumerate(parts))
     found = RewardFacts(
-        order_id="o", referee="bob", recommender="ann", currency="EUR", total=total, earned_at=day(0),
-        available_at=day(4), recommender_reward=reward, referee_reward=0, refunds=refunds,
-    )  # fmt: skip
+        order_id="o",
+        referee="bob",
+        recommender="ann",
+        currency="EUR",
+        total=total,
+        earned_at=day(0),
+        available_at=day(4),
+        recommender_reward=reward,
+        referee_reward=0,
+        refunds=refunds,
+    )
     moved = movements(found, Side.RECOMMENDER, day(9))
     left = sum(m.pending + m.available for m in moved)
     gone = min(total, sum(parts))
