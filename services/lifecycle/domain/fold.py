@@ -80,14 +80,20 @@ def advance(
 
     Without the `orders` of the whole life, no other event may have named its order before.
     """
-    time = happening.time
     wakes_at = customer.wakes_at
-    before: Folded | None = None
-    if wakes_at is not None and wakes_at <= time:
-        before = pass_time(customer, time, policies)
-        customer = before.customer
-    had_orders = customer.orders
+    if wakes_at is None or wakes_at > happening.time:
+        return _take_event(customer, happening, policies, orders)
+    before = pass_time(customer, happening.time, policies)
+    return before.then(_take_event(before.customer, happening, policies, orders))
+
+
+def _take_event(
+    customer: Customer, happening: Happening, policies: Policies, orders: Orders | None
+) -> Folded:
+    """Apply the effect of an event and the rules, and set what is due afterwards."""
+    time = happening.time
     account = customer.account
+    had_orders = customer.orders
     policy = policies.at(time, account)
     effect = apply_event(customer, happening, policy, orders)
     kind = effect.kind
@@ -97,21 +103,15 @@ def advance(
         policy = policies.at(time, customer.account)
     trigger = Trigger(kind, effect.new_causes, happening)
     customer, moves, hints = apply_rules(customer, trigger, time, policy)
-    if (
-        had_orders
-        and not moves
-        and kind is _ORDER
-        and customer.due
-        and customer.phase is not _AT_RISK
-    ):
+    repeats_order = kind is _ORDER and had_orders and not moves
+    if repeats_order and customer.due and customer.phase is not _AT_RISK:
         customer = set_due_after_order(customer, time, policies)
     else:
         hints_too = bool(moves) or not had_orders or kind in KINDS_MOVING_HINTS or changes_account
         customer = set_due(customer, policies, hints_too=hints_too)
     if policies.gives_notice or customer.noticed:
         customer, moves, hints = update_notice(customer, moves, hints, policies)
-    folded = Folded(customer, moves, hints)
-    return folded if before is None else before.then(folded)
+    return Folded(customer, moves, hints)
 
 
 def pass_time(customer: Customer, until: datetime, policies: Policies) -> Folded:
