@@ -54,7 +54,8 @@ class ShopCalls:
 
     def placed(self, *, after: str) -> list[dict[str, Any]]:
         """The orders that codes were used for, as events; each once."""
-        new, self._placed = self.confirmed.keys() - self._placed, set(self.confirmed)
+        new = self.confirmed.keys() - self._placed
+        self._placed = set(self.confirmed)
         return [
             order(
                 self.confirmed[code].split("-")[0],
@@ -90,7 +91,8 @@ class ShopCalls:
         found = await self.winback.get("/v1/cases", params={"state": "offered", "limit": 1000})
         assert found.is_success, found.text
         for case in found.json()["items"]:
-            number, code = UUID(case["id"]), case["offer"]["code"]
+            number = UUID(case["id"])
+            code = case["offer"]["code"]
             if code not in self._seen and number.int % 3 < 2:
                 self._seen.add(code)
                 await self._use(

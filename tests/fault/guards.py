@@ -1,4 +1,4 @@
-"""What keeps every effect exactly once, taken away one at a time: without it the checks must fail."""
+"""The guards that keep every effect exactly once, removed one at a time: the checks must fail."""
 
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -15,7 +15,7 @@ from shared.stream.outgoing.relay import Relay
 
 
 def _without_transaction() -> None:
-    """Every statement commits by itself."""
+    """Let every statement commit by itself."""
 
     @asynccontextmanager
     async def no_transaction(connection: Any) -> Any:
@@ -25,7 +25,7 @@ def _without_transaction() -> None:
 
 
 def _without_checkpoint() -> None:
-    """Checkpoints move in a transaction of their own, before the work that they stand for."""
+    """Move checkpoints in a transaction of their own, before the work that they stand for."""
     commit = Committer._commit
 
     async def commit_after(self: Committer, batch: Batch, work: object) -> None:
@@ -39,8 +39,9 @@ def _without_checkpoint() -> None:
 
 
 def _without_dedupe() -> None:
-    """Every record counts, whether it is known or not; ids are made unique so that the tables do not refuse."""
-    original, counter = RecordReader._take, iter(range(10**9))
+    """Apply every record, known or not; ids are made unique so that no table refuses them."""
+    original = RecordReader._take
+    counter = iter(range(10**9))
 
     def take(self: RecordReader, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
         before = len(portion.events)
@@ -63,8 +64,9 @@ def _without_dedupe() -> None:
 
 
 def _without_outbox() -> None:
-    """The relay deletes before Kafka has acknowledged."""
-    send, delete = Relay._send, Relay._delete
+    """Let the relay delete before Kafka has acknowledged."""
+    send = Relay._send
+    delete = Relay._delete
 
     async def delete_first(self: Relay, rows: Any) -> None:
         await delete(

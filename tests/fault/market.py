@@ -14,7 +14,7 @@ from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from shared.clock import ClockMode
 from tests.fault.terms import TERMS
-from tests.fault.traffic import DAYS, Traffic, arrive, in_order
+from tests.fault.traffic import DAYS, Traffic, arrivals_of, in_order
 from tests.support.builders import DAY_0, day, event, order
 from tests.support.servers import PARTITIONS
 
@@ -37,7 +37,9 @@ def generate_market(seed: int) -> Traffic:
     shopping += [each for n in range(REFEREES) for each in _is_recommended(rnd, f"r{n}")]
     shopping += [each for name in HTTP_REFEREES for each in _buys(rnd, name, rnd.uniform(60, 190))]
     shopping += list(_comes_back(rnd, Traffic([made for _, made in shopping], day(DAYS))))
-    arrivals = [arrival for at, made in shopping if at < DAYS for arrival in arrive(rnd, at, made)]
+    arrivals = [
+        arrival for at, made in shopping if at < DAYS for arrival in arrivals_of(rnd, at, made)
+    ]
     return Traffic(in_order(arrivals), day(DAYS + 5))
 
 

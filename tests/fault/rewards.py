@@ -27,7 +27,7 @@ from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
-from tests.fault.announced import difference, received, verify_announced
+from tests.fault.announcements import difference, received, verify_announced
 from tests.fault.counter import ShopCalls
 from tests.fault.market import referral_settings
 from tests.support.pipeline import rows
@@ -79,7 +79,7 @@ async def verify_referral(bootstrap: str, database: str, shop: ShopCalls, end: d
     await _verify_ledger(database, program, end)
     assert await rows(database, "SELECT 1 FROM referral.outbox") == []
     assert await rows(database, "SELECT reason, detail FROM referral.dead_letter") == []
-    await _verify_told(bootstrap, database, program, end)
+    await _verify_announcements(bootstrap, database, program, end)
 
 
 async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], shop: ShopCalls) -> Program:
@@ -203,7 +203,9 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
     assert sums == wanted, f"balances differ: {difference(sums, wanted)}"
 
 
-async def _verify_told(bootstrap: str, database: str, program: Program, end: datetime) -> None:
+async def _verify_announcements(
+    bootstrap: str, database: str, program: Program, end: datetime
+) -> None:
     """The records on the topic add up to the codes, verdicts, recommendations and rewards."""
     events = [
         e

@@ -1,4 +1,4 @@
-"""Traffic of a simulated shop: every type of event, some late, some doubled, and customers merged in chains."""
+"""Traffic of a simulated shop: all types of events, some late or doubled, and chains of mergers."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Reactivation and referral, killed wherever it hurts: no case, claim, reward, posting or record is lost or doubled."""
+"""Reactivation and referral, killed at any point: nothing is lost or doubled."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ import pytest
 
 from shared.kafka.topics import REFERRAL_EVENTS
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
-from tests.fault.announced import received, take_note
+from tests.fault.announcements import received, record_announcements
 from tests.fault.counter import ShopCalls, shop_calls
 from tests.fault.market import generate_market, recommended_before
 from tests.fault.processes import SEEDS, Workers, workers
@@ -46,7 +46,8 @@ class Market:
     async def send(self, share: float) -> None:
         """Publish the next part of the traffic, after the orders for which codes were used."""
         number = round(share * len(self._traffic.events))
-        part, self._left = self._left[:number], self._left[number:]
+        part = self._left[:number]
+        self._left = self._left[number:]
         if self._accepted:
             part = [*self.shop.placed(after=self._accepted[-1]["time"]), *part]
         self._accepted += part
@@ -73,11 +74,11 @@ class Market:
     async def verify(self, services: Sequence[str]) -> None:
         """Everything must be as if nothing had happened."""
         bootstrap, database = self.stack.bootstrap, self.database
-        told = await received(bootstrap, REFERRAL_EVENTS)
+        announced = await received(bootstrap, REFERRAL_EVENTS)
         outcomes = [
             event(e.subject, e.type, e.time, id=e.id, **msgspec.json.decode(e.data))
             | {"source": e.source}
-            for e in told
+            for e in announced
             if e.type in ANNOUNCEMENTS
         ]
         await verify(bootstrap, database, Traffic(self._accepted + outcomes, self._traffic.end))
@@ -90,7 +91,7 @@ class Market:
 @asynccontextmanager
 async def market(stack: Stack, database: str, seed: int) -> AsyncIterator[Market]:
     """A market with lifecycle's worker running and the shop at the tills."""
-    await take_note(database)
+    await record_announcements(database)
     await publish(stack.bootstrap, recommended_before(), topic=REFERRAL_EVENTS)
     async with workers(stack, database) as group, shop_calls(stack, database) as shop:
         made = Market(stack, database, group, shop, generate_market(seed))

@@ -1,4 +1,4 @@
-"""Whatever dies, and whenever: no event is lost, no transition doubled or missing, no version skipped."""
+"""Whatever dies: no event is lost, no transition doubled or missing, no version skipped."""
 
 import asyncio
 import signal
@@ -29,7 +29,10 @@ async def recover(
 
 
 def _places() -> list[tuple[str, Callable[[int], Traffic]]]:
-    """Every point with all that a shop sends; with many seeds with orders alone too. Only the shop merges customers."""
+    """Every point with all that a shop sends; with many seeds also with orders alone.
+
+    Only the shop merges customers.
+    """
     kinds = (generate, simulate) if len(SEEDS) > 1 else (simulate,)
     places = [(point, kind) for point in POINTS[LIFECYCLE] for kind in kinds]
     return [place for place in places if place != ("while_merging", generate)]
@@ -122,7 +125,8 @@ async def test_without_its_guard_the_same_check_fails(
     async with workers(stack, clean_database) as group:
         victim = await group.start(GUARDS[guard], "3", "SIGKILL", "--without", guard)
         await victim.wait()
-        # A relay that deletes too early finds nothing to delete afterwards, and so fences itself: it would never rest.
+        # A relay that deletes too early finds nothing to delete afterwards, and so fences itself:
+        # it would never rest.
         unguarded = () if guard == "outbox" else ("--without", guard)
         with pytest.raises((AssertionError, TimeoutError)):
             await recover(stack, clean_database, group, traffic, *unguarded)

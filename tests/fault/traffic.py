@@ -1,4 +1,4 @@
-"""Seeded traffic with late and doubled events, and what must have come of it, by a plain fold in memory."""
+"""Seeded traffic with late and doubled events, and the histories that must result."""
 
 import random
 from collections import defaultdict
@@ -19,12 +19,15 @@ from shared.events.envelope import Envelope, decode
 from shared.events.transitions import Correction, Transition
 from shared.ids import stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
-from tests.fault.kept import verify_kept
+from tests.fault.changes import verify_changes
 from tests.fault.terms import POLICY
 from tests.support.builders import day, encode, event, order, tick
 from tests.support.pipeline import by_partition, daily_counts_hold, published, rows
 
 DAYS = 200
+_CURRENT = """
+SELECT customer, body FROM lifecycle.transition WHERE withdrawn IS NULL ORDER BY customer, position
+"""
 KINDS = (
     "order.completed",
     "order.completed",
@@ -42,7 +45,7 @@ class Traffic:
     end: datetime
 
     def expected(self) -> dict[str, list[Move]]:
-        """Each customer's history as the plain fold of all distinct events has it, those of merged ids included."""
+        """Return each customer's history by a plain fold of all distinct events, after mergers."""
         into = {
             made["subject"]: made["data"]["into"]
             for made in self.events
@@ -81,11 +84,11 @@ def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
             if kind == "order.completed"
             else event(customer, kind, at, id=name)
         )
-        arrivals += arrive(rnd, at, made)
+        arrivals += arrivals_of(rnd, at, made)
     return Traffic(in_order(arrivals), day(DAYS + 5))
 
 
-def arrive(
+def arrivals_of(
     rnd: random.Random, at: float, made: dict[str, Any]
 ) -> list[tuple[float, dict[str, Any]]]:
     """When an event comes in: at once or up to five days late, and now and then twice."""
@@ -108,14 +111,14 @@ def essence(history: list[Move] | list[Transition]) -> list[Any]:
 
 
 async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
-    """Nothing lost, doubled or missing: in the tables, and for whoever reads the topic or follows changes."""
+    """Verify that nothing is lost or doubled: in the tables, on the topic and in the changes."""
     expected = {
         customer: essence(history) for customer, history in traffic.expected().items() if history
     }
-    compare(await stored(database), expected)
+    verify_equal(await stored_histories(database), expected)
     announced = await by_partition(bootstrap, PHASE_TRANSITIONS)
-    compare(read_back(announced), expected)
-    await verify_kept(database, announced)
+    verify_equal(histories_on_topic(announced), expected)
+    await verify_changes(database, announced)
     assert await rows(database, "SELECT 1 FROM lifecycle.outbox") == []
     await daily_counts_hold(database)
     hints = [hint.id for hint in await published(bootstrap, HINTS)]
@@ -127,7 +130,7 @@ async def verify(bootstrap: str, database: str, traffic: Traffic) -> None:
     assert letters == []
 
 
-def compare(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None:
+def verify_equal(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None:
     """Equal histories of all customers; names those that differ, with what differs first."""
     differing = {
         customer: next(
@@ -143,17 +146,16 @@ def compare(found: dict[str, list[Any]], expected: dict[str, list[Any]]) -> None
     )
 
 
-async def stored(database: str) -> dict[str, list[Any]]:
-    """The current histories in the tables."""
+async def stored_histories(database: str) -> dict[str, list[Any]]:
+    """Return the current histories in the tables."""
     found: dict[str, list[Transition]] = defaultdict(list)
-    query = "SELECT customer, body FROM lifecycle.transition WHERE withdrawn IS NULL ORDER BY customer, position"
-    for row in await rows(database, query):
+    for row in await rows(database, _CURRENT):
         found[row["customer"]].append(msgspec.json.decode(row["body"], type=Transition))
     return {customer: essence(history) for customer, history in found.items()}
 
 
-def read_back(records: Mapping[int, Sequence[Envelope]]) -> dict[str, list[Any]]:
-    """The current histories as a consumer of the topic has them, who drops the ids that it has seen."""
+def histories_on_topic(records: Mapping[int, Sequence[Envelope]]) -> dict[str, list[Any]]:
+    """Return the current histories of a consumer of the topic that drops known ids."""
     seen: dict[str, Transition | Correction] = {}
     for envelope in (record for found in records.values() for record in found if record.subject):
         announcement = transitions.decode(envelope)

@@ -16,7 +16,7 @@ from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
 from shared.ids import narrow, stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
-from tests.fault.announced import difference, received, verify_announced
+from tests.fault.announcements import difference, received, verify_announced
 from tests.fault.market import winback_settings
 from tests.support.pipeline import rows
 
@@ -51,13 +51,13 @@ async def verify_winback(
     assert used == confirmed, f"redemptions differ: {difference(used, confirmed)}"
     assert await rows(database, "SELECT 1 FROM reactivation.outbox") == []
     assert await rows(database, "SELECT reason, detail FROM reactivation.dead_letter") == []
-    _verify_told(await verify_announced(bootstrap, database, WINBACK_EVENTS), stored)
+    _verify_announcements(await verify_announced(bootstrap, database, WINBACK_EVENTS), stored)
 
 
 async def _expected(
     bootstrap: str, stored: Sequence[asyncpg.Record], end: datetime
 ) -> dict[UUID, Told]:
-    """The cases by everything on the topics, and by the codes that the shop was told were used."""
+    """Fold everything on the topics, with the codes whose use was confirmed."""
     lapses, orders = await _lapses(bootstrap), await _orders(bootstrap)
     redeemed: dict[str, dict[UUID, Case]] = defaultdict(dict)
     for row in stored:
@@ -150,7 +150,7 @@ def _ending(row: asyncpg.Record) -> Told:
     )
 
 
-def _verify_told(events: list[Envelope], stored: Sequence[asyncpg.Record]) -> None:
+def _verify_announcements(events: list[Envelope], stored: Sequence[asyncpg.Record]) -> None:
     """Each case has records 1, 2, 3, … and ends as stored; nobody ever has two open cases."""
     told: dict[UUID, list[str]] = defaultdict(list)
     last: dict[UUID, dict[str, Any]] = {}

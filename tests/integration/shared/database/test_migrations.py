@@ -1,4 +1,4 @@
-"""Migrations on a real PostgreSQL: they build what the code declares, once, and keep the services apart."""
+"""Migrations on a real PostgreSQL: they build what is declared, once, and keep services apart."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ async def in_sqlalchemy(url: str, work: Any) -> Any:
 
 
 def differences(connection: sa.Connection, service: str, metadata: sa.MetaData) -> list[Any]:
-    """What an upgrade would still have to do; tables that are partitions of declared ones are left out."""
+    """What an upgrade would still have to do, but for tables that are partitions of declared ones."""
 
     def ours(name: str | None, kind: str, _: Any) -> bool:
         if kind == "schema":
@@ -100,7 +100,7 @@ async def test_drift_of_every_kind_is_seen(database: str, change: str) -> None:
 async def test_the_checks_in_the_database_are_the_declared_ones(
     database: str, empty: str, service: str
 ) -> None:
-    """Alembic does not compare CHECKs: build the tables a second time from the metadata, and let PostgreSQL tell."""
+    """Alembic does not compare CHECKs: build the tables again from the metadata, and compare."""
 
     def build(connection: sa.Connection) -> None:
         connection.execute(sa.schema.CreateSchema(service))
@@ -145,8 +145,8 @@ async def test_a_service_reads_its_own_tables_and_no_others(database: str, servi
 async def test_a_service_owns_everything_in_its_schema(database: str) -> None:
     found = await rows(
         database,
-        "SELECT DISTINCT relnamespace::regnamespace::text AS schema, relowner::regrole::text AS owner FROM pg_class"
-        " WHERE relnamespace::regnamespace::text = ANY($1)",
+        "SELECT DISTINCT relnamespace::regnamespace::text AS schema,"
+        " relowner::regrole::text AS owner FROM pg_class WHERE relnamespace::regnamespace::text = ANY($1)",
         list(SERVICES),
     )
     assert {(row["schema"], row["owner"]) for row in found} == {

@@ -15,14 +15,16 @@ from tests.support.servers import drop_database, make_database, renew_topics
 TABLES = """
 CREATE SCHEMA lifecycle;
 CREATE TABLE lifecycle.owner (partition int, clock timestamptz, clock_mode text);
-CREATE TABLE lifecycle.checkpoint (topic text, partition int, next_offset bigint, braked text, ticked timestamptz);
+CREATE TABLE lifecycle.checkpoint (
+    topic text, partition int, next_offset bigint, braked text, ticked timestamptz
+);
 CREATE TABLE lifecycle.outbox (seq bigint);
 """
 
 
 @pytest.fixture
 async def database_url(stack: Stack) -> AsyncIterator[str]:
-    """A database with the two tables that matter here, and a log of two records on partition 0 and one on 2."""
+    """A database with the tables that matter here, and a log: two records on partition 0, one on 2."""
     url = await make_database(stack.database_url)
     await execute(url, TABLES)
     await renew_topics(stack.bootstrap, partitions=3)

@@ -1,4 +1,4 @@
-"""The batch loop on real Kafka and PostgreSQL: what is set aside, what stops it, what it waits for."""
+"""The batch loop on real Kafka and PostgreSQL: what it sets aside, what stops it, what it awaits."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -83,7 +83,7 @@ async def clock_of(database: str, partition: int) -> datetime:
     return found
 
 
-# -- dead letters and the brake ---------------------------------------------------------------------------------------
+# -- dead letters and the brake ----------------------------------------------------------------
 
 
 async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
@@ -157,7 +157,7 @@ async def has(database: str, customer: str, *, orders: int) -> bool:
     return await orders_of(database, customer) == orders
 
 
-# -- what stops a worker ----------------------------------------------------------------------------------------------
+# -- what stops a worker -----------------------------------------------------------------------
 
 
 async def test_data_of_one_clock_mode_is_refused_in_the_other(stack: Stack, blank: str) -> None:
@@ -194,7 +194,7 @@ async def test_a_checkpoint_before_the_beginning_of_the_log_stops_the_worker_too
     assert "stammkunde checkpoints reset" in reason
 
 
-# -- time -------------------------------------------------------------------------------------------------------------
+# -- time --------------------------------------------------------------------------------------
 
 
 async def test_in_wall_time_the_clock_follows_the_real_one_once_everything_is_read(
@@ -217,7 +217,7 @@ async def test_in_wall_time_the_clock_follows_the_real_one_once_everything_is_re
 async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker was down for 200 days: what was sent then lies in the log with the time of then."""
+    """The worker was down for 200 days; the log has what was sent then, with the times of then."""
     faithful, gone = on(3, "faithful"), on(3, "gone")
     monkeypatch.setattr(survey, "SURVEY_S", 0.01)
     began = now() - timedelta(days=200)

@@ -1,4 +1,4 @@
-"""The relay on real Kafka and PostgreSQL: whoever writes to the outbox, and whoever owns the partition meanwhile."""
+"""The relay on real Kafka and PostgreSQL, with other writers and other owners of its partition."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -154,7 +154,7 @@ async def test_a_batch_that_lost_its_partition_leaves_no_trace_and_is_done_again
     assert [row["rule"] for row in found] == ["first_purchase", "habit_formed"]
 
 
-# -- the archive of what was published ---------------------------------------------------------------------------------
+# -- the archive of what was published ---------------------------------------------------------
 
 
 async def archived(url: str, *, floor: int = 0) -> list[str]:
@@ -242,7 +242,10 @@ async def held_up(url: str, task: asyncio.Task[int]) -> None:
     """Returns once the task waits for a lock; it must not come to its end."""
 
     async def waits() -> bool:
-        query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        query = (
+            "SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
         return task.done() or bool(await rows(url, query))
 
     await eventually(waits)

@@ -1,4 +1,4 @@
-"""From records to batches: ticks hold back what lies behind them, bad records go to the dead letters, brakes hold."""
+"""From records to batches: ticks and brakes hold records back, and bad ones are dead letters."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Every message that a committed transaction has put into an outbox, against what stands on the topics."""
+"""Every message that was committed to an outbox, compared with what is on the topics."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -22,8 +22,8 @@ _WATCH: Final = (
 SOURCES: Final = {f"/{service}" for service in CONSUMERS}
 
 
-async def take_note(database: str) -> None:
-    """From now on the database keeps a copy of all that goes through its outboxes."""
+async def record_announcements(database: str) -> None:
+    """Keep a copy, in the database, of all that goes through its outboxes from now on."""
     connection = await asyncpg.connect(database)
     try:
         await connection.execute(_NOTE)
@@ -34,9 +34,9 @@ async def take_note(database: str) -> None:
 
 
 async def received(bootstrap: str, topic: str) -> list[Envelope]:
-    """A topic as a consumer has it who drops the ids that it has seen: each record once, where it came first.
+    """Return the records of a topic without repeats, as a consumer has them that drops known ids.
 
-    A worker killed after producing produces again: the repeat must be the same record.
+    A worker that is killed after producing produces again: the repeat must be the same record.
     """
     seen: dict[tuple[str, str, str], Envelope] = {}
     for event in await published(bootstrap, topic):
@@ -46,7 +46,10 @@ async def received(bootstrap: str, topic: str) -> list[Envelope]:
 
 
 async def verify_announced(bootstrap: str, database: str, topic: str) -> list[Envelope]:
-    """Everything announced was announced once, and everything on the topic was announced; returns what was received."""
+    """Verify that everything was announced once, and that nothing else is on the topic.
+
+    Returns what was received.
+    """
     bodies = await rows(database, "SELECT body FROM fault.announced WHERE topic = $1", topic)
     announced = Counter(event.id for row in bodies if (event := decode(row["body"])).subject)
     on_topic = await received(bootstrap, topic)
@@ -67,6 +70,6 @@ def _named(events: list[Envelope], ids: Collection[str]) -> list[tuple[str, str,
 
 
 def difference(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> list[tuple[Any, Any, Any]]:
-    """The first three keys with what is there and what should be."""
+    """Return the first three keys that differ, with both values."""
     keys = [key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key)]
     return [(key, found.get(key), expected.get(key)) for key in keys[:3]]
