@@ -49,7 +49,7 @@ async def in_sqlalchemy(url: str, work: Any) -> Any:
 
 
 def differences(connection: sa.Connection, service: str, metadata: sa.MetaData) -> list[Any]:
-    """What an upgrade would still have to do, but for tables that are partitions of declared ones."""
+    """What an upgrade would still have to do, except for partitions of declared tables."""
 
     def ours(name: str | None, kind: str, _: Any) -> bool:
         if kind == "schema":

@@ -24,7 +24,7 @@ CREATE TABLE lifecycle.outbox (seq bigint);
 
 @pytest.fixture
 async def database_url(stack: Stack) -> AsyncIterator[str]:
-    """A database with the tables that matter here, and a log: two records on partition 0, one on 2."""
+    """A database with the tables that matter here; two records on partition 0, one on 2."""
     url = await make_database(stack.database_url)
     await execute(url, TABLES)
     await renew_topics(stack.bootstrap, partitions=3)
