@@ -1,5 +1,7 @@
 """The schema of referral: members, codes, their orders, claims, rewards, and the ledger."""
 
+from enum import StrEnum
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
@@ -10,8 +12,8 @@ metadata = sa.MetaData(schema="referral")
 add_core(metadata)
 
 
-def _one_of(column: str, words: object) -> sa.CheckConstraint:
-    names = ", ".join(f"'{word}'" for word in words)  # type: ignore[attr-defined]  # an enum class
+def _one_of(column: str, words: type[StrEnum]) -> sa.CheckConstraint:
+    names = ", ".join(f"'{word}'" for word in words)
     return sa.CheckConstraint(f"{column} IN ({names})")
 
 

@@ -5,15 +5,11 @@ from typing import Final
 
 from services.reactivation.batch.work import CustomerWork, Work, gather
 from services.reactivation.cases.recomputation import FoldFailed, recompute
-from services.reactivation.cases.repository import (
-    DueSpan,
-    add_purchases,
-    find_due,
-    record_lapses,
-)
+from services.reactivation.cases.repository import add_purchases, record_lapses
 from services.reactivation.customers.repository import lock_customers, park_customers
 from services.reactivation.domain.cases import Terms
 from services.reactivation.events import read
+from services.reactivation.timers.repository import DueSpan, find_due
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader

@@ -1,16 +1,16 @@
-"""SQL of what the fold reads and writes: lapses, purchases, cases with their offers, timers."""
+"""SQL of what the fold reads and writes: lapses, purchases, cases with their offers."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
-from services.reactivation.columns import columns_of, execute_rows
+from services.reactivation.columns import execute_rows
 from services.reactivation.domain.cases import Case, History, Lapse, Offer, Order, State
 from services.reactivation.domain.changes import CaseChange
 from services.reactivation.events import AnnouncedLapse, LapseWithdrawal, Purchase
+from services.reactivation.timers.repository import Timer, clear_timers, set_timers
 from shared.database.connection import Tx
 
 _ADD_PURCHASES: Final = """
@@ -74,41 +74,6 @@ FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::timestamp
     AS s(code, reserved_for, reserved_until, confirmed_for, confirmed_at)
 WHERE o.code = s.code
 """
-_SET_TIMERS: Final = """
-INSERT INTO timer (customer, partition, due_at)
-SELECT * FROM unnest($1::text[], $2::int[], $3::timestamptz[])
-ON CONFLICT (customer) DO UPDATE SET due_at = excluded.due_at
-"""
-_CLEAR_TIMERS: Final = "DELETE FROM timer WHERE customer = ANY($1::text[])"
-_DUE: Final = """
-SELECT t.customer, t.partition
-FROM unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) AS p(partition, after, until)
-CROSS JOIN LATERAL (
-    SELECT timer.customer, timer.partition FROM timer JOIN customer USING (customer)
-    WHERE timer.partition = p.partition AND due_at > p.after AND due_at <= p.until
-      AND parked IS NULL
-    ORDER BY due_at LIMIT $4
-) AS t
-"""
-
-
-class DueSpan(NamedTuple):
-    """Deadlines of a partition after one instant and up to another."""
-
-    partition: int
-    after: datetime
-    until: datetime
-
-
-async def find_due(reader: Tx, spans: Sequence[DueSpan], limit: int) -> list[tuple[str, int]]:
-    """Customers who have a deadline in their partition's span, each with the partition.
-
-    At most `limit` of each partition; parked customers are left out.
-    """
-    if not spans:
-        return []
-    rows = await reader.fetch(_DUE, *columns_of(spans), limit)
-    return [(row["customer"], row["partition"]) for row in rows]
 
 
 async def add_purchases(tx: Tx, purchases: Sequence[Purchase]) -> None:
@@ -224,18 +189,16 @@ async def save_offers(tx: Tx, offers: Sequence[Offer]) -> None:
 
 async def _save_timers(tx: Tx, changes: Sequence[tuple[int, CaseChange]]) -> None:
     """Set the timers of running cases, and clear those of cases that run no longer."""
-    timers = {}
+    timers: dict[str, Timer] = {}
     ended = set[str]()
     for partition, change in changes:
         case = change.case
         if case.is_running:
-            timers[case.customer] = (case.customer, partition, case.due)
+            timers[case.customer] = Timer(case.customer, partition, case.due)
         if change.before is not None and change.before.is_running:
             ended.add(case.customer)
-    cleared = ended - timers.keys()
-    if cleared:
-        await tx.execute(_CLEAR_TIMERS, list(cleared))
-    await execute_rows(tx, _SET_TIMERS, list(timers.values()))
+    await clear_timers(tx, ended - timers.keys())
+    await set_timers(tx, list(timers.values()))
 
 
 def _offer_changed(change: CaseChange) -> bool:
