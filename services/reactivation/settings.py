@@ -28,7 +28,7 @@ class ReactivationSettings(Settings):
         default=90, ge=0, le=3650, description="No new case so long after the last one."
     )
     reservation_minutes: int = Field(
-        default=30, ge=1, le=10_080, description="How long a code is held for an order."
+        default=30, ge=1, le=10_080, description="How long a code is reserved for an order."
     )
     code_secret: SecretStr | None = Field(
         default=None,

@@ -28,7 +28,7 @@ def handler(settings: ReactivationSettings) -> Callable[[Reader], ReactivationHa
 
 
 def main() -> None:
-    """Run until told to stop."""
+    """Run until SIGTERM."""
     settings = ReactivationSettings()
     run_worker(SUBSCRIPTION, settings, handler(settings))
 

@@ -47,18 +47,18 @@ class OfferView(BaseModel):
     )
 
     @classmethod
-    def of(cls, found: CaseSnapshot) -> "OfferView":
+    def of(cls, snapshot: CaseSnapshot) -> "OfferView":
         """The offer of a case, as of its partition's clock."""
-        offer = found.case.offer
-        now = max(found.as_of, offer.made_at)
-        state = state_of(found.case, now)
+        offer = snapshot.case.offer
+        now = max(snapshot.as_of, offer.made_at)
+        state = state_of(snapshot.case, now)
         return cls(
             code=offer.code,
             state=state,
             incentive=Incentive(kind="percent", value=offer.percent),
             made_at=offer.made_at,
             expires_at=offer.expires_at,
-            order_id=order_holding(found.case, now),
+            order_id=order_holding(snapshot.case, now),
             reserved_until=offer.reserved_until if state is OfferState.RESERVED else None,
         )
 
@@ -107,9 +107,9 @@ class CaseView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: CaseSnapshot) -> "CaseView":
+    def of(cls, snapshot: CaseSnapshot) -> "CaseView":
         """A case, as of its partition's clock."""
-        case = found.case
+        case = snapshot.case
         lapse = case.lapse
         return cls(
             id=case.id,
@@ -117,14 +117,14 @@ class CaseView(BaseModel):
             state=case.state,
             opened_at=lapse.occurred_at,
             trigger=TriggerView(rule=lapse.rule, to=lapse.phase, occurred_at=lapse.occurred_at),
-            offer=OfferView.of(found),
+            offer=OfferView.of(snapshot),
             closed_at=case.ended_at,
             order_id=case.order_id,
             with_code=case.with_code,
             reason=case.reason,
             version=case.version,
-            parked=found.parked,
-            as_of=found.as_of,
+            parked=snapshot.parked,
+            as_of=snapshot.as_of,
         )
 
 

@@ -37,18 +37,18 @@ class CaseService:
     async def show(self, case_id: str) -> CaseView:
         """One case with its offer. Raises Problem 404 "not_found"."""
         number = parse_uuid(case_id)
-        found = await case_by_id(self._pool, number) if number else None
-        if found is None:
+        snapshot = await case_by_id(self._pool, number) if number else None
+        if snapshot is None:
             raise Problem(404, "not_found", "There is no such case.")
-        return CaseView.of(found)
+        return CaseView.of(snapshot)
 
     async def count(self) -> CountsView:
         """The numbers of cases and of offers, by state."""
         return CountsView.of(await count_by_state(self._pool))
 
 
-def _key(found: CaseSnapshot) -> tuple[datetime, str]:
-    return found.case.lapse.occurred_at, str(found.case.id)
+def _key(snapshot: CaseSnapshot) -> tuple[datetime, str]:
+    return snapshot.case.lapse.occurred_at, str(snapshot.case.id)
 
 
 def _position_before(part: Slice) -> CasePosition | None:

@@ -24,11 +24,11 @@ class CustomerService:
         Raises Problem 404 "unknown_customer" and 409 "not_parked".
         """
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
-            found = await find_customer(tx, customer)
-            if found is None:
+            lapsed = await find_customer(tx, customer)
+            if lapsed is None:
                 raise Problem(404, "unknown_customer", f"Customer {customer} has never lapsed.")
             message = release_request(
-                RELEASED, SOURCE, WINBACK_EVENTS, customer, found.partition, parked=found.parked
+                RELEASED, SOURCE, WINBACK_EVENTS, customer, lapsed.partition, parked=lapsed.parked
             )
             await outbox.add(tx, [message])
         return Requested()

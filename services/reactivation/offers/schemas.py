@@ -40,15 +40,15 @@ class RedemptionView(OfferView):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, found: CaseSnapshot) -> "RedemptionView":
+    def of(cls, snapshot: CaseSnapshot) -> "RedemptionView":
         """The offer of a case, with the case."""
-        offer = OfferView.of(found).model_dump()
-        case = found.case
+        offer = OfferView.of(snapshot).model_dump()
+        case = snapshot.case
         return cls(
             **offer,
             case_id=case.id,
             case_state=case.state,
             customer=case.customer,
-            parked=found.parked,
-            as_of=found.as_of,
+            parked=snapshot.parked,
+            as_of=snapshot.as_of,
         )

@@ -69,23 +69,23 @@ class OfferService:
 
     async def _apply(self, code: str, customer: str, action: OfferAction) -> RedemptionView:
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
-            found = await _lock_case(tx, codes.canonical(code), customer)
-            now = max(found.as_of, found.case.offer.made_at)
-            outcome = action(found.case, now)
+            snapshot = await _lock_case(tx, codes.canonical(code), customer)
+            now = max(snapshot.as_of, snapshot.case.offer.made_at)
+            outcome = action(snapshot.case, now)
             if isinstance(outcome, Refusal):
                 status, detail = _REFUSALS[outcome]
                 raise Problem(status, outcome, detail)
-            if outcome != found.case.offer:
-                found = await self._save(tx, found, outcome)
-        return RedemptionView.of(found)
+            if outcome != snapshot.case.offer:
+                snapshot = await self._save(tx, snapshot, outcome)
+        return RedemptionView.of(snapshot)
 
-    async def _save(self, tx: Tx, found: CaseSnapshot, offer: Offer) -> CaseSnapshot:
+    async def _save(self, tx: Tx, snapshot: CaseSnapshot, offer: Offer) -> CaseSnapshot:
         await save_offers(tx, [offer])
-        if offer.confirmed_for is None or found.parked:
-            return found._replace(case=replace(found.case, offer=offer))
-        time = PartitionTime(found.partition, until=found.as_of, recorded_at=found.as_of)
+        if offer.confirmed_for is None or snapshot.parked:
+            return snapshot._replace(case=replace(snapshot.case, offer=offer))
+        time = PartitionTime(snapshot.partition, until=snapshot.as_of, recorded_at=snapshot.as_of)
         try:
-            await recompute(tx, {found.case.customer: time}, self._context.terms)
+            await recompute(tx, {snapshot.case.customer: time}, self._context.terms)
         except FoldFailed as failure:
             await park_customers(tx, failure.reasons)
         return await _find_case(tx, offer.code)
@@ -95,18 +95,18 @@ async def _lock_case(tx: Tx, code: str, customer: str) -> CaseSnapshot:
     """The case of the code, read under the customer's lock."""
     if not codes.is_well_formed(code):
         raise _unknown_code()
-    found = await _find_case(tx, code)
-    if found.case.customer != customer:
+    snapshot = await _find_case(tx, code)
+    if snapshot.case.customer != customer:
         raise Problem(403, "not_your_code", "The code was given to another customer.")
     await lock_customers(tx, [customer])
     return await _find_case(tx, code)
 
 
 async def _find_case(tx: Tx, code: str) -> CaseSnapshot:
-    found = await case_by_code(tx, code)
-    if found is None:
+    snapshot = await case_by_code(tx, code)
+    if snapshot is None:
         raise _unknown_code()
-    return found
+    return snapshot
 
 
 def _unknown_code() -> Problem:

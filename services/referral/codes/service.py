@@ -27,11 +27,13 @@ class CodeService:
 
     async def show(self, customer: str) -> CodeView:
         """The customer's code. Raises Problem 404 "no_code"."""
-        found = await find_code(self._context.pool, customer)
-        if found is None:
+        issued = await find_code(self._context.pool, customer)
+        if issued is None:
             raise Problem(404, "no_code", f"Customer {customer} has no code.")
         clock = await self._context.clock(self._context.pool, customer)
-        return CodeView(customer=customer, code=found.code, issued_at=found.issued_at, as_of=clock)
+        return CodeView(
+            customer=customer, code=issued.code, issued_at=issued.issued_at, as_of=clock
+        )
 
     async def _issue(self, customer: str, key: str | None) -> bool:
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:

@@ -17,7 +17,7 @@ _LONGEST_CODE: Final = 200
 
 
 class State(StrEnum):
-    """Where a claim stands. An accepted claim whose `expires_at` has passed is shown as expired."""
+    """The state of a claim; an accepted one is shown as expired once `expires_at` has passed."""
 
     ACCEPTED = "accepted"
     SUPERSEDED = "superseded"

@@ -10,7 +10,7 @@ import msgspec
 
 
 class Side(StrEnum):
-    """Whose reward it is."""
+    """The two customers whom a referral rewards."""
 
     RECOMMENDER = "recommender"
     REFEREE = "referee"
@@ -129,16 +129,16 @@ def movements(facts: RewardFacts | None, side: Side, as_of: datetime) -> list[Mo
     before = [(refund, part) for refund, part in reversals if refund.time < matures_at]
     after = [(refund, part) for refund, part in reversals if refund.time >= matures_at]
     left = facts.amount(side) - sum(part for _, part in before)
-    found = [Movement(Kind.EARNED, facts.earned_at, facts.order_id, facts.amount(side), 0)]
-    found += [
+    moves = [Movement(Kind.EARNED, facts.earned_at, facts.order_id, facts.amount(side), 0)]
+    moves += [
         Movement(Kind.REVERSED, refund.time, _cause(refund), -part, 0) for refund, part in before
     ]
     if is_mature(facts, as_of):
-        found.append(Movement(Kind.MATURED, matures_at, facts.order_id, -left, left))
-    found += [
+        moves.append(Movement(Kind.MATURED, matures_at, facts.order_id, -left, left))
+    moves += [
         Movement(Kind.REVERSED, refund.time, _cause(refund), 0, -part) for refund, part in after
     ]
-    return [movement for movement in found if movement.pending or movement.available]
+    return [movement for movement in moves if movement.pending or movement.available]
 
 
 def is_mature(facts: RewardFacts, as_of: datetime) -> bool:

@@ -40,7 +40,7 @@ Reason: TypeAlias = Literal[
 State: TypeAlias = Literal[
     "accepted", "superseded", "expired", "refused", "qualified", "unqualified"
 ]
-"""Where a claim stands. An accepted claim whose `expires_at` has passed is shown as expired."""
+"""The state of a claim; an accepted one is shown as expired once `expires_at` has passed."""
 
 
 class CodeRequest(TypedDict):
