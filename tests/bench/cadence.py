@@ -1,4 +1,4 @@
-"""`make bench-cadence`: the cadence model against published figures, on real purchases and on simulated ones.
+"""`make bench-cadence`: the cadence model against published figures, real and simulated purchases.
 
 Ends with status 1 if one of the aims is missed.
 """
@@ -37,7 +37,7 @@ TRUE: Final = {"r": 0.65, "alpha": 7.0, "a": 0.8, "b": 1.6}
 
 
 def fitted(found: PurchaseHistories) -> RhythmFit:
-    """The fit of histories that must have one."""
+    """Fit histories that must have a fit."""
     rhythm = fit_rhythm(found)
     if isinstance(rhythm, RefusedFit):
         raise SystemExit(f"no fit: {rhythm.reason}")
@@ -51,7 +51,7 @@ def as_fit(rhythm: RhythmFit, at: date) -> Fit:
 
 
 def compare(name: str, found: RhythmFit | ValueFit, expected: dict[str, float]) -> float:
-    """Print the figures beside the published ones; the greatest relative error."""
+    """Print figures beside the published ones; returns the greatest relative error."""
     worst = 0.0
     for key, reference in expected.items():
         value = getattr(found, "log_likelihood" if key == "LL" else key)
@@ -85,9 +85,11 @@ def reference_figures(folder: Path, cohort: Shop) -> Aims:
 
 
 def calibration(cohort: Shop) -> Aims:
-    """(c) P(no purchase in 90 days) at the end of 1997, by deciles; the model knows what came before."""
-    begin, end = date(1998, 1, 1), date(1998, 4, 1)
-    fit, rows = as_fit(fitted(histories(cohort, begin)), begin), []
+    """(c) P(no purchase in 90 days) at the end of 1997, by deciles."""
+    begin = date(1998, 1, 1)
+    end = date(1998, 4, 1)
+    fit = as_fit(fitted(histories(cohort, begin)), begin)
+    rows = []
     for spent in cohort.values():
         days = sorted(day for day in spent if day < begin)
         known = (len(days) - 1, (days[-1] - days[0]).days / 7, ((begin - days[0]).days - 1) / 7)
@@ -105,11 +107,12 @@ def calibration(cohort: Shop) -> Aims:
 
 
 def simulated(customers: int, seed: int) -> Aims:
-    """(d) Customers of known parameters; a deviation is to be read beside the sampling error of so many customers."""
+    """(d) Customers of known parameters; read each deviation beside its sampling error."""
     sample = simulate(customers, TRUE, seed=seed)
     began = monotonic()
     rhythm = fitted(sample)
-    seconds, peak = monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    seconds = monotonic() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     worst = 0.0
     print("            fitted       true   deviation   sampling error")
     for (name, true), deviation in zip(TRUE.items(), sampling_errors(sample, rhythm), strict=True):
@@ -117,7 +120,8 @@ def simulated(customers: int, seed: int) -> Aims:
         worst = max(worst, error := abs(value / true - 1))
         print(f"  {name:6} {value:10.4f} {true:10.4f} {error:11.2%} {deviation:16.2%}")
     print(
-        f"  {customers:,} customers, {len(sample.x):,} different, {rhythm.repeats:,} repeat purchases: {seconds:.1f} s"
+        f"  {customers:,} customers, {len(sample.x):,} different, "
+        f"{rhythm.repeats:,} repeat purchases: {seconds:.1f} s"
     )
     print(f"  greatest memory of this process, simulation included: {peak:,.0f} MiB")
     return [
@@ -129,7 +133,8 @@ def simulated(customers: int, seed: int) -> Aims:
 
 def sampling_errors(sample: PurchaseHistories, rhythm: RhythmFit) -> list[float]:
     """The relative standard errors of the parameters, from the curvature of the likelihood."""
-    objective, step = rhythm_objective(sample), 1e-4
+    objective = rhythm_objective(sample)
+    step = 1e-4
     logs = np.log([getattr(rhythm, name) for name in TRUE])
     curvature = [
         (objective(logs + e)[1] - objective(logs - e)[1]) / (2 * step)
@@ -150,14 +155,14 @@ def degenerate(folder: Path) -> Aims:
 
 
 def verdict(aims: Aims) -> bool:
-    """Print whether each aim was reached; whether all were."""
+    """Print whether each aim was reached; returns whether all were."""
     for aim, reached in aims:
         print(f"  {'reached' if reached else 'MISSED '}  {aim}")
     return all(reached for _, reached in aims)
 
 
 def main() -> None:
-    """All five, one after the other."""
+    """Run all five parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--data",

@@ -1,7 +1,8 @@
-"""How early a silence is noticed, and at what price: the cadence model against one gap for everybody.
+"""How early silence is noticed, and at what price: the cadence model against fixed days.
 
-An episode begins with a purchase. It is lost if there is never another one in the log, and returning if there is one
-within 180 days. A false alarm is a returning episode whose alarm comes before the return.
+An episode begins with a purchase. It is lost if no other purchase follows in the log, and returning
+if one follows within 180 days. A false alarm is a returning episode whose alarm comes before the
+return.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,7 @@ BUILT_IN: Final = 0.65
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A purchase, how its customer had bought until then, and the days until the next purchase (None: lost)."""
+    """A purchase, the customer's rhythm until then, and the days to the next one (None: lost)."""
 
     x: int
     tx_days: int
@@ -31,7 +32,10 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What an alarm rule achieves: `setting` is its gap in days or its probability, `lead` in days."""
+    """What an alarm rule achieves; `setting` is its gap in days or its probability.
+
+    `lead` is in days.
+    """
 
     setting: float
     false_alarms: float
@@ -42,7 +46,7 @@ Alarm = Callable[[Episode], float]
 
 
 def episodes(shop: Shop, begin: date, end: date) -> list[Episode]:
-    """The purchases in [begin, end) that are lost, silent for 180 days at least, or return within 180 days."""
+    """The purchases in [begin, end) that are lost, or return within 180 days."""
     found = []
     for days in shop.values():
         bought = sorted(days)
@@ -63,7 +67,7 @@ def cadence(fit: Fit, probability: float, *, floor_days: int) -> Alarm:
 
 
 def score(setting: float, alarm: Alarm, seen: Sequence[Episode]) -> Score:
-    """The share of false alarms among the returning, and the mean lead over 180 days among the lost."""
+    """The share of false alarms of the returning, and the mean lead over 180 days of the lost."""
     returning = [alarm(episode) < episode.gap for episode in seen if episode.gap is not None]
     leads = [max(0.0, HORIZON_DAYS - alarm(episode)) for episode in seen if episode.gap is None]
     return Score(setting, sum(returning) / len(returning), sum(leads) / len(leads))
@@ -77,11 +81,12 @@ def best(scores: Iterable[Score]) -> Score:
 
 
 def report(fit: Fit, shop: Shop, plot: Path) -> list[tuple[str, bool]]:
-    """Print the tables, write the plot; what was aimed at and whether it was reached."""
+    """Print the tables and write the plot; returns the aims and whether each was reached."""
     seen = episodes(shop, date(1997, 10, 1), date(1998, 1, 1))
     lost = sum(episode.gap is None for episode in seen)
     print(
-        f"  {len(seen):,} purchases of the fourth quarter of 1997: {lost:,} lost, {len(seen) - lost:,} returning"
+        f"  {len(seen):,} purchases of the fourth quarter of 1997: "
+        f"{lost:,} lost, {len(seen) - lost:,} returning"
     )
     settings = [n / 1000 for n in range(500, 901)]
     off = [score(p, cadence(fit, p, floor_days=0), seen) for p in settings]

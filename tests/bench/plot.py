@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 44, 56
+WIDTH: Final = 720
+HEIGHT: Final = 420
+LEFT: Final = 64
+RIGHT: Final = 24
+TOP: Final = 44
+BOTTOM: Final = 56
 COLOURS: Final = ("#8a8f98", "#c8553d", "#1f6f8b")
 
 
@@ -21,7 +25,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """What is plotted against what, from 0 to the greatest values, with a tick every so much."""
+    """The axes of a plot, from 0 to the greatest values, with ticks."""
 
     title: str
     x: str
@@ -37,9 +41,10 @@ class Axes:
 
 
 def write(path: Path, axes: Axes, lines: Sequence[Line]) -> None:
-    """The plot, with a dashed upright line at `axes.mark`."""
+    """Write the plot, with a dashed upright line at `axes.mark`."""
     body = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" '
         'font-family="system-ui, sans-serif" font-size="13" role="img">',
         f"<title>{escape(axes.title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
@@ -75,7 +80,10 @@ def _grid(axes: Axes) -> list[str]:
 def _curve(axes: Axes, line: Line, colour: str) -> str:
     inside = [point for point in line.points if point[0] <= axes.greatest[0]]
     path = "L".join("{:.1f} {:.1f}".format(*axes.place(*point)) for point in inside)
-    return f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2.2" stroke-linejoin="round"/>'
+    return (
+        f'<path d="M{path}" fill="none" stroke="{colour}" '
+        'stroke-width="2.2" stroke-linejoin="round"/>'
+    )
 
 
 def _legend(lines: Sequence[Line]) -> list[str]:
@@ -89,6 +97,7 @@ def _legend(lines: Sequence[Line]) -> list[str]:
 
 def _text(x: float, y: float, words: str, *, anchor: str = "start", weight: str = "400") -> str:
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="#2b2f36">'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" '
+        f'font-weight="{weight}" fill="#2b2f36">'
         f"{escape(words)}</text>"
     )

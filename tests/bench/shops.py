@@ -1,4 +1,4 @@
-"""The purchases of real shops, as the cadence model sees them: several orders on one day count once."""
+"""The purchases of real shops for the cadence model: several orders on one day count once."""
 
 import gzip
 import json

@@ -1,9 +1,10 @@
-"""`make bench-simulation`: how long a simulation takes over a simulated shop of about a million stored events.
+"""`make bench-simulation`: how long a simulation takes over about a million stored events.
 
 Usage: python -m tests.bench.simulation [EVENTS]
-The events and what the built-in policy made of them are written as the worker would have left them; then two policies
-are tried, each by the process that the API starts: one with other fixed days, one by the cadence model with a fit made
-elsewhere. One JSON line; `peak_mb` is the most memory that the process held.
+The events and what the built-in policy made of them are written as the worker would have left them.
+Then two policies are tried, each by the process that the API starts: one with other fixed days, one
+by the cadence model with a fit made elsewhere. Prints one JSON line; `peak_mb` is the most memory
+that the process held.
 """
 
 import asyncio
@@ -38,12 +39,17 @@ MONTHS = 24
 TRIED_MONTHS = 12
 FIXED = Policy(name="strict", at_risk_days=60, inactive_days=120, contact_days=90)
 CADENCE = Policy(name="rhythm", silence="cadence")
-R, ALPHA, A, B = 0.52, 6.18, 0.89, 1.61
+R = 0.52
+ALPHA = 6.18
+A = 0.89
+B = 1.61
 
 
 async def load(url: str, events: int) -> tuple[Shop, int]:
-    """Customers until there are so many events; the shop and their number."""
-    shop, stored, customers = Shop(customers=1_000_000, months=MONTHS, seed=7), 0, 0
+    """Store customers until there are so many events; returns the shop and their number."""
+    shop = Shop(customers=1_000_000, months=MONTHS, seed=7)
+    stored = 0
+    customers = 0
     target = shops.Shop(url)
     await target.set_clock(shop.ends)
     await target.adopt(None, shop.ends)
@@ -52,7 +58,8 @@ async def load(url: str, events: int) -> tuple[Shop, int]:
         for life in lives(shop):
             records = list(known(life.person.customer, lines(shop, life)))
             await store.add(life.person.customer, records)
-            stored, customers = stored + len(records), customers + 1
+            stored += len(records)
+            customers += 1
             if stored >= events:
                 break
         await store.flush()
@@ -60,7 +67,7 @@ async def load(url: str, events: int) -> tuple[Shop, int]:
 
 
 def known(customer: str, life: Iterable[Line]) -> Iterator[bytes]:
-    """The events of a customer, those under an id that was merged into this one too."""
+    """The events of a customer, including those of ids merged into this one."""
     for line in life:
         event = decode(line.json.encode())
         if event.subject == customer:
@@ -70,8 +77,9 @@ def known(customer: str, life: Iterable[Line]) -> Iterator[bytes]:
 
 
 async def simulate(url: str, spec: SimulationSpec) -> dict[str, object]:
-    """Run one in its process."""
-    target, id = shops.Shop(url), uuid4()
+    """Run a simulation in a process of its own."""
+    target = shops.Shop(url)
+    id = uuid4()
     async with target.connected() as connection:
         await connection.execute("ANALYZE")
         await repository.create(connection, id, spec, clock.now(), request="{}", key=None)
@@ -98,8 +106,9 @@ async def simulate(url: str, spec: SimulationSpec) -> dict[str, object]:
 
 
 async def most_memory(process: asyncio.subprocess.Process) -> int:
-    """In MiB, until the process ends."""
-    most, watched = 0, psutil.Process(process.pid)
+    """The most memory that a process held until it ended, in MiB."""
+    most = 0
+    watched = psutil.Process(process.pid)
     while process.returncode is None:
         with suppress(psutil.Error):
             most = max(most, watched.memory_info().rss)
@@ -108,12 +117,13 @@ async def most_memory(process: asyncio.subprocess.Process) -> int:
 
 
 async def add_fit(url: str, begins: datetime) -> None:
-    """A fit of the cadence model, in force from the beginning of what is tried."""
+    """Store a fit of the cadence model, in force when the trial begins."""
     async with shops.Shop(url).connected() as connection:
         number = await next_number(connection)
         fit = Fit(number, begins, R, ALPHA, A, B)
         await connection.execute(
-            "INSERT INTO fit (number, effective_at, made_at, accepted, customers, repeats, parameters)"
+            "INSERT INTO fit"
+            " (number, effective_at, made_at, accepted, customers, repeats, parameters)"
             " VALUES ($1, $2, $2, true, 1, 1, $3::json)",
             number,
             begins,

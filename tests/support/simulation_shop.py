@@ -1,4 +1,4 @@
-"""A shop with a past for tests of simulations: events and what the live policies made of them, and its API."""
+"""A shop with a past for tests of simulations: events, what live policies made of them, its API."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -34,8 +34,8 @@ Raw: TypeAlias = dict[str, Any]
 
 FINAL: Final = {"done", "failed", "cancelled"}
 TABLES: Final = (
-    "customer", "event", "transition", "hint", "timer", "outbox", "owner", "checkpoint", "policy", "activation", "fit",
-    "rearming", "sighting", "dead_letter",
+    "customer", "event", "transition", "hint", "timer", "outbox", "owner", "checkpoint",
+    "policy", "activation", "fit", "rearming", "sighting", "dead_letter",
 )  # fmt: skip
 """All that is live."""
 

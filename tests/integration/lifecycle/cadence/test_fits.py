@@ -1,4 +1,4 @@
-"""Fits of the cadence model from stored orders: what is read, what is kept, who is judged by it, and when."""
+"""Fits of the cadence model from stored orders: what they read, keep and judge, and when."""
 
 import asyncio
 import json
@@ -43,7 +43,10 @@ ARMED: Final = (
     "SELECT customer, due_at FROM lifecycle.timer WHERE customer <> 'somebody' ORDER BY 1"
 )
 FIRED: Final = """
-SELECT customer, occurred_at - (convert_from(body, 'UTF8')::json -> 'profile' ->> 'last_order_at')::timestamptz AS after
+SELECT
+    customer,
+    occurred_at
+        - (convert_from(body, 'UTF8')::json -> 'profile' ->> 'last_order_at')::timestamptz AS after
 FROM lifecycle.transition WHERE rule = 'silence_begins' AND occurred_at > $1
 """
 
@@ -67,7 +70,7 @@ async def client(stack: Stack, database: str, **settings: Any) -> AsyncIterator[
 
 
 def purchases(seed: int = 1) -> list[dict[str, Any]]:
-    """Everybody first buys in the first weeks, then with a rate of their own until they drop out."""
+    """Everybody first buys in the first weeks, then at a rate of their own until dropping out."""
     random, events = Random(seed), list[dict[str, Any]]()
     for n in range(CUSTOMERS):
         rate, loss, value = (
@@ -101,21 +104,46 @@ async def fit(api: httpx.AsyncClient) -> Any:
     return answer.json()
 
 
-# -- what is read ------------------------------------------------------------------------------------------------------
-
-
 ODD: Final = [
-    order("twice a day", 0), order("twice a day", 0.2, id="b"), order("twice a day", 10),
-    order("told twice", 0, id="a"), {**order("told twice", 5, id="a"), "id": "again"}, order("told twice", 9),
-    event("gone before", "order.cancelled", 1, order_id="x"), order("gone before", 2, id="x"), order("gone before", 7),
-    event("refunded before", "order.refunded", 1, order_id="y", amount={"amount": 400, "currency": "EUR"}),
-    event("refunded before", "order.refunded", 2, order_id="y", amount={"amount": 600, "currency": "EUR"}),
+    order("twice a day", 0),
+    order("twice a day", 0.2, id="b"),
+    order("twice a day", 10),
+    order("told twice", 0, id="a"),
+    {**order("told twice", 5, id="a"), "id": "again"},
+    order("told twice", 9),
+    event("gone before", "order.cancelled", 1, order_id="x"),
+    order("gone before", 2, id="x"),
+    order("gone before", 7),
+    event(
+        "refunded before",
+        "order.refunded",
+        1,
+        order_id="y",
+        amount={"amount": 400, "currency": "EUR"},
+    ),
+    event(
+        "refunded before",
+        "order.refunded",
+        2,
+        order_id="y",
+        amount={"amount": 600, "currency": "EUR"},
+    ),
     order("refunded before", 3, id="y"),
-    event("partly before", "order.refunded", 1, order_id="z", amount={"amount": 400, "currency": "EUR"}),
-    order("partly before", 3, id="z"), event("partly before", "order.cancelled", 4, order_id="z"),
-    order("old", 0), order("new", 20), event("old", "customer.merged", 30, into="new"), order("old", 40),
+    event(
+        "partly before",
+        "order.refunded",
+        1,
+        order_id="z",
+        amount={"amount": 400, "currency": "EUR"},
+    ),
+    order("partly before", 3, id="z"),
+    event("partly before", "order.cancelled", 4, order_id="z"),
+    order("old", 0),
+    order("new", 20),
+    event("old", "customer.merged", 30, into="new"),
+    order("old", 40),
     event("never bought", "page.viewed", 3),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -158,10 +186,19 @@ async def test_values_are_those_of_the_days_after_the_first_in_one_currency(
     async with worker(stack, blank):
         told_twice = {**order("one", 5, id="a", amount=300), "id": "again"}
         events = [
-            order("one", 0, amount=9900), order("one", 0.1, id="b", amount=9900), order("one", 2, id="a", amount=300),
-            told_twice, order("one", 7, amount=100), order("one", 7.1, id="c", amount=200), order("one", 30, amount=1),
-            order("once", 1), order("free", 1), order("free", 2, amount=0), order("elsewhere", 1), dollars,
-        ]  # fmt: skip
+            order("one", 0, amount=9900),
+            order("one", 0.1, id="b", amount=9900),
+            order("one", 2, id="a", amount=300),
+            told_twice,
+            order("one", 7, amount=100),
+            order("one", 7.1, id="c", amount=200),
+            order("one", 30, amount=1),
+            order("once", 1),
+            order("free", 1),
+            order("free", 2, amount=0),
+            order("elsewhere", 1),
+            dollars,
+        ]
         await fill(stack, blank, events, 20)
     connection = await db.connect(blank, "lifecycle")
     try:
@@ -169,9 +206,6 @@ async def test_values_are_those_of_the_days_after_the_first_in_one_currency(
         assert await repository.values(connection, day(20), "USD") == [(1, 1000.0)]
     finally:
         await connection.close()
-
-
-# -- what is kept ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_fit_is_made_kept_and_seen_with_what_it_expects_of_customers(
@@ -246,9 +280,6 @@ async def test_values_in_another_currency_than_the_policys_are_not_known(
             == "only 0 repeat purchases of some value, 200 are needed"
         )
         assert (await read(api, "/v1/customers/c1"))["outlook"]["clv"] is None
-
-
-# -- who is judged by it -----------------------------------------------------------------------------------------------
 
 
 async def test_a_new_fit_rearms_nobody_and_judges_from_the_next_purchase_on(
@@ -328,9 +359,6 @@ async def test_fixed_days_and_cadence_are_compared_on_the_same_purchases(
             found[model]["false_alarm_share"] == found[model]["false_alarms"] / found["returning"]
         )
     assert found["fixed"]["mean_lead_days"] == 90
-
-
-# -- when --------------------------------------------------------------------------------------------------------------
 
 
 async def test_who_asks_while_a_fit_is_made_gets_that_one_from_any_process(

@@ -1,4 +1,4 @@
-"""The API of policies on a real PostgreSQL: what it answers, what it refuses, and where each version stands."""
+"""The API of policies on a real PostgreSQL: answers, refusals, and the state of each version."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""An activation reaches every customer: in batches, across restarts, and exactly as if it had always been known."""
+"""An activation reaches every customer: in batches, across restarts, as if always known."""
 
 from typing import Any, Final
 
@@ -18,7 +18,8 @@ from tests.support.servers import PARTITIONS, eventually
 SHORT: Final = Policy(name="short", at_risk_days=30, inactive_days=300, act_within_days=1000)
 CUSTOMERS: Final = [f"c{n}" for n in range(40)]
 END_CONNECTIONS: Final = """
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 FEW: Final = 2
 """Customers in a batch: several batches for each partition."""
@@ -172,7 +173,8 @@ async def test_another_activation_begins_to_tell_from_the_first_customer_on(
 async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(
     stack: Stack, shop: str
 ) -> None:
-    # Who leaves is waited for by name until its session times out: the next tests' worker would wait for "2".
+    # Kafka waits for a worker that leaves until its session times out: the workers of the next
+    # tests would wait for "2".
     other = worker(stack, shop, worker="2", session_timeout_s=2)
     async with worker(stack, shop, timers_per_batch=FEW), other:
         await publish(stack.bootstrap, [order("early", 11)])

@@ -1,4 +1,4 @@
-"""The schedule of policies on a real PostgreSQL: files adopted, numbers visible in order, customers told."""
+"""The schedule of policies on a real PostgreSQL: files, numbers in order, customers rearmed."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,9 +40,6 @@ async def activate(shop: Shop, policy: Policy, at: float) -> int:
         stored, _ = await registry.create(connection, PolicyDocument.of(policy))
         version = stored.policy.version
         return await registry.activate(connection, policy.name, version, day(at), PARTITIONS)
-
-
-# -- policy files ------------------------------------------------------------------------------------------------------
 
 
 async def test_without_a_file_the_built_in_policy_judges_from_the_beginning(shop: Shop) -> None:
@@ -138,9 +135,6 @@ async def test_processes_that_start_at_once_adopt_a_file_once(shop: Shop) -> Non
     assert await shop.activated() == [("strict", 7, DAWN), ("strict", 8, day(101))]
 
 
-# -- the schedule ------------------------------------------------------------------------------------------------------
-
-
 async def test_a_number_shows_only_when_all_before_it_do(shop: Shop) -> None:
     await shop.adopt(None, day(100))
     async with shop.connected() as first, shop.connected() as second, shop.connected() as reader:
@@ -188,9 +182,6 @@ async def test_before_any_process_has_started_the_built_in_policy_alone_is_known
         schedule = await load_schedule(connection)
         assert (schedule.known, await latest_number(connection)) == (0, 0)
         assert schedule.at(day(0)) == Policy()
-
-
-# -- telling the customers ---------------------------------------------------------------------------------------------
 
 
 async def test_every_activation_begins_to_tell_all_customers_anew(stack: Stack, shop: Shop) -> None:

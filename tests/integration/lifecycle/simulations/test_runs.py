@@ -1,4 +1,4 @@
-"""The run of a simulation on a real PostgreSQL: in turn, cancelled, crashed, left behind; asked for twice; listed."""
+"""Runs of simulations on a real PostgreSQL: in turn, cancelled, crashed, repeated, listed."""
 
 import asyncio
 import sys
@@ -93,9 +93,6 @@ async def gone(where: str) -> None:
     await eventually(lambda: not processes(where), what="its process has gone")
 
 
-# -- in turn -----------------------------------------------------------------------------------------------------------
-
-
 async def test_one_runs_at_a_time_and_the_others_in_the_order_in_which_they_were_asked_for(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
@@ -129,9 +126,6 @@ async def test_it_tells_how_far_it_is(shop: Shop, client: httpx.AsyncClient) -> 
         }
         await is_in(client, where, "running")
     assert (await ended(client, where))["progress"] == {"done": 1, "total": 1, "events": 1}
-
-
-# -- cancelled ---------------------------------------------------------------------------------------------------------
 
 
 async def test_a_cancelled_simulation_ends_at_once_and_the_next_one_begins(
@@ -178,9 +172,6 @@ async def test_a_process_that_was_not_told_sees_that_it_is_not_wanted(
     await gone(where)
     found = (await client.get(where)).json()
     assert (found["state"], found["report"]) == ("cancelled", None)
-
-
-# -- crashed, left behind ----------------------------------------------------------------------------------------------
 
 
 async def test_the_crash_of_its_process_is_told_and_the_next_one_begins(
@@ -267,9 +258,6 @@ async def test_its_process_ends_with_the_one_that_has_started_it(shop: Shop) -> 
         assert process.stdin is not None
         process.stdin.close()
         assert await asyncio.wait_for(process.wait(), 10) == 1
-
-
-# -- asked for twice, listed -------------------------------------------------------------------------------------------
 
 
 async def test_with_an_idempotency_key_it_is_asked_for_once(client: httpx.AsyncClient) -> None:

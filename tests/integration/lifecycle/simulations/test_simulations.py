@@ -1,4 +1,4 @@
-"""Simulations on a real PostgreSQL: what they find out, that nothing live changes, and what is refused."""
+"""Simulations on a real PostgreSQL: their results, refusals, and that nothing live changes."""
 
 import json
 from collections.abc import AsyncIterator
@@ -44,9 +44,6 @@ def buys(customer: str, *at: float) -> list[Raw]:
 
 def told(history: list[Any]) -> list[str]:
     return [f"{step['occurred_at'][:10]} {step['rule']} {step['to']}" for step in history]
-
-
-# -- what it finds out -------------------------------------------------------------------------------------------------
 
 
 async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(
@@ -112,11 +109,15 @@ async def test_a_customer_who_differs_is_shown_with_both_histories(
     (example,) = (await simulated(client, policy=STRICT, **SPAN))["examples"]
     assert (example["customer"], example["alike"]) == ("cem", 1)
     assert told(example["live"]) == [
-        "2024-05-30 first_purchase new", "2024-08-28 silence_begins at_risk", "2024-11-26 fell_silent inactive"
-    ]  # fmt: skip
+        "2024-05-30 first_purchase new",
+        "2024-08-28 silence_begins at_risk",
+        "2024-11-26 fell_silent inactive",
+    ]
     assert told(example["candidate"]) == [
-        "2024-05-30 first_purchase new", "2024-07-19 silence_begins at_risk", "2024-08-18 fell_silent inactive"
-    ], "at risk as soon as the candidate judges: day 200"  # fmt: skip
+        "2024-05-30 first_purchase new",
+        "2024-07-19 silence_begins at_risk",
+        "2024-08-18 fell_silent inactive",
+    ], "at risk as soon as the candidate judges: day 200"
 
 
 async def test_what_happens_after_the_end_counts_for_neither(
@@ -171,7 +172,7 @@ async def test_a_stored_policy_is_named_and_what_was_activated_after_the_beginni
 async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_recorded(
     stack: Stack, shop: Shop, seed: int, client: httpx.AsyncClient
 ) -> None:
-    """A simulated shop with duplicates, late events and mergers; corrections are part of what was recorded."""
+    """A simulated shop with duplicates, late events and mergers; histories have corrections."""
     await renew_topics(stack.bootstrap)
     made = Simulated(customers=60, months=12, seed=seed, duplicates=0.05, late=0.2, late_days=20)
     arriving = sorted(line for life in simulated_lives(made) for line in lines(made, life))
@@ -191,9 +192,6 @@ async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_re
     report = await simulated(client, policy=STRICT, **{"from": "2023-07-01T00:00:00Z"})
     assert (report["differing"] > 10, report["unsettled"]) == (True, 0)
     assert await contents(shop.url) == before
-
-
-# -- what is refused ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,11 @@ def test_a_last_purchase_is_lost_once_the_horizon_is_over_and_warned_at_d1() -> 
 
 def test_a_return_within_the_horizon_is_a_false_alarm_if_it_was_warned_before() -> None:
     compared = found(
-        PurchaseEpisode(1, 0, day(0), day(0), 91), PurchaseEpisode(1, 1, day(0), day(91), 90), PurchaseEpisode(2, 0, day(0), day(0), 181),
+        PurchaseEpisode(1, 0, day(0), day(0), 91),
+        PurchaseEpisode(1, 1, day(0), day(91), 90),
+        PurchaseEpisode(2, 0, day(0), day(0), 181),
         until=400,
-    )  # fmt: skip
+    )
     assert (compared.purchases, compared.lost, compared.returning) == (3, 0, 2)
     assert (compared.fixed.false_alarms, compared.fixed.false_alarm_share) == (1, 0.5)
     assert compared.fixed.customers_warned == 2, "the one who came back after the horizon too"

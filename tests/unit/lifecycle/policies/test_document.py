@@ -1,4 +1,4 @@
-"""Policy documents: strict, complete, the same in files and requests; and where each version stands when."""
+"""Policy documents: strict, complete, the same in files and requests; and the state of versions."""
 
 from dataclasses import fields, replace
 from pathlib import Path
@@ -26,24 +26,29 @@ PAGE: Final = (ROOT / "docs" / "policies.md").read_text()
 PROPERTIES: Final[dict[str, Any]] = PolicyDocument.model_json_schema()["properties"]
 NAMES: Final = {"name", "version", "account", "currency", "silence"}
 BOUNDS: Final = (
-    ("exclusiveMinimum", "> {}"), ("minimum", "≥ {}"), ("exclusiveMaximum", "< {}"), ("maximum", "≤ {}"),
-    ("minLength", "≥ {} character"), ("maxLength", "≤ {} characters"),
-)  # fmt: skip
+    ("exclusiveMinimum", "> {}"),
+    ("minimum", "≥ {}"),
+    ("exclusiveMaximum", "< {}"),
+    ("maximum", "≤ {}"),
+    ("minLength", "≥ {} character"),
+    ("maxLength", "≤ {} characters"),
+)
 
 
-def limits(said: dict[str, Any]) -> str:
-    """What a value may be, as the page has it."""
-    said = said | (said["anyOf"][0] if "anyOf" in said else {})
-    if "enum" in said:
-        return ", ".join(f"`{word}`" for word in said["enum"])
-    bounds = [text.format(f"{said[key]:,}") for key, text in BOUNDS if key in said]
-    return ", ".join(bounds) or f"`{said['pattern']}`"
+def limits(schema: dict[str, Any]) -> str:
+    """The limits of a value, as the page shows them."""
+    schema = schema | (schema["anyOf"][0] if "anyOf" in schema else {})
+    if "enum" in schema:
+        return ", ".join(f"`{word}`" for word in schema["enum"])
+    bounds = [text.format(f"{schema[key]:,}") for key, text in BOUNDS if key in schema]
+    return ", ".join(bounds) or f"`{schema['pattern']}`"
 
 
 def row(name: str) -> str:
-    said = PROPERTIES[name]
-    default = "–" if said["default"] is None else f"`{said['default']}`"
-    return f"| `{name}` | {said.get('unit', '–')} | {default} | {limits(said)} | {said['description']} |"
+    schema = PROPERTIES[name]
+    default = "–" if schema["default"] is None else f"`{schema['default']}`"
+    cells = [f"`{name}`", schema.get("unit", "–"), default, limits(schema), schema["description"]]
+    return f"| {' | '.join(cells)} |"
 
 
 def test_the_page_has_every_field_as_the_document_does() -> None:
@@ -53,10 +58,10 @@ def test_the_page_has_every_field_as_the_document_does() -> None:
 
 @pytest.mark.parametrize("name", PolicyDocument.model_fields)
 def test_every_field_says_what_it_means_its_unit_and_its_limits(name: str) -> None:
-    said = PROPERTIES[name]
-    assert said["description"].endswith(".")
-    assert limits(said)
-    assert name in NAMES or said["unit"]
+    schema = PROPERTIES[name]
+    assert schema["description"].endswith(".")
+    assert limits(schema)
+    assert name in NAMES or schema["unit"]
 
 
 def test_a_document_has_all_thresholds_of_a_policy_with_its_defaults() -> None:
@@ -125,7 +130,7 @@ def test_a_document_outside_the_limits_is_refused_by_the_name_of_its_field(
 
 
 def test_what_is_off_may_be_off_and_a_share_may_be_a_whole_number() -> None:
-    off = {name: 0 for name, said in PROPERTIES.items() if "0: off" in said["description"]}
+    off = {name: 0 for name, schema in PROPERTIES.items() if "0: off" in schema["description"]}
     assert len(off) == 8
     PolicyDocument.model_validate(off)
     assert (
@@ -169,8 +174,6 @@ def test_a_wrong_file_is_refused_with_everything_that_is_wrong(
         load_policy(path)
     assert told in str(refused.value)
 
-
-# -- where each version stands -----------------------------------------------------------------------------------------
 
 A, B, C = Policy(), Policy(name="b"), Policy(name="c", account="b2b")
 

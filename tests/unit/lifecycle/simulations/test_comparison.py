@@ -1,4 +1,4 @@
-"""The report of a simulation: what is counted, when, which customers are shown, and by which schedule it folds."""
+"""The report of a simulation: its counts, its examples, and the schedule that it folds by."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -38,9 +38,6 @@ def compared(
 
 def matrix(report: SimulationReport) -> list[tuple[str | None, str | None, int]]:
     return [(cell.live, cell.candidate, cell.customers) for cell in report.matrix]
-
-
-# -- what is counted ---------------------------------------------------------------------------------------------------
 
 
 def test_customers_are_counted_by_where_both_histories_end() -> None:
@@ -96,9 +93,6 @@ def test_who_differs_before_the_candidate_judges_is_told_apart() -> None:
     assert compared(lives, begin=91).unsettled == 2
 
 
-# -- who is shown ------------------------------------------------------------------------------------------------------
-
-
 def test_of_each_kind_of_difference_one_is_shown_the_most_frequent_first_and_then_a_second() -> (
     None
 ):
@@ -130,8 +124,6 @@ def test_no_more_are_shown_than_a_person_reads_and_the_order_of_customers_is_no_
     assert [e.customer for e in shown.examples] == [f"c{n:03}" for n in range(EXAMPLES)]
     assert compared(reversed(lives)) == shown
 
-
-# -- by which schedule -------------------------------------------------------------------------------------------------
 
 LIVE = Schedule(
     [
