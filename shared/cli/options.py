@@ -12,14 +12,14 @@ DEFAULT_HOME: Final = Path(".stammkunde")
 SHIPPED_POLICIES: Final = Path(__file__).parents[2] / "deploy" / "policies"
 
 
-def policy_file(given: Path | None) -> Path | None:
+def policy_file(path: Path | None) -> Path | None:
     """Find a policy by its path, or by its bare name among those in deploy/policies."""
-    if given is None or given.is_file():
-        return given
-    shipped = SHIPPED_POLICIES / given.name
-    if given != Path(given.name) or not shipped.is_file():
+    if path is None or path.is_file():
+        return path
+    shipped = SHIPPED_POLICIES / path.name
+    if path != Path(path.name) or not shipped.is_file():
         raise typer.BadParameter(
-            f"{given} is neither a file nor the name of a policy in {SHIPPED_POLICIES}"
+            f"{path} is neither a file nor the name of a policy in {SHIPPED_POLICIES}"
         )
     return shipped
 

@@ -12,7 +12,7 @@ CHANGED: Final = "phase.changed"
 CORRECTED: Final = "phase.corrected"
 
 
-class Money(msgspec.Struct, frozen=True, gc=False):
+class MoneyAmount(msgspec.Struct, frozen=True, gc=False):
     """Integer minor units of a currency (ISO 4217 exponent)."""
 
     amount: int
@@ -44,7 +44,7 @@ class OrderRef(msgspec.Struct, frozen=True, gc=False):
     """The order that caused a transition."""
 
     order_id: str
-    total: Money
+    total: MoneyAmount
     coupon: str | None = None
 
 
@@ -67,8 +67,8 @@ class Profile(msgspec.Struct, frozen=True):
     """
 
     orders: int
-    revenue: tuple[Money, ...]
-    margin: tuple[Money, ...]
+    revenue: tuple[MoneyAmount, ...]
+    margin: tuple[MoneyAmount, ...]
     first_order_at: datetime | None
     last_order_at: datetime | None
     deadlines: dict[str, datetime]

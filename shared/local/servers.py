@@ -45,7 +45,6 @@ async def open_servers(
     embedded = {server.name: server for server in (kafka, postgres) if server is not None}
     if fresh:
         await _wipe(embedded)
-    stop = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as group:
             for server in embedded.values():
@@ -55,13 +54,8 @@ async def open_servers(
             database_url=settings.database_url or (postgres.url if postgres else ""),
             embedded=embedded,
         )
-        async with asyncio.TaskGroup() as group:
-            for server in embedded.values():
-                group.create_task(_keep_alive(server, servers, stop, say))
-            try:
-                yield servers
-            finally:
-                stop.set()
+        async with _kept_alive(servers, say):
+            yield servers
     finally:
         for server in embedded.values():
             await server.stop()
@@ -79,6 +73,18 @@ async def _start(server: EmbeddedServer, say: Callable[[str], None]) -> None:
     began = monotonic()
     await server.start()
     say(f"{server.title} is up after {monotonic() - began:.1f} s")
+
+
+@asynccontextmanager
+async def _kept_alive(servers: Servers, say: Callable[[str], None]) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for server in servers.embedded.values():
+            group.create_task(_keep_alive(server, servers, stop, say))
+        try:
+            yield
+        finally:
+            stop.set()
 
 
 async def _keep_alive(

@@ -60,7 +60,10 @@ def show(
     services = selected_services(service)
     positions, ends = run(_read(Home(home), services))
     if as_json:
-        print_json([checkpoint_row(name, p, ends) for name in services for p in positions[name]])
+        rows = []
+        for name in services:
+            rows += [checkpoint_row(name, position, ends) for position in positions[name]]
+        print_json(rows)
         return
     for name in services:
         show_table(name, checkpoint_table(name, positions[name], ends))

@@ -70,8 +70,8 @@ def _content(life: Life, total: int, coupon: str | None) -> str:
 
 
 def _refund(life: Life, t: int, about: str, total: int) -> None:
-    whole = life.random.chance(parameters.WHOLLY_REFUNDED)
-    amount = total if whole else max(1, int(total * life.random.between(0.2, 0.8)))
+    is_full = life.random.chance(parameters.WHOLLY_REFUNDED)
+    amount = total if is_full else max(1, int(total * life.random.between(0.2, 0.8)))
     after = life.random.between(4, parameters.RETURN_WINDOW_DAYS) * DAY
     life.write(t + after, "order.refunded", f'{about},"amount":{_euros(amount)}}}')
 

@@ -8,7 +8,7 @@ import msgspec
 from services.lifecycle.domain.state.happenings import EventKey, Happening
 from services.lifecycle.domain.state.open_items import Complaint, Contract
 from services.lifecycle.domain.state.phases import Phase
-from shared.events.transitions import Evidence, Money, PolicyRef, Profile
+from shared.events.transitions import Evidence, MoneyAmount, PolicyRef, Profile
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BEGINNING: Final[EventKey] = (EARLIEST, "", "")
@@ -155,8 +155,8 @@ class Move(msgspec.Struct, frozen=True):
     """When the phase that is left had been entered."""
 
 
-def to_money(by_currency: dict[str, int]) -> tuple[Money, ...]:
+def to_money(by_currency: dict[str, int]) -> tuple[MoneyAmount, ...]:
     """Return one amount of money per currency, sorted by the currencies' codes."""
     if len(by_currency) > 1:
         by_currency = dict(sorted(by_currency.items()))
-    return tuple([Money(amount, currency) for currency, amount in by_currency.items()])
+    return tuple([MoneyAmount(amount, currency) for currency, amount in by_currency.items()])

@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeAlias
 
 import msgspec
 
-from shared.events.transitions import Money, OrderRef
+from shared.events.transitions import MoneyAmount, OrderRef
 
 EventKey = tuple[datetime, str, str]
 """Events are folded in the order of (time, source, id)."""
@@ -206,7 +206,7 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         order = self.content
         if not isinstance(order, Order):
             return None
-        total = Money(order.total.amount, order.total.currency)
+        total = MoneyAmount(order.total.amount, order.total.currency)
         return OrderRef(order.order_id, total, order.coupon)
 
 
