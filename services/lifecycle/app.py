@@ -12,15 +12,15 @@ from services.lifecycle.cadence import routes as cadence_routes
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import NightlyFit
 from services.lifecycle.changes import routes as change_routes
-from services.lifecycle.changes.service import Changes
+from services.lifecycle.changes.service import ChangeService
 from services.lifecycle.clocks import furthest_clock
 from services.lifecycle.counts import routes as count_routes
 from services.lifecycle.customers import routes as customer_routes
 from services.lifecycle.explain import routes as explanation_routes
 from services.lifecycle.figures import routes as figure_routes
-from services.lifecycle.figures.complaint_patterns import Patterns
-from services.lifecycle.figures.precompute import Keeper
-from services.lifecycle.figures.service import Figures
+from services.lifecycle.figures.complaint_patterns import ComplaintPatternWatch
+from services.lifecycle.figures.precompute import Precomputation
+from services.lifecycle.figures.service import FigureService
 from services.lifecycle.lists import routes as list_routes
 from services.lifecycle.policies import registry
 from services.lifecycle.policies import routes as policy_routes
@@ -73,11 +73,11 @@ def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
     state.context = ApiContext(pool, settings.partitions)
     state.simulation_runner = SimulationRunner(pool)
     state.fitter = Fitter(pool)
-    state.nightly_fit = NightlyFit(state.fitter.fit, settings.fit_hour)
-    state.figures = Figures(pool)
-    state.keeper = Keeper(pool, state.figures)
-    state.patterns = Patterns(pool)
-    state.changes = Changes(pool, settings.partitions, days=settings.changes_days)
+    state.nights = NightlyFit(state.fitter.fit, settings.fit_hour)
+    state.figures = FigureService(pool)
+    state.precomputation = Precomputation(pool, state.figures)
+    state.patterns = ComplaintPatternWatch(pool)
+    state.changes = ChangeService(pool, settings.partitions, days=settings.changes_days)
     state.streams = change_routes.places()
     state.exports = list_routes.export_slots()
 
@@ -88,7 +88,7 @@ async def running_in_background(state: State, settings: LifecycleSettings) -> As
     parts = [
         state.simulation_runner.running(),
         state.patterns.running(),
-        state.keeper.running(),
+        state.precomputation.running(),
         state.changes.running(state.stopping),
     ]
     if settings.clock is ClockMode.WALL:

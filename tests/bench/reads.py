@@ -20,9 +20,9 @@ from typing import Any, Final
 import httpx
 
 from services.lifecycle.figures import repository as store
-from services.lifecycle.figures.period import latest
-from services.lifecycle.figures.precompute import Keeper, ahead
-from services.lifecycle.figures.service import Figures
+from services.lifecycle.figures.period import latest_periods
+from services.lifecycle.figures.precompute import Precomputation, periods_ahead
+from services.lifecycle.figures.service import FigureService
 from shared.clock import monotonic
 from shared.database import connection as db
 from shared.database import migrations
@@ -122,15 +122,17 @@ async def computed_ahead(url: str) -> tuple[date, dict[str, Any]]:
     """Compute ahead what the API would compute on the day of the clock: the day, and how long it took."""
     began = monotonic()
     async with await db.create_pool(url, "lifecycle") as pool:
-        day = (await store.standing(pool)).day
-        number = await Keeper(pool, Figures(pool)).keep(day)
+        day = (await store.history_state(pool)).day
+        number = await Precomputation(pool, FigureService(pool)).keep(day)
     return day, {"figures_computed_ahead": number, "seconds": round(monotonic() - began, 1)}
 
 
 async def figures(client: httpx.AsyncClient, day: date) -> AsyncIterator[dict[str, Any]]:
     """Each figure of the periods that are computed ahead, as it was kept; then of others, computed while one waits."""
     for account in _ACCOUNTS:
-        kept = [reads_calls.figure("/v1/figures", period, **account) for period in latest(day)]
+        kept = [
+            reads_calls.figure("/v1/figures", period, **account) for period in latest_periods(day)
+        ]
         yield {
             "read": "/v1/figures",
             **account,
@@ -138,7 +140,7 @@ async def figures(client: httpx.AsyncClient, day: date) -> AsyncIterator[dict[st
         }
     for path in await reads_calls.figure_paths(client):
         for account in _ACCOUNTS:
-            kept = [reads_calls.figure(path, period, **account) for period in ahead(day)]
+            kept = [reads_calls.figure(path, period, **account) for period in periods_ahead(day)]
             line: dict[str, Any] = {
                 "read": path,
                 **account,

@@ -4,12 +4,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from services.lifecycle.changes.positions import Change, Span
+from services.lifecycle.changes.positions import Change, ChangeRange
 
 MOST_BYTES: Final = 8 << 20
 
 
-class Recent:
+class ChangeCache:
     """What was published last, as much of it as fits."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
@@ -31,7 +31,7 @@ class Recent:
         self._changes.clear()
         self._bytes = 0
 
-    def find(self, parts: Sequence[Span]) -> list[Change] | None:
+    def find(self, parts: Sequence[ChangeRange]) -> list[Change] | None:
         """All of them, or None."""
         found = list[Change]()
         for part in parts:

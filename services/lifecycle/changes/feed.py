@@ -8,8 +8,15 @@ from typing import Final
 import structlog
 
 from services.lifecycle.changes import repository
-from services.lifecycle.changes.cache import Recent
-from services.lifecycle.changes.positions import Change, Extent, Position, is_ahead, size, spans
+from services.lifecycle.changes.cache import ChangeCache
+from services.lifecycle.changes.positions import (
+    Change,
+    Extent,
+    Position,
+    is_ahead,
+    next_ranges,
+    number_of_changes,
+)
 from shared.aio import wait
 from shared.clock import monotonic
 from shared.database import connection as db
@@ -25,11 +32,11 @@ READ_AHEAD: Final = 2000
 """Most changes that the poller reads for all; behind more than that, everybody catches up alone."""
 
 
-class Deleted(StammkundeError):
+class ChangesDeleted(StammkundeError):
     """What lies behind a position is not there any more."""
 
 
-class Feed:
+class ChangeFeed:
     """What has been published.
 
     `failure` says why the database could not be asked the last time; `waiting` is how many wait for news; `era` grows
@@ -47,7 +54,7 @@ class Feed:
         self._asked = self._answered = 0
         self._asking = asyncio.Lock()
         self._readers = asyncio.Semaphore(READERS)
-        self._recent = Recent()
+        self._recent = ChangeCache()
         self._announced: Position = (0,) * partitions
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -91,14 +98,14 @@ class Feed:
 
     async def read(self, at: Position, heads: Position, limit: int) -> list[Change]:
         """The next changes, at most `limit`, by partition and number. Raises Deleted or Retryable."""
-        parts = spans(at, heads, limit)
+        parts = next_ranges(at, heads, limit)
         found = self._recent.find(parts)
         if found is None:
             async with self._readers:
                 with db.retryable_errors():
                     found = await repository.read(self._pool, parts)
-        if len(found) != size(parts):
-            raise Deleted
+        if len(found) != number_of_changes(parts):
+            raise ChangesDeleted
         return found
 
     async def news(self, at: Position, seconds: float) -> Position:
@@ -141,9 +148,9 @@ class Feed:
         """Read what is new once, then tell everybody."""
         if not is_ahead(heads, self._announced):
             return
-        parts = spans(self._announced, heads, READ_AHEAD + 1)
-        if size(parts) <= READ_AHEAD:
-            with db.retryable_errors():
+        parts = next_ranges(self._announced, heads, READ_AHEAD + 1)
+        if number_of_changes(parts) <= READ_AHEAD:
+            with db.sorting_errors():
                 self._recent.keep(await repository.read(self._pool, parts))
         self._announced = heads
         self._wake()

@@ -7,7 +7,7 @@ Position = tuple[int, ...]
 """By partition, the number of the last change read; 0 before the first. The changes of a partition have no gaps."""
 
 
-class Span(NamedTuple):
+class ChangeRange(NamedTuple):
     """The changes of a partition behind `after`, up to and with `until`."""
 
     partition: int
@@ -35,7 +35,7 @@ def is_ahead(heads: Position, at: Position) -> bool:
     return any(head > number for head, number in zip(heads, at, strict=True))
 
 
-def spans(at: Position, heads: Position, limit: int) -> list[Span]:
+def next_ranges(at: Position, heads: Position, limit: int) -> list[ChangeRange]:
     """The next changes to read, at most `limit`: an even share of each partition that has some.
 
     If there are more partitions than that, their turn changes with every page, so that none waits for ever.
@@ -47,20 +47,20 @@ def spans(at: Position, heads: Position, limit: int) -> list[Span]:
     }
     turn = sum(at) % len(at)
     chosen = sorted(left, key=lambda p: (p - turn) % len(at))[:limit]
-    found = list[Span]()
+    found = list[ChangeRange]()
     for place, partition in enumerate(sorted(chosen, key=left.__getitem__)):
         share = min(left[partition], limit // (len(chosen) - place))
-        found.append(Span(partition, at[partition], at[partition] + share))
+        found.append(ChangeRange(partition, at[partition], at[partition] + share))
         limit -= share
     return sorted(found)
 
 
-def size(parts: Sequence[Span]) -> int:
+def number_of_changes(parts: Sequence[ChangeRange]) -> int:
     """How many changes that is."""
     return sum(part.until - part.after for part in parts)
 
 
-def behind(at: Position, changes: Iterable[Change]) -> Position:
+def position_behind(at: Position, changes: Iterable[Change]) -> Position:
     """The position behind changes that were read from `at` on."""
     moved = list(at)
     for change in changes:

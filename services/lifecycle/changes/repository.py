@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from services.lifecycle.changes.positions import Change, Extent, Span
+from services.lifecycle.changes.positions import Change, ChangeRange, Extent
 from shared.database.connection import Pool
 
 ARCHIVE: Final = """
@@ -68,7 +68,7 @@ async def extent(pool: Pool, partitions: int) -> Extent:
     return Extent(tuple(row["floor"] for row in rows), tuple(row["head"] for row in rows))
 
 
-async def read(pool: Pool, parts: Sequence[Span]) -> list[Change]:
+async def read(pool: Pool, parts: Sequence[ChangeRange]) -> list[Change]:
     """Those that are there, by partition and number."""
     partitions, after, until = (list(column) for column in zip(*parts, strict=True))
     most = max(part.until - part.after for part in parts)

@@ -21,7 +21,7 @@ SWEEP_S: Final = 60.0
 AT_ONCE: Final = 1000
 
 
-class Retention:
+class ChangeRetention:
     """Keeps changes for so many days of real time. Several processes may do the same at once."""
 
     def __init__(self, pool: Pool, partitions: int, days: int) -> None:

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Send
 
 from services.lifecycle.changes.schemas import ChangePage
-from services.lifecycle.changes.service import Changes, Page
+from services.lifecycle.changes.service import ChangeService, ChangeSlice
 from shared.http.problems import ProblemKind, problems
 from shared.http.streams import StreamSlots, send_part
 
@@ -44,13 +44,13 @@ _STREAM: Final[dict[int, dict[str, Any]]] = {
 }
 
 
-async def changes(request: Request) -> Changes:
+async def changes(request: Request) -> ChangeService:
     """The dependency of both routes."""
-    found: Changes = request.app.state.changes
+    found: ChangeService = request.app.state.changes
     return found
 
 
-Service = Annotated[Changes, Depends(changes)]
+Service = Annotated[ChangeService, Depends(changes)]
 After = Annotated[
     str | None,
     Query(
@@ -135,7 +135,7 @@ async def stream_changes(
     )
 
 
-def _json(page: Page) -> bytes:
+def _json(page: ChangeSlice) -> bytes:
     items = b",".join(change.body for change in page.changes)
     return b'{"items":[%b],"next":"%b","more":%b}' % (
         items,

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 import msgspec
 
 from services.lifecycle.changes import cursor
-from services.lifecycle.changes.feed import Deleted, Feed
-from services.lifecycle.changes.positions import Change, Extent, Position, behind, is_ahead
-from services.lifecycle.changes.retention import Retention
+from services.lifecycle.changes.feed import ChangeFeed, ChangesDeleted
+from services.lifecycle.changes.positions import Change, Extent, Position, is_ahead, position_behind
+from services.lifecycle.changes.retention import ChangeRetention
 from shared.aio import wait
 from shared.database.connection import Pool
 from shared.errors import FieldError, Problem, Retryable
@@ -30,7 +30,7 @@ class _Typed(msgspec.Struct):
 _typed: Final = msgspec.json.Decoder(_Typed)
 
 
-class Page(NamedTuple):
+class ChangeSlice(NamedTuple):
     """Changes, the cursor behind them, and whether there were more."""
 
     changes: list[Change]
@@ -38,19 +38,19 @@ class Page(NamedTuple):
     more: bool
 
 
-class Beginning(NamedTuple):
+class StartPosition(NamedTuple):
     """Where to begin; `oldest` if the reader gave no cursor: then it is wherever what is kept begins by that time."""
 
     at: Position
     oldest: bool
 
 
-class Changes:
+class ChangeService:
     """What the routes need: the feed, and how long changes are kept."""
 
     def __init__(self, pool: Pool, partitions: int, *, days: int) -> None:
-        self._feed = Feed(pool, partitions)
-        self._retention = Retention(pool, partitions, days)
+        self._feed = ChangeFeed(pool, partitions)
+        self._retention = ChangeRetention(pool, partitions, days)
         self._days = days
 
     @property
@@ -66,7 +66,7 @@ class Changes:
             await stack.enter_async_context(self._retention.running())
             yield
 
-    async def page(self, after: str | None, limit: int, wait_s: float) -> Page:
+    async def page(self, after: str | None, limit: int, wait_s: float) -> ChangeSlice:
         """The changes behind a cursor; if there are none, wait for some. Raises Problem 422 or 410, or Retryable."""
         extent = await self._feed.extent()
         at, heads = self._start(after, extent, "after"), extent.heads
@@ -75,18 +75,22 @@ class Changes:
             if self._feed.failure:
                 raise Retryable(str(self._feed.failure))
         try:
-            at, heads, changes = await self._read(Beginning(at, oldest=after is None), heads, limit)
-        except Deleted:
+            at, heads, changes = await self._read(
+                StartPosition(at, oldest=after is None), heads, limit
+            )
+        except ChangesDeleted:
             raise self._expired() from None
-        end = behind(at, changes)
-        return Page(changes, cursor.encode(end), is_ahead(heads, end))
+        end = position_behind(at, changes)
+        return ChangeSlice(changes, cursor.encode(end), is_ahead(heads, end))
 
-    async def start(self, after: str | None, field: str) -> Beginning:
+    async def start(self, after: str | None, field: str) -> StartPosition:
         """Where to begin. Raises Problem 422 or 410, or Retryable."""
-        return Beginning(self._start(after, await self._feed.extent(), field), oldest=after is None)
+        return StartPosition(
+            self._start(after, await self._feed.extent(), field), oldest=after is None
+        )
 
     async def stream(
-        self, beginning: Beginning, *, heartbeat_s: float = HEARTBEAT_S
+        self, beginning: StartPosition, *, heartbeat_s: float = HEARTBEAT_S
     ) -> AsyncGenerator[bytes, None]:
         """Server-sent events of all changes behind a position until the process stops; while the database is down
         there are heartbeats, and what lies behind the position having been deleted or undone ends it."""
@@ -95,12 +99,12 @@ class Changes:
         heads, era = at, self._feed.era
         while not self._feed.stopped and self._feed.era == era:
             try:
-                at, heads, changes = await self._read(Beginning(at, oldest), heads, STREAMED)
+                at, heads, changes = await self._read(StartPosition(at, oldest), heads, STREAMED)
                 if changes:
                     yield b"".join(_frames(at, changes))
-                    at, oldest = behind(at, changes), False
+                    at, oldest = position_behind(at, changes), False
                     continue
-            except Deleted:
+            except ChangesDeleted:
                 return
             except Retryable:
                 yield b": the database does not answer\n\n"
@@ -111,14 +115,14 @@ class Changes:
                 yield b": nothing new\n\n"
 
     async def _read(
-        self, begin: Beginning, heads: Position, limit: int
+        self, begin: StartPosition, heads: Position, limit: int
     ) -> tuple[Position, Position, list[Change]]:
         """The next changes, behind which position, and how far they go on by then. Raises Deleted or Retryable."""
         at, oldest = begin
         while True:
             try:
                 return at, heads, await self._feed.read(at, heads, limit)
-            except Deleted:
+            except ChangesDeleted:
                 if not oldest:
                     raise
                 # A first reader has no place to lose: what was the oldest has been deleted meanwhile.
@@ -157,6 +161,6 @@ def _invalid(field: str, message: str) -> Problem:
 def _frames(at: Position, changes: Iterable[Change]) -> Iterable[bytes]:
     """One event of the stream for each change, with the cursor behind it."""
     for change in changes:
-        at = behind(at, [change])
+        at = position_behind(at, [change])
         head = f"id: {cursor.encode(at)}\nevent: {_typed.decode(change.body).type}\ndata: "
         yield head.encode() + change.body + b"\n\n"

@@ -40,7 +40,7 @@ ON CONFLICT DO NOTHING RETURNING topic, week
 """
 
 
-class Pattern(NamedTuple):
+class ComplaintPattern(NamedTuple):
     """More complaints about a topic than usual, in the week that starts with this Monday."""
 
     topic: str
@@ -76,7 +76,7 @@ class Pattern(NamedTuple):
         return Message(_PARTITION, HINTS, None, encode(event))
 
 
-class Patterns:
+class ComplaintPatternWatch:
     """Looks for patterns whenever the least clock has come to another week."""
 
     def __init__(self, pool: Pool) -> None:
@@ -116,7 +116,7 @@ class Patterns:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
                 news = await publish(tx, await patterns(tx, week), clock)
-                await repository.sweep(tx, now() - repository.KEPT_FOR)
+                await repository.delete_before(tx, now() - repository.KEPT_FOR)
         self._judged = week
         for pattern in news:
             log.info(
@@ -132,7 +132,7 @@ def monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-async def patterns(tx: Tx, until: date) -> list[Pattern]:
+async def patterns(tx: Tx, until: date) -> list[ComplaintPattern]:
     """The patterns of all weeks before that Monday."""
     first = await complaint_topics.first(tx)
     if first is None:
@@ -147,7 +147,7 @@ async def patterns(tx: Tx, until: date) -> list[Pattern]:
     ]
 
 
-async def publish(tx: Tx, found: list[Pattern], clock: datetime) -> list[Pattern]:
+async def publish(tx: Tx, found: list[ComplaintPattern], clock: datetime) -> list[ComplaintPattern]:
     """Announce those that have not been announced, whoever else does the same; returns these.
 
     What came to its end long before the clock is marked `historical`: nobody is to act on it.
@@ -164,10 +164,12 @@ async def publish(tx: Tx, found: list[Pattern], clock: datetime) -> list[Pattern
     return news
 
 
-def _above(topic: str, weeks: Counter[int], begin: date, first: datetime) -> Iterator[Pattern]:
+def _above(
+    topic: str, weeks: Counter[int], begin: date, first: datetime
+) -> Iterator[ComplaintPattern]:
     for number, complaints in sorted(weeks.items()):
         week = begin + number * WEEK
         known = complaint_topics.baseline(first, week)
         judgement = judge(complaints, WEEK.days, [weeks[n] for n in range(number - known, number)])
         if judgement and judgement.above:
-            yield Pattern(topic, week, complaints, judgement)
+            yield ComplaintPattern(topic, week, complaints, judgement)

@@ -27,7 +27,7 @@ class Unit(StrEnum):
     """Integer minor units (ISO 4217) of the headline's currency."""
 
 
-class Value(BaseModel):
+class FigureValue(BaseModel):
     """What a figure comes to. Figures add what the headline was made from."""
 
     value: float | None = Field(
@@ -35,7 +35,7 @@ class Value(BaseModel):
     )
 
 
-class MoneyValue(Value):
+class MoneyValue(FigureValue):
     """A figure in money."""
 
     currency: str | None = Field(
@@ -43,8 +43,8 @@ class MoneyValue(Value):
     )
 
 
-V = TypeVar("V", bound=Value)
-V_co = TypeVar("V_co", bound=Value, covariant=True)
+V = TypeVar("V", bound=FigureValue)
+V_co = TypeVar("V_co", bound=FigureValue, covariant=True)
 Compute: TypeAlias = Callable[[Tx, Period, Account | None], Awaitable[V_co]]
 
 

@@ -89,7 +89,7 @@ def midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
 
 
-def latest(day: date) -> list[Period]:
+def latest_periods(day: date) -> list[Period]:
     """What is asked for most on a day: the 30 days before it, and the last whole month, quarter and year."""
     month = day.replace(day=1)
     firsts = {

@@ -15,9 +15,9 @@ from services.lifecycle.figures import repository
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import Figure
-from services.lifecycle.figures.period import Period, latest
-from services.lifecycle.figures.repository import ClockState, Wanted
-from services.lifecycle.figures.service import Figures
+from services.lifecycle.figures.period import Period, latest_periods
+from services.lifecycle.figures.repository import FigureKey, HistoryState
+from services.lifecycle.figures.service import FigureService
 from shared.aio import in_background, wait
 from shared.clock import DAWN, monotonic, now
 from shared.database.connection import REFUSED, Pool, retryable_errors
@@ -36,20 +36,20 @@ _BY_KEY: Final[dict[str, Figure[Any]]] = {
 }
 
 
-def ahead(day: date) -> list[Period]:
+def periods_ahead(day: date) -> list[Period]:
     """The periods computed ahead on a day: the latest, and the period before each, which stands beside it."""
-    both = (period for one in latest(day) for period in (one, one.before))
+    both = (period for one in latest_periods(day) for period in (one, one.before))
     return list(dict.fromkeys(period for period in both if period.days))
 
 
-class Keeper:
+class Precomputation:
     """Computes ahead once a day, and when something was restated; of several processes one does."""
 
-    def __init__(self, pool: Pool, figures: Figures) -> None:
+    def __init__(self, pool: Pool, figures: FigureService) -> None:
         self._pool: Final = pool
         self._figures: Final = figures
-        self._seen: ClockState | None = None
-        self._kept: ClockState | None = None
+        self._seen: HistoryState | None = None
+        self._kept: HistoryState | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -77,8 +77,8 @@ class Keeper:
 
         Raises Retryable if the database does not answer.
         """
-        with retryable_errors():
-            standing, before = await repository.standing(self._pool), self._seen
+        with sorting_errors():
+            standing, before = await repository.history_state(self._pool), self._seen
             self._seen = standing
             if (
                 standing.day <= DAWN.date()
@@ -117,16 +117,16 @@ class Keeper:
             log.info("figures.kept", figures=number, seconds=round(monotonic() - began, 1))
         return number
 
-    async def _missing(self, day: date) -> list[Wanted]:
-        asked = await repository.outdated(self._pool, now() - ASKED_WITHIN)
-        accounts = (None, *await repository.accounts(self._pool))
+    async def _missing(self, day: date) -> list[FigureKey]:
+        asked = await repository.outdated_figures(self._pool, now() - ASKED_WITHIN)
+        accounts = (None, *await repository.account_kinds(self._pool))
         standing = [
-            Wanted(figure.key, period.begins, period.ends, account)
-            for period in ahead(day)
+            FigureKey(figure.key, period.begins, period.ends, account)
+            for period in periods_ahead(day)
             for account in accounts
             for figure in FIGURES.values()
         ]
-        there = await repository.held(self._pool, {wanted.ends for wanted in standing})
+        there = await repository.current_figures(self._pool, {wanted.ends for wanted in standing})
         return list(
             dict.fromkeys((*asked, *(wanted for wanted in standing if wanted not in there)))
         )

@@ -54,7 +54,7 @@ _SWEEP: Final = "DELETE FROM flow WHERE n = 0; DELETE FROM tally WHERE n = 0"
 _FORGET: Final = "WITH gone AS (DELETE FROM figure RETURNING 1) SELECT count(*) FROM gone"
 
 
-class Counts(NamedTuple):
+class RecountResult(NamedTuple):
     """Rows that it should come to, how many of the stored ones differed, and stored figures dropped."""
 
     rows: int
@@ -89,13 +89,13 @@ mended AS (
     ON CONFLICT ({self.columns}) DO UPDATE SET n = excluded.n
 ){self.noted}"""  # noqa: S608  (constants)
 
-    async def recount(self, tx: Tx, *, mend: bool = False) -> Counts:
+    async def recount(self, tx: Tx, *, mend: bool = False) -> RecountResult:
         """Compare, and perhaps mend."""
         steps = self.differing + (self.mended if mend else "")
         counts = "(SELECT count(*) FROM counted), (SELECT count(*) FROM differing)"
         row = await tx.fetchrow(f"WITH {steps} SELECT {counts}", timeout=PATIENCE_S)
         assert row is not None  # noqa: S101  (an aggregate)
-        return Counts(*row)
+        return RecountResult(*row)
 
 
 _TABLES: Final = (
@@ -104,13 +104,13 @@ _TABLES: Final = (
 )
 
 
-async def check(pool: Pool) -> Counts:
+async def check(pool: Pool) -> RecountResult:
     """Compare, and change nothing."""
     async with pool.acquire() as connection, snapshot(connection) as tx:
         return _sum([await table.recount(tx) for table in _TABLES])
 
 
-async def rebuild(pool: Pool) -> Counts:
+async def rebuild(pool: Pool) -> RecountResult:
     """Mend the rows that differ and drop all stored figures, while nobody else writes counts."""
     async with pool.acquire() as connection, transaction(connection) as tx:
         await tx.execute(_LOCK, timeout=PATIENCE_S)
@@ -119,10 +119,10 @@ async def rebuild(pool: Pool) -> Counts:
         return found._replace(dropped=await tx.fetchval(_FORGET))
 
 
-async def mend(tx: Tx) -> Counts:
+async def mend(tx: Tx) -> RecountResult:
     """Make the rows that differ what they should be."""
     return _sum([await table.recount(tx, mend=True) for table in _TABLES])
 
 
-def _sum(found: Sequence[Counts]) -> Counts:
-    return Counts(sum(one.rows for one in found), sum(one.differing for one in found))
+def _sum(found: Sequence[RecountResult]) -> RecountResult:
+    return RecountResult(sum(one.rows for one in found), sum(one.differing for one in found))

@@ -85,7 +85,7 @@ What is computed between two fetches may take longer than a transaction may idle
 """
 
 
-class Basis(NamedTuple):
+class FigureBasis(NamedTuple):
     """What a figure is computed from: how often its time was restated, when last, and whether it is over."""
 
     stamp: int
@@ -101,7 +101,7 @@ class StoredFigure(NamedTuple):
     recomputed_at: datetime | None
 
 
-class Headline(NamedTuple):
+class FigureHeadline(NamedTuple):
     """The headline of a value, in money with its currency."""
 
     value: float | None
@@ -110,14 +110,14 @@ class Headline(NamedTuple):
     recomputed_at: datetime | None
 
 
-class ClockState(NamedTuple):
+class HistoryState(NamedTuple):
     """The day that all clocks have come to, and how often any day has been restated."""
 
     day: date
     stamp: int
 
 
-class Wanted(NamedTuple):
+class FigureKey(NamedTuple):
     """A figure of a period, by the key that it is stored under."""
 
     key: str
@@ -133,11 +133,11 @@ async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
         yield connection
 
 
-async def basis(tx: Tx, period: Period) -> Basis:
+async def basis(tx: Tx, period: Period) -> FigureBasis:
     """What there is to say of the time before the end of a period."""
     row = await tx.fetchrow(_BASIS, period.ends)
     assert row is not None  # noqa: S101  (an aggregate)
-    return Basis(row["stamp"], row["at"], period.until <= (row["clock"] or DAWN))
+    return FigureBasis(row["stamp"], row["at"], period.until <= (row["clock"] or DAWN))
 
 
 async def find(
@@ -150,15 +150,15 @@ async def find(
 
 async def headlines(
     pool: Pool, keys: Sequence[str], periods: Sequence[Period], account: Account | None
-) -> dict[tuple[str, date], Headline]:
+) -> dict[tuple[str, date], FigureHeadline]:
     """The headlines of stored values that still hold, by key and beginning."""
     begins, ends = [period.begins for period in periods], [period.ends for period in periods]
     rows = await pool.fetch(_HEADLINES, begins, ends, keys, account or "", now())
-    return {(name, begin): Headline(*rest) for name, begin, *rest in rows}
+    return {(name, begin): FigureHeadline(*rest) for name, begin, *rest in rows}
 
 
-async def keep(
-    connection: Tx, wanted: Wanted, found: StoredFigure, stamp: int, *, asked: bool
+async def store(
+    connection: Tx, wanted: FigureKey, found: StoredFigure, stamp: int, *, asked: bool
 ) -> None:
     """Store a value, unless one of a later state is there; `asked` if somebody waits for it."""
     key, begins, ends, account = wanted
@@ -168,24 +168,24 @@ async def keep(
     )
 
 
-async def standing(pool: Pool) -> ClockState:
+async def history_state(pool: Pool) -> HistoryState:
     """How far the clocks are, and whether anything was restated."""
     row = await pool.fetchrow(_STANDING)
     assert row is not None  # noqa: S101  (an aggregate)
-    return ClockState(row["day"] or DAWN.date(), row["stamp"])
+    return HistoryState(row["day"] or DAWN.date(), row["stamp"])
 
 
-async def held(pool: Pool, ends: Iterable[date]) -> set[Wanted]:
+async def current_figures(pool: Pool, ends: Iterable[date]) -> set[FigureKey]:
     """What is stored and still holds of periods that end on these days."""
-    return {Wanted(*row) for row in await pool.fetch(_HELD, list(ends))}
+    return {FigureKey(*row) for row in await pool.fetch(_HELD, list(ends))}
 
 
-async def outdated(pool: Pool, asked_after: datetime) -> list[Wanted]:
+async def outdated_figures(pool: Pool, asked_after: datetime) -> list[FigureKey]:
     """What is stored and does not hold any more, of what was asked for since then; the latest first."""
-    return [Wanted(*row) for row in await pool.fetch(_OUTDATED, asked_after)]
+    return [FigureKey(*row) for row in await pool.fetch(_OUTDATED, asked_after)]
 
 
-async def accounts(pool: Pool) -> list[Account]:
+async def account_kinds(pool: Pool) -> list[Account]:
     """The kinds of accounts that there are."""
     return [row["account"] for row in await pool.fetch(_ACCOUNTS)]
 
@@ -202,6 +202,6 @@ async def keeping(pool: Pool) -> AsyncIterator[bool]:
                 await db.release_lock(connection, _UNLOCK)
 
 
-async def sweep(tx: Tx, before: datetime) -> None:
+async def delete_before(tx: Tx, before: datetime) -> None:
     """Delete what was computed before an instant; who asks for it has it computed anew."""
     await tx.execute(_SWEEP, before)

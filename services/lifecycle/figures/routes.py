@@ -20,7 +20,7 @@ from services.lifecycle.figures.schemas import (
     RebuildView,
     view_of,
 )
-from services.lifecycle.figures.service import Figures
+from services.lifecycle.figures.service import FigureService
 from shared.errors import FieldError, Problem
 from shared.http import ProblemKind, problems
 
@@ -33,13 +33,13 @@ IN_THE_FUTURE: Final = ProblemKind(
 )
 
 
-async def figures(request: Request) -> Figures:
+async def figures(request: Request) -> FigureService:
     """What computes the figures of this process."""
-    found: Figures = request.app.state.figures
+    found: FigureService = request.app.state.figures
     return found
 
 
-Desk = Annotated[Figures, Depends(figures)]
+Desk = Annotated[FigureService, Depends(figures)]
 From = Annotated[
     Day | None,
     Query(

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.lifecycle.figures.figure import Figure, Unit, V
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.recount import Counts
-from services.lifecycle.figures.repository import Headline
-from services.lifecycle.figures.service import Answer
+from services.lifecycle.figures.recount import RecountResult
+from services.lifecycle.figures.repository import FigureHeadline
+from services.lifecycle.figures.service import FigureAnswer
 from shared.http import Instant
 
 FROM: Final[Any] = Field(alias="from", description="First day (UTC).", examples=["2024-04-01"])
@@ -70,7 +70,7 @@ class HeadlineView(BaseModel):
     recomputed_at: Instant | None = RECOMPUTED
 
     @classmethod
-    def of(cls, figure: Figure[Any], now: Headline, before: Headline) -> Self:
+    def of(cls, figure: Figure[Any], now: FigureHeadline, before: FigureHeadline) -> Self:
         """The view of two headlines."""
         return cls(
             name=figure.name,
@@ -109,7 +109,7 @@ class FigureView(PeriodView, Generic[V]):
 
     @classmethod
     def told(
-        cls, figure: Figure[V], period: Period, account: Account | None, answer: Answer[V]
+        cls, figure: Figure[V], period: Period, account: Account | None, answer: FigureAnswer[V]
     ) -> Self:
         """The view of an answer."""
         return cls(
@@ -156,7 +156,7 @@ class CheckView(BaseModel):
     equal: bool = Field(description="No count differs.", examples=[True])
 
     @classmethod
-    def of(cls, counts: Counts) -> Self:
+    def of(cls, counts: RecountResult) -> Self:
         """The view of a comparison."""
         return cls(rows=counts.rows, differing=counts.differing, equal=counts.differing == 0)
 
@@ -179,6 +179,6 @@ class RebuildView(BaseModel):
     )
 
     @classmethod
-    def of(cls, counts: Counts) -> Self:
+    def of(cls, counts: RecountResult) -> Self:
         """The view of a rebuild."""
         return cls(equal=counts.differing == 0, **counts._asdict())

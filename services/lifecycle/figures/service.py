@@ -12,7 +12,7 @@ from services.lifecycle import clocks
 from services.lifecycle.figures import repository
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.repository import Headline, StoredFigure, Wanted
+from services.lifecycle.figures.repository import FigureHeadline, FigureKey, StoredFigure
 from services.lifecycle.figures.single_flight import SingleFlight
 from shared import clock
 from shared.database.connection import Pool, retryable_errors
@@ -22,7 +22,7 @@ AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[V]):
+class FigureAnswer(Generic[V]):
     """A value; `settled` if every clock has passed the end of its period, `recomputed_at` the last change behind it."""
 
     value: V
@@ -31,13 +31,13 @@ class Answer(Generic[V]):
     recomputed_at: datetime | None
 
     @property
-    def headline(self) -> Headline:
+    def headline(self) -> FigureHeadline:
         """What the overview shows of it."""
         currency = self.value.currency if isinstance(self.value, MoneyValue) else None
-        return Headline(self.value.value, currency, self.computed_at, self.recomputed_at)
+        return FigureHeadline(self.value.value, currency, self.computed_at, self.recomputed_at)
 
 
-class Figures:
+class FigureService:
     """The figures of this process."""
 
     def __init__(self, pool: Pool) -> None:
@@ -51,12 +51,14 @@ class Figures:
             least, furthest = await clocks.least_clock(tx), await clocks.furthest_clock(tx)
         return Period.asked(begins, ends, least=least, furthest=furthest)
 
-    async def one(self, figure: Figure[V], period: Period, account: Account | None) -> Answer[V]:
+    async def one(
+        self, figure: Figure[V], period: Period, account: Account | None
+    ) -> FigureAnswer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
         with retryable_errors():
             kept = await repository.find(self._pool, figure.key, period, account)
             if kept is not None and (value := _read(figure, kept.value)) is not None:
-                return Answer(value, True, kept.computed_at, kept.recomputed_at)
+                return FigureAnswer(value, True, kept.computed_at, kept.recomputed_at)
             return await self._once(figure, period, account, asked=True)
 
     async def renew(self, figure: Figure[Any], period: Period, account: Account | None) -> None:
@@ -66,7 +68,7 @@ class Figures:
 
     async def headlines(
         self, figures: Iterable[Figure[Any]], periods: Iterable[Period], account: Account | None
-    ) -> dict[tuple[str, date], Headline]:
+    ) -> dict[tuple[str, date], FigureHeadline]:
         """The headlines of figures by key and beginning of the period."""
         wanted = {
             (figure.key, period.begins): (figure, period)
@@ -90,27 +92,27 @@ class Figures:
 
     async def _once(
         self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
-    ) -> Answer[V]:
+    ) -> FigureAnswer[V]:
         key = figure.key, period, account
-        answer: Answer[V] = await self._flights.once(
+        answer: FigureAnswer[V] = await self._flights.once(
             key, lambda: self._computed(figure, period, account, asked=asked)
         )
         return answer
 
     async def _computed(
         self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
-    ) -> Answer[V]:
+    ) -> FigureAnswer[V]:
         async with self._slots, self._pool.acquire() as connection:
             async with repository.snapshot(connection) as tx:
                 basis = await repository.basis(tx, period)
                 value = await figure.compute(tx, period, account)
-            answer = Answer(value, basis.settled, clock.now(), basis.restated_at)
+            answer = FigureAnswer(value, basis.settled, clock.now(), basis.restated_at)
             if basis.settled:
                 kept = StoredFigure(
                     value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at
                 )
-                wanted = Wanted(figure.key, period.begins, period.ends, account)
-                await repository.keep(connection, wanted, kept, basis.stamp, asked=asked)
+                wanted = FigureKey(figure.key, period.begins, period.ends, account)
+                await repository.store(connection, wanted, kept, basis.stamp, asked=asked)
         return answer
 
 

@@ -5,13 +5,13 @@ from typing import Final
 from pydantic import Field
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources import phase_counts
 from shared.database.connection import Tx
 
 
-class ActiveValue(Value):
+class ActiveValue(FigureValue):
     """How many customers there are at the end of the period."""
 
     value: float = Field(description="Active customers at `to`.", examples=[2])
@@ -29,7 +29,7 @@ class ActiveValue(Value):
     )
 
 
-class RetentionValue(Value):
+class RetentionValue(FigureValue):
     """How many active customers stay."""
 
     value: float | None = Field(
@@ -40,7 +40,7 @@ class RetentionValue(Value):
     kept: int = Field(description="Of these, customers active at `to`.", examples=[1])
 
 
-class ChurnValue(Value):
+class ChurnValue(FigureValue):
     """How many active customers are lost."""
 
     value: float | None = Field(
@@ -51,7 +51,7 @@ class ChurnValue(Value):
 
 
 async def _active_passive(tx: Tx, period: Period, account: Account | None) -> ActiveValue:
-    begin, end = await phase_counts.standings(tx, period, account)
+    begin, end = await phase_counts.phases_at_both_ends(tx, period, account)
     return ActiveValue(
         value=end.active,
         passive=end.passive,
@@ -63,14 +63,14 @@ async def _active_passive(tx: Tx, period: Period, account: Account | None) -> Ac
 
 
 async def _retention(tx: Tx, period: Period, account: Account | None) -> RetentionValue:
-    ties = await phase_counts.ties(tx, period, account)
+    ties = await phase_counts.active_cohort(tx, period, account)
     return RetentionValue(
         value=share(ties.kept, ties.active), active_at_begin=ties.active, kept=ties.kept
     )
 
 
 async def _churn(tx: Tx, period: Period, account: Account | None) -> ChurnValue:
-    ties = await phase_counts.ties(tx, period, account)
+    ties = await phase_counts.active_cohort(tx, period, account)
     return ChurnValue(
         value=share(ties.lost, ties.active), active_at_begin=ties.active, lost=ties.lost
     )

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, Field
 
-from services.lifecycle.figures.figure import Figure, Unit, Value
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit
 from services.lifecycle.figures.period import Account, Period, midnight
 from services.lifecycle.figures.sources.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
 from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
@@ -65,7 +65,7 @@ class Topic(BaseModel):
         )
 
 
-class ComplaintValue(Value):
+class ComplaintValue(FigureValue):
     """What customers complain about."""
 
     value: float | None = Field(

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period, by_account
 from services.lifecycle.figures.sources import phase_counts
 from shared.database.connection import Tx
@@ -28,7 +28,7 @@ FROM visited
 """Who leaves the phase before entering it was a prospect at the beginning."""
 
 
-class ConversionValue(Value):
+class ConversionValue(FigureValue):
     """How many prospects become customers."""
 
     value: float | None = Field(

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.figures.figure import Figure, Unit, Value
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit
 from services.lifecycle.figures.period import Account, Period, by_account
 from services.lifecycle.figures.sources import kaplan_meier as survival
 from services.lifecycle.figures.sources.phase_counts import PASSIVE
@@ -83,7 +83,7 @@ class DwellView(BaseModel):
     )
 
 
-class DwellValue(Value):
+class DwellValue(FigureValue):
     """How long customers stay in each phase."""
 
     value: float | None = Field(
@@ -104,12 +104,14 @@ async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> Dwell
     ):
         (ended if row["ended"] else running)[Phase(row["phase"])][row["day"]] += row["n"]
     views = (_view(phase, ended[phase], running[phase]) for phase in Phase)
-    pooled = survival.steps(sum(ended.values(), Counter()), sum(running.values(), Counter()))
+    pooled = survival.survival_curve(
+        sum(ended.values(), Counter()), sum(running.values(), Counter())
+    )
     return DwellValue(value=survival.median(pooled), phases=[view for view in views if view.stays])
 
 
 def _view(phase: Phase, ended: Counter[int], running: Counter[int]) -> DwellView:
-    curve = survival.steps(ended, running)
+    curve = survival.survival_curve(ended, running)
     return DwellView(
         phase=phase,
         stays=ended.total() + running.total(),

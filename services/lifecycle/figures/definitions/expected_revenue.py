@@ -85,7 +85,7 @@ class ExpectedValue(MoneyValue):
     )
 
 
-class Rhythm(NamedTuple):
+class RhythmGroup(NamedTuple):
     """So many customers with one rhythm, in days as `cadence.outlook` has it; `means` sums the values of an order.
 
     That is in minor units over the `valued` customers, who have revenue in the currency of the fit.
@@ -99,7 +99,7 @@ class Rhythm(NamedTuple):
     means: float
 
 
-def expected(fit: Fit, rhythms: Sequence[Rhythm]) -> tuple[float, float]:
+def expected(fit: Fit, rhythms: Sequence[RhythmGroup]) -> tuple[float, float]:
     """Orders, and revenue in minor units, expected within 12 months of all these customers together.
 
     The expected value is linear in the mean one: customers with one rhythm need one evaluation. What a living customer
@@ -132,7 +132,9 @@ async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> 
         return ExpectedValue(reason="no fit of the cadence model was in force")
     await tx.execute(ROOM)
     asked = EARLIEST, period.until, account, ACTIVE, fit.currency or ""
-    rhythms = [Rhythm(*row) for row in await tx.fetch(RHYTHMS[account], *asked, timeout=PATIENCE_S)]
+    rhythms = [
+        RhythmGroup(*row) for row in await tx.fetch(RHYTHMS[account], *asked, timeout=PATIENCE_S)
+    ]
     orders, revenue = await asyncio.to_thread(expected, fit, rhythms)
     found = ExpectedValue(
         orders=orders,

@@ -4,7 +4,7 @@ from typing import Final, NamedTuple, Self
 
 from pydantic import BaseModel, Field
 
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from shared.database.connection import Tx
@@ -78,7 +78,7 @@ class Responses(BaseModel):
         )
 
 
-class FirstResponseValue(Value):
+class FirstResponseValue(FigureValue):
     """How long customers wait."""
 
     value: float | None = Field(

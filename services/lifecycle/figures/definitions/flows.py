@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.figures.figure import Figure, Unit, Value
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.phase_counts import OF_ACCOUNT
 from shared.database.connection import Tx
@@ -53,7 +53,7 @@ class SpanView(BaseModel):
     flows: list[FlowView] = Field(description="Pairs of phases with transitions between them.")
 
 
-class FlowsValue(Value):
+class FlowsValue(FigureValue):
     """Moves between phases."""
 
     value: float = Field(description="Transitions in the period.", examples=[5])

@@ -4,7 +4,7 @@ from typing import Final
 
 from pydantic import Field
 
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources import phase_counts
 from shared.database.connection import Tx
@@ -29,7 +29,7 @@ FROM (
 """
 
 
-class RecommendationValue(Value):
+class RecommendationValue(FigureValue):
     """How many customers recommend the shop with success."""
 
     value: float | None = Field(
@@ -48,7 +48,7 @@ async def _recommendation_rate(
 ) -> RecommendationValue:
     row = await tx.fetchrow(_RECOMMENDERS, period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
-    _, end = await phase_counts.standings(tx, period, account)
+    _, end = await phase_counts.phases_at_both_ends(tx, period, account)
     return RecommendationValue(
         value=share(row["customers"], end.active),
         recommending=row["customers"],

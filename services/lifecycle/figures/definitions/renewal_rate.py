@@ -17,7 +17,7 @@ from services.lifecycle.domain.state.happenings import (
 )
 from services.lifecycle.domain.state.open_items import Contract
 from services.lifecycle.events import read
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from services.lifecycle.schedule import load_schedule
@@ -45,7 +45,7 @@ AT_ONCE: Final = 500
 """Events that are fetched together; in between, other requests have their turn."""
 
 
-class Term(NamedTuple):
+class TermOutcome(NamedTuple):
     """A term of a contract that was renewed, or came to its end; `pending` while it may still be renewed."""
 
     renews_at: datetime
@@ -53,7 +53,7 @@ class Term(NamedTuple):
     pending: bool = False
 
 
-class RenewalValue(Value):
+class RenewalValue(FigureValue):
     """How many contracts are renewed."""
 
     value: float | None = Field(
@@ -73,9 +73,9 @@ class RenewalValue(Value):
     )
 
 
-def terms(
+def term_outcomes(
     happenings: Iterable[Happening], schedule: Policies, since: datetime, until: datetime
-) -> Iterator[Term]:
+) -> Iterator[TermOutcome]:
     """The terms that would end in a period, and that one customer's contracts have reached, or were renewed from.
 
     `happenings` are all that was said of the contracts before its end, and of the account if policies look at it. A
@@ -104,14 +104,14 @@ class _Life:
         self._account: str | None = None
         self._since = DAWN
 
-    def pass_time(self, instant: datetime) -> Iterator[Term]:
+    def pass_time(self, instant: datetime) -> Iterator[TermOutcome]:
         """Contracts that have come to their end by then."""
         for id, contract in tuple(self.contracts.items()):
             if (end := self.end(contract)) <= instant:
                 self.contracts = {other: c for other, c in self.contracts.items() if other != id}
                 yield from _left(contract, end)
 
-    def hear(self, happening: Happening) -> Iterator[Term]:
+    def hear(self, happening: Happening) -> Iterator[TermOutcome]:
         """What an event says, of which the contracts that do not run any more are not told."""
         said = happening.content
         if isinstance(said, AccountDetails):
@@ -122,7 +122,7 @@ class _Life:
         before = self.contracts.get(said.contract_id)
         self.contracts = contracts_after(self.contracts, happening)
         if before is not None and happening.kind is EventKind.RENEWED:
-            yield Term(before.renews_at, True)
+            yield TermOutcome(before.renews_at, True)
         elif before is not None and (
             happening.kind is EventKind.CONCLUDED or said.contract_id not in self.contracts
         ):
@@ -141,9 +141,9 @@ class _Life:
             at = change
 
 
-def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterator[Term]:
+def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterator[TermOutcome]:
     if contract.renews_at <= end:
-        yield Term(contract.renews_at, False, pending)
+        yield TermOutcome(contract.renews_at, False, pending)
 
 
 async def _told(
@@ -170,7 +170,7 @@ async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> Rene
     schedule = await load_schedule(tx)
     possible = renewed = pending = 0
     async for happenings in _told(tx, period, account, schedule):
-        for term in terms(happenings, schedule, period.since, period.until):
+        for term in term_outcomes(happenings, schedule, period.since, period.until):
             possible += 1
             renewed += term.renewed
             pending += term.pending

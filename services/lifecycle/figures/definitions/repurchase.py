@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import statements
 from services.lifecycle.figures.sources.orders import KEPT
@@ -37,7 +37,7 @@ FROM ranked GROUP BY 1, 2 ORDER BY 2 DESC, 1
 )
 
 
-class RepurchaseValue(Value):
+class RepurchaseValue(FigureValue):
     """How many buyers buy again."""
 
     value: float | None = Field(
@@ -75,7 +75,7 @@ class BestBuyers(BaseModel):
     )
 
 
-class BestShareValue(Value):
+class BestShareValue(FigureValue):
     """How much of the revenue the best fifth of the buyers brings."""
 
     value: float | None = Field(

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import Field
 
-from services.lifecycle.figures.figure import Figure, Unit, Value, share
+from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from shared.database.connection import Tx
@@ -27,7 +27,7 @@ SELECT score, count(*) AS n FROM last GROUP BY 1 ORDER BY 1
 )
 
 
-class NpsValue(Value):
+class NpsValue(FigureValue):
     """How many more promoters than detractors there are."""
 
     value: float | None = Field(
@@ -46,7 +46,7 @@ class NpsValue(Value):
     customers: int = Field(description="All these customers.", examples=[100])
 
 
-class CsatValue(Value):
+class CsatValue(FigureValue):
     """How satisfied customers are."""
 
     value: float | None = Field(

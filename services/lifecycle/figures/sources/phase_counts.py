@@ -82,7 +82,7 @@ class PhaseCount(NamedTuple):
         return sum(self.phases[phase] for phase in PASSIVE)
 
 
-class Ties(NamedTuple):
+class ActiveCohort(NamedTuple):
     """Customers active at the beginning; of these, active at the end too, and inactive or former by then."""
 
     active: int
@@ -90,7 +90,7 @@ class Ties(NamedTuple):
     lost: int
 
 
-async def standings(
+async def phases_at_both_ends(
     tx: Tx, period: Period, account: Account | None
 ) -> tuple[PhaseCount, PhaseCount]:
     """Where customers stand at the beginning and at the end: after all that lies before these instants."""
@@ -100,7 +100,7 @@ async def standings(
     return PhaseCount(begin, row["at_begin"]), PhaseCount(end, row["at_end"])
 
 
-async def ties(tx: Tx, period: Period, account: Account | None) -> Ties:
+async def active_cohort(tx: Tx, period: Period, account: Account | None) -> ActiveCohort:
     """What becomes of the customers who are active at the beginning."""
     row = await tx.fetchrow(
         _MOVED[account is not None], period.since, period.until, account, _OTHERS, PASSIVE
@@ -108,7 +108,7 @@ async def ties(tx: Tx, period: Period, account: Account | None) -> Ties:
     assert row is not None  # noqa: S101  (an aggregate)
     begin, _ = await _phases(tx, period, account)
     in_phase = sum(begin[phase] for phase in ACTIVE)
-    return Ties(
+    return ActiveCohort(
         active=in_phase - row["at_begin"],
         kept=in_phase - row["gone"] - row["stayed"],
         lost=row["lost"] - row["lost_without_order"],

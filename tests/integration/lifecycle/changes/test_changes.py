@@ -16,9 +16,9 @@ from services.lifecycle.app import create_app
 from services.lifecycle.changes import cursor, routes
 from services.lifecycle.changes import repository as queries
 from services.lifecycle.changes.positions import Change
-from services.lifecycle.changes.retention import Retention
+from services.lifecycle.changes.retention import ChangeRetention
 from services.lifecycle.changes.schemas import ChangePage
-from services.lifecycle.changes.service import Changes
+from services.lifecycle.changes.service import ChangeService
 from shared import clock
 from shared.clock import monotonic
 from shared.database import connection as db
@@ -184,7 +184,7 @@ async def test_a_thousand_who_wait_are_told_by_a_handful_of_queries(
 
         monkeypatch.setattr(queries, name, counted)
     async with await db.create_pool(database, "lifecycle") as pool:
-        changes = Changes(pool, PARTITIONS, days=30)
+        changes = ChangeService(pool, PARTITIONS, days=30)
         async with changes.running(asyncio.Event()):
             began = monotonic()
             polls = [asyncio.create_task(changes.page("now", 100, 30)) for _ in range(1000)]
@@ -259,7 +259,7 @@ async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_cl
 ) -> None:
     stop = asyncio.Event()
     async with served(database, stop) as (client, app):
-        changes: Changes = app.state.changes
+        changes: ChangeService = app.state.changes
         stream = changes.stream(await changes.start("now", "after"), heartbeat_s=0.1)
         assert (await anext(stream)).startswith(b"id: ")
         assert await anext(stream) == b": nothing new\n\n"
@@ -369,7 +369,7 @@ async def test_what_is_too_old_is_deleted_in_portions_and_a_cursor_before_it_has
         pool,
     ):
         beginning, middle = await page(client, limit=1), await page(client, limit=8)
-        retention, before = Retention(pool, PARTITIONS, 30), clock.now() - timedelta(days=30)
+        retention, before = ChangeRetention(pool, PARTITIONS, 30), clock.now() - timedelta(days=30)
         assert await retention.sweep(before, at_once=2) == 10
         assert await retention.sweep(before, at_once=2) == 0
 
@@ -396,7 +396,7 @@ async def test_who_gave_no_cursor_begins_at_what_is_left_whatever_is_deleted_mea
         beginning, original = await page(client, limit=1), queries.read
 
         async def late(*args: Any) -> list[Change]:
-            await Retention(pool, PARTITIONS, 30).sweep(clock.now() - timedelta(days=30))
+            await ChangeRetention(pool, PARTITIONS, 30).sweep(clock.now() - timedelta(days=30))
             return await original(*args)
 
         monkeypatch.setattr(queries, "read", late)

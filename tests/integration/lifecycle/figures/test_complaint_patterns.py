@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.figures import complaint_patterns
-from services.lifecycle.figures.complaint_patterns import DETECTED, Patterns
+from services.lifecycle.figures.complaint_patterns import DETECTED, ComplaintPatternWatch
 from shared.database import connection as db
 from shared.events.envelope import Envelope
 from shared.kafka.topics import HINTS
@@ -77,7 +77,7 @@ async def test_a_pattern_is_published_once_whoever_judges_and_however_often(
         await publish(stack.bootstrap, wave(7, 12, "late"))
         await settled(stack, blank, "lifecycle")
         for _ in range(2):
-            await Patterns(pool).look()
+            await ComplaintPatternWatch(pool).look()
         await settled(stack, blank, "lifecycle")
     told = await found(stack)
     assert sorted(

@@ -19,7 +19,7 @@ from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.figures.catalogue import FIGURES
-from services.lifecycle.figures.complaint_patterns import Patterns
+from services.lifecycle.figures.complaint_patterns import ComplaintPatternWatch
 from services.lifecycle.figures.definitions.flows import FLOWS, Span
 from services.lifecycle.schedule import load_schedule
 from shared.database import connection as db
@@ -290,7 +290,7 @@ async def test_a_stored_value_is_deleted_weeks_after_it_was_computed(desk: Desk)
     await rows(desk.shop.url, update, timedelta(days=57), FIGURES["churn"].key)
     await rows(desk.shop.url, update, timedelta(days=55), FIGURES["retention"].key)
     async with await db.create_pool(desk.shop.url, "lifecycle") as pool:
-        await Patterns(pool).look()
+        await ComplaintPatternWatch(pool).look()
     left = await desk.stored()
     assert (FIGURES["churn"].key in left, FIGURES["retention"].key in left) == (False, True)
 

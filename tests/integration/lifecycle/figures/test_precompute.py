@@ -9,8 +9,8 @@ import pytest
 from services.lifecycle.figures import precompute
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.precompute import Keeper
-from services.lifecycle.figures.service import Figures
+from services.lifecycle.figures.precompute import Precomputation
+from services.lifecycle.figures.service import FigureService
 from shared.database import connection as db
 from shared.errors import Retryable
 from tests.support.builders import day, event, order
@@ -26,7 +26,7 @@ LIVES: Final[dict[str, list[Raw]]] = {
     "ada": [event("ada", "customer.signed_up", 5, account="b2b"), order("ada", 10)],
     "ben": [order("ben", 120)],
 }
-WHOLE: Final = len(precompute.ahead(TODAY)) * len(FIGURES)
+WHOLE: Final = len(precompute.periods_ahead(TODAY)) * len(FIGURES)
 """Figures of all customers; there are b2b ones beside them."""
 
 
@@ -34,10 +34,10 @@ class Ahead:
     """A small shop, and processes that compute its figures."""
 
     def __init__(self, shop: Shop, pool: db.Pool) -> None:
-        self.shop, self.pool, self.figures = shop, pool, Figures(pool)
+        self.shop, self.pool, self.figures = shop, pool, FigureService(pool)
 
-    def process(self) -> Keeper:
-        return Keeper(self.pool, self.figures)
+    def process(self) -> Precomputation:
+        return Precomputation(self.pool, self.figures)
 
     async def one(self, name: str, period: Period, account: Account | None = None) -> Any:
         return await self.figures.one(FIGURES[name], period, account)
@@ -106,7 +106,9 @@ async def test_what_was_asked_for_of_late_is_computed_again_when_its_past_is_res
     before = await ahead.stored()
     await ahead.restate(20)
     expected = (
-        sum(period.ends > day(20).date() for period in precompute.ahead(TODAY)) * len(FIGURES) * 2
+        sum(period.ends > day(20).date() for period in precompute.periods_ahead(TODAY))
+        * len(FIGURES)
+        * 2
         + 2
     )
     assert await keeper.look() == expected
@@ -119,7 +121,7 @@ async def test_what_was_asked_for_of_late_is_computed_again_when_its_past_is_res
 
 
 async def test_of_several_processes_one_computes_ahead(ahead: Ahead) -> None:
-    first, second = ahead.process(), Keeper(ahead.pool, Figures(ahead.pool))
+    first, second = ahead.process(), Precomputation(ahead.pool, FigureService(ahead.pool))
     await first.look()
     await second.look()
     async with ahead.pool.acquire() as connection:
@@ -136,7 +138,7 @@ async def test_a_figure_that_does_not_end_in_time_does_not_keep_the_others_from_
     ahead: Ahead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keeper, renew = ahead.process(), ahead.figures.renew
-    slow = precompute.ahead(TODAY)[0]
+    slow = precompute.periods_ahead(TODAY)[0]
 
     async def late(figure: Any, period: Period, account: Account | None) -> None:
         if (figure.name, period) == ("churn", slow):

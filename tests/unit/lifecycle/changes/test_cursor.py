@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.lifecycle.changes import cursor
-from services.lifecycle.changes.cache import Recent
+from services.lifecycle.changes.cache import ChangeCache
 from services.lifecycle.changes.positions import (
     Change,
+    ChangeRange,
     Position,
-    Span,
-    behind,
     is_ahead,
-    size,
-    spans,
+    next_ranges,
+    number_of_changes,
+    position_behind,
 )
 
 numbers = st.integers(0, 2**63 - 1)
@@ -69,30 +69,34 @@ def test_pages_lead_from_any_position_to_the_heads(
     at, heads = tuple(min(pair) for pair in known), tuple(max(pair) for pair in known)
     left = sum(heads) - sum(at)
     while is_ahead(heads, at):
-        parts = spans(at, heads, limit)
-        assert 0 < size(parts) == min(limit, left), "a page is full while there is enough"
+        parts = next_ranges(at, heads, limit)
+        assert 0 < number_of_changes(parts) == min(limit, left), (
+            "a page is full while there is enough"
+        )
         assert all(
             part.after == at[part.partition] < part.until <= heads[part.partition] for part in parts
         )
-        at = behind(at, [Change(part.partition, part.until, b"") for part in parts])
-        left -= size(parts)
+        at = position_behind(at, [Change(part.partition, part.until, b"") for part in parts])
+        left -= number_of_changes(parts)
     assert (at, left) == (heads, 0)
-    assert spans(at, heads, limit) == []
+    assert next_ranges(at, heads, limit) == []
 
 
 def test_no_partition_waits_for_ever_though_pages_are_small_and_others_never_end() -> None:
     at: Position = (0, 0, 0)
     heads = (10, 1000, 1000)
     for _ in range(30):
-        at = behind(at, [Change(part.partition, part.until, b"") for part in spans(at, heads, 1)])
+        at = position_behind(
+            at, [Change(part.partition, part.until, b"") for part in next_ranges(at, heads, 1)]
+        )
     assert at == (10, 10, 10)
 
 
 def test_what_is_newest_is_kept_until_it_is_too_much() -> None:
-    recent = Recent(most_bytes=10)
+    recent = ChangeCache(most_bytes=10)
     recent.keep(Change(p, n, b"1234") for p, n in [(0, 1), (1, 1), (0, 2)])
-    assert recent.find([Span(0, 1, 2), Span(1, 0, 1)]) == [
+    assert recent.find([ChangeRange(0, 1, 2), ChangeRange(1, 0, 1)]) == [
         Change(0, 2, b"1234"),
         Change(1, 1, b"1234"),
     ]
-    assert recent.find([Span(0, 0, 2)]) is None, "the first had to go"
+    assert recent.find([ChangeRange(0, 0, 2)]) is None, "the first had to go"

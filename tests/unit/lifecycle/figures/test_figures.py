@@ -12,9 +12,9 @@ from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import share
 from services.lifecycle.figures.period import Day, Period
-from services.lifecycle.figures.precompute import ahead
+from services.lifecycle.figures.precompute import periods_ahead
 from services.lifecycle.figures.single_flight import SingleFlight
-from services.lifecycle.figures.sources.kaplan_meier import Step, median, steps
+from services.lifecycle.figures.sources.kaplan_meier import SurvivalStep, median, survival_curve
 from shared.errors import Problem
 from tests.support.checkout import ROOT
 
@@ -76,16 +76,16 @@ def test_a_period_that_has_not_ended_or_not_begun_is_refused(
 
 def test_survival_by_hand() -> None:
     """Six stays: three end after 1, 3 and 3 days, the others are watched for 1, 2 and 5 days and go on."""
-    curve = steps({1: 1, 3: 2}, {1: 1, 2: 1, 5: 1})
+    curve = survival_curve({1: 1, 3: 2}, {1: 1, 2: 1, 5: 1})
     assert [step[:3] for step in curve] == [(1, 6, 1), (3, 3, 2)]
     assert [step.survival for step in curve] == pytest.approx([5 / 6, 5 / 6 * 1 / 3])
     assert median(curve) == 3
 
 
 def test_nothing_is_known_of_the_days_that_nobody_was_watched_for() -> None:
-    assert steps({}, {4: 2}) == []
-    assert median(steps({2: 1}, {9: 9})) is None
-    assert steps({0: 1}, {0: 1}) == [Step(0, 2, 1, 0.5)]
+    assert survival_curve({}, {4: 2}) == []
+    assert median(survival_curve({2: 1}, {9: 9})) is None
+    assert survival_curve({0: 1}, {0: 1}) == [SurvivalStep(0, 2, 1, 0.5)]
 
 
 def test_a_share_of_nobody_is_nothing() -> None:
@@ -180,10 +180,10 @@ def test_computed_ahead_are_the_latest_whole_periods_and_those_before_them() -> 
         Period(date(2024, 4, 10), date(2024, 5, 10)),
         Period(date(2024, 3, 11), date(2024, 4, 10)),
     )
-    assert ahead(date(2024, 5, 10)) == [*days, *months, *quarters, *years]
-    assert Period(date(2023, 12, 1), date(2024, 1, 1)) in ahead(date(2024, 1, 1))
+    assert periods_ahead(date(2024, 5, 10)) == [*days, *months, *quarters, *years]
+    assert Period(date(2023, 12, 1), date(2024, 1, 1)) in periods_ahead(date(2024, 1, 1))
 
 
 @pytest.mark.parametrize("day", [date.min, date(1, 1, 2), date(1, 5, 5), date(2, 1, 1), date.max])
 def test_at_either_end_of_the_calendar_there_are_latest_periods_too(day: date) -> None:
-    assert all(period.begins < period.ends <= day for period in ahead(day))
+    assert all(period.begins < period.ends <= day for period in periods_ahead(day))

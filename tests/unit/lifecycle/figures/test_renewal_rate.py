@@ -9,7 +9,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
-from services.lifecycle.figures.definitions.renewal_rate import Term, terms
+from services.lifecycle.figures.definitions.renewal_rate import TermOutcome, term_outcomes
 from shared.clock import DAWN
 from shared.events.envelope import decode
 from tests.support.builders import day, encode, event
@@ -34,7 +34,9 @@ def test_the_grace_is_that_of_the_policy_in_force(
         event("ada", "contract.concluded", 10, contract_id="k", term_months=1),
         event("ada", "contract.renewed", renewed, contract_id="k"),
     ]
-    assert list(terms(read_(events), schedule, day(40), day(62))) == [Term(day(41), done)]
+    assert list(term_outcomes(read_(events), schedule, day(40), day(62))) == [
+        TermOutcome(day(41), done)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,9 @@ def test_the_grace_is_that_of_the_account_at_the_time(
     ]
     moves = fold(read_(events), schedule, until=day(75)).moves
     assert any(move.to == "former" for move in moves) is not done
-    assert next(terms(read_(events), schedule, day(40), day(75))) == Term(day(41), done)
+    assert next(term_outcomes(read_(events), schedule, day(40), day(75))) == TermOutcome(
+        day(41), done
+    )
 
 
 def read_(events: list[dict[str, Any]]) -> list[Happening]:
