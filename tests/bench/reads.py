@@ -123,7 +123,7 @@ async def computed_ahead(url: str) -> tuple[date, dict[str, Any]]:
     began = monotonic()
     async with await db.create_pool(url, "lifecycle") as pool:
         day = (await store.history_state(pool)).day
-        number = await Precomputation(pool, FigureService(pool)).keep(day)
+        number = await Precomputation(pool, FigureService(pool)).compute_missing(day)
     return day, {"figures_computed_ahead": number, "seconds": round(monotonic() - began, 1)}
 
 

@@ -17,7 +17,8 @@ from services.lifecycle.changes.positions import (
     next_ranges,
     number_of_changes,
 )
-from shared.aio import wait
+from shared.aio import in_background, wait
+from shared.background import Periodic
 from shared.clock import monotonic
 from shared.database import connection as db
 from shared.database.connection import Pool
@@ -26,6 +27,7 @@ from shared.errors import Retryable, StammkundeError
 log = structlog.get_logger()
 
 POLL_S: Final = 0.2
+LONGEST_RETRY_S: Final = 1.0
 READERS: Final = 4
 """Most reads of changes at one time: the other routes need connections too."""
 READ_AHEAD: Final = 2000
@@ -39,8 +41,9 @@ class ChangesDeleted(StammkundeError):
 class ChangeFeed:
     """What has been published.
 
-    `failure` says why the database could not be asked the last time; `waiting` is how many wait for news; `era` grows
-    when the database has gone back to an earlier state: numbers that were read mean something else from then on.
+    `failure` says why the last look failed, None if it did not. `waiting` is how many wait for news.
+    `era` grows when streams have to end: the database has gone back to an earlier state, so that
+    numbers mean something else from then on, or a look has failed in a way that nobody foresaw.
     """
 
     def __init__(self, pool: Pool, partitions: int) -> None:
@@ -51,25 +54,30 @@ class ChangeFeed:
         self.waiting = 0
         self._pool = pool
         self._extent = Extent((0,) * partitions, (0,) * partitions)
-        self._asked = self._answered = 0
+        self._asked = 0
+        self._answered = 0
         self._asking = asyncio.Lock()
         self._readers = asyncio.Semaphore(READERS)
         self._recent = ChangeCache()
         self._announced: Position = (0,) * partitions
         self._news = asyncio.Event()
         self._wanted = asyncio.Event()
+        self._rounds: Final = Periodic(
+            "changes_feed",
+            self._poll,
+            pause=POLL_S,
+            first_retry_s=POLL_S,
+            longest_retry_s=LONGEST_RETRY_S,
+        )
 
     @asynccontextmanager
     async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
-        """Polls while the block runs; nobody is kept waiting once `stopping` is set, or the block ends or fails."""
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._poll()), group.create_task(self._stop(stopping))]
+        """Poll while the block runs; all who wait are let go at its end, or once `stopping` is set."""
+        async with self._rounds.running(), in_background(self._end_with(stopping)):
             try:
                 yield
             finally:
                 self._end()
-                for task in tasks:
-                    task.cancel()
 
     async def extent(self) -> Extent:
         """What there is to read, asked after this call began: one query, or one failure, for all who call meanwhile.
@@ -131,18 +139,23 @@ class ChangeFeed:
         return self._announced
 
     async def _poll(self) -> None:
-        failing = False
-        while True:
-            await self._wanted.wait()
-            try:
-                await self._announce((await self.extent()).heads)
-                failing = False
-            except Retryable as error:
-                if not failing:
-                    log.warning("changes.not_read", reason=str(error))
-                    self._wake()
-                failing = True
-            await wait(asyncio.Event(), POLL_S)
+        """One round: as soon as somebody waits, look whether something was published."""
+        await self._wanted.wait()
+        try:
+            await self._announce((await self.extent()).heads)
+        except Retryable:
+            if not self._rounds.failures:
+                self._wake()
+            raise
+        except Exception as error:
+            self._let_go(error)
+            raise
+
+    def _let_go(self, error: Exception) -> None:
+        """End all waiting with an error: those who come back see the next round that succeeds."""
+        self.failure = Retryable(f"changes cannot be looked for: {type(error).__name__}")
+        self.era += 1
+        self._wake()
 
     async def _announce(self, heads: Position) -> None:
         """Read what is new once, then tell everybody."""
@@ -166,7 +179,7 @@ class ChangeFeed:
         self._news.set()
         self._news = asyncio.Event()
 
-    async def _stop(self, stopping: asyncio.Event) -> None:
+    async def _end_with(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
         self._end()
 

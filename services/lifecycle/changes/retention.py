@@ -1,8 +1,6 @@
 """Deletes changes that are older than they are kept for, a bounded number at a time."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -10,10 +8,8 @@ import structlog
 
 from services.lifecycle.changes import repository
 from shared import clock
-from shared.aio import in_background, wait
-from shared.database import connection as db
-from shared.database.connection import Pool
-from shared.errors import Retryable
+from shared.background import Periodic
+from shared.database.connection import Pool, sorting_errors
 
 log = structlog.get_logger()
 
@@ -28,21 +24,15 @@ class ChangeRetention:
         self._pool = pool
         self._partitions = partitions
         self._kept = timedelta(days=days)
+        self._rounds = Periodic("changes_retention", self._delete_old, pause=SWEEP_S)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Every minute while the block runs."""
-        async with in_background(self._run()):
-            yield
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Delete what is too old every minute while the block runs."""
+        return self._rounds.running()
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                with db.retryable_errors():
-                    await self.sweep(clock.now() - self._kept)
-            except Retryable as error:
-                log.warning("changes.not_swept", reason=str(error))
-            await wait(asyncio.Event(), SWEEP_S)
+    async def _delete_old(self) -> None:
+        with sorting_errors():
+            await self.sweep(clock.now() - self._kept)
 
     async def sweep(self, before: datetime, *, at_once: int = AT_ONCE) -> int:
         """Delete what was recorded before an instant; returns how many."""

@@ -1,9 +1,8 @@
 """Complaint patterns: each week that the clocks have passed is judged, and what stands out is published once."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -17,10 +16,9 @@ from services.lifecycle.figures.definitions.complaint_topics import WEEK
 from services.lifecycle.figures.period import midnight
 from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
-from shared.aio import in_background, wait
+from shared.background import Periodic
 from shared.clock import DAWN, now
-from shared.database.connection import REFUSED, Pool, Tx, retryable_errors, transaction
-from shared.errors import Retryable
+from shared.database.connection import Pool, Tx, sorting_errors, transaction
 from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
 from shared.kafka.topics import HINTS
@@ -32,8 +30,6 @@ log = structlog.get_logger()
 DETECTED: Final = "complaint.pattern_detected"
 _PARTITION: Final = 0
 _INTERVAL_S: Final = 1.0
-_FAILED_S: Final = 60.0
-"""Until the next look, if the database has refused one: it will probably refuse that too."""
 _FIND: Final = """
 INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) ORDER BY 1, 2
 ON CONFLICT DO NOTHING RETURNING topic, week
@@ -81,27 +77,12 @@ class ComplaintPatternWatch:
 
     def __init__(self, pool: Pool) -> None:
         self._pool: Final = pool
-        self._judged: date | None = None
+        self._judged_until: date | None = None
+        self._rounds: Final = Periodic("complaint_patterns", self.look, pause=_INTERVAL_S)
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """While the block runs."""
-        async with in_background(self.run(asyncio.Event())):
-            yield
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set."""
-        while not stop.is_set():
-            pause = _INTERVAL_S
-            try:
-                await self.look()
-            except Retryable as error:
-                log.warning("patterns.postponed", reason=str(error))
-            except REFUSED as error:
-                # Patterns are an extra: one record that cannot be read must not end the process that answers.
-                log.error("patterns.failed", reason=f"{type(error).__name__}: {error}")
-                pause = _FAILED_S
-            await wait(stop, pause)
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Look every second while the block runs."""
+        return self._rounds.running()
 
     async def look(self) -> None:
         """Judge all weeks that are over, unless none has come to its end since; publish what is new.
@@ -112,12 +93,12 @@ class ComplaintPatternWatch:
         with retryable_errors():
             clock = await clocks.least_clock(self._pool)
             week = monday(clock.date())
-            if clock == DAWN or week == self._judged:
+            if clock == DAWN or week == self._judged_until:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
                 news = await publish(tx, await patterns(tx, week), clock)
                 await repository.delete_before(tx, now() - repository.KEPT_FOR)
-        self._judged = week
+        self._judged_until = week
         for pattern in news:
             log.info(
                 "pattern.detected",

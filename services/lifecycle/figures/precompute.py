@@ -1,11 +1,11 @@
-"""Figures computed ahead: of the latest periods, and whatever was asked for of late and has been restated since.
+"""Computes figures ahead: those of the latest periods, and those read of late that are out of date.
 
-Some look at every order or transition of a year, which takes seconds in a large shop; who asks finds them stored.
+Some look at every order or transition of a year, which takes seconds in a large shop. Readers find
+them stored.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -18,115 +18,127 @@ from services.lifecycle.figures.figure import Figure
 from services.lifecycle.figures.period import Period, latest_periods
 from services.lifecycle.figures.repository import FigureKey, HistoryState
 from services.lifecycle.figures.service import FigureService
-from shared.aio import in_background, wait
+from shared.aio import wait
+from shared.background import Periodic
 from shared.clock import DAWN, monotonic, now
-from shared.database.connection import REFUSED, Pool, retryable_errors
+from shared.database.connection import Pool, sorting_errors
+from shared.database.leases import hold
 from shared.errors import Retryable
 
 log = structlog.get_logger()
 
+LEASE: Final = "figures"
 INTERVAL_S: Final = 30.0
+LONGEST_RETRY_S: Final = 600.0
 REST: Final = 4
-"""So many times as long as it took to compute, nothing is computed ahead: others want the database too."""
+"""The rest after a round, in times of what it took: others want the database too."""
 ASKED_WITHIN: Final = timedelta(days=7)
-"""Who has not asked again for so long waits for the answer."""
-MOST_FAILED: Final = 10
+"""A figure that nobody has asked for in this time is computed while the next reader waits."""
+MOST_POSTPONED: Final = 10
 _BY_KEY: Final[dict[str, Figure[Any]]] = {
     figure.key: figure for figure in (*FIGURES.values(), *FLOWS.values())
 }
 
 
 def periods_ahead(day: date) -> list[Period]:
-    """The periods computed ahead on a day: the latest, and the period before each, which stands beside it."""
-    both = (period for one in latest_periods(day) for period in (one, one.before))
-    return list(dict.fromkeys(period for period in both if period.days))
+    """The periods computed ahead on a day: the latest, and the one before each for comparison."""
+    pairs = (pair for period in latest_periods(day) for pair in (period, period.before))
+    return list(dict.fromkeys(period for period in pairs if period.days))
 
 
 class Precomputation:
-    """Computes ahead once a day, and when something was restated; of several processes one does."""
+    """Computes figures once a day, and when the past was restated; one of several processes does."""
 
     def __init__(self, pool: Pool, figures: FigureService) -> None:
         self._pool: Final = pool
         self._figures: Final = figures
-        self._seen: HistoryState | None = None
-        self._kept: HistoryState | None = None
+        self._last_seen: HistoryState | None = None
+        self._computed_for: HistoryState | None = None
+        self._rounds: Final = Periodic(
+            "figures",
+            self._look_and_rest,
+            pause=INTERVAL_S,
+            at_once=False,
+            first_retry_s=INTERVAL_S,
+            longest_retry_s=LONGEST_RETRY_S,
+        )
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """While the block runs."""
-        async with in_background(self.run(asyncio.Event())):
-            yield
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Until `stop` is set."""
-        pause = INTERVAL_S
-        while not stop.is_set():
-            await wait(stop, pause)
-            began = monotonic()
-            try:
-                await self.look()
-            except Retryable as error:
-                log.warning("figures.postponed", reason=str(error))
-            except REFUSED as error:
-                # Computing ahead is an extra: one record that cannot be read must not end the process that answers.
-                log.error("figures.failed", reason=f"{type(error).__name__}: {error}")
-            pause = max(INTERVAL_S, REST * (monotonic() - began))
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Look every 30 seconds, or more seldom after much work, while the block runs."""
+        return self._rounds.running()
 
     async def look(self) -> int:
-        """Compute what is missing; returns how many figures. While the days fly past, as in a replay: nothing.
+        """Compute what is missing, once the day stays the same; returns how many figures.
 
-        Raises Retryable if the database does not answer.
+        While the days fly past, as in a replay, nothing is computed. Raises Retryable if the
+        database does not answer.
         """
         with sorting_errors():
-            standing, before = await repository.history_state(self._pool), self._seen
-            self._seen = standing
-            if (
-                standing.day <= DAWN.date()
-                or before is None
-                or before.day != standing.day
-                or standing == self._kept
-            ):
+            state = await repository.history_state(self._pool)
+            last_seen = self._last_seen
+            self._last_seen = state
+            if last_seen is None or last_seen.day != state.day or state.day <= DAWN.date():
                 return 0
-            async with repository.keeping(self._pool) as mine:
+            if state == self._computed_for:
+                return 0
+            async with hold(self._pool, LEASE) as mine:
                 if not mine:
                     return 0
-                number = await self.keep(standing.day)
-            self._kept = standing
+                number = await self.compute_missing(state.day)
+            self._computed_for = state
             return number
 
-    async def keep(self, day: date) -> int:
-        """Compute what is missing on a day that the clocks have come to; returns how many figures.
+    async def compute_missing(self, day: date) -> int:
+        """Compute what is missing on a day that the clocks have reached; returns how many figures.
 
-        One that does not end in time is left to who asks for it. Raises Retryable if that happens again and again.
+        A figure that takes too long is left to the first reader who wants it. Raises Retryable if
+        that happens again and again.
         """
-        began, number, failed = monotonic(), 0, 0
-        for wanted in await self._missing(day):
-            if (figure := _BY_KEY.get(wanted.key)) is None:
+        began = monotonic()
+        computed = 0
+        postponed = 0
+        for key in await self._missing(day):
+            figure = _BY_KEY.get(key.key)
+            if figure is None:
                 continue
             try:
-                await self._figures.renew(
-                    figure, Period(wanted.begins, wanted.ends), wanted.account
-                )
-                number += 1
+                await self._figures.renew(figure, Period(key.begins, key.ends), key.account)
+                computed += 1
             except Retryable as error:
-                failed += 1
-                log.warning("figure.postponed", figure=wanted, reason=str(error))
-                if failed > MOST_FAILED:
+                postponed += 1
+                log.warning("figure.postponed", figure=key, reason=str(error))
+                if postponed > MOST_POSTPONED:
                     raise
-        if number:
-            log.info("figures.kept", figures=number, seconds=round(monotonic() - began, 1))
-        return number
+        if computed:
+            log.info("figures.kept", figures=computed, seconds=round(monotonic() - began, 1))
+        return computed
+
+    async def _look_and_rest(self) -> None:
+        began = monotonic()
+        try:
+            await self.look()
+        except Retryable:
+            await _rest(monotonic() - began)
+            raise
+        await _rest(monotonic() - began)
 
     async def _missing(self, day: date) -> list[FigureKey]:
+        """What was asked for of late and is out of date, then what is always computed ahead."""
         asked = await repository.outdated_figures(self._pool, now() - ASKED_WITHIN)
         accounts = (None, *await repository.account_kinds(self._pool))
-        standing = [
+        always = [
             FigureKey(figure.key, period.begins, period.ends, account)
             for period in periods_ahead(day)
             for account in accounts
             for figure in FIGURES.values()
         ]
-        there = await repository.current_figures(self._pool, {wanted.ends for wanted in standing})
-        return list(
-            dict.fromkeys((*asked, *(wanted for wanted in standing if wanted not in there)))
-        )
+        current = await repository.current_figures(self._pool, {key.ends for key in always})
+        missing = (key for key in always if key not in current)
+        return list(dict.fromkeys((*asked, *missing)))
+
+
+async def _rest(worked_s: float) -> None:
+    """Leave the database to others for REST times as long as the work took, pause included."""
+    left_s = REST * worked_s - INTERVAL_S
+    if left_s > 0:
+        await wait(asyncio.Event(), left_s)

@@ -71,8 +71,6 @@ _ACCOUNTS: Final = """
 SELECT a.account FROM unnest(ARRAY['b2c', 'b2b']) AS a(account)
 WHERE EXISTS (SELECT FROM customer AS c WHERE c.account = a.account)
 """
-_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('lifecycle.figures', 0))"
-_UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended('lifecycle.figures', 0))"
 _SWEEP: Final = "DELETE FROM figure WHERE computed_at < $1"
 KEPT_FOR: Final = timedelta(weeks=8)
 """Of values computed before, most are of periods that nobody asks for any more, or of figures that are no more."""
@@ -188,18 +186,6 @@ async def outdated_figures(pool: Pool, asked_after: datetime) -> list[FigureKey]
 async def account_kinds(pool: Pool) -> list[Account]:
     """The kinds of accounts that there are."""
     return [row["account"] for row in await pool.fetch(_ACCOUNTS)]
-
-
-@asynccontextmanager
-async def keeping(pool: Pool) -> AsyncIterator[bool]:
-    """Whether nobody else computes ahead; nobody else does until the block ends."""
-    async with pool.acquire() as connection:
-        mine: bool = await connection.fetchval(_LOCK)
-        try:
-            yield mine
-        finally:
-            if mine:
-                await db.release_lock(connection, _UNLOCK)
 
 
 async def delete_before(tx: Tx, before: datetime) -> None:

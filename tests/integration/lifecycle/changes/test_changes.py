@@ -283,27 +283,55 @@ async def test_a_stream_has_heartbeats_and_ends_when_the_process_stops_or_the_cl
         assert monotonic() - began < 3
 
 
-async def test_those_who_listen_are_let_go_when_the_feed_can_ask_no_more(
+async def test_those_who_listen_are_let_go_when_a_look_fails_and_see_the_next_one_that_succeeds(
     stack: Stack, template: str
 ) -> None:
-    """An error that does not pass ends the server (tests/unit/shared/http/test_http.py); nobody hears of "no news"."""
+    """An error that nobody foresaw: nobody is left with "nothing new", and the server goes on."""
     async with archived(stack, template, {1: [1]}) as (client, pool):
+        last = (await page(client))["next"]
+        polling = asyncio.create_task(
+            client.get("/v1/changes", params={"after": last, "wait_s": 30})
+        )
         async with client.stream("GET", "/v1/changes/stream?after=now") as answer:
             events = Events(answer)
             await events.block()
+            assert not (await asyncio.wait([polling], timeout=0.5))[0]
             await pool.execute("ALTER TABLE change RENAME TO lost")
             async with asyncio.timeout(5):
                 with pytest.raises(EOFError):
                     await events.event()
-        await eventually(lambda: gone(client), what="the server has ended")
+                assert (await polling).status_code == 503
+        assert (await client.get("/livez")).is_success
+        assert (await client.get("/v1/changes")).status_code == 500, "whoever asks is told"
+        await pool.execute("ALTER TABLE lost RENAME TO change")
+        async with client.stream("GET", f"/v1/changes/stream?after={last}") as answer:
+            events = Events(answer)
+            await events.block()
+            body = encode({"id": "next", "type": "phase.changed"})
+            await pool.execute("INSERT INTO change VALUES (1, 2, 'ada', now(), $1)", body)
+            async with asyncio.timeout(5):
+                assert json.loads((await events.event())["data"])["id"] == "next"
 
 
-async def gone(client: Api) -> bool:
-    try:
-        await client.get("/livez")
-    except httpx.ConnectError:
-        return True
-    return False
+async def test_a_feed_that_divides_by_zero_ends_no_process_and_is_tried_again(
+    stack: Stack, template: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extent = queries.extent
+
+    async def divided(*_: Any) -> Any:
+        return 1 / 0
+
+    async with archived(stack, template, {1: [1]}) as (client, _):
+        last = (await page(client))["next"]
+        polling = asyncio.create_task(
+            client.get("/v1/changes", params={"after": last, "wait_s": 30})
+        )
+        await asyncio.wait([polling], timeout=0.5)
+        monkeypatch.setattr(queries, "extent", divided)
+        assert (await polling).status_code == 503
+        assert (await client.get("/livez")).is_success
+        monkeypatch.setattr(queries, "extent", extent)
+        assert (await page(client, after=last, wait_s=0.5))["items"] == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.lifecycle.figures import precompute
 from services.lifecycle.figures.catalogue import FIGURES
@@ -12,12 +13,14 @@ from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.precompute import Precomputation
 from services.lifecycle.figures.service import FigureService
 from shared.database import connection as db
+from shared.database.leases import hold
 from shared.errors import Retryable
 from tests.support.builders import day, event, order
 from tests.support.pipeline import rows
 from tests.support.policy_shop import Shop, new_shop
 from tests.support.server_stack import Stack
-from tests.support.simulation_shop import Raw, store
+from tests.support.servers import eventually
+from tests.support.simulation_shop import Raw, api, store
 
 CLOCK: Final = 200
 TODAY: Final = date(2024, 7, 19)
@@ -124,12 +127,10 @@ async def test_of_several_processes_one_computes_ahead(ahead: Ahead) -> None:
     first, second = ahead.process(), Precomputation(ahead.pool, FigureService(ahead.pool))
     await first.look()
     await second.look()
-    async with ahead.pool.acquire() as connection:
-        lock = "SELECT pg_try_advisory_lock(hashtextextended('lifecycle.figures', 0))"
-        assert await connection.fetchval(lock), "somebody else has the turn"
+    async with hold(ahead.pool, precompute.LEASE) as theirs:
+        assert theirs, "somebody else has the turn"
         assert await first.look() == 0
         assert await ahead.stored() == {}
-        await connection.execute("SELECT pg_advisory_unlock_all()")
     assert await first.look() == 2 * WHOLE
     assert await second.look() == 0, "all of it is there"
 
@@ -157,3 +158,24 @@ async def test_a_figure_that_does_not_end_in_time_does_not_keep_the_others_from_
     await ahead.restate(20)
     with pytest.raises(Retryable):
         await keeper.look()
+
+
+async def test_a_figure_that_divides_by_zero_ends_no_process(
+    stack: Stack, ahead: Ahead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precompute, "INTERVAL_S", 0.01)
+
+    async def divided(*_: Any) -> float:
+        return 1 / 0
+
+    monkeypatch.setattr(FigureService, "renew", divided)
+    with capture_logs() as logs:
+        async with api(stack, ahead.shop.url) as client:
+
+            def failed() -> bool:
+                lines = [line for line in logs if line["event"] == "background.failed"]
+                return len(lines) > 1 and {line["work"] for line in lines} == {"figures"}
+
+            await eventually(failed)
+            assert (await client.get("/readyz")).is_success
+            assert (await client.get("/v1/figures/churn")).is_success, "read, it is computed"
