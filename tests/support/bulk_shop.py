@@ -25,7 +25,7 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
-from services.lifecycle.figures import recount
+from services.lifecycle.figures.recount import repository as recount
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN, monotonic, now
 from shared.events import envelope

@@ -31,8 +31,6 @@ REPOSITORIES: Final = {
     "books.py",
     "timeline.py",
     "search.py",
-    "recount.py",
-    "complaint_patterns.py",
 }
 FIGURES: Final = {"definitions", "sources"}
 """Rooms whose modules each have the statements of their figure."""

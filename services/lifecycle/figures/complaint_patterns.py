@@ -30,10 +30,6 @@ log = structlog.get_logger()
 DETECTED: Final = "complaint.pattern_detected"
 _PARTITION: Final = 0
 _INTERVAL_S: Final = 1.0
-_FIND: Final = """
-INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) ORDER BY 1, 2
-ON CONFLICT DO NOTHING RETURNING topic, week
-"""
 
 
 class ComplaintPattern(NamedTuple):
@@ -133,11 +129,9 @@ async def publish(tx: Tx, found: list[ComplaintPattern], clock: datetime) -> lis
 
     What came to its end long before the clock is marked `historical`: nobody is to act on it.
     """
-    rows = await tx.fetch(
-        _FIND, [pattern.topic for pattern in found], [pattern.week for pattern in found]
-    )
-    fresh = {(row["topic"], row["week"]) for row in rows}
-    news = [pattern for pattern in found if (pattern.topic, pattern.week) in fresh]
+    keys = [(pattern.topic, pattern.week) for pattern in found]
+    added = await repository.add_patterns(tx, keys)
+    news = [pattern for pattern in found if (pattern.topic, pattern.week) in added]
     act_within = (await load_schedule(tx)).at(clock).act_within if news else timedelta(0)
     await outbox.add(
         tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in news]

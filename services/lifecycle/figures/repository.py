@@ -72,6 +72,10 @@ SELECT a.account FROM unnest(ARRAY['b2c', 'b2b']) AS a(account)
 WHERE EXISTS (SELECT FROM customer AS c WHERE c.account = a.account)
 """
 _SWEEP: Final = "DELETE FROM figure WHERE computed_at < $1"
+_ADD_PATTERNS: Final = """
+INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) ORDER BY 1, 2
+ON CONFLICT DO NOTHING RETURNING topic, week
+"""
 KEPT_FOR: Final = timedelta(weeks=8)
 """Of values computed before, most are of periods that nobody asks for any more, or of figures that are no more."""
 _FREELY: Final = """
@@ -191,3 +195,11 @@ async def account_kinds(pool: Pool) -> list[Account]:
 async def delete_before(tx: Tx, before: datetime) -> None:
     """Delete what was computed before an instant; who asks for it has it computed anew."""
     await tx.execute(_SWEEP, before)
+
+
+async def add_patterns(tx: Tx, patterns: Sequence[tuple[str, date]]) -> set[tuple[str, date]]:
+    """Note complaint patterns by topic and Monday of the week; returns those that are new."""
+    topics = [topic for topic, _ in patterns]
+    weeks = [week for _, week in patterns]
+    rows = await tx.fetch(_ADD_PATTERNS, topics, weeks)
+    return {(row["topic"], row["week"]) for row in rows}

@@ -6,11 +6,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.lifecycle.api.context import Context
-from services.lifecycle.figures import recount
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS, FlowsValue, Span
 from services.lifecycle.figures.figure import Figure, V
 from services.lifecycle.figures.period import Account, Day
+from services.lifecycle.figures.recount.service import check, rebuild
 from services.lifecycle.figures.schemas import (
     CheckView,
     FigureView,
@@ -123,7 +123,7 @@ for _figure in FIGURES.values():
 @router.get("/flows/check")
 async def check_flows(service: Context) -> CheckView:
     """Compare the daily counts of transitions with the transitions themselves; nothing is changed."""
-    return CheckView.of(await recount.check(service.pool))
+    return CheckView.of(await check(service.pool))
 
 
 @router.post("/rebuild")
@@ -132,4 +132,4 @@ async def rebuild_figures(service: Context) -> RebuildView:
 
     Meanwhile nobody is judged: workers wait for it. Sending it again is safe.
     """
-    return RebuildView.of(await recount.rebuild(service.pool))
+    return RebuildView.of(await rebuild(service.pool))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.lifecycle.figures.figure import Figure, Unit, V
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.recount import RecountResult
+from services.lifecycle.figures.recount.repository import RecountResult
 from services.lifecycle.figures.repository import FigureHeadline
 from services.lifecycle.figures.service import FigureAnswer
 from shared.http import Instant

@@ -1,0 +1,1 @@
+"""The daily counts, recounted from what customers have gone through."""
