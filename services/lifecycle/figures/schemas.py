@@ -6,11 +6,12 @@ from typing import Annotated, Any, Final, Generic, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.figure import Figure, Unit, V
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.recount.repository import RecountResult
 from services.lifecycle.figures.repository import FigureHeadline
-from services.lifecycle.figures.service import FigureAnswer
+from services.lifecycle.figures.service import FigureAnswer, FigureOverview
 from shared.http import Instant
 
 FROM: Final[Any] = Field(alias="from", description="First day (UTC).", examples=["2024-04-01"])
@@ -93,6 +94,26 @@ class OverviewView(PeriodView):
     )
     items: Sequence[HeadlineView] = Field(description="All figures.")
 
+    @classmethod
+    def of_overview(cls, overview: FigureOverview) -> Self:
+        """The view of an overview."""
+        period = overview.period
+        begins = period.begins
+        before = period.before.begins
+        headlines = overview.headlines
+        return cls(
+            from_=begins,
+            to=period.ends,
+            account=overview.account,
+            before=PeriodView.of(period.before),
+            items=[
+                HeadlineView.of(
+                    figure, headlines[figure.key, begins], headlines[figure.key, before]
+                )
+                for figure in FIGURES.values()
+            ],
+        )
+
 
 class FigureView(PeriodView, Generic[V]):
     """One figure in detail."""
@@ -108,18 +129,17 @@ class FigureView(PeriodView, Generic[V]):
     result: V = Field(description="The headline (`value`) and what it was made from.")
 
     @classmethod
-    def told(
-        cls, figure: Figure[V], period: Period, account: Account | None, answer: FigureAnswer[V]
-    ) -> Self:
+    def of_answer(cls, answer: FigureAnswer[V]) -> Self:
         """The view of an answer."""
+        figure = answer.figure
         return cls(
-            from_=period.begins,
-            to=period.ends,
+            from_=answer.period.begins,
+            to=answer.period.ends,
             name=figure.name,
             unit=figure.unit,
             formula=figure.formula,
             source=figure.source,
-            account=account,
+            account=answer.account,
             settled=answer.settled,
             computed_at=answer.computed_at,
             recomputed_at=answer.recomputed_at,

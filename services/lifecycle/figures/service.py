@@ -1,30 +1,52 @@
-"""Figures on demand: the stored value if it still holds, else computed once whoever asks, in one snapshot."""
+"""Figures on demand: the stored value while it is current, otherwise computed in one snapshot."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, TypeAlias
 
 from pydantic import ValidationError
 
 from services.lifecycle import clocks
 from services.lifecycle.figures import repository
+from services.lifecycle.figures.catalogue import FIGURES
+from services.lifecycle.figures.definitions.flows import FLOWS, FlowsValue, Span
 from services.lifecycle.figures.figure import Figure, MoneyValue, V
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.repository import FigureHeadline, FigureKey, StoredFigure
+from services.lifecycle.figures.recount import service as recount
+from services.lifecycle.figures.recount.repository import RecountResult
+from services.lifecycle.figures.repository import (
+    FigureBasis,
+    FigureHeadline,
+    FigureKey,
+    StoredFigure,
+)
 from services.lifecycle.figures.single_flight import SingleFlight
 from shared import clock
-from shared.database.connection import Pool, retryable_errors
+from shared.database.connection import Pool, sorting_errors
+from shared.errors import FieldError, Problem
 
 AT_ONCE: Final = 2
 """Figures that a process computes at the same time; other requests want the database too."""
+MOST_DAYS: Final = 366
+"""In a period that is counted by day."""
+
+Headlines: TypeAlias = Mapping[tuple[str, date], FigureHeadline]
+"""By the key of the figure and the beginning of the period."""
 
 
 @dataclass(frozen=True, slots=True)
 class FigureAnswer(Generic[V]):
-    """A value; `settled` if every clock has passed the end of its period, `recomputed_at` the last change behind it."""
+    """The value of a figure in a period.
 
+    `settled` if every clock has passed the end of the period; `recomputed_at` is the clock of the
+    last change to what it was made from.
+    """
+
+    figure: Figure[V]
+    period: Period
+    account: Account | None
     value: V
     settled: bool
     computed_at: datetime
@@ -37,6 +59,15 @@ class FigureAnswer(Generic[V]):
         return FigureHeadline(self.value.value, currency, self.computed_at, self.recomputed_at)
 
 
+@dataclass(frozen=True, slots=True)
+class FigureOverview:
+    """The headlines of all figures in a period and in the one before."""
+
+    period: Period
+    account: Account | None
+    headlines: Headlines
+
+
 class FigureService:
     """The figures of this process."""
 
@@ -45,78 +76,153 @@ class FigureService:
         self._flights: Final = SingleFlight()
         self._slots: Final = asyncio.Semaphore(AT_ONCE)  # waits without a connection
 
-    async def period(self, begins: date | None, ends: date | None) -> Period:
-        """What a request asks about. Raises Problem 422."""
-        async with self._pool.acquire() as connection, repository.snapshot(connection) as tx:
-            least, furthest = await clocks.least_clock(tx), await clocks.furthest_clock(tx)
-        return Period.asked(begins, ends, least=least, furthest=furthest)
+    async def overview(
+        self, begins: date | None, ends: date | None, account: Account | None
+    ) -> FigureOverview:
+        """All figures at a glance. Raises Problem 422."""
+        period = await self._period(begins, ends)
+        figures = list(FIGURES.values())
+        headlines = await self._headlines(figures, (period, period.before), account)
+        return FigureOverview(period, account, headlines)
+
+    async def detail(
+        self,
+        figure: Figure[V],
+        begins: date | None,
+        ends: date | None,
+        account: Account | None,
+    ) -> FigureAnswer[V]:
+        """One figure. Raises Problem 422."""
+        return await self.one(figure, await self._period(begins, ends), account)
+
+    async def flows(
+        self,
+        per: Span,
+        begins: date | None,
+        ends: date | None,
+        account: Account | None,
+    ) -> FigureAnswer[FlowsValue]:
+        """Transitions by day, week or month. Raises Problem 422, also for too many days."""
+        period = await self._period(begins, ends)
+        if per is Span.DAY and period.days > MOST_DAYS:
+            wrong = FieldError("per", f"by day, a period has at most {MOST_DAYS} days")
+            detail = f"per: the period has {period.days} days."
+            raise Problem(422, "invalid", detail, errors=(wrong,))
+        return await self.one(FLOWS[per], period, account)
+
+    async def check(self) -> RecountResult:
+        """Compare the daily counts with the transitions; nothing is changed."""
+        return await recount.check(self._pool)
+
+    async def rebuild(self) -> RecountResult:
+        """Correct the daily counts that differ, and drop all stored figures."""
+        return await recount.rebuild(self._pool)
 
     async def one(
         self, figure: Figure[V], period: Period, account: Account | None
     ) -> FigureAnswer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
-        with retryable_errors():
-            kept = await repository.find(self._pool, figure.key, period, account)
-            if kept is not None and (value := _read(figure, kept.value)) is not None:
-                return FigureAnswer(value, True, kept.computed_at, kept.recomputed_at)
-            return await self._once(figure, period, account, asked=True)
+        with sorting_errors():
+            stored = await repository.find(self._pool, figure.key, period, account)
+            value = None if stored is None else _decode(figure, stored.value)
+            if stored is None or value is None:
+                return await self._once(figure, period, account, asked=True)
+        return FigureAnswer(
+            figure,
+            period,
+            account,
+            value,
+            settled=True,
+            computed_at=stored.computed_at,
+            recomputed_at=stored.recomputed_at,
+        )
 
     async def renew(self, figure: Figure[Any], period: Period, account: Account | None) -> None:
-        """Compute and store a figure that nobody waits for. Raises Retryable if the database does not answer."""
-        with retryable_errors():
+        """Compute and store a figure that nobody waits for.
+
+        Raises Retryable if the database does not answer.
+        """
+        with sorting_errors():
             await self._once(figure, period, account, asked=False)
 
-    async def headlines(
-        self, figures: Iterable[Figure[Any]], periods: Iterable[Period], account: Account | None
-    ) -> dict[tuple[str, date], FigureHeadline]:
-        """The headlines of figures by key and beginning of the period."""
+    async def _period(self, begins: date | None, ends: date | None) -> Period:
+        """The period that a request asks for. Raises Problem 422."""
+        async with self._pool.acquire() as connection, repository.snapshot(connection) as tx:
+            least = await clocks.clock(tx)
+            furthest = await clocks.furthest_clock(tx)
+        return Period.asked(begins, ends, least=least, furthest=furthest)
+
+    async def _headlines(
+        self,
+        figures: Iterable[Figure[Any]],
+        periods: Iterable[Period],
+        account: Account | None,
+    ) -> Headlines:
+        """The stored headlines that are current; the others are computed."""
         wanted = {
             (figure.key, period.begins): (figure, period)
             for figure in figures
             for period in periods
         }
-        keys, periods = [figure.key for figure in figures], list(periods)
-        found = await repository.headlines(self._pool, keys, periods, account)
-        missing = [wanted[key] for key in wanted if key not in found]
+        keys = [figure.key for figure in figures]
+        stored = await repository.headlines(self._pool, keys, list(periods), account)
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = {
-                    (figure.key, period.begins): group.create_task(
-                        self.one(figure, period, account)
-                    )
-                    for figure, period in missing
+                    key: group.create_task(self.one(*wanted[key], account))
+                    for key in wanted
+                    if key not in stored
                 }
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return found | {key: task.result().headline for key, task in tasks.items()}
+        return stored | {key: task.result().headline for key, task in tasks.items()}
 
     async def _once(
         self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
     ) -> FigureAnswer[V]:
         key = figure.key, period, account
         answer: FigureAnswer[V] = await self._flights.once(
-            key, lambda: self._computed(figure, period, account, asked=asked)
+            key, lambda: self._compute(figure, period, account, asked=asked)
         )
         return answer
 
-    async def _computed(
+    async def _compute(
         self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
     ) -> FigureAnswer[V]:
+        """Compute a figure in one snapshot, and store it if its period is over."""
         async with self._slots, self._pool.acquire() as connection:
             async with repository.snapshot(connection) as tx:
                 basis = await repository.basis(tx, period)
                 value = await figure.compute(tx, period, account)
-            answer = FigureAnswer(value, basis.settled, clock.now(), basis.restated_at)
+            answer = _computed(figure, period, account, value, basis)
             if basis.settled:
-                kept = StoredFigure(
-                    value.model_dump_json(by_alias=True), answer.computed_at, answer.recomputed_at
-                )
-                wanted = FigureKey(figure.key, period.begins, period.ends, account)
-                await repository.store(connection, wanted, kept, basis.stamp, asked=asked)
+                key = FigureKey(figure.key, period.begins, period.ends, account)
+                await repository.store(connection, key, _stored(answer), basis.stamp, asked=asked)
         return answer
 
 
-def _read(figure: Figure[V], stored: str) -> V | None:
+def _computed(
+    figure: Figure[V], period: Period, account: Account | None, value: V, basis: FigureBasis
+) -> FigureAnswer[V]:
+    """The answer of a value that was computed just now."""
+    return FigureAnswer(
+        figure,
+        period,
+        account,
+        value,
+        settled=basis.settled,
+        computed_at=clock.now(),
+        recomputed_at=basis.restated_at,
+    )
+
+
+def _stored(answer: FigureAnswer[Any]) -> StoredFigure:
+    """An answer as it is stored."""
+    value = answer.value.model_dump_json(by_alias=True)
+    return StoredFigure(value, answer.computed_at, answer.recomputed_at)
+
+
+def _decode(figure: Figure[V], stored: str) -> V | None:
     """A stored value; None for what another version of the figure has left."""
     try:
         return figure.value.model_validate_json(stored)
