@@ -8,6 +8,7 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources import phase_counts
+from services.lifecycle.figures.sources.phase_counts import ActiveCohort, PhaseCount
 from shared.database.connection import Tx
 
 
@@ -50,8 +51,8 @@ class ChurnValue(FigureValue):
     lost: int = Field(description="Of these, customers inactive or former at `to`.", examples=[1])
 
 
-async def _active_passive(tx: Tx, period: Period, account: Account | None) -> ActiveValue:
-    begin, end = await phase_counts.phases_at_both_ends(tx, period, account)
+def active_passive(begin: PhaseCount, end: PhaseCount) -> ActiveValue:
+    """The figure of customers by phase at both ends of a period."""
     return ActiveValue(
         value=end.active,
         passive=end.passive,
@@ -62,23 +63,41 @@ async def _active_passive(tx: Tx, period: Period, account: Account | None) -> Ac
     )
 
 
-async def _retention(tx: Tx, period: Period, account: Account | None) -> RetentionValue:
-    ties = await phase_counts.active_cohort(tx, period, account)
+def retention(cohort: ActiveCohort) -> RetentionValue:
+    """The figure of those who stay of a cohort."""
     return RetentionValue(
-        value=share(ties.kept, ties.active), active_at_begin=ties.active, kept=ties.kept
+        value=share(cohort.kept, cohort.active),
+        active_at_begin=cohort.active,
+        kept=cohort.kept,
     )
+
+
+def churn(cohort: ActiveCohort) -> ChurnValue:
+    """The figure of those who are lost of a cohort."""
+    return ChurnValue(
+        value=share(cohort.lost, cohort.active),
+        active_at_begin=cohort.active,
+        lost=cohort.lost,
+    )
+
+
+async def _active_passive(tx: Tx, period: Period, account: Account | None) -> ActiveValue:
+    begin, end = await phase_counts.phases_at_both_ends(tx, period, account)
+    return active_passive(begin, end)
+
+
+async def _retention(tx: Tx, period: Period, account: Account | None) -> RetentionValue:
+    return retention(await phase_counts.active_cohort(tx, period, account))
 
 
 async def _churn(tx: Tx, period: Period, account: Account | None) -> ChurnValue:
-    ties = await phase_counts.active_cohort(tx, period, account)
-    return ChurnValue(
-        value=share(ties.lost, ties.active), active_at_begin=ties.active, lost=ties.lost
-    )
+    return churn(await phase_counts.active_cohort(tx, period, account))
 
 
 ACTIVE_PASSIVE: Final = Figure(
     name="active_passive",
-    formula="customers who at `to` are new, established, at risk, won back, or advocates who have ordered",
+    formula="customers who at `to` are new, established, at risk, won back, or advocates who have "
+    "ordered",
     source="flow; customer.first_order_at of advocates",
     unit=Unit.CUSTOMERS,
     value=ActiveValue,

@@ -1,6 +1,7 @@
 """What customers complain about more than usual: topics above their baseline of the eight weeks before."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final, Self
 
@@ -24,7 +25,9 @@ WITH opened AS (
     WHERE e.type = 'complaint.opened' AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
     ORDER BY e.customer_key, said.complaint_id, e.time
 )
-SELECT topic, ((time AT TIME ZONE 'UTC')::date - ($1 AT TIME ZONE 'UTC')::date) / 7 AS week, count(*) AS n
+SELECT topic,
+    ((time AT TIME ZONE 'UTC')::date - ($1 AT TIME ZONE 'UTC')::date) / 7 AS week,
+    count(*) AS n
 FROM opened GROUP BY 1, 2
 """  # noqa: S608  (constants)
 )
@@ -87,40 +90,42 @@ class ComplaintValue(FigureValue):
 
 async def first(tx: Tx) -> datetime | None:
     """When the first complaint of all was opened."""
-    found: datetime | None = await tx.fetchval(_FIRST)
-    return found
+    opened_at: datetime | None = await tx.fetchval(_FIRST)
+    return opened_at
 
 
 async def opened(
     tx: Tx, begin: date, end: date, account: Account | None
 ) -> dict[str | None, Counter[int]]:
-    """Complaints opened from `begin` on and before `end` by topic and by week, 0 the one that starts with `begin`."""
-    found: dict[str | None, Counter[int]] = {}
+    """Complaints opened from `begin` on and before `end`, by topic and week.
+
+    Week 0 is the one that starts with `begin`.
+    """
+    by_topic: dict[str | None, Counter[int]] = {}
     for topic, week, n in await tx.fetch(_OPENED[account], midnight(begin), midnight(end), account):
-        found.setdefault(topic, Counter())[week] = n
-    return found
+        by_topic.setdefault(topic, Counter())[week] = n
+    return by_topic
 
 
 def baseline(first: datetime | None, begin: date) -> int:
-    """How many whole weeks before `begin` are to be compared with: none before the first complaint of all."""
+    """How many whole weeks before `begin` can be compared with: all since the first complaint."""
     return 0 if first is None else min(max((midnight(begin) - first) // WEEK, 0), WEEKS)
 
 
-async def _complaint_topics(tx: Tx, period: Period, account: Account | None) -> ComplaintValue:
-    begin = period.begins - WEEKS * WEEK
-    found = await opened(tx, begin, period.ends, account)
-    known = baseline(await first(tx), period.begins)
-    totals = {
-        topic: sum(n for week, n in weeks.items() if week >= WEEKS)
-        for topic, weeks in found.items()
-    }
-    topics = [
-        Topic.of(
-            topic, totals[topic], judge(totals[topic], period.days, _before(found[topic], known))
-        )
-        for topic in found
-        if topic is not None and totals[topic]
-    ]
+def complaint_value(
+    by_topic: Mapping[str | None, Counter[int]], days: int, known: int
+) -> ComplaintValue:
+    """The figure of complaints by topic and week in a period of so many days.
+
+    Week WEEKS is the first one of the period, and of the weeks before it the last `known` are the
+    baseline.
+    """
+    totals = {topic: _total(weeks) for topic, weeks in by_topic.items()}
+    topics = list[Topic]()
+    for topic, weeks in by_topic.items():
+        if topic is not None and totals[topic]:
+            judgement = judge(totals[topic], days, _before(weeks, known))
+            topics.append(Topic.of(topic, totals[topic], judgement))
     return ComplaintValue(
         value=sum(topic.above for topic in topics) if known >= FEWEST_WEEKS else None,
         complaints=sum(totals.values()),
@@ -130,14 +135,26 @@ async def _complaint_topics(tx: Tx, period: Period, account: Account | None) -> 
     )
 
 
+async def _complaint_topics(tx: Tx, period: Period, account: Account | None) -> ComplaintValue:
+    by_topic = await opened(tx, period.begins - WEEKS * WEEK, period.ends, account)
+    known = baseline(await first(tx), period.begins)
+    return complaint_value(by_topic, period.days, known)
+
+
+def _total(weeks: Counter[int]) -> int:
+    """Complaints of the period itself."""
+    return sum(n for week, n in weeks.items() if week >= WEEKS)
+
+
 def _before(weeks: Counter[int], known: int) -> list[int]:
     return [weeks[week] for week in range(WEEKS - known, WEEKS)]
 
 
 COMPLAINT_TOPICS: Final = Figure(
     name="complaint_topics",
-    formula="topics with more complaints opened in the period than the 8 weeks before explain: at least 5, less likely "
-    "than 0.001 at an unchanged rate, and 3 standard deviations above the mean",
+    formula="topics with more complaints opened in the period than the 8 weeks before explain: "
+    "at least 5, less likely than 0.001 at an unchanged rate, and 3 standard deviations above the "
+    "mean",
     source="event: complaint.opened",
     unit=Unit.TOPICS,
     value=ComplaintValue,

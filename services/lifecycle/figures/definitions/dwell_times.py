@@ -1,7 +1,7 @@
 """How long customers stay in each phase."""
 
 from collections import Counter
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import BaseModel, Field
 
@@ -93,7 +93,17 @@ class DwellValue(FigureValue):
     phases: list[DwellView] = Field(description="Phases in which stays began.")
 
 
-Stays = dict[Phase, Counter[int]]
+Stays: TypeAlias = dict[Phase, Counter[int]]
+"""Numbers of stays by phase and days."""
+
+
+def dwell_value(ended: Stays, running: Stays) -> DwellValue:
+    """The figure of stays in each phase, by length in days and by age in days."""
+    views = (_view(phase, ended[phase], running[phase]) for phase in Phase)
+    all_ended = sum(ended.values(), Counter[int]())
+    all_running = sum(running.values(), Counter[int]())
+    pooled = survival.survival_curve(all_ended, all_running)
+    return DwellValue(value=survival.median(pooled), phases=[view for view in views if view.stays])
 
 
 async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> DwellValue:
@@ -102,12 +112,9 @@ async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> Dwell
     for row in await tx.fetch(
         _STAYS[account is not None], period.since, period.until, account, PASSIVE
     ):
-        (ended if row["ended"] else running)[Phase(row["phase"])][row["day"]] += row["n"]
-    views = (_view(phase, ended[phase], running[phase]) for phase in Phase)
-    pooled = survival.survival_curve(
-        sum(ended.values(), Counter()), sum(running.values(), Counter())
-    )
-    return DwellValue(value=survival.median(pooled), phases=[view for view in views if view.stays])
+        stays = ended if row["ended"] else running
+        stays[Phase(row["phase"])][row["day"]] += row["n"]
+    return dwell_value(ended, running)
 
 
 def _view(phase: Phase, ended: Counter[int], running: Counter[int]) -> DwellView:
@@ -123,7 +130,8 @@ def _view(phase: Phase, ended: Counter[int], running: Counter[int]) -> DwellView
 
 DWELL_TIMES: Final = Figure(
     name="dwell_times",
-    formula="per phase, Kaplan-Meier estimate from the stays that began in the period, watched until `to`",
+    formula="per phase, Kaplan-Meier estimate from the stays that began in the period, watched "
+    "until `to`",
     source="transition",
     unit=Unit.DAYS,
     value=DwellValue,

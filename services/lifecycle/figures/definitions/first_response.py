@@ -1,5 +1,6 @@
 """How long customers wait for the first response to a complaint or an inquiry."""
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, Self
 
 from pydantic import BaseModel, Field
@@ -12,11 +13,14 @@ from shared.database.connection import Tx
 _WAITING: Final = statements(
     f"""
 WITH told AS MATERIALIZED (
-    SELECT e.customer_key, e.time, split_part(e.type, '.', 1) AS matter, e.type LIKE '%.opened' AS opened,
+    SELECT e.customer_key, e.time,
+        split_part(e.type, '.', 1) AS matter,
+        e.type LIKE '%.opened' AS opened,
         convert_from(e.body, 'UTF8')::json -> 'data' ->> (split_part(e.type, '.', 1) || '_id') AS id
     FROM event AS e
     WHERE e.type IN (
-            'complaint.opened', 'complaint.answered', 'complaint.resolved', 'inquiry.opened', 'inquiry.answered'
+            'complaint.opened', 'complaint.answered', 'complaint.resolved',
+            'inquiry.opened', 'inquiry.answered'
         ) AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
 ), asked AS (
     SELECT matter, customer_key, id, min(time) AS time FROM told WHERE opened GROUP BY 1, 2, 3
@@ -30,13 +34,17 @@ WITH told AS MATERIALIZED (
 SELECT matter, count(*) AS opened, count(lasted) AS answered,
     count(*) FILTER (WHERE lasted <= interval '2 hours') AS in_time,
     count(*) FILTER (WHERE lasted IS NULL AND began < $2 - interval '2 hours') AS overdue,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY (extract(epoch FROM lasted) / 3600)::float8) AS median
+    percentile_cont(0.5) WITHIN GROUP (
+        ORDER BY (extract(epoch FROM lasted) / 3600)::float8
+    ) AS median
 FROM waited GROUP BY GROUPING SETS ((matter), ())
 """  # noqa: S608  (constants)
 )
 
 
-class _Waits(NamedTuple):
+class WaitCounts(NamedTuple):
+    """Matters opened, responded to at all and within 2 hours, still waiting longer, and the median."""
+
     opened: int = 0
     responded: int = 0
     within: int = 0
@@ -65,7 +73,7 @@ class Responses(BaseModel):
     )
 
     @classmethod
-    def of(cls, waits: _Waits) -> Self:
+    def of(cls, waits: WaitCounts) -> Self:
         """The view of a row of the statement."""
         return cls(
             median_hours=waits.median,
@@ -93,13 +101,17 @@ class FirstResponseValue(FigureValue):
 
 async def _first_response(tx: Tx, period: Period, account: Account | None) -> FirstResponseValue:
     rows = await tx.fetch(_WAITING[account], period.since, period.until, account)
-    found = {matter: _Waits(*waits) for matter, *waits in rows}
-    matters = (None, "complaint", "inquiry")
-    together, complaints, inquiries = (
-        Responses.of(found.get(matter, _Waits())) for matter in matters
-    )
+    return first_response({matter: WaitCounts(*waits) for matter, *waits in rows})
+
+
+def first_response(waits: Mapping[str | None, WaitCounts]) -> FirstResponseValue:
+    """The figure of waits by matter (complaint, inquiry); None stands for both together."""
+    together = Responses.of(waits.get(None, WaitCounts()))
     return FirstResponseValue(
-        value=together.median_hours, together=together, complaints=complaints, inquiries=inquiries
+        value=together.median_hours,
+        together=together,
+        complaints=Responses.of(waits.get("complaint", WaitCounts())),
+        inquiries=Responses.of(waits.get("inquiry", WaitCounts())),
     )
 
 
@@ -107,7 +119,8 @@ FIRST_RESPONSE: Final = Figure(
     name="first_response",
     formula="median of the time from the opening of a complaint or inquiry in the period to its first response "
     "before `to`",
-    source="event: complaint.opened, complaint.answered, complaint.resolved, inquiry.opened, inquiry.answered",
+    source="event: complaint.opened, complaint.answered, complaint.resolved, inquiry.opened, "
+    "inquiry.answered",
     unit=Unit.HOURS,
     value=FirstResponseValue,
     compute=_first_response,

@@ -1,6 +1,7 @@
 """Moves between phases by day, week or month, from the daily counts of transitions."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -66,15 +67,25 @@ class FlowsValue(FigureValue):
     )
 
 
-async def _flows(tx: Tx, period: Period, account: Account | None, per: Span) -> FlowsValue:
-    spans, total = list[SpanView](), Counter[tuple[str, str]]()
-    for begins, from_, to, n in await tx.fetch(_FLOWS, period.begins, period.ends, account, per):
+def flows_value(rows: Iterable[tuple[date, str, str, int]], per: Span) -> FlowsValue:
+    """The figure of transitions (first day of the span, phase left, phase entered, number).
+
+    They come in the order of time; the phase left is empty for customers not yet known.
+    """
+    spans = list[SpanView]()
+    total = Counter[tuple[str, str]]()
+    for begins, from_, to, n in rows:
         if not spans or spans[-1].begins != begins:
             spans.append(SpanView(begins=begins, flows=[]))
         spans[-1].flows.append(_view(from_, to, n))
         total[from_, to] += n
     whole = [_view(from_, to, n) for (from_, to), n in sorted(total.items())]
     return FlowsValue(value=total.total(), per=per, flows=whole, spans=spans)
+
+
+async def _flows(tx: Tx, period: Period, account: Account | None, per: Span) -> FlowsValue:
+    rows = await tx.fetch(_FLOWS, period.begins, period.ends, account, per)
+    return flows_value((tuple(row) for row in rows), per)
 
 
 def _view(from_: str, to: str, n: int) -> FlowView:
@@ -97,4 +108,4 @@ def _per(per: Span) -> Figure[FlowsValue]:
 
 
 FLOWS: Final = {per: _per(per) for per in Span}
-"""By what they are counted by."""
+"""By the span that transitions are counted by."""

@@ -86,7 +86,9 @@ class BestShareValue(FigureValue):
     )
 
 
-class _Revenue(NamedTuple):
+class CurrencyRevenue(NamedTuple):
+    """Revenue in one currency: of all buyers, and of the best fifth."""
+
     currency: str
     buyers: int
     revenue: Decimal
@@ -95,7 +97,8 @@ class _Revenue(NamedTuple):
 
     def view(self) -> BestBuyers:
         """What the API shows of it."""
-        revenue, best = int(self.revenue), int(self.best_revenue)
+        revenue = int(self.revenue)
+        best = int(self.best_revenue)
         return BestBuyers(
             currency=self.currency,
             share=share(best, revenue),
@@ -104,6 +107,11 @@ class _Revenue(NamedTuple):
             revenue=revenue,
             best_revenue=best,
         )
+
+
+def best_share(currencies: list[BestBuyers]) -> BestShareValue:
+    """The figure of the best buyers in each currency, the one with the most buyers first."""
+    return BestShareValue(value=currencies[0].share if currencies else None, currencies=currencies)
 
 
 async def _repurchase(tx: Tx, period: Period, account: Account | None) -> RepurchaseValue:
@@ -121,13 +129,13 @@ async def _repurchase(tx: Tx, period: Period, account: Account | None) -> Repurc
 async def _best_share(tx: Tx, period: Period, account: Account | None) -> BestShareValue:
     await tx.execute(ROOM)
     rows = await tx.fetch(_REVENUES[account], period.since, period.until, account)
-    found = [_Revenue(*row).view() for row in rows]
-    return BestShareValue(value=found[0].share if found else None, currencies=found)
+    return best_share([CurrencyRevenue(*row).view() for row in rows])
 
 
 REPURCHASE: Final = Figure(
     name="repurchase",
-    formula="customers with at least two orders in the period that stand at `to` / customers with one",
+    formula="customers with at least two orders in the period that stand at `to` / customers with "
+    "one",
     source="event: order.completed, order.refunded, order.cancelled; retold",
     unit=Unit.SHARE,
     value=RepurchaseValue,
@@ -135,8 +143,8 @@ REPURCHASE: Final = Figure(
 )
 BEST_20_SHARE: Final = Figure(
     name="best_20_share",
-    formula="revenue in the period, less what was undone before `to`, of the fifth of the buyers with the highest "
-    "revenue / revenue of all buyers, by currency",
+    formula="revenue in the period, less what was undone before `to`, of the fifth of the buyers "
+    "with the highest revenue / revenue of all buyers, by currency",
     source="event: order.completed, order.refunded, order.cancelled; retold",
     unit=Unit.SHARE,
     value=BestShareValue,

@@ -18,8 +18,10 @@ _SCORES: Final = statements(
 WITH last AS (
     SELECT DISTINCT ON (e.customer_key) (said.data ->> 'score')::numeric::int AS score
     FROM event AS e
-    CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json) AS said(source text, id text, data json)
-    WHERE e.type = 'feedback.submitted' AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS} AND said.data ->> 'kind' = $4
+    CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json)
+        AS said(source text, id text, data json)
+    WHERE e.type = 'feedback.submitted' AND e.time >= $1 AND e.time < $2
+        AND {COUNTED_EVENTS} AND said.data ->> 'kind' = $4
     ORDER BY e.customer_key, e.time DESC, said.source COLLATE "C" DESC, said.id COLLATE "C" DESC
 )
 SELECT score, count(*) AS n FROM last GROUP BY 1 ORDER BY 1
@@ -62,14 +64,8 @@ class CsatValue(FigureValue):
     customers: int = Field(description="Customers with a score in the period.", examples=[50])
 
 
-async def _scores(tx: Tx, period: Period, account: Account | None, kind: str) -> Mapping[int, int]:
-    """Customers by their last score of a kind."""
-    rows = await tx.fetch(_SCORES[account], period.since, period.until, account, kind)
-    return {row["score"]: row["n"] for row in rows}
-
-
-async def _nps(tx: Tx, period: Period, account: Account | None) -> NpsValue:
-    scores = await _scores(tx, period, account, "nps")
+def nps(scores: Mapping[int, int]) -> NpsValue:
+    """The Net Promoter Score of so many customers by their last score, 0 to 10."""
     customers = sum(scores.values())
     promoters = sum(n for score, n in scores.items() if score >= PROMOTER)
     detractors = sum(n for score, n in scores.items() if score < PASSIVE)
@@ -82,8 +78,8 @@ async def _nps(tx: Tx, period: Period, account: Account | None) -> NpsValue:
     )
 
 
-async def _csat(tx: Tx, period: Period, account: Account | None) -> CsatValue:
-    scores = await _scores(tx, period, account, "csat")
+def csat(scores: Mapping[int, int]) -> CsatValue:
+    """The satisfaction of so many customers by their last score, 1 to 5."""
     customers = sum(scores.values())
     satisfied = sum(n for score, n in scores.items() if score >= SATISFIED)
     return CsatValue(
@@ -94,9 +90,24 @@ async def _csat(tx: Tx, period: Period, account: Account | None) -> CsatValue:
     )
 
 
+async def _scores(tx: Tx, period: Period, account: Account | None, kind: str) -> Mapping[int, int]:
+    """Customers by their last score of a kind."""
+    rows = await tx.fetch(_SCORES[account], period.since, period.until, account, kind)
+    return {row["score"]: row["n"] for row in rows}
+
+
+async def _nps(tx: Tx, period: Period, account: Account | None) -> NpsValue:
+    return nps(await _scores(tx, period, account, "nps"))
+
+
+async def _csat(tx: Tx, period: Period, account: Account | None) -> CsatValue:
+    return csat(await _scores(tx, period, account, "csat"))
+
+
 NPS: Final = Figure(
     name="nps",
-    formula="% promoters (9, 10) - % detractors (0 to 6), by the last NPS score of each customer in the period",
+    formula="% promoters (9, 10) - % detractors (0 to 6), by the last NPS score of each customer "
+    "in the period",
     source="event: feedback.submitted of kind nps",
     unit=Unit.POINTS,
     value=NpsValue,

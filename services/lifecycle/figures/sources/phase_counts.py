@@ -4,6 +4,7 @@ What the counts cannot tell is which advocates have never ordered: these are not
 """
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.state.phases import Phase
@@ -19,7 +20,9 @@ OF_ACCOUNT: Final = "($3::text IS NULL OR account = $3)"
 """Of daily counts, or of customers by themselves."""
 
 _COUNTS: Final = f"""
-SELECT from_phase, to_phase, coalesce(sum(n) FILTER (WHERE day < $1), 0)::bigint AS at_begin, sum(n)::bigint AS at_end
+SELECT from_phase, to_phase,
+    coalesce(sum(n) FILTER (WHERE day < $1), 0)::bigint AS at_begin,
+    sum(n)::bigint AS at_end
 FROM flow WHERE day < $2 AND {OF_ACCOUNT} GROUP BY 1, 2
 """  # noqa: S608  (constants)
 
@@ -62,7 +65,7 @@ SELECT counted.*,
 FROM counted LEFT JOIN unbought AS u ON true LEFT JOIN moved AS m USING (customer) GROUP BY counted.gone, counted.lost
 """  # noqa: S608  (constants)
 )
-"""Only steps into or out of the phases of nobody active ($4, the empty one too) change how many are active."""
+"""Only steps into or out of a phase that is not active ($4, the empty one too) matter."""
 
 
 class PhaseCount(NamedTuple):
@@ -83,7 +86,7 @@ class PhaseCount(NamedTuple):
 
 
 class ActiveCohort(NamedTuple):
-    """Customers active at the beginning; of these, active at the end too, and inactive or former by then."""
+    """Customers active at the beginning; of these, those kept and those lost at the end."""
 
     active: int
     kept: int
@@ -93,7 +96,7 @@ class ActiveCohort(NamedTuple):
 async def phases_at_both_ends(
     tx: Tx, period: Period, account: Account | None
 ) -> tuple[PhaseCount, PhaseCount]:
-    """Where customers stand at the beginning and at the end: after all that lies before these instants."""
+    """Customers by phase at the beginning and at the end, after all that happened before."""
     row = await tx.fetchrow(_WITHOUT_ORDER, period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
     begin, end = await _phases(tx, period, account)
@@ -107,11 +110,16 @@ async def active_cohort(tx: Tx, period: Period, account: Account | None) -> Acti
     )
     assert row is not None  # noqa: S101  (an aggregate)
     begin, _ = await _phases(tx, period, account)
+    return cohort_of(begin, dict(row))
+
+
+def cohort_of(begin: Counter[Phase], moved: Mapping[str, int]) -> ActiveCohort:
+    """The cohort of customers by phase at the beginning, less advocates who have not ordered."""
     in_phase = sum(begin[phase] for phase in ACTIVE)
     return ActiveCohort(
-        active=in_phase - row["at_begin"],
-        kept=in_phase - row["gone"] - row["stayed"],
-        lost=row["lost"] - row["lost_without_order"],
+        active=in_phase - moved["at_begin"],
+        kept=in_phase - moved["gone"] - moved["stayed"],
+        lost=moved["lost"] - moved["lost_without_order"],
     )
 
 
@@ -124,11 +132,21 @@ async def prospects(tx: Tx, period: Period, account: Account | None) -> int:
 async def _phases(
     tx: Tx, period: Period, account: Account | None
 ) -> tuple[Counter[Phase], Counter[Phase]]:
-    """Those who have entered each phase less those who have left it."""
-    begin, end = Counter[Phase](), Counter[Phase]()
-    for row in await tx.fetch(_COUNTS, period.begins, period.ends, account):
-        for counts, n in ((begin, row["at_begin"]), (end, row["at_end"])):
-            counts[Phase(row["to_phase"])] += n
-            if row["from_phase"]:
-                counts[Phase(row["from_phase"])] -= n
+    """Customers in each phase at the beginning and at the end."""
+    rows = await tx.fetch(_COUNTS, period.begins, period.ends, account)
+    begin = in_phases((row["from_phase"], row["to_phase"], row["at_begin"]) for row in rows)
+    end = in_phases((row["from_phase"], row["to_phase"], row["at_end"]) for row in rows)
     return begin, end
+
+
+def in_phases(flows: Iterable[tuple[str, str, int]]) -> Counter[Phase]:
+    """Those who have entered each phase less those who have left it.
+
+    A flow is the phase left, empty for customers not yet known, the phase entered, and a number.
+    """
+    counts = Counter[Phase]()
+    for from_phase, to_phase, n in flows:
+        counts[Phase(to_phase)] += n
+        if from_phase:
+            counts[Phase(from_phase)] -= n
+    return counts
