@@ -30,7 +30,7 @@ from services.lifecycle.figures.definitions.first_response import WaitCounts, fi
 from services.lifecycle.figures.definitions.flows import FLOWS, Span, flows_value
 from services.lifecycle.figures.definitions.repurchase import CurrencyRevenue, best_share
 from services.lifecycle.figures.definitions.satisfaction import csat, nps
-from services.lifecycle.figures.period import Period
+from services.lifecycle.figures.period import Period, midnight
 from services.lifecycle.figures.sources.phase_counts import (
     ActiveCohort,
     PhaseCount,
@@ -310,7 +310,7 @@ def test_customers_without_revenue_in_the_currency_add_orders_and_no_money() -> 
 
 
 def test_the_fit_in_force_is_the_last_one_before_the_end_of_the_period() -> None:
-    fits = tuple(Fit(n, day(10 * n), 1, 1, 1, 1) for n in (1, 2, 3))
+    fits = tuple(Fit(n, midnight(day(10 * n).date()), 1, 1, 1, 1) for n in (1, 2, 3))
     schedule = Schedule((Activation(1, day(0), Policy()),), fits)
 
     def version(end: int) -> int | None:
