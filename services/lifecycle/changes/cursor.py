@@ -27,7 +27,10 @@ def encode(position: Position) -> str:
 
 
 def decode(cursor: str, partitions: int) -> Position:
-    """The position that was encoded. Raises ValueError for any other text, and for another number of partitions."""
+    """The position that was encoded.
+
+    Raises ValueError for any other text, and for another number of partitions.
+    """
     if len(cursor) > 2 * (1 + partitions * _BYTES + _CHECK):
         raise ValueError("too long")
     try:

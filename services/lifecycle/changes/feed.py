@@ -1,4 +1,4 @@
-"""The feed: one small query every 200 ms tells all who wait in this process whether something was published."""
+"""The feed: one small query every 200 ms tells all listeners of this process what is new."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,18 +31,18 @@ LONGEST_RETRY_S: Final = 1.0
 READERS: Final = 4
 """Most reads of changes at one time: the other routes need connections too."""
 READ_AHEAD: Final = 2000
-"""Most changes that the poller reads for all; behind more than that, everybody catches up alone."""
+"""Most changes that are read once for all; listeners further behind catch up by themselves."""
 
 
 class ChangesDeleted(StammkundeError):
-    """What lies behind a position is not there any more."""
+    """The changes behind a position have been deleted."""
 
 
 class ChangeFeed:
-    """What has been published.
+    """Tells listeners what has been published.
 
-    `failure` says why the last look failed, None if it did not. `waiting` is how many wait for news.
-    `era` grows when streams have to end: the database has gone back to an earlier state, so that
+    `failure` says why the last look failed, None if it did not. `waiting` counts those who wait for
+    news. `era` grows when streams have to end: the database has gone back to an earlier state, so that
     numbers mean something else from then on, or a look has failed in a way that nobody foresaw.
     """
 
@@ -72,7 +72,7 @@ class ChangeFeed:
 
     @asynccontextmanager
     async def running(self, stopping: asyncio.Event) -> AsyncIterator[None]:
-        """Poll while the block runs; all who wait are let go at its end, or once `stopping` is set."""
+        """Poll while the block runs; listeners are let go at its end, or once `stopping` is set."""
         async with self._rounds.running(), in_background(self._end_with(stopping)):
             try:
                 yield
@@ -80,9 +80,9 @@ class ChangeFeed:
                 self._end()
 
     async def extent(self) -> Extent:
-        """What there is to read, asked after this call began: one query, or one failure, for all who call meanwhile.
+        """What there is to read, looked up after this call began.
 
-        Raises Retryable.
+        All who call meanwhile share one query, or one failure. Raises Retryable.
         """
         mine = self._asked + 1
         async with self._asking:
@@ -105,7 +105,10 @@ class ChangeFeed:
             self.failure = error
 
     async def read(self, at: Position, heads: Position, limit: int) -> list[Change]:
-        """The next changes, at most `limit`, by partition and number. Raises Deleted or Retryable."""
+        """The next changes, at most `limit`, by partition and number.
+
+        Raises ChangesDeleted or Retryable.
+        """
         parts = next_ranges(at, heads, limit)
         found = self._recent.find(parts)
         if found is None:
@@ -117,9 +120,9 @@ class ChangeFeed:
         return found
 
     async def news(self, at: Position, seconds: float) -> Position:
-        """Wait until something lies ahead of a position, or the poller fails, or the process stops, or time is up.
+        """Wait until something lies ahead of a position, a look fails, or the time is up.
 
-        Returns the heads that all who wait have been told of.
+        The end of the process ends it too. Returns the heads that have been announced.
         """
         until, era = monotonic() + seconds, self.era
         self.waiting += 1
@@ -158,7 +161,7 @@ class ChangeFeed:
         self._wake()
 
     async def _announce(self, heads: Position) -> None:
-        """Read what is new once, then tell everybody."""
+        """Read what is new once for all, then wake the listeners."""
         if not is_ahead(heads, self._announced):
             return
         parts = next_ranges(self._announced, heads, READ_AHEAD + 1)

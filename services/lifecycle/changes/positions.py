@@ -1,10 +1,10 @@
-"""How far a reader is: a number for each partition; what lies ahead of it, and which part of that to read next."""
+"""Positions of readers: a number for each partition, what lies ahead, and what to read next."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 Position = tuple[int, ...]
-"""By partition, the number of the last change read; 0 before the first. The changes of a partition have no gaps."""
+"""By partition the number of the last change read, 0 before the first. Numbers have no gaps."""
 
 
 class ChangeRange(NamedTuple):
@@ -16,7 +16,7 @@ class ChangeRange(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A published transition or correction: where it stands, and the CloudEvent as JSON."""
+    """A published transition or correction: its place, and the CloudEvent as JSON."""
 
     partition: int
     number: int
@@ -24,7 +24,7 @@ class Change(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What there is to read: behind the floors, for what lies below is deleted, up to the heads."""
+    """What there is to read: behind the floors (what lies below is deleted) up to the heads."""
 
     floors: Position
     heads: Position
@@ -38,7 +38,7 @@ def is_ahead(heads: Position, at: Position) -> bool:
 def next_ranges(at: Position, heads: Position, limit: int) -> list[ChangeRange]:
     """The next changes to read, at most `limit`: an even share of each partition that has some.
 
-    If there are more partitions than that, their turn changes with every page, so that none waits for ever.
+    If there are more partitions than that, they take turns, so that none waits for ever.
     """
     left = {
         p: head - number
@@ -47,16 +47,16 @@ def next_ranges(at: Position, heads: Position, limit: int) -> list[ChangeRange]:
     }
     turn = sum(at) % len(at)
     chosen = sorted(left, key=lambda p: (p - turn) % len(at))[:limit]
-    found = list[ChangeRange]()
+    ranges = list[ChangeRange]()
     for place, partition in enumerate(sorted(chosen, key=left.__getitem__)):
         share = min(left[partition], limit // (len(chosen) - place))
-        found.append(ChangeRange(partition, at[partition], at[partition] + share))
+        ranges.append(ChangeRange(partition, at[partition], at[partition] + share))
         limit -= share
-    return sorted(found)
+    return sorted(ranges)
 
 
 def number_of_changes(parts: Sequence[ChangeRange]) -> int:
-    """How many changes that is."""
+    """How many changes the ranges have."""
     return sum(part.until - part.after for part in parts)
 
 

@@ -1,4 +1,4 @@
-"""The table of changes: kept by the relay when Kafka has acknowledged them, read in order, deleted when too old."""
+"""The table of changes: written by the relay once Kafka has acknowledged, read in order, swept."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,11 @@ WITH place AS MATERIALIZED (
     ) AS head FROM ours
 )
 INSERT INTO change (partition, seq, customer, recorded_at, body)
-SELECT partition, head + row_number() OVER (PARTITION BY partition ORDER BY gone.seq), gone.key, at, gone.body
+SELECT partition,
+    head + row_number() OVER (PARTITION BY partition ORDER BY gone.seq),
+    gone.key,
+    at,
+    gone.body
 FROM gone JOIN place USING (partition)
 WHERE gone.topic = 'phase-transitions.v1' AND gone.key IS NOT NULL
 """
@@ -27,7 +31,9 @@ Why numbers given here have no gaps: docs/decisions/0020.
 
 _EXTENT: Final = """
 SELECT coalesce(change_floor.seq, 0) AS floor, greatest(
-    0, change_floor.seq, (SELECT max(change.seq) FROM change WHERE change.partition = place.partition)
+    0,
+    change_floor.seq,
+    (SELECT max(change.seq) FROM change WHERE change.partition = place.partition)
 ) AS head
 FROM generate_series(0, $1::int - 1) AS place(partition) LEFT JOIN change_floor USING (partition)
 ORDER BY partition
@@ -69,7 +75,7 @@ async def extent(pool: Pool, partitions: int) -> Extent:
 
 
 async def read(pool: Pool, parts: Sequence[ChangeRange]) -> list[Change]:
-    """Those that are there, by partition and number."""
+    """The changes in these ranges that exist, by partition and number."""
     partitions, after, until = (list(column) for column in zip(*parts, strict=True))
     most = max(part.until - part.after for part in parts)
     return [Change(*row) for row in await pool.fetch(_READ, partitions, after, until, most)]
@@ -81,6 +87,9 @@ async def old(pool: Pool, partitions: int, before: datetime) -> list[int]:
 
 
 async def delete(pool: Pool, partition: int, before: datetime, most: int) -> int:
-    """Delete the first changes of a partition, if they are old, and mark where the rest begins; returns how many."""
+    """Delete the first changes of a partition, if they are old; returns how many.
+
+    Marks where the rest begins.
+    """
     status: str = await pool.execute(_DELETE, partition, before, most)
     return int(status.removeprefix("DELETE "))

@@ -34,27 +34,30 @@ _TOO_MANY: Final = ProblemKind(
 )
 _EVENTS: Final = (
     "id: AQQBAAMCAQUAAAIBAfDgD74\nretry: 2000\n\n"
-    'id: AQUBAAMCAQUAAAIBAWtFQ9E\nevent: phase.changed\ndata: {"specversion":"1.0", …}\n\n: nothing new\n\n'
+    "id: AQUBAAMCAQUAAAIBAWtFQ9E\nevent: phase.changed\n"
+    'data: {"specversion":"1.0", …}\n\n: nothing new\n\n'
 )
 _STREAM: Final[dict[int, dict[str, Any]]] = {
     200: {
-        "description": "For each change an event with the cursor behind it (`id`), its type, and the CloudEvent.",
+        "description": "An event for each change: the cursor behind it (`id`), its type, and the "
+        "CloudEvent.",
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EVENTS}},
     }
 }
 
 
-async def changes(request: Request) -> ChangeService:
-    """The dependency of both routes."""
-    found: ChangeService = request.app.state.changes
-    return found
+async def change_service(request: Request) -> ChangeService:
+    """What both routes read changes from."""
+    service: ChangeService = request.app.state.changes
+    return service
 
 
-Service = Annotated[ChangeService, Depends(changes)]
+Service = Annotated[ChangeService, Depends(change_service)]
 After = Annotated[
     str | None,
     Query(
-        description="`next` of the last answer. Left out: all that is kept. `now`: only what comes from here on."
+        description="`next` of the last answer. Left out: everything that is kept. `now`: only "
+        "what comes from here on."
     ),
 ]
 
@@ -65,7 +68,7 @@ def places() -> StreamSlots:
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events (WHATWG HTML, section 9.2), broken off for a client that takes none any more."""
+    """Server-sent events (WHATWG HTML, section 9.2), cut off when the client takes no more."""
 
     media_type = "text/event-stream"
 
@@ -107,7 +110,7 @@ async def list_changes(
         ),
     ] = 0,
 ) -> Response:
-    """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
+    """Published transitions and corrections behind a cursor: each once, a customer's in order."""
     page = await service.page(after, limit, wait_s)
     return Response(_json(page), media_type="application/json", headers=_UNCACHED)
 

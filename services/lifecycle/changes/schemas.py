@@ -41,7 +41,7 @@ class PhaseChange(BaseModel):
 
 
 class PhaseCorrection(BaseModel):
-    """The past has changed: transitions of the withdrawn versions are void, those that were added hold instead."""
+    """The past has changed: the added transitions replace those of the withdrawn versions."""
 
     customer: str = Field(description="The customer, as in `subject`.", examples=["customer-1"])
     version: int = Field(description="Of this record: 1, 2, 3, … for each customer.", examples=[3])

@@ -1,4 +1,4 @@
-"""Following changes: where a cursor stands, the next page behind it, and the stream of all that follow."""
+"""Changes behind a cursor: the next page, and the stream of all that follow."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
@@ -39,7 +39,7 @@ class ChangeSlice(NamedTuple):
 
 
 class StartPosition(NamedTuple):
-    """Where to begin; `oldest` if the reader gave no cursor: then it is wherever what is kept begins by that time."""
+    """Where to begin; `oldest` if the reader gave no cursor and wants everything that is kept."""
 
     at: Position
     oldest: bool
@@ -67,7 +67,10 @@ class ChangeService:
             yield
 
     async def page(self, after: str | None, limit: int, wait_s: float) -> ChangeSlice:
-        """The changes behind a cursor; if there are none, wait for some. Raises Problem 422 or 410, or Retryable."""
+        """The changes behind a cursor; if there are none, wait for some.
+
+        Raises Problem 422 or 410, or Retryable.
+        """
         extent = await self._feed.extent()
         at, heads = self._start(after, extent, "after"), extent.heads
         if wait_s and not is_ahead(heads, at):
@@ -92,8 +95,11 @@ class ChangeService:
     async def stream(
         self, beginning: StartPosition, *, heartbeat_s: float = HEARTBEAT_S
     ) -> AsyncGenerator[bytes, None]:
-        """Server-sent events of all changes behind a position until the process stops; while the database is down
-        there are heartbeats, and what lies behind the position having been deleted or undone ends it."""
+        """Server-sent events of all changes behind a position, until the process stops.
+
+        While the database is down, heartbeats go on. The stream ends when changes behind the
+        position have been deleted or undone, and when a look fails in a way that nobody foresaw.
+        """
         yield f"id: {cursor.encode(beginning.at)}\nretry: {RECONNECT_MS}\n\n".encode()
         at, oldest = beginning
         heads, era = at, self._feed.era
@@ -117,7 +123,10 @@ class ChangeService:
     async def _read(
         self, begin: StartPosition, heads: Position, limit: int
     ) -> tuple[Position, Position, list[Change]]:
-        """The next changes, behind which position, and how far they go on by then. Raises Deleted or Retryable."""
+        """The position read from, the heads by then, and the next changes.
+
+        Raises ChangesDeleted or Retryable.
+        """
         at, oldest = begin
         while True:
             try:
@@ -125,7 +134,7 @@ class ChangeService:
             except ChangesDeleted:
                 if not oldest:
                     raise
-                # A first reader has no place to lose: what was the oldest has been deleted meanwhile.
+                # The oldest has been deleted meanwhile: begin at what is the oldest now.
                 at, heads = await self._feed.extent()
 
     def _start(self, after: str | None, extent: Extent, field: str) -> Position:
@@ -147,8 +156,9 @@ class ChangeService:
         return Problem(
             410,
             "cursor_expired",
-            f"Changes behind this cursor have been deleted: they are kept for {self._days} days. Get a new cursor with "
-            "after=now, then read the customers themselves (GET /v1/customers), then follow from that cursor.",
+            f"Changes behind this cursor have been deleted: they are kept for {self._days} days. "
+            "Get a new cursor with after=now, then read the customers themselves "
+            "(GET /v1/customers), then follow from that cursor.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Complaint patterns: each week that the clocks have passed is judged, and what stands out is published once."""
+"""Judges the complaints of each week that the clocks have passed; publishes what stands out."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -81,10 +81,10 @@ class ComplaintPatternWatch:
         return self._rounds.running()
 
     async def look(self) -> None:
-        """Judge all weeks that are over, unless none has come to its end since; publish what is new.
+        """Judge all weeks that are over, if another has ended since; publish what is new.
 
-        So what late events tell of an earlier week is found as well. Stored figures that have grown old go by the way.
-        Raises Retryable if the database does not answer.
+        Earlier weeks are judged again, for late events may have added complaints. Old stored
+        figures are deleted in passing. Raises Retryable if the database does not answer.
         """
         with retryable_errors():
             clock = await clocks.least_clock(self._pool)

@@ -1,4 +1,4 @@
-"""What a figure is: a name, a formula, a source, a unit, and how its value is computed from stored history."""
+"""What a figure is: a name, a formula, a source, a unit, and how its value is computed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Unit(StrEnum):
 
 
 class FigureValue(BaseModel):
-    """What a figure comes to. Figures add what the headline was made from."""
+    """The value of a figure. Figures add what the headline was made from."""
 
     value: float | None = Field(
         description="The headline, in the figure's unit; null where there is nothing to say."
@@ -50,10 +50,10 @@ Compute: TypeAlias = Callable[[Tx, Period, Account | None], Awaitable[V_co]]
 
 @dataclass(frozen=True, slots=True)
 class Figure(Generic[V]):
-    """One figure; `compute` reads inside one read-only snapshot and gets a period that ends by the furthest clock.
+    """One figure; `compute` gets a read-only snapshot and a period that ends by the furthest clock.
 
-    It depends on nothing but what `restated` watches. Whoever changes what it comes to raises its `revision`, so that
-    what was stored before is not shown any more.
+    It may depend only on what `restated` watches. Raise the `revision` with every change of the
+    result, so that values stored before are not shown any more.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Figure(Generic[V]):
     value: type[V]
     compute: Compute[V]
     variant: str | None = None
-    """Tells figures of one name apart."""
+    """Distinguishes figures of one name."""
     revision: int = 1
 
     @property
     def title(self) -> str:
-        """What its value says of itself."""
+        """The first line of the value's docstring."""
         return (self.value.__doc__ or "").partition("\n")[0]
 
     @property
     def key(self) -> str:
-        """What it is stored under."""
+        """The name that its values are stored under."""
         return (
             f"{self.name}.{self.variant}@{self.revision}"
             if self.variant
@@ -82,5 +82,5 @@ class Figure(Generic[V]):
 
 
 def share(part: float, whole: float) -> float | None:
-    """None of nothing."""
+    """The ratio of a part to the whole; None if the whole is zero."""
     return part / whole if whole else None

@@ -1,4 +1,4 @@
-"""The period that a figure is of: whole UTC days, half-open, with the one of the same length just before it."""
+"""Periods of figures: whole UTC days, half-open, each with the one of the same length before."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,7 +12,7 @@ from shared.errors import FieldError, Problem
 from shared.events import fields
 
 DEFAULT_DAYS: Final = 30
-"""How long a period is whose beginning nobody has said."""
+"""The length of a period without `from`."""
 
 Account: TypeAlias = fields.Account
 
@@ -48,8 +48,9 @@ class Period:
     ) -> Self:
         """What `from` and `to` say between the least and the furthest clock.
 
-        Without `to` it ends with the last day that every clock has passed, without `from` it has 30 days. Raises
-        Problem 422 `in_the_future` for a `to` behind the furthest clock, `invalid` unless `from` is before `to`.
+        Without `to` it ends with the last day that every clock has passed, without `from` it has 30
+        days. Raises Problem 422: `in_the_future` for a `to` behind the furthest clock, `invalid`
+        unless `from` is before `to`.
         """
         if ends is not None and midnight(ends) > furthest:
             wrong = FieldError(
@@ -90,7 +91,7 @@ def midnight(day: date) -> datetime:
 
 
 def latest_periods(day: date) -> list[Period]:
-    """What is asked for most on a day: the 30 days before it, and the last whole month, quarter and year."""
+    """The periods read most on a day: the last 30 days, the last whole month, quarter and year."""
     month = day.replace(day=1)
     firsts = {
         1: month,
@@ -108,7 +109,7 @@ def _months_before(first: date, months: int) -> date:
 
 
 def by_account(statement: str) -> tuple[str, str]:
-    """A statement on transitions `t` as it is for all customers, and for those of one kind of account ($3).
+    """Two forms of a statement on transitions `t`: for all, and for one kind of account ($3).
 
     It says `{theirs}` where tables are joined, and goes on with a further condition.
     """

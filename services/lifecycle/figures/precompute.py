@@ -47,7 +47,7 @@ def periods_ahead(day: date) -> list[Period]:
 
 
 class Precomputation:
-    """Computes figures once a day, and when the past was restated; one of several processes does."""
+    """Computes figures once a day, and when the past was restated, in one of several processes."""
 
     def __init__(self, pool: Pool, figures: FigureService) -> None:
         self._pool: Final = pool

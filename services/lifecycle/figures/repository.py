@@ -1,4 +1,4 @@
-"""Computed figures as the database keeps them, good until something of their time is restated."""
+"""Computed figures in the database, current until something of their time is restated."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +21,8 @@ SELECT r.stamp, r.at, (SELECT min(clock) FROM owner) AS clock FROM ({_RESTATED})
 _ASKED: Final = """
 asked AS (
     UPDATE figure SET asked_at = $5 FROM found AS f
-    WHERE (figure.name, figure.begins, figure.ends, figure.account) = (f.name, f.begins, f.ends, f.account)
+    WHERE (figure.name, figure.begins, figure.ends, figure.account)
+            = (f.name, f.begins, f.ends, f.account)
         AND figure.asked_at < $5::timestamptz - interval '1 day'
 )
 """
@@ -39,9 +40,14 @@ WITH found AS (
     FROM unnest($1::date[], $2::date[]) AS p(begins, ends)
     CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
     JOIN figure AS f ON f.begins = p.begins AND f.ends = p.ends AND f.stamp = r.stamp
-    WHERE f.name = ANY($3::text[]) AND f.account = $4 AND json_typeof(f.value -> 'value') IN ('number', 'null')
+    WHERE f.name = ANY($3::text[]) AND f.account = $4
+        AND json_typeof(f.value -> 'value') IN ('number', 'null')
 ), {_ASKED}
-SELECT name, begins, (value ->> 'value')::float8 AS value, value ->> 'currency' AS currency, computed_at, recomputed_at
+SELECT name, begins,
+    (value ->> 'value')::float8 AS value,
+    value ->> 'currency' AS currency,
+    computed_at,
+    recomputed_at
 FROM found
 """  # noqa: S608  (constants)
 _KEEP: Final = """
@@ -77,18 +83,20 @@ INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) O
 ON CONFLICT DO NOTHING RETURNING topic, week
 """
 KEPT_FOR: Final = timedelta(weeks=8)
-"""Of values computed before, most are of periods that nobody asks for any more, or of figures that are no more."""
+"""Older values are mostly of periods that nobody reads any more, or of figures that are gone."""
 _FREELY: Final = """
-SET LOCAL jit = off; SET LOCAL work_mem = '64MB'; SET LOCAL idle_in_transaction_session_timeout = '5min'
+SET LOCAL jit = off;
+SET LOCAL work_mem = '64MB';
+SET LOCAL idle_in_transaction_session_timeout = '5min'
 """
-"""Compiling a statement takes longer than it runs, and what does not fit into memory goes to the disk.
+"""Compiling a statement takes longer than running it, and large sorts should stay in memory.
 
-What is computed between two fetches may take longer than a transaction may idle.
+The computation between two fetches may take longer than a transaction may be idle.
 """
 
 
 class FigureBasis(NamedTuple):
-    """What a figure is computed from: how often its time was restated, when last, and whether it is over."""
+    """How often the time of a figure was restated, when last, and whether its period is over."""
 
     stamp: int
     restated_at: datetime | None
@@ -96,7 +104,7 @@ class FigureBasis(NamedTuple):
 
 
 class StoredFigure(NamedTuple):
-    """A stored value as JSON, when it was computed, and the clock of the last change to its time."""
+    """A stored value as JSON, when it was computed, and the clock of the last restatement."""
 
     value: str
     computed_at: datetime
@@ -136,7 +144,7 @@ async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
 
 
 async def basis(tx: Tx, period: Period) -> FigureBasis:
-    """What there is to say of the time before the end of a period."""
+    """The state of the time before the end of a period."""
     row = await tx.fetchrow(_BASIS, period.ends)
     assert row is not None  # noqa: S101  (an aggregate)
     return FigureBasis(row["stamp"], row["at"], period.until <= (row["clock"] or DAWN))
@@ -145,7 +153,7 @@ async def basis(tx: Tx, period: Period) -> FigureBasis:
 async def find(
     pool: Pool, key: str, period: Period, account: Account | None
 ) -> StoredFigure | None:
-    """A stored value that still holds."""
+    """A stored value that is current."""
     row = await pool.fetchrow(_FIND, period.ends, key, period.begins, account or "", now())
     return StoredFigure(*row) if row else None
 
@@ -153,7 +161,7 @@ async def find(
 async def headlines(
     pool: Pool, keys: Sequence[str], periods: Sequence[Period], account: Account | None
 ) -> dict[tuple[str, date], FigureHeadline]:
-    """The headlines of stored values that still hold, by key and beginning."""
+    """The headlines of stored values that are current, by key and beginning."""
     begins, ends = [period.begins for period in periods], [period.ends for period in periods]
     rows = await pool.fetch(_HEADLINES, begins, ends, keys, account or "", now())
     return {(name, begin): FigureHeadline(*rest) for name, begin, *rest in rows}
@@ -162,7 +170,7 @@ async def headlines(
 async def store(
     connection: Tx, wanted: FigureKey, found: StoredFigure, stamp: int, *, asked: bool
 ) -> None:
-    """Store a value, unless one of a later state is there; `asked` if somebody waits for it."""
+    """Store a value unless a later one is there; `asked` if a reader waits for it."""
     key, begins, ends, account = wanted
     at = found.computed_at if asked else None
     await connection.execute(
@@ -178,12 +186,12 @@ async def history_state(pool: Pool) -> HistoryState:
 
 
 async def current_figures(pool: Pool, ends: Iterable[date]) -> set[FigureKey]:
-    """What is stored and still holds of periods that end on these days."""
+    """Stored figures that are current, of periods that end on these days."""
     return {FigureKey(*row) for row in await pool.fetch(_HELD, list(ends))}
 
 
 async def outdated_figures(pool: Pool, asked_after: datetime) -> list[FigureKey]:
-    """What is stored and does not hold any more, of what was asked for since then; the latest first."""
+    """Stored figures that are out of date and were read since then, the latest first."""
     return [FigureKey(*row) for row in await pool.fetch(_OUTDATED, asked_after)]
 
 
@@ -193,7 +201,7 @@ async def account_kinds(pool: Pool) -> list[Account]:
 
 
 async def delete_before(tx: Tx, before: datetime) -> None:
-    """Delete what was computed before an instant; who asks for it has it computed anew."""
+    """Delete values computed before an instant; they are computed again when read."""
     await tx.execute(_SWEEP, before)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP API of figures: all at a glance, each in detail, and the daily counts checked and rebuilt."""
+"""The HTTP API of figures: all at a glance, each in detail, and the check of the daily counts."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
@@ -37,13 +37,15 @@ From = Annotated[
     Day | None,
     Query(
         alias="from",
-        description="First day in UTC, or the instant at which it begins; default: 30 days before `to`.",
+        description="First day in UTC, or the instant at which it begins; default: 30 days before "
+        "`to`.",
     ),
 ]
 To = Annotated[
     Day | None,
     Query(
-        description="The day after the last one, at most the clock's; default: the day of the clock furthest behind."
+        description="The day after the last one, at most the clock's; default: the day of the "
+        "clock furthest behind."
     ),
 ]
 OfAccount = Annotated[
@@ -67,7 +69,7 @@ async def show_flows(
     account: OfAccount = None,
     per: Annotated[Span, Query(description="What transitions are counted by.")] = Span.MONTH,
 ) -> FigureView[FlowsValue]:
-    """Transitions from each phase to each, by day, week or month. By day, a period has at most 366 days."""
+    """Transitions from each phase to each, by day (at most 366 of them), week or month."""
     return FigureView[FlowsValue].of_answer(await service.flows(per, from_, to, account))
 
 
@@ -99,7 +101,7 @@ for _figure in FIGURES.values():
 
 @router.get("/flows/check")
 async def check_flows(service: Service) -> CheckView:
-    """Compare the daily counts of transitions with the transitions themselves; nothing is changed."""
+    """Compare the daily counts of transitions with the transitions; nothing is changed."""
     return CheckView.of(await service.check())
 
 

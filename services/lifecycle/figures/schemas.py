@@ -21,14 +21,14 @@ ACCOUNT: Final[Any] = Field(
     examples=[None],
 )
 SETTLED: Final[Any] = Field(
-    description="Every clock has passed `to`: only late events, corrections, mergers and changes of account can still "
-    "change something.",
+    description="Every clock has passed `to`: only late events, corrections, mergers and changes "
+    "of account can still change something.",
     examples=[True],
 )
 COMPUTED: Final[Any] = Field(description="When it was computed, by the wall clock.")
 RECOMPUTED: Final[Any] = Field(
-    description="Clock at which something before `to` was changed last, after its day was over: by a late event, a "
-    "correction, a merger or a change of account. Null if nothing was.",
+    description="Clock at which something before `to` was changed last, after its day was over: by "
+    "a late event, a correction, a merger or a change of account. Null if nothing was.",
     examples=[None],
 )
 
@@ -169,7 +169,7 @@ class CheckView(BaseModel):
     """The daily counts of transitions, compared with the transitions themselves."""
 
     rows: int = Field(
-        description="Counts that the transitions come to: by day, phases, kind of account, partition.",
+        description="Counts made from the transitions: by day, phases, kind of account, partition.",
         examples=[9],
     )
     differing: int = Field(description="Of the stored counts, those that differ.", examples=[0])
@@ -185,7 +185,7 @@ class RebuildView(BaseModel):
     """What a rebuild has found and done."""
 
     rows: int = Field(
-        description="Counts that the transitions come to: by day, phases, kind of account, partition.",
+        description="Counts made from the transitions: by day, phases, kind of account, partition.",
         examples=[9],
     )
     differing: int = Field(

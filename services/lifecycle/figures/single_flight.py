@@ -1,4 +1,4 @@
-"""Many who ask for the same at once wait for one who finds it out."""
+"""Lets callers who want the same at the same time share one computation."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -6,15 +6,15 @@ from typing import Any, Final
 
 
 class SingleFlight:
-    """What is being found out in this process, by key."""
+    """The computations under way in this process, by key."""
 
     def __init__(self) -> None:
         self._under_way: Final[dict[Hashable, asyncio.Future[Any]]] = {}
 
     async def once(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
-        """The result of `work`, or that of the one under way for this key; what goes wrong is told to all.
+        """The result of `work`, or of the one under way for this key; its error is raised to all.
 
-        If the one who finds it out is cancelled, somebody else of those who wait begins anew.
+        If the one that runs is cancelled, another of those who wait begins anew.
         """
         while (flight := self._under_way.get(key)) is not None:
             await asyncio.wait((flight,))

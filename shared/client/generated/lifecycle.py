@@ -1262,7 +1262,7 @@ class PhaseChanged(TypedDict):
 
 
 class PhaseCorrection(TypedDict):
-    """The past has changed: transitions of the withdrawn versions are void, those that were added hold instead."""
+    """The past has changed: the added transitions replace those of the withdrawn versions."""
 
     customer: str
     version: int
@@ -1573,7 +1573,7 @@ class LifecycleClient(Client):
     def list_changes(
         self, *, after: str | None = None, limit: int | None = None, wait_s: float | None = None
     ) -> ChangePage:
-        """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
+        """Published transitions and corrections behind a cursor: each once, a customer's in order."""
         return self._call(
             ChangePage,
             "GET",
@@ -1609,7 +1609,7 @@ class LifecycleClient(Client):
         account: Literal["b2c", "b2b"] | None = None,
         per: Span | None = None,
     ) -> FlowsFigure:
-        """Transitions from each phase to each, by day, week or month. By day, a period has at most 366 days."""
+        """Transitions from each phase to each, by day (at most 366 of them), week or month."""
         return self._call(
             FlowsFigure,
             "GET",
@@ -1825,7 +1825,7 @@ class LifecycleClient(Client):
         )
 
     def check_flows(self) -> CheckView:
-        """Compare the daily counts of transitions with the transitions themselves; nothing is changed."""
+        """Compare the daily counts of transitions with the transitions; nothing is changed."""
         return self._call(CheckView, "GET", "/v1/figures/flows/check")
 
     def rebuild_figures(self) -> RebuildView:
@@ -2165,7 +2165,7 @@ class AsyncLifecycleClient(AsyncClient):
     async def list_changes(
         self, *, after: str | None = None, limit: int | None = None, wait_s: float | None = None
     ) -> ChangePage:
-        """Published transitions and corrections behind a cursor: all of them, once, each customer's in order."""
+        """Published transitions and corrections behind a cursor: each once, a customer's in order."""
         return await self._call(
             ChangePage,
             "GET",
@@ -2201,7 +2201,7 @@ class AsyncLifecycleClient(AsyncClient):
         account: Literal["b2c", "b2b"] | None = None,
         per: Span | None = None,
     ) -> FlowsFigure:
-        """Transitions from each phase to each, by day, week or month. By day, a period has at most 366 days."""
+        """Transitions from each phase to each, by day (at most 366 of them), week or month."""
         return await self._call(
             FlowsFigure,
             "GET",
@@ -2417,7 +2417,7 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def check_flows(self) -> CheckView:
-        """Compare the daily counts of transitions with the transitions themselves; nothing is changed."""
+        """Compare the daily counts of transitions with the transitions; nothing is changed."""
         return await self._call(CheckView, "GET", "/v1/figures/flows/check")
 
     async def rebuild_figures(self) -> RebuildView:

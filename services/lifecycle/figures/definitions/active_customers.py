@@ -113,7 +113,8 @@ RETENTION: Final = Figure(
 )
 CHURN: Final = Figure(
     name="churn",
-    formula="customers active at `from` and inactive or former at `to` / customers active at `from`",
+    formula="customers active at `from` and inactive or former at `to` / customers active at "
+    "`from`",
     source="flow; transition; customer.first_order_at of advocates",
     unit=Unit.SHARE,
     value=ChurnValue,

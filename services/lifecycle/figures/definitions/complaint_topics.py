@@ -1,4 +1,4 @@
-"""What customers complain about more than usual: topics above their baseline of the eight weeks before."""
+"""What customers complain about more than usual: topics above their baseline of eight weeks."""
 
 from collections import Counter
 from collections.abc import Mapping

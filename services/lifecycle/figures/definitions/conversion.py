@@ -17,11 +17,13 @@ WITH visited AS (
         min(position) FILTER (WHERE to_phase = '{Phase.PROSPECT}') AS came,
         min(position) FILTER (WHERE from_phase = '{Phase.PROSPECT}') AS went,
         bool_or(from_phase = '{Phase.PROSPECT}' AND to_phase = '{Phase.NEW}') AS bought
-    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL AND t.occurred_at >= $1 AND t.occurred_at < $2
+    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL
+        AND t.occurred_at >= $1 AND t.occurred_at < $2
         AND (t.to_phase = '{Phase.PROSPECT}' OR t.from_phase = '{Phase.PROSPECT}')
     GROUP BY 1
 )
-SELECT count(*) FILTER (WHERE came < coalesce(went, came + 1)) AS came, count(*) FILTER (WHERE bought) AS bought
+SELECT count(*) FILTER (WHERE came < coalesce(went, came + 1)) AS came,
+    count(*) FILTER (WHERE bought) AS bought
 FROM visited
 """  # noqa: S608  (constants)
 )

@@ -18,7 +18,8 @@ _STAYS: Final = by_account(
     f"""
 WITH step AS MATERIALIZED (
     SELECT t.customer, t.position, t.from_phase, t.to_phase, t.since, t.occurred_at
-    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL AND t.occurred_at >= $1 AND t.occurred_at < $2
+    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL
+        AND t.occurred_at >= $1 AND t.occurred_at < $2
 ),
 ended AS (SELECT from_phase AS phase, since, occurred_at FROM step WHERE since >= $1),
 given_back AS (
@@ -39,14 +40,17 @@ watched AS (
     UNION ALL SELECT phase, occurred_at, -1 FROM given_back
     UNION ALL SELECT phase, since, 1 FROM given_back WHERE since >= $1
 )
-SELECT phase, true AS ended, ceil(date_part('epoch', occurred_at - since) / {_DAY})::int AS day, count(*) AS n
+SELECT phase,
+    true AS ended,
+    ceil(date_part('epoch', occurred_at - since) / {_DAY})::int AS day,
+    count(*) AS n
 FROM ended GROUP BY 1, 3
 UNION ALL
 SELECT phase, false, floor(date_part('epoch', $2 - since) / {_DAY})::int, sum(n)
 FROM watched GROUP BY 1, 3 HAVING sum(n) <> 0
 """  # noqa: S608  (constants)
 )
-"""Every transition begins a stay in the phase that it leads to; what has begun and not ended still runs.
+"""Every transition begins a stay in the phase that it leads to; a stay that has not ended runs.
 
 A return that is undone gives the phase before it back with its old beginning.
 """

@@ -31,19 +31,26 @@ WITH moved AS MATERIALIZED (
 ),
 active AS (
     SELECT key AS customer_key FROM customer AS c
-    WHERE phase = ANY($4::text[]) AND NOT EXISTS (SELECT FROM moved AS m WHERE m.customer = c.customer)
+    WHERE phase = ANY($4::text[])
+        AND NOT EXISTS (SELECT FROM moved AS m WHERE m.customer = c.customer)
     UNION ALL
     SELECT c.key FROM moved AS m JOIN customer AS c USING (customer) WHERE m.phase = ANY($4::text[])
 ),
 {KEPT},
 told AS (SELECT *, (time AT TIME ZONE 'UTC')::date AS day, bought = 1 AS stood FROM kept),
 life AS (
-    SELECT customer_key, count(DISTINCT day) FILTER (WHERE stood) - 1 AS x, min(day) FILTER (WHERE stood) AS first,
-        max(day) FILTER (WHERE stood) AS last, sum(orders) AS orders,
+    SELECT customer_key,
+        count(DISTINCT day) FILTER (WHERE stood) - 1 AS x,
+        min(day) FILTER (WHERE stood) AS first,
+        max(day) FILTER (WHERE stood) AS last,
+        sum(orders) AS orders,
         sum(amount) FILTER (WHERE currency = $5)::float8 AS revenue
     FROM told WHERE customer_key IN (SELECT customer_key FROM active) GROUP BY 1
 )
-SELECT x::int, last - first AS tx, ($2 AT TIME ZONE 'UTC')::date - first AS age, count(*) AS customers,
+SELECT x::int,
+    last - first AS tx,
+    ($2 AT TIME ZONE 'UTC')::date - first AS age,
+    count(*) AS customers,
     count(*) FILTER (WHERE revenue > 0) AS valued,
     coalesce(sum(revenue / orders) FILTER (WHERE revenue > 0), 0) AS means
 FROM life WHERE orders > 0 GROUP BY 1, 2, 3
@@ -86,9 +93,10 @@ class ExpectedValue(MoneyValue):
 
 
 class RhythmGroup(NamedTuple):
-    """So many customers with one rhythm, in days as `cadence.outlook` has it; `means` sums the values of an order.
+    """Customers who share one rhythm: `x` repeat purchases, `tx` and `age` in days.
 
-    That is in minor units over the `valued` customers, who have revenue in the currency of the fit.
+    `means` sums their mean order values, in minor units, over the `valued` ones: those with revenue
+    in the currency of the fit.
     """
 
     x: int
@@ -100,10 +108,10 @@ class RhythmGroup(NamedTuple):
 
 
 def expected(fit: Fit, rhythms: Sequence[RhythmGroup]) -> tuple[float, float]:
-    """Orders, and revenue in minor units, expected within 12 months of all these customers together.
+    """Orders, and revenue in minor units, expected within 12 months from all these customers.
 
-    The expected value is linear in the mean one: customers with one rhythm need one evaluation. What a living customer
-    will order does not hang on when the last order was.
+    The expected value is linear in the mean value, so that customers with one rhythm need one
+    evaluation. What a living customer will order does not depend on when the last order was.
     """
 
     @cache
@@ -111,7 +119,8 @@ def expected(fit: Fit, rhythms: Sequence[RhythmGroup]) -> tuple[float, float]:
         recent = fit, x, age / WEEK, age / WEEK
         return cadence.expected_orders(*recent, 12 * MONTH) / cadence.p_alive(*recent)
 
-    orders, revenue = list[float](), list[float]()
+    orders = list[float]()
+    revenue = list[float]()
     for x, tx, age, customers, valued, means in rhythms:
         each = cadence.p_alive(fit, x, tx / WEEK, age / WEEK) * living(x, age)
         orders.append(each * customers)
@@ -149,8 +158,8 @@ async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> 
 
 EXPECTED_REVENUE: Final = Figure(
     name="expected_revenue",
-    formula="sum over customers active at `to` of the orders expected in 12 months x their expected value, by the fit "
-    "of the cadence model in force at `to`",
+    formula="sum over customers active at `to` of the orders expected in 12 months x their "
+    "expected value, by the fit of the cadence model in force at `to`",
     source="event: order.completed, order.refunded, order.cancelled; retold; transition; fit",
     unit=Unit.MONEY,
     value=ExpectedValue,

@@ -43,7 +43,7 @@ FROM waited GROUP BY GROUPING SETS ((matter), ())
 
 
 class WaitCounts(NamedTuple):
-    """Matters opened, responded to at all and within 2 hours, still waiting longer, and the median."""
+    """Complaints or inquiries opened, responded to, within 2 hours, overdue; the median wait."""
 
     opened: int = 0
     responded: int = 0
@@ -117,8 +117,8 @@ def first_response(waits: Mapping[str | None, WaitCounts]) -> FirstResponseValue
 
 FIRST_RESPONSE: Final = Figure(
     name="first_response",
-    formula="median of the time from the opening of a complaint or inquiry in the period to its first response "
-    "before `to`",
+    formula="median of the time from the opening of a complaint or inquiry in the period to its "
+    "first response before `to`",
     source="event: complaint.opened, complaint.answered, complaint.resolved, inquiry.opened, "
     "inquiry.answered",
     unit=Unit.HOURS,

@@ -12,7 +12,8 @@ from shared.database.connection import Tx
 _RECOMMENDERS: Final = """
 WITH told AS (
     SELECT customer_key, time, type, body ->> 'subject' AS customer,
-        coalesce(body #>> '{data,referee}', '') AS referee, coalesce(body #>> '{data,order_id}', '') AS order_id
+        coalesce(body #>> '{data,referee}', '') AS referee,
+        coalesce(body #>> '{data,order_id}', '') AS order_id
     FROM (
         SELECT customer_key, time, type, convert_from(body, 'UTF8')::jsonb AS body FROM event
         WHERE type IN ('referral.succeeded', 'referral.annulled') AND time >= $1 AND time < $2
@@ -20,7 +21,8 @@ WITH told AS (
 )
 SELECT count(DISTINCT customer) AS customers, count(*) AS referrals
 FROM (
-    SELECT c.customer FROM told JOIN customer AS c ON c.key = told.customer_key AND c.customer = told.customer
+    SELECT c.customer FROM told
+    JOIN customer AS c ON c.key = told.customer_key AND c.customer = told.customer
     WHERE c.merged_into IS NULL AND ($3::text IS NULL OR c.account = $3)
     GROUP BY c.customer, referee, order_id
     HAVING max(time) FILTER (WHERE type = 'referral.succeeded')
@@ -60,7 +62,8 @@ async def _recommendation_rate(
 RECOMMENDATION_RATE: Final = Figure(
     name="recommendation_rate",
     formula="customers with a referral that succeeded in the period / customers active at `to`",
-    source="event: referral.succeeded, referral.annulled; flow; customer.first_order_at of advocates",
+    source="event: referral.succeeded, referral.annulled; flow; customer.first_order_at of "
+    "advocates",
     unit=Unit.SHARE,
     value=RecommendationValue,
     compute=_recommendation_rate,

@@ -36,7 +36,8 @@ _WITH_ACCOUNTS: Final = statements(
 WITH agreed AS MATERIALIZED ({_AGREED})
 SELECT customer_key, body FROM agreed
 UNION ALL
-SELECT customer_key, e.body FROM (SELECT DISTINCT customer_key FROM agreed) AS a JOIN event AS e USING (customer_key)
+SELECT customer_key, e.body
+FROM (SELECT DISTINCT customer_key FROM agreed) AS a JOIN event AS e USING (customer_key)
 WHERE e.type IN ('customer.signed_up', 'customer.updated') AND e.time < $2
 ORDER BY 1
 """  # noqa: S608  (constants)
@@ -46,7 +47,7 @@ AT_ONCE: Final = 500
 
 
 class TermOutcome(NamedTuple):
-    """A term of a contract that was renewed, or came to its end; `pending` while it may still be renewed."""
+    """A contract's term that was renewed or has ended; `pending` while renewal is possible."""
 
     renews_at: datetime
     renewed: bool
@@ -76,11 +77,11 @@ class RenewalValue(FigureValue):
 def term_outcomes(
     happenings: Iterable[Happening], schedule: Policies, since: datetime, until: datetime
 ) -> Iterator[TermOutcome]:
-    """The terms that would end in a period, and that one customer's contracts have reached, or were renewed from.
+    """The outcomes of one customer's terms that would end in a period.
 
-    `happenings` are all that was said of the contracts before its end, and of the account if policies look at it. A
-    contract that has ended before its `renews_at`, or was concluded anew, is not up for renewal then; after its grace a
-    renewal concludes it anew.
+    `happenings` are all events of the contracts before its end, and of the account if policies look
+    at it. A contract that has ended before its `renews_at`, or was concluded anew, is not up for
+    renewal then; after its grace a renewal concludes it anew.
     """
     life = _Life(schedule)
     for happening in sorted(happenings, key=SORT_KEY):
@@ -96,7 +97,7 @@ def term_outcomes(
 
 
 class _Life:
-    """A customer's running contracts, and the kind of account with the instant since when it is so."""
+    """A customer's running contracts, and the kind of account with its beginning."""
 
     def __init__(self, schedule: Policies) -> None:
         self.contracts: Mapping[str, Contract] = {}
@@ -112,7 +113,7 @@ class _Life:
                 yield from _left(contract, end)
 
     def hear(self, happening: Happening) -> Iterator[TermOutcome]:
-        """What an event says, of which the contracts that do not run any more are not told."""
+        """Apply an event; yields the terms that it renews or ends."""
         said = happening.content
         if isinstance(said, AccountDetails):
             if said.account not in (None, self._account):
@@ -129,7 +130,7 @@ class _Life:
             yield from _left(before, happening.time)
 
     def end(self, contract: Contract) -> datetime:
-        """When it no longer runs, if nothing happens, by the policies in force one after the other."""
+        """When a contract ends if nothing happens, by the policies in force one after the other."""
         if contract.ends_at is not None:
             return contract.ends_at
         at = max(contract.renews_at, self._since)
@@ -149,7 +150,7 @@ def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterat
 async def _told(
     tx: Tx, period: Period, account: Account | None, schedule: Schedule
 ) -> AsyncIterator[Sequence[Happening]]:
-    """What each customer has said of contracts before the end of the period, one customer after the other."""
+    """Each customer's events of contracts before the end of the period."""
     by_account = any(activation.policy.account for activation in schedule.activations)
     statement = (_WITH_ACCOUNTS if by_account else _AGREEMENTS)[account]
     told, happenings = None, list[Happening]()
@@ -181,8 +182,10 @@ async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> Rene
 
 RENEWAL_RATE: Final = Figure(
     name="renewal_rate",
-    formula="terms of contracts whose `renews_at` lies in the period that were renewed before `to` / all such terms",
-    source="event: contract.concluded, contract.renewed, contract.cancelled; policy: renewal_grace_days",
+    formula="terms of contracts whose `renews_at` lies in the period that were renewed before `to` "
+    "/ all such terms",
+    source="event: contract.concluded, contract.renewed, contract.cancelled; policy: "
+    "renewal_grace_days",
     unit=Unit.SHARE,
     value=RenewalValue,
     compute=_renewal_rate,

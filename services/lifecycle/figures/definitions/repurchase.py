@@ -17,20 +17,27 @@ _BUYERS: Final = statements(
     f"""
 WITH {KEPT},
 buyer AS (SELECT customer_key, sum(orders) AS orders FROM kept GROUP BY 1 HAVING sum(orders) >= 1)
-SELECT count(*) AS buyers, count(*) FILTER (WHERE orders >= 2) AS again, coalesce(sum(orders), 0)::bigint AS orders
+SELECT count(*) AS buyers,
+    count(*) FILTER (WHERE orders >= 2) AS again,
+    coalesce(sum(orders), 0)::bigint AS orders
 FROM buyer
 """  # noqa: S608  (constants)
 )
 _REVENUES: Final = statements(
     f"""
 WITH {KEPT},
-buyer AS (SELECT currency, customer_key, sum(amount) AS revenue FROM kept GROUP BY 1, 2 HAVING sum(orders) >= 1),
+buyer AS (
+    SELECT currency, customer_key, sum(amount) AS revenue
+    FROM kept GROUP BY 1, 2 HAVING sum(orders) >= 1
+),
 ranked AS (
-    SELECT currency, revenue, row_number() OVER (PARTITION BY currency ORDER BY revenue DESC) AS rank,
+    SELECT currency, revenue,
+        row_number() OVER (PARTITION BY currency ORDER BY revenue DESC) AS rank,
         count(*) OVER (PARTITION BY currency) AS buyers
     FROM buyer
 )
-SELECT currency, buyers, sum(revenue) AS revenue, count(*) FILTER (WHERE rank <= (buyers + 4) / 5) AS best,
+SELECT currency, buyers, sum(revenue) AS revenue,
+    count(*) FILTER (WHERE rank <= (buyers + 4) / 5) AS best,
     sum(revenue) FILTER (WHERE rank <= (buyers + 4) / 5) AS best_revenue
 FROM ranked GROUP BY 1, 2 ORDER BY 2 DESC, 1
 """  # noqa: S608  (constants)

@@ -1,4 +1,4 @@
-"""What customers think: the Net Promoter Score and their satisfaction, by the last score of each."""
+"""What customers think: Net Promoter Score and satisfaction, by the last score of each."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -21,8 +21,8 @@ _WEEK_DAYS: Final = 7
 class Judgement(NamedTuple):
     """A count beside its baseline.
 
-    `expected` of the span; `mean` and `spread` (standard deviation) of the baseline's weeks; the `probability` of so
-    many or more if nothing has changed.
+    `expected` of the span; `mean` and `spread` (standard deviation) of the baseline's weeks; the
+    `probability` of so many or more if nothing has changed.
     """
 
     expected: float
@@ -33,15 +33,18 @@ class Judgement(NamedTuple):
 
 
 def judge(count: int, days: int, weeks: Sequence[int]) -> Judgement | None:
-    """Is a count of so many days above the counts of the weeks before? None without FEWEST_WEEKS of them.
+    """Compare a count of so many days with the weeks before; None without FEWEST_WEEKS of them.
 
-    If both come from Poisson processes of one rate, then of all complaints the share of the span is binomial: the
-    conditional test of Przyborowski & Wilenski 1940, which knows that the baseline is a sample too. As complaints come
-    in waves, the count must exceed the DEVIATIONS of the weeks as well.
+    If both come from Poisson processes of one rate, then of all complaints the share of the span is
+    binomial: the conditional test of Przyborowski & Wilenski 1940, which knows that the baseline is
+    a sample too. As complaints come in waves, the count must exceed the DEVIATIONS of the weeks as
+    well.
     """
     if len(weeks) < FEWEST_WEEKS:
         return None
-    usual, spread, spans = mean(weeks), stdev(weeks), days / _WEEK_DAYS
+    usual = mean(weeks)
+    spread = stdev(weeks)
+    spans = days / _WEEK_DAYS
     probability = at_least(count, count + sum(weeks), spans / (spans + len(weeks)))
     stands_out = count > usual * spans + DEVIATIONS * spread * sqrt(spans)
     above = count >= FEWEST and probability < UNLIKELY and stands_out

@@ -1,4 +1,4 @@
-"""Whose events count: those of customers who are not merged into another, of one kind of account if it is asked for."""
+"""Which events count: those of customers who are not merged, perhaps of one kind of account."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -7,14 +7,15 @@ from typing import Final, TypeAlias
 from services.lifecycle.figures.period import Account
 
 Statements: TypeAlias = Mapping[Account | None, str]
-"""One statement for all customers and one for each kind of account: joined differently, so that indexes do."""
+"""A statement for all customers and one for each kind of account, joined to suit the indexes."""
 
 COUNTED_EVENTS: Final = "(the event e counts)"
-"""Stands in a statement, whose third parameter is the account, for the condition on a table `e` by `customer_key`."""
+"""A placeholder for the condition on a table `e` by `customer_key`; the account is $3."""
 
 _NOT_MERGED: Final = """
 $3::text IS NULL AND NOT EXISTS (
-    SELECT FROM customer AS m WHERE m.key = e.customer_key AND m.phase IS NULL AND m.merged_into IS NOT NULL
+    SELECT FROM customer AS m
+    WHERE m.key = e.customer_key AND m.phase IS NULL AND m.merged_into IS NOT NULL
 )
 """
 """Nobody who is merged has a phase: an index finds them by that."""

@@ -1,11 +1,11 @@
-"""How long stays last when some have not ended yet: the estimate of Kaplan and Meier (1958) in whole days."""
+"""How long stays last when some have not ended: the estimate of Kaplan and Meier (1958)."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
 class SurvivalStep(NamedTuple):
-    """A day on which stays ended: how many had lasted until then, and the share of all that lasts longer."""
+    """A day on which stays ended: how many had lasted until then, and the share that lasts on."""
 
     day: int
     at_risk: int
@@ -16,10 +16,10 @@ class SurvivalStep(NamedTuple):
 def survival_curve(ended: Mapping[int, int], running: Mapping[int, int]) -> list[SurvivalStep]:
     """The curve of survival, one step for each day on which it falls.
 
-    `ended` are stays by their length in days, rounded up: the first day by which they had ended. `running` are stays
-    by the age to which they have been watched, rounded down. So each stay is looked at once a day until it has ended
-    or is not watched any more, and S(d), the share of stays longer than d days, is the product of
-    (1 - ended on k / at risk on k) over all days k up to d.
+    `ended` are stays by their length in days, rounded up: the first day by which they had ended.
+    `running` are stays by the age to which they have been watched, rounded down. So each stay is
+    looked at once a day until it has ended or is not watched any more, and S(d), the share of stays
+    longer than d days, is the product of (1 - ended on k / at risk on k) over all days k up to d.
     """
     found, survival = list[SurvivalStep](), 1.0
     at_risk = sum(ended.values()) + sum(running.values())

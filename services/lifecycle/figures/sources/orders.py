@@ -1,6 +1,7 @@
-"""The orders of a period as they stand at its end: each counts once, when it was first told of, less what was undone.
+"""The orders of a period as they stand at its end: each once, less what was undone.
 
-Parameters: $1 the first instant, $2 the first one after, $3 the account. What happens from $2 on undoes nothing.
+Parameters: $1 the first instant, $2 the first one after, $3 the account. What happens from $2 on
+undoes nothing.
 """
 
 from typing import Final
@@ -9,7 +10,8 @@ from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS
 
 _NAMED: Final = """
 named AS MATERIALIZED (
-    SELECT DISTINCT e.customer_key, e.order_key FROM event AS e JOIN retold AS r USING (customer_key, order_key)
+    SELECT DISTINCT e.customer_key, e.order_key
+    FROM event AS e JOIN retold AS r USING (customer_key, order_key)
     WHERE e.type = 'order.completed' AND e.time >= $1 AND e.time < $2
 ),
 singly AS (
@@ -17,8 +19,10 @@ singly AS (
     FROM named AS n
     CROSS JOIN LATERAL (
         SELECT e.* FROM event AS e
-        CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json) AS said(source text, id text)
-        WHERE (e.customer_key, e.order_key) = (n.customer_key, n.order_key) AND e.type = 'order.completed'
+        CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json)
+            AS said(source text, id text)
+        WHERE (e.customer_key, e.order_key) = (n.customer_key, n.order_key)
+            AND e.type = 'order.completed'
         ORDER BY e.time, said.source COLLATE "C", said.id COLLATE "C" LIMIT 1
     ) AS o
     CROSS JOIN LATERAL (
@@ -36,13 +40,16 @@ singly AS (
     WHERE o.time >= $1
 )
 """
-"""Orders told of in the period that are to be looked at one by one: few, by the index of their customers."""
+"""Orders of the period that have to be looked at one by one: few, by an index."""
 
 _PLAIN: Final = """
 plain AS NOT MATERIALIZED (
     SELECT e.customer_key, e.order_key, e.time, e.currency, e.amount FROM event AS e
     WHERE e.type = 'order.completed' AND e.time >= $1 AND e.time < $2
-        AND NOT EXISTS (SELECT FROM retold AS r WHERE (r.customer_key, r.order_key) = (e.customer_key, e.order_key))
+        AND NOT EXISTS (
+            SELECT FROM retold AS r
+            WHERE (r.customer_key, r.order_key) = (e.customer_key, e.order_key)
+        )
 ),
 undone AS (
     SELECT p.customer_key, p.time, p.currency, p.amount, sum(u.amount) AS back,
@@ -59,17 +66,20 @@ undone AS (
 KEPT: Final = f"""
 {_NAMED}, {_PLAIN},
 kept AS (
-    SELECT customer_key, time, currency, 1 AS bought, 1 AS orders, amount FROM plain AS e WHERE {COUNTED_EVENTS}
+    SELECT customer_key, time, currency, 1 AS bought, 1 AS orders, amount
+    FROM plain AS e WHERE {COUNTED_EVENTS}
     UNION ALL
-    SELECT customer_key, time, currency, 0, -whole::int, -CASE WHEN whole THEN amount ELSE back::bigint END FROM undone
+    SELECT customer_key, time, currency, 0, -whole::int,
+        -CASE WHEN whole THEN amount ELSE back::bigint END
+    FROM undone
     UNION ALL
     SELECT customer_key, time, currency, 1 - before::int, 1 - whole::int,
         CASE WHEN whole THEN 0 ELSE amount - back::bigint END
     FROM singly AS e WHERE {COUNTED_EVENTS}
 )
 """  # noqa: S608  (constants)
-"""Rows to be summed up: `bought` counts orders that stood when they were told of, `orders` those that still stand.
+"""Rows to be summed up: `bought` counts orders that stood at first, `orders` those that still do.
 
-`time` is that of the order, `amount` what is left of it in minor units. Customers who do not count have no row of their
-own but for what they have undone: their sums of `orders` are never above 0.
+`time` is that of the order, `amount` what is left of it in minor units. Customers who do not count
+have rows only for what was undone: their sums of `orders` are never above 0.
 """

@@ -1,6 +1,7 @@
-"""Who is active, and who stays so: customers by phase at both ends of a period, from the daily counts of transitions.
+"""Who is active, and who stays so: customers by phase at both ends of a period.
 
-What the counts cannot tell is which advocates have never ordered: these are not active, and are looked up one by one.
+They come from the daily counts of transitions. The counts cannot tell which advocates have never
+ordered: these are not active, and are looked up one by one.
 """
 
 from collections import Counter
@@ -38,31 +39,45 @@ unbought AS (
         bool_or(stay.since < $1) AS at_begin,
         bool_or(stay.ended >= $2 AND coalesce(c.first_order_at >= $2, true)) AS at_end
     FROM stay JOIN customer AS c USING (customer)
-    WHERE coalesce(c.first_order_at >= $1, true) AND {OF_ACCOUNT} AND (stay.since < $1 OR stay.ended >= $2) GROUP BY 1
+    WHERE coalesce(c.first_order_at >= $1, true) AND {OF_ACCOUNT}
+        AND (stay.since < $1 OR stay.ended >= $2)
+    GROUP BY 1
 )
 """  # noqa: S608  (constants)
 _WITHOUT_ORDER: Final = f"""
 WITH {_UNBOUGHT}
-SELECT count(*) FILTER (WHERE at_begin) AS at_begin, count(*) FILTER (WHERE at_end) AS at_end FROM unbought
+SELECT count(*) FILTER (WHERE at_begin) AS at_begin,
+    count(*) FILTER (WHERE at_end) AS at_end
+FROM unbought
 """  # noqa: S608  (constants)
 _MOVED: Final = by_account(
     f"""
 WITH {_UNBOUGHT},
 step AS (
     SELECT t.customer,
-        (to_phase <> ALL($4::text[]))::int - (coalesce(from_phase, '') <> ALL($4::text[]))::int AS active,
-        (to_phase = ANY($5::text[]))::int - (coalesce(from_phase, '') = ANY($5::text[]))::int AS passive
-    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL AND t.occurred_at >= $1 AND t.occurred_at < $2
+        (to_phase <> ALL($4::text[]))::int
+            - (coalesce(from_phase, '') <> ALL($4::text[]))::int AS active,
+        (to_phase = ANY($5::text[]))::int
+            - (coalesce(from_phase, '') = ANY($5::text[]))::int AS passive
+    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL
+        AND t.occurred_at >= $1 AND t.occurred_at < $2
         AND (t.to_phase = ANY($4::text[]) OR coalesce(t.from_phase, '') = ANY($4::text[]))
 ),
-moved AS (SELECT customer, sum(active) AS active, sum(passive) AS passive FROM step GROUP BY 1 HAVING sum(active) <> 0),
-counted AS (SELECT count(*) AS gone, count(*) FILTER (WHERE passive = 1) AS lost FROM moved WHERE active = -1)
+moved AS (
+    SELECT customer, sum(active) AS active, sum(passive) AS passive
+    FROM step GROUP BY 1 HAVING sum(active) <> 0
+),
+counted AS (
+    SELECT count(*) AS gone, count(*) FILTER (WHERE passive = 1) AS lost
+    FROM moved WHERE active = -1
+)
 SELECT counted.*,
     count(*) FILTER (WHERE u.at_begin) AS at_begin,
     count(*) FILTER (WHERE u.at_end) AS at_end,
     count(*) FILTER (WHERE (u.at_begin OR u.at_end) AND m.active IS NULL) AS stayed,
     count(*) FILTER (WHERE u.at_begin AND m.active = -1 AND m.passive = 1) AS lost_without_order
-FROM counted LEFT JOIN unbought AS u ON true LEFT JOIN moved AS m USING (customer) GROUP BY counted.gone, counted.lost
+FROM counted LEFT JOIN unbought AS u ON true LEFT JOIN moved AS m USING (customer)
+GROUP BY counted.gone, counted.lost
 """  # noqa: S608  (constants)
 )
 """Only steps into or out of a phase that is not active ($4, the empty one too) matter."""
