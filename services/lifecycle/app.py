@@ -73,7 +73,7 @@ def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
     state.context = ApiContext(pool, settings.partitions)
     state.simulation_runner = SimulationRunner(pool)
     state.fitter = Fitter(pool)
-    state.nights = NightlyFit(state.fitter.fit, settings.fit_hour)
+    state.nightly_fit = NightlyFit(state.fitter.fit, settings.fit_hour)
     state.figures = FigureService(pool)
     state.precomputation = Precomputation(pool, state.figures)
     state.patterns = ComplaintPatternWatch(pool)

@@ -166,7 +166,7 @@ class ChangeFeed:
             return
         parts = next_ranges(self._announced, heads, READ_AHEAD + 1)
         if number_of_changes(parts) <= READ_AHEAD:
-            with db.sorting_errors():
+            with db.retryable_errors():
                 self._recent.keep(await repository.read(self._pool, parts))
         self._announced = heads
         self._wake()

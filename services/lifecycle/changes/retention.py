@@ -9,7 +9,7 @@ import structlog
 from services.lifecycle.changes import repository
 from shared import clock
 from shared.background import Periodic
-from shared.database.connection import Pool, sorting_errors
+from shared.database.connection import Pool, retryable_errors
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class ChangeRetention:
         return self._rounds.running()
 
     async def _delete_old(self) -> None:
-        with sorting_errors():
+        with retryable_errors():
             await self.sweep(clock.now() - self._kept)
 
     async def sweep(self, before: datetime, *, at_once: int = AT_ONCE) -> int:

@@ -18,7 +18,7 @@ from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
 from shared.background import Periodic
 from shared.clock import DAWN, now
-from shared.database.connection import Pool, Tx, sorting_errors, transaction
+from shared.database.connection import Pool, Tx, retryable_errors, transaction
 from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
 from shared.kafka.topics import HINTS

@@ -21,7 +21,7 @@ from services.lifecycle.figures.service import FigureService
 from shared.aio import wait
 from shared.background import Periodic
 from shared.clock import DAWN, monotonic, now
-from shared.database.connection import Pool, sorting_errors
+from shared.database.connection import Pool, retryable_errors
 from shared.database.leases import hold
 from shared.errors import Retryable
 
@@ -73,7 +73,7 @@ class Precomputation:
         While the days fly past, as in a replay, nothing is computed. Raises Retryable if the
         database does not answer.
         """
-        with sorting_errors():
+        with retryable_errors():
             state = await repository.history_state(self._pool)
             last_seen = self._last_seen
             self._last_seen = state

@@ -24,7 +24,7 @@ from services.lifecycle.figures.repository import (
 )
 from services.lifecycle.figures.single_flight import SingleFlight
 from shared import clock
-from shared.database.connection import Pool, sorting_errors
+from shared.database.connection import Pool, retryable_errors
 from shared.errors import FieldError, Problem
 
 AT_ONCE: Final = 2
@@ -122,7 +122,7 @@ class FigureService:
         self, figure: Figure[V], period: Period, account: Account | None
     ) -> FigureAnswer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
-        with sorting_errors():
+        with retryable_errors():
             stored = await repository.find(self._pool, figure.key, period, account)
             value = None if stored is None else _decode(figure, stored.value)
             if stored is None or value is None:
@@ -142,13 +142,13 @@ class FigureService:
 
         Raises Retryable if the database does not answer.
         """
-        with sorting_errors():
+        with retryable_errors():
             await self._once(figure, period, account, asked=False)
 
     async def _period(self, begins: date | None, ends: date | None) -> Period:
         """The period that a request asks for. Raises Problem 422."""
         async with self._pool.acquire() as connection, repository.snapshot(connection) as tx:
-            least = await clocks.clock(tx)
+            least = await clocks.least_clock(tx)
             furthest = await clocks.furthest_clock(tx)
         return Period.asked(begins, ends, least=least, furthest=furthest)
 
