@@ -17,23 +17,23 @@ _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abc
 
 @lru_cache(maxsize=200_000)
 def partition_of(key: str, partitions: int) -> int:
-    """The partition of a key, as Kafka's default (murmur2) partitioner has it."""
+    """Return the partition of a key, as Kafka's default (murmur2) partitioner does."""
     return int((murmur2(key.encode()) & 0x7FFFFFFF) % partitions)
 
 
 def stable_id(*parts: str | int) -> uuid.UUID:
-    """An id that is a pure function of its parts: the same work gives the same id."""
+    """Return an id that is a pure function of its parts: the same work gives the same id."""
     return uuid.uuid5(_NAMESPACE, "\x1f".join(map(str, parts)))
 
 
 def stable_text(*parts: str) -> str:
-    """`str(stable_id(...))`, made directly: every message has one."""
+    """Return `str(stable_id(...))`, made directly: every message has one."""
     digest = _SEED.copy()
     digest.update("\x1f".join(parts).encode())
     text = digest.hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
-def narrow(text: str) -> int:
-    """A signed 64-bit hash (XXH3), for keys that an index holds by the million."""
+def hash64(text: str) -> int:
+    """Return a signed 64-bit hash (XXH3), for keys that an index holds by the million."""
     return xxh3_64_intdigest(text.encode()) - 2**63

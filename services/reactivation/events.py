@@ -11,7 +11,7 @@ from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
-from shared.ids import narrow
+from shared.ids import hash64
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 
 RELEASED: Final = "reactivation.released"
@@ -84,7 +84,7 @@ def read_purchase(event: Envelope) -> Purchase:
         order = _order.decode(event.data)
     except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
-    key = narrow(f"{event.source}\x1f{event.id}")
+    key = hash64(f"{event.source}\x1f{event.id}")
     return Purchase(event.subject, key, event.time, order.order_id, _offer_code(order.coupon))
 
 

@@ -41,7 +41,8 @@ class ShopCalls:
 
     async def _trade(self) -> None:
         """Until cancelled."""
-        asking, referees = list(ASKING), list(HTTP_REFEREES)
+        asking = list(ASKING)
+        referees = list(HTTP_REFEREES)
         while True:
             if asking:
                 await self._ask(asking.pop())

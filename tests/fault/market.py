@@ -73,7 +73,8 @@ def _settings(more: dict[str, Any]) -> dict[str, Any]:
 
 def _shops(rnd: random.Random, customer: str) -> Arrivals:
     """Orders with gaps in which some fall silent; some name a code, and a few leave for good."""
-    at, found = rnd.uniform(2, 30), Arrivals()
+    at = rnd.uniform(2, 30)
+    found = Arrivals()
     while at < DAYS:
         named = code_of(rnd.choice([*RECOMMENDERS, customer])) if rnd.random() < 0.05 else None
         made = order(
@@ -92,7 +93,8 @@ def _shops(rnd: random.Random, customer: str) -> Arrivals:
 
 def _is_recommended(rnd: random.Random, customer: str) -> Arrivals:
     """Names one code or several, mistyped now and then, and buys: before, in time, or too late."""
-    at, found = rnd.uniform(5, 140), Arrivals()
+    at = rnd.uniform(5, 140)
+    found = Arrivals()
     for n in range(rnd.choice((1, 1, 2))):
         code = code_of(rnd.choice(RECOMMENDERS)) if rnd.random() < 0.93 else "nobody's"
         signed_up = event(

@@ -73,7 +73,8 @@ class Market:
 
     async def verify(self, services: Sequence[str]) -> None:
         """Everything must be as if nothing had happened."""
-        bootstrap, database = self.stack.bootstrap, self.database
+        bootstrap = self.stack.bootstrap
+        database = self.database
         announced = await received(bootstrap, REFERRAL_EVENTS)
         outcomes = [
             event(e.subject, e.type, e.time, id=e.id, **msgspec.json.decode(e.data))

@@ -75,7 +75,8 @@ def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
     arrivals: list[tuple[float, dict[str, Any]]] = []
     for n in range(events):
         at = rnd.uniform(0, DAYS)
-        customer, kind = f"c{rnd.randrange(customers)}", rnd.choice(KINDS)
+        customer = f"c{rnd.randrange(customers)}"
+        kind = rnd.choice(KINDS)
         if kind == "customer.closed" and rnd.random() < 0.8:
             kind = "message.opened"
         name = f"e{n}"

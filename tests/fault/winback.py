@@ -14,7 +14,7 @@ from services.reactivation.domain.cases import Case, History, Lapse, Offer, Orde
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
-from shared.ids import narrow, stable_id
+from shared.ids import hash64, stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.fault.announcements import difference, received, verify_announced
 from tests.fault.market import winback_settings
@@ -58,7 +58,8 @@ async def _expected(
     bootstrap: str, stored: Sequence[asyncpg.Record], end: datetime
 ) -> dict[UUID, Told]:
     """Fold everything on the topics, with the codes whose use was confirmed."""
-    lapses, orders = await _lapses(bootstrap), await _orders(bootstrap)
+    lapses = await _lapses(bootstrap)
+    orders = await _orders(bootstrap)
     redeemed: dict[str, dict[UUID, Case]] = defaultdict(dict)
     for row in stored:
         if row["confirmed_for"]:
@@ -119,7 +120,7 @@ async def _orders(bootstrap: str) -> dict[str, list[Order]]:
         if event.type == "order.completed":
             data = msgspec.json.decode(event.data)
             coupon = codes.canonical(data["coupon"]) if data.get("coupon") else None
-            key = narrow(f"{event.source}\x1f{event.id}")
+            key = hash64(f"{event.source}\x1f{event.id}")
             found[event.subject].append(Order(event.time, data["order_id"], coupon, key))
     return found
 

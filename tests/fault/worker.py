@@ -57,7 +57,8 @@ class Fuse:
     def reached(self, *values: object) -> None:
         """Count a call by its arguments and result: one with something empty did nothing."""
         if self._at_commit:
-            did_something, self._announced = self._announced, False
+            did_something = self._announced
+            self._announced = False
         else:
             did_something = not any(isinstance(value, Sized) and not len(value) for value in values)
         self._left -= did_something

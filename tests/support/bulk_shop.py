@@ -29,7 +29,7 @@ from services.lifecycle.figures.recount import repository as recount
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN, monotonic, now
 from shared.events import envelope
-from shared.ids import narrow, partition_of
+from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
 from tests.bench.lifecycle import add_fit
@@ -114,7 +114,7 @@ class _Rows:
         happenings = list[Happening]()
         for record in map(encode, live(customer, _SEED * CUSTOMERS + number)):
             event = envelope.decode(record)
-            told, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
+            told, key = read(CUSTOMER_EVENTS, event), hash64(f"{event.source}\x1f{event.id}")
             assert isinstance(told, Happening)
             happenings.append(told)
             row = (
@@ -179,7 +179,7 @@ FROM generate_series(0, $1::int - 1) AS p, generate_series(0, $3::int - 2) AS d
 
 def _named(lives: int, copies: int) -> Iterator[tuple[object, ...]]:
     luck = random.Random(_SEED)
-    keys = [narrow(name_of(number)) for number in range(lives)]
+    keys = [hash64(name_of(number)) for number in range(lives)]
     for number, key in enumerate(keys):
         for copy in range(copies):
             customer, seconds = (
@@ -191,7 +191,7 @@ def _named(lives: int, copies: int) -> Iterator[tuple[object, ...]]:
                 f":{seconds // 60:02d}:{seconds % 60:02d}Z",
             )
             shift = timedelta(seconds=seconds)
-            yield name_of(number), key, copy, customer, narrow(customer), place, shift, minutes
+            yield name_of(number), key, copy, customer, hash64(customer), place, shift, minutes
 
 
 async def _mirror(connection: Connection, lives: int, copies: int) -> None:

@@ -23,7 +23,7 @@ from services.lifecycle.events import read
 from services.lifecycle.figures.period import Account
 from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import Envelope, decode
-from shared.ids import narrow, partition_of
+from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines, lives
@@ -212,7 +212,7 @@ async def _add_merged(connection: Any, merged: dict[str, list[bytes]]) -> None:
         customers.append(CustomerRow.of(entry))
         for record in records:
             told = decode(record)
-            content, key = read(CUSTOMER_EVENTS, told), narrow(f"{told.source}\x1f{told.id}")
+            content, key = read(CUSTOMER_EVENTS, told), hash64(f"{told.source}\x1f{told.id}")
             assert isinstance(content, Happening)
             row = (
                 entry.key,

@@ -21,7 +21,7 @@ from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
 from shared.database.connection import Tx
 from shared.events.envelope import decode
-from shared.ids import narrow, partition_of
+from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
 from tests.support.builders import encode
@@ -58,7 +58,7 @@ class Store:
         happenings, latest = dict[int, Happening](), DAWN
         for record in records:
             event = decode(record)
-            content, key = read(CUSTOMER_EVENTS, event), narrow(f"{event.source}\x1f{event.id}")
+            content, key = read(CUSTOMER_EVENTS, event), hash64(f"{event.source}\x1f{event.id}")
             if isinstance(content, Happening) and key not in happenings:
                 happenings[key] = content
                 if content.order_key is not None:

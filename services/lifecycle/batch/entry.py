@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.lifecycle.domain.state.customer import Customer
 from shared.events.envelope import Envelope
-from shared.ids import narrow
+from shared.ids import hash64
 
 
 @dataclass(slots=True)
@@ -30,9 +30,9 @@ class CustomerEntry:
     key: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.key = narrow(self.id)
+        self.key = hash64(self.id)
 
 
 def event_key(event: Envelope) -> int:
     """Hash source and id, which together identify an event."""
-    return narrow(f"{event.source}\x1f{event.id}")
+    return hash64(f"{event.source}\x1f{event.id}")

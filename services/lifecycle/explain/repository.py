@@ -14,7 +14,7 @@ from shared.database.connection import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.events.transitions import EventRef, Transition
-from shared.ids import narrow
+from shared.ids import hash64
 
 _SIGNED_UP: Final = "customer.signed_up"
 _ENDED: Final = f"('{Phase.INACTIVE}', '{Phase.FORMER}')"
@@ -166,7 +166,7 @@ async def known_facts(
 
     `active` is the span in which acts count.
     """
-    rows = await pool.fetch(_ACTS, narrow(customer), as_of, known_at, ACTION_TYPES)
+    rows = await pool.fetch(_ACTS, hash64(customer), as_of, known_at, ACTION_TYPES)
     acts = [
         (row["time"], event.type) for row in rows for event in _own_event(customer, row["body"])
     ]
@@ -181,12 +181,12 @@ async def known_facts(
 
 async def find_events(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[StoredEvent]:
     """The events referred to, oldest first."""
-    keys = [narrow(f"{ref.source}\x1f{ref.id}") for ref in refs]
+    keys = [hash64(f"{ref.source}\x1f{ref.id}") for ref in refs]
     if not keys:
         return []
     return [
         StoredEvent(event, row["recorded_at"])
-        for row in await pool.fetch(_EVENTS, narrow(customer), keys)
+        for row in await pool.fetch(_EVENTS, hash64(customer), keys)
         for event in _own_event(customer, row["body"])
     ]
 
@@ -198,7 +198,7 @@ async def timeline_page(
 
     Of one instant, consequences come before what they follow from.
     """
-    rows = await pool.fetch(_TIMELINE, customer, narrow(customer), withdrawn_too, *before, limit)
+    rows = await pool.fetch(_TIMELINE, customer, hash64(customer), withdrawn_too, *before, limit)
     return [Entry((row["at"], row["rank"], row["n"], row["v"]), _content(row)) for row in rows]
 
 

@@ -89,7 +89,8 @@ async def clock_of(database: str, partition: int) -> datetime:
 async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
     stack: Stack, blank: str
 ) -> None:
-    ada, stranger = on(3, "ada"), on(4, "stranger")
+    ada = on(3, "ada")
+    stranger = on(4, "stranger")
     values = [
         encode(order(ada, 0)),
         b"{",
@@ -116,7 +117,8 @@ async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
 async def test_a_partition_full_of_them_is_paused_until_released_while_others_go_on(
     stack: Stack, blank: str
 ) -> None:
-    behind, elsewhere = on(3, "behind"), on(4, "elsewhere")
+    behind = on(3, "behind")
+    elsewhere = on(4, "elsewhere")
     await publish_bytes(stack, 3, [*[b"{"] * (IN_A_ROW + 30), encode(order(behind, 0))])
 
     async def braked() -> Any:
@@ -218,7 +220,8 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker was down for 200 days; the log has what was sent then, with the times of then."""
-    faithful, gone = on(3, "faithful"), on(3, "gone")
+    faithful = on(3, "faithful")
+    gone = on(3, "gone")
     monkeypatch.setattr(survey, "SURVEY_S", 0.01)
     began = now() - timedelta(days=200)
     times = [began + timedelta(days=n) for n in range(200)]
@@ -261,7 +264,9 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
 async def test_an_import_holds_old_deadlines_back_and_marks_them_when_they_fire(
     stack: Stack, blank: str
 ) -> None:
-    known, regular, lapsed = "known", "regular", "lapsed"
+    known = "known"
+    regular = "regular"
+    lapsed = "lapsed"
     await publish(stack.bootstrap, [order(known, -70), tick(10), control("import.started", 10)])
     await publish(stack.bootstrap, [order(lapsed, -100), order(regular, -100), tick(30)])
     async with worker(stack, blank):

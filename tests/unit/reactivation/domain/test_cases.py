@@ -24,7 +24,7 @@ from services.reactivation.domain.changes import (
     CaseEvent,
     find_changes,
 )
-from shared.ids import narrow
+from shared.ids import hash64
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 TERMS = Terms(secret=b"s")
@@ -40,7 +40,7 @@ def lapse(n: float, rule: str = "fell_silent") -> Lapse:
 
 
 def order(n: float, order_id: str = "o1", coupon: str | None = None) -> Order:
-    return Order(day(n), order_id, coupon, narrow(f"{n} {order_id} {coupon}"))
+    return Order(day(n), order_id, coupon, hash64(f"{n} {order_id} {coupon}"))
 
 
 def fold(

@@ -113,7 +113,8 @@ async def test_a_relay_that_lost_its_partition_deletes_nothing_and_its_worker_jo
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between reading the rows and deleting them somebody else became the owner."""
-    original, robbed = Relay._send, asyncio.Event()
+    original = Relay._send
+    robbed = asyncio.Event()
 
     async def send(self: Relay, found: list[asyncpg.Record]) -> None:
         await original(self, found)
@@ -138,7 +139,8 @@ async def test_a_relay_that_lost_its_partition_deletes_nothing_and_its_worker_jo
 async def test_a_batch_that_lost_its_partition_leaves_no_trace_and_is_done_again(
     stack: Stack, blank: str
 ) -> None:
-    ada, sessions = on(PLACE, "ada"), list[Session]()
+    ada = on(PLACE, "ada")
+    sessions = list[Session]()
     async with worker(stack, blank, watch=sessions.append):
         await publish(stack.bootstrap, [order(ada, 0)])
         await settled(stack, blank, "lifecycle")
@@ -174,7 +176,8 @@ async def test_what_is_published_again_because_it_was_not_deleted_is_archived_on
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch, robbed: bool
 ) -> None:
     """Between Kafka's acknowledgement and the deletion another owner comes, or the relay dies."""
-    original, struck = Relay._send, asyncio.Event()
+    original = Relay._send
+    struck = asyncio.Event()
 
     async def send(self: Relay, found: list[asyncpg.Record]) -> None:
         await original(self, found)
