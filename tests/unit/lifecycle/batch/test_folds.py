@@ -1,0 +1,103 @@
+"""Customers folded on in memory, one batch after the other."""
+
+from typing import Any
+
+import pytest
+
+from services.lifecycle.batch import folds
+from services.lifecycle.domain import fold
+from services.lifecycle.domain.state.happenings import Happening
+from tests.support.batches import MemoryShop, dead_letters
+from tests.support.builders import day, event, order
+
+
+async def test_two_batches_lead_to_the_state_that_one_leads_to() -> None:
+    events = [order("anna", number, id=f"o{number}") for number in (0, 10, 20)]
+    one, two = MemoryShop(), MemoryShop()
+    await one.fold(one.new_work(*events))
+    for some in (events[:1], events[1:]):
+        await two.fold(two.new_work(*some))
+    assert one.cache["anna"].customer == two.cache["anna"].customer
+    assert one.cache["anna"].version == two.cache["anna"].version
+    assert one.cache["anna"].customer.orders == 3
+    assert one.cache["anna"].version == 2, "the first purchase, and the habit"
+
+
+@pytest.mark.parametrize(
+    ("later", "late"),
+    [
+        (order("anna", 6), False),
+        (order("anna", 4), True),
+        (order("anna", 6, id="again", order_id="o5"), True),
+        (event("anna", "page.viewed", 4), True),
+    ],
+)
+async def test_what_is_late_or_repeats_an_order_takes_more_than_the_state(
+    later: dict[str, Any], late: bool
+) -> None:
+    shop = MemoryShop()
+    await shop.fold(shop.new_work(order("anna", 5, id="o5", order_id="o5")))
+    before = shop.cache["anna"].customer
+    work = shop.new_work(later)
+    assert await shop.fold(work) == (["anna"] if late else [])
+    assert (shop.cache["anna"].customer is before) is late
+    assert ("anna" in work.touched) is not late
+
+
+async def test_an_event_behind_the_clock_is_judged_as_of_the_clock() -> None:
+    shop = MemoryShop()
+    work = shop.new_work(order("anna", 0), clock=400)
+    await shop.fold(work)
+    rules = [row[5] for row in work.recorder.rows]
+    assert rules == ["first_purchase", "silence_begins", "fell_silent"]
+    assert {row[7] for row in work.recorder.rows} == {day(400)}
+
+
+async def test_a_fold_that_fails_parks_its_customer_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    advance = fold.advance
+
+    def broken(state: Any, happening: Happening, policies: Any) -> Any:
+        if happening.id == "bad":
+            raise ZeroDivisionError("a bug")
+        return advance(state, happening, policies)
+
+    monkeypatch.setattr(folds, "advance", broken)
+    shop = MemoryShop()
+    await shop.fold(shop.new_work(order("anna", 0)))
+    work = shop.new_work(order("anna", 1, id="bad"), order("anna", 2), order("ben", 1))
+    assert await shop.fold(work) == []
+    parked = shop.cache["anna"]
+    assert parked.parked == "ZeroDivisionError('a bug')"
+    assert parked.customer.orders == 1
+    assert len(parked.event_keys) == 1, "released, the others must be new"
+    assert work.timers["anna"] == (parked.partition, None), "its deadlines rest, too"
+    assert dead_letters(work) == [("parked", "anna")] * 2
+    assert shop.cache["ben"].parked is None
+    assert [(row.customer, row.parked is None) for row in work.customers] == [
+        ("anna", False),
+        ("ben", True),
+    ]
+    assert len(work.events) == 1
+
+
+async def test_an_order_that_comes_again_is_noted_for_the_figures() -> None:
+    shop = MemoryShop()
+    await shop.fold(shop.new_work(order("anna", 1, order_id="o1")))
+    entry = shop.cache["anna"]
+    work = shop.new_work(order("anna", 2, order_id="o1"))
+    visits = await shop.visits(work)
+    shop.folds(work).accept(visits["anna"], entry.customer)
+    (order_key,) = entry.order_keys
+    assert work.repeated_orders == [(entry.key, order_key)]
+
+
+async def test_the_first_activation_of_a_partition_is_noted_once() -> None:
+    shop = MemoryShop()
+    activated = [event("anna", "product.activated", at, product="p1") for at in (1, 2)]
+    first, second = shop.new_work(activated[0]), shop.new_work(activated[1])
+    for work in (first, second):
+        await shop.fold(work)
+    assert first.first_activations == {shop.cache["anna"].partition}
+    assert second.first_activations == set()
