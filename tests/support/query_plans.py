@@ -1,7 +1,8 @@
-"""How the database would run every statement of the lifecycle API: all that its document offers to read is asked for.
+"""Plans of all statements of the lifecycle API: it is asked for all that its document offers.
 
-Nothing here knows an endpoint: parameters are made of what the document says of them, cursors are followed, and
-statements are explained on the connection and in the transaction that they run in, just before they run.
+Nothing here knows an endpoint: parameters are made from what the document says about them, and
+cursors are followed. Statements are explained on the connection and in the transaction that they
+run in, just before they run.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ _Connection: Any = asyncpg.Connection
 
 
 class Plan(NamedTuple):
-    """A statement with its arguments, the request that it was run for, and the scans of whole tables in its plan."""
+    """A statement, its arguments, its request, and the scans of whole tables in its plan."""
 
     request: str
     query: str
@@ -54,7 +55,11 @@ class Plan(NamedTuple):
 
 
 def scans(node: Json, sizes: Sizes, *, limited: bool = False) -> Iterator[str]:
-    """The big tables that a plan reads whole: in their own order, or through an index, without a bound or most rows."""
+    """The big tables that a plan reads whole.
+
+    A table is read whole in its own order, or through an index without a condition, or if most of
+    its rows are read through an index.
+    """
     kind, table = node["Node Type"], node.get("Relation Name", "")
     if BIG.fullmatch(table):
         most = node["Plan Rows"] > MOST * max(sizes[table], FEWEST)
@@ -72,8 +77,8 @@ def scans(node: Json, sizes: Sizes, *, limited: bool = False) -> Iterator[str]:
         yield from scans(inner, sizes, limited=limited)
 
 
-def refused(plans: Iterable[Plan]) -> list[str]:
-    """What is wrong with some plans, each statement once."""
+def describe_scans(plans: Iterable[Plan]) -> list[str]:
+    """The scans of some plans in words, each statement once."""
     wrong = {
         plan.query: f"{plan.request}: {', '.join(sorted(plan.scans))}\n{plan.query}"
         for plan in plans
@@ -144,7 +149,7 @@ class Watch:
             self.plans[query, repr(arguments)] = Plan(self.request, query, arguments, found)
 
 
-# -- requests --------------------------------------------------------------------------------------------------------
+# -- requests
 
 _INSTANTS: Final = [render(ENDS + timedelta(days=days, hours=-9)) for days in (-600, -30, 0, 90)]
 _VALUES: Final = {
@@ -156,8 +161,8 @@ _FOLLOWED: Final = {"cursor": "next_cursor", "after": "next"}
 """Parameters that go on where an answer ended, and its field that says where that is."""
 
 
-class Asking:
-    """Asks an API for all that its document offers; `statuses` are the answers by path."""
+class Reader:
+    """Asks an API for all that its document offers; `statuses` are those of the answers by path."""
 
     def __init__(self, client: httpx.AsyncClient, watch: Watch, document: Json) -> None:
         self._client = client
@@ -165,7 +170,7 @@ class Asking:
         self._document = document
         self.statuses: dict[str, set[int]] = {}
 
-    async def everything(self) -> None:
+    async def read_everything(self) -> None:
         """Every GET, and those POSTs that only read."""
         for path, operations in self._document["paths"].items():
             if path not in _OPEN and "get" in operations:
@@ -187,7 +192,7 @@ class Asking:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._send(path, "GET"), _STREAM_S)
             return
-        for params in _together(values):
+        for params in _combined(values):
             answer = await self._send(path, "GET", params=params)
             for name in followed if answer.is_success else ():
                 if behind := answer.json().get(_FOLLOWED[name]):
@@ -235,7 +240,7 @@ class Asking:
             )
 
 
-def _together(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+def _combined(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """No parameter, each with each of its values, each two, and all."""
     yield {}
     for name, choices in values.items():
@@ -246,8 +251,8 @@ def _together(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
         yield {name: choices[-1] for name, choices in values.items()}
 
 
-async def collected(stack: Stack, url: str) -> tuple[list[Plan], dict[str, set[int]]]:
-    """The plans of all statements that the reads of the API run on this database, and the statuses by path."""
+async def collect_plans(stack: Stack, url: str) -> tuple[list[Plan], dict[str, set[int]]]:
+    """Plans of all statements that the reads of the API run on a database, and statuses by path."""
     connection = await asyncpg.connect(url)
     watch = Watch(await sizes_of(connection))
     await connection.close()
@@ -257,6 +262,6 @@ async def collected(stack: Stack, url: str) -> tuple[list[Plan], dict[str, set[i
         partial(asyncpg.create_pool, connection_class=watch.connection_class),
     ):
         async with api(stack, url) as client:
-            asking = Asking(client, watch, (await client.get("/openapi.json")).json())
-            await asking.everything()
-    return list(watch.plans.values()), asking.statuses
+            reader = Reader(client, watch, (await client.get("/openapi.json")).json())
+            await reader.read_everything()
+    return list(watch.plans.values()), reader.statuses

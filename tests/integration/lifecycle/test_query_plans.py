@@ -1,8 +1,8 @@
-"""No read of the API looks through a big table: the plans of its statements, on a small shop planned as a large one.
+"""No read of the API looks through a big table: plans on a small shop that costs like a large one.
 
-A table of 10,000 customers has a hundredth of the pages that one of a million has, so pages that are read one after the
-other cost a hundred times as much: then the planner weighs reading a table whole against so and so many rows through an
-index as it would there.
+A table of 10,000 customers has a hundredth of the pages of one with a million. So here, pages that
+are read one after the other cost a hundred times as much: then the planner weighs reading a table
+whole against reading some rows through an index as it would there.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from services.lifecycle.figures.definitions.expected_revenue import RHYTHMS
 from tests.support.bulk_lives import DAYS, ENDS
 from tests.support.bulk_shop import CUSTOMERS, load
 from tests.support.policy_shop import Shop
-from tests.support.query_plans import Plan, collected, explain, refused
+from tests.support.query_plans import Plan, collect_plans, describe_scans, explain
 from tests.support.server_stack import Stack
 from tests.support.servers import drop_database, make_database
 
@@ -26,7 +26,7 @@ DAY: Final = timedelta(days=1)
 SMALL: Final = 10_000
 LIVES: Final = 1_000
 WHOLE: Final = ("GET /v1/figures/flows/check", "GET /v1/cadence/comparison")
-"""Requests that read all by what they mean: checks and recounts that an operator asks for."""
+"""Requests that are meant to read everything: checks and recounts that an operator asks for."""
 ALL_ORDERS: Final = frozenset(RHYTHMS.values())
 """What is expected of the active customers follows from all that they have ever ordered."""
 FIT: Final = FitEstimate(
@@ -35,7 +35,7 @@ FIT: Final = FitEstimate(
 
 
 class Reads(NamedTuple):
-    """What the API runs, and what it answered by path."""
+    """The statements that the API ran, and its statuses by path."""
 
     url: str
     plans: list[Plan]
@@ -44,7 +44,7 @@ class Reads(NamedTuple):
 
 @pytest.fixture(scope="module")
 async def reads(stack: Stack, template: str) -> AsyncIterator[Reads]:
-    """Everything that can be read, asked of a small shop that costs like a large one."""
+    """Ask a small shop that costs like a large one for everything that can be read."""
     url = await make_database(stack.database_url, template=template)
     await load(url, SMALL, lives=LIVES, quiet=True)
     async with Shop(url).connected() as connection:
@@ -59,7 +59,7 @@ async def reads(stack: Stack, template: str) -> AsyncIterator[Reads]:
         f"ALTER DATABASE {url.rsplit('/', 1)[1]} SET seq_page_cost = {CUSTOMERS // SMALL}"
     )
     await owner.close()
-    yield Reads(url, *await collected(stack, url))
+    yield Reads(url, *await collect_plans(stack, url))
     await drop_database(url)
 
 
@@ -72,12 +72,12 @@ def test_every_read_that_the_document_offers_is_answered(reads: Reads) -> None:
 def test_no_statement_reads_a_big_table_whole(reads: Reads) -> None:
     plans = bounded(reads)
     assert len(plans) > 100
-    assert refused(plans) == []
+    assert describe_scans(plans) == []
 
 
 @pytest.mark.parametrize("requests", WHOLE)
 def test_who_may_read_a_big_table_whole_does(reads: Reads, requests: str) -> None:
-    assert refused(plan for plan in reads.plans if plan.request.startswith(requests))
+    assert describe_scans(plan for plan in reads.plans if plan.request.startswith(requests))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_a_missing_index_is_noticed(reads: Reads, table: str, index: str) 
         after = [await explain(connection, plan) for plan in before]
     finally:
         await connection.close()
-    assert refused(before) == []
+    assert describe_scans(before) == []
     assert any(f" on {table}" in scan for plan in after for scan in plan.scans)
 
 

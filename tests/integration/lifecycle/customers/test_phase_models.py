@@ -1,4 +1,4 @@
-"""Lifecycle's API names phases in other models, as of any instant, in German and English, for customers of any id."""
+"""The lifecycle API names phases in other models, as of any instant, in German and English."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -19,9 +19,12 @@ from tests.support.server_stack import Stack
 DAY: Final = timedelta(days=1)
 GERMAN = {"Accept-Language": "de"}
 LIFE = [
-    event("ada", "page.viewed", 0), event("ada", "customer.signed_up", 10), order("ada", 20),
-    event("ada", "product.activated", 30, product="app"), event("ada", "customer.signed_up", 35, id="again"),
-]  # fmt: skip
+    event("ada", "page.viewed", 0),
+    event("ada", "customer.signed_up", 10),
+    order("ada", 20),
+    event("ada", "product.activated", 30, product="app"),
+    event("ada", "customer.signed_up", 35, id="again"),
+]
 """A prospect, signed up on day 10, new on day 20, activated on day 30, at risk on day 110."""
 
 
@@ -99,32 +102,61 @@ async def test_a_phase_is_named_in_every_model_and_counted_as_of_any_instant(
         )
 
 
-TOLD = [
-    *LIFE, order("ben", 1), order("dan", 4, id="b"), event("dan", "customer.signed_up", 4, id="a"),
-    order("cy", 2, id="cy"), event("cy", "product.activated", 3), event("cy", "order.cancelled", 5, order_id="cy"),
-    event("cy", "customer.signed_up", 7), event("cy", "product.activated", 20, id="again"), order("cy", 30),
-    order("eve", 0), order("eve", 200, id="eve"), event("eve", "product.activated", 201),
-    event("eve", "order.cancelled", 205, order_id="eve"), order("fay", 0), order("fay", 200),
-    event("gus", "customer.signed_up", 3), order("gus", 6), event("gus", "product.activated", 12),
-    event("hal", "page.viewed", 2), event("ivy", "customer.signed_up", 8),
-    event("joe", "consent.granted", 1, channel="email", purpose="news"), event("kim", "page.viewed", 50),
-    event("kim", "customer.signed_up", 50.2), order("kim", 50.3, id="kim"), event("kim", "product.activated", 50.4),
-    event("kim", "order.cancelled", 50.45, order_id="kim"), event("lea", "customer.signed_up", 9, account="b2c"),
-    event("lea", "customer.updated", 11, account="b2b"), event("mia", "page.viewed", 60),
-    event("mia", "customer.signed_up", 61), order("mia", 70), event("nia", "product.activated", 15),
-    event("nia", "product.activated", 15, id="again"), order("nia", 15.2),
-]  # fmt: skip
+EVENTS = [
+    *LIFE,
+    order("ben", 1),
+    order("dan", 4, id="b"),
+    event("dan", "customer.signed_up", 4, id="a"),
+    order("cy", 2, id="cy"),
+    event("cy", "product.activated", 3),
+    event("cy", "order.cancelled", 5, order_id="cy"),
+    event("cy", "customer.signed_up", 7),
+    event("cy", "product.activated", 20, id="again"),
+    order("cy", 30),
+    order("eve", 0),
+    order("eve", 200, id="eve"),
+    event("eve", "product.activated", 201),
+    event("eve", "order.cancelled", 205, order_id="eve"),
+    order("fay", 0),
+    order("fay", 200),
+    event("gus", "customer.signed_up", 3),
+    order("gus", 6),
+    event("gus", "product.activated", 12),
+    event("hal", "page.viewed", 2),
+    event("ivy", "customer.signed_up", 8),
+    event("joe", "consent.granted", 1, channel="email", purpose="news"),
+    event("kim", "page.viewed", 50),
+    event("kim", "customer.signed_up", 50.2),
+    order("kim", 50.3, id="kim"),
+    event("kim", "product.activated", 50.4),
+    event("kim", "order.cancelled", 50.45, order_id="kim"),
+    event("lea", "customer.signed_up", 9, account="b2c"),
+    event("lea", "customer.updated", 11, account="b2b"),
+    event("mia", "page.viewed", 60),
+    event("mia", "customer.signed_up", 61),
+    order("mia", 70),
+    event("nia", "product.activated", 15),
+    event("nia", "product.activated", 15, id="again"),
+    order("nia", 15.2),
+]
 LATE = [
-    event("ben", "customer.signed_up", 0.6), event("fay", "product.activated", 15), order("mia", 65),
-    event("ivy", "customer.signed_up", 6), event("gus", "customer.merged", 40, into="hal"),
-    event("gus", "session.signed_in", 100), event("nia", "product.activated", 14.9), order("lea", 12),
-    event("lea", "product.activated", 12), order("eve", 0.2), event("kim", "product.activated", 50.1),
-]  # fmt: skip
-CUSTOMERS = sorted({told["subject"] for told in [*TOLD, *LATE]})
+    event("ben", "customer.signed_up", 0.6),
+    event("fay", "product.activated", 15),
+    order("mia", 65),
+    event("ivy", "customer.signed_up", 6),
+    event("gus", "customer.merged", 40, into="hal"),
+    event("gus", "session.signed_in", 100),
+    event("nia", "product.activated", 14.9),
+    order("lea", 12),
+    event("lea", "product.activated", 12),
+    order("eve", 0.2),
+    event("kim", "product.activated", 50.1),
+]
+CUSTOMERS = sorted({told["subject"] for told in [*EVENTS, *LATE]})
 
 
 async def one_by_one(api: httpx.AsyncClient, model: str, at: float) -> dict[str, int]:
-    """Asks of every customer alone."""
+    """Ask about every customer alone."""
     found = Counter[str]()
     for customer in CUSTOMERS:
         answer = await api.get(
@@ -137,15 +169,15 @@ async def one_by_one(api: httpx.AsyncClient, model: str, at: float) -> dict[str,
 
 
 @pytest.mark.parametrize("model", [Model.SIX_PHASE, Model.ACTIVITY])
-async def test_counts_are_those_of_all_customers_one_by_one_at_any_instant_however_late_they_are_told(
+async def test_counts_are_those_of_all_customers_one_by_one_at_any_instant_however_late_events_are(
     stack: Stack, blank: str, model: Model
 ) -> None:
     edges = {0.0, 0.5, 1.5, 49.5, 50.25, 50.35, 50.42, 50.5, 93.3, 106, 140.4, 190, 203, 210}
     instants = sorted(
-        edges | {(datetime.fromisoformat(told["time"]) - day(0)) / DAY for told in [*TOLD, *LATE]}
+        edges | {(datetime.fromisoformat(told["time"]) - day(0)) / DAY for told in [*EVENTS, *LATE]}
     )
     async with worker(stack, blank), client(stack, blank) as api:
-        for part in (TOLD, LATE):
+        for part in (EVENTS, LATE):
             await publish(
                 stack.bootstrap, [*sorted(part, key=lambda told: str(told["time"])), tick(220)]
             )

@@ -1,4 +1,4 @@
-"""Lifecycle's API of reasons on real Kafka and PostgreSQL: what held as known when, why, and all of it in order."""
+"""The lifecycle API of reasons: phases as known at any time, explanations, and timelines."""
 
 from typing import Any
 
@@ -36,10 +36,10 @@ async def happen(stack: Stack, database: str, *batches: list[dict[str, Any]]) ->
         await settled(stack, database, "lifecycle")
 
 
-# -- time travel -----------------------------------------------------------------------------------------------------
+# -- time travel
 
 
-async def test_what_was_believed_before_a_late_event_is_still_told_after_it(
+async def test_what_was_believed_before_a_late_event_is_still_known_after_it(
     stack: Stack, blank: str
 ) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
@@ -135,7 +135,7 @@ async def test_an_undone_return_gives_back_the_old_beginning(stack: Stack, blank
         assert (await phase(api, "cy", as_of=205))["phase"] == "won_back"
 
 
-# -- explanations ----------------------------------------------------------------------------------------------------
+# -- explanations
 
 
 async def test_a_phase_is_explained_with_its_events_and_what_is_lacking(
@@ -181,7 +181,8 @@ async def test_a_phase_is_explained_with_its_events_and_what_is_lacking(
             [],
         )
         assert found["summary"] == (
-            "Customer dee has been a new customer since 1 January 2024: the customer bought for the first time. "
+            "Customer dee has been a new customer since 1 January 2024:"
+            " the customer bought for the first time. "
             "To be an established customer, this is lacking: 2 more orders. "
             "If nothing happens before, the customer will be at risk from 31 March 2024 on."
         )
@@ -209,7 +210,8 @@ async def test_a_customer_at_risk_is_explained_by_all_causes(stack: Stack, blank
         recovered = next(rule for rule in found["rules"] if rule["rule"] == "recovered")
         assert (recovered["to"], recovered["label"]) == ("new", "Neukunde")
         assert recovered["ways"][0]["lacks"] == (
-            "an order, or a contract concluded or renewed; and complaint k7 resolved to the customer's satisfaction"
+            "an order, or a contract concluded or renewed;"
+            " and complaint k7 resolved to the customer's satisfaction"
         )
         assert "dissatisfied" not in [rule["rule"] for rule in found["rules"]]
         assert found["summary"].startswith(
@@ -231,10 +233,10 @@ async def test_a_merged_customer_is_named_where_it_went(
         assert (await api.get(moved.headers["location"])).status_code == 200
 
 
-# -- timelines -------------------------------------------------------------------------------------------------------
+# -- timelines
 
 
-def told(items: list[dict[str, Any]]) -> list[str]:
+def entries(items: list[dict[str, Any]]) -> list[str]:
     names = {"event": "type", "transition": "rule", "hint": "name"}
     days = [(parse(item["time"]) - day(0)).days for item in items]
     return [
@@ -243,13 +245,13 @@ def told(items: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-async def test_all_that_happened_is_told_newest_first(stack: Stack, blank: str) -> None:
+async def test_all_that_happened_is_listed_newest_first(stack: Stack, blank: str) -> None:
     async with worker(stack, blank), client(stack, blank) as api:
         await happen(
             stack, blank, [tick(0)], [order("fay", 1)], [tick(95)], [order("fay", 80)], [tick(100)]
         )
         found = await read(api, "fay/timeline", model="five_phase")
-        assert told(found["items"]) == [
+        assert entries(found["items"]) == [
             "80 event order.completed",
             "8 hint survey.due",
             "1 hint incentive.due",

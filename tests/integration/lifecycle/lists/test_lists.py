@@ -1,4 +1,4 @@
-"""Lists of customers are what an obvious computation over the same lives finds, by the page and as a file."""
+"""Lists find what an obvious computation over the same lives finds, by the page and as a file."""
 
 import asyncio
 import csv
@@ -165,7 +165,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
-# -- filters -----------------------------------------------------------------------------------------------------------
+# -- filters
 
 CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "phase": ("at_risk", "inactive", "established"),
@@ -231,7 +231,7 @@ async def test_an_item_says_what_the_customer_alone_says(client: Client) -> None
             }
 
 
-# -- pages -------------------------------------------------------------------------------------------------------------
+# -- pages
 
 
 async def test_who_is_there_all_along_is_shown_once_whatever_happens_to_others(
@@ -271,7 +271,8 @@ async def test_a_page_goes_on_behind_every_id_that_there_can_be(client: Client) 
 MOVE: Final = "UPDATE lifecycle.customer SET phase = $2 WHERE customer = ANY($1)"
 COPY: Final = """
 INSERT INTO lifecycle.customer (customer, partition, phase, version, state, key, since, parked)
-SELECT $2, partition, phase, 0, state, key, since, 'a newcomer' FROM lifecycle.customer WHERE customer = $1
+SELECT $2, partition, phase, 0, state, key, since, 'a newcomer'
+FROM lifecycle.customer WHERE customer = $1
 """
 
 
@@ -304,7 +305,7 @@ async def test_a_wrong_parameter_is_named(client: Client, field: str, value: str
     )
 
 
-# -- policies that timers do not know ----------------------------------------------------------------------------------
+# -- policies that timers do not know
 
 
 @pytest.mark.usefixtures("way")
@@ -354,7 +355,7 @@ def rejudged(state: Customer, schedule: Schedule) -> Customer:
     return relearned.customer if relearned else state
 
 
-# -- lookup ------------------------------------------------------------------------------------------------------------
+# -- lookup
 
 
 async def test_a_lookup_answers_in_the_order_asked_and_names_who_is_unknown(client: Client) -> None:
@@ -386,7 +387,7 @@ async def test_a_lookup_takes_a_thousand_ids(client: Client) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
 
 
-# -- files -------------------------------------------------------------------------------------------------------------
+# -- files
 
 
 async def file(client: Client, accept: str, **query: Any) -> str:
@@ -461,10 +462,19 @@ class Slow:
         path, _, query = path.partition("?")
         headers = [(b"authorization", b"Bearer key"), (b"accept", b"application/x-ndjson")]
         scope = {
-            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
-            "headers": headers, "server": ("api", 80), "client": ("test", 1), "root_path": "",
-        }  # fmt: skip
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": headers,
+            "server": ("api", 80),
+            "client": ("test", 1),
+            "root_path": "",
+        }
         self.served = asyncio.create_task(app(scope, self._receive, self._taken.put))
 
     async def _receive(self) -> dict[str, Any]:
@@ -480,7 +490,8 @@ async def busy(client: Client) -> int:
     (row,) = await rows(
         client.url,
         "SELECT count(*) AS n FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL",
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND xact_start IS NOT NULL",
     )
     return int(row["n"])
 
@@ -571,11 +582,11 @@ async def test_only_some_files_are_written_at_a_time(
     assert await file(client, "text/csv", min_value=2**62)
 
 
-# -- plans -------------------------------------------------------------------------------------------------------------
+# -- plans
 
 
 async def test_every_statement_has_an_index_to_read(client: Client) -> None:
-    """On tables as small as these the planner would rather read them whole, so that is made dear."""
+    """The planner would rather read small tables whole, so that is made expensive."""
     named = {
         "phase": Phase.AT_RISK,
         "since_before": ENDS,
