@@ -16,8 +16,8 @@ from shared import background
 from shared.background import Periodic
 from shared.errors import Retryable
 from shared.http import create_app
+from tests.support.parcel_app import KEY, served, settings
 from tests.support.servers import eventually
-from tests.unit.shared.http.test_http import KEY, served, settings
 
 HOUR_S: Final = 3600.0
 NAME: Final = "arithmetic"

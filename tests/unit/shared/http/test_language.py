@@ -1,5 +1,6 @@
 """The language of labels is what the client prefers among those that there are."""
 
+import httpx
 import pytest
 
 from shared.http.language import preferred
@@ -30,3 +31,13 @@ from shared.http.language import preferred
 )
 def test_the_best_of_ours_is_chosen_and_english_in_doubt(wish: str | None, language: str) -> None:
     assert preferred(wish) == language
+
+
+async def test_labels_come_in_the_language_that_the_client_prefers(
+    client: httpx.AsyncClient,
+) -> None:
+    german = await client.get("/v1/word", headers={"Accept-Language": "fr, de-AT;q=0.9, en;q=0.8"})
+    assert (german.json(), german.headers["content-language"]) == ({"word": "Kunde"}, "de")
+    english = await client.get("/v1/word")
+    assert (english.json(), english.headers["content-language"]) == ({"word": "customer"}, "en")
+    assert english.headers["vary"] == "Accept-Language"
