@@ -20,7 +20,11 @@ log = structlog.get_logger()
 
 
 class Committer:
-    """Commits one batch at a time; nothing else may use `writer` meanwhile."""
+    """Commits one batch at a time; nothing else may use `writer` meanwhile.
+
+    `db.transaction` and `ownership.advance` are called through their modules: the fault tests
+    replace them there (tests/fault/guards.py, tests/fault/worker.py).
+    """
 
     def __init__(
         self, assignment: Assignment, handler: Handler[Any], writer: db.Tx, relay: Relay
