@@ -9,7 +9,7 @@ import msgspec
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import LARGEST_AMOUNT
-from services.lifecycle.tables import magnitude
+from services.lifecycle.tables.customers import magnitude
 from shared.events.transitions import Transition
 from shared.stream.outgoing.outbox import Message
 

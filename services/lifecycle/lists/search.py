@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.repository import COLUMNS, ListedCustomer
-from services.lifecycle.tables import magnitude
+from services.lifecycle.tables.customers import magnitude
 from shared.database.connection import Tx
 
 FEW: Final = 5_000
