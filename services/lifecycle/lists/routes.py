@@ -15,7 +15,6 @@ from services.lifecycle.lists.filters import Cause, Filters
 from services.lifecycle.lists.formats import EXAMPLES, WRITERS, Format, preferred_format
 from services.lifecycle.lists.schemas import (
     MAX_VALUE,
-    Account,
     CauseName,
     CustomerPage,
     Lookup,
@@ -23,6 +22,7 @@ from services.lifecycle.lists.schemas import (
 )
 from services.lifecycle.lists.service import ListService
 from shared.errors import FieldError, Problem
+from shared.events.fields import Account
 from shared.http import Instant, Paging, ProblemKind, problems
 from shared.http.streams import StreamSlots, send_part
 

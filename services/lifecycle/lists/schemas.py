@@ -1,7 +1,7 @@
 """What the lifecycle API shows of lists."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -13,14 +13,12 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause
 from services.lifecycle.lists.hits import Hit, HitFacts
 from services.lifecycle.lists.repository import ListedCustomer
-from shared.events.fields import Subject
+from shared.events.fields import Account, Subject
 from shared.http import Instant, Page
 
 MAX_LOOKUP: Final = 1000
 """Customers of one lookup."""
 MAX_VALUE: Final = 2**63 - 1
-
-Account = Literal["b2c", "b2b"]
 
 
 def _cause(text: str) -> str:
