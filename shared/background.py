@@ -1,4 +1,4 @@
-"""Work that a process does again and again beside its requests; a failure is reported and tried again."""
+"""Work that a process does again and again beside its requests; failures are tried again."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""A simulated shop with its whole past for tests of figures: in the database as a worker leaves it, and in memory."""
+"""A simulated shop with its whole past, in the database as a worker leaves it, and in memory."""
 
 import random
 from collections.abc import AsyncIterator, Iterator
@@ -59,7 +59,7 @@ class Life:
         return next((Phase(move.to) for move in reversed(self.until(instant))), None)
 
     def data(self, begin: datetime, end: datetime, *types: str) -> Iterator[tuple[Envelope, Raw]]:
-        """The events of these types from `begin` on and before `end`, in the order of time, each with its data."""
+        """The events of these types from `begin` on and before `end`, in order, with their data."""
         for told in sorted(self.events, key=lambda e: (e.time, e.source, e.id)):
             if begin <= told.time < end and told.type in types:
                 yield told, msgspec.json.decode(told.data)
@@ -86,12 +86,15 @@ class Past:
 
 
 _WITHDRAWN: Final = """
-INSERT INTO transition (customer, version, position, from_phase, to_phase, rule, occurred_at, since, withdrawn,
-    withdrawn_at, recorded_at, body)
+INSERT INTO transition (
+    customer, version, position, from_phase, to_phase, rule, occurred_at, since, withdrawn,
+    withdrawn_at, recorded_at, body
+)
 SELECT customer, version + 1000 * n, position, left_, entered, rule, occurred_at - interval '1 day',
     occurred_at - interval '40 days', version + 9000, recorded_at, recorded_at, body
-FROM transition, (VALUES (1, 'prospect', 'new'), (2, 'established', 'inactive'), (3, 'advocate', 'new'))
-    AS void(n, left_, entered)
+FROM transition, (
+    VALUES (1, 'prospect', 'new'), (2, 'established', 'inactive'), (3, 'advocate', 'new')
+) AS void(n, left_, entered)
 WHERE position <= 2
 """
 """What corrections have voided counts nowhere."""
@@ -233,7 +236,7 @@ Stay = tuple[Phase, datetime, datetime | None]
 
 
 def stays(life: Life, until: datetime) -> list[Stay]:
-    """Every stay in a phase that has begun before an instant, with its end if that lies before it too."""
+    """Every stay in a phase that began before an instant, with its end if that is before it too."""
     found, phase, since = list[Stay](), None, BEGIN
     for move in life.until(until):
         if phase is not None:

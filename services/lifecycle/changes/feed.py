@@ -42,8 +42,8 @@ class ChangeFeed:
     """Tells listeners what has been published.
 
     `failure` says why the last look failed, None if it did not. `waiting` counts those who wait for
-    news. `era` grows when streams have to end: the database has gone back to an earlier state, so that
-    numbers mean something else from then on, or a look has failed in a way that nobody foresaw.
+    news. `era` grows when streams have to end: the database has gone back to an earlier state, so
+    that numbers mean something else from then on, or a look has failed unexpectedly.
     """
 
     def __init__(self, pool: Pool, partitions: int) -> None:

@@ -1,4 +1,4 @@
-"""Changes over HTTP while a real worker publishes them: pages, long polls, streams, and cursors that are too old."""
+"""Changes over HTTP while a real worker publishes them: pages, long polls, streams, old cursors."""
 
 import asyncio
 import json
@@ -366,7 +366,7 @@ async def test_a_cursor_that_was_not_given_out_is_refused_by_its_name(
 async def archived(
     stack: Stack, template: str, days: dict[int, list[int]]
 ) -> AsyncIterator[tuple[Api, Pool]]:
-    """The API of a database of its own that holds changes, by partition so many days old, each with 1 kB of data."""
+    """The API of a database of its own with changes of 1 kB, by partition so many days old."""
     database = await make_database(stack.database_url, template=template)
     pad = "-" * 1000
     rows = [

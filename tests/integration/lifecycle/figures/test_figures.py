@@ -1,4 +1,4 @@
-"""The API of figures on a real PostgreSQL: a case by hand, what is stored and when it is computed anew, the rebuild."""
+"""The API of figures on a real PostgreSQL: a case by hand, what is stored, the rebuild."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -42,14 +42,21 @@ SPRING: Final = {"from": "2024-04-01", "to": "2024-07-10"}
 """Days 91 to 190; things happen at noon."""
 LIVES: Final[dict[str, list[Raw]]] = {
     "ada": [
-        event("ada", "customer.signed_up", 5, account="b2c"), order("ada", 10),
-        *(event("ada", "referral.succeeded", 150, id=f, referee=f, order_id="o") for f in ("fin", "gus")),
+        event("ada", "customer.signed_up", 5, account="b2c"),
+        order("ada", 10),
+        *(
+            event("ada", "referral.succeeded", 150, id=f, referee=f, order_id="o")
+            for f in ("fin", "gus")
+        ),
         event("ada", "referral.annulled", 155, referee="gus", order_id="o"),
     ],
-    "ben": [event("ben", "customer.signed_up", 20, account="b2b"), *(order("ben", at) for at in (20, 60, 95))],
+    "ben": [
+        event("ben", "customer.signed_up", 20, account="b2b"),
+        *(order("ben", at) for at in (20, 60, 95)),
+    ],
     "cem": [event("cem", "page.viewed", 1)],
     "dora": [order("dora", 120)],
-}  # fmt: skip
+}
 AHEAD: Final = next(
     p for p in range(PARTITIONS) if p not in {partition_of(c, PARTITIONS) for c in [*LIVES, "eva"]}
 )
@@ -96,7 +103,7 @@ async def desk(stack: Stack, template: str) -> AsyncIterator[Desk]:
 
 
 async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
-    """What a worker writes when events of a customer whom nobody knew come after their days are over."""
+    """What a worker writes when events of an unknown customer come after their days are over."""
     happenings = [read(CUSTOMER_EVENTS, decode(encode(told))) for told in events]
     schedule = await load_schedule(tx)
     recorder, entry = (
@@ -115,13 +122,10 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     await recorder.counts.save(tx)
 
 
-# -- by hand -----------------------------------------------------------------------------------------------------------
-
-
 async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk: Desk) -> None:
-    """Ada is at risk on day 100 and inactive on 190, Ben established on 95 and at risk on 185, Dora new on 120.
+    """Ada is at risk on day 100, inactive on 190; Ben established on 95, at risk on 185.
 
-    Ada recommends the shop on day 150 to two, of whom one sends everything back.
+    Dora is new on 120. Ada recommends the shop to two on 150, one of whom sends everything back.
     """
     found = await desk.get(**SPRING)
     assert (found["from"], found["to"], found["account"]) == ("2024-04-01", "2024-07-10", None)
@@ -139,9 +143,14 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk:
         "flows": ("transitions", 5, 5),
     }.items() <= headlines.items()
     dwell = (await desk.get("/dwell_times", **SPRING))["result"]["phases"]
-    assert [(view["phase"], view["stays"], view["ended"], view["median_days"]) for view in dwell] == [
-        ("new", 1, 0, None), ("established", 1, 1, 90), ("at_risk", 2, 1, 90), ("inactive", 1, 0, None),
-    ]  # fmt: skip
+    assert [
+        (view["phase"], view["stays"], view["ended"], view["median_days"]) for view in dwell
+    ] == [
+        ("new", 1, 0, None),
+        ("established", 1, 1, 90),
+        ("at_risk", 2, 1, 90),
+        ("inactive", 1, 0, None),
+    ]
     flows = (await desk.get("/flows", per="month", account="b2c", **SPRING))["result"]["spans"]
     assert flows == [
         {"begins": "2024-04-01", "flows": [{"from": "new", "to": "at_risk", "transitions": 1}]},
@@ -151,9 +160,6 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(desk:
         },
     ]
     assert (await desk.get("/active_passive", **SPRING))["result"]["phases"]["prospect"] == 1
-
-
-# -- which period ------------------------------------------------------------------------------------------------------
 
 
 async def test_without_a_period_it_is_the_thirty_days_until_the_clock_furthest_behind(
@@ -191,9 +197,6 @@ async def test_a_period_that_one_clock_has_not_passed_is_open_and_not_stored(des
     assert one["computed_at"] < other["computed_at"]
 
 
-# -- computed once -----------------------------------------------------------------------------------------------------
-
-
 @asynccontextmanager
 async def locked(desk: Desk) -> AsyncIterator[None]:
     """Whoever wants to read the daily counts waits until the block ends."""
@@ -209,7 +212,8 @@ async def locked(desk: Desk) -> AsyncIterator[None]:
 async def waiting(desk: Desk) -> int:
     found = await rows(
         desk.shop.url,
-        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+        "SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'",
     )
     return len(found)
 
@@ -242,7 +246,7 @@ async def test_a_stored_figure_is_shown_until_its_past_is_restated(desk: Desk) -
     assert headline["computed_at"] == again["computed_at"]
 
 
-async def test_of_what_a_worker_writes_late_events_and_mergers_change_a_settled_figure_and_others_do_not(
+async def test_late_events_and_mergers_that_a_worker_writes_change_a_settled_figure_others_do_not(
     stack: Stack, blank: str
 ) -> None:
     january = {"from": "2024-01-01", "to": "2024-02-01"}
@@ -293,9 +297,6 @@ async def test_a_stored_value_is_deleted_weeks_after_it_was_computed(desk: Desk)
         await ComplaintPatternWatch(pool).look()
     left = await desk.stored()
     assert (FIGURES["churn"].key in left, FIGURES["retention"].key in left) == (False, True)
-
-
-# -- the daily counts --------------------------------------------------------------------------------------------------
 
 
 async def test_daily_counts_that_are_wrong_are_found_mended_and_told(desk: Desk) -> None:

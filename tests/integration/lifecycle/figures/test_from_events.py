@@ -1,4 +1,4 @@
-"""Figures made from events, on a real PostgreSQL: each equals a slow look at all events, and a few reckoned by hand."""
+"""Figures made from events on a real PostgreSQL equal a slow look at all events; some by hand."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date
@@ -78,29 +78,63 @@ def odd_lives() -> dict[str, list[Raw]]:
         order("tie", 45, id="t", amount=500),
     )
     found = [
-        [order("told", 20, id="a"), again(order("told", 20, id="a"), 38), order("told", 39), order("told", 41)],
         [
-            order("later", 40, id="l"), again(order("later", 40, id="l"), 44),
+            order("told", 20, id="a"),
+            again(order("told", 20, id="a"), 38),
+            order("told", 39),
+            order("told", 41),
+        ],
+        [
+            order("later", 40, id="l"),
+            again(order("later", 40, id="l"), 44),
             event("later", "order.cancelled", 70, order_id="l"),
         ],
-        [again(order("early", 50, id="e", amount=300), 35), order("early", 50, id="e", amount=300), order("early", 51)],
+        [
+            again(order("early", 50, id="e", amount=300), 35),
+            order("early", 50, id="e", amount=300),
+            order("early", 51),
+        ],
         [tie, {**tie, "id": "b", "data": {**tie["data"], "total": money(900)}}, order("tie", 46)],
-        [dollars, refund("dollars", 42, "d", 700), order("dollars", 43), refund("dollars", 44, "d", 200, "USD")],
-        [order("bit", 36, id="p"), refund("bit", 37, "p", 400), refund("bit", 40, "p", 600), order("bit", 38)],
+        [
+            dollars,
+            refund("dollars", 42, "d", 700),
+            order("dollars", 43),
+            refund("dollars", 44, "d", 200, "USD"),
+        ],
+        [
+            order("bit", 36, id="p"),
+            refund("bit", 37, "p", 400),
+            refund("bit", 40, "p", 600),
+            order("bit", 38),
+        ],
         [refund("before", 30, "f", 1000), order("before", 40, id="f"), order("before", 42)],
         [event("never", "order.cancelled", 33, order_id="n"), order("never", 45, id="n")],
-        [order("after", 40, id="z"), order("after", 41), event("after", "order.cancelled", 70, order_id="z")],
-        [order("nothing", 40, amount=0), order("nothing", 41, amount=0, id="o"), refund("nothing", 42, "o", 0)],
-        [score("moody", 40, "nps", 10, "x"), score("moody", 40, "nps", 2, "y"), score("moody", 50, "csat", 5)],
         [
-            contract("soon", "concluded", 10, term_months=1), contract("soon", "renewed", 12),
+            order("after", 40, id="z"),
+            order("after", 41),
+            event("after", "order.cancelled", 70, order_id="z"),
+        ],
+        [
+            order("nothing", 40, amount=0),
+            order("nothing", 41, amount=0, id="o"),
+            refund("nothing", 42, "o", 0),
+        ],
+        [
+            score("moody", 40, "nps", 10, "x"),
+            score("moody", 40, "nps", 2, "y"),
+            score("moody", 50, "csat", 5),
+        ],
+        [
+            contract("soon", "concluded", 10, term_months=1),
+            contract("soon", "renewed", 12),
             contract("soon", "renewed", 50),
         ],
         [contract("now", "concluded", 10, term_months=1), contract("now", "cancelled", 30)],
         [contract("gone", "concluded", 10, term_months=1), contract("gone", "cancelled", 45)],
         [
             contract("mind", "concluded", 10, term_months=1, renews_at="2024-02-10T12:00:00Z"),
-            contract("mind", "cancelled", 20, effective_at="2024-02-10T12:00:00Z"), contract("mind", "renewed", 30),
+            contract("mind", "cancelled", 20, effective_at="2024-02-10T12:00:00Z"),
+            contract("mind", "renewed", 30),
             contract("mind", "cancelled", 50, effective_at="2024-03-10T12:00:00Z"),
         ],
         [
@@ -108,13 +142,30 @@ def odd_lives() -> dict[str, list[Raw]]:
             contract("leaving", "cancelled", 20, effective_at="2024-03-10T12:00:00Z"),
         ],
         [contract("grace", "concluded", 10, term_months=1), contract("grace", "renewed", 54.9)],
-        [contract("slow", "concluded", 10, term_months=1), contract("slow", "renewed", 55.1, term_months=2)],
-        [contract("stranger", "renewed", 33, term_months=1), contract("stranger", "concluded", 70, term_months=3)],
-        [contract("two", "concluded", 30, "k1", term_months=1), contract("two", "concluded", 31, "k2", term_months=1)],
-        [complaint("twice", "opened", 40), complaint("twice", "opened", 41), complaint("twice", "answered", 42)],
-        [complaint("back", "answered", 39), complaint("back", "opened", 40), complaint("back", "resolved", 40.5)],
+        [
+            contract("slow", "concluded", 10, term_months=1),
+            contract("slow", "renewed", 55.1, term_months=2),
+        ],
+        [
+            contract("stranger", "renewed", 33, term_months=1),
+            contract("stranger", "concluded", 70, term_months=3),
+        ],
+        [
+            contract("two", "concluded", 30, "k1", term_months=1),
+            contract("two", "concluded", 31, "k2", term_months=1),
+        ],
+        [
+            complaint("twice", "opened", 40),
+            complaint("twice", "opened", 41),
+            complaint("twice", "answered", 42),
+        ],
+        [
+            complaint("back", "answered", 39),
+            complaint("back", "opened", 40),
+            complaint("back", "resolved", 40.5),
+        ],
         [complaint("wait", "opened", 59.4, topic="app"), complaint("wait", "answered", 59.9)],
-    ]  # fmt: skip
+    ]
     lives = {events[0]["subject"]: events for events in found}
     for n in range(14):
         about = complaint(f"burst-{n}", "opened", 196 + n / 3, topic="app")
@@ -208,9 +259,6 @@ async def test_expected_revenue_is_the_sum_of_the_outlooks(
         assert (found["value"], found["reason"]) == (None, "the fit in force knows no values")
 
 
-# -- by hand -----------------------------------------------------------------------------------------------------------
-
-
 def march(date_: int, hour: float = 12) -> float:
     """A time in March 2024 as builders count days."""
     return 60 + date_ - 1 + (hour - 12) / 24
@@ -218,34 +266,48 @@ def march(date_: int, hour: float = 12) -> float:
 
 SMALL: Final[dict[str, list[Raw]]] = {
     "ada": [
-        order("ada", march(2), amount=5000), order("ada", march(11), amount=3000),
-        contract("ada", "concluded", march(-19), term_months=1), contract("ada", "renewed", march(9)),
-        score("ada", march(5), "nps", 9), score("ada", march(5), "csat", 5),
-        complaint("ada", "opened", march(3, 9)), complaint("ada", "answered", march(3, 10)),
+        order("ada", march(2), amount=5000),
+        order("ada", march(11), amount=3000),
+        contract("ada", "concluded", march(-19), term_months=1),
+        contract("ada", "renewed", march(9)),
+        score("ada", march(5), "nps", 9),
+        score("ada", march(5), "csat", 5),
+        complaint("ada", "opened", march(3, 9)),
+        complaint("ada", "answered", march(3, 10)),
     ],
     "ben": [
-        order("ben", march(3), amount=2000), order("ben", march(16), id="b2"),
+        order("ben", march(3), amount=2000),
+        order("ben", march(16), id="b2"),
         event("ben", "order.cancelled", march(17), order_id="b2"),
         contract("ben", "concluded", march(-9), term_months=1),
-        score("ben", march(5), "nps", 6), score("ben", march(25), "nps", 10), score("ben", march(25), "csat", 4),
-        complaint("ben", "opened", march(4, 9)), complaint("ben", "resolved", march(4, 14)),
+        score("ben", march(5), "nps", 6),
+        score("ben", march(25), "nps", 10),
+        score("ben", march(25), "csat", 4),
+        complaint("ben", "opened", march(4, 9)),
+        complaint("ben", "resolved", march(4, 14)),
     ],
     "cem": [
-        order("cem", march(4), id="c1", amount=4000), refund("cem", march(21), "c1", 1500),
+        order("cem", march(4), id="c1", amount=4000),
+        refund("cem", march(21), "c1", 1500),
         contract("cem", "concluded", march(-24), term_months=1),
         contract("cem", "cancelled", march(-9), effective_at="2024-03-05T12:00:00Z"),
-        score("cem", march(6), "nps", 3), score("cem", march(6), "csat", 2),
+        score("cem", march(6), "nps", 3),
+        score("cem", march(6), "csat", 2),
         event("cem", "inquiry.opened", march(7, 9), inquiry_id="q"),
         event("cem", "inquiry.answered", march(7, 11), inquiry_id="q"),
     ],
     "dora": [
-        order("dora", 40, id="d1"), again(order("dora", 40, id="d1"), march(5)), order("dora", march(6)),
-        contract("dora", "concluded", march(-14), term_months=1), contract("dora", "cancelled", march(1)),
-        score("dora", march(8), "nps", 8), event("dora", "inquiry.opened", march(31, 9), inquiry_id="q"),
+        order("dora", 40, id="d1"),
+        again(order("dora", 40, id="d1"), march(5)),
+        order("dora", march(6)),
+        contract("dora", "concluded", march(-14), term_months=1),
+        contract("dora", "cancelled", march(1)),
+        score("dora", march(8), "nps", 8),
+        event("dora", "inquiry.opened", march(31, 9), inquiry_id="q"),
     ],
     "eve": [order("eve", march(7), id="e1", amount=1500), refund("eve", march(35), "e1", 1500)],
     "fay": [event("fay", "customer.signed_up", march(1), account="b2b"), order("fay", march(4))],
-}  # fmt: skip
+}
 MARCH: Final = {"from_": "2024-03-01", "to": "2024-04-01"}
 YEAR: Final = 365.25 / 7
 SIMPLE: Final = FitEstimate(
@@ -255,13 +317,20 @@ SIMPLE: Final = FitEstimate(
 
 @pytest.fixture(scope="module")
 async def small(stack: Stack, template: str) -> AsyncIterator[Past]:
-    """Six customers, and a year of complaints: one a week about everything, then six and seven in a week of April."""
+    """Six customers, and a year of complaints: one a week, then six and seven in one week."""
     async with new_shop(stack, template) as shop:
         await shop.adopt(None, day(0))
-        weekly = {f"w{week}": [complaint(f"w{week}", "opened", 7 * week, topic=topic, id=topic) for topic in TOPICS]
-                  for week in range(15)}  # fmt: skip
-        wave = {f"{topic}-{n}": [complaint(f"{topic}-{n}", "opened", 98 + n / 2, topic=topic)]
-                for topic, more in TOPICS.items() for n in range(more)}  # fmt: skip
+        weekly = {
+            f"w{week}": [
+                complaint(f"w{week}", "opened", 7 * week, topic=topic, id=topic) for topic in TOPICS
+            ]
+            for week in range(15)
+        }
+        wave = {
+            f"{topic}-{n}": [complaint(f"{topic}-{n}", "opened", 98 + n / 2, topic=topic)]
+            for topic, more in TOPICS.items()
+            for n in range(more)
+        }
         await store(shop, day(120), {**SMALL, **weekly, **wave})
         async with shop.connected() as connection:
             await rhythms.store(
@@ -283,10 +352,16 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(small
     assert await of("best_20_share") == {
         "value": 10_500 / 16_000,
         "currencies": [
-            {"currency": "EUR", "share": 10_500 / 16_000, "buyers": 6, "best_buyers": 2, "revenue": 16_000,
-             "best_revenue": 10_500}
+            {
+                "currency": "EUR",
+                "share": 10_500 / 16_000,
+                "buyers": 6,
+                "best_buyers": 2,
+                "revenue": 16_000,
+                "best_revenue": 10_500,
+            }
         ],
-    }  # fmt: skip
+    }
     assert await of("renewal_rate") == {"value": 1 / 3, "possible": 3, "renewed": 1, "pending": 1}
     assert await of("nps") == {
         "value": 25,
@@ -299,16 +374,21 @@ async def test_of_a_few_customers_the_figures_are_what_one_reckons_by_hand(small
     response = await of("first_response")
     assert response["value"] == 2
     assert response["inquiries"] == {
-        "median_hours": 2, "share_within_2_hours": 1, "opened": 2, "responded": 1, "within_2_hours": 1, "open": 1,
+        "median_hours": 2,
+        "share_within_2_hours": 1,
+        "opened": 2,
+        "responded": 1,
+        "within_2_hours": 1,
+        "open": 1,
         "open_over_2_hours": 1,
-    }  # fmt: skip
+    }
     assert response["together"]["share_within_2_hours"] == 2 / 3
 
 
 async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(
     stack: Stack, template: str
 ) -> None:
-    """Ada turns b2b, with 30 days of grace, after she came back later than the 14 days of others."""
+    """Ada turns b2b, with 30 days of grace, after she came back later than others' 14 days."""
     async with new_shop(stack, template) as shop:
         await shop.adopt(None, day(0))
         await shop.adopt(Policy(name="firms", account="b2b", renewal_grace_days=30), day(0))
@@ -332,33 +412,57 @@ async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(
 
 
 async def test_seven_complaints_where_one_is_usual_are_above_and_six_are_not(small: Past) -> None:
-    """Of 7 + 8 in 9 weeks 7 or more lie in the last one by chance with 0.0006, of 6 + 8 so many with 0.0026."""
+    """Of 7 + 8 in 9 weeks, 7 or more are in the last by chance with 0.0006; of 6 + 8, 0.0026."""
     found = (await small.figure("complaint_topics", from_="2024-04-08", to="2024-04-15"))["result"]
     assert (found["value"], found["complaints"], found["baseline_weeks"]) == (1, 13, 8)
-    assert [(one["topic"], one["complaints"], one["expected"], round(one["probability"], 4), one["above"])
-            for one in found["topics"]] == [("app", 7, 1, 0.0006, True), ("delivery", 6, 1, 0.0026, False)]  # fmt: skip
+    assert [
+        (
+            one["topic"],
+            one["complaints"],
+            one["expected"],
+            round(one["probability"], 4),
+            one["above"],
+        )
+        for one in found["topics"]
+    ] == [("app", 7, 1, 0.0006, True), ("delivery", 6, 1, 0.0026, False)]
 
 
 async def test_expected_revenue_of_one_order_by_hand(small: Past) -> None:
-    """Four weeks ago, with alpha + T of a year: P(alive) = 1 / (1 + 2·52.18/48.18), of 3·(3 - 4 log 2) orders."""
+    """Four weeks ago, with alpha + T of a year: P(alive) = 1 / (1 + 2·52.18/48.18).
+
+    Of 3·(3 - 4 log 2) orders.
+    """
     found = (await small.figure("expected_revenue", account="b2b", **MARCH))["result"]
     orders = 1 / (1 + 2 * YEAR / (YEAR - 4)) * 3 * (3 - 4 * log(2))
     assert found == {
-        "value": round(orders * 3 * 10_000 / (4 - 1)), "currency": "EUR", "reason": None,
-        "orders": pytest.approx(orders), "customers": 1, "without_value": 0, "fit": 1,
-    }  # fmt: skip
+        "value": round(orders * 3 * 10_000 / (4 - 1)),
+        "currency": "EUR",
+        "reason": None,
+        "orders": pytest.approx(orders),
+        "customers": 1,
+        "without_value": 0,
+        "fit": 1,
+    }
     assert found["value"] == 2155
 
 
-async def test_of_what_a_worker_has_stored_an_order_counts_once_when_it_was_first_told_unless_it_was_undone_before(
+async def test_a_stored_order_counts_once_when_it_was_first_told_unless_it_was_undone_before(
     stack: Stack, blank: str
 ) -> None:
     first, other = order("twice", 40, id="a"), order("late", march(5), id="b")
     events = [
-        first, again(first, march(2)), order("twice", march(3)), other, order("late", march(6)), again(other, 45),
-        order("gone", march(7), id="g"), event("gone", "order.cancelled", 50, order_id="g"),
-        order("old", march(4), id="c"), event("old", "customer.merged", march(5), into="new"), order("new", march(9)),
-    ]  # fmt: skip
+        first,
+        again(first, march(2)),
+        order("twice", march(3)),
+        other,
+        order("late", march(6)),
+        again(other, 45),
+        order("gone", march(7), id="g"),
+        event("gone", "order.cancelled", 50, order_id="g"),
+        order("old", march(4), id="c"),
+        event("old", "customer.merged", march(5), into="new"),
+        order("new", march(9)),
+    ]
     async with worker(stack, blank):
         await publish(stack.bootstrap, [*events[:5], tick(march(20))])
         await settled(stack, blank, "lifecycle")

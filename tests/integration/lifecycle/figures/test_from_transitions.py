@@ -1,4 +1,4 @@
-"""Figures made from transitions, on a real PostgreSQL: each equals a slow look at every whole history."""
+"""Figures made from transitions on a real PostgreSQL equal a slow look at every history."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -77,11 +77,15 @@ async def test_who_is_active_stays_and_is_lost(
         "phases": {phase: phases[phase] for phase in Phase},
     }
     assert await detail(past, "retention", period, account) == {
-        "value": share(len(kept), len(begin)), "active_at_begin": len(begin), "kept": len(kept)
-    }  # fmt: skip
+        "value": share(len(kept), len(begin)),
+        "active_at_begin": len(begin),
+        "kept": len(kept),
+    }
     assert await detail(past, "churn", period, account) == {
-        "value": share(len(lost), len(begin)), "active_at_begin": len(begin), "lost": len(lost)
-    }  # fmt: skip
+        "value": share(len(lost), len(begin)),
+        "active_at_begin": len(begin),
+        "lost": len(lost),
+    }
 
 
 @pytest.mark.parametrize(("period", "account"), CASES)
@@ -95,8 +99,10 @@ async def test_prospects_who_become_new(
         prospects += Phase.PROSPECT in ever
         converted += any((move.from_, move.to) == (Phase.PROSPECT, Phase.NEW) for move in within)
     assert await detail(past, "conversion", period, account) == {
-        "value": share(converted, prospects), "prospects": prospects, "converted": converted
-    }  # fmt: skip
+        "value": share(converted, prospects),
+        "prospects": prospects,
+        "converted": converted,
+    }
 
 
 @pytest.mark.parametrize(("period", "account"), CASES)
@@ -112,8 +118,11 @@ async def test_who_recommends(past: Past, period: Period, account: Account | Non
         recommending |= {life.customer} if any(standing.values()) else set()
     now = sum(active(life, period.until) for life in lives)
     assert await detail(past, "recommendation_rate", period, account) == {
-        "value": share(len(recommending), now), "recommending": len(recommending), "referrals": referrals, "active": now
-    }  # fmt: skip
+        "value": share(len(recommending), now),
+        "recommending": len(recommending),
+        "referrals": referrals,
+        "active": now,
+    }
 
 
 def longer(

@@ -1,4 +1,4 @@
-"""Figures computed ahead, on a real PostgreSQL: of the latest periods, and those asked for of late; by one process."""
+"""Figures computed ahead on a real PostgreSQL, by one process: the latest periods, and others."""
 
 from collections.abc import AsyncIterator
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""Leases on a real PostgreSQL: one holder at a time, renewed while it works, free when it has died."""
+"""Leases on a real PostgreSQL: one holder at a time, renewed at work, free when it has died."""
 
 import asyncio
 from collections.abc import AsyncIterator

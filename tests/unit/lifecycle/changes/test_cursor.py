@@ -1,4 +1,4 @@
-"""Cursors of changes: opaque, short, and nothing but what was given out; pages take their share of every partition."""
+"""Cursors of changes are opaque and short; pages take their share of every partition."""
 
 import base64
 from zlib import crc32
@@ -38,10 +38,21 @@ def sealed(packed: bytes) -> str:
 
 
 FORGED = [
-    "", "now!", "AAAA", "é" * 8, "A" * 10_000, cursor.encode((1, 2)), cursor.encode((1, 2, 2**63)),
-    cursor.encode((1, 2, 3, 4)), cursor.encode((1, 2, 3)) + "=", cursor.encode((1, 2, 3))[:-1],
-    sealed(b"\2\1\2\3"), sealed(b"\1\1\2\x83\0"), sealed(b"\1\1\2\3\x80"), sealed(b"\1"),
-]  # fmt: skip
+    "",
+    "now!",
+    "AAAA",
+    "é" * 8,
+    "A" * 10_000,
+    cursor.encode((1, 2)),
+    cursor.encode((1, 2, 2**63)),
+    cursor.encode((1, 2, 3, 4)),
+    cursor.encode((1, 2, 3)) + "=",
+    cursor.encode((1, 2, 3))[:-1],
+    sealed(b"\2\1\2\3"),
+    sealed(b"\1\1\2\x83\0"),
+    sealed(b"\1\1\2\3\x80"),
+    sealed(b"\1"),
+]
 
 
 @pytest.mark.parametrize("text", FORGED)

@@ -13,10 +13,16 @@ WAVES = [1, 1, 1, 10, 1, 1, 1, 1]
 @pytest.mark.parametrize(
     ("count", "days", "weeks", "above"),
     [
-        (6, 7, STEADY, False), (7, 7, STEADY, True), (4, 7, [0] * 8, False), (5, 7, [0] * 8, True),
-        (11, 7, WAVES, False), (12, 7, WAVES, True), (26, 56, STEADY, False), (27, 56, STEADY, True),
+        (6, 7, STEADY, False),
+        (7, 7, STEADY, True),
+        (4, 7, [0] * 8, False),
+        (5, 7, [0] * 8, True),
+        (11, 7, WAVES, False),
+        (12, 7, WAVES, True),
+        (26, 56, STEADY, False),
+        (27, 56, STEADY, True),
     ],
-)  # fmt: skip
+)
 def test_a_count_is_above_if_it_is_many_improbable_and_outstanding(
     count: int, days: int, weeks: list[int], above: bool
 ) -> None:

@@ -55,9 +55,6 @@ SHOP: Final = Counter(
 """Twelve in an active phase, six passive."""
 
 
-# -- who is active, stays, and is lost ---------------------------------------------------------------
-
-
 def test_customers_in_a_phase_are_those_who_entered_it_less_those_who_left() -> None:
     flows = [
         ("", "prospect", 10),
@@ -121,9 +118,6 @@ def test_retention_and_churn_are_shares_of_those_active_at_the_beginning(
     assert (leave.value, leave.active_at_begin, leave.lost) == (lost, cohort.active, cohort.lost)
 
 
-# -- what customers think ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("scores", "value", "promoters", "passives", "detractors"),
     [
@@ -162,9 +156,6 @@ def test_csat_by_hand(
     found = csat(scores)
     assert (found.value, found.mean, found.satisfied) == (value, mean, satisfied)
     assert found.customers == sum(scores.values())
-
-
-# -- complaints and responses ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -237,9 +228,6 @@ def test_first_responses_by_hand() -> None:
     assert first_response({}).value is None
 
 
-# -- moves and stays ---------------------------------------------------------------------------------
-
-
 def test_flows_are_summed_by_span_and_over_the_whole_period() -> None:
     april, may = date(2024, 4, 1), date(2024, 5, 1)
     rows = [
@@ -271,9 +259,6 @@ def test_the_median_stay_is_pooled_over_all_phases() -> None:
     ], "phases without stays are left out"
     assert [view.median_days for view in value.phases] == [10, 90]
     assert [step.survival for step in value.phases[1].survival] == [0.5]
-
-
-# -- purchases ---------------------------------------------------------------------------------------
 
 
 def test_the_headline_of_the_best_buyers_is_that_of_the_currency_with_the_most_buyers() -> None:
@@ -318,9 +303,6 @@ def test_the_fit_in_force_is_the_last_one_before_the_end_of_the_period() -> None
         return fit.version if fit else None
 
     assert [version(end) for end in (10, 11, 20, 21, 99)] == [None, 1, 1, 2, 3]
-
-
-# -- the catalogue -----------------------------------------------------------------------------------
 
 
 def test_every_figure_has_a_key_of_its_own_and_says_what_it_is() -> None:

@@ -40,9 +40,7 @@ def test_anything_else_is_no_day(text: str) -> None:
         TypeAdapter(Day).validate_python(text)
 
 
-def test_the_period_ends_with_the_last_whole_day_and_has_thirty_days_unless_the_request_says_more() -> (
-    None
-):
+def test_a_period_ends_with_the_last_whole_day_and_has_thirty_days_by_default() -> None:
     assert asked(None, None) == Period(date(2024, 4, 10), date(2024, 5, 10))
     assert asked(date(2024, 5, 1), None) == Period(date(2024, 5, 1), date(2024, 5, 10))
     assert asked(None, date(2024, 5, 12)) == Period(date(2024, 4, 12), date(2024, 5, 12))
@@ -75,7 +73,7 @@ def test_a_period_that_has_not_ended_or_not_begun_is_refused(
 
 
 def test_survival_by_hand() -> None:
-    """Six stays: three end after 1, 3 and 3 days, the others are watched for 1, 2 and 5 days and go on."""
+    """Six stays: three end after 1, 3 and 3 days, the others are watched for 1, 2 and 5 days."""
     curve = survival_curve({1: 1, 3: 2}, {1: 1, 2: 1, 5: 1})
     assert [step[:3] for step in curve] == [(1, 6, 1), (3, 3, 2)]
     assert [step.survival for step in curve] == pytest.approx([5 / 6, 5 / 6 * 1 / 3])
@@ -99,12 +97,7 @@ def test_what_one_revision_of_a_figure_has_stored_is_nothing_to_the_next() -> No
     assert keys.isdisjoint(replace(figure, revision=figure.revision + 1).key for figure in figures)
 
 
-# -- what the documentation says ---------------------------------------------------------------------------------------
-
-
-def test_the_documentation_has_a_section_on_every_figure_with_the_formula_of_the_api_a_source_and_an_example() -> (
-    None
-):
+def test_the_documentation_has_formula_source_and_example_of_every_figure() -> None:
     sections = (ROOT / "docs/figures.md").read_text().split("\n## ")[1:]
     told = {name: text for name, _, text in (section.partition("\n") for section in sections)}
     for figure in FIGURES.values():
@@ -114,9 +107,6 @@ def test_the_documentation_has_a_section_on_every_figure_with_the_formula_of_the
         ), figure.name
         assert all(f"**{part}.**" in text for part in ("Formula", "Source", "Example")), figure.name
     assert [name for name in told if name in FIGURES] == list(FIGURES)
-
-
-# -- many who ask at once ----------------------------------------------------------------------------------------------
 
 
 class Work:
@@ -141,9 +131,7 @@ async def asking(
     return tasks
 
 
-async def test_who_asks_for_the_same_at_once_waits_for_one_answer_and_who_comes_later_gets_another() -> (
-    None
-):
+async def test_callers_at_the_same_time_share_one_answer_and_a_later_one_gets_another() -> None:
     flights, work = SingleFlight(), Work()
     tasks = await asking(5, work, flights)
     work.go.set()

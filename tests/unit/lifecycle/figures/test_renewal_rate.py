@@ -18,10 +18,13 @@ from tests.support.builders import day, encode, event
 @pytest.mark.parametrize(
     ("graces", "change", "renewed", "done"),
     [
-        ((14, 30), 50, 60, True), ((14, 30), 56, 60, False), ((30, 14), 60, 59, True), ((30, 14), 60, 61, False),
+        ((14, 30), 50, 60, True),
+        ((14, 30), 56, 60, False),
+        ((30, 14), 60, 59, True),
+        ((30, 14), 60, 61, False),
         ((30, 14), 45, 55, False),
     ],
-)  # fmt: skip
+)
 def test_the_grace_is_that_of_the_policy_in_force(
     graces: tuple[int, int], change: float, renewed: float, done: bool
 ) -> None:
