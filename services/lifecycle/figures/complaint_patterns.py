@@ -92,10 +92,10 @@ class ComplaintPatternWatch:
             if clock == DAWN or week == self._judged_until:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
-                news = await publish(tx, await patterns(tx, week), clock)
+                new = await publish(tx, await patterns(tx, week), clock)
                 await repository.delete_before(tx, now() - repository.KEPT_FOR)
         self._judged_until = week
-        for pattern in news:
+        for pattern in new:
             log.info(
                 "pattern.detected",
                 topic=pattern.topic,
@@ -124,19 +124,21 @@ async def patterns(tx: Tx, until: date) -> list[ComplaintPattern]:
     ]
 
 
-async def publish(tx: Tx, found: list[ComplaintPattern], clock: datetime) -> list[ComplaintPattern]:
+async def publish(
+    tx: Tx, candidates: list[ComplaintPattern], clock: datetime
+) -> list[ComplaintPattern]:
     """Announce those that have not been announced, whoever else does the same; returns these.
 
     What came to its end long before the clock is marked `historical`: nobody is to act on it.
     """
-    keys = [(pattern.topic, pattern.week) for pattern in found]
+    keys = [(pattern.topic, pattern.week) for pattern in candidates]
     added = await repository.add_patterns(tx, keys)
-    news = [pattern for pattern in found if (pattern.topic, pattern.week) in added]
-    act_within = (await load_schedule(tx)).at(clock).act_within if news else timedelta(0)
+    new = [pattern for pattern in candidates if (pattern.topic, pattern.week) in added]
+    act_within = (await load_schedule(tx)).at(clock).act_within if new else timedelta(0)
     await outbox.add(
-        tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in news]
+        tx, [pattern.message(historical=clock - pattern.ends > act_within) for pattern in new]
     )
-    return news
+    return new
 
 
 def _above(

@@ -43,7 +43,7 @@ class Period:
     ends: date
 
     @classmethod
-    def asked(
+    def requested(
         cls, begins: date | None, ends: date | None, *, least: datetime, furthest: datetime
     ) -> Self:
         """What `from` and `to` say between the least and the furthest clock.
@@ -99,8 +99,8 @@ def latest_periods(day: date) -> list[Period]:
         12: month.replace(month=1),
     }
     whole = [Period(_months_before(first, months), first) for months, first in firsts.items()]
-    asked = [Period(date.fromordinal(max(1, day.toordinal() - DEFAULT_DAYS)), day), *whole]
-    return [period for period in asked if period.days]
+    periods = [Period(date.fromordinal(max(1, day.toordinal() - DEFAULT_DAYS)), day), *whole]
+    return [period for period in periods if period.days]
 
 
 def _months_before(first: date, months: int) -> date:

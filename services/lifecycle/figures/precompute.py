@@ -32,7 +32,7 @@ INTERVAL_S: Final = 30.0
 LONGEST_RETRY_S: Final = 600.0
 REST: Final = 4
 """The rest after a round, in times of what it took: others want the database too."""
-ASKED_WITHIN: Final = timedelta(days=7)
+READ_WITHIN: Final = timedelta(days=7)
 """A figure that nobody has asked for in this time is computed while the next reader waits."""
 MOST_POSTPONED: Final = 10
 _BY_KEY: Final[dict[str, Figure[Any]]] = {
@@ -124,7 +124,7 @@ class Precomputation:
 
     async def _missing(self, day: date) -> list[FigureKey]:
         """What was asked for of late and is out of date, then what is always computed ahead."""
-        asked = await repository.outdated_figures(self._pool, now() - ASKED_WITHIN)
+        recently_read = await repository.outdated_figures(self._pool, now() - READ_WITHIN)
         accounts = (None, *await repository.account_kinds(self._pool))
         always = [
             FigureKey(figure.key, period.begins, period.ends, account)
@@ -134,7 +134,7 @@ class Precomputation:
         ]
         current = await repository.current_figures(self._pool, {key.ends for key in always})
         missing = (key for key in always if key not in current)
-        return list(dict.fromkeys((*asked, *missing)))
+        return list(dict.fromkeys((*recently_read, *missing)))
 
 
 async def _rest(worked_s: float) -> None:

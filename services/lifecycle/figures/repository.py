@@ -20,7 +20,7 @@ SELECT r.stamp, r.at, (SELECT min(clock) FROM owner) AS clock FROM ({_RESTATED})
 """  # noqa: S608  (constants)
 _ASKED: Final = """
 asked AS (
-    UPDATE figure SET asked_at = $5 FROM found AS f
+    UPDATE figure SET asked_at = $5 FROM current_figure AS f
     WHERE (figure.name, figure.begins, figure.ends, figure.account)
             = (f.name, f.begins, f.ends, f.account)
         AND figure.asked_at < $5::timestamptz - interval '1 day'
@@ -28,14 +28,14 @@ asked AS (
 """
 """Noted once a day: otherwise every read would write."""
 _FIND: Final = f"""
-WITH found AS (
+WITH current_figure AS (
     SELECT f.*, r.at AS recomputed_at FROM figure AS f CROSS JOIN ({_RESTATED}) AS r
     WHERE f.name = $2 AND f.begins = $3 AND f.ends = $1 AND f.account = $4 AND f.stamp = r.stamp
 ), {_ASKED}
-SELECT value, computed_at, recomputed_at FROM found
+SELECT value, computed_at, recomputed_at FROM current_figure
 """  # noqa: S608  (constants)
 _HEADLINES: Final = f"""
-WITH found AS (
+WITH current_figure AS (
     SELECT f.*, r.at AS recomputed_at
     FROM unnest($1::date[], $2::date[]) AS p(begins, ends)
     CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
@@ -48,7 +48,7 @@ SELECT name, begins,
     value ->> 'currency' AS currency,
     computed_at,
     recomputed_at
-FROM found
+FROM current_figure
 """  # noqa: S608  (constants)
 _KEEP: Final = """
 INSERT INTO figure AS f (name, begins, ends, account, value, stamp, computed_at, asked_at)
@@ -168,13 +168,13 @@ async def headlines(
 
 
 async def store(
-    connection: Tx, wanted: FigureKey, found: StoredFigure, stamp: int, *, asked: bool
+    connection: Tx, figure_key: FigureKey, figure: StoredFigure, stamp: int, *, for_reader: bool
 ) -> None:
-    """Store a value unless a later one is there; `asked` if a reader waits for it."""
-    key, begins, ends, account = wanted
-    at = found.computed_at if asked else None
+    """Store a value unless a later one is there; `for_reader` if a reader waits for it."""
+    key, begins, ends, account = figure_key
+    asked_at = figure.computed_at if for_reader else None
     await connection.execute(
-        _KEEP, key, begins, ends, account or "", found.value, stamp, found.computed_at, at
+        _KEEP, key, begins, ends, account or "", figure.value, stamp, figure.computed_at, asked_at
     )
 
 

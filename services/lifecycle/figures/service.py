@@ -126,7 +126,7 @@ class FigureService:
             stored = await repository.find(self._pool, figure.key, period, account)
             value = None if stored is None else _decode(figure, stored.value)
             if stored is None or value is None:
-                return await self._once(figure, period, account, asked=True)
+                return await self._compute_once(figure, period, account, for_reader=True)
         return FigureAnswer(
             figure,
             period,
@@ -143,14 +143,14 @@ class FigureService:
         Raises Retryable if the database does not answer.
         """
         with retryable_errors():
-            await self._once(figure, period, account, asked=False)
+            await self._compute_once(figure, period, account, for_reader=False)
 
     async def _period(self, begins: date | None, ends: date | None) -> Period:
         """The period that a request asks for. Raises Problem 422."""
         async with self._pool.acquire() as connection, repository.snapshot(connection) as tx:
             least = await clocks.least_clock(tx)
             furthest = await clocks.furthest_clock(tx)
-        return Period.asked(begins, ends, least=least, furthest=furthest)
+        return Period.requested(begins, ends, least=least, furthest=furthest)
 
     async def _headlines(
         self,
@@ -177,17 +177,17 @@ class FigureService:
             raise errors.exceptions[0] from None
         return stored | {key: task.result().headline for key, task in tasks.items()}
 
-    async def _once(
-        self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
+    async def _compute_once(
+        self, figure: Figure[V], period: Period, account: Account | None, *, for_reader: bool
     ) -> FigureAnswer[V]:
         key = figure.key, period, account
         answer: FigureAnswer[V] = await self._flights.once(
-            key, lambda: self._compute(figure, period, account, asked=asked)
+            key, lambda: self._compute(figure, period, account, for_reader=for_reader)
         )
         return answer
 
     async def _compute(
-        self, figure: Figure[V], period: Period, account: Account | None, *, asked: bool
+        self, figure: Figure[V], period: Period, account: Account | None, *, for_reader: bool
     ) -> FigureAnswer[V]:
         """Compute a figure in one snapshot, and store it if its period is over."""
         async with self._slots, self._pool.acquire() as connection:
@@ -197,7 +197,9 @@ class FigureService:
             answer = _computed(figure, period, account, value, basis)
             if basis.settled:
                 key = FigureKey(figure.key, period.begins, period.ends, account)
-                await repository.store(connection, key, _stored(answer), basis.stamp, asked=asked)
+                await repository.store(
+                    connection, key, _stored(answer), basis.stamp, for_reader=for_reader
+                )
         return answer
 
 

@@ -18,12 +18,12 @@ _FIRST: Final = "SELECT time FROM event WHERE type = 'complaint.opened' ORDER BY
 _OPENED: Final = statements(
     f"""
 WITH opened AS (
-    SELECT DISTINCT ON (e.customer_key, said.complaint_id) e.time, said.topic
+    SELECT DISTINCT ON (e.customer_key, content.complaint_id) e.time, content.topic
     FROM event AS e
     CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json -> 'data')
-        AS said(complaint_id text, topic text)
+        AS content(complaint_id text, topic text)
     WHERE e.type = 'complaint.opened' AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
-    ORDER BY e.customer_key, said.complaint_id, e.time
+    ORDER BY e.customer_key, content.complaint_id, e.time
 )
 SELECT topic,
     ((time AT TIME ZONE 'UTC')::date - ($1 AT TIME ZONE 'UTC')::date) / 7 AS week,
@@ -54,9 +54,9 @@ class Topic(BaseModel):
     above: bool = Field(description="More than chance and the usual ups and downs explain.")
 
     @classmethod
-    def of(cls, topic: str, complaints: int, found: Judgement | None) -> Self:
+    def of(cls, topic: str, complaints: int, judgement: Judgement | None) -> Self:
         """The view of a judgement; without one nothing is above."""
-        expected, usual, spread, probability, above = found or (None, None, None, None, False)
+        expected, usual, spread, probability, above = judgement or (None, None, None, None, False)
         return cls(
             topic=topic,
             complaints=complaints,
@@ -75,7 +75,7 @@ class ComplaintValue(FigureValue):
         description="Topics above their baseline; null without a baseline.", examples=[1]
     )
     complaints: int = Field(
-        description="Complaints opened in the period; one told of under several event ids is one.",
+        description="Complaints opened in the period; one reported under several event ids is one.",
         examples=[17],
     )
     without_topic: int = Field(description="Of these, complaints without a topic.", examples=[2])

@@ -37,7 +37,7 @@ active AS (
     SELECT c.key FROM moved AS m JOIN customer AS c USING (customer) WHERE m.phase = ANY($4::text[])
 ),
 {KEPT},
-told AS (SELECT *, (time AT TIME ZONE 'UTC')::date AS day, bought = 1 AS stood FROM kept),
+dated AS (SELECT *, (time AT TIME ZONE 'UTC')::date AS day, bought = 1 AS stood FROM kept),
 life AS (
     SELECT customer_key,
         count(DISTINCT day) FILTER (WHERE stood) - 1 AS x,
@@ -45,7 +45,7 @@ life AS (
         max(day) FILTER (WHERE stood) AS last,
         sum(orders) AS orders,
         sum(amount) FILTER (WHERE currency = $5)::float8 AS revenue
-    FROM told WHERE customer_key IN (SELECT customer_key FROM active) GROUP BY 1
+    FROM dated WHERE customer_key IN (SELECT customer_key FROM active) GROUP BY 1
 )
 SELECT x::int,
     last - first AS tx,
@@ -140,20 +140,21 @@ async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> 
     if fit is None:
         return ExpectedValue(reason="no fit of the cadence model was in force")
     await tx.execute(ROOM)
-    asked = EARLIEST, period.until, account, ACTIVE, fit.currency or ""
+    parameters = EARLIEST, period.until, account, ACTIVE, fit.currency or ""
     rhythms = [
-        RhythmGroup(*row) for row in await tx.fetch(RHYTHMS[account], *asked, timeout=PATIENCE_S)
+        RhythmGroup(*row)
+        for row in await tx.fetch(RHYTHMS[account], *parameters, timeout=PATIENCE_S)
     ]
     orders, revenue = await asyncio.to_thread(expected, fit, rhythms)
-    found = ExpectedValue(
+    expectation = ExpectedValue(
         orders=orders,
         customers=sum(rhythm.customers for rhythm in rhythms),
         without_value=sum(rhythm.customers - rhythm.valued for rhythm in rhythms),
         fit=fit.version,
     )
     if fit.p is None:
-        return found.model_copy(update={"reason": "the fit in force knows no values"})
-    return found.model_copy(update={"value": round(revenue), "currency": fit.currency})
+        return expectation.model_copy(update={"reason": "the fit in force knows no values"})
+    return expectation.model_copy(update={"value": round(revenue), "currency": fit.currency})
 
 
 EXPECTED_REVENUE: Final = Figure(

@@ -12,7 +12,7 @@ from shared.database.connection import Tx
 
 _WAITING: Final = statements(
     f"""
-WITH told AS MATERIALIZED (
+WITH message AS MATERIALIZED (
     SELECT e.customer_key, e.time,
         split_part(e.type, '.', 1) AS matter,
         e.type LIKE '%.opened' AS opened,
@@ -22,12 +22,12 @@ WITH told AS MATERIALIZED (
             'complaint.opened', 'complaint.answered', 'complaint.resolved',
             'inquiry.opened', 'inquiry.answered'
         ) AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
-), asked AS (
-    SELECT matter, customer_key, id, min(time) AS time FROM told WHERE opened GROUP BY 1, 2, 3
+), opening AS (
+    SELECT matter, customer_key, id, min(time) AS time FROM message WHERE opened GROUP BY 1, 2, 3
 ), waited AS (
     SELECT a.matter, a.time AS began, min(t.time) - a.time AS lasted
-    FROM asked AS a
-    LEFT JOIN told AS t ON (t.matter, t.customer_key, t.id) = (a.matter, a.customer_key, a.id)
+    FROM opening AS a
+    LEFT JOIN message AS t ON (t.matter, t.customer_key, t.id) = (a.matter, a.customer_key, a.id)
         AND NOT t.opened AND t.time >= a.time
     GROUP BY a.matter, a.customer_key, a.id, a.time
 )

@@ -10,7 +10,7 @@ from services.lifecycle.figures.sources import phase_counts
 from shared.database.connection import Tx
 
 _RECOMMENDERS: Final = """
-WITH told AS (
+WITH notice AS (
     SELECT customer_key, time, type, body ->> 'subject' AS customer,
         coalesce(body #>> '{data,referee}', '') AS referee,
         coalesce(body #>> '{data,order_id}', '') AS order_id
@@ -21,8 +21,8 @@ WITH told AS (
 )
 SELECT count(DISTINCT customer) AS customers, count(*) AS referrals
 FROM (
-    SELECT c.customer FROM told
-    JOIN customer AS c ON c.key = told.customer_key AND c.customer = told.customer
+    SELECT c.customer FROM notice
+    JOIN customer AS c ON c.key = notice.customer_key AND c.customer = notice.customer
     WHERE c.merged_into IS NULL AND ($3::text IS NULL OR c.account = $3)
     GROUP BY c.customer, referee, order_id
     HAVING max(time) FILTER (WHERE type = 'referral.succeeded')

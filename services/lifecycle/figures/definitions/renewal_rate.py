@@ -114,18 +114,19 @@ class _Life:
 
     def hear(self, happening: Happening) -> Iterator[TermOutcome]:
         """Apply an event; yields the terms that it renews or ends."""
-        said = happening.content
-        if isinstance(said, AccountDetails):
-            if said.account not in (None, self._account):
-                self._account, self._since = said.account, happening.time
+        content = happening.content
+        if isinstance(content, AccountDetails):
+            if content.account not in (None, self._account):
+                self._account = content.account
+                self._since = happening.time
             return
-        assert isinstance(said, ContractTerms)  # noqa: S101
-        before = self.contracts.get(said.contract_id)
+        assert isinstance(content, ContractTerms)  # noqa: S101
+        before = self.contracts.get(content.contract_id)
         self.contracts = contracts_after(self.contracts, happening)
         if before is not None and happening.kind is EventKind.RENEWED:
             yield TermOutcome(before.renews_at, True)
         elif before is not None and (
-            happening.kind is EventKind.CONCLUDED or said.contract_id not in self.contracts
+            happening.kind is EventKind.CONCLUDED or content.contract_id not in self.contracts
         ):
             yield from _left(before, happening.time)
 
@@ -147,20 +148,22 @@ def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterat
         yield TermOutcome(contract.renews_at, False, pending)
 
 
-async def _told(
+async def _contract_histories(
     tx: Tx, period: Period, account: Account | None, schedule: Schedule
 ) -> AsyncIterator[Sequence[Happening]]:
     """Each customer's events of contracts before the end of the period."""
     by_account = any(activation.policy.account for activation in schedule.activations)
     statement = (_WITH_ACCOUNTS if by_account else _AGREEMENTS)[account]
-    told, happenings = None, list[Happening]()
+    previous = None
+    happenings = list[Happening]()
     async for customer, body in tx.cursor(
         statement, period.since, period.until, account, prefetch=AT_ONCE
     ):
-        if customer != told and happenings:
+        if customer != previous and happenings:
             yield happenings
             happenings = []
-        happening, told = read("", envelope.decode(body)), customer
+        previous = customer
+        happening = read("", envelope.decode(body))
         assert isinstance(happening, Happening)  # noqa: S101
         happenings.append(happening)
     if happenings:
@@ -170,7 +173,7 @@ async def _told(
 async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> RenewalValue:
     schedule = await load_schedule(tx)
     possible = renewed = pending = 0
-    async for happenings in _told(tx, period, account, schedule):
+    async for happenings in _contract_histories(tx, period, account, schedule):
         for term in term_outcomes(happenings, schedule, period.since, period.until):
             possible += 1
             renewed += term.renewed

@@ -16,13 +16,14 @@ SATISFIED: Final = 4
 _SCORES: Final = statements(
     f"""
 WITH last AS (
-    SELECT DISTINCT ON (e.customer_key) (said.data ->> 'score')::numeric::int AS score
+    SELECT DISTINCT ON (e.customer_key) (content.data ->> 'score')::numeric::int AS score
     FROM event AS e
     CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json)
-        AS said(source text, id text, data json)
+        AS content(source text, id text, data json)
     WHERE e.type = 'feedback.submitted' AND e.time >= $1 AND e.time < $2
-        AND {COUNTED_EVENTS} AND said.data ->> 'kind' = $4
-    ORDER BY e.customer_key, e.time DESC, said.source COLLATE "C" DESC, said.id COLLATE "C" DESC
+        AND {COUNTED_EVENTS} AND content.data ->> 'kind' = $4
+    ORDER BY e.customer_key, e.time DESC,
+        content.source COLLATE "C" DESC, content.id COLLATE "C" DESC
 )
 SELECT score, count(*) AS n FROM last GROUP BY 1 ORDER BY 1
 """  # noqa: S608  (constants)

@@ -22,7 +22,7 @@ LEAST, FURTHEST = datetime(2024, 5, 10, 7, tzinfo=UTC), datetime(2024, 5, 12, tz
 
 
 def asked(begins: date | None, ends: date | None) -> Period:
-    return Period.asked(begins, ends, least=LEAST, furthest=FURTHEST)
+    return Period.requested(begins, ends, least=LEAST, furthest=FURTHEST)
 
 
 @pytest.mark.parametrize(
