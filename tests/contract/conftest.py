@@ -29,7 +29,7 @@ async def shop(stack: Stack, template: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="package")
 def quiet() -> Iterator[None]:
-    """Warnings only: a service logs an answer once it is sent, when its test may have ended and nobody captures."""
+    """Log warnings only: a service logs an answer after its test may have ended."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     yield
     structlog.reset_defaults()
@@ -40,7 +40,8 @@ def services(stack: Stack, shop: str, quiet: None) -> Iterator[Mapping[str, str]
     """The URL of each service while it serves."""
     known = story.settings(stack, shop)
     ports = {service: _free_port() for service in apps(known)}
-    ready, stop = threading.Event(), _Stop()
+    ready = threading.Event()
+    stop = _Stop()
     serving = threading.Thread(target=lambda: asyncio.run(_serve(known, ports, ready, stop)))
     serving.start()
     assert ready.wait(30), "the services did not start"

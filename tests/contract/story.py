@@ -33,7 +33,8 @@ EVENTS: Final = [
     event("customer-2", "page.viewed", 100),
     *(tick(day) for day in (110, 120, 121)),
 ]
-"""On 1 May 2024 customer-1 (who was customer-0 too) is at risk, -2 a prospect, -3 inactive with an offer."""
+"""On 1 May 2024, customer-1 (also known as customer-0) is at risk, customer-2 is a prospect, and
+customer-3 is inactive with an offer."""
 
 
 def settings(stack: Stack, database: str) -> dict[str, Any]:
@@ -51,13 +52,12 @@ def settings(stack: Stack, database: str) -> dict[str, Any]:
 
 
 async def tell(stack: Stack, database: str) -> None:
-    """Let it happen: all workers, until they rest."""
+    """Run all workers until they have processed the story."""
     known = settings(stack, database)
-    lifecycle, file = LifecycleSettings.model_validate(known), PolicyFile(None)
-    referral, reactivation = (
-        ReferralSettings.model_validate(known),
-        ReactivationSettings.model_validate(known),
-    )
+    lifecycle = LifecycleSettings.model_validate(known)
+    file = PolicyFile(None)
+    referral = ReferralSettings.model_validate(known)
+    reactivation = ReactivationSettings.model_validate(known)
     await publish(stack.bootstrap, EVENTS)
     async with (
         running(

@@ -1,4 +1,4 @@
-"""The documents of the services: kept as the applications tell them, complete, and their examples are true."""
+"""The documents of the services: up to date, complete, and with true examples."""
 
 import ast
 import re
@@ -29,7 +29,7 @@ REFUSED: Final = {
     "show_simulation": {"unknown_simulation"},
     "cancel_simulation": {"unknown_simulation"},
 }
-"""What the story has no success for: nobody is parked, no fit accepted, the code is used by then."""
+"""Operations that do not succeed in the story: nobody is parked, no fit is accepted, and so on."""
 
 
 EVERYWHERE: Final = frozenset(
@@ -43,7 +43,7 @@ EVERYWHERE: Final = frozenset(
         "x-accel-buffering",
     }
 )
-"""The headers that a document does not tell of each answer."""
+"""The headers that a document does not repeat for each answer."""
 REPEATABLE: Final = {
     "accept_events",
     "look_up_customers",
@@ -54,7 +54,7 @@ REPEATABLE: Final = {
     "confirm",
     "release",
 }
-"""What the second time finds done what it asks for: by the id of the event, the content, the state, the order."""
+"""Operations whose second request finds everything done already, by the id or the content."""
 
 
 def test_the_documents_are_made_from_the_applications() -> None:
@@ -85,7 +85,7 @@ def test_everything_is_described(service: str) -> None:
 
 
 UNIT: Final = re.compile(
-    r"minor units|\bin `unit`|without a unit|HTTP status|from -?\d+ to \d+|"  # money, told beside it, none, scales
+    r"minor units|\bin `unit`|without a unit|HTTP status|from -?\d+ to \d+|"
     r"\b(days?|weeks?|hours?|seconds|months)\b|"
     r"\b(share|per cent|probability|mean|0 to 1)\b|\bmay exceed 1\b|\ba year\b|"
     r"\b(number|counts|how many|so many|most|the fewest|of these|these)\b|"
@@ -189,9 +189,6 @@ def test_every_change_has_a_key_or_may_be_repeated_as_it_is_or_says_that_it_may_
     assert {f.name for f in posts} - keyed - once == REPEATABLE
 
 
-# -- examples ----------------------------------------------------------------------------------------------------------
-
-
 def _moves(part: Any) -> Iterator[Json]:
     """All moves of an example, wherever they are."""
     if isinstance(part, dict) and {"rule", "evidence", "profile"} <= part.keys():
@@ -209,11 +206,9 @@ def test_no_example_of_a_move_contradicts_itself() -> None:
     moves = list(_moves(examples))
     assert {move["rule"] for move in moves} == {"first_purchase", "silence_begins"}
     for move in moves:
-        profile, evidence, bought = (
-            move["profile"],
-            move["evidence"],
-            move["rule"] == "first_purchase",
-        )
+        profile = move["profile"]
+        evidence = move["evidence"]
+        bought = move["rule"] == "first_purchase"
         assert (
             (profile["orders"] == 1)
             == (profile["order"] is not None)
@@ -232,7 +227,8 @@ def test_no_example_of_a_move_contradicts_itself() -> None:
 
 def _request(operation: Operation, url: str) -> httpx.Request:
     """The example of a request: only what is required, and the example of its body."""
-    path, query = operation.path, dict[str, str]()
+    path = operation.path
+    query = dict[str, str]()
     for parameter in operation.said.get("parameters", ()):
         value = (parameter.get("examples") or parameter["schema"].get("examples") or [None])[0]
         if parameter["in"] == "path":

@@ -1,4 +1,4 @@
-"""Whatever is sent, by the documents or against them: never a 5xx, and always an answer that is documented.
+"""Whatever is sent: the answer is documented, and never a 5xx.
 
 A few requests of each operation; `make schemathesis` sends many.
 """
@@ -60,7 +60,7 @@ def map_query(context: Any, query: Any) -> Any:  # noqa: ARG001  (how it is call
 
 
 def _readable(part: Any) -> Any:
-    """Without the patterns that Python's regular expressions do not know: any text is sent instead."""
+    """Leave out patterns that Python's regular expressions do not know, and send any text."""
     if isinstance(part, list):
         return [_readable(item) for item in part]
     if isinstance(part, dict):

@@ -1,4 +1,4 @@
-"""A whole system in a home of its own, started and asked the way a person does it: by command line and HTTP."""
+"""A whole system in a home of its own, used as people use it: by command line and HTTP."""
 
 import asyncio
 import json
@@ -22,7 +22,8 @@ C = TypeVar("C", bound=Client)
 SERVICES: Final = 4
 PATIENCE_S: Final = 400
 _HISTORIES: Final = """
-SELECT customer, array_agg((position, from_phase, to_phase, rule, occurred_at) ORDER BY position) AS moves
+SELECT customer,
+    array_agg((position, from_phase, to_phase, rule, occurred_at) ORDER BY position) AS moves
 FROM lifecycle.transition WHERE withdrawn IS NULL GROUP BY customer
 """
 
@@ -36,7 +37,7 @@ def stammkunde(command: str, home: Path, *arguments: str) -> "subprocess.Complet
 
 @contextmanager
 def begun(command: str, home: Path, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-    """A command that runs; servers that the environment names are not this stack's. It is killed in the end."""
+    """A running command, without the settings of this environment; it is killed at the end."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("STAMMKUNDE_")}
     words = [
         sys.executable,

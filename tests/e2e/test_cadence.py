@@ -54,7 +54,8 @@ def test_the_demonstration_fits_on_the_way_and_compares_with_fixed_days_in_the_e
         assert told in printed
 
     with client(home, LifecycleClient) as lifecycle:
-        found, compared = lifecycle.show_cadence(), lifecycle.compare_models()
+        found = lifecycle.show_cadence()
+        compared = lifecycle.compare_models()
     assert found["in_force"] is not None
     assert (found["silence"], found["in_force"]["effective_at"]) == ("auto", FIT_AT)
     assert (compared["since"], compared["as_of"]) == (FIT_AT, "1998-07-01T00:00:00Z")

@@ -1,4 +1,4 @@
-"""Eighteen months of a real shop, end to end: the numbers that an independent computation from the same log gives."""
+"""Eighteen months of a real shop, end to end, compared with an independent computation."""
 
 import json
 from collections import Counter

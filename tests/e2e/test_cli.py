@@ -1,4 +1,4 @@
-"""The command line against a whole system of its own: up, replay, reads, operations, a crash, down."""
+"""The command line against a whole system: up, replay, reads, operations, a crash, down."""
 
 import csv
 import json
@@ -164,10 +164,8 @@ def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(
     home: Path, tmp_path: Path
 ) -> None:
     number = occupied(home)
-    before, history = (
-        epoch(home, number),
-        query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version"),
-    )
+    before = epoch(home, number)
+    history = query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version")
     reset = stammkunde(
         "checkpoints reset", home, "lifecycle", EVENTS, str(number), "--to", "beginning", "--yes"
     )
@@ -184,7 +182,8 @@ def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(
 def test_a_brake_is_released_once(home: Path) -> None:
     query(
         home,
-        "UPDATE referral.checkpoint SET braked = 'too many dead letters' WHERE partition = 5 RETURNING 1",
+        "UPDATE referral.checkpoint SET braked = 'too many dead letters' "
+        "WHERE partition = 5 RETURNING 1",
     )
     rows = json.loads(stammkunde("checkpoints", home, "--service", "referral", "--json").stdout)
     assert {row["braked"] for row in rows if row["partition"] == 5} == {"too many dead letters"}

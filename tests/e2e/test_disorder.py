@@ -18,7 +18,8 @@ from tests.e2e.system import Moves, histories, open_system, query, stammkunde
 SHARE = 10
 UNTIL: Final = datetime(1997, 10, 1, tzinfo=UTC)
 """Half of the log: everybody has come by then, and every rule has fired."""
-LATE, LATEST = 0.10, timedelta(days=3)
+LATE = 0.10
+LATEST = timedelta(days=3)
 DOUBLED = 0.01
 
 
@@ -63,7 +64,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_every_customer_has_the_same_history_as_in_order(home: Path, cdnow: Demonstrated) -> None:
-    """What is known later adds to a history and changes nothing in it, so the log in order may go on."""
+    """What is known later is added to a history, which does not change otherwise."""
     whole = {
         customer: moves for customer, moves in histories(cdnow.home).items() if _in_share(customer)
     }

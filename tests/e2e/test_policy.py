@@ -1,4 +1,4 @@
-"""A policy file decides by which thresholds customers are judged; a wrong one is refused before anything starts."""
+"""A policy file sets the thresholds; a wrong one is refused before anything starts."""
 
 import json
 from pathlib import Path
@@ -30,7 +30,8 @@ def purchase(number: int, time: str) -> str:
 
 
 def test_customers_are_judged_by_the_policy_given(tmp_path: Path) -> None:
-    policy, log = tmp_path / "strict.toml", tmp_path / "log.ndjson"
+    policy = tmp_path / "strict.toml"
+    log = tmp_path / "log.ndjson"
     policy.write_text(STRICT)
     log.write_text(
         purchase(1, "2024-01-01T12:00:00Z") + "\n" + purchase(2, "2024-01-03T12:00:00Z") + "\n"
@@ -64,7 +65,8 @@ def test_customers_are_judged_by_the_policy_given(tmp_path: Path) -> None:
 def test_a_wrong_policy_is_refused_by_the_name_of_its_field(
     tmp_path: Path, command: str, text: str, told: str
 ) -> None:
-    policy, home = tmp_path / "wrong.toml", tmp_path / "home"
+    policy = tmp_path / "wrong.toml"
+    home = tmp_path / "home"
     policy.write_text(text)
     refused = stammkunde(command, home, "--policy", str(policy))
     assert refused.returncode == 1

@@ -1,4 +1,4 @@
-"""A shop that never existed goes through the whole system, and its customers make something of offers and codes."""
+"""A simulated shop goes through the whole system, and its customers react to offers and codes."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The embedded servers: ready when they say so, the same after a crash, and never lost to a killed supervisor."""
+"""The embedded servers: ready, recovered after a crash, and found after a killed supervisor."""
 
 import asyncio
 import os
@@ -35,7 +35,8 @@ async def test_acknowledged_records_survive_a_sigkill_of_the_broker(
     await topics.ensure(kafka.bootstrap, partitions=3)
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all") as producer:
         await producer.send_and_wait(topics.CUSTOMER_EVENTS, b"kept", partition=1)
-    bootstrap, pid = kafka.bootstrap, kafka.pid
+    bootstrap = kafka.bootstrap
+    pid = kafka.pid
 
     await kafka.kill()
     assert not psutil.pid_exists(pid)
@@ -145,7 +146,8 @@ def test_a_pid_file_of_a_stranger_is_no_licence_to_kill(tmp_path: Path) -> None:
 
 
 def test_ports_are_remembered_and_not_given_to_two_stacks(tmp_path: Path) -> None:
-    home, beside = tmp_path / "home", tmp_path / "beside"
+    home = tmp_path / "home"
+    beside = tmp_path / "beside"
     home.mkdir()
     beside.mkdir()
     first = Ports(home)

@@ -15,9 +15,15 @@ from shared.local.managed_process import ManagedProcess
 from shared.local.supervisor import Program, Supervisor, pause_before_restart
 from tests.support.servers import eventually
 
-STEADY = "import signal, time; print('hello', flush=True); signal.sigwait([signal.SIGTERM]); print('bye', flush=True)"
+STEADY = (
+    "import signal, time; print('hello', flush=True); "
+    "signal.sigwait([signal.SIGTERM]); print('bye', flush=True)"
+)
 SHORT = "import sys; print('out of luck'); sys.exit(3)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "print('deaf', flush=True); time.sleep(60)"
+)
 
 
 def program(name: str, code: str) -> Program:

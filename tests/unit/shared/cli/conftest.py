@@ -1,4 +1,4 @@
-"""A running stack that is only a folder and an API that answers as told; commands run in this process."""
+"""Commands run in this process, on a stack that is only a folder and an API that is a fake."""
 
 import json
 import os

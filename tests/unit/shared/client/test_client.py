@@ -376,7 +376,8 @@ def test_changes_are_followed_from_a_first_page_that_says_where_one_is() -> None
 
 
 async def test_changes_are_followed_asynchronously_too_over_a_break() -> None:
-    shop, told = Shop(CHANGES[0], CHANGES[1], BUSY, CHANGES[2]), list[Unavailable]()
+    shop = Shop(CHANGES[0], CHANGES[1], BUSY, CHANGES[2])
+    told = list[Unavailable]()
     transport = httpx.MockTransport(shop)
     async with (
         AsyncLifecycleClient(

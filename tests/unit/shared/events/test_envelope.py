@@ -1,4 +1,4 @@
-"""The envelope: what is no record is refused before anything is stored that SQL could not read again."""
+"""The envelope: a record that SQL could not read again is refused before it is stored."""
 
 import pytest
 

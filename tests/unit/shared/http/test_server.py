@@ -57,7 +57,10 @@ def serve_until_broken(port: int) -> None:
 
 async def test_a_process_whose_background_work_has_failed_ends_with_an_error() -> None:
     port = free_port()
-    code = f"from tests.unit.shared.http.test_server import serve_until_broken; serve_until_broken({port})"
+    code = (
+        "from tests.unit.shared.http.test_server import serve_until_broken; "
+        f"serve_until_broken({port})"
+    )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=KEY) as client:

@@ -44,7 +44,8 @@ def test_the_key_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> 
 
 
 def test_a_home_is_held_by_one_at_a_time_and_free_again_after(tmp_path: Path) -> None:
-    first, second = Home(tmp_path), Home(tmp_path)
+    first = Home(tmp_path)
+    second = Home(tmp_path)
     assert not second.is_running()
     assert first.acquire()
     assert second.is_running()

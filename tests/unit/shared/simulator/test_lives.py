@@ -62,7 +62,8 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed() -> None:
     program = (
         "from hashlib import sha256; from shared.simulator.shop import *\n"
         "shop = Shop(60, 24, 3, duplicates=0.1, late=0.1)\n"
-        "print(sha256(repr([list(lines(shop, life)) for life in lives(shop)]).encode()).hexdigest())"
+        "events = [list(lines(shop, life)) for life in lives(shop)]\n"
+        "print(sha256(repr(events).encode()).hexdigest())"
     )
     found = {
         subprocess.run(
@@ -82,7 +83,8 @@ def test_another_seed_gives_other_lives() -> None:
 
 
 def test_more_customers_never_change_the_earlier_ones() -> None:
-    few, many = Shop(40, 12, 5), Shop(80, 12, 5)
+    few = Shop(40, 12, 5)
+    many = Shop(80, 12, 5)
     expected = [list(lines(few, life)) for life in lives(few)]
     assert [list(lines(many, life)) for life in lives(many)][:40] == expected
 
@@ -189,7 +191,8 @@ def test_late_and_double_deliveries_are_of_the_same_events(raw: list[bytes]) -> 
 
 
 def test_a_recommender_is_a_buyer_with_a_lower_number() -> None:
-    recommenders, found = Recommenders(SHOP.seed), 0
+    recommenders = Recommenders(SHOP.seed)
+    found = 0
     first_order: dict[str, int] = {}
     for life in lives(SHOP):
         recommender = recommenders.recommender_of(life)

@@ -195,10 +195,8 @@ def test_a_file_can_be_replayed_and_is_the_same_compressed(tmp_path: Path) -> No
         with Log() as log:
             counts = generate(shop, lambda life: lines(shop, life), log, tmp_path / f"truth-{name}")
             write_log(log, tmp_path / name, counts.total())
-    plain, packed = (
-        (tmp_path / "log.ndjson").read_bytes(),
-        (tmp_path / "log.ndjson.gz").read_bytes(),
-    )
+    plain = (tmp_path / "log.ndjson").read_bytes()
+    packed = (tmp_path / "log.ndjson.gz").read_bytes()
     assert gzip.decompress(packed) == plain
     assert packed == (tmp_path / "again.ndjson.gz").read_bytes()
     assert not list(tmp_path.glob("*.part"))
@@ -218,7 +216,8 @@ def test_a_file_can_be_replayed_and_is_the_same_compressed(tmp_path: Path) -> No
 
 def test_without_a_referral_service_nobody_comes_with_a_code() -> None:
     shop = Shop(300, 24, 1)
-    population, log = Population.of(shop), list[tuple[int, bytes]]()
+    population = Population.of(shop)
+    log = list[tuple[int, bytes]]()
     for life in lives(shop):
         log += [(line.arrival, line.json.encode()) for line in population.add(life)]
     assert population.invited
