@@ -1,4 +1,4 @@
-"""Instants as text: RFC 3339 with a zone in, RFC 3339 in UTC with `Z` out."""
+"""Instants as text: read as RFC 3339 with any zone, written in UTC with `Z`."""
 
 import re
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ _LAST_YEAR: Final = 9998
 
 
 def parse(text: str) -> datetime:
-    """The instant in UTC, cut to the microsecond.
+    """Return the instant in UTC, cut to the microsecond.
 
     Raises PydanticCustomError (a ValueError) of type `not_an_instant`, `no_zone` or `out_of_range`.
     """
@@ -35,7 +35,7 @@ def parse(text: str) -> datetime:
 
 
 def render(instant: datetime) -> str:
-    """`2024-05-01T12:00:00Z`; a fraction only where there is one."""
+    """Return text such as `2024-05-01T12:00:00Z`; a fraction only where there is one."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

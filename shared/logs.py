@@ -1,4 +1,4 @@
-"""Structured logs: one line per happening, in words for people or as JSON for machines."""
+"""Structured logs: one line for each event, in words for people or as JSON for machines."""
 
 import logging
 import sys
