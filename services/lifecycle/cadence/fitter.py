@@ -83,11 +83,11 @@ class Fitter:
 
 async def _make_fit(connection: Tx) -> FitAttempt:
     data = await _read_input(connection)
-    outcome = await asyncio.to_thread(_maximize, data)
+    outcome = await asyncio.to_thread(maximize, data)
     async with transaction(connection) as tx:
         # Nobody has been judged beyond the furthest clock: from there on, a fit re-judges nothing.
         effective_at = await clocks.furthest_clock(tx)
-        attempt = _attempt(await next_number(tx), effective_at, data, outcome)
+        attempt = make_attempt(await next_number(tx), effective_at, data, outcome)
         await repository.store(tx, attempt)
     _report(attempt)
     return attempt
@@ -101,7 +101,7 @@ async def _read_input(connection: Tx) -> FitInput:
     return FitInput(as_of, currency, histories, values)
 
 
-def _maximize(data: FitInput) -> FitOutcome:
+def maximize(data: FitInput) -> FitOutcome:
     """Fit the rhythm and, if that succeeds, the values.
 
     Runs in a thread, mostly without the interpreter's lock.
@@ -128,7 +128,7 @@ def _compressed(histories: Sequence[HistoryCount]) -> PurchaseHistories:
     )
 
 
-def _attempt(
+def make_attempt(
     number: int, effective_at: datetime, data: FitInput, outcome: FitOutcome
 ) -> FitAttempt:
     rhythm = outcome.rhythm

@@ -71,7 +71,7 @@ class PolicyService:
     async def compare(self, name: str, version: int, against: str) -> PolicyDiff:
         """Compare a version with the one that `against` names. Raises Problem 404 or 422."""
         one = await find_policy(self._pool, name, version)
-        other = await find_policy(self._pool, *_parse_against(against), field="against")
+        other = await find_policy(self._pool, *parse_against(against), field="against")
         return PolicyDiff.of(one.policy, other.policy)
 
     async def rearming(self) -> RearmingView:
@@ -91,7 +91,8 @@ class PolicyService:
         )
 
 
-def _parse_against(against: str) -> PolicyKey:
+def parse_against(against: str) -> PolicyKey:
+    """The version that NAME/VERSION names. Raises Problem 422 for anything else."""
     match = _AGAINST.fullmatch(against)
     if match is None or int(match["version"]) > MAX_VERSION:
         wrong = FieldError("against", "must be NAME/VERSION, such as default/1")
