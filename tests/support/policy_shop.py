@@ -17,6 +17,7 @@ from shared import http, instants
 from shared.database import connection as db
 from shared.ids import partition_of
 from tests.support.builders import day
+from tests.support.http_client import serving
 from tests.support.pipeline import rows, worker_settings
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS, drop_database, make_database
@@ -102,14 +103,7 @@ async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
     app = http.create_app(
         service="lifecycle", settings=settings, routers=[policy_routes.router], lifespan=lifespan
     )
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://api",
-            headers={"Authorization": "Bearer key"},
-        ) as found,
-    ):
+    async with serving(app) as found:
         yield found
 
 

@@ -25,6 +25,7 @@ from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
 from tests.support.builders import encode
+from tests.support.http_client import serving
 from tests.support.pipeline import rows, worker_settings
 from tests.support.policy_shop import Shop
 from tests.support.server_stack import Stack
@@ -116,15 +117,8 @@ async def store(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> Non
 async def api(stack: Stack, url: str) -> AsyncIterator[httpx.AsyncClient]:
     """The whole API of lifecycle, in this process; simulations run in theirs."""
     app = create_app(worker_settings(stack, url))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(app),
-            base_url="http://api",
-            headers={"Authorization": "Bearer key"},
-        ) as found,
-    ):
-        yield found
+    async with serving(app) as client:
+        yield client
 
 
 async def asked(client: httpx.AsyncClient, **body: Any) -> str:

@@ -67,7 +67,8 @@ def rhythm_objective(histories: PurchaseHistories) -> Objective:
     sample = _RhythmSample(histories)
 
     def objective(logs: Floats) -> tuple[float, Floats]:
-        r, alpha, a, b = parameters = np.exp(logs)
+        parameters = np.exp(logs)
+        r, alpha, a, b = parameters
         terms = sample.terms(r, alpha, a, b)
         value = sample.log_likelihood(terms, r, alpha, a, b)
         slopes = sample.slopes(terms, r, alpha, a, b)
@@ -84,7 +85,8 @@ def value_objective(x: Floats, mean: Floats) -> Objective:
     log_spent = np.log(mean * x)
 
     def objective(logs: Floats) -> tuple[float, Floats]:
-        p, q, gamma = parameters = np.exp(logs)
+        parameters = np.exp(logs)
+        p, q, gamma = parameters
         shape = p * x
         reach = np.log(gamma + mean * x)
         likelihood = (

@@ -7,12 +7,18 @@ from datetime import datetime
 from itertools import islice
 from typing import Final, NamedTuple, Self, TypeAlias
 
-import msgspec
-
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.customer import Move
 from services.lifecycle.domain.state.phases import Phase
+from services.lifecycle.simulations.report import (
+    ExampleCustomer,
+    MatrixCell,
+    PhaseEntries,
+    ReportedStep,
+    RuleFirings,
+    SimulationReport,
+)
 
 EXAMPLES: Final = 20
 LOST: Final = (Phase.INACTIVE, Phase.FORMER)
@@ -47,62 +53,6 @@ class DifferenceKind(NamedTuple):
     candidate_rule: str
     live: str
     candidate: str
-
-
-class ReportedStep(msgspec.Struct, frozen=True, rename={"from_": "from"}):
-    """A step as the report shows it."""
-
-    occurred_at: datetime
-    rule: str
-    from_: str | None
-    to: str
-
-
-class MatrixCell(msgspec.Struct, frozen=True):
-    """How many customers are in one phase by the live history, in the other by the candidate's."""
-
-    live: str | None
-    candidate: str | None
-    customers: int
-
-
-class RuleFirings(msgspec.Struct, frozen=True):
-    """How often a rule fired in a month of UTC, YYYY-MM."""
-
-    rule: str
-    month: str
-    live: int
-    candidate: int
-
-
-class PhaseEntries(msgspec.Struct, frozen=True):
-    """How often a phase was entered."""
-
-    phase: str
-    live: int
-    candidate: int
-
-
-class ExampleCustomer(msgspec.Struct, frozen=True):
-    """One of `alike` customers whose histories differ in the same way."""
-
-    customer: str
-    alike: int
-    live: Sequence[ReportedStep]
-    candidate: Sequence[ReportedStep]
-
-
-class SimulationReport(msgspec.Struct, frozen=True):
-    """The result of a simulation."""
-
-    customers: int
-    events: int
-    differing: int
-    unsettled: int
-    matrix: Sequence[MatrixCell]
-    transitions: Sequence[RuleFirings]
-    entered: Sequence[PhaseEntries]
-    examples: Sequence[ExampleCustomer]
 
 
 class _SampledCustomer(NamedTuple):

@@ -22,9 +22,9 @@ from services.lifecycle.simulations import repository
 from services.lifecycle.simulations.comparison import (
     HistoryComparison,
     HistoryStep,
-    SimulationReport,
     candidate_schedule,
 )
+from services.lifecycle.simulations.report import SimulationReport
 from services.lifecycle.simulations.repository import (
     CustomerRecord,
     SimulationProgress,

@@ -12,7 +12,8 @@ import msgspec
 from services.lifecycle.codecs import decode_policy
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
-from services.lifecycle.simulations.comparison import HistoryStep, SimulationReport
+from services.lifecycle.simulations.comparison import HistoryStep
+from services.lifecycle.simulations.report import SimulationReport
 from shared.database import connection as database
 from shared.database.connection import Pool, Tx
 

@@ -32,6 +32,7 @@ from shared.database import connection as db
 from shared.instants import parse, render
 from shared.simulator.shop import Shop, lines, lives
 from tests.support.builders import day, event, order, tick
+from tests.support.http_client import serving
 from tests.support.pipeline import publish, rows, running, settled, worker_settings
 from tests.support.server_stack import Stack
 from tests.support.servers import eventually
@@ -59,13 +60,7 @@ def worker(stack: Stack, database: str) -> Any:
 @asynccontextmanager
 async def client(stack: Stack, database: str, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     made = app.create_app(worker_settings(stack, database, **settings))
-    headers = {"Authorization": "Bearer key"}
-    async with (
-        made.router.lifespan_context(made),
-        httpx.AsyncClient(
-            transport=httpx.ASGITransport(made), base_url="http://api", headers=headers
-        ) as found,
-    ):
+    async with serving(made) as found:
         yield found
 
 

@@ -1,5 +1,6 @@
 """An activation reaches every customer: in batches, across restarts, as if always known."""
 
+from datetime import datetime
 from typing import Any, Final
 
 import pytest
@@ -61,7 +62,7 @@ async def progress(database: str) -> dict[str, Any]:
     return dict(found)
 
 
-async def told_all(database: str) -> bool:
+async def all_follow(database: str) -> bool:
     return bool((await progress(database))["finished"])
 
 
@@ -69,12 +70,21 @@ async def moves(database: str, customer: str) -> list[tuple[str, Any]]:
     return [(rule, at) for rule, at, void, _ in await history(database, customer) if not void]
 
 
+async def all_fell_silent(database: str, at: datetime) -> None:
+    """Everybody has bought, and then only come to be at risk at this instant."""
+    for customer in CUSTOMERS:
+        assert await moves(database, customer) == [
+            ("first_purchase", day(0)),
+            ("silence_begins", at),
+        ]
+
+
 async def test_a_shorter_deadline_fires_at_its_exact_instant_for_everybody(
     stack: Stack, shop: str
 ) -> None:
     await activate(shop, SHORT, 20)
     async with worker(stack, shop, timers_per_batch=FEW):
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
         assert await progress(shop) == {
             "done": len(CUSTOMERS),
             "total": len(CUSTOMERS),
@@ -82,11 +92,7 @@ async def test_a_shorter_deadline_fires_at_its_exact_instant_for_everybody(
         }
         await publish(stack.bootstrap, [tick(40)])
         await settled(stack, shop, "lifecycle")
-    for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [
-            ("first_purchase", day(0)),
-            ("silence_begins", day(30)),
-        ]
+    await all_fell_silent(shop, day(30))
 
 
 async def test_a_deadline_that_comes_before_the_customer_is_told_is_not_missed(
@@ -96,14 +102,10 @@ async def test_a_deadline_that_comes_before_the_customer_is_told_is_not_missed(
         await activate(shop, SHORT, 20)
         await publish(stack.bootstrap, [tick(60)])
         await settled(stack, shop, "lifecycle")
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
         await publish(stack.bootstrap, [tick(61)])
         await settled(stack, shop, "lifecycle")
-    for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [
-            ("first_purchase", day(0)),
-            ("silence_begins", day(30)),
-        ]
+    await all_fell_silent(shop, day(30))
 
 
 async def test_who_was_folded_beyond_it_before_it_became_known_is_folded_anew(
@@ -115,7 +117,7 @@ async def test_who_was_folded_beyond_it_before_it_became_known_is_folded_anew(
         await activate(
             shop, Policy(name="eager", established_after_orders=2, act_within_days=1000), 12
         )
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
         await settled(stack, shop, "lifecycle")
     assert await moves(shop, "early") == [("first_purchase", day(15)), ("habit_formed", day(16))]
     assert await moves(shop, CUSTOMERS[0]) == [("first_purchase", day(0))]
@@ -127,13 +129,9 @@ async def test_events_that_come_in_between_are_judged_by_it(stack: Stack, shop: 
     async with worker(stack, shop, timers_per_batch=FEW):
         await publish(stack.bootstrap, [tick(56)])
         await settled(stack, shop, "lifecycle")
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
         await settled(stack, shop, "lifecycle")
-    for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [
-            ("first_purchase", day(0)),
-            ("silence_begins", day(55)),
-        ]
+    await all_fell_silent(shop, day(55))
 
 
 async def test_it_goes_on_where_it_stood_when_a_worker_ends(stack: Stack, shop: str) -> None:
@@ -146,7 +144,7 @@ async def test_it_goes_on_where_it_stood_when_a_worker_ends(stack: Stack, shop: 
         await eventually(begun, what="some customers told", every_s=0.005)
     assert (await progress(shop))["done"] < len(CUSTOMERS)
     async with worker(stack, shop, timers_per_batch=FEW):
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
     assert await progress(shop) == {
         "done": len(CUSTOMERS),
         "total": len(CUSTOMERS),
@@ -160,14 +158,10 @@ async def test_another_activation_begins_to_tell_from_the_first_customer_on(
     await activate(shop, SHORT, 20)
     async with worker(stack, shop, timers_per_batch=1):
         await activate(shop, Policy(name="long", at_risk_days=50, act_within_days=1000), 25)
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
         await publish(stack.bootstrap, [tick(60)])
         await settled(stack, shop, "lifecycle")
-    for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [
-            ("first_purchase", day(0)),
-            ("silence_begins", day(50)),
-        ]
+    await all_fell_silent(shop, day(50))
 
 
 async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(
@@ -180,7 +174,7 @@ async def test_workers_that_share_the_partitions_tell_everybody_and_go_on(
         await publish(stack.bootstrap, [order("early", 11)])
         await settled(stack, shop, "lifecycle")
         await activate(shop, SHORT, 20)
-        await eventually(lambda: told_all(shop), what="all customers told")
+        await eventually(lambda: all_follow(shop), what="all customers follow")
         await publish(stack.bootstrap, [tick(40)])
         await settled(stack, shop, "lifecycle")
     assert await moves(shop, CUSTOMERS[-1]) == [
@@ -195,12 +189,8 @@ async def test_a_deadline_that_an_activation_at_the_clock_brings_is_judged_witho
     hasty = Policy(name="hasty", at_risk_days=5, inactive_days=300, act_within_days=1000)
     async with worker(stack, shop):
         await activate(shop, hasty, 10)
-        await eventually(lambda: told_all(shop), what="all customers told")
-    for customer in CUSTOMERS:
-        assert await moves(shop, customer) == [
-            ("first_purchase", day(0)),
-            ("silence_begins", day(10)),
-        ]
+        await eventually(lambda: all_follow(shop), what="all customers follow")
+    await all_fell_silent(shop, day(10))
 
 
 async def test_a_worker_that_begins_anew_does_not_bring_its_policy_file_back(

@@ -13,9 +13,9 @@ from services.lifecycle.simulations.comparison import (
     EXAMPLES,
     HistoryComparison,
     HistoryStep,
-    SimulationReport,
     candidate_schedule,
 )
+from services.lifecycle.simulations.report import SimulationReport
 from tests.support.builders import day
 from tests.support.random_lives import END, POLICY, lives, sampled
 
