@@ -32,7 +32,8 @@ from services.lifecycle.simulations.repository import (
 )
 from services.lifecycle.simulations.runner import TRY_LATER
 from shared import clock, logs
-from shared.database.connection import Tx, connect
+from shared.database.connection import Pool, Tx, connect, create_pool, retryable_errors
+from shared.database.leases import hold
 from shared.errors import Retryable, StammkundeError
 from shared.events import envelope
 from shared.stream.worker import tune_memory
@@ -42,6 +43,8 @@ log = structlog.get_logger()
 CUSTOMERS_AT_A_TIME: Final = 500
 REPORT_EVERY_S: Final = 0.5
 NICENESS: Final = 10
+CONNECTIONS: Final = 2
+"""One for the progress and the result, one for the lease."""
 
 
 class SimulationSettings(BaseSettings):
@@ -55,12 +58,12 @@ class SimulationSettings(BaseSettings):
 
 
 class SimulationRun:
-    """One run: it reads a snapshot on one connection and reports its progress on another."""
+    """One run: it reads a snapshot on one connection and reports its progress on others."""
 
-    def __init__(self, id: UUID, spec: SimulationSpec, writer: Tx) -> None:
+    def __init__(self, id: UUID, spec: SimulationSpec, pool: Pool) -> None:
         self._id: Final = id
         self._spec: Final = spec
-        self._writer: Final = writer
+        self._pool: Final = pool
         self._comparison: Final = HistoryComparison(spec.begins, spec.ends)
         self._events = 0
         self._reported_at = 0.0
@@ -107,7 +110,7 @@ class SimulationRun:
         if now - self._reported_at < REPORT_EVERY_S:
             return True
         self._reported_at = now
-        return await repository.advance(self._writer, self._id, progress)
+        return await repository.advance(self._pool, self._id, progress)
 
 
 def _happenings(record: CustomerRecord) -> Iterator[Happening]:
@@ -121,29 +124,28 @@ def _happenings(record: CustomerRecord) -> Iterator[Happening]:
 async def simulate(url: str, id: UUID) -> int:
     """Run a queued simulation to its end, good or bad; returns the exit code."""
     try:
-        writer = await connect(url, "lifecycle")
+        with retryable_errors():
+            pool = await create_pool(url, "lifecycle", size=CONNECTIONS)
     except Retryable:
         return TRY_LATER
-    try:
-        spec = await repository.start(writer, id, clock.now())
+    async with pool, hold(pool, repository.lease_name(id)) as is_held:
+        spec = await repository.start(pool, id, clock.now()) if is_held else None
         if spec is None:
             return TRY_LATER
-        log.info("simulation.started", simulation=str(id))
-        await _run(url, SimulationRun(id, spec, writer), id, writer)
+        await _run(url, id, spec, pool)
         return 0
-    finally:
-        await writer.close()
 
 
-async def _run(url: str, simulation: SimulationRun, id: UUID, writer: Tx) -> None:
+async def _run(url: str, id: UUID, spec: SimulationSpec, pool: Pool) -> None:
+    log.info("simulation.started", simulation=str(id))
     began = clock.monotonic()
     reader = await connect(url, "lifecycle")
     try:
-        report = await simulation.run(reader)
+        report = await SimulationRun(id, spec, pool).run(reader)
         if report is not None:
-            await repository.finish(writer, id, report, clock.now())
+            await repository.finish(pool, id, report, clock.now())
     except Exception as error:
-        await repository.fail(writer, id, _describe(error), clock.now())
+        await repository.fail(pool, id, _describe(error), clock.now())
         raise
     finally:
         await reader.close()

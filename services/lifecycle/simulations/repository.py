@@ -16,6 +16,7 @@ from services.lifecycle.simulations.comparison import HistoryStep
 from services.lifecycle.simulations.report import SimulationReport
 from shared.database import connection as database
 from shared.database.connection import Pool, Tx
+from shared.database.leases import is_held
 
 
 class SimulationState(StrEnum):
@@ -112,7 +113,6 @@ WHERE state = 'queued' AND ended_at IS NULL AND id <> ALL($2::uuid[])
 AND $1 > (SELECT count(*) FROM simulation WHERE state = 'running' AND ended_at IS NULL)
 ORDER BY number LIMIT 1
 """
-_HOLD: Final = "SELECT pg_try_advisory_lock(hashtextextended('lifecycle.simulation ' || $1, 0))"
 _START: Final = """
 UPDATE simulation SET state = 'running', started_at = $2
 WHERE id = $1 AND state = 'queued' RETURNING id
@@ -133,9 +133,6 @@ _RUNNING: Final = """
 SELECT id FROM simulation
 WHERE state = 'running' AND ended_at IS NULL AND id <> ALL($1::uuid[])
 """
-_IS_FREE: Final = (
-    "SELECT pg_try_advisory_xact_lock(hashtextextended('lifecycle.simulation ' || $1, 0))"
-)
 _TOTAL: Final = "SELECT count(*) FROM customer WHERE merged_into IS NULL AND parked IS NULL"
 _CUSTOMERS: Final = """
 SELECT key, customer FROM customer WHERE merged_into IS NULL AND parked IS NULL ORDER BY key
@@ -195,22 +192,25 @@ async def next_queued(connection: Tx | Pool, own: Sequence[UUID], *, at_once: in
     return id
 
 
-async def start(connection: Tx, id: UUID, now: datetime) -> SimulationSpec | None:
-    """Take a queued simulation for as long as the connection lasts; None if it is not to be had."""
-    if not await connection.fetchval(_HOLD, str(id)):
-        return None
+def lease_name(id: UUID) -> str:
+    """The lease that the process of a simulation holds while it runs."""
+    return f"simulation {id}"
+
+
+async def start(connection: Tx | Pool, id: UUID, now: datetime) -> SimulationSpec | None:
+    """Begin a queued simulation, whose lease is held; None if it is not queued any more."""
     if await connection.fetchval(_START, id, now) is None:
         return None
     stored = await find(connection, id)
     return stored.spec if stored else None
 
 
-async def advance(connection: Tx, id: UUID, progress: SimulationProgress) -> bool:
+async def advance(connection: Tx | Pool, id: UUID, progress: SimulationProgress) -> bool:
     """Store the progress; False if the simulation is no longer wanted."""
     return await connection.fetchval(_ADVANCE, id, *progress) is not None
 
 
-async def finish(connection: Tx, id: UUID, report: SimulationReport, now: datetime) -> None:
+async def finish(connection: Tx | Pool, id: UUID, report: SimulationReport, now: datetime) -> None:
     """Store the result, unless the simulation was cancelled."""
     await connection.execute(_FINISH, id, _encode(report).decode(), now, report.events)
 
@@ -221,9 +221,9 @@ async def fail(connection: Tx | Pool, id: UUID, reason: str, now: datetime) -> N
 
 
 async def orphans(pool: Pool, own: Sequence[UUID]) -> list[UUID]:
-    """Simulations that should be running, not in a process of `own`, but that nobody holds."""
+    """Simulations that should be running, other than `own`, but whose process has died."""
     running = [row["id"] for row in await pool.fetch(_RUNNING, own)]
-    return [id for id in running if await pool.fetchval(_IS_FREE, str(id))]
+    return [id for id in running if not await is_held(pool, lease_name(id))]
 
 
 @asynccontextmanager
