@@ -38,7 +38,8 @@ TABLES: Final = (
     "customer", "event", "transition", "hint", "timer", "outbox", "owner", "checkpoint",
     "policy", "activation", "fit", "rearming", "sighting", "dead_letter",
 )  # fmt: skip
-"""All that is live."""
+"""The live tables."""
+EVENTS_AT_A_TIME: Final = 20_000
 
 
 class Store:
@@ -51,60 +52,77 @@ class Store:
         self._recorder = Recorder(schedule, set())
         self._customers: list[CustomerRow] = []
         self._events: list[EventRow] = []
-        self._retold: list[tuple[int, int]] = []
+        self._repeated: list[tuple[int, int]] = []
 
     async def add(self, customer: str, records: Iterable[bytes]) -> None:
-        """One customer and all its events; an identity that comes twice counts once."""
+        """Add one customer and all its events; an identity that comes twice counts once."""
         entry = CustomerEntry(customer, partition_of(customer, PARTITIONS))
-        happenings, latest = dict[int, Happening](), DAWN
-        for record in records:
-            event = decode(record)
-            content, key = read(CUSTOMER_EVENTS, event), hash64(f"{event.source}\x1f{event.id}")
-            if isinstance(content, Happening) and key not in happenings:
-                happenings[key] = content
-                if content.order_key is not None:
-                    if content.order_key in entry.order_keys and (
-                        content.kind is EventKind.ORDER or content.time < latest
-                    ):
-                        self._retold.append((entry.key, content.order_key))
-                    entry.order_keys.add(content.order_key)
-                latest = max(latest, content.time)
-                row = (
-                    entry.key,
-                    key,
-                    content.order_key,
-                    content.time,
-                    self._clock,
-                    event.type,
-                    *content.amount_and_currency,
-                    record,
-                )
-                self._events.append(row)
-        folded: Folded = fold(happenings.values(), self._schedule, until=self._clock)
+        happenings = self._add_events(entry, records)
+        folded: Folded = fold(happenings, self._schedule, until=self._clock)
         entry.customer = folded.customer
         moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
         whole = Folded(folded.customer, moves)
         portion = Portion(entry.partition, 1, DAWN)
         self._recorder.record(entry, Customer(), whole, self._clock, portion)
         self._customers.append(CustomerRow.of(entry))
-        if len(self._events) > 20_000:
+        if len(self._events) > EVENTS_AT_A_TIME:
             await self.flush()
+
+    def _add_events(self, entry: CustomerEntry, records: Iterable[bytes]) -> list[Happening]:
+        """Add the rows of events; returns what happened."""
+        happenings: dict[int, Happening] = {}
+        latest = DAWN
+        for record in records:
+            event = decode(record)
+            content = read(CUSTOMER_EVENTS, event)
+            key = hash64(f"{event.source}\x1f{event.id}")
+            if not isinstance(content, Happening) or key in happenings:
+                continue
+            happenings[key] = content
+            self._note_order(entry, content, latest)
+            latest = max(latest, content.time)
+            amount, currency = content.amount_and_currency
+            self._events.append(
+                (
+                    entry.key,
+                    key,
+                    content.order_key,
+                    content.time,
+                    self._clock,
+                    event.type,
+                    amount,
+                    currency,
+                    record,
+                )
+            )
+        return list(happenings.values())
+
+    def _note_order(self, entry: CustomerEntry, content: Happening, latest: datetime) -> None:
+        """Note an order that comes again, or was undone before it came."""
+        if content.order_key is None:
+            return
+        is_late = content.kind is EventKind.ORDER or content.time < latest
+        if is_late and content.order_key in entry.order_keys:
+            self._repeated.append((entry.key, content.order_key))
+        entry.order_keys.add(content.order_key)
 
     async def flush(self) -> None:
         """Write what has been added."""
         await repository.add_events(self._tx, self._events)
-        await repository.note_repeated_orders(self._tx, self._retold)
+        await repository.note_repeated_orders(self._tx, self._repeated)
         await repository.save_customers(
             self._tx, sorted(self._customers, key=lambda row: row.customer)
         )
         await repository.add_transitions(self._tx, self._recorder.rows, [])
         await self._recorder.counts.save(self._tx)
-        self._recorder, self._customers, self._events = Recorder(self._schedule, set()), [], []
-        self._retold = []
+        self._recorder = Recorder(self._schedule, set())
+        self._customers = []
+        self._events = []
+        self._repeated = []
 
 
 async def store(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> None:
-    """Customers with their events, judged by all activations until the clock."""
+    """Store customers with their events, judged by all activations until the clock."""
     await shop.set_clock(clock)
     async with shop.connected() as connection:
         target = Store(connection, await load_schedule(connection), clock)
@@ -122,7 +140,7 @@ async def api(stack: Stack, url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def asked(client: httpx.AsyncClient, **body: Any) -> str:
-    """Ask for a simulation; where it is to be found."""
+    """Request a simulation; returns where it is found."""
     answer = await client.post("/v1/simulations", json=body)
     assert answer.status_code == 202, answer.text
     where: str = answer.headers["location"]
