@@ -36,9 +36,9 @@ def share(part: float, whole: float) -> float | None:
 def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
     """Currency and amount of each order of the period that stands at its end."""
     placed = dict[str, tuple[datetime, int, str]]()
-    for told, data in life.data(DAWN, period.until, "order.completed"):
+    for event, data in life.data(DAWN, period.until, "order.completed"):
         placed.setdefault(
-            data["order_id"], (told.time, data["total"]["amount"], data["total"]["currency"])
+            data["order_id"], (event.time, data["total"]["amount"], data["total"]["currency"])
         )
     for order, (time, amount, currency) in placed.items():
         whole = False
@@ -111,13 +111,13 @@ def expected_revenue(
 def folded_until(
     life: Life, instant: datetime, policies: Policies, before: Envelope | None = None
 ) -> Customer:
-    """The state at an instant, by the events until then, or those before an event."""
-    told = [
-        e for e in life.events if (e.time <= instant if before is None else _key(e) < _key(before))
-    ]
-    happenings = [
-        found for found in (read("", event) for event in told) if isinstance(found, Happening)
-    ]
+    """Return the state at an instant, by the events until then, or those before an event."""
+    if before is None:
+        events = [event for event in life.events if event.time <= instant]
+    else:
+        events = [event for event in life.events if _key(event) < _key(before)]
+    contents = [read("", event) for event in events]
+    happenings = [content for content in contents if isinstance(content, Happening)]
     return fold(happenings, policies, until=instant).customer
 
 
@@ -135,11 +135,11 @@ def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> d
     for life in lives:
         due = set[tuple[str, datetime]]()
         done = set[tuple[str, datetime]]()
-        for told, data in life.data(DAWN, period.until, *types):
-            before = folded_until(life, told.time, policies, told).contracts
-            if told.type == "contract.renewed" and data["contract_id"] in before:
+        for event, data in life.data(DAWN, period.until, *types):
+            before = folded_until(life, event.time, policies, event).contracts
+            if event.type == "contract.renewed" and data["contract_id"] in before:
                 done.add((data["contract_id"], before[data["contract_id"]].renews_at))
-            after = folded_until(life, told.time, policies).contracts
+            after = folded_until(life, event.time, policies).contracts
             due |= {(contract, running.renews_at) for contract, running in after.items()}
         for contract, renews_at in sorted(due | done):
             if period.since <= renews_at < period.until:
@@ -159,16 +159,13 @@ def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> d
 
 
 def scores(lives: Sequence[Life], period: Period, kind: str) -> list[int]:
-    """The last score of each customer."""
-    given = []
+    """Return the last score of each customer."""
+    last: list[int] = []
     for life in lives:
-        told = [
-            data["score"]
-            for _, data in life.data(period.since, period.until, "feedback.submitted")
-            if data["kind"] == kind
-        ]
-        given += told[-1:]
-    return given
+        feedback = life.data(period.since, period.until, "feedback.submitted")
+        of_kind = [data["score"] for _, data in feedback if data["kind"] == kind]
+        last += of_kind[-1:]
+    return last
 
 
 def nps(lives: Sequence[Life], period: Period) -> dict[str, Any]:
@@ -212,11 +209,11 @@ def waits(
     """When each complaint or inquiry was opened, and the hours to its first response."""
     for life in lives:
         opened = dict[str, datetime]()
-        for told, data in life.data(period.since, period.until, f"{matter}.opened"):
-            opened.setdefault(data[f"{matter}_id"], told.time)
+        for event, data in life.data(period.since, period.until, f"{matter}.opened"):
+            opened.setdefault(data[f"{matter}_id"], event.time)
         for about, asked in opened.items():
             answers = life.data(asked, period.until, f"{matter}.answered", f"{matter}.resolved")
-            times = [told.time for told, data in answers if data[f"{matter}_id"] == about]
+            times = [event.time for event, data in answers if data[f"{matter}_id"] == about]
             yield asked, (times[0] - asked) / timedelta(hours=1) if times else None
 
 
@@ -237,7 +234,9 @@ def responses(waited: Sequence[tuple[datetime, float | None]], period: Period) -
 def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     """With the binomial tail summed up term by term."""
     every = sorted(
-        told.time for life in lives for told, _ in life.data(DAWN, period.until, "complaint.opened")
+        event.time
+        for life in lives
+        for event, _ in life.data(DAWN, period.until, "complaint.opened")
     )
     complaints = [
         found for life in lives for found in opened(life, period.since - 8 * WEEK, period.until)
@@ -267,12 +266,12 @@ def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
 
 
 def opened(life: Life, begin: datetime, end: datetime) -> Iterator[tuple[datetime, str | None]]:
-    """Instant and topic of each complaint, when it was first told of."""
+    """Instant and topic of each complaint, at its first event."""
     seen = set[str]()
-    for told, data in life.data(begin, end, "complaint.opened"):
+    for event, data in life.data(begin, end, "complaint.opened"):
         if data["complaint_id"] not in seen:
             seen.add(data["complaint_id"])
-            yield told.time, data.get("topic")
+            yield event.time, data.get("topic")
 
 
 def judged(n: int, spans: float, weeks: Sequence[int]) -> dict[str, Any]:

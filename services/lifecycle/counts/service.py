@@ -53,7 +53,7 @@ class CountService:
     async def _by_activity(self, instant: datetime, cell: ConditionalLabel) -> Counter[str]:
         active = await self._context.active_span()
         acted, idle = await repository.count_acted(self._pool, instant, active)
-        return Counter({cell.given.code: acted, cell.without.code: idle})
+        return Counter({cell.if_held.code: acted, cell.if_not.code: idle})
 
     async def _by_phase(self, instant: datetime, model: Model | None) -> Counter[str]:
         counts = Counter[str]()

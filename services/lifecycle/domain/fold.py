@@ -153,7 +153,7 @@ def with_exact_due(customer: Customer, policies: Policies) -> Folded:
 def hints_to_withdraw(before: Customer, folded: Folded) -> Sequence[Hint]:
     """Return what must be withdrawn when a customer is folded anew.
 
-    That is a notice given before of which the new life does not know.
+    That is a notice that the new life knows nothing of.
     """
     return withdrawn_notice(before.noticed, folded.customer, folded.moves)
 
@@ -175,11 +175,11 @@ def _give_hints(
     customer: Customer, instant: datetime, policies: Policies
 ) -> tuple[Customer, Sequence[Hint]]:
     at, coming = next_hints(customer, policies)
-    given = list(coming) if at == instant else []
-    incentives = sum(hint.name == INCENTIVE_DUE for hint in given)
+    due = list(coming) if at == instant else []
+    incentives = sum(hint.name == INCENTIVE_DUE for hint in due)
     notice = next_notice(customer, policies)
     if notice is not None and notice[1] == instant:
-        given.append(change_due_hint(notice[0], instant))
+        due.append(change_due_hint(notice[0], instant))
         customer = replace(customer, noticed=notice[0])
     incentives += customer.incentives
-    return replace(customer, reached=instant, incentives=incentives), given
+    return replace(customer, reached=instant, incentives=incentives), due

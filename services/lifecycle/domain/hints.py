@@ -96,7 +96,7 @@ def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None,
 def _hints_from(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
     """Return every hint from `start` on.
 
-    Those up to `now`, which the state has seen, were given then, so nothing needs marking.
+    The state has seen everything up to `now`: those hints were sent then, and need no mark.
     """
     phase = customer.phase
     hints = _complaint_hints(customer, policy) if customer.complaints else []

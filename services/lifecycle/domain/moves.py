@@ -1,4 +1,4 @@
-"""From a trigger to moves: the rules that fire, what each changes, and what is told of a move."""
+"""From a trigger to moves: which rules fire, what each changes, and how a move is described."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -107,7 +107,7 @@ def _begin_episode(entered: Customer, before: Customer) -> Customer:
     return replace(entered, episode=before.episode + 1, returned=origin)
 
 
-# -- what is told of a move ------------------------------------------------------------------------
+# -- describing a move -----------------------------------------------------------------------------
 
 
 def _move(

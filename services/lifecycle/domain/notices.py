@@ -36,14 +36,14 @@ def update_notice(
 
     `moves` and `hints` are those that have just led to this state.
     """
-    given = customer.noticed
-    if not policies.gives_notice and given is None:
+    noticed = customer.noticed
+    if not policies.gives_notice and noticed is None:
         return customer, moves, hints
     coming = next_notice(customer, policies)
-    if given is not None and (coming is None or given != coming[0]):
+    if noticed is not None and (coming is None or noticed != coming[0]):
         customer = replace(customer, noticed=None)
-        if not _came_true(given, moves):
-            hints = [*hints, change_withdrawn_hint(given, customer.now)]
+        if not _came_true(noticed, moves):
+            hints = [*hints, change_withdrawn_hint(noticed, customer.now)]
     if coming is None or customer.noticed is not None or coming[1] <= customer.now:
         return customer, moves, hints
     hint_due = min(coming[1], customer.hint_due or coming[1])
@@ -51,12 +51,12 @@ def update_notice(
 
 
 def withdrawn_notice(
-    given: Notice | None, customer: Customer, moves: Sequence[Move]
+    noticed: Notice | None, customer: Customer, moves: Sequence[Move]
 ) -> Sequence[Hint]:
     """Return the hint that withdraws a notice, if a customer folded anew does not know of it."""
-    if given is None or given == customer.noticed or _came_true(given, moves):
+    if noticed is None or noticed == customer.noticed or _came_true(noticed, moves):
         return ()
-    return [change_withdrawn_hint(given, customer.now)]
+    return [change_withdrawn_hint(noticed, customer.now)]
 
 
 def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:

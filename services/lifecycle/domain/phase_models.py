@@ -43,8 +43,8 @@ class ConditionalLabel:
     """A label that depends on whether a fact holds."""
 
     fact: CustomerFact
-    without: PhaseLabel
-    given: PhaseLabel
+    if_not: PhaseLabel
+    if_held: PhaseLabel
 
 
 LabelCell: TypeAlias = PhaseLabel | ConditionalLabel
@@ -59,10 +59,10 @@ _ACTIVATION: Final = PhaseLabel("activation", "activation", "Aktivierung")
 _RENEWAL: Final = PhaseLabel("renewal", "renewal", "Erneuerung")
 _REFERRAL: Final = PhaseLabel("referral", "referral", "Weiterempfehlung")
 _CONVERSION_IF_SIGNED_UP: Final = ConditionalLabel(
-    CustomerFact.SIGNED_UP, without=_AWARENESS, given=_CONVERSION
+    CustomerFact.SIGNED_UP, if_not=_AWARENESS, if_held=_CONVERSION
 )
 _ACTIVATION_IF_ACTIVATED: Final = ConditionalLabel(
-    CustomerFact.ACTIVATED, without=_PURCHASE, given=_ACTIVATION
+    CustomerFact.ACTIVATED, if_not=_PURCHASE, if_held=_ACTIVATION
 )
 
 _PROSPECT: Final = PhaseLabel("prospect", "prospect", "Interessent")
@@ -78,7 +78,7 @@ _REACTIVATION: Final = PhaseLabel("reactivation", "reactivation", "Reaktivierung
 _INITIATION: Final = PhaseLabel("initiation", "initiation", "Anbahnung")
 _ACTIVE: Final = PhaseLabel("active", "active", "aktiv")
 _PASSIVE: Final = PhaseLabel("passive", "passive", "passiv")
-_ACTIVE_IF_ACTED: Final = ConditionalLabel(CustomerFact.ACTED, without=_PASSIVE, given=_ACTIVE)
+_ACTIVE_IF_ACTED: Final = ConditionalLabel(CustomerFact.ACTED, if_not=_PASSIVE, if_held=_ACTIVE)
 
 PHASE_LABELS: Final[_Labels] = MappingProxyType(
     {
@@ -162,7 +162,7 @@ def label_for(model: Model | None, phase: Phase, facts: Collection[CustomerFact]
     cell = LABELS[model][phase]
     if isinstance(cell, PhaseLabel):
         return cell
-    return cell.given if cell.fact in facts else cell.without
+    return cell.if_held if cell.fact in facts else cell.if_not
 
 
 def labels_of(model: Model | None) -> tuple[PhaseLabel, ...]:
@@ -172,7 +172,7 @@ def labels_of(model: Model | None) -> tuple[PhaseLabel, ...]:
         if isinstance(cell, PhaseLabel):
             labels[cell] = None
         else:
-            labels |= {cell.without: None, cell.given: None}
+            labels |= {cell.if_not: None, cell.if_held: None}
     return tuple(labels)
 
 

@@ -55,7 +55,7 @@ def _always(remedy: Remedy) -> Callable[[Customer, str], Remedy]:
 
 
 class _CauseText(NamedTuple):
-    """Both functions are given what stands behind the colon of the cause."""
+    """Both functions take what stands behind the colon of the cause."""
 
     meaning: Callable[[str], str]
     remedy: Callable[[Customer, str], Remedy]

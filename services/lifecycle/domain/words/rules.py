@@ -105,10 +105,10 @@ def open_rules(now: Standpoint) -> list[tuple[Rule, tuple[Requirement, ...]]]:
 
     They are in the order of the table.
     """
-    found: list[tuple[Rule, tuple[Requirement, ...]]] = []
+    rules: list[tuple[Rule, tuple[Requirement, ...]]] = []
     for rule in RULES:
         if now.customer.phase in rule.sources:
             ways = tuple(RULE_TEXTS[rule.name].requirements(now))
             if ways:
-                found.append((rule, ways))
-    return found
+                rules.append((rule, ways))
+    return rules

@@ -104,7 +104,7 @@ def words(cell: LabelCell) -> str:
         return f"`{found.code}` {found.german}"
 
     return (
-        f"{one(cell.without)}; {one(cell.given)} if {cell.fact}"
+        f"{one(cell.if_not)}; {one(cell.if_held)} if {cell.fact}"
         if isinstance(cell, ConditionalLabel)
         else one(cell)
     )

@@ -14,7 +14,8 @@ REVENUES: Final[dict[str, tuple[dict[str, int], tuple[int, str | None]]]] = {
     "everything refunded": ({"EUR": 0}, (0, "EUR")),
     "one currency": ({"EUR": 700}, (700, "EUR")),
     "the larger number": ({"EUR": 700, "JPY": 900}, (900, "JPY")),
-    "of equal numbers the later code": ({"USD": 700, "EUR": 700}, (700, "USD")),
+    "of equal numbers the later code": ({"EUR": 700, "USD": 700}, (700, "USD")),
+    "in whatever order": ({"USD": 700, "EUR": 700}, (700, "USD")),
 }
 
 
