@@ -123,7 +123,7 @@ GROUP BY phase
 
 
 class PhaseGroup(NamedTuple):
-    """Customers of one phase, of whom these facts held and no other that was asked for."""
+    """Customers of one phase, of whom these facts held, and no other that was wanted."""
 
     phase: Phase
     facts: frozenset[CustomerFact]
@@ -146,19 +146,19 @@ async def count_hints(pool: Pool, as_of: datetime) -> dict[str, int]:
 
 
 async def count_phases(
-    pool: Pool, as_of: datetime, asked: Mapping[Phase, CustomerFact]
+    pool: Pool, as_of: datetime, facts: Mapping[Phase, CustomerFact]
 ) -> list[PhaseGroup]:
-    """Customers by phase and, in phases where a fact is asked for, by whether it held."""
+    """Customers by phase and, in phases that have a fact in `facts`, by whether it held."""
     async with _snapshot(pool) as tx:
         counts = await _counts(tx, _PHASES, as_of)
-        holding = await _count_holding(tx, as_of, asked) if asked else {}
+        holding = await _count_holding(tx, as_of, facts) if facts else {}
     groups = list[PhaseGroup]()
     for name, total in counts.items():
         phase = Phase(name)
         with_fact = holding.get(name, 0)
         groups.append(PhaseGroup(phase, frozenset(), total - with_fact))
-        if phase in asked:
-            groups.append(PhaseGroup(phase, frozenset({asked[phase]}), with_fact))
+        if phase in facts:
+            groups.append(PhaseGroup(phase, frozenset({facts[phase]}), with_fact))
     return groups
 
 
@@ -171,10 +171,10 @@ async def count_acted(pool: Pool, as_of: datetime, active: timedelta) -> tuple[i
 
 
 async def _count_holding(
-    tx: Tx, as_of: datetime, asked: Mapping[Phase, CustomerFact]
+    tx: Tx, as_of: datetime, facts: Mapping[Phase, CustomerFact]
 ) -> dict[str, int]:
-    """Customers by phase, of whom the fact held that is asked for in that phase."""
-    rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*asked], [*asked.values()])
+    """Customers by phase, of whom the fact of that phase held."""
+    rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*facts], [*facts.values()])
     return {row["phase"]: row["n"] for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of all customers together, as of any instant up to the clock."""
+"""The use cases of counts: of all customers, as of any instant up to the clock."""
 
 from collections import Counter
 from datetime import datetime

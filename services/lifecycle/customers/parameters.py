@@ -1,4 +1,4 @@
-"""What requests about one customer have in common; who asks for a merged one is sent on."""
+"""Parameters of requests about one customer; requests about merged ones are redirected."""
 
 from collections.abc import Awaitable
 from typing import Annotated, Final, TypeVar
@@ -24,7 +24,7 @@ MERGED: Final = ProblemKind(
 
 
 class MergerRedirect:
-    """Sends a request about a merged customer to the one that it has become."""
+    """Redirects a request about a merged customer to the one that it has become."""
 
     def __init__(self, customer: CustomerId, request: Request, pool: Pool) -> None:
         self._customer: Final = customer
@@ -55,7 +55,7 @@ class MergerRedirect:
 async def merger_redirect(
     customer: CustomerPath, request: Request, context: Context
 ) -> MergerRedirect:
-    """What sends this request on."""
+    """What redirects this request, if need be."""
     return MergerRedirect(customer, request, context.pool)
 
 

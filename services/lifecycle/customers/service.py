@@ -1,4 +1,4 @@
-"""What can be asked of one customer: its phase, its history, and its release."""
+"""The use cases of one customer: its phase, its history, and its release."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -83,11 +83,11 @@ class CustomerService:
         self, id: CustomerId, instants: Sequence[datetime], model: Model | None
     ) -> list[frozenset[CustomerFact]]:
         """Which facts held of a customer at each instant, as far as the model asks for them."""
-        asked = facts_needed(model)
-        if not asked:
+        needed = facts_needed(model)
+        if not needed:
             return [frozenset()] * len(instants)
         active = await self._context.active_span()
-        with_acts = CustomerFact.ACTED in asked
+        with_acts = CustomerFact.ACTED in needed
         return await repository.facts_at(self._pool, id, instants, active, with_acts=with_acts)
 
     async def release(self, id: CustomerId) -> None:

@@ -1,4 +1,4 @@
-"""What can be asked about the reasons for a customer's phase."""
+"""The use cases of reasons: phases of the past, explanations, and timelines."""
 
 from datetime import datetime, timedelta
 from typing import Final

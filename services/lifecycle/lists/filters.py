@@ -15,7 +15,7 @@ _LONGEST_ID: Final = 200
 
 
 class Cause(NamedTuple):
-    """A kind of cause, and what it is about where one exact cause is meant."""
+    """A kind of cause; for one exact cause, also what it is about."""
 
     kind: str
     about: str | None = None

@@ -33,7 +33,7 @@ class _Preference(NamedTuple):
 def preferred_format(accept: str | None) -> Format:
     """The best of our formats by RFC 9110; JSON if the client accepts none of them.
 
-    Of equal weights the more specific range wins, then the earlier one.
+    Among equal weights, the more specific range wins, then the earlier one.
     """
     ranges = (accept or "*/*").lower().split(",")[:_MAX_RANGES]
     preferences = [preference for text in ranges if (preference := _parse_range(text))]

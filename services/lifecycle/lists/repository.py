@@ -77,5 +77,5 @@ async def find_customers(tx: Tx, customers: Sequence[str]) -> dict[str, ListedCu
 async def have_acted(
     tx: Tx, keys: Sequence[int], since: Sequence[datetime], until: Sequence[datetime]
 ) -> list[bool]:
-    """Whether each customer has acted after its one instant and not after its other."""
+    """Whether each customer has acted after its `since` and no later than its `until`."""
     return [row["acted"] for row in await tx.fetch(ACTED, keys, since, until, ACTION_TYPES)]

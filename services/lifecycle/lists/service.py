@@ -1,4 +1,4 @@
-"""What can be asked of lists: a page, customers by their ids, or the whole list as a file.
+"""The use cases of lists: a page, customers by their ids, or the whole list as a file.
 
 Everything in one answer is as of one snapshot of the database.
 """

@@ -55,10 +55,10 @@ async def test_groups_of_one_view_are_added_up(
     ]
 
     async def count_phases(
-        _: Any, as_of: datetime, asked: Mapping[Phase, CustomerFact]
+        _: Any, as_of: datetime, facts: Mapping[Phase, CustomerFact]
     ) -> list[PhaseGroup]:
         assert as_of == day(10)
-        assert asked[Phase.NEW] is CustomerFact.ACTIVATED
+        assert facts[Phase.NEW] is CustomerFact.ACTIVATED
         return groups
 
     monkeypatch.setattr(repository, "count_phases", count_phases)
