@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters, leases; customers, events, transitions, hints, timers; policies; simulations."""
+"""Create everything: ownership, outbox, customers, events, transitions, policies, simulations."""
 
 from alembic import op
 
@@ -14,12 +14,27 @@ EVENT_PARTITIONS = 8
 VOICES = ", ".join(
     f"'{name}'"
     for name in (
-        "feedback.submitted", "complaint.opened", "complaint.answered", "complaint.resolved", "inquiry.opened",
-        "inquiry.answered", "contract.concluded", "contract.renewed", "contract.cancelled", "referral.succeeded",
-        "referral.annulled", "customer.signed_up", "session.signed_in", "page.viewed", "message.opened",
-        "message.clicked", "product.activated", "product.used", "newsletter.subscribed",
+        "feedback.submitted",
+        "complaint.opened",
+        "complaint.answered",
+        "complaint.resolved",
+        "inquiry.opened",
+        "inquiry.answered",
+        "contract.concluded",
+        "contract.renewed",
+        "contract.cancelled",
+        "referral.succeeded",
+        "referral.annulled",
+        "customer.signed_up",
+        "session.signed_in",
+        "page.viewed",
+        "message.opened",
+        "message.clicked",
+        "product.activated",
+        "product.used",
+        "newsletter.subscribed",
     )
-)  # fmt: skip
+)
 
 SCRIPT = f"""
 CREATE TABLE customer (
@@ -45,7 +60,8 @@ CREATE TABLE customer (
 COMMENT ON COLUMN customer.phase IS 'null: only events so far that create no customer';
 COMMENT ON COLUMN customer.version IS 'records published for this customer';
 COMMENT ON COLUMN customer.state IS 'as folded';
-COMMENT ON COLUMN customer.parked IS 'why this customer''s events wait in the dead letters; null while they do not';
+COMMENT ON COLUMN customer.parked IS
+    'why this customer''s events wait in the dead letters; null while they do not';
 COMMENT ON COLUMN customer.merged_into IS 'the customer who stays; this one''s events go on to it';
 COMMENT ON COLUMN customer.key IS 'hash of the customer, as its events have it';
 COMMENT ON COLUMN customer.signed_up_at IS 'of the state: the first sign-up';
@@ -53,11 +69,13 @@ COMMENT ON COLUMN customer.activated_at IS 'of the state: the first product put 
 COMMENT ON COLUMN customer.since IS 'when the phase was entered';
 COMMENT ON COLUMN customer.causes IS 'why the customer is at risk; empty otherwise';
 COMMENT ON COLUMN customer.value IS 'minor units: lifetime revenue in the currency of most of it';
-COMMENT ON COLUMN customer.magnitude IS 'pairs of binary digits of the value: seldom changes, so it can be indexed';
+COMMENT ON COLUMN customer.magnitude IS
+    'pairs of binary digits of the value: seldom changes, so it can be indexed';
 CREATE INDEX customer_of_key ON customer (key);
 CREATE INDEX customer_of_phase ON customer (phase, customer) INCLUDE (key);
 CREATE INDEX customer_of_since ON customer (phase, since);
-CREATE INDEX customer_of_account ON customer (account, customer) INCLUDE (key) WHERE account IS NOT NULL;
+CREATE INDEX customer_of_account ON customer (account, customer)
+    INCLUDE (key) WHERE account IS NOT NULL;
 CREATE INDEX customer_of_magnitude ON customer (magnitude, customer);
 CREATE INDEX customer_of_cause ON customer USING gin (causes) WHERE causes <> '{{}}';
 CREATE TABLE event (
@@ -81,10 +99,12 @@ COMMENT ON COLUMN event.customer_key IS 'hash of the customer';
 COMMENT ON COLUMN event.event_key IS 'hash of source and id';
 COMMENT ON COLUMN event.order_key IS 'hash of the order that it names';
 COMMENT ON COLUMN event.type IS 'what has happened, as the record says';
-COMMENT ON COLUMN event.amount IS 'minor units: the total of an order, or what of it is undone (null: all)';
+COMMENT ON COLUMN event.amount IS
+    'minor units: the total of an order, or what of it is undone (null: all)';
 COMMENT ON COLUMN event.body IS 'the record as it was read';
 CREATE TABLE retold (customer_key bigint, order_key bigint, PRIMARY KEY (customer_key, order_key));
-COMMENT ON TABLE retold IS 'orders to be looked at one by one: told again, or undone before they were told';
+COMMENT ON TABLE retold IS
+    'orders to be looked at one by one: told again, or undone before they were told';
 CREATE TABLE transition (
     customer text,
     version bigint,
@@ -107,7 +127,8 @@ COMMENT ON COLUMN transition.withdrawn_at IS 'the clock when it was voided';
 COMMENT ON COLUMN transition.since IS 'when the phase that was left had been entered';
 COMMENT ON COLUMN transition.body IS 'the transition as published, as JSON';
 CREATE UNIQUE INDEX transition_current ON transition (customer, position) WHERE withdrawn IS NULL;
-CREATE INDEX transition_at ON transition (occurred_at) INCLUDE (customer, position, from_phase, to_phase, since)
+CREATE INDEX transition_at ON transition (occurred_at)
+    INCLUDE (customer, position, from_phase, to_phase, since)
     WHERE withdrawn IS NULL;
 CREATE TABLE flow (
     day date,
@@ -131,7 +152,8 @@ CREATE TABLE tally (
     PRIMARY KEY (day, what, name, partition)
 );
 COMMENT ON TABLE tally IS
-    'by UTC day: moves to at_risk by the kind of their causes; hints; those in a phase of whom a fact holds';
+    'by UTC day: moves to at_risk by the kind of their causes; hints;'
+    ' those in a phase of whom a fact holds';
 CREATE TABLE restated (
     partition integer,
     day date,
@@ -153,7 +175,8 @@ CREATE TABLE figure (
     asked_at timestamptz NOT NULL,
     PRIMARY KEY (name, begins, ends, account)
 );
-COMMENT ON COLUMN figure.stamp IS 'sum of restated.number of all days before the end when it was computed';
+COMMENT ON COLUMN figure.stamp IS
+    'sum of restated.number of all days before the end when it was computed';
 COMMENT ON COLUMN figure.asked_at IS 'within a day; -infinity: computed ahead';
 CREATE TABLE pattern (topic text, week date, PRIMARY KEY (topic, week));
 COMMENT ON TABLE pattern IS 'complaint patterns that were published, by the Monday of the week';
@@ -180,7 +203,11 @@ CREATE INDEX hint_at ON hint (at) INCLUDE (name);
 COMMENT ON COLUMN hint.occasion IS 'each is given once';
 CREATE TABLE sighting (partition integer, type text, PRIMARY KEY (partition, type));
 COMMENT ON COLUMN sighting.type IS 'the shop sends events of this type';
-CREATE TABLE timer (customer text PRIMARY KEY, partition integer NOT NULL, due_at timestamptz NOT NULL)
+CREATE TABLE timer (
+    customer text PRIMARY KEY,
+    partition integer NOT NULL,
+    due_at timestamptz NOT NULL
+)
     WITH (fillfactor = 70);
 COMMENT ON COLUMN timer.due_at IS 'no deadline of the customer lies before';
 CREATE INDEX timer_due ON timer (partition, due_at);
@@ -246,7 +273,8 @@ CREATE TABLE simulation (
     ends timestamptz NOT NULL,
     account text CONSTRAINT simulation_account CHECK (account IN ('b2c', 'b2b')),
     state text NOT NULL DEFAULT 'queued'
-        CONSTRAINT simulation_state CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
+        CONSTRAINT simulation_state
+        CHECK (state IN ('queued', 'running', 'done', 'failed', 'cancelled')),
     done bigint NOT NULL DEFAULT 0,
     total bigint,
     events bigint NOT NULL DEFAULT 0,
@@ -278,7 +306,8 @@ def upgrade() -> None:
     execute(op, CORE_V1 + SCRIPT)
     for n in range(EVENT_PARTITIONS):
         op.execute(
-            f"CREATE TABLE event_{n} PARTITION OF event FOR VALUES WITH (MODULUS {EVENT_PARTITIONS}, REMAINDER {n})"
+            f"CREATE TABLE event_{n} PARTITION OF event"
+            f" FOR VALUES WITH (MODULUS {EVENT_PARTITIONS}, REMAINDER {n})"
         )
 
 
