@@ -1,6 +1,7 @@
-"""`make bench`: speed and memory, as JSON lines; ratios to a reference loop on the same broker and database.
+"""`make bench`: print speed, memory, and ratios to a reference loop as JSON lines.
 
-The reference loop is a bare consumer with the same durability promise; STAMMKUNDE_REFERENCE_LOOP names the script
+The reference loop is a bare consumer with the same durability promise on the same broker and
+database; STAMMKUNDE_REFERENCE_LOOP names the script
 (called with BOOTSTRAP DSN EVENTS CUSTOMERS BATCH). Without it only our own figures are printed.
 """
 
@@ -38,7 +39,7 @@ def show(figures: dict[str, Any]) -> None:
 
 
 async def settle(url: str) -> None:
-    """Let nothing of the last run slow the next: neither tables to be vacuumed nor pages to be written."""
+    """Leave no tables to vacuum and no pages to write that would slow the next run."""
     connection = await asyncpg.connect(url)
     await connection.execute("DROP SCHEMA IF EXISTS ref CASCADE")  # the reference loop's
     await connection.execute("CHECKPOINT")

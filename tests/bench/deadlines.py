@@ -1,4 +1,4 @@
-"""Timed runs of lifecycle's worker: one late event of a long life, and many deadlines due at once beside new events.
+"""Timed runs of lifecycle's worker: a late event of a long life, and many deadlines due at once.
 
 Usage: python -m tests.bench.deadlines BOOTSTRAP DATABASE_URL
 """
@@ -39,7 +39,7 @@ Probe: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @asynccontextmanager
 async def worker(bootstrap: str, admin_url: str) -> AsyncIterator[Probe]:
-    """A worker on empty tables and topics until the block ends; yields a connection that looks on."""
+    """Run a worker on empty tables and topics; yields a connection that looks on."""
     url = await make_database(admin_url)
     await migrations.upgrade_all(url)
     await renew_topics(bootstrap, partitions=PARTITIONS)
@@ -117,7 +117,7 @@ async def late_event(bootstrap: str, admin_url: str) -> dict[str, Any]:
 
 
 async def deadlines(bootstrap: str, admin_url: str) -> dict[str, Any]:
-    """Deadlines worked off a second when 100,000 are due at one tick, while new events keep coming."""
+    """Deadlines per second when one tick makes 100,000 due while events keep coming."""
     async with worker(bootstrap, admin_url) as probe:
         sent = await publish(
             bootstrap, records(order(f"c{n}", 0, id=f"o{n}") for n in range(CUSTOMERS))

@@ -1,9 +1,11 @@
 """One timed run of lifecycle's worker from empty tables, relay included.
 
-Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS [orders|cadence|late|simulated]
-`orders` is the input of the reference loop, `cadence` the same with silence judged by the cadence model, `late` the
-same with one event in twenty far behind its place, `simulated` a simulated shop of so many customers in 24 months
-(EVENTS is ignored).
+Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS [INPUT]
+INPUT is one of
+    orders     the input of the reference loop (the default),
+    cadence    the same, with silence judged by the cadence model,
+    late       the same, with one event in twenty far behind its place,
+    simulated  a simulated shop of so many customers in 24 months (EVENTS is ignored).
 """
 
 import asyncio
@@ -149,7 +151,7 @@ class Timed(LifecycleHandler):
 async def main(
     bootstrap: str, admin_url: str, size: int, customers: int, kind: str = "orders"
 ) -> None:
-    """Print one JSON line. The database does not outlive the run: vacuuming it would slow the next one."""
+    """Print one JSON line. The database is dropped: to vacuum it would slow the next run."""
     url = await make_database(admin_url)
     try:
         print(json.dumps(await timed(bootstrap, url, size, customers, kind)))

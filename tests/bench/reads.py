@@ -4,7 +4,7 @@ Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL]
 Prints JSON lines: p50 and p95 of every way to read, one call after the other while nothing else runs; then point reads
 at a fixed rate beside a worker that consumes at half of what it can. Figures are read as they are kept of the periods
 that are computed ahead; beside them, how long it takes to compute those of others. With `--loaded` a database is used
-that tests.bench.reads_load has filled. Ends with 1 if any of it was `slow`.
+that tests.support.bulk_shop has filled. Ends with 1 if any of it was `slow`.
 """
 
 import argparse

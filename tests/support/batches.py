@@ -1,4 +1,4 @@
-"""Batches of lifecycle in memory: the steps of its handler over a database in which nothing is stored."""
+"""Batches of lifecycle in memory: the steps of its handler over an empty database."""
 
 from typing import Any, Final, cast
 
@@ -36,7 +36,7 @@ class EmptyDatabase:
 
 
 class MemoryShop:
-    """The customers that a worker keeps in memory, and the batches that come, one after the other."""
+    """The customers that a worker keeps in memory, for one batch after the other."""
 
     def __init__(self, schedule: Schedule = SCHEDULE) -> None:
         self.reader = cast(Reader, EmptyDatabase())
@@ -47,7 +47,7 @@ class MemoryShop:
     def new_work(
         self, *events: dict[str, Any], clock: float = 0, tick: float | None = None
     ) -> Work:
-        """The beginning of a batch: events in their order, at a clock, and a tick on every partition."""
+        """Begin a batch: events in their order, at a clock, and a tick on every partition."""
         portions = {
             partition: Portion(partition, 1, day(clock), tick=None if tick is None else day(tick))
             for partition in range(PARTITIONS)

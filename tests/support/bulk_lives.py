@@ -1,4 +1,7 @@
-"""Lives for `make bench-reads`: all that happens to one customer in 24 months, at whole hours, always the same."""
+"""Lives for `make bench-reads`: the events of one customer in 24 months, at whole hours.
+
+The same seed gives the same life.
+"""
 
 import random
 from dataclasses import dataclass, field
@@ -29,7 +32,7 @@ _SCORES: Final = {
 
 @dataclass(slots=True)
 class Life:
-    """The events of a customer so far; times are hours since BEGINS, and what lies beyond the end has not happened."""
+    """The events of a customer so far; times are hours since BEGINS, none beyond the end."""
 
     customer: str
     luck: random.Random

@@ -1,9 +1,10 @@
-"""A shop of any size in an empty database of lifecycle: some lives folded as the worker does it, and copies of them.
+"""A shop of any size in a database of lifecycle: some lives folded as by the worker, and copies.
 
-Usage: python -m tests.bench.reads_load DATABASE_URL [--customers N] (the database is migrated, and empty)
-A copy is another customer with the same life, all of it moved by less than an hour: so days, and whatever is counted by
-day, are exactly those of the lives that were folded. Copies are made by the server, without indexes until the end, and
-lie in the tables as they would have come: by time, so that what belongs to one customer is scattered.
+Usage: python -m tests.support.bulk_shop DATABASE_URL [--customers N]
+The database must be migrated and empty. A copy is another customer with the same life, moved by
+less than an hour, so that days and daily counts are those of the lives that were folded. The server
+makes the copies, without indexes until the end. They lie in the tables in the order of time, as if
+they had come that way, so that the rows of one customer are scattered.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Final, TypeAlias
 import asyncpg
 
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.entry import CustomerEntry
+from services.lifecycle.batch.entry import CustomerEntry, event_key
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.rows import CustomerRow, EventRow
 from services.lifecycle.domain.fold import fold
@@ -54,7 +55,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 async def load(
     url: str, customers: int = CUSTOMERS, *, lives: int = LIVES, quiet: bool = False
 ) -> int:
-    """Fill a database; returns how many customers it has: a multiple of `lives` where there are more."""
+    """Fill a database; returns the number of customers: where it exceeds `lives`, a multiple."""
     began = monotonic()
 
     def say(what: str) -> None:
@@ -76,7 +77,7 @@ async def load(
         say(f"{lives * copies} customers named")
         await asyncio.gather(_copy(one, _FIRST), _copy(other, _SECOND))
         say("copies made")
-        await one.execute("DROP TABLE mirror, told")
+        await one.execute("DROP TABLE mirror, published")
         await _share((one, other), ddl)
         say("indexes made")
         await _share((one, other), [f"VACUUM (ANALYZE) {name}" for name in _COPIED])
@@ -94,7 +95,7 @@ def name_of(number: int) -> str:
     return f"c{number:07d}"
 
 
-# -- the lives that are folded ---------------------------------------------------------------------------------------
+# -- the lives that are folded --------------------------------------------------------------------
 
 
 class _Rows:
@@ -114,17 +115,17 @@ class _Rows:
         happenings = list[Happening]()
         for record in map(encode, live(customer, _SEED * CUSTOMERS + number)):
             event = envelope.decode(record)
-            told, key = read(CUSTOMER_EVENTS, event), hash64(f"{event.source}\x1f{event.id}")
-            assert isinstance(told, Happening)
-            happenings.append(told)
+            happening = read(CUSTOMER_EVENTS, event)
+            assert isinstance(happening, Happening)
+            happenings.append(happening)
             row = (
                 entry.key,
-                key,
-                told.order_key,
+                event_key(event),
+                happening.order_key,
                 event.time,
                 event.time,
                 event.type,
-                *told.amount_and_currency,
+                *happening.amount_and_currency,
                 record,
             )
             self.events.append(row)
@@ -149,16 +150,18 @@ async def _write(connection: Connection, lives: int) -> None:
     await repository.add_transitions(connection, recorder.rows, [])
     await repository.set_timers(connection, rows.timers)
     await repository.add_hints(connection, recorder.hints)
-    told = [(row[6], m) for row, m in zip(recorder.rows, recorder.messages, strict=True)]
-    recent = sorted((at, m.partition, m.key, m.body) for at, m in told if at > since)
-    published = now() - timedelta(hours=1)
-    changes = [(place, n, key, published, body) for n, (_, place, key, body) in enumerate(recent)]
+    announced = [(row[6], m) for row, m in zip(recorder.rows, recorder.messages, strict=True)]
+    recent = sorted((at, m.partition, m.key, m.body) for at, m in announced if at > since)
+    published_at = now() - timedelta(hours=1)
+    changes = [
+        (place, n, key, published_at, body) for n, (_, place, key, body) in enumerate(recent)
+    ]
     columns = "partition", "seq", "customer", "recorded_at", "body"
-    await connection.execute("CREATE UNLOGGED TABLE told (LIKE change)")
-    await connection.copy_records_to_table("told", records=changes, columns=columns)
+    await connection.execute("CREATE UNLOGGED TABLE published (LIKE change)")
+    await connection.copy_records_to_table("published", records=changes, columns=columns)
 
 
-# -- their copies ----------------------------------------------------------------------------------------------------
+# -- their copies ---------------------------------------------------------------------------------
 
 _MIRROR: Final = """
 CREATE UNLOGGED TABLE mirror (
@@ -167,7 +170,8 @@ CREATE UNLOGGED TABLE mirror (
 )
 """
 _COLUMNS: Final = """
-SELECT a.attname AS name, t.typname AS type FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+SELECT a.attname AS name, t.typname AS type
+FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
 WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
 _RESTATED: Final = """
@@ -182,14 +186,10 @@ def _named(lives: int, copies: int) -> Iterator[tuple[object, ...]]:
     keys = [hash64(name_of(number)) for number in range(lives)]
     for number, key in enumerate(keys):
         for copy in range(copies):
-            customer, seconds = (
-                name_of(copy * lives + number),
-                luck.randrange(1, 3600) if copy else 0,
-            )
-            place, minutes = (
-                partition_of(customer, PARTITIONS),
-                f":{seconds // 60:02d}:{seconds % 60:02d}Z",
-            )
+            customer = name_of(copy * lives + number)
+            seconds = luck.randrange(1, 3600) if copy else 0
+            place = partition_of(customer, PARTITIONS)
+            minutes = f":{seconds // 60:02d}:{seconds % 60:02d}Z"
             shift = timedelta(seconds=seconds)
             yield name_of(number), key, copy, customer, hash64(customer), place, shift, minutes
 
@@ -203,11 +203,11 @@ async def _mirror(connection: Connection, lives: int, copies: int) -> None:
 
 
 async def _copy(connection: Connection, tables: Mapping[str, str]) -> None:
-    """Make the copies of all rows that tables have, row by row in this order; changes are numbered without gaps."""
+    """Copy all rows of tables in this order; changes are numbered without gaps."""
     await connection.execute("SET enable_hashjoin = off; SET enable_mergejoin = off")
     for table, order in tables.items():
         columns = {row["name"]: row["type"] for row in await connection.fetch(_COLUMNS, table)}
-        source, least = ("told", 0) if table == "change" else (table, 1)
+        source, least = ("published", 0) if table == "change" else (table, 1)
         on = (
             "t.customer_key = m.template_key"
             if "customer_key" in columns
@@ -216,7 +216,8 @@ async def _copy(connection: Connection, tables: Mapping[str, str]) -> None:
         values = ", ".join(_copied(name, type) for name, type in columns.items())
         await connection.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values}"
-            f" FROM (SELECT * FROM {source} ORDER BY {order}) AS t JOIN mirror AS m ON {on} AND m.copy >= {least}"
+            f" FROM (SELECT * FROM {source} ORDER BY {order}) AS t"
+            f" JOIN mirror AS m ON {on} AND m.copy >= {least}"
         )
     await connection.execute("RESET enable_hashjoin; RESET enable_mergejoin")
 
@@ -239,15 +240,18 @@ def _copied(name: str, type: str) -> str:
     return own.get(name) or by_type.get(type, "t.{}").format(name)
 
 
-# -- indexes ---------------------------------------------------------------------------------------------------------
+# -- indexes --------------------------------------------------------------------------------------
 
 _CONSTRAINTS: Final = """
-SELECT conname AS name, conrelid::regclass::text AS tbl, pg_get_constraintdef(oid) AS definition FROM pg_constraint
+SELECT conname AS name, conrelid::regclass::text AS tbl, pg_get_constraintdef(oid) AS definition
+FROM pg_constraint
 WHERE conrelid = $1::text::regclass AND contype IN ('p', 'u')
 """
 _INDEXES: Final = """
-SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition FROM pg_index AS i
-WHERE i.indrelid = $1::text::regclass AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
+SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
+FROM pg_index AS i
+WHERE i.indrelid = $1::text::regclass
+    AND NOT EXISTS (SELECT FROM pg_constraint AS c WHERE c.conindid = i.indexrelid)
 """
 
 
@@ -262,7 +266,7 @@ async def _without_indexes(connection: Connection) -> AsyncIterator[str]:
             yield row["definition"].replace(" ON ONLY ", " ON ")
 
 
-# -- two connections -------------------------------------------------------------------------------------------------
+# -- two connections ------------------------------------------------------------------------------
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Lifecycle's worker for tests of the loop: started in this process, and what it left in the database."""
+"""Run lifecycle's worker in the test's process, and read what it leaves in the database."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -25,7 +25,7 @@ def worker(
     judged_by: Policy = POLICY,
     **settings: Any,
 ) -> AbstractAsyncContextManager[None]:
-    """Runs until the block ends; `watch` is told of every session it holds."""
+    """Run a worker until the block ends; `watch` is called with each of its sessions."""
     config, file = worker_settings(stack, database, **settings), PolicyFile(judged_by)
     return running(
         SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, file), watch
@@ -33,7 +33,7 @@ def worker(
 
 
 def on(partition: int, name: str) -> str:
-    """A customer of a partition."""
+    """Name a customer of a partition."""
     return next(
         c for c in (f"{name}-{n}" for n in range(1000)) if partition_of(c, PARTITIONS) == partition
     )
@@ -49,7 +49,7 @@ async def orders_of(database: str, customer: str) -> int | None:
 
 
 async def history(database: str, customer: str) -> list[tuple[Any, ...]]:
-    """Rule, instant, whether withdrawn, whether historical of every transition ever recorded."""
+    """Every transition ever recorded: (rule, instant, withdrawn?, historical?)."""
     found = await rows(
         database,
         "SELECT rule, occurred_at, withdrawn IS NOT NULL AS void,"

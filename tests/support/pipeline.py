@@ -1,4 +1,4 @@
-"""Driving a worker in a test: publish events as ingest does, run the loop in this process, wait until it rests."""
+"""Drive a worker in a test: publish events as ingest does, run its loop, wait until it rests."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -128,9 +128,11 @@ async def rows(database: str, query: str, *args: Any) -> Sequence[asyncpg.Record
 
 _MISCOUNTED: Final = """
 WITH counted AS (
-    SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, coalesce(t.from_phase, '') AS from_phase, t.to_phase,
+    SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day,
+        coalesce(t.from_phase, '') AS from_phase, t.to_phase,
         t.rule, coalesce(c.account, '') AS account, c.partition, count(*) AS n
-    FROM lifecycle.transition AS t JOIN lifecycle.customer AS c USING (customer) WHERE t.withdrawn IS NULL
+    FROM lifecycle.transition AS t JOIN lifecycle.customer AS c USING (customer)
+    WHERE t.withdrawn IS NULL
     GROUP BY 1, 2, 3, 4, 5, 6
 )
 SELECT * FROM counted
@@ -148,20 +150,26 @@ WITH busy AS (
 ),
 standing AS (
     SELECT b.day, held.fact, c.partition, edge.n, (
-        SELECT t.to_phase FROM lifecycle.transition AS t WHERE t.customer = b.customer AND t.withdrawn IS NULL
+        SELECT t.to_phase FROM lifecycle.transition AS t
+        WHERE t.customer = b.customer AND t.withdrawn IS NULL
             AND (t.occurred_at AT TIME ZONE 'UTC')::date < b.day + edge.days
         ORDER BY t.position DESC LIMIT 1
     ) AS phase
-    FROM busy AS b JOIN lifecycle.customer AS c USING (customer) CROSS JOIN (VALUES (0, -1), (1, 1)) AS edge(days, n)
-    CROSS JOIN LATERAL (VALUES ('signed_up', signed_up_at), ('activated', activated_at)) AS held(fact, since)
+    FROM busy AS b JOIN lifecycle.customer AS c USING (customer)
+    CROSS JOIN (VALUES (0, -1), (1, 1)) AS edge(days, n)
+    CROSS JOIN LATERAL (
+        VALUES ('signed_up', signed_up_at), ('activated', activated_at)
+    ) AS held(fact, since)
     WHERE (held.since AT TIME ZONE 'UTC')::date < b.day + edge.days
 ),
 counted AS (
     SELECT day, what, name, partition, count(*) AS n FROM (
-        SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, 'cause' AS what, split_part(cause, ':', 1) AS name,
-            c.partition
+        SELECT (t.occurred_at AT TIME ZONE 'UTC')::date AS day, 'cause' AS what,
+            split_part(cause, ':', 1) AS name, c.partition
         FROM lifecycle.transition AS t JOIN lifecycle.customer AS c USING (customer)
-        CROSS JOIN jsonb_array_elements_text(convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes') AS cause
+        CROSS JOIN jsonb_array_elements_text(
+            convert_from(t.body, 'UTF8')::jsonb -> 'profile' -> 'causes'
+        ) AS cause
         WHERE t.withdrawn IS NULL AND t.to_phase = 'at_risk'
         UNION ALL
         SELECT (h.at AT TIME ZONE 'UTC')::date, 'hint', h.name, c.partition
@@ -169,7 +177,8 @@ counted AS (
     ) AS told GROUP BY 1, 2, 3, 4
     UNION ALL
     SELECT day, fact, phase, partition, sum(n) FROM standing
-    WHERE (phase, fact) IN (('prospect', 'signed_up'), ('new', 'activated'), ('won_back', 'activated'))
+    WHERE (phase, fact)
+        IN (('prospect', 'signed_up'), ('new', 'activated'), ('won_back', 'activated'))
     GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0
 )
 SELECT * FROM counted
@@ -179,6 +188,6 @@ WHERE counted.n IS DISTINCT FROM kept.n
 
 
 async def daily_counts_hold(database: str) -> None:
-    """What the worker counts by day is what the current transitions, the hints given, and the facts known come to."""
+    """Check the worker's daily counts against the current transitions, hints and facts."""
     assert await rows(database, _MISCOUNTED) == []
     assert await rows(database, _MISTALLIED) == []

@@ -1,4 +1,4 @@
-"""A customer whose fold fails is parked: nothing is lost, nobody else is disturbed, and release makes it good."""
+"""A customer whose fold fails is parked: nothing is lost, and nobody else is disturbed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,7 +53,8 @@ async def client(stack: Stack, database: str) -> AsyncIterator[httpx.AsyncClient
 async def waiting(database: str) -> int:
     (row,) = await rows(
         database,
-        "SELECT count(*) AS n FROM lifecycle.dead_letter WHERE customer = 'bad' AND reason = 'parked'",
+        "SELECT count(*) AS n FROM lifecycle.dead_letter"
+        " WHERE customer = 'bad' AND reason = 'parked'",
     )
     found: int = row["n"]
     return found

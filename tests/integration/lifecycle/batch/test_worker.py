@@ -1,4 +1,4 @@
-"""Lifecycle's worker on real Kafka and PostgreSQL: what goes in as events comes out as transitions."""
+"""Lifecycle's worker on real Kafka and PostgreSQL: events go in, transitions come out."""
 
 from typing import Any
 
@@ -106,7 +106,8 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_mo
     await run(stack, database, [*crowd, tick(501), tick(800)], timers_per_batch=7)
     found = await rows(
         database,
-        "SELECT rule, count(*) AS n FROM lifecycle.transition WHERE customer LIKE 'crowd-%' GROUP BY 1 ORDER BY 1",
+        "SELECT rule, count(*) AS n FROM lifecycle.transition"
+        " WHERE customer LIKE 'crowd-%' GROUP BY 1 ORDER BY 1",
     )
     assert [tuple(row) for row in found] == [
         ("fell_silent", 60),
@@ -115,7 +116,8 @@ async def test_more_deadlines_than_fit_in_one_batch_all_fire_before_the_clock_mo
     ]
     ticks = await rows(
         database,
-        "SELECT count(*) AS n FROM lifecycle.timer WHERE due_at <= (SELECT min(clock) FROM lifecycle.owner)",
+        "SELECT count(*) AS n FROM lifecycle.timer"
+        " WHERE due_at <= (SELECT min(clock) FROM lifecycle.owner)",
     )
     assert ticks[0]["n"] == 0
 
@@ -133,7 +135,7 @@ async def test_what_comes_behind_the_clock_is_judged_as_of_the_clock_at_once(
     ]
 
 
-async def test_days_that_were_over_are_marked_when_they_change_and_counted_under_the_account_of_today(
+async def test_days_that_were_over_are_marked_and_counted_under_the_account_of_today(
     stack: Stack, database: str
 ) -> None:
     def counted() -> Any:
@@ -154,7 +156,7 @@ async def test_days_that_were_over_are_marked_when_they_change_and_counted_under
     assert [row["sum"] for row in await counted()] == [2]
 
 
-async def test_another_kind_of_account_restates_the_past_from_the_first_day_on_which_the_customer_counted(
+async def test_another_account_restates_the_past_from_the_first_day_that_counted(
     stack: Stack, blank: str
 ) -> None:
     before = event("gil", "consent.granted", 0, channel="email", purpose="marketing")
@@ -166,7 +168,7 @@ async def test_another_kind_of_account_restates_the_past_from_the_first_day_on_w
 
 
 async def test_a_sign_up_with_an_account_restates_nothing(stack: Stack, blank: str) -> None:
-    """Not even of who had ordered on the same day, or had been heard of before, but was no customer."""
+    """Nor one who ordered on the same day, or was known before without being a customer."""
     before = event("stranger", "consent.granted", 8, channel="email", purpose="marketing")
     await run(stack, blank, [before, tick(9), order("guest", 9.3), tick(9.31)])
     signed = [
