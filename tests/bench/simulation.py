@@ -32,7 +32,7 @@ from shared.simulator.shop import Line, Shop, lines, lives
 from tests.support import policy_shop as shops
 from tests.support.server_stack import open_stack
 from tests.support.servers import PARTITIONS, drop_database, make_database
-from tests.support.simulation_shop import Store
+from tests.support.simulation_shop import LifeStore
 
 EVENTS = 1_000_000
 MONTHS = 24
@@ -54,7 +54,7 @@ async def load(url: str, events: int) -> tuple[Shop, int]:
     await target.set_clock(shop.ends)
     await target.adopt(None, shop.ends)
     async with target.connected() as connection:
-        store = Store(connection, await load_schedule(connection), shop.ends)
+        store = LifeStore(connection, await load_schedule(connection), shop.ends)
         for life in lives(shop):
             records = list(known(life.person.customer, lines(shop, life)))
             await store.add(life.person.customer, records)

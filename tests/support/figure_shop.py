@@ -31,7 +31,7 @@ from tests.support.builders import encode, event, order
 from tests.support.policy_shop import Shop, new_shop
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS
-from tests.support.simulation_shop import Store, api
+from tests.support.simulation_shop import LifeStore, api
 
 SIMULATED: Final = Simulated(customers=400, months=24, seed=11)
 BEGIN: Final = datetime.fromisoformat("2023-01-01T00:00:00Z")
@@ -109,7 +109,7 @@ async def simulated_past(stack: Stack, template: str) -> AsyncIterator[Past]:
         await shop.adopt(None, BEGIN)
         async with shop.connected() as connection:
             schedule = await load_schedule(connection)
-            store = Store(connection, schedule, CLOCK)
+            store = LifeStore(connection, schedule, CLOCK)
             told, merged = _told()
             for customer, records in told.items():
                 await store.add(customer, records)

@@ -90,7 +90,7 @@ async def new_shop(stack: Stack, template: str) -> AsyncIterator[Shop]:
 
 
 @asynccontextmanager
-async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
+async def policy_api(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
     """The API of policies."""
 
     @asynccontextmanager
@@ -107,12 +107,12 @@ async def client(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
         yield found
 
 
-def instant(at: float) -> str:
+def day_text(at: float) -> str:
     """A day as answers have it."""
     return instants.render(day(at))
 
 
-def wrong(answer: httpx.Response) -> tuple[int, str, list[str]]:
+def problem_of(answer: httpx.Response) -> tuple[int, str, list[str]]:
     """Status, code, and the fields that are named."""
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()

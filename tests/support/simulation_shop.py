@@ -42,7 +42,7 @@ TABLES: Final = (
 EVENTS_AT_A_TIME: Final = 20_000
 
 
-class Store:
+class LifeStore:
     """Writes lives as the worker would have left them, by COPY."""
 
     def __init__(self, tx: Tx, schedule: Schedule, clock: datetime) -> None:
@@ -121,11 +121,11 @@ class Store:
         self._repeated = []
 
 
-async def store(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> None:
+async def store_lives(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> None:
     """Store customers with their events, judged by all activations until the clock."""
     await shop.set_clock(clock)
     async with shop.connected() as connection:
-        target = Store(connection, await load_schedule(connection), clock)
+        target = LifeStore(connection, await load_schedule(connection), clock)
         for customer, events in lives.items():
             await target.add(customer, map(encode, events))
         await target.flush()
@@ -139,7 +139,7 @@ async def api(stack: Stack, url: str) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def asked(client: httpx.AsyncClient, **body: Any) -> str:
+async def request_simulation(client: httpx.AsyncClient, **body: Any) -> str:
     """Request a simulation; returns where it is found."""
     answer = await client.post("/v1/simulations", json=body)
     assert answer.status_code == 202, answer.text
@@ -148,7 +148,7 @@ async def asked(client: httpx.AsyncClient, **body: Any) -> str:
     return where
 
 
-async def ended(client: httpx.AsyncClient, where: str, *, within_s: float = 60) -> Any:
+async def wait_until_ended(client: httpx.AsyncClient, where: str, *, within_s: float = 60) -> Any:
     """A simulation once it has come to an end."""
 
     async def final() -> Any:
@@ -158,9 +158,9 @@ async def ended(client: httpx.AsyncClient, where: str, *, within_s: float = 60) 
     return await eventually(final, within_s=within_s, what="the simulation has ended")
 
 
-async def simulated(client: httpx.AsyncClient, **body: Any) -> Any:
+async def report_of_simulation(client: httpx.AsyncClient, **body: Any) -> Any:
     """The report of a simulation."""
-    found = await ended(client, await asked(client, **body))
+    found = await wait_until_ended(client, await request_simulation(client, **body))
     assert found["state"] == "done", found
     return found["report"]
 

@@ -32,10 +32,10 @@ from shared.stream.batch import Portion
 from tests.support.builders import day, encode, event, order, tick
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import daily_counts_hold, publish, rows, settled
-from tests.support.policy_shop import Shop, new_shop, wrong
+from tests.support.policy_shop import Shop, new_shop, problem_of
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS, eventually
-from tests.support.simulation_shop import Raw, api, store
+from tests.support.simulation_shop import Raw, api, store_lives
 
 CLOCK: Final = 200
 SPRING: Final = {"from": "2024-04-01", "to": "2024-07-10"}
@@ -74,7 +74,7 @@ class Desk:
         return answer.json()
 
     async def refused(self, path: str = "", **query: str) -> tuple[int, str, list[str]]:
-        return wrong(await self.client.get(f"/v1/figures{path}", params=query))
+        return problem_of(await self.client.get(f"/v1/figures{path}", params=query))
 
     async def check(self) -> tuple[int, bool]:
         found = await self.get("/flows/check")
@@ -96,7 +96,7 @@ async def desk(stack: Stack, template: str) -> AsyncIterator[Desk]:
     async with new_shop(stack, template) as shop:
         await shop.set_clock(day(0))
         await shop.adopt(None, day(0))
-        await store(shop, day(CLOCK), LIVES)
+        await store_lives(shop, day(CLOCK), LIVES)
         await shop.set_clock(day(CLOCK + 2), partitions=[AHEAD])
         async with api(stack, shop.url) as client:
             yield Desk(shop, client)

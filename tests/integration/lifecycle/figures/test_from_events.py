@@ -19,7 +19,7 @@ from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import publish, settled
 from tests.support.policy_shop import new_shop
 from tests.support.server_stack import Stack
-from tests.support.simulation_shop import Raw, Store, api, store
+from tests.support.simulation_shop import LifeStore, Raw, api, store_lives
 
 CASES: Final = [
     pytest.param(
@@ -182,7 +182,7 @@ async def past(stack: Stack, template: str) -> AsyncIterator[Past]:
     async with simulated_past(stack, template) as past:
         async with past.shop.connected() as connection:
             schedule = await load_schedule(connection)
-            odd = Store(connection, schedule, CLOCK)
+            odd = LifeStore(connection, schedule, CLOCK)
             for customer, events in odd_lives().items():
                 records = [encode(told) for told in events]
                 await odd.add(customer, records)
@@ -331,7 +331,7 @@ async def small(stack: Stack, template: str) -> AsyncIterator[Past]:
             for topic, more in TOPICS.items()
             for n in range(more)
         }
-        await store(shop, day(120), {**SMALL, **weekly, **wave})
+        await store_lives(shop, day(120), {**SMALL, **weekly, **wave})
         async with shop.connected() as connection:
             await rhythms.store(
                 connection, FitAttempt(1, SIMPLE.effective_at, day(1), None, 900, 900, SIMPLE)
@@ -401,7 +401,7 @@ async def test_a_renewal_is_judged_by_the_account_that_the_customer_had(
             c: [contract(c, "concluded", 10, term_months=1), contract(c, "renewed", 61)]
             for c in ("ada", "ben")
         }
-        await store(
+        await store_lives(
             shop, day(120), {"ada": [*turned, *agreed["ada"]], "ben": [*others, *agreed["ben"]]}
         )
         async with api(stack, shop.url) as client:

@@ -20,7 +20,7 @@ from tests.support.pipeline import rows
 from tests.support.policy_shop import Shop, new_shop
 from tests.support.server_stack import Stack
 from tests.support.servers import eventually
-from tests.support.simulation_shop import Raw, api, store
+from tests.support.simulation_shop import Raw, api, store_lives
 
 CLOCK: Final = 200
 TODAY: Final = date(2024, 7, 19)
@@ -67,7 +67,7 @@ async def ahead(stack: Stack, template: str) -> AsyncIterator[Ahead]:
     async with new_shop(stack, template) as shop:
         await shop.set_clock(day(0))
         await shop.adopt(None, day(0))
-        await store(shop, day(CLOCK), LIVES)
+        await store_lives(shop, day(CLOCK), LIVES)
         async with await db.create_pool(shop.url, "lifecycle") as pool:
             yield Ahead(shop, pool)
 

@@ -42,7 +42,7 @@ from tests.support.pipeline import rows, worker_settings
 from tests.support.policy_shop import Shop
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS, eventually
-from tests.support.simulation_shop import store
+from tests.support.simulation_shop import store_lives
 
 LIVES: Final = 260
 FORMULAS: Final = ("=1+1", "+49", "-x", "@sum", "'quoted")
@@ -121,7 +121,7 @@ async def client(stack: Stack, database: str) -> AsyncIterator[Client]:
     """A shop whose timers are early, as they may be; with merged, parked and phaseless customers."""
     shop = Shop(database)
     await shop.adopt(None, ENDS)
-    await store(shop, ENDS, lives())
+    await store_lives(shop, ENDS, lives())
     async with shop.connected() as connection:
         found = known(await load_schedule(connection))
         luck = random.Random(5)

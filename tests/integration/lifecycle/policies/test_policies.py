@@ -11,7 +11,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
 from shared.http.pages import encode_cursor
 from tests.support.builders import day
-from tests.support.policy_shop import Shop, client, instant, new_shop, wrong
+from tests.support.policy_shop import Shop, day_text, new_shop, policy_api, problem_of
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS
 
@@ -29,7 +29,7 @@ async def shop(stack: Stack, template: str) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 async def api(stack: Stack, shop: Shop) -> AsyncIterator[httpx.AsyncClient]:
-    async with client(stack, shop) as found:
+    async with policy_api(stack, shop) as found:
         yield found
 
 
@@ -46,7 +46,7 @@ async def activate(api: httpx.AsyncClient, which: str, at: float | None = None) 
     return answer.json()
 
 
-async def standing(api: httpx.AsyncClient) -> dict[str, tuple[str, str | None]]:
+async def read_states(api: httpx.AsyncClient) -> dict[str, tuple[str, str | None]]:
     items = (await api.get("/v1/policies")).json()["items"]
     return {f"{item['name']}/{item['version']}": (item["state"], item["since"]) for item in items}
 
@@ -57,9 +57,9 @@ async def test_the_built_in_policy_is_version_1_of_default_and_judges_from_the_b
     found = (await api.get("/v1/policies/default/1")).json()
     assert found == {
         "name": "default", "version": 1, "account": None, "state": "active", "since": None,
-        "created_at": instant(100), "as_of": instant(100),
+        "created_at": day_text(100), "as_of": day_text(100),
         "document": PolicyDocument.of(Policy()).model_dump(),
-        "activations": [{"number": 1, "at": None, "made_at": instant(100)}],
+        "activations": [{"number": 1, "at": None, "made_at": day_text(100)}],
     }  # fmt: skip
 
 
@@ -73,7 +73,7 @@ async def test_a_draft_is_stored_with_every_field_and_found_where_the_answer_say
     assert answer.headers["location"] == "/v1/policies/%C3%96sterreich%2050%20%25/7"
     found = (await api.get(answer.headers["location"])).json()
     assert found == answer.json()
-    assert (found["state"], found["since"], found["activations"]) == ("draft", instant(100), [])
+    assert (found["state"], found["since"], found["activations"]) == ("draft", day_text(100), [])
     assert found["document"] == {
         **PolicyDocument().model_dump(), **STRICT, "name": "Österreich 50 %", "version": 7
     }  # fmt: skip
@@ -111,7 +111,7 @@ async def test_a_stored_version_never_changes(api: httpx.AsyncClient) -> None:
     answer = await api.post(
         "/v1/policies", json={**STRICT, "version": 1, "at_risk_days": 11, "account": "b2b"}
     )
-    assert wrong(answer) == (409, "policy_exists", ["account", "at_risk_days"])
+    assert problem_of(answer) == (409, "policy_exists", ["account", "at_risk_days"])
     assert (await api.get("/v1/policies/strict/1")).json()["document"]["at_risk_days"] == 10
 
 
@@ -142,7 +142,7 @@ async def test_a_stored_version_never_changes(api: httpx.AsyncClient) -> None:
 async def test_a_wrong_document_is_refused_by_the_name_of_its_field(
     api: httpx.AsyncClient, shop: Shop, document: dict[str, Any], fields: list[str]
 ) -> None:
-    assert wrong(await api.post("/v1/policies", json=document)) == (422, "invalid", fields)
+    assert problem_of(await api.post("/v1/policies", json=document)) == (422, "invalid", fields)
     assert await shop.stored() == [("default", 1)]
 
 
@@ -150,24 +150,28 @@ async def test_what_cannot_be_read_or_found_is_told(api: httpx.AsyncClient) -> N
     broken = await api.post(
         "/v1/policies", content=b"{", headers={"Content-Type": "application/json"}
     )
-    assert wrong(broken) == (400, "unreadable", [])
-    assert wrong(await api.post("/v1/policies")) == (422, "invalid", ["body"])
-    assert wrong(await api.get("/v1/policies", params={"state": "draft"})) == (
+    assert problem_of(broken) == (400, "unreadable", [])
+    assert problem_of(await api.post("/v1/policies")) == (422, "invalid", ["body"])
+    assert problem_of(await api.get("/v1/policies", params={"state": "draft"})) == (
         422,
         "invalid",
         ["state"],
     )
-    assert wrong(await api.get("/v1/policies", params={"cursor": "x"})) == (
+    assert problem_of(await api.get("/v1/policies", params={"cursor": "x"})) == (
         422,
         "invalid_cursor",
         ["cursor"],
     )
-    assert wrong(await api.get("/v1/policies/default/0")) == (422, "invalid", ["version"])
+    assert problem_of(await api.get("/v1/policies/default/0")) == (422, "invalid", ["version"])
     for path in ("default/2", "other/1", "default/2/diff?against=default/1"):
-        assert wrong(await api.get(f"/v1/policies/{path}")) == (404, "unknown_policy", [])
-    assert wrong(await api.post("/v1/policies/default/2/activate")) == (404, "unknown_policy", [])
-    assert wrong(await api.get("/v1/policies/default/1/diff")) == (422, "invalid", ["against"])
-    assert wrong(await api.get("/v1/policies/default/1/diff?against=x/1")) == (
+        assert problem_of(await api.get(f"/v1/policies/{path}")) == (404, "unknown_policy", [])
+    assert problem_of(await api.post("/v1/policies/default/2/activate")) == (
+        404,
+        "unknown_policy",
+        [],
+    )
+    assert problem_of(await api.get("/v1/policies/default/1/diff")) == (422, "invalid", ["against"])
+    assert problem_of(await api.get("/v1/policies/default/1/diff?against=x/1")) == (
         404,
         "unknown_policy",
         ["against"],
@@ -185,11 +189,11 @@ async def test_what_cannot_be_read_or_found_is_told(api: httpx.AsyncClient) -> N
         *(f"default/{n}" for n in digits),
     ):
         answer = await api.get("/v1/policies/default/1/diff", params={"against": against})
-        assert wrong(answer) == (422, "invalid", ["against"])
+        assert problem_of(answer) == (422, "invalid", ["against"])
     for body in ({"at": "2024-01-01T12:00:00"}, {"at": 5}):
         answer = await api.post("/v1/policies/default/1/activate", json=body)
-        assert wrong(answer) == (422, "invalid", ["at"])
-    assert wrong(await api.post("/v1/policies/default/1/activate", json={"when": 5})) == (
+        assert problem_of(answer) == (422, "invalid", ["at"])
+    assert problem_of(await api.post("/v1/policies/default/1/activate", json={"when": 5})) == (
         422,
         "invalid",
         ["when"],
@@ -203,16 +207,16 @@ async def test_a_policy_judges_from_the_clock_on_unless_an_instant_is_given(
     await create(api, inactive_days=30)
     assert await activate(api, "strict/1") == {
         "number": 2,
-        "at": instant(100),
-        "made_at": instant(100),
+        "at": day_text(100),
+        "made_at": day_text(100),
     }
     assert await activate(api, "strict/2", at=120) == {
         "number": 3,
-        "at": instant(120),
-        "made_at": instant(100),
+        "at": day_text(120),
+        "made_at": day_text(100),
     }
     found = (await api.get("/v1/policies/strict/2")).json()
-    assert found["activations"] == [{"number": 3, "at": instant(120), "made_at": instant(100)}]
+    assert found["activations"] == [{"number": 3, "at": day_text(120), "made_at": day_text(100)}]
 
 
 async def test_a_policy_is_sent_again_once_it_has_been_activated(api: httpx.AsyncClient) -> None:
@@ -230,7 +234,7 @@ async def test_an_activation_before_the_clock_is_refused_and_the_clock_is_told(
     await shop.set_clock(day(110), partitions=range(1, PARTITIONS))
     await create(api)
     answer = await api.post("/v1/policies/strict/1/activate", json={"at": day(109.9).isoformat()})
-    assert wrong(answer) == (422, "activation_in_past", ["at"])
+    assert problem_of(answer) == (422, "activation_in_past", ["at"])
     assert "2024-04-20T12:00:00" in answer.json()["errors"][0]["message"], (
         "the furthest clock of all partitions"
     )
@@ -267,40 +271,40 @@ async def test_going_back_at_the_same_instant_is_an_activation_of_its_own(
     assert [f"{name}/{version}" for name, version, _ in await shop.activated()] == [
         "default/1", "strict/1", "strict/2", "default/1", "strict/1"
     ]  # fmt: skip
-    assert await standing(api) == {
-        "default/1": ("superseded", instant(100)),
-        "strict/1": ("active", instant(100)),
-        "strict/2": ("active", instant(100)),
+    assert await read_states(api) == {
+        "default/1": ("superseded", day_text(100)),
+        "strict/1": ("active", day_text(100)),
+        "strict/2": ("active", day_text(100)),
     }
 
 
 async def test_where_a_version_stands_follows_the_clock(api: httpx.AsyncClient, shop: Shop) -> None:
     await create(api)
-    assert await standing(api) == {
+    assert await read_states(api) == {
         "default/1": ("active", None),
-        "strict/1": ("draft", instant(100)),
+        "strict/1": ("draft", day_text(100)),
     }
     await activate(api, "strict/1", at=110)
     await activate(api, "default/1", at=120)
-    assert await standing(api) == {
+    assert await read_states(api) == {
         "default/1": ("active", None),
-        "strict/1": ("scheduled", instant(110)),
+        "strict/1": ("scheduled", day_text(110)),
     }
     await shop.set_clock(day(110))
-    assert await standing(api) == {
-        "default/1": ("scheduled", instant(120)),
-        "strict/1": ("active", instant(110)),
+    assert await read_states(api) == {
+        "default/1": ("scheduled", day_text(120)),
+        "strict/1": ("active", day_text(110)),
     }
     await shop.set_clock(day(120))
-    assert await standing(api) == {
-        "default/1": ("active", instant(120)),
-        "strict/1": ("superseded", instant(120)),
+    assert await read_states(api) == {
+        "default/1": ("active", day_text(120)),
+        "strict/1": ("superseded", day_text(120)),
     }
     answer = (await api.get("/v1/policies/strict/1")).json()
     assert (answer["state"], answer["since"], answer["as_of"]) == (
         "superseded",
-        instant(120),
-        instant(120),
+        day_text(120),
+        day_text(120),
     )
 
 
@@ -309,9 +313,9 @@ async def test_policies_for_kinds_of_account_are_active_side_by_side(
 ) -> None:
     await create(api, account="b2b")
     await activate(api, "strict/1", at=100)
-    assert await standing(api) == {
+    assert await read_states(api) == {
         "default/1": ("active", None),
-        "strict/1": ("active", instant(100)),
+        "strict/1": ("active", day_text(100)),
     }
     assert (await api.get("/v1/policies/strict/1")).json()["account"] == "b2b"
 
@@ -328,7 +332,7 @@ async def test_a_list_is_paged_by_name_and_version(api: httpx.AsyncClient) -> No
         if cursor is None:
             break
     assert seen == [
-        (*key, instant(100))
+        (*key, day_text(100))
         for key in (("default", 1), ("strict", 1), ("strict", 2), ("strict", 3))
     ]
 

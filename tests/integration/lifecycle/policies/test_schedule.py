@@ -17,7 +17,7 @@ from shared.clock import DAWN
 from shared.database import connection as db
 from tests.support.builders import day
 from tests.support.pipeline import rows
-from tests.support.policy_shop import Shop, client, new_shop
+from tests.support.policy_shop import Shop, new_shop, policy_api
 from tests.support.server_stack import Stack
 from tests.support.servers import PARTITIONS, eventually
 
@@ -187,7 +187,7 @@ async def test_before_any_process_has_started_the_built_in_policy_alone_is_known
 async def test_every_activation_begins_to_tell_all_customers_anew(stack: Stack, shop: Shop) -> None:
     await shop.adopt(None, day(100))
     await shop.add_customers(*(f"c{n}" for n in range(30)))
-    async with client(stack, shop) as api:
+    async with policy_api(stack, shop) as api:
 
         async def told() -> tuple[int, int, bool, set[int]]:
             body = (await api.get("/v1/rearming")).json()

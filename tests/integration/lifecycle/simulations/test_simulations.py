@@ -13,13 +13,22 @@ from shared.simulator.shop import lives as simulated_lives
 from tests.support.builders import day, event, order, tick
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import publish, settled
-from tests.support.policy_shop import Shop, instant, new_shop, wrong
+from tests.support.policy_shop import Shop, day_text, new_shop, problem_of
 from tests.support.server_stack import Stack
 from tests.support.servers import renew_topics
-from tests.support.simulation_shop import Raw, api, asked, contents, ended, matrix, simulated, store
+from tests.support.simulation_shop import (
+    Raw,
+    api,
+    contents,
+    matrix,
+    report_of_simulation,
+    request_simulation,
+    store_lives,
+    wait_until_ended,
+)
 
 STRICT: Final = {"name": "strict", "at_risk_days": 30, "inactive_days": 80}
-SPAN: Final = {"from": instant(200), "to": instant(400)}
+SPAN: Final = {"from": day_text(200), "to": day_text(400)}
 
 
 @pytest.fixture
@@ -42,7 +51,7 @@ def buys(customer: str, *at: float) -> list[Raw]:
     return [order(customer, each) for each in at]
 
 
-def told(history: list[Any]) -> list[str]:
+def describe_steps(history: list[Any]) -> list[str]:
     return [f"{step['occurred_at'][:10]} {step['rule']} {step['to']}" for step in history]
 
 
@@ -57,9 +66,9 @@ async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(
         "eva": [event("eva", "page.viewed", 390)],
         "fay": [event("fay", "consent.granted", 390)],
     }
-    await store(shop, day(400), lives)
+    await store_lives(shop, day(400), lives)
     before = await contents(shop.url)
-    found = await ended(client, await asked(client, policy=STRICT, **SPAN))
+    found = await wait_until_ended(client, await request_simulation(client, policy=STRICT, **SPAN))
     assert await contents(shop.url) == before
     report = found["report"]
     assert (found["state"], found["reason"], found["progress"]) == (
@@ -105,15 +114,15 @@ async def test_of_a_few_customers_it_tells_what_one_reckons_by_hand(
 async def test_a_customer_who_differs_is_shown_with_both_histories(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
-    await store(shop, day(400), {"cem": buys("cem", 150)})
-    (example,) = (await simulated(client, policy=STRICT, **SPAN))["examples"]
+    await store_lives(shop, day(400), {"cem": buys("cem", 150)})
+    (example,) = (await report_of_simulation(client, policy=STRICT, **SPAN))["examples"]
     assert (example["customer"], example["alike"]) == ("cem", 1)
-    assert told(example["live"]) == [
+    assert describe_steps(example["live"]) == [
         "2024-05-30 first_purchase new",
         "2024-08-28 silence_begins at_risk",
         "2024-11-26 fell_silent inactive",
     ]
-    assert told(example["candidate"]) == [
+    assert describe_steps(example["candidate"]) == [
         "2024-05-30 first_purchase new",
         "2024-07-19 silence_begins at_risk",
         "2024-08-18 fell_silent inactive",
@@ -123,8 +132,10 @@ async def test_a_customer_who_differs_is_shown_with_both_histories(
 async def test_what_happens_after_the_end_counts_for_neither(
     shop: Shop, client: httpx.AsyncClient
 ) -> None:
-    await store(shop, day(400), {"ada": buys("ada", 210, 390)})
-    report = await simulated(client, policy=STRICT, **{"from": instant(200), "to": instant(299)})
+    await store_lives(shop, day(400), {"ada": buys("ada", 210, 390)})
+    report = await report_of_simulation(
+        client, policy=STRICT, **{"from": day_text(200), "to": day_text(299)}
+    )
     assert (report["events"], matrix(report)) == (1, {("new", "inactive"): 1})
 
 
@@ -138,7 +149,7 @@ async def test_a_candidate_for_a_kind_of_account_is_tried_on_its_customers(
         "ada": buys("ada", 340),
         **{name: [signed, *buys(name, 340)] for name, signed in firms.items()},
     }
-    await store(shop, day(400), lives)
+    await store_lives(shop, day(400), lives)
     for policy, account, expected in [
         ({**STRICT, "account": "b2b"}, None, {("new", "new"): 1, ("new", "at_risk"): 2}),
         ({**STRICT, "account": "b2b"}, "b2b", {("new", "at_risk"): 2}),
@@ -146,7 +157,7 @@ async def test_a_candidate_for_a_kind_of_account_is_tried_on_its_customers(
         (STRICT, "b2c", {}),
         (STRICT, None, {("new", "at_risk"): 3}),
     ]:
-        report = await simulated(client, policy=policy, account=account, **SPAN)
+        report = await report_of_simulation(client, policy=policy, account=account, **SPAN)
         assert matrix(report) == expected, (policy, account)
 
 
@@ -155,16 +166,18 @@ async def test_a_stored_policy_is_named_and_what_was_activated_after_the_beginni
 ) -> None:
     await client.post("/v1/policies", json={**STRICT, "version": 3})
     await client.post("/v1/policies", json={"name": "patient", "at_risk_days": 150})
-    await client.post("/v1/policies/patient/1/activate", json={"at": instant(250)})
-    await store(shop, day(400), {"ada": buys("ada", 290)})
-    found = await ended(
-        client, await asked(client, policy={"name": "strict", "version": 3}, **SPAN)
+    await client.post("/v1/policies/patient/1/activate", json={"at": day_text(250)})
+    await store_lives(shop, day(400), {"ada": buys("ada", 290)})
+    found = await wait_until_ended(
+        client, await request_simulation(client, policy={"name": "strict", "version": 3}, **SPAN)
     )
     assert found["policy"]["inactive_days"] == 80
     assert matrix(found["report"]) == {("new", "inactive"): 1}
-    report = await simulated(client, policy=STRICT, **{"from": instant(300), "to": instant(400)})
+    report = await report_of_simulation(
+        client, policy=STRICT, **{"from": day_text(300), "to": day_text(400)}
+    )
     assert matrix(report) == {("new", "inactive"): 1}
-    report = await simulated(client, policy={"name": "default", "version": 1}, **SPAN)
+    report = await report_of_simulation(client, policy={"name": "default", "version": 1}, **SPAN)
     assert matrix(report) == {("new", "at_risk"): 1}
 
 
@@ -182,14 +195,14 @@ async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_re
     (*_, (name, version, _)) = await shop.activated()
     before = await contents(shop.url)
     for begin in ("2023-01-01T00:00:00Z", "2023-07-01T00:00:00Z"):
-        report = await simulated(
+        report = await report_of_simulation(
             client, policy={"name": name, "version": version}, **{"from": begin}
         )
         assert report["customers"] >= 50
         assert (report["differing"], report["examples"], report["unsettled"]) == (0, [], 0)
         assert all(cell["live"] == cell["candidate"] for cell in report["matrix"])
         assert all(row["live"] == row["candidate"] for row in report["transitions"])
-    report = await simulated(client, policy=STRICT, **{"from": "2023-07-01T00:00:00Z"})
+    report = await report_of_simulation(client, policy=STRICT, **{"from": "2023-07-01T00:00:00Z"})
     assert (report["differing"] > 10, report["unsettled"]) == (True, 0)
     assert await contents(shop.url) == before
 
@@ -201,14 +214,14 @@ async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_re
         ({"policy": {"at_risk_days": 200}, **SPAN}, ["policy.inactive_days"]),
         ({"policy": {"at_risk_day": 20}, **SPAN}, ["policy.at_risk_day"]),
         ({"policy": "strict", **SPAN}, ["policy"]),
-        ({"policy": STRICT, "from": instant(400), "to": instant(400)}, ["to"]),
-        ({"policy": STRICT, "from": instant(200), "to": instant(400.1)}, ["to"]),
-        ({"policy": STRICT, "from": instant(400)}, ["from"]),
-        ({"policy": STRICT, "from": "2024-05-01", "to": instant(400)}, ["from"]),
-        ({"policy": STRICT, "from": instant(200), "to": "2024-12-01T00:00:00"}, ["to"]),
+        ({"policy": STRICT, "from": day_text(400), "to": day_text(400)}, ["to"]),
+        ({"policy": STRICT, "from": day_text(200), "to": day_text(400.1)}, ["to"]),
+        ({"policy": STRICT, "from": day_text(400)}, ["from"]),
+        ({"policy": STRICT, "from": "2024-05-01", "to": day_text(400)}, ["from"]),
+        ({"policy": STRICT, "from": day_text(200), "to": "2024-12-01T00:00:00"}, ["to"]),
         ({"policy": STRICT, **SPAN, "account": "b2g"}, ["account"]),
         ({"policy": {**STRICT, "account": "b2b"}, **SPAN, "account": "b2c"}, ["account"]),
-        ({"policy": STRICT, **SPAN, "until": instant(1)}, ["until"]),
+        ({"policy": STRICT, **SPAN, "until": day_text(1)}, ["until"]),
         ({}, ["policy", "from"]),
     ],
 )
@@ -217,7 +230,7 @@ async def test_a_wrong_request_is_refused_by_the_name_of_its_field(
 ) -> None:
     await shop.set_clock(day(400))
     answer = await client.post("/v1/simulations", json=body)
-    status, _, named = wrong(answer)
+    status, _, named = problem_of(answer)
     assert (status, named) == (422, fields)
     assert (await client.get("/v1/simulations")).json() == {"items": [], "next_cursor": None}
 
@@ -227,13 +240,13 @@ async def test_what_cannot_be_found_is_told(shop: Shop, client: httpx.AsyncClien
     answer = await client.post(
         "/v1/simulations", json={"policy": {"name": "none", "version": 1}, **SPAN}
     )
-    assert wrong(answer) == (404, "unknown_policy", ["policy"])
+    assert problem_of(answer) == (404, "unknown_policy", ["policy"])
     for path in ("", "/cancel"):
         send = client.post if path else client.get
         missing = await send(f"/v1/simulations/8f14e45f-ceea-467f-a8f5-4b6c3d2e1f00{path}")
-        assert wrong(missing) == (404, "unknown_simulation", [])
-    assert wrong(await client.get("/v1/simulations/first")) == (422, "invalid", ["simulation"])
-    assert wrong(await client.get("/v1/simulations?cursor=x")) == (
+        assert problem_of(missing) == (404, "unknown_simulation", [])
+    assert problem_of(await client.get("/v1/simulations/first")) == (422, "invalid", ["simulation"])
+    assert problem_of(await client.get("/v1/simulations?cursor=x")) == (
         422,
         "invalid_cursor",
         ["cursor"],
