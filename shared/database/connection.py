@@ -106,15 +106,6 @@ async def _keep_session(_: object) -> None:
     """Do nothing: asyncpg's own reset is one more round trip for each read."""
 
 
-async def release_lock(connection: Tx, unlock: str) -> None:
-    """Release a lock of the session; if that fails, end the session, and the lock with it."""
-    try:
-        await connection.execute(unlock)
-    except BaseException:
-        connection.terminate()
-        raise
-
-
 async def ping(pool: Pool) -> None:
     """Raise whatever keeps the database, or the migrated schema in it, from answering."""
     await pool.fetchval("SELECT clock FROM owner LIMIT 1")

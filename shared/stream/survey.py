@@ -61,10 +61,10 @@ class Survey:
         async with self._assignment.lock:
             if generation != self._assignment.generation:
                 return
-            await self._judge(asked_at, ends)
+            await self._evaluate(asked_at, ends)
         await self._copy_offsets()
 
-    async def _judge(self, asked_at: datetime, ends: Mapping[KafkaPartition, int]) -> None:
+    async def _evaluate(self, asked_at: datetime, ends: Mapping[KafkaPartition, int]) -> None:
         assignment = self._assignment
         lags = {tp: end - assignment.checkpoint(tp).next_offset for tp, end in ends.items()}
         if self._clock is ClockMode.WALL:
