@@ -44,7 +44,7 @@ class Arrivals:
                     if visit.is_plain(incoming.content, key):
                         visit.arrivals[key] = incoming
                     else:
-                        await self._sort(visit, incoming, key)
+                        await self._classify(visit, incoming, key)
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
 
     async def _new_visits(self) -> dict[str, Visit]:
@@ -62,7 +62,7 @@ class Arrivals:
         entry = self._cache[customer]
         return Visit(portion, entry, stays=entry.parked is None and entry.merged_into is None)
 
-    async def _sort(self, visit: Visit, incoming: Incoming, key: int) -> None:
+    async def _classify(self, visit: Visit, incoming: Incoming, key: int) -> None:
         """Find out what an event is that is not plainly new."""
         entry = visit.entry
         if incoming.content is RELEASED:
@@ -86,7 +86,7 @@ class Arrivals:
             return
         visit.released = True
         for incoming in await recall_events(self._reader, visit.portion, entry.id, read):
-            await self._sort(visit, incoming, event_key(incoming.event))
+            await self._classify(visit, incoming, event_key(incoming.event))
 
     async def _compare(self, visit: Visit, incoming: Incoming, key: int) -> None:
         """Pass over an event that comes again; with another content it is a dead letter."""

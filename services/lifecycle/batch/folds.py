@@ -43,11 +43,11 @@ class Folds:
         """
         late: list[Visit] = []
         async for some in in_chunks(visits):
-            for visit, folded in self._work.fold_each(some, self._onto_state):
+            for visit, folded in self._work.fold_each(some, self._fold_onto_state):
                 if folded is None:
                     late.append(visit)
                 else:
-                    self._go_on(visit, folded)
+                    self._accept_next(visit, folded)
         return late
 
     async def fold_anew(self, visits: Iterable[Visit]) -> None:
@@ -68,11 +68,11 @@ class Folds:
             and not (visit.entry.parked or visit.entry.merged_into)
         ]
         late: list[Visit] = []
-        for visit, folded in self._work.fold_each(outdated, self._by_schedule):
+        for visit, folded in self._work.fold_each(outdated, self._judge_by_schedule):
             if folded is None:
                 late.append(visit)
             else:
-                self._go_on(visit, folded)
+                self._accept_next(visit, folded)
         await self.fold_anew(late)
 
     def accept(self, visit: Visit, customer: Customer) -> None:
@@ -88,7 +88,7 @@ class Folds:
         self.accept(visit, customer)
         self._work.recorder.replace(visit.entry, before, history, moves, visit.portion)
 
-    def _go_on(self, visit: Visit, folded: Folded) -> None:
+    def _accept_next(self, visit: Visit, folded: Folded) -> None:
         """Take a state that was folded onto the one before."""
         entry = visit.entry
         portion = visit.portion
@@ -96,7 +96,7 @@ class Folds:
         self.accept(visit, folded.customer)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
 
-    def _onto_state(self, visit: Visit) -> Folded | None:
+    def _fold_onto_state(self, visit: Visit) -> Folded | None:
         """Fold the new events onto the state.
 
         None if that is not enough: an event is late or repeats an order, an activation reaches
@@ -123,7 +123,7 @@ class Folds:
             hints += step.hints
         return self._until_clock(Folded(customer, moves, hints), visit.portion)
 
-    def _by_schedule(self, visit: Visit) -> Folded | None:
+    def _judge_by_schedule(self, visit: Visit) -> Folded | None:
         """Judge a state by what has become known; None if that reaches back."""
         folded = apply_schedule(visit.entry.customer, self._policies)
         return None if folded is None else self._until_clock(folded, visit.portion)

@@ -48,7 +48,7 @@ class Timers:
             for customer, partition in partitions.items()
         ]
         await self._folds.apply_schedule(visits)
-        self._pass_time(visits)
+        self._fire_due(visits)
 
     def finished_ticks(self) -> list[Message]:
         """The ticks by which everything due has been fired, to be sent on."""
@@ -80,14 +80,14 @@ class Timers:
             and is_due(entry.customer, portion, portion.due_until)
         }
 
-    def _pass_time(self, visits: list[Visit]) -> None:
+    def _fire_due(self, visits: list[Visit]) -> None:
         due = [
             visit
             for visit in visits
             if not visit.entry.parked
             and is_due(visit.entry.customer, visit.portion, visit.portion.due_until)
         ]
-        for visit, folded in self._work.fold_each(due, self._at_tick):
+        for visit, folded in self._work.fold_each(due, self._fold_until_tick):
             entry = visit.entry
             before = entry.customer
             entry.customer = folded.customer
@@ -99,7 +99,7 @@ class Timers:
         for visit in visits:
             self._work.arm(visit.entry, exactly=True)
 
-    def _at_tick(self, visit: Visit) -> Folded:
+    def _fold_until_tick(self, visit: Visit) -> Folded:
         return pass_time(visit.entry.customer, visit.portion.due_until, self._work.policies)
 
 

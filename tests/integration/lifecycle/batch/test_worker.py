@@ -168,7 +168,7 @@ async def test_another_account_restates_the_past_from_the_first_day_that_counted
 
 
 async def test_a_sign_up_with_an_account_restates_nothing(stack: Stack, blank: str) -> None:
-    """Nor one who ordered on the same day, or was known before without being a customer."""
+    """Nor does that of somebody known before, or with an order on the same day."""
     before = event("stranger", "consent.granted", 8, channel="email", purpose="marketing")
     await run(stack, blank, [before, tick(9), order("guest", 9.3), tick(9.31)])
     signed = [
