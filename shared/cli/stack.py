@@ -16,6 +16,8 @@ from shared.local.home import Home, StackState
 from shared.local.settings import LocalSettings
 from shared.processes import INGEST, LIFECYCLE, REACTIVATION, REFERRAL
 
+FIT_TIMEOUT_S: Final = 1800.0
+"""A fit of the cadence model, or a comparison with it, reads every order there is."""
 SHORT_PATIENCE_S: Final = 5.0
 """How long a command that only reads waits for a service that does not answer."""
 

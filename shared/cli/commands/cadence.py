@@ -1,18 +1,14 @@
 """`stammkunde cadence`: fit the cadence model, or show the fit in force."""
 
 from pathlib import Path
-from typing import Final
 
 import typer
 
 from shared.cli.console import print_json, run
 from shared.cli.options import DEFAULT_HOME, HomeOption, JsonOption
-from shared.cli.stack import SHORT_PATIENCE_S, running_stack
+from shared.cli.stack import FIT_TIMEOUT_S, SHORT_PATIENCE_S, running_stack
 from shared.cli.tables import cadence as tables
 from shared.client.lifecycle import CadenceView, FitView
-
-FIT_TIMEOUT_S: Final = 1800.0
-"""A fit reads every order there is."""
 
 cadence = typer.Typer(
     no_args_is_help=True,

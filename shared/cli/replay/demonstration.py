@@ -10,7 +10,7 @@ from shared.cli.replay.referral_story import RECOMMENDER, show_referral_story
 from shared.cli.replay.report import show_life_cycle, show_tally, show_winback
 from shared.cli.replay.sender import Sender, Tally
 from shared.cli.replay.settlement import show_settlement, wait_for_settlement
-from shared.cli.stack import RunningStack
+from shared.cli.stack import FIT_TIMEOUT_S, RunningStack
 from shared.cli.tables.addresses import show_example_request
 from shared.cli.tables.cadence import show_comparison, show_fit
 from shared.client.lifecycle import FitView
@@ -18,8 +18,6 @@ from shared.clock import monotonic
 
 FIT_AT: Final = datetime(1997, 10, 1, tzinfo=UTC)
 """When the cadence model is fitted, if the policy measures silence by it."""
-FIT_TIMEOUT_S: Final = 1800.0
-"""A fit and a comparison read every order there is."""
 
 
 async def play_cdnow(stack: RunningStack) -> None:
