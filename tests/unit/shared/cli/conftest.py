@@ -25,7 +25,10 @@ KEY = "secret"
 
 @dataclass
 class FakeApi:
-    """Answers requests by method and path, and keeps them. A list of answers is used in turn."""
+    """Answers requests by method and path, and keeps them.
+
+    A list of answers is used in turn; a function makes the answer of the request.
+    """
 
     answers: dict[str, Any] = field(default_factory=dict)
     requests: list[httpx.Request] = field(default_factory=list)
@@ -36,6 +39,8 @@ class FakeApi:
         answer = self.answers[f"{request.method} {request.url.path}"]
         if isinstance(answer, list):
             answer = answer.pop(0)
+        if callable(answer):
+            answer = answer(request)
         return answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer)
 
     def queries(self) -> list[dict[str, str]]:
