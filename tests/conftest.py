@@ -1,4 +1,6 @@
-"""Fixtures for all tests: one real Kafka and PostgreSQL per session, and fresh databases and topics on them."""
+"""Fixtures for all tests: one real Kafka and PostgreSQL per session, and fresh databases and
+topics on them.
+"""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -9,9 +11,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from shared.database import migrations
+from tests.support.fresh_servers import (
+    administer,
+    drop_database,
+    make_database,
+    renew_topics,
+    sibling,
+)
 from tests.support.pipeline import daily_counts_hold
 from tests.support.server_stack import Stack, open_stack
-from tests.support.servers import administer, drop_database, make_database, renew_topics, sibling
 
 QUEUES: Final = {
     "contract": "servers",
@@ -23,7 +31,9 @@ QUEUES: Final = {
 
 
 class Queues(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Side by side (`--dist loadscope`): each queue is one process's, and the other tests fill what time is left."""
+    """Side by side (`--dist loadscope`): each queue is one process's, and the other tests fill
+    what time is left.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return QUEUES.get(nodeid.split("/")[1], nodeid)
@@ -43,7 +53,9 @@ async def stack() -> AsyncIterator[Stack]:
 
 @pytest.fixture(scope="session")
 async def template(stack: Stack) -> AsyncIterator[str]:
-    """The name of a migrated database that others are copied from; nobody may stay connected to it."""
+    """The name of a migrated database that others are copied from; nobody may stay connected to
+    it.
+    """
     name = f"template_{secrets.token_hex(4)}"
     await administer(stack.database_url, f"CREATE DATABASE {name}")
     url = sibling(stack.database_url, name)

@@ -27,7 +27,7 @@ from shared.stream.consume import consume
 from shared.stream.worker import tune_memory
 from tests.bench.lifecycle import PARTITIONS, publish, send, settings_for
 from tests.support.builders import encode, order, tick
-from tests.support.servers import drop_database, eventually, make_database, renew_topics
+from tests.support.fresh_servers import drop_database, eventually, make_database, renew_topics
 
 LONG_LIFE: Final = 10_000
 CUSTOMERS: Final = 100_000

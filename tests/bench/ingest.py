@@ -1,4 +1,5 @@
-"""Events per second that ingest accepts, each acknowledged by Kafka, for requests of 1, 100 and 1,000 events.
+"""Events per second that ingest accepts, each acknowledged by Kafka, for requests of 1, 100 and
+1,000 events.
 
 Usage: python -m tests.bench.ingest BOOTSTRAP
 """
@@ -18,7 +19,7 @@ import psutil
 import uvloop
 
 from shared.clock import monotonic
-from tests.support.servers import eventually, renew_topics
+from tests.support.fresh_servers import eventually, renew_topics
 
 KEY: Final = "bench"
 ROUNDS: Final = ((1, 32, 10_000), (100, 4, 100_000), (1000, 4, 100_000))
@@ -30,7 +31,10 @@ def requests(size: int, total: int) -> list[bytes]:
     found = []
     for begin in range(0, total, size):
         body = json.dumps([_event(n) for n in range(begin, begin + size)]).encode()
-        head = f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {KEY}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
         found.append(head.encode() + body)
     return found
 

@@ -1,4 +1,5 @@
-"""From the 202 of ingest to the transition on the topic, at 200 events/s, and the memory of each process.
+"""From the 202 of ingest to the transition on the topic, at 200 events/s, and the memory of each
+process.
 
 Usage: python -m tests.bench.latency BOOTSTRAP DATABASE_URL [SECONDS]
 """
@@ -23,11 +24,14 @@ from shared.clock import monotonic, now
 from shared.database import migrations
 from shared.events.envelope import decode
 from shared.kafka.topics import PHASE_TRANSITIONS
-from tests.support.servers import eventually, make_database, renew_topics
+from tests.support.fresh_servers import eventually, make_database, renew_topics
 
 RATE = 200
 CONNECTIONS = 32
-HEAD = "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\nContent-Length: {}\r\n\r\n"
+HEAD = (
+    "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\n"
+    "Content-Length: {}\r\n\r\n"
+)
 
 
 def free_port() -> int:
@@ -80,7 +84,9 @@ async def listen(bootstrap: str, ready: asyncio.Event, seen: dict[str, float]) -
 
 
 async def send(port: int, seconds: float) -> dict[str, float]:
-    """One event per request, `RATE` a second; returns when each was acknowledged. On plain sockets: cheap."""
+    """One event per request, `RATE` a second; returns when each was acknowledged. On plain
+    sockets: cheap.
+    """
     acknowledged: dict[str, float] = {}
     started, numbers = monotonic(), iter(range(int(seconds * RATE)))
 
@@ -162,7 +168,9 @@ def _rss(pid: int) -> int:
 
 
 def _servers() -> dict[str, int]:
-    """The memory of Kafka and PostgreSQL, where they are the bench's children (shared pages count each time)."""
+    """The memory of Kafka and PostgreSQL, where they are the bench's children (shared pages count
+    each time).
+    """
     found: dict[str, int] = {}
     for child in psutil.Process(os.getppid()).children():
         if child.name() in {"java", "postgres"}:

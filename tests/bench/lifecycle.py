@@ -41,7 +41,7 @@ from shared.simulator.shop import Shop, lines, lives
 from shared.stream.consume import consume
 from shared.stream.handler import Reader
 from shared.stream.worker import tune_memory
-from tests.support.servers import drop_database, eventually, make_database, renew_topics
+from tests.support.fresh_servers import drop_database, eventually, make_database, renew_topics
 
 PARTITIONS = 8
 LATE_SHARE = 0.05

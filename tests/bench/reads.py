@@ -1,10 +1,12 @@
-"""`make bench-reads`: how fast the lifecycle API answers over a million customers and five million transitions.
+"""`make bench-reads`: how fast the lifecycle API answers over a million customers and five million
+transitions.
 
-Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL]
-Prints JSON lines: p50 and p95 of every way to read, one call after the other while nothing else runs; then point reads
-at a fixed rate beside a worker that consumes at half of what it can. Figures are read as they are kept of the periods
-that are computed ahead; beside them, how long it takes to compute those of others. With `--loaded` a database is used
-that tests.support.bulk_shop has filled. Ends with 1 if any of it was `slow`.
+Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL] Prints JSON lines: p50
+and p95 of every way to read, one call after the other while nothing else runs; then point reads at
+a fixed rate beside a worker that consumes at half of what it can. Figures are read as they are
+kept of the periods that are computed ahead; beside them, how long it takes to compute those of
+others. With `--loaded` a database is used that tests.support.bulk_shop has filled. Ends with 1 if
+any of it was `slow`.
 """
 
 import argparse
@@ -31,8 +33,8 @@ from tests.bench.latency import free_port, process
 from tests.bench.reads_calls import Asker, Call
 from tests.bench.reads_points import point_reads
 from tests.support.bulk_shop import CUSTOMERS, load
+from tests.support.fresh_servers import drop_database, eventually, make_database
 from tests.support.server_stack import open_stack
-from tests.support.servers import drop_database, eventually, make_database
 
 CALLS: Final = 200
 KEPT_ROUNDS: Final = 5
@@ -119,7 +121,9 @@ async def everything(client: httpx.AsyncClient, asker: Asker) -> AsyncIterator[d
 
 
 async def computed_ahead(url: str) -> tuple[date, dict[str, Any]]:
-    """Compute ahead what the API would compute on the day of the clock: the day, and how long it took."""
+    """Compute ahead what the API would compute on the day of the clock: the day, and how long it
+    took.
+    """
     began = monotonic()
     async with await db.create_pool(url, "lifecycle") as pool:
         day = (await store.history_state(pool)).day
@@ -128,7 +132,9 @@ async def computed_ahead(url: str) -> tuple[date, dict[str, Any]]:
 
 
 async def figures(client: httpx.AsyncClient, day: date) -> AsyncIterator[dict[str, Any]]:
-    """Each figure of the periods that are computed ahead, as it was kept; then of others, computed while one waits."""
+    """Each figure of the periods that are computed ahead, as it was kept; then of others, computed
+    while one waits.
+    """
     for account in _ACCOUNTS:
         kept = [
             reads_calls.figure("/v1/figures", period, **account) for period in latest_periods(day)

@@ -1,4 +1,6 @@
-"""What `make bench-reads` asks of the API: every way to read, each with parameters that vary from call to call."""
+"""What `make bench-reads` asks of the API: every way to read, each with parameters that vary from
+call to call.
+"""
 
 import random
 from collections.abc import Callable, Mapping
@@ -37,7 +39,9 @@ class Call(NamedTuple):
 
 @dataclass(slots=True)
 class Walk:
-    """Page after page, so many before it begins anew with other parameters; None: never, to the end."""
+    """Page after page, so many before it begins anew with other parameters; None: never, to the
+    end.
+    """
 
     path: str
     params: Callable[[], dict[str, Any]]
@@ -122,7 +126,9 @@ class Asker:
         return Call(f"/v1/{name}", {"as_of": self.instant(), **({"model": model} if model else {})})
 
     def walks(self) -> dict[str, Walk]:
-        """The list of customers with each filter alone and with some together, and the published changes."""
+        """The list of customers with each filter alone and with some together, and the published
+        changes.
+        """
         draw = self._luck.choice
         filters: dict[str, Callable[[], Any]] = {
             "phase": lambda: draw(list(Phase)),
@@ -134,9 +140,14 @@ class Asker:
             "model": lambda: draw(MODELS),
         }
         together = (
-            (), *((name,) for name in filters), ("phase", "since_before"), ("phase", "min_value", "account"),
-            ("cause", "due_before"), ("min_value", "since_before", "due_before"), tuple(filters),
-        )  # fmt: skip
+            (),
+            *((name,) for name in filters),
+            ("phase", "since_before"),
+            ("phase", "min_value", "account"),
+            ("cause", "due_before"),
+            ("min_value", "since_before", "due_before"),
+            tuple(filters),
+        )
         made = dict[str, Walk]()
         for names in together:
             drawn = partial(_drawn, {name: filters[name] for name in names})
@@ -154,7 +165,7 @@ def _drawn(parameters: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
     return {name: draw() for name, draw in parameters.items()}
 
 
-# -- figures ---------------------------------------------------------------------------------------------------------
+# -- figures ---
 
 
 def periods() -> dict[str, list[Period]]:

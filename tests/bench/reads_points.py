@@ -1,8 +1,10 @@
-"""Point reads at a fixed rate beside a worker that consumes at half of what it can: part of `make bench-reads`.
+"""Point reads at a fixed rate beside a worker that consumes at half of what it can: part of `make
+bench-reads`.
 
-Usage: python -m tests.bench.reads_points BOOTSTRAP AFTER EVENTS PER_S (publishes orders; PER_S 0: at once)
-The rate of the worker is measured first, on the same database and with the same kind of events: orders of 20,000 of
-the customers. Latency counts from the instant at which a request was to be sent, whether a connection was free or not.
+Usage: python -m tests.bench.reads_points BOOTSTRAP AFTER EVENTS PER_S (publishes orders; PER_S 0:
+at once) The rate of the worker is measured first, on the same database and with the same kind of
+events: orders of 20,000 of the customers. Latency counts from the instant at which a request was
+to be sent, whether a connection was free or not.
 """
 
 import asyncio
@@ -24,7 +26,7 @@ from tests.bench.latency import free_port, process
 from tests.support.builders import encode, order
 from tests.support.bulk_lives import ENDS
 from tests.support.bulk_shop import name_of
-from tests.support.servers import PARTITIONS, eventually, renew_topics
+from tests.support.fresh_servers import PARTITIONS, eventually, renew_topics
 
 PER_S: Final = 300
 SECONDS: Final = 20.0
@@ -37,7 +39,8 @@ MOST_MS: Final = 20.0
 """p99 at the most."""
 
 _DONE: Final = """
-SELECT coalesce(sum(next_offset), 0)::bigint AS applied, EXISTS (SELECT FROM lifecycle.outbox) AS publishing
+SELECT coalesce(sum(next_offset), 0)::bigint AS applied,
+    EXISTS (SELECT FROM lifecycle.outbox) AS publishing
 FROM lifecycle.checkpoint WHERE topic = $1
 """
 
@@ -68,7 +71,7 @@ async def point_reads(bootstrap: str, url: str, port: int, customers: int) -> di
         applied = ((await _standing(probe))[0] - before) / (monotonic() - began)
         if applied < 0.9 * rate / 2:
             raise RuntimeError(
-                f"the worker was to apply {rate / 2:.0f} events/s meanwhile, and applied {applied:.0f}"
+                f"the worker was to apply {rate / 2:.0f} events/s, and applied {applied:.0f}"
             )
         await beside.wait()
     await probe.close()
@@ -121,11 +124,13 @@ async def _rate(probe: Probe) -> float:
     return (MEASURED - before) / (monotonic() - began)
 
 
-# -- requests --------------------------------------------------------------------------------------------------------
+# -- requests ---
 
 
 async def ask(port: int, customers: int, seconds: float) -> list[float]:
-    """Milliseconds from when each request was to be sent to the end of its answer. On plain sockets: cheap."""
+    """Milliseconds from when each request was to be sent to the end of its answer. On plain
+    sockets: cheap.
+    """
     luck, times = random.Random(2), list[float]()
     started, numbers = monotonic() + 0.1, iter(range(int(seconds * PER_S)))
 
@@ -154,7 +159,7 @@ async def ask(port: int, customers: int, seconds: float) -> list[float]:
     return times
 
 
-# -- events ----------------------------------------------------------------------------------------------------------
+# -- events ---
 
 
 async def publishing(

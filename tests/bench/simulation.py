@@ -30,8 +30,8 @@ from shared.database import migrations
 from shared.events.envelope import decode
 from shared.simulator.shop import Line, Shop, lines, lives
 from tests.support import policy_shop as shops
+from tests.support.fresh_servers import PARTITIONS, drop_database, make_database
 from tests.support.server_stack import open_stack
-from tests.support.servers import PARTITIONS, drop_database, make_database
 from tests.support.simulation_shop import LifeStore
 
 EVENTS = 1_000_000

@@ -13,8 +13,8 @@ from shared.http import serve_within
 from shared.settings import Settings
 from tests.contract import story
 from tests.contract.documents import apps
+from tests.support.fresh_servers import drop_database, make_database, renew_topics
 from tests.support.server_stack import Stack
-from tests.support.servers import drop_database, make_database, renew_topics
 
 
 @pytest.fixture(scope="package")

@@ -16,9 +16,9 @@ from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION as REFERRAL_TOPICS
 from shared.clock import ClockMode
 from tests.support.builders import event, order, tick
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, running, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 KEY: Final = "key"
 EVENTS: Final = [

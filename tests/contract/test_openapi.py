@@ -14,7 +14,7 @@ from services.lifecycle.changes import cursor
 from shared.client.codegen.generate import sources
 from tests.contract.documents import FOLDER, Json, Operation, kept, made, operations
 from tests.contract.story import KEY
-from tests.support.servers import PARTITIONS
+from tests.support.fresh_servers import PARTITIONS
 
 SERVICES: Final = Path(__file__).parents[2] / "services"
 DOCUMENTS: Final = made()

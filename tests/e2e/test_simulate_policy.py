@@ -16,7 +16,7 @@ import pytest
 from shared.client.lifecycle import LifecycleClient, SimulationSummary
 from tests.e2e.system import client, open_system, stammkunde, state
 from tests.support.builders import day, encode, order
-from tests.support.servers import eventually
+from tests.support.fresh_servers import eventually
 
 
 @pytest.fixture(scope="module")

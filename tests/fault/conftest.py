@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
+from tests.support.fresh_servers import drop_database, make_database, renew_topics
 from tests.support.server_stack import Stack
-from tests.support.servers import drop_database, make_database, renew_topics
 
 
 @pytest.fixture(autouse=True)

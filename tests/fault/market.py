@@ -16,7 +16,7 @@ from shared.clock import ClockMode
 from tests.fault.terms import TERMS
 from tests.fault.traffic import DAYS, Traffic, arrivals_of, in_order
 from tests.support.builders import DAY_0, day, event, order
-from tests.support.servers import PARTITIONS
+from tests.support.fresh_servers import PARTITIONS
 
 Arrivals = list[tuple[float, dict[str, Any]]]
 

@@ -13,8 +13,8 @@ from typing import Final
 from services.lifecycle.policies.document import PolicyDocument
 from shared.processes import LIFECYCLE
 from tests.fault.terms import POLICY, TERMS
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 
 def seeds(text: str) -> list[int]:

@@ -11,9 +11,9 @@ from tests.fault.processes import SEEDS, Workers, workers
 from tests.fault.shop import simulate
 from tests.fault.traffic import Traffic, generate, verify
 from tests.fault.worker import POINTS
+from tests.support.fresh_servers import eventually
 from tests.support.pipeline import publish, rows, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 
 GUARDS = {"transaction": "after_upsert", "dedupe": "after_poll", "outbox": "relay_after_produce"}
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.support.fresh_servers import drop_database, make_database, renew_topics
 from tests.support.pipeline import daily_counts_hold
 from tests.support.server_stack import Stack
-from tests.support.servers import drop_database, make_database, renew_topics
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ from shared.stream.batch import Portion
 from tests.bench.lifecycle import add_fit
 from tests.support.builders import encode
 from tests.support.bulk_lives import BEGINS, DAYS, ENDS, live
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.policy_shop import Shop
-from tests.support.servers import PARTITIONS
 
 CUSTOMERS: Final = 1_000_000
 LIVES: Final = 20_000

@@ -28,9 +28,9 @@ from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines, lives
 from tests.support.builders import encode, event, order
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.policy_shop import Shop, new_shop
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 from tests.support.simulation_shop import LifeStore, api
 
 SIMULATED: Final = Simulated(customers=400, months=24, seed=11)

@@ -10,9 +10,9 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.ids import partition_of
 from shared.stream.session import Session
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import rows, running, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 POLICY: Final = Policy(act_within_days=1000)
 

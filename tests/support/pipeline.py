@@ -21,8 +21,8 @@ from shared.stream.handler import Handler, Reader, Subscription
 from shared.stream.lag import service_lags
 from shared.stream.session import Session
 from tests.support.builders import encode
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 
 def worker_settings(stack: Stack, database: str, **more: Any) -> LifecycleSettings:

@@ -17,10 +17,10 @@ from shared import http, instants
 from shared.database import connection as db
 from shared.ids import partition_of
 from tests.support.builders import day
+from tests.support.fresh_servers import PARTITIONS, drop_database, make_database
 from tests.support.http_client import serving
 from tests.support.pipeline import rows, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, drop_database, make_database
 
 PARTS: Final = range(PARTITIONS)
 

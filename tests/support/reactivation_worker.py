@@ -16,9 +16,9 @@ from shared.events.envelope import Envelope
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.support.builders import day, event
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.pipeline import publish, published, rows, running, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 Json = dict[str, Any]
 

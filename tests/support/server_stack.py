@@ -1,4 +1,6 @@
-"""The Kafka and PostgreSQL that tests run against: embedded, in containers, or given by the environment."""
+"""The Kafka and PostgreSQL that tests run against: embedded, in containers, or given by the
+environment.
+"""
 
 import asyncio
 import os
@@ -20,14 +22,16 @@ from shared.local.home import Home
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import Ports
 from shared.local.postgres import EmbeddedPostgres
-from tests.support.servers import eventually
+from tests.support.fresh_servers import eventually
 
 PREFIX: Final = "stammkunde-tests-"
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Addresses of the servers; `kafka` and `postgres` let a fault test kill them, where they are ours to kill."""
+    """Addresses of the servers; `kafka` and `postgres` let a fault test kill them, where they are
+    ours to kill.
+    """
 
     bootstrap: str
     database_url: str
@@ -108,7 +112,9 @@ async def _end_supervisor(home: Home) -> None:
 
 @asynccontextmanager
 async def in_containers() -> AsyncIterator[Stack]:
-    """Both servers as containers, for machines that have Docker and would rather test against official images."""
+    """Both servers as containers, for machines that have Docker and would rather test against
+    official images.
+    """
     from testcontainers.core.container import DockerContainer
     from testcontainers.postgres import PostgresContainer
 

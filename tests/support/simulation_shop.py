@@ -25,11 +25,11 @@ from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
 from tests.support.builders import encode
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.http_client import serving
 from tests.support.pipeline import rows, worker_settings
 from tests.support.policy_shop import Shop
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 Raw: TypeAlias = dict[str, Any]
 

@@ -46,7 +46,7 @@ class RuleCounts(BaseModel):
         description="Number of transitions by rule.",
         examples=[{"first_purchase": 405, "silence_begins": 122}],
     )
-    total: int = Field(description="Number of all of these transitions.", examples=[527])
+    total: int = Field(description="Their sum.", examples=[527])
 
 
 class CauseCounts(BaseModel):

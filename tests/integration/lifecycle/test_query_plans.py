@@ -17,10 +17,10 @@ from services.lifecycle.cadence.repository import FitAttempt, FitEstimate
 from services.lifecycle.figures.definitions.expected_revenue import RHYTHMS
 from tests.support.bulk_lives import DAYS, ENDS
 from tests.support.bulk_shop import CUSTOMERS, load
+from tests.support.fresh_servers import drop_database, make_database
 from tests.support.policy_shop import Shop
 from tests.support.query_plans import Plan, collect_plans, describe_scans, explain
 from tests.support.server_stack import Stack
-from tests.support.servers import drop_database, make_database
 
 DAY: Final = timedelta(days=1)
 SMALL: Final = 10_000

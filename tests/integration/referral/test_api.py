@@ -17,9 +17,9 @@ from shared.clock import DAWN, ClockMode
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import event, order, tick
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

@@ -1,4 +1,6 @@
-"""Periodic work: rounds, pauses and back-off; whatever a round raises, the process goes on serving."""
+"""Periodic work: rounds, pauses and back-off; whatever a round raises, the process goes on
+serving.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,8 +18,8 @@ from shared import background
 from shared.background import Periodic
 from shared.errors import Retryable
 from shared.http import create_app
+from tests.support.fresh_servers import eventually
 from tests.support.parcel_app import KEY, served, settings
-from tests.support.servers import eventually
 
 HOUR_S: Final = 3600.0
 NAME: Final = "arithmetic"

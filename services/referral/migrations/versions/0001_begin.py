@@ -125,7 +125,8 @@ DECLARE
 BEGIN
     SELECT string_agg(currency || ' ' || total, ', ') INTO wrong
     FROM (
-        SELECT currency, sum(amount) AS total FROM entry WHERE posting_id = touched GROUP BY currency
+        SELECT currency, sum(amount) AS total FROM entry
+        WHERE posting_id = touched GROUP BY currency
     ) AS sums
     WHERE total <> 0;
     IF wrong IS NOT NULL OR NOT EXISTS (SELECT FROM entry WHERE posting_id = touched) THEN

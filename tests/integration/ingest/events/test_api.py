@@ -22,8 +22,8 @@ from shared.errors import Retryable
 from shared.events import envelope
 from shared.kafka.publisher import Message, Publisher
 from shared.kafka.topics import CUSTOMER_EVENTS
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

@@ -21,10 +21,10 @@ from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, encode, event, order, tick
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
 from tests.support.pipeline import publish, published, rows, running, settled, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

@@ -15,10 +15,10 @@ from services.lifecycle.events import RELEASED
 from shared.ids import partition_of
 from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.support.builders import day, event, order, tick
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.lifecycle_worker import history, on, orders_of, worker
 from tests.support.pipeline import publish, published, rows, settled, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 
 class Fault:

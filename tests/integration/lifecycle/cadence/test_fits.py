@@ -32,10 +32,10 @@ from shared.database import connection as db
 from shared.instants import parse, render
 from shared.simulator.shop import Shop, lines, lives
 from tests.support.builders import day, event, order, tick
+from tests.support.fresh_servers import eventually
 from tests.support.http_client import serving
 from tests.support.pipeline import publish, rows, running, settled, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 
 JUDGING: Final = Policy(name="rhythm", silence=AUTO, act_within_days=1000)
 CUSTOMERS: Final = 700

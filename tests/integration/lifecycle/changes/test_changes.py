@@ -26,10 +26,10 @@ from shared.database.connection import Pool
 from shared.http import serve_within, streams
 from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.support.builders import encode, event, order, tick
+from tests.support.fresh_servers import PARTITIONS, drop_database, eventually, make_database
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import by_partition, publish, settled, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, drop_database, eventually, make_database
 
 Api = httpx.AsyncClient
 CROWD = [f"customer-{n}" for n in range(40)]

@@ -13,10 +13,10 @@ from shared.database import connection as db
 from shared.events.envelope import Envelope
 from shared.kafka.topics import HINTS
 from tests.support.builders import event, order, tick
+from tests.support.fresh_servers import eventually
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import by_partition, publish, rows, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 from tests.support.simulation_shop import Raw, api
 
 ROWS: Final = "SELECT topic, week::text FROM lifecycle.pattern ORDER BY 1, 2"

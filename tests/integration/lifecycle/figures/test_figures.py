@@ -30,11 +30,11 @@ from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.batch import Portion
 from tests.support.builders import day, encode, event, order, tick
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import daily_counts_hold, publish, rows, settled
 from tests.support.policy_shop import Shop, new_shop, problem_of
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 from tests.support.simulation_shop import Raw, api, store_lives
 
 CLOCK: Final = 200

@@ -16,10 +16,10 @@ from shared.database import connection as db
 from shared.database.leases import hold
 from shared.errors import Retryable
 from tests.support.builders import day, event, order
+from tests.support.fresh_servers import eventually
 from tests.support.pipeline import rows
 from tests.support.policy_shop import Shop, new_shop
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 from tests.support.simulation_shop import Raw, api, store_lives
 
 CLOCK: Final = 200

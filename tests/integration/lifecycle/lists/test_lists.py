@@ -38,10 +38,10 @@ from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import encode, event, order
 from tests.support.bulk_lives import ENDS, live
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.pipeline import rows, worker_settings
 from tests.support.policy_shop import Shop
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 from tests.support.simulation_shop import store_lives
 
 LIVES: Final = 260

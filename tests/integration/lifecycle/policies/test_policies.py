@@ -11,9 +11,9 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
 from shared.http.pages import encode_cursor
 from tests.support.builders import day
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.policy_shop import Shop, day_text, new_shop, policy_api, problem_of
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 STRICT: dict[str, Any] = {"name": "strict", "at_risk_days": 10, "inactive_days": 20}
 

@@ -11,10 +11,10 @@ from services.lifecycle.policies.document import PolicyDocument
 from shared.database import connection as db
 from shared.stream.session import Session
 from tests.support.builders import day, order, tick
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.lifecycle_worker import history, worker
 from tests.support.pipeline import publish, rows, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 SHORT: Final = Policy(name="short", at_risk_days=30, inactive_days=300, act_within_days=1000)
 CUSTOMERS: Final = [f"c{n}" for n in range(40)]

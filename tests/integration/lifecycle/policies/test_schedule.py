@@ -16,10 +16,10 @@ from services.lifecycle.schedule import latest_number, load_schedule, next_numbe
 from shared.clock import DAWN
 from shared.database import connection as db
 from tests.support.builders import day
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.pipeline import rows
 from tests.support.policy_shop import Shop, new_shop, policy_api
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 STRICT: Final = Policy(name="strict", version=7, at_risk_days=10)
 WAITING: Final = (

@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from tests.support.builders import day, order
+from tests.support.fresh_servers import eventually
 from tests.support.pipeline import rows
 from tests.support.policy_shop import Shop, day_text, new_shop, problem_of
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 from tests.support.simulation_shop import (
     Raw,
     api,

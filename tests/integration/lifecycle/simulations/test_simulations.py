@@ -11,11 +11,11 @@ from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines
 from shared.simulator.shop import lives as simulated_lives
 from tests.support.builders import day, event, order, tick
+from tests.support.fresh_servers import renew_topics
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import publish, settled
 from tests.support.policy_shop import Shop, day_text, new_shop, problem_of
 from tests.support.server_stack import Stack
-from tests.support.servers import renew_topics
 from tests.support.simulation_shop import (
     Raw,
     api,

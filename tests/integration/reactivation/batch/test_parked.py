@@ -13,6 +13,7 @@ from shared.ids import partition_of
 from shared.instants import render
 from shared.kafka.topics import WINBACK_EVENTS
 from tests.support.builders import control, day, event, order, tick
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.lifecycle_worker import on
 from tests.support.pipeline import publish, rows, settled
 from tests.support.reactivation_worker import (
@@ -27,7 +28,6 @@ from tests.support.reactivation_worker import (
     worker,
 )
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, eventually
 
 
 class Fault:

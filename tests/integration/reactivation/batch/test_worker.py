@@ -13,6 +13,7 @@ from shared.events.envelope import Envelope
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import day, order, tick
+from tests.support.fresh_servers import eventually
 from tests.support.pipeline import rows, settled
 from tests.support.reactivation_worker import (
     api,
@@ -26,7 +27,6 @@ from tests.support.reactivation_worker import (
     worker,
 )
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

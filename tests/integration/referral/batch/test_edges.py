@@ -16,9 +16,9 @@ from shared.clock import ClockMode
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import day, event, order
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

@@ -27,9 +27,9 @@ from shared.clock import ClockMode
 from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import control, day, event, order, tick
+from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 

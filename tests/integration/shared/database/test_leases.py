@@ -14,7 +14,7 @@ from shared.database import leases
 from shared.database.connection import Pool
 from shared.database.leases import Lease, hold, is_held
 from shared.errors import Retryable
-from tests.support.servers import eventually
+from tests.support.fresh_servers import eventually
 
 NAME: Final = "a thing that one does"
 SHORT_S: Final = 0.3

@@ -16,9 +16,9 @@ from shared.database import connection as db
 from shared.database import migrations
 from shared.database.connection import role
 from shared.database.migrations import SERVICES
+from tests.support.fresh_servers import drop_database, make_database
 from tests.support.pipeline import rows
 from tests.support.server_stack import Stack
-from tests.support.servers import drop_database, make_database
 
 CHECKS: Final = """
 SELECT conname AS name, pg_get_constraintdef(oid) AS definition FROM pg_constraint
@@ -146,7 +146,8 @@ async def test_a_service_owns_everything_in_its_schema(database: str) -> None:
     found = await rows(
         database,
         "SELECT DISTINCT relnamespace::regnamespace::text AS schema,"
-        " relowner::regrole::text AS owner FROM pg_class WHERE relnamespace::regnamespace::text = ANY($1)",
+        " relowner::regrole::text AS owner FROM pg_class"
+        " WHERE relnamespace::regnamespace::text = ANY($1)",
         list(SERVICES),
     )
     assert {(row["schema"], row["owner"]) for row in found} == {

@@ -13,7 +13,7 @@ import pytest
 
 from shared.local.managed_process import ManagedProcess
 from shared.local.supervisor import Program, Supervisor, pause_before_restart
-from tests.support.servers import eventually
+from tests.support.fresh_servers import eventually
 
 STEADY = (
     "import signal, time; print('hello', flush=True); "

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer
 from shared.errors import Retryable
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.lag import ServiceLag, is_settled, service_lags, wait_until_settled
+from tests.support.fresh_servers import drop_database, make_database, renew_topics
 from tests.support.server_stack import Stack
-from tests.support.servers import drop_database, make_database, renew_topics
 
 TABLES = """
 CREATE SCHEMA lifecycle;

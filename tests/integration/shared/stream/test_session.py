@@ -24,10 +24,10 @@ from shared.stream.log.checkpoints import release_brake
 from shared.stream.log.dead_letters import IN_A_ROW
 from tests.support.builders import control, day, encode, order, tick
 from tests.support.feedback_events import complains
+from tests.support.fresh_servers import PARTITIONS, drop_topics, eventually
 from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
 from tests.support.pipeline import by_partition, publish, rows, settled, worker_settings
 from tests.support.server_stack import Stack
-from tests.support.servers import PARTITIONS, drop_topics, eventually
 
 
 async def refusal(stack: Stack, database: str, **settings: Any) -> str:

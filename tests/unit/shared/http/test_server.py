@@ -14,8 +14,8 @@ from shared.http import (
     serve,
 )
 from tests.support.checkout import ROOT
+from tests.support.fresh_servers import eventually
 from tests.support.parcel_app import KEY, ODD_IDS, free_port, router, served, settings
-from tests.support.servers import eventually
 
 
 async def test_a_real_server_routes_odd_ids_and_refuses_large_bodies() -> None:

@@ -21,10 +21,10 @@ from shared.stream.outgoing.outbox import Message
 from shared.stream.outgoing.relay import Relay
 from shared.stream.session import Session
 from tests.support.builders import day, order
+from tests.support.fresh_servers import eventually
 from tests.support.lifecycle_worker import on, orders_of, worker
 from tests.support.pipeline import by_partition, publish, rows, settled
 from tests.support.server_stack import Stack
-from tests.support.servers import eventually
 
 PLACE = 5
 

@@ -81,7 +81,9 @@ async def administer(url: str, statement: str) -> None:
 
 
 async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:
-    """Let the topics of the registry be there and empty; those that nobody has written to are kept."""
+    """Let the topics of the registry be there and empty; those that nobody has written to are
+    kept.
+    """
     sizes, used = Counter[str](), set[str]()
     for (topic, _), span in (await log_spans(bootstrap, topics.TOPICS)).items():
         sizes[topic] += 1
