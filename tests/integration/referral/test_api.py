@@ -19,6 +19,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 from tests.support.builders import event, order, tick
 from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_worker import client_of, settings
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
@@ -26,15 +27,7 @@ pytestmark = pytest.mark.usefixtures("fresh_topics")
 
 @pytest.fixture(scope="module")
 async def config(stack: Stack, database: str) -> ReferralSettings:
-    known: dict[str, Any] = {
-        "clock": ClockMode.LOG,
-        "partitions": PARTITIONS,
-        "port": 0,
-        "session_timeout_s": 6,
-    }
-    return ReferralSettings(
-        kafka_bootstrap=stack.bootstrap, database_url=database, api_key="secret", **known
-    )
+    return settings(stack, database)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +44,8 @@ async def worker(
 
 @pytest.fixture(scope="module")
 async def api(config: ReferralSettings, worker: None) -> AsyncIterator[httpx.AsyncClient]:  # noqa: ARG001
-    app = create_app(config)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        headers = {"Authorization": "Bearer secret"}
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://test", headers=headers
-        ) as client:
-            yield client
+    async with client_of(config) as client:
+        yield client
 
 
 async def tell(stack: Stack, database: str, *events: dict[str, Any]) -> None:
@@ -294,7 +281,7 @@ async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
     async with app.router.lifespan_context(app), client:
         answer = await client.post(
-            "/v1/codes", json={"customer": "lea"}, headers={"Authorization": "Bearer secret"}
+            "/v1/codes", json={"customer": "lea"}, headers={"Authorization": "Bearer key"}
         )
     assert (answer.status_code, answer.json()["code"]) == (503, "clock_not_started")
     assert answer.headers["retry-after"] == "1"

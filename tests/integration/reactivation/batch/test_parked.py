@@ -215,10 +215,8 @@ async def test_the_code_of_a_parked_customer_is_used_and_the_case_follows_with_t
     await rows(blank, "UPDATE reactivation.customer SET parked = 'a bug' WHERE customer = 'known'")
     async with api(stack, blank) as client:
         for customer in ("bad", "known"):
-            code, body = (
-                (await case_of(client, customer))["offer"]["code"],
-                {"customer": customer, "order_id": "o1"},
-            )
+            code = (await case_of(client, customer))["offer"]["code"]
+            body = {"customer": customer, "order_id": "o1"}
             assert (await client.post(f"/v1/offers/{code}/reserve", json=body)).status_code == 200
             used = await client.post(f"/v1/offers/{code}/confirm", json=body)
             assert (used.status_code, used.json()["state"]) == (200, "redeemed")
@@ -233,7 +231,8 @@ async def test_the_code_of_a_parked_customer_is_used_and_the_case_follows_with_t
 async def test_an_import_holds_old_deadlines_back(stack: Stack, blank: str) -> None:
     await send(stack, events=[tick(400)], transitions=[tick(400)])
     await run(stack, blank)
-    old, quiet = "old", on(partition_of("old", PARTITIONS), "quiet")
+    old = "old"
+    quiet = on(partition_of(old, PARTITIONS), "quiet")
     lapses = [
         changed(customer, 1, 330, to="former", rule="relationship_ended")
         for customer in (old, quiet)

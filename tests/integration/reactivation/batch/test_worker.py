@@ -171,11 +171,9 @@ async def test_a_transition_withdrawn_and_added_again_keeps_its_case(
 async def test_records_that_come_again_out_of_order_change_nothing(
     stack: Stack, database: str
 ) -> None:
-    lapse, undo, lapse_2 = (
-        changed("ida", 1, 400),
-        corrected("ida", 2, 401, withdrawn=[1]),
-        changed("ida", 3, 405),
-    )
+    lapse = changed("ida", 1, 400)
+    undo = corrected("ida", 2, 401, withdrawn=[1])
+    lapse_2 = changed("ida", 3, 405)
     bought = order("ida", 407, id="ida-back")
     await send(stack, events=[bought], transitions=[lapse, undo, lapse_2])
     await run(stack, database)

@@ -3,36 +3,19 @@
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
-from pydantic import SecretStr
 
-from services.referral.app import create_app
 from services.referral.batch.handler import ReferralHandler
 from services.referral.domain.codes import code_of
-from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
-from shared.clock import ClockMode
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import day, event, order
-from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_worker import client_of, settings
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
-
-
-def settings(stack: Stack, database: str) -> ReferralSettings:
-    known: dict[str, Any] = {
-        "clock": ClockMode.LOG,
-        "partitions": PARTITIONS,
-        "port": 0,
-        "session_timeout_s": 6,
-    }
-    return ReferralSettings(
-        kafka_bootstrap=stack.bootstrap, database_url=database, api_key=SecretStr("secret"), **known
-    )
 
 
 def determined(recommender: str, claim: str, revision: int, order: str | None) -> dict[str, Any]:
@@ -55,15 +38,7 @@ def determined(recommender: str, claim: str, revision: int, order: str | None) -
 
 
 async def test_a_claim_before_the_first_tick_is_answered(stack: Stack, database: str) -> None:
-    app = create_app(settings(stack, database))
-    transport, headers = (
-        httpx.ASGITransport(app, raise_app_exceptions=False),
-        {"Authorization": "Bearer secret"},
-    )
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client,
-    ):
+    async with client_of(settings(stack, database)) as client:
         assert (await client.post("/v1/codes", json={"customer": "ann"})).status_code == 201
         answer = await client.post("/v1/claims", json={"code": code_of("ann"), "referee": "bob"})
     assert (answer.status_code, answer.json().get("state")) == (201, "accepted")
@@ -72,7 +47,8 @@ async def test_a_claim_before_the_first_tick_is_answered(stack: Stack, database:
 async def test_a_reward_taken_back_before_it_was_seen_is_the_recommenders_when_it_is_earned_again(
     stack: Stack, database: str
 ) -> None:
-    claim, config = str(uuid4()), settings(stack, database)
+    claim = str(uuid4())
+    config = settings(stack, database)
     for together in ([(1, "o-1"), (2, None)], [(3, "o-0")]):
         records = [determined("ann", claim, revision, order) for revision, order in together]
         await publish(stack.bootstrap, records, topic=REFERRAL_EVENTS)
@@ -90,7 +66,8 @@ async def test_a_reward_taken_back_before_it_was_seen_is_the_recommenders_when_i
 async def test_who_named_a_code_twice_before_it_was_issued_is_told_once(
     stack: Stack, database: str
 ) -> None:
-    config, code = settings(stack, database), code_of("cora")
+    config = settings(stack, database)
+    code = code_of("cora")
     named = [
         event("cid", "customer.signed_up", 1, referral_code=code),
         order("cid", 2, referral_code=code),

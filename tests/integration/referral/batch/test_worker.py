@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.referral.batch.handler import ReferralHandler
@@ -20,33 +19,16 @@ from services.referral.domain.codes import code_of
 from services.referral.domain.rewards import RewardFacts, Side, movements
 from services.referral.events import RELEASED
 from services.referral.rewards import outcome
-from services.referral.settings import ReferralSettings
 from services.referral.tables import metadata
 from services.referral.worker import SUBSCRIPTION
-from shared.clock import ClockMode
 from shared.events.envelope import CLOCK_TICKED, Envelope
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import control, day, event, order, tick
-from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_worker import settings
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
-
-
-def settings(stack: Stack, database: str, **more: Any) -> ReferralSettings:
-    known: dict[str, Any] = {
-        "clock": ClockMode.LOG,
-        "partitions": PARTITIONS,
-        "port": 0,
-        "session_timeout_s": 6,
-    }
-    return ReferralSettings(
-        kafka_bootstrap=stack.bootstrap,
-        database_url=database,
-        api_key=SecretStr("key"),
-        **(known | more),
-    )
 
 
 async def run(stack: Stack, database: str, events: Sequence[dict[str, Any]], **more: Any) -> None:
@@ -343,12 +325,12 @@ async def test_an_import_holds_the_end_of_old_return_windows_back(
 async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_nobody_waiting(
     stack: Stack, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, first = movements, ""
+    first = ""
 
     def fragile(facts: RewardFacts | None, side: Side, as_of: datetime) -> Any:
         if facts and facts.customer(side) == "pia" and facts.referee == first and as_of > day(240):
             raise ArithmeticError("a bug")
-        return real(facts, side, as_of)
+        return movements(facts, side, as_of)
 
     monkeypatch.setattr(outcome, "movements", fragile)
     pair = [e for n in range(3) for e in (signed_up(f"p{n}", 231, "pia"), order(f"p{n}", 232))]
@@ -359,7 +341,7 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
     await run(stack, database, [tick(250)])
     parked = await rows(database, "SELECT parked FROM referral.member WHERE customer = 'pia'")
     assert [row["parked"] for row in parked] == ["ArithmeticError('a bug')"]
-    monkeypatch.setattr(outcome, "movements", real)
+    monkeypatch.setattr(outcome, "movements", movements)
     await run(stack, database, [tick(252)], timers_per_batch=1)
     assert await balance(database, "pia") == (3000, 0), "the other two rewards rest as well"
     assert await balance(database, "p1") == (0, 500)

@@ -169,7 +169,8 @@ def test_a_control_record_waits_for_what_came_before_and_holds_back_what_comes_a
         return AcceptedEvent(kind, "", str(n).encode())
 
     a, b, c = (event("page.viewed", n) for n in range(3))
-    tick, start = event("clock.ticked", 3), event("import.started", 4)
+    tick = event("clock.ticked", 3)
+    start = event("import.started", 4)
     assert split_into_stages([a, b, tick, start, c]) == [[a, b], [tick], [start], [c]]
     assert split_into_stages([tick, a]) == [[tick], [a]]
     assert split_into_stages([a, b]) == [[a, b]]

@@ -134,7 +134,8 @@ def test_somebody_elses_code_is_no_code() -> None:
 
 def test_the_longer_of_offer_and_attribution_is_the_deadline() -> None:
     long_offer = replace(TERMS, offer_days=60)
-    plain, coded = order(40), order(45, "o2", fold(lapse(0), until=day(0))[0].offer.code)
+    plain = order(40)
+    coded = order(45, "o2", fold(lapse(0), until=day(0))[0].offer.code)
     assert ending(fold(lapse(0), plain, coded, terms=long_offer)[0]) == (
         State.WON_BACK,
         day(45),

@@ -126,7 +126,8 @@ def test_an_imported_order_earns_nothing_but_makes_a_buyer() -> None:
 
 
 def test_the_facts_hold_the_window_of_the_order_and_everything_that_went_back() -> None:
-    claim, bought = touch(0), order(2, return_window_days=30)
+    claim = touch(0)
+    bought = order(2, return_window_days=30)
     events = [
         refund(5, "o-2", 100),
         bought,

@@ -41,7 +41,7 @@ TERMS = Terms(
     recommender_reward=1001,
     referee_reward=333,
 )
-BOOK = RewardKey("bob", UUID(int=1))
+KEY = RewardKey("bob", UUID(int=1))
 
 
 def facts(*refunds: tuple[float, int | None], total: int = 3000) -> RewardFacts:
@@ -112,20 +112,20 @@ def test_a_free_order_that_is_cancelled_earns_nothing() -> None:
 
 def test_what_is_posted_is_not_posted_again() -> None:
     wanted = movements(facts((3, 750)), Side.REFEREE, day(20))
-    posted = plan_postings(BOOK, [], wanted, "EUR", now=day(20))
-    assert plan_postings(BOOK, posted, wanted, "EUR", now=day(21)) == []
-    assert plan_postings(BOOK, [], wanted, "EUR", now=day(22)) == posted
+    posted = plan_postings(KEY, [], wanted, "EUR", now=day(20))
+    assert plan_postings(KEY, posted, wanted, "EUR", now=day(21)) == []
+    assert plan_postings(KEY, [], wanted, "EUR", now=day(22)) == posted
 
 
 def test_what_is_no_longer_wanted_is_cancelled_and_may_be_wanted_again() -> None:
     wanted = movements(facts(), Side.REFEREE, day(1))
-    posted = plan_postings(BOOK, [], wanted, "EUR", now=day(1))
-    undone = posted + plan_postings(BOOK, posted, [], "EUR", now=day(2))
+    posted = plan_postings(KEY, [], wanted, "EUR", now=day(1))
+    undone = posted + plan_postings(KEY, posted, [], "EUR", now=day(2))
     assert balance(undone) == (0, 0)
-    again = undone + plan_postings(BOOK, undone, wanted, "EUR", now=day(3))
+    again = undone + plan_postings(KEY, undone, wanted, "EUR", now=day(3))
     assert balance(again) == (500, 0)
     assert len({posting.id for posting in again}) == 3
-    assert plan_postings(BOOK, again, wanted, "EUR", now=day(4)) == []
+    assert plan_postings(KEY, again, wanted, "EUR", now=day(4)) == []
 
 
 def balance(postings: list[Posting]) -> tuple[int, int]:
@@ -180,7 +180,7 @@ class World:
 
     touches: dict[object, Touch] = field(default_factory=dict)
     events: dict[str, OrderEvent] = field(default_factory=dict)
-    told: dict[RewardKey, RewardFacts | None] = field(default_factory=dict)
+    facts: dict[RewardKey, RewardFacts | None] = field(default_factory=dict)
     ledger: dict[RewardKey, list[Posting]] = field(default_factory=dict)
 
     def take(self, batch: list[Happening], clock: datetime) -> None:
@@ -189,7 +189,8 @@ class World:
                 self.touches.setdefault(happening.id, happening)
             else:
                 self.events.setdefault(happening.id, happening)
-        known, orders = list(self.touches.values()), list(self.events.values())
+        known = list(self.touches.values())
+        orders = list(self.events.values())
         found = determine_facts("bob", known, orders, judge("bob", known, orders))
         for named in known:
             for side, customer in (
@@ -198,17 +199,17 @@ class World:
             ):
                 self.post(RewardKey(customer, named.id), side, found.get(named.id), clock)
 
-    def post(self, book: RewardKey, side: Side, known: RewardFacts | None, clock: datetime) -> None:
-        posted = self.ledger.setdefault(book, [])
-        before = self.told.get(book)
-        self.told[book] = known
+    def post(self, key: RewardKey, side: Side, known: RewardFacts | None, clock: datetime) -> None:
+        posted = self.ledger.setdefault(key, [])
+        before = self.facts.get(key)
+        self.facts[key] = known
         currency = known.currency if known else (before.currency if before else "")
-        posted += plan_postings(book, posted, movements(known, side, clock), currency, now=clock)
+        posted += plan_postings(key, posted, movements(known, side, clock), currency, now=clock)
 
     def balances(self) -> dict[RewardKey, tuple[int, int]]:
         return {
-            book: found
-            for book, postings in self.ledger.items()
+            key: found
+            for key, postings in self.ledger.items()
             if (found := balance(postings)) != (0, 0)
         }
 
@@ -218,7 +219,8 @@ class World:
 def test_arrival_order_doubles_and_batches_never_change_the_balances(
     events: list[Happening], random: Random, cuts: list[int]
 ) -> None:
-    in_order, shuffled = World(), World()
+    in_order = World()
+    shuffled = World()
     in_order.take(sorted(events, key=lambda h: h.time), DAWN)
     in_order.take([], day(60))
     arriving = events + events[: len(events) // 2]
