@@ -91,7 +91,10 @@ def report(fit: Fit, shop: Shop, plot: Path) -> list[tuple[str, bool]]:
     settings = [n / 1000 for n in range(500, 901)]
     off = [score(p, cadence(fit, p, floor_days=0), seen) for p in settings]
     on = [score(p, cadence(fit, p, floor_days=FLOOR_DAYS), seen) for p in settings]
-    fixed = [score(days, lambda _, days=days: days, seen) for days in range(30, 181)]  # type: ignore[misc]
+    fixed = [
+        score(days, lambda _, days=days: days, seen)  # type: ignore[misc]
+        for days in range(30, 181)
+    ]
     print("\n  probability    floors off: false alarms   lead    floors on: false alarms   lead")
     for without, with_floor in zip(off[::50], on[::50], strict=True):
         print(f"  {without.setting:11.2f} {_cells(without):>33} {_cells(with_floor):>31}")

@@ -1,5 +1,4 @@
-"""Events per second that ingest accepts, each acknowledged by Kafka, for requests of 1, 100 and
-1,000 events.
+"""Measure the events per second that ingest accepts, in requests of 1, 100 and 1,000 events.
 
 Usage: python -m tests.bench.ingest BOOTSTRAP
 """
@@ -95,7 +94,8 @@ async def ingest(bootstrap: str) -> AsyncIterator[tuple[int, psutil.Process]]:
         "LOG_LEVEL": "warning",
     }
     environment = os.environ | {f"STAMMKUNDE_{name}": value for name, value in settings.items()}
-    process = subprocess.Popen([sys.executable, "-m", "services.ingest.app"], env=environment)  # noqa: ASYNC220
+    command = [sys.executable, "-m", "services.ingest.app"]
+    process = subprocess.Popen(command, env=environment)  # noqa: ASYNC220
     try:
         await eventually(lambda: _listens(port), what="ingest listens")
         yield port, psutil.Process(process.pid)

@@ -1,5 +1,4 @@
-"""From the 202 of ingest to the transition on the topic, at 200 events/s, and the memory of each
-process.
+"""Measure the latency from ingest's 202 to the transition on the topic, and each process's memory.
 
 Usage: python -m tests.bench.latency BOOTSTRAP DATABASE_URL [SECONDS]
 """
@@ -84,8 +83,9 @@ async def listen(bootstrap: str, ready: asyncio.Event, seen: dict[str, float]) -
 
 
 async def send(port: int, seconds: float) -> dict[str, float]:
-    """One event per request, `RATE` a second; returns when each was acknowledged. On plain
-    sockets: cheap.
+    """Send one event per request, `RATE` a second, on plain sockets, which cost little.
+
+    Returns when each was acknowledged.
     """
     acknowledged: dict[str, float] = {}
     started, numbers = monotonic(), iter(range(int(seconds * RATE)))
@@ -168,8 +168,9 @@ def _rss(pid: int) -> int:
 
 
 def _servers() -> dict[str, int]:
-    """The memory of Kafka and PostgreSQL, where they are the bench's children (shared pages count
-    each time).
+    """The memory of Kafka and PostgreSQL if they are children of the bench.
+
+    Pages that processes share count each time.
     """
     found: dict[str, int] = {}
     for child in psutil.Process(os.getppid()).children():

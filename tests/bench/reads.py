@@ -1,12 +1,11 @@
-"""`make bench-reads`: how fast the lifecycle API answers over a million customers and five million
-transitions.
+"""`make bench-reads`: how fast the API answers over a million customers, five million transitions.
 
-Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL] Prints JSON lines: p50
-and p95 of every way to read, one call after the other while nothing else runs; then point reads at
-a fixed rate beside a worker that consumes at half of what it can. Figures are read as they are
-kept of the periods that are computed ahead; beside them, how long it takes to compute those of
-others. With `--loaded` a database is used that tests.support.bulk_shop has filled. Ends with 1 if
-any of it was `slow`.
+Usage: python -m tests.bench.reads [--customers N] [--loaded DATABASE_URL]
+Prints JSON lines: p50 and p95 of every kind of read, one call after the other while nothing else
+runs; then of point reads at a fixed rate while a worker consumes at half its speed. Figures of the
+periods that are computed ahead are read as stored; those of other periods are computed meanwhile.
+With `--loaded`, a database is used that tests.support.bulk_shop has filled. Ends with 1 if anything
+was `slow`.
 """
 
 import argparse
@@ -121,9 +120,7 @@ async def everything(client: httpx.AsyncClient, asker: Asker) -> AsyncIterator[d
 
 
 async def computed_ahead(url: str) -> tuple[date, dict[str, Any]]:
-    """Compute ahead what the API would compute on the day of the clock: the day, and how long it
-    took.
-    """
+    """Compute figures ahead as the API does; returns the day of the clock and the time taken."""
     began = monotonic()
     async with await db.create_pool(url, "lifecycle") as pool:
         day = (await store.history_state(pool)).day
@@ -132,9 +129,7 @@ async def computed_ahead(url: str) -> tuple[date, dict[str, Any]]:
 
 
 async def figures(client: httpx.AsyncClient, day: date) -> AsyncIterator[dict[str, Any]]:
-    """Each figure of the periods that are computed ahead, as it was kept; then of others, computed
-    while one waits.
-    """
+    """Read each figure of periods computed ahead, as stored; then of others, on demand."""
     for account in _ACCOUNTS:
         kept = [
             reads_calls.figure("/v1/figures", period, **account) for period in latest_periods(day)

@@ -1,6 +1,4 @@
-"""What `make bench-reads` asks of the API: every way to read, each with parameters that vary from
-call to call.
-"""
+"""The calls of `make bench-reads`: every kind of read, with parameters that vary."""
 
 import random
 from collections.abc import Callable, Mapping
@@ -39,9 +37,7 @@ class Call(NamedTuple):
 
 @dataclass(slots=True)
 class Walk:
-    """Page after page, so many before it begins anew with other parameters; None: never, to the
-    end.
-    """
+    """Read page after page; after so many, begin again with other parameters (None: never)."""
 
     path: str
     params: Callable[[], dict[str, Any]]
@@ -126,9 +122,7 @@ class Asker:
         return Call(f"/v1/{name}", {"as_of": self.instant(), **({"model": model} if model else {})})
 
     def walks(self) -> dict[str, Walk]:
-        """The list of customers with each filter alone and with some together, and the published
-        changes.
-        """
+        """Lists of customers with each filter alone and some together; the published changes."""
         draw = self._luck.choice
         filters: dict[str, Callable[[], Any]] = {
             "phase": lambda: draw(list(Phase)),

@@ -1,10 +1,9 @@
-"""Point reads at a fixed rate beside a worker that consumes at half of what it can: part of `make
-bench-reads`.
+"""Point reads at a fixed rate while a worker consumes at half its speed, for `make bench-reads`.
 
-Usage: python -m tests.bench.reads_points BOOTSTRAP AFTER EVENTS PER_S (publishes orders; PER_S 0:
-at once) The rate of the worker is measured first, on the same database and with the same kind of
-events: orders of 20,000 of the customers. Latency counts from the instant at which a request was
-to be sent, whether a connection was free or not.
+Usage: python -m tests.bench.reads_points BOOTSTRAP AFTER EVENTS PER_S
+Publishes orders, PER_S a second (0: at once). The speed of the worker is measured first, on the
+same database and with orders of 20,000 of the customers. Latency counts from the instant at which
+a request was to be sent, whether a connection was free or not.
 """
 
 import asyncio
@@ -71,7 +70,8 @@ async def point_reads(bootstrap: str, url: str, port: int, customers: int) -> di
         applied = ((await _standing(probe))[0] - before) / (monotonic() - began)
         if applied < 0.9 * rate / 2:
             raise RuntimeError(
-                f"the worker was to apply {rate / 2:.0f} events/s, and applied {applied:.0f}"
+                f"the worker was to apply {rate / 2:.0f} events/s meanwhile,"
+                f" and applied {applied:.0f}"
             )
         await beside.wait()
     await probe.close()
@@ -128,9 +128,7 @@ async def _rate(probe: Probe) -> float:
 
 
 async def ask(port: int, customers: int, seconds: float) -> list[float]:
-    """Milliseconds from when each request was to be sent to the end of its answer. On plain
-    sockets: cheap.
-    """
+    """Milliseconds from when each request was to be sent to the end of its answer."""
     luck, times = random.Random(2), list[float]()
     started, numbers = monotonic() + 0.1, iter(range(int(seconds * PER_S)))
 

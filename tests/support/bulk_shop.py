@@ -95,7 +95,7 @@ def name_of(number: int) -> str:
     return f"c{number:07d}"
 
 
-# -- the lives that are folded --------------------------------------------------------------------
+# -- the lives that are folded ---
 
 
 class _Rows:
@@ -161,7 +161,7 @@ async def _write(connection: Connection, lives: int) -> None:
     await connection.copy_records_to_table("published", records=changes, columns=columns)
 
 
-# -- their copies ---------------------------------------------------------------------------------
+# -- their copies ---
 
 _MIRROR: Final = """
 CREATE UNLOGGED TABLE mirror (
@@ -240,7 +240,7 @@ def _copied(name: str, type: str) -> str:
     return own.get(name) or by_type.get(type, "t.{}").format(name)
 
 
-# -- indexes --------------------------------------------------------------------------------------
+# -- indexes ---
 
 _CONSTRAINTS: Final = """
 SELECT conname AS name, conrelid::regclass::text AS tbl, pg_get_constraintdef(oid) AS definition
@@ -266,7 +266,7 @@ async def _without_indexes(connection: Connection) -> AsyncIterator[str]:
             yield row["definition"].replace(" ON ONLY ", " ON ")
 
 
-# -- two connections ------------------------------------------------------------------------------
+# -- two connections ---
 
 
 @asynccontextmanager
