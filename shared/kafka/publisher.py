@@ -18,7 +18,7 @@ log = structlog.get_logger()
 _CLOSE_S: Final = 2.0
 
 
-class Message(NamedTuple):
+class KafkaMessage(NamedTuple):
     """One record to publish."""
 
     partition: int
@@ -45,7 +45,7 @@ class Publisher:
         self._retired: AIOKafkaProducer | None = None
         self._connecting = asyncio.Lock()
 
-    async def publish(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[KafkaMessage]) -> None:
         """Return once all replicas have acknowledged all messages, in order by partition.
 
         Raises Retryable otherwise; some of the messages may be in the log all the same.
@@ -72,7 +72,7 @@ class Publisher:
         async with self._connecting:
             await self._drop()
 
-    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+    async def _send(self, producer: AIOKafkaProducer, messages: Sequence[KafkaMessage]) -> None:
         acks: list[asyncio.Future[object]] = []
         try:
             for partition, key, value, trace in messages:

@@ -13,7 +13,7 @@ from shared import metrics
 from shared.errors import Problem, Retryable
 from shared.events.envelope import CONTROL
 from shared.ids import partition_of
-from shared.kafka.publisher import Message, Publisher
+from shared.kafka.publisher import KafkaMessage, Publisher
 
 
 class EventService:
@@ -56,16 +56,16 @@ class EventService:
         _count(judgement)
         return Receipt(accepted=len(judgement.accepted), rejected=judgement.rejected)
 
-    def _messages(self, event: AcceptedEvent) -> Iterator[Message]:
+    def _messages(self, event: AcceptedEvent) -> Iterator[KafkaMessage]:
         """A control record goes to every partition, an event to that of its customer."""
         trace = event.traceparent.encode() if event.traceparent else None
         partitions = self._settings.partitions
         if event.type in CONTROL:
             for partition in range(partitions):
-                yield Message(partition, None, event.value, trace)
+                yield KafkaMessage(partition, None, event.value, trace)
         else:
             partition = partition_of(event.subject, partitions)
-            yield Message(partition, event.subject.encode(), event.value, trace)
+            yield KafkaMessage(partition, event.subject.encode(), event.value, trace)
 
 
 def _count(judgement: Judgement) -> None:

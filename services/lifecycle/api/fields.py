@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 import msgspec
 from pydantic import BaseModel, Field
 
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Move
 from services.lifecycle.domain.state.phases import Phase

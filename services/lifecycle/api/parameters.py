@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Query
 
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import Model
 from shared.errors import FieldError, Problem
 from shared.http import Instant, LabelLanguage, ProblemKind

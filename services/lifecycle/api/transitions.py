@@ -18,7 +18,7 @@ from services.lifecycle.api.fields import (
     OutlookView,
     PolicyView,
 )
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Transition

@@ -12,7 +12,7 @@ from services.lifecycle.batch.rows import (
     DueRange,
     EventRow,
     HintRow,
-    RearmingProgress,
+    RearmingPosition,
     StoredLife,
     TransitionRow,
     Withdrawal,
@@ -241,10 +241,10 @@ async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
         raise Retryable(f"another worker has merged customers in a cycle through {start}")
 
 
-async def unfinished_rearming(connection: Tx) -> dict[int, RearmingProgress]:
+async def unfinished_rearming(connection: Tx) -> dict[int, RearmingPosition]:
     """Load how far re-arming has come where it is not finished, by partition."""
     rows = await connection.fetch(_UNFINISHED_REARMING)
-    return {row["partition"]: RearmingProgress(*row) for row in rows}
+    return {row["partition"]: RearmingPosition(*row) for row in rows}
 
 
 async def customers_after(connection: Tx, partition: int, after: str, limit: int) -> list[str]:
@@ -253,7 +253,7 @@ async def customers_after(connection: Tx, partition: int, after: str, limit: int
     return [row["customer"] for row in rows]
 
 
-async def advance_rearming(tx: Tx, progress: Mapping[int, RearmingProgress]) -> None:
+async def advance_rearming(tx: Tx, progress: Mapping[int, RearmingPosition]) -> None:
     """Save how far re-arming has come, by partition.
 
     Where another activation has come in between, nothing is saved: its re-arming begins anew.

@@ -46,7 +46,7 @@ class HintRow(NamedTuple):
     message: Message
 
 
-class RearmingProgress(NamedTuple):
+class RearmingPosition(NamedTuple):
     """How many customers of a partition are judged by the schedule up to `target`.
 
     These are the customers up to `after`, in the order of their ids.

@@ -6,7 +6,7 @@ from typing import Final
 
 from services.lifecycle import clocks
 from services.lifecycle.batch import repository
-from services.lifecycle.batch.rows import RearmingProgress
+from services.lifecycle.batch.rows import RearmingPosition
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.policies import registry
@@ -36,7 +36,7 @@ class ScheduleWatch:
         self._file: Final = file
         self._customers: Final = customers
         self._schedule: Schedule | None = None
-        self._rearming: dict[int, RearmingProgress] = {}
+        self._rearming: dict[int, RearmingPosition] = {}
 
     def forget(self) -> None:
         """Load everything again: another worker may have gone on."""
@@ -71,7 +71,7 @@ class ScheduleWatch:
         after = self._rearming[partition].after
         return await repository.customers_after(self._reader, partition, after, self._customers)
 
-    def advance(self, partition: int, customers: Sequence[str]) -> RearmingProgress:
+    def advance(self, partition: int, customers: Sequence[str]) -> RearmingPosition:
         """Note that these customers are re-armed; returns how far that is."""
         before = self._rearming[partition]
         progress = before._replace(

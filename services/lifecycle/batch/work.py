@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.rows import AccountChange, CustomerRow, EventRow, RearmingProgress
+from services.lifecycle.batch.rows import AccountChange, CustomerRow, EventRow, RearmingPosition
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
@@ -40,7 +40,7 @@ class Work:
     events: list[EventRow] = field(default_factory=list)
     timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
-    rearming: dict[int, RearmingProgress] = field(default_factory=dict)
+    rearming: dict[int, RearmingPosition] = field(default_factory=dict)
     first_activations: set[int] = field(default_factory=set)
     accounts_before: dict[str, str | None] = field(default_factory=dict)
     account_changes: list[AccountChange] = field(default_factory=list)

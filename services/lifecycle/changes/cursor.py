@@ -47,11 +47,14 @@ def decode(cursor: str, partitions: int) -> Position:
 
 
 def _numbers(packed: bytes) -> list[int]:
-    numbers, number, shift = list[int](), 0, 0
+    numbers: list[int] = []
+    number = 0
+    shift = 0
     for byte in packed:
         number |= (byte & 0x7F) << shift
         shift += 7
         if byte < 0x80:
             numbers.append(number)
-            number = shift = 0
+            number = 0
+            shift = 0
     return numbers

@@ -124,7 +124,8 @@ class ChangeFeed:
 
         The end of the process ends it too. Returns the heads that have been announced.
         """
-        until, era = monotonic() + seconds, self.era
+        until = monotonic() + seconds
+        era = self.era
         self.waiting += 1
         self._wanted.set()
         try:

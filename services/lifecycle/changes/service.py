@@ -72,7 +72,8 @@ class ChangeService:
         Raises Problem 422 or 410, or Retryable.
         """
         extent = await self._feed.extent()
-        at, heads = self._start(after, extent, "after"), extent.heads
+        at = self._start(after, extent, "after")
+        heads = extent.heads
         if wait_s and not is_ahead(heads, at):
             heads = await self._feed.news(at, wait_s)
             if self._feed.failure:
@@ -102,13 +103,15 @@ class ChangeService:
         """
         yield f"id: {cursor.encode(beginning.at)}\nretry: {RECONNECT_MS}\n\n".encode()
         at, oldest = beginning
-        heads, era = at, self._feed.era
+        heads = at
+        era = self._feed.era
         while not self._feed.stopped and self._feed.era == era:
             try:
                 at, heads, changes = await self._read(StartPosition(at, oldest), heads, STREAMED)
                 if changes:
                     yield b"".join(_frames(at, changes))
-                    at, oldest = position_behind(at, changes), False
+                    at = position_behind(at, changes)
+                    oldest = False
                     continue
             except ChangesDeleted:
                 return

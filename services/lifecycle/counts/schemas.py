@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from services.lifecycle.api.fields import MODEL, UNTIL
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import Model, labels_of
 from shared.http import Instant
 
@@ -46,7 +46,7 @@ class RuleCounts(BaseModel):
         description="Number of transitions by rule.",
         examples=[{"first_purchase": 405, "silence_begins": 122}],
     )
-    total: int = Field(description="Their sum.", examples=[527])
+    total: int = Field(description="Number of all transitions.", examples=[527])
 
 
 class CauseCounts(BaseModel):

@@ -18,7 +18,7 @@ from services.lifecycle.api.fields import (
     OutlookView,
     PolicyView,
 )
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.phase_models import Model

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from services.lifecycle.api.context import ApiContext
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import HistoryPage, TransitionView
 from services.lifecycle.customers import repository
 from services.lifecycle.customers.repository import StoredCustomer

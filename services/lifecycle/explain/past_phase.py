@@ -8,7 +8,7 @@ from typing import Literal, Self, TypeAlias
 from pydantic import BaseModel, Field
 
 from services.lifecycle.api.fields import CUSTOMER, LAPSE, MODEL
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.explain.repository import PhaseThen

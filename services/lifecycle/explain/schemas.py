@@ -15,7 +15,7 @@ from services.lifecycle.api.fields import (
     VIEW,
     OutlookView,
 )
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import TransitionView
 from services.lifecycle.customers.schemas import CustomerView
 from services.lifecycle.customers.snapshot import CustomerSnapshot

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.lifecycle.api.context import ApiContext
-from services.lifecycle.api.naming import Naming
 from services.lifecycle.api.parameters import refuse_future
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.customers.repository import find_customer
 from services.lifecycle.customers.service import CustomerService, unknown_customer
 from services.lifecycle.customers.snapshot import CustomerSnapshot, judge

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.api.events import EventView
 from services.lifecycle.api.fields import LAPSE
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import SILENT, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.explain.repository import EntryContent, StoredEvent, StoredHint

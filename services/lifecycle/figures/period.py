@@ -113,8 +113,6 @@ def by_account(statement: str) -> tuple[str, str]:
 
     It says `{theirs}` where tables are joined, and goes on with a further condition.
     """
-    everybody, theirs = (
-        "WHERE $3::text IS NULL",
-        "JOIN customer AS c ON c.customer = t.customer WHERE c.account = $3",
-    )
+    everybody = "WHERE $3::text IS NULL"
+    theirs = "JOIN customer AS c ON c.customer = t.customer WHERE c.account = $3"
     return statement.format(theirs=everybody), statement.format(theirs=theirs)

@@ -162,7 +162,8 @@ async def headlines(
     pool: Pool, keys: Sequence[str], periods: Sequence[Period], account: Account | None
 ) -> dict[tuple[str, date], FigureHeadline]:
     """The headlines of stored values that are current, by key and beginning."""
-    begins, ends = [period.begins for period in periods], [period.ends for period in periods]
+    begins = [period.begins for period in periods]
+    ends = [period.ends for period in periods]
     rows = await pool.fetch(_HEADLINES, begins, ends, keys, account or "", now())
     return {(name, begin): FigureHeadline(*rest) for name, begin, *rest in rows}
 

@@ -20,7 +20,8 @@ class SingleFlight:
             await asyncio.wait((flight,))
             if not flight.cancelled():
                 return flight.result()
-        flight = self._under_way[key] = asyncio.get_running_loop().create_future()
+        flight = asyncio.get_running_loop().create_future()
+        self._under_way[key] = flight
         try:
             flight.set_result(await work())
         except Exception as error:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from services.lifecycle.api.fields import LABEL, MODEL, VIEW, MoneyView, NextTransition
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import Model
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.lists.filters import Cause

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.lifecycle.api.context import ApiContext
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists import repository
 from services.lifecycle.lists.filters import Filters

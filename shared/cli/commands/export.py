@@ -104,9 +104,12 @@ def export(
         "cause": cause,
         "model": model,
     }
-    customers = run(
-        until_interrupted(_export(home, output, format, cast("CustomerFilters", filters)))
-    )
+    exported = _export(home, output, format, cast("CustomerFilters", filters))
+    _report(run(until_interrupted(exported)), output)
+
+
+def _report(customers: int | None, output: Path | None) -> None:
+    """Say how many customers were exported; None: the export was interrupted."""
     if customers is None:
         raise typer.Exit(1)
     where = "" if output is None else f" in {output}"

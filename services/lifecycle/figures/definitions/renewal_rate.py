@@ -172,7 +172,9 @@ async def _contract_histories(
 
 async def _renewal_rate(tx: Tx, period: Period, account: Account | None) -> RenewalValue:
     schedule = await load_schedule(tx)
-    possible = renewed = pending = 0
+    possible = 0
+    renewed = 0
+    pending = 0
     async for happenings in _contract_histories(tx, period, account, schedule):
         for term in term_outcomes(happenings, schedule, period.since, period.until):
             possible += 1

@@ -21,7 +21,8 @@ def survival_curve(ended: Mapping[int, int], running: Mapping[int, int]) -> list
     looked at once a day until it has ended or is not watched any more, and S(d), the share of stays
     longer than d days, is the product of (1 - ended on k / at risk on k) over all days k up to d.
     """
-    found, survival = list[SurvivalStep](), 1.0
+    found: list[SurvivalStep] = []
+    survival = 1.0
     at_risk = sum(ended.values()) + sum(running.values())
     for day in sorted({*ended, *(age + 1 for age in running)}):
         at_risk -= running.get(day - 1, 0)

@@ -20,7 +20,7 @@ from services.ingest.app import create_app
 from services.ingest.settings import IngestSettings
 from shared.errors import Retryable
 from shared.events import envelope
-from shared.kafka.publisher import Message, Publisher
+from shared.kafka.publisher import KafkaMessage, Publisher
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.server_stack import Stack
@@ -291,10 +291,10 @@ async def test_a_batch_that_kafka_refuses_does_not_spoil_those_after_it(stack: S
         timeout_s=10,
     )
     for _ in range(2):
-        await publisher.publish([Message(0, b"c", b"{}")])
+        await publisher.publish([KafkaMessage(0, b"c", b"{}")])
         with pytest.raises(Retryable):
-            await publisher.publish([Message(0, b"c", b"x" * (5 * 1024 * 1024 + 500))])
-    await publisher.publish([Message(0, b"c", b"{}")])
+            await publisher.publish([KafkaMessage(0, b"c", b"x" * (5 * 1024 * 1024 + 500))])
+    await publisher.publish([KafkaMessage(0, b"c", b"{}")])
     await publisher.close()
 
 

@@ -118,7 +118,7 @@ def known(schedule: Schedule) -> dict[str, Known]:
 
 @pytest.fixture(scope="module")
 async def client(stack: Stack, database: str) -> AsyncIterator[Client]:
-    """A shop whose timers are early, as they may be; with merged, parked and phaseless customers."""
+    """A shop with early timers (they may be), and merged, parked and phaseless customers."""
     shop = Shop(database)
     await shop.adopt(None, ENDS)
     await store_lives(shop, ENDS, lives())

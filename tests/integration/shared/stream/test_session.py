@@ -1,4 +1,4 @@
-"""The batch loop on real Kafka and PostgreSQL: what it sets aside, what stops it, what delays it."""
+"""The batch loop on real Kafka and PostgreSQL: what it sets aside, what stops or delays it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

@@ -14,7 +14,7 @@ from services.ingest.events.service import EventService
 from services.ingest.settings import IngestSettings
 from shared import clock, instants
 from shared.errors import Problem, Retryable
-from shared.kafka.publisher import Message, Publisher
+from shared.kafka.publisher import KafkaMessage, Publisher
 
 EVENT: Final[dict[str, Any]] = {
     "specversion": "1.0",
@@ -181,10 +181,10 @@ class _Log(Publisher):
     """Keeps what is published, a request after the other; the last may fail."""
 
     def __init__(self, *, fails_at: int = 100) -> None:
-        self.published: list[Sequence[Message]] = []
+        self.published: list[Sequence[KafkaMessage]] = []
         self._fails_at = fails_at
 
-    async def publish(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[KafkaMessage]) -> None:
         if len(self.published) == self._fails_at:
             raise Retryable("Kafka did not acknowledge within 10 s")
         self.published.append(messages)

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from services.lifecycle.api.naming import Naming
 from services.lifecycle.api.parameters import refuse_future
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.domain.phase_models import CustomerFact, Model
 from services.lifecycle.domain.state.phases import Phase
 from shared.errors import Problem

@@ -1,4 +1,4 @@
-"""The feed of changes when a look fails: listeners are let go, or see the next look that succeeds."""
+"""The feed of changes when a look fails: listeners are let go, or see the next successful look."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.counts import repository
 from services.lifecycle.counts.repository import PhaseGroup
 from services.lifecycle.counts.schemas import PhaseCounts

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from services.lifecycle.api.naming import Naming
+from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.due_dates import next_move
 from services.lifecycle.domain.phase_models import CustomerFact
