@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from services.reactivation.api.context import Context
+from services.reactivation.api.context import ApiContext
 from services.reactivation.cases import routes as case_routes
 from services.reactivation.customers import routes as customer_routes
 from services.reactivation.offers import routes as offer_routes
@@ -24,7 +24,7 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await create_pool(settings.database_url, REACTIVATION) as pool:
-            app.state.context = Context(pool, settings.terms())
+            app.state.context = ApiContext(pool, settings.terms())
             yield
 
     async def ready() -> None:

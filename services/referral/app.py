@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from services.referral.announcements import Announcer
-from services.referral.api.context import Context
+from services.referral.api.context import ApiContext
 from services.referral.claims import routes as claim_routes
 from services.referral.codes import routes as code_routes
 from services.referral.customers import routes as customer_routes
@@ -32,7 +32,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await create_pool(settings.database_url, "referral") as pool:
-            app.state.context = Context(
+            app.state.context = ApiContext(
                 pool, settings.terms, Announcer(settings.partitions), settings.clock
             )
             yield

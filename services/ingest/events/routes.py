@@ -43,11 +43,11 @@ _EXAMPLE: Final = {"product.used": catalogue.MODELS["product.used"].model_json_s
 
 
 async def _service(request: Request) -> EventService:
-    events: EventService = request.app.state.events
-    return events
+    service: EventService = request.app.state.events
+    return service
 
 
-Events = Annotated[EventService, Depends(_service)]
+Service = Annotated[EventService, Depends(_service)]
 
 
 @router.post(
@@ -57,12 +57,12 @@ Events = Annotated[EventService, Depends(_service)]
     openapi_extra=request_body(),
     responses=_RESPONSES,
 )
-async def accept_events(request: Request, events: Events) -> Response:
+async def accept_events(request: Request, service: Service) -> Response:
     """Accept one event or up to 1,000.
 
     Sending the same again is safe: the identity of an event is (subject, source, id).
     """
-    return _answer(await _accept(request, events))
+    return _answer(await _accept(request, service))
 
 
 @router.get(
@@ -73,11 +73,11 @@ async def event_types() -> dict[str, Any]:
     return catalogue.json_schema()
 
 
-async def _accept(request: Request, events: EventService) -> Receipt:
+async def _accept(request: Request, service: EventService) -> Receipt:
     """Read the body only when there is room for it."""
     length = request.headers.get("content-length", "")
-    with events.room_for(int(length) if length.isdecimal() else MAX_BODY):
-        return await events.accept(await _body(request), traceparent=_traceparent(request))
+    with service.room_for(int(length) if length.isdecimal() else MAX_BODY):
+        return await service.accept(await _body(request), traceparent=_traceparent(request))
 
 
 async def _body(request: Request) -> bytes:

@@ -21,13 +21,12 @@ Since = Annotated[
 ]
 
 
-async def cadence_service(context: Context, request: Request) -> CadenceService:
-    """The use cases of the cadence model."""
+async def _service(context: Context, request: Request) -> CadenceService:
     state = request.app.state
     return CadenceService(context, state.fitter, state.nightly_fit)
 
 
-Service = Annotated[CadenceService, Depends(cadence_service)]
+Service = Annotated[CadenceService, Depends(_service)]
 
 
 @router.post("/fits", status_code=201, openapi_extra=NOT_REPEATABLE)

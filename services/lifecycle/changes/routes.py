@@ -46,13 +46,12 @@ _STREAM: Final[dict[int, dict[str, Any]]] = {
 }
 
 
-async def change_service(request: Request) -> ChangeService:
-    """What both routes read changes from."""
+async def _service(request: Request) -> ChangeService:
     service: ChangeService = request.app.state.changes
     return service
 
 
-Service = Annotated[ChangeService, Depends(change_service)]
+Service = Annotated[ChangeService, Depends(_service)]
 After = Annotated[
     str | None,
     Query(

@@ -13,12 +13,11 @@ from shared.http import problems
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 
 
-async def count_service(context: Context) -> CountService:
-    """The use cases of counts."""
+async def _service(context: Context) -> CountService:
     return CountService(context)
 
 
-Service = Annotated[CountService, Depends(count_service)]
+Service = Annotated[CountService, Depends(_service)]
 
 
 @router.get("/phases", responses=problems(AS_OF_IN_FUTURE))

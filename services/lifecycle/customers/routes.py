@@ -25,12 +25,11 @@ router = APIRouter(prefix="/v1", tags=["lifecycle"])
 NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
 
 
-async def customer_service(context: Context) -> CustomerService:
-    """The use cases of customers."""
+async def _service(context: Context) -> CustomerService:
     return CustomerService(context)
 
 
-Service = Annotated[CustomerService, Depends(customer_service)]
+Service = Annotated[CustomerService, Depends(_service)]
 
 
 @router.get("/customers/{customer}", responses=problems(MERGED, UNKNOWN_CUSTOMER))

@@ -23,12 +23,11 @@ KnownAt = Annotated[
 ]
 
 
-async def explanation_service(context: Context) -> ExplanationService:
-    """What answers these routes."""
+async def _service(context: Context) -> ExplanationService:
     return ExplanationService(context)
 
 
-Service = Annotated[ExplanationService, Depends(explanation_service)]
+Service = Annotated[ExplanationService, Depends(_service)]
 
 
 @router.get(

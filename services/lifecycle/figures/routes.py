@@ -26,13 +26,12 @@ IN_THE_FUTURE: Final = ProblemKind(
 )
 
 
-async def figure_service(request: Request) -> FigureService:
-    """What computes the figures of this process."""
+async def _service(request: Request) -> FigureService:
     service: FigureService = request.app.state.figures
     return service
 
 
-Service = Annotated[FigureService, Depends(figure_service)]
+Service = Annotated[FigureService, Depends(_service)]
 From = Annotated[
     Day | None,
     Query(

@@ -105,8 +105,7 @@ class Output:
             raise Problem(422, "invalid", detail, errors=errors)
 
 
-async def list_service(context: Context) -> ListService:
-    """The use cases of lists."""
+async def _service(context: Context) -> ListService:
     return ListService(context)
 
 
@@ -166,7 +165,7 @@ async def filters(
     )
 
 
-Service = Annotated[ListService, Depends(list_service)]
+Service = Annotated[ListService, Depends(_service)]
 WantedOutput = Annotated[Output, Depends(output)]
 WantedFilters = Annotated[Filters, Depends(filters)]
 

@@ -52,12 +52,11 @@ Against = Annotated[
 ]
 
 
-async def policy_service(context: Context) -> PolicyService:
-    """The use cases of policies."""
+async def _service(context: Context) -> PolicyService:
     return PolicyService(context)
 
 
-Service = Annotated[PolicyService, Depends(policy_service)]
+Service = Annotated[PolicyService, Depends(_service)]
 
 
 @router.post("/policies", status_code=201, responses=problems(_EXISTS, also=_CREATED))

@@ -31,13 +31,12 @@ SimulationPath = Annotated[
 ]
 
 
-async def simulation_service(context: Context, request: Request) -> SimulationService:
-    """The use cases of simulations."""
+async def _service(context: Context, request: Request) -> SimulationService:
     runner: SimulationRunner = request.app.state.simulation_runner
     return SimulationService(context, runner)
 
 
-Service = Annotated[SimulationService, Depends(simulation_service)]
+Service = Annotated[SimulationService, Depends(_service)]
 
 
 @router.post(

@@ -11,19 +11,20 @@ from shared.database.connection import Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ApiContext:
     """What every service object of the API needs."""
 
     pool: Pool
     terms: Terms
 
 
-async def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
+async def api_context(request: Request) -> ApiContext:
+    """The context of this process."""
+    context: ApiContext = request.app.state.context
     return context
 
 
-ApiContext = Annotated[Context, Depends(_context)]
+Context = Annotated[ApiContext, Depends(api_context)]
 
 
 def parse_uuid(text: str) -> UUID | None:

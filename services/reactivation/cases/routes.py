@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from services.reactivation.api.context import ApiContext
+from services.reactivation.api.context import Context
 from services.reactivation.api.fields import CASE_ID, CUSTOMER
 from services.reactivation.cases.schemas import CasePage, CaseView, CountsView
 from services.reactivation.cases.service import CaseService
@@ -17,11 +17,11 @@ router = APIRouter(prefix="/v1", tags=["cases"])
 _NOT_FOUND: Final = ProblemKind(404, "not_found", "There is no such case.")
 
 
-async def _service(context: ApiContext) -> CaseService:
+async def _service(context: Context) -> CaseService:
     return CaseService(context)
 
 
-Cases = Annotated[CaseService, Depends(_service)]
+Service = Annotated[CaseService, Depends(_service)]
 CaseId = Annotated[IdPath, Path(description="The id of the case.", examples=[CASE_ID])]
 InState = Annotated[
     State | None, Query(description="Only cases in this state.", examples=["offered"])
@@ -33,19 +33,19 @@ OfCustomer = Annotated[
 
 @router.get("/cases")
 async def list_cases(
-    cases: Cases, part: Paging, state: InState = None, customer: OfCustomer = None
+    service: Service, part: Paging, state: InState = None, customer: OfCustomer = None
 ) -> CasePage:
     """Cases, newest first."""
-    return await cases.list(part, state, customer)
+    return await service.list(part, state, customer)
 
 
 @router.get("/cases/counts")
-async def count_cases(cases: Cases) -> CountsView:
+async def count_cases(service: Service) -> CountsView:
     """Cases and offers by state."""
-    return await cases.count()
+    return await service.count()
 
 
 @router.get("/cases/{case_id}", responses=problems(_NOT_FOUND))
-async def read_case(cases: Cases, case_id: CaseId, conditional: Conditional) -> CaseView:
+async def read_case(service: Service, case_id: CaseId, conditional: Conditional) -> CaseView:
     """One case with its offer."""
-    return conditional.answer(await cases.show(case_id))
+    return conditional.answer(await service.show(case_id))

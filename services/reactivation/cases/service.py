@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.reactivation.api.context import Context, parse_uuid
+from services.reactivation.api.context import ApiContext, parse_uuid
 from services.reactivation.cases.schemas import CasePage, CaseView, CountsView
 from services.reactivation.cases.search import (
     CasePosition,
@@ -19,7 +19,7 @@ from shared.http import Page, Slice
 class CaseService:
     """Shows win-back cases."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._pool = context.pool
 
     async def list(self, part: Slice, state: State | None, customer: str | None) -> CasePage:

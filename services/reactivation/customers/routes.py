@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 
-from services.reactivation.api.context import ApiContext
+from services.reactivation.api.context import Context
 from services.reactivation.customers.service import CustomerService
 from shared.http import NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
 
@@ -14,8 +14,11 @@ _UNKNOWN_CUSTOMER: Final = ProblemKind(404, "unknown_customer", "The customer ha
 _NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
 
 
-async def _service(context: ApiContext) -> CustomerService:
+async def _service(context: Context) -> CustomerService:
     return CustomerService(context)
+
+
+Service = Annotated[CustomerService, Depends(_service)]
 
 
 @router.post(
@@ -24,11 +27,9 @@ async def _service(context: ApiContext) -> CustomerService:
     responses=problems(_UNKNOWN_CUSTOMER, _NOT_PARKED),
     openapi_extra=NOT_REPEATABLE,
 )
-async def release_customer(
-    customers: Annotated[CustomerService, Depends(_service)], customer: CustomerPath
-) -> Requested:
+async def release_customer(service: Service, customer: CustomerPath) -> Requested:
     """Fold what waits for a parked customer, once the cause is fixed.
 
     The customer is released in the background; after that, the same request is refused (409).
     """
-    return await customers.release(customer)
+    return await service.release(customer)

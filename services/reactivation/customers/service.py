@@ -1,7 +1,7 @@
 """What operators may do with a customer."""
 
 from services.reactivation.announcements import SOURCE
-from services.reactivation.api.context import Context
+from services.reactivation.api.context import ApiContext
 from services.reactivation.customers.repository import find_customer
 from services.reactivation.events import RELEASED
 from shared.database.connection import transaction
@@ -15,7 +15,7 @@ from shared.stream.outgoing import outbox
 class CustomerService:
     """Releases customers who were parked."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def release(self, customer: str) -> Requested:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path
 
-from services.reactivation.api.context import ApiContext
+from services.reactivation.api.context import Context
 from services.reactivation.api.fields import CODE
 from services.reactivation.offers.schemas import Redemption, RedemptionView
 from services.reactivation.offers.service import OfferService
@@ -25,31 +25,31 @@ _EXPIRED: Final = ProblemKind(410, "offer_expired", "The offer has expired.")
 _WITHDRAWN: Final = ProblemKind(410, "offer_withdrawn", "The offer was withdrawn.")
 
 
-async def _service(context: ApiContext) -> OfferService:
+async def _service(context: Context) -> OfferService:
     return OfferService(context)
 
 
-Offers = Annotated[OfferService, Depends(_service)]
+Service = Annotated[OfferService, Depends(_service)]
 Code = Annotated[
     IdPath, Path(description="A code, as people write it: any case, with hyphens.", examples=[CODE])
 ]
 
 
 @router.post("/offers/{code}/reserve", responses=problems(*_REFUSALS, _EXPIRED, _WITHDRAWN))
-async def reserve(offers: Offers, code: Code, order: Redemption) -> RedemptionView:
+async def reserve(service: Service, code: Code, order: Redemption) -> RedemptionView:
     """Reserve a code for an order, for `reservation_minutes`, at most until the offer expires."""
-    return await offers.reserve(code, order)
+    return await service.reserve(code, order)
 
 
 @router.post(
     "/offers/{code}/confirm", responses=problems(*_REFUSALS, _NOT_RESERVED, _EXPIRED, _WITHDRAWN)
 )
-async def confirm(offers: Offers, code: Code, order: Redemption) -> RedemptionView:
+async def confirm(service: Service, code: Code, order: Redemption) -> RedemptionView:
     """Use a code: the order was placed, and the case is won back."""
-    return await offers.confirm(code, order)
+    return await service.confirm(code, order)
 
 
 @router.post("/offers/{code}/release", responses=problems(*_REFUSALS))
-async def release(offers: Offers, code: Code, order: Redemption) -> RedemptionView:
+async def release(service: Service, code: Code, order: Redemption) -> RedemptionView:
     """Free a code again: the order was given up."""
-    return await offers.release(code, order)
+    return await service.release(code, order)

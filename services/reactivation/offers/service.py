@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from services.reactivation.api.context import Context
+from services.reactivation.api.context import ApiContext
 from services.reactivation.cases.recomputation import FoldFailed, PartitionTime, recompute
 from services.reactivation.cases.repository import save_offers
 from services.reactivation.cases.search import CaseSnapshot, case_by_code
@@ -38,7 +38,7 @@ class OfferService:
     Every request raises Problem 404 "unknown_code", 403 "not_your_code", or a Refusal.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def reserve(self, code: str, order: Redemption) -> RedemptionView:

@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ApiContext:
     """What every service object of the API needs."""
 
     pool: Pool
@@ -39,12 +39,13 @@ class Context:
         return clock
 
 
-async def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
+async def api_context(request: Request) -> ApiContext:
+    """The context of this process."""
+    context: ApiContext = request.app.state.context
     return context
 
 
-ApiContext = Annotated[Context, Depends(_context)]
+Context = Annotated[ApiContext, Depends(api_context)]
 
 
 def created(response: Response, outcome: tuple[V, bool]) -> V:

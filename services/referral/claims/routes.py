@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Path, Response
 
-from services.referral.api.context import ApiContext, created
+from services.referral.api.context import Context, created
 from services.referral.api.fields import CLAIM_ID, CLOCK_NOT_STARTED
 from services.referral.claims.schemas import ClaimRequest, ClaimView
 from services.referral.claims.service import ClaimService
@@ -25,11 +25,11 @@ _MADE_BEFORE: Final[dict[str, Any]] = {
 }
 
 
-async def _service(context: ApiContext) -> ClaimService:
+async def _service(context: Context) -> ClaimService:
     return ClaimService(context)
 
 
-Claims = Annotated[ClaimService, Depends(_service)]
+Service = Annotated[ClaimService, Depends(_service)]
 ClaimId = Annotated[IdPath, Path(description="The id of the claim.", examples=[CLAIM_ID])]
 
 
@@ -39,13 +39,13 @@ ClaimId = Annotated[IdPath, Path(description="The id of the claim.", examples=[C
     responses=problems(*_REFUSALS, REUSED_KEY, CLOCK_NOT_STARTED, also={200: _MADE_BEFORE}),
 )
 async def claim(
-    body: ClaimRequest, response: Response, claims: Claims, idempotency_key: IdempotencyKey = None
+    body: ClaimRequest, response: Response, service: Service, idempotency_key: IdempotencyKey = None
 ) -> ClaimView:
     """Record that a referee named a code; sending the same claim again is safe."""
-    return created(response, await claims.make(body.code, body.referee, idempotency_key))
+    return created(response, await service.make(body.code, body.referee, idempotency_key))
 
 
 @router.get("/claims/{claim_id}", responses=problems(_NOT_FOUND))
-async def show_claim(claim_id: ClaimId, claims: Claims, conditional: Conditional) -> ClaimView:
+async def show_claim(claim_id: ClaimId, service: Service, conditional: Conditional) -> ClaimView:
     """A claim as it stands."""
-    return conditional.answer(await claims.show(claim_id))
+    return conditional.answer(await service.show(claim_id))

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.announcements import SOURCE
-from services.referral.api.context import Context, parse_uuid
+from services.referral.api.context import ApiContext, parse_uuid
 from services.referral.claims.repository import (
     Claim,
     add_touches,
@@ -39,7 +39,7 @@ _REFUSALS: Final = {
 class ClaimService:
     """Records claims and shows them."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def make(self, code: str, referee: str, key: str | None) -> tuple[ClaimView, bool]:

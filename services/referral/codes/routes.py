@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
 
-from services.referral.api.context import ApiContext, created
+from services.referral.api.context import Context, created
 from services.referral.api.fields import CLOCK_NOT_STARTED
 from services.referral.codes.schemas import CodeRequest, CodeView
 from services.referral.codes.service import CodeService
@@ -19,11 +19,11 @@ _HAD_ONE: Final[dict[str, Any]] = {
 }
 
 
-async def _service(context: ApiContext) -> CodeService:
+async def _service(context: Context) -> CodeService:
     return CodeService(context)
 
 
-Codes = Annotated[CodeService, Depends(_service)]
+Service = Annotated[CodeService, Depends(_service)]
 
 
 @router.post(
@@ -32,13 +32,13 @@ Codes = Annotated[CodeService, Depends(_service)]
     responses=problems(REUSED_KEY, CLOCK_NOT_STARTED, also={200: _HAD_ONE}),
 )
 async def issue_code(
-    body: CodeRequest, response: Response, codes: Codes, idempotency_key: IdempotencyKey = None
+    body: CodeRequest, response: Response, service: Service, idempotency_key: IdempotencyKey = None
 ) -> CodeView:
     """Give a customer a referral code; there is one per customer."""
-    return created(response, await codes.issue(body.customer, idempotency_key))
+    return created(response, await service.issue(body.customer, idempotency_key))
 
 
 @router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
-async def show_code(customer: CustomerPath, codes: Codes, conditional: Conditional) -> CodeView:
+async def show_code(customer: CustomerPath, service: Service, conditional: Conditional) -> CodeView:
     """The referral code of a customer."""
-    return conditional.answer(await codes.show(customer))
+    return conditional.answer(await service.show(customer))

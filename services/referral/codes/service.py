@@ -1,6 +1,6 @@
 """Codes on request: one transaction each, under the customer's lock."""
 
-from services.referral.api.context import Context
+from services.referral.api.context import ApiContext
 from services.referral.codes.issuer import issue_codes
 from services.referral.codes.repository import find_code, lock_codes
 from services.referral.codes.schemas import CodeView
@@ -14,7 +14,7 @@ from shared.stream.outgoing import outbox
 class CodeService:
     """Issues and shows the codes of customers."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def issue(self, customer: str, key: str | None) -> tuple[CodeView, bool]:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 
-from services.referral.api.context import ApiContext
+from services.referral.api.context import Context
 from services.referral.customers.service import CustomerService
 from shared.http import NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
 
@@ -13,8 +13,11 @@ router = APIRouter(prefix="/v1", tags=["referral"])
 _NOT_PARKED: Final = ProblemKind(409, "not_parked", "The customer is not parked.")
 
 
-async def _service(context: ApiContext) -> CustomerService:
+async def _service(context: Context) -> CustomerService:
     return CustomerService(context)
+
+
+Service = Annotated[CustomerService, Depends(_service)]
 
 
 @router.post(
@@ -23,11 +26,9 @@ async def _service(context: ApiContext) -> CustomerService:
     responses=problems(_NOT_PARKED),
     openapi_extra=NOT_REPEATABLE,
 )
-async def release_customer(
-    customer: CustomerPath, customers: Annotated[CustomerService, Depends(_service)]
-) -> Requested:
+async def release_customer(customer: CustomerPath, service: Service) -> Requested:
     """Judge a parked customer again, once the cause is fixed.
 
     The customer is released in the background; after that, the same request is refused (409).
     """
-    return await customers.release(customer)
+    return await service.release(customer)

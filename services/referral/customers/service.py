@@ -1,6 +1,6 @@
 """What operators may do with a customer."""
 
-from services.referral.api.context import Context
+from services.referral.api.context import ApiContext
 from services.referral.customers.repository import find_parked
 from shared.database.connection import transaction
 from shared.http import Requested
@@ -10,7 +10,7 @@ from shared.stream.outgoing import outbox
 class CustomerService:
     """Releases customers who were parked."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def release(self, customer: str) -> Requested:

@@ -4,18 +4,21 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from services.referral.api.context import ApiContext
+from services.referral.api.context import Context
 from services.referral.figures.schemas import CountsView
 from services.referral.figures.service import FigureService
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
 
-async def _service(context: ApiContext) -> FigureService:
+async def _service(context: Context) -> FigureService:
     return FigureService(context)
 
 
+Service = Annotated[FigureService, Depends(_service)]
+
+
 @router.get("/referrals/counts")
-async def count(figures: Annotated[FigureService, Depends(_service)]) -> CountsView:
+async def count(service: Service) -> CountsView:
     """Codes, claims by state, rewards by state."""
-    return await figures.count()
+    return await service.count()

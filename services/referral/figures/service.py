@@ -1,6 +1,6 @@
 """The program in numbers."""
 
-from services.referral.api.context import Context
+from services.referral.api.context import ApiContext
 from services.referral.clocks import least_clock
 from services.referral.domain.claims import State
 from services.referral.domain.rewards import RewardState
@@ -11,7 +11,7 @@ from services.referral.figures.schemas import CountsView
 class FigureService:
     """Counts codes, claims and rewards."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def count(self) -> CountsView:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from services.referral.api.context import ApiContext
+from services.referral.api.context import Context
 from services.referral.api.fields import CUSTOMER
 from services.referral.ledger.schemas import BalancesView, PostingPage
 from services.referral.ledger.service import LedgerService
@@ -14,11 +14,11 @@ from shared.http import Conditional, CustomerPath, Paging
 router = APIRouter(prefix="/v1", tags=["referral"])
 
 
-async def _service(context: ApiContext) -> LedgerService:
+async def _service(context: Context) -> LedgerService:
     return LedgerService(context)
 
 
-Ledger = Annotated[LedgerService, Depends(_service)]
+Service = Annotated[LedgerService, Depends(_service)]
 OfCustomer = Annotated[
     Subject, Query(description="The customer whose postings are listed.", examples=[CUSTOMER])
 ]
@@ -26,13 +26,13 @@ OfCustomer = Annotated[
 
 @router.get("/customers/{customer}/balance")
 async def show_balance(
-    customer: CustomerPath, ledger: Ledger, conditional: Conditional
+    customer: CustomerPath, service: Service, conditional: Conditional
 ) -> BalancesView:
     """What a customer has earned, pending and available."""
-    return conditional.answer(await ledger.show_balances(customer))
+    return conditional.answer(await service.show_balances(customer))
 
 
 @router.get("/ledger")
-async def list_postings(customer: OfCustomer, part: Paging, ledger: Ledger) -> PostingPage:
+async def list_postings(customer: OfCustomer, part: Paging, service: Service) -> PostingPage:
     """A customer's postings with their entries, newest first."""
-    return await ledger.list_postings(customer, part)
+    return await service.list_postings(customer, part)

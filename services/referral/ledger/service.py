@@ -1,6 +1,6 @@
 """Balances and postings of a customer."""
 
-from services.referral.api.context import Context
+from services.referral.api.context import ApiContext
 from services.referral.customers.repository import find_parked
 from services.referral.ledger.repository import PostingRow, load_balances, load_page
 from services.referral.ledger.schemas import BalancesView, BalanceView, PostingPage, PostingView
@@ -10,7 +10,7 @@ from shared.http import Page, Slice
 class LedgerService:
     """Shows what customers have earned."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: ApiContext) -> None:
         self._context = context
 
     async def show_balances(self, customer: str) -> BalancesView:
