@@ -34,6 +34,14 @@ def stable_text(*parts: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
+def parse_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID in a text, or None if it is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
 def hash64(text: str) -> int:
     """Return a signed 64-bit hash (XXH3), for keys that an index holds by the million."""
     return xxh3_64_intdigest(text.encode()) - 2**63

@@ -76,7 +76,7 @@ def _id_of(raw: bytes) -> str | None:
     """The id of an event, or of a call, that was not understood; None if it has none."""
     try:
         event = json.loads(raw)
-        id_ = event["id"] if "id" in event else event["messageId"]
+        id = event["id"] if "id" in event else event["messageId"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    return str(id_).encode(errors="replace").decode()[:200]
+    return str(id).encode(errors="replace").decode()[:200]

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -25,11 +24,3 @@ async def api_context(request: Request) -> ApiContext:
 
 
 Context = Annotated[ApiContext, Depends(api_context)]
-
-
-def parse_uuid(text: str) -> UUID | None:
-    """The UUID in a text; None if it is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

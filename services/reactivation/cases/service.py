@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.reactivation.api.context import ApiContext, parse_uuid
+from services.reactivation.api.context import ApiContext
 from services.reactivation.cases.schemas import CasePage, CaseView, CountsView
 from services.reactivation.cases.search import (
     CasePosition,
@@ -14,6 +14,7 @@ from services.reactivation.cases.search import (
 from services.reactivation.domain.cases import State
 from shared.errors import FieldError, Problem
 from shared.http import Page, Slice
+from shared.ids import parse_uuid
 
 
 class CaseService:
@@ -36,8 +37,8 @@ class CaseService:
 
     async def show(self, case_id: str) -> CaseView:
         """One case with its offer. Raises Problem 404 "not_found"."""
-        number = parse_uuid(case_id)
-        snapshot = await case_by_id(self._pool, number) if number else None
+        id = parse_uuid(case_id)
+        snapshot = await case_by_id(self._pool, id) if id else None
         if snapshot is None:
             raise Problem(404, "not_found", "There is no such case.")
         return CaseView.of(snapshot)
@@ -57,8 +58,8 @@ def _position_before(part: Slice) -> CasePosition | None:
     if key is None:
         return None
     opened_at, text = key
-    number = parse_uuid(text)
-    if number is None:
+    id = parse_uuid(text)
+    if id is None:
         wrong = FieldError("cursor", "is not a next_cursor of this list")
         raise Problem(422, "invalid_cursor", "The cursor cannot be read.", errors=(wrong,))
-    return CasePosition(opened_at, number)
+    return CasePosition(opened_at, id)

@@ -216,20 +216,20 @@ def _may_open(cases: list[Case], lapse: Lapse) -> bool:
 
 
 def _open(history: History, lapse: Lapse, terms: Terms) -> Case:
-    number = case_id(history.customer, lapse)
-    known = history.cases.get(number)
+    id = case_id(history.customer, lapse)
+    known = history.cases.get(id)
     if known is not None:
         return Case(
-            number, history.customer, lapse, known.offer, known.cooldown_days, version=known.version
+            id, history.customer, lapse, known.offer, known.cooldown_days, version=known.version
         )
     offer = Offer(
-        code=codes.code_of(number, terms.secret),
+        code=codes.code_of(id, terms.secret),
         percent=terms.percent,
         made_at=lapse.occurred_at,
         expires_at=_later(lapse.occurred_at, terms.offer_days),
         attributed_until=_later(lapse.occurred_at, terms.attribution_days),
     )
-    return Case(number, history.customer, lapse, offer, terms.cooldown_days)
+    return Case(id, history.customer, lapse, offer, terms.cooldown_days)
 
 
 def _uses_code(case: Case, order: Order) -> bool:

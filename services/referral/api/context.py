@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, TypeVar
-from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
@@ -54,11 +53,3 @@ def created(response: Response, outcome: tuple[V, bool]) -> V:
     if not is_new:
         response.status_code = 200
     return view
-
-
-def parse_uuid(text: str) -> UUID | None:
-    """The UUID in a text; None if it is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

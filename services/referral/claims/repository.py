@@ -87,10 +87,10 @@ async def load_order_events(tx: Tx, customers: Collection[str]) -> dict[str, lis
     """All events about the orders of these customers, by customer."""
     events: dict[str, list[OrderEvent]] = {customer: [] for customer in customers}
     for row in await tx.fetch(_ORDER_EVENTS, list(customers)):
-        customer, source, id_, kind, *rest = row
+        customer, source, id, kind, *rest = row
         time, order_id, amount, currency, days, historical = rest
         event = OrderEvent(
-            OrderEventKind(kind), time, source, id_, order_id, amount, currency, days, historical
+            OrderEventKind(kind), time, source, id, order_id, amount, currency, days, historical
         )
         events[customer].append(event)
     return events
@@ -119,9 +119,9 @@ async def load_claims(tx: Tx, referees: Collection[str]) -> dict[str, list[Claim
     return claims
 
 
-async def find_claim(source: Pool | Tx, id_: UUID) -> Claim | None:
+async def find_claim(source: Pool | Tx, id: UUID) -> Claim | None:
     """One claim."""
-    row = await source.fetchrow(_CLAIM_BY_ID, id_)
+    row = await source.fetchrow(_CLAIM_BY_ID, id)
     return _claim(row) if row else None
 
 

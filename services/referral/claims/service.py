@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.announcements import SOURCE
-from services.referral.api.context import ApiContext, parse_uuid
+from services.referral.api.context import ApiContext
 from services.referral.claims.repository import (
     Claim,
     add_touches,
@@ -25,9 +25,10 @@ from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.settlement import settle_rewards
 from shared.database.connection import Tx, transaction
 from shared.errors import FieldError, Problem
+from shared.ids import parse_uuid
 from shared.stream.outgoing import outbox
 
-_TICK: Final = timedelta(microseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _REFUSALS: Final = {
     Reason.MISTYPED_CODE: (422, "code", "The code has a wrong character."),
     Reason.UNKNOWN_CODE: (422, "code", "Nobody has this code."),
@@ -59,9 +60,9 @@ class ClaimService:
 
     async def show(self, claim_id: str) -> ClaimView:
         """The claim as it stands. Raises Problem 404 "not_found"."""
-        number = parse_uuid(claim_id)
+        id = parse_uuid(claim_id)
         pool = self._context.pool
-        claim = await find_claim(pool, number) if number else None
+        claim = await find_claim(pool, id) if id else None
         if claim is None:
             raise Problem(404, "not_found", "There is no such claim.")
         return ClaimView.of(claim, await self._context.clock(pool, claim.referee))
@@ -74,10 +75,10 @@ class ClaimService:
             await lock_codes(tx, to_issue=False)
             repeated = await find_claim_of_key(tx, "claims", key, request)
             known = repeated or await self._find_open(tx, code, referee)
-            id_ = known or await self._record(tx, code, referee)
+            id = known or await self._record(tx, code, referee)
             if repeated is None:
-                await remember_request(tx, "claims", key, request, id_)
-            claim = await find_claim(tx, id_)
+                await remember_request(tx, "claims", key, request, id)
+            claim = await find_claim(tx, id)
         assert claim is not None  # noqa: S101
         return claim, known is None
 
@@ -127,7 +128,7 @@ def _time_of_claim(
     """The clock, but after all that is known: the clock may stand still or lag behind."""
     known = [claim.touch.time for claim in claims]
     known += [event.time for event in events]
-    return max([clock, *(time + _TICK for time in known)])
+    return max([clock, *(time + _MICROSECOND for time in known)])
 
 
 def _refusal(reason: Reason) -> Problem:

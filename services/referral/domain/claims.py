@@ -121,8 +121,8 @@ def new_touch(
 ) -> Touch:
     """A touch by what the referee typed; the owner of the code is looked up later."""
     code = codes.read(text) or text[:_LONGEST_CODE]
-    id_ = stable_id("claim", referee, source, event)
-    return Touch(id_, time, source, event, code, None, terms)
+    id = stable_id("claim", referee, source, event)
+    return Touch(id, time, source, event, code, None, terms)
 
 
 def judge(

@@ -23,7 +23,7 @@ from services.referral.rewards.repository import NewPosting
 from shared.stream.batch import BEFORE_EVERY_DEADLINE
 from shared.stream.outgoing.outbox import Message
 
-_TICK: Final = timedelta(microseconds=1)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class SettlementTime(NamedTuple):
@@ -111,7 +111,7 @@ def _may_mature(before: Reward | None, facts: RewardFacts, time: SettlementTime)
 
 
 def _last_pending(facts: RewardFacts) -> datetime:
-    return facts.available_at - _TICK
+    return facts.available_at - _MICROSECOND
 
 
 def _due_at(facts: RewardFacts | None, balance: RewardBalance, as_of: datetime) -> datetime | None:
