@@ -106,13 +106,3 @@ def latest_periods(day: date) -> list[Period]:
 def _months_before(first: date, months: int) -> date:
     year, month = divmod(max(12, first.year * 12 + first.month - 1 - months), 12)
     return date(year, month + 1, 1)
-
-
-def by_account(statement: str) -> tuple[str, str]:
-    """Two forms of a statement on transitions `t`: for all, and for one kind of account ($3).
-
-    It says `{theirs}` where tables are joined, and goes on with a further condition.
-    """
-    everybody = "WHERE $3::text IS NULL"
-    theirs = "JOIN customer AS c ON c.customer = t.customer WHERE c.account = $3"
-    return statement.format(theirs=everybody), statement.format(theirs=theirs)

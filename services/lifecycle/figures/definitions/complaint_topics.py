@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit
 from services.lifecycle.figures.period import Account, Period, midnight
+from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS, event_statements
 from services.lifecycle.figures.sources.baseline import FEWEST_WEEKS, WEEKS, Judgement, judge
-from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
 from shared.database.connection import Tx
 
 WEEK: Final = timedelta(days=7)
 _FIRST: Final = "SELECT time FROM event WHERE type = 'complaint.opened' ORDER BY time LIMIT 1"
-_OPENED: Final = statements(
+_OPENED: Final = event_statements(
     f"""
 WITH opened AS (
     SELECT DISTINCT ON (e.customer_key, content.complaint_id) e.time, content.topic

@@ -6,18 +6,22 @@ from pydantic import Field
 
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
-from services.lifecycle.figures.period import Account, Period, by_account
+from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources import phase_counts
+from services.lifecycle.figures.sources.account_filter import (
+    COUNTED_TRANSITIONS,
+    transition_statements,
+)
 from shared.database.connection import Tx
 
-_CONVERTED: Final = by_account(
+_CONVERTED: Final = transition_statements(
     f"""
 WITH visited AS (
     SELECT t.customer,
         min(position) FILTER (WHERE to_phase = '{Phase.PROSPECT}') AS came,
         min(position) FILTER (WHERE from_phase = '{Phase.PROSPECT}') AS went,
         bool_or(from_phase = '{Phase.PROSPECT}' AND to_phase = '{Phase.NEW}') AS bought
-    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL
+    FROM transition AS t {COUNTED_TRANSITIONS} AND t.withdrawn IS NULL
         AND t.occurred_at >= $1 AND t.occurred_at < $2
         AND (t.to_phase = '{Phase.PROSPECT}' OR t.from_phase = '{Phase.PROSPECT}')
     GROUP BY 1
@@ -45,7 +49,7 @@ class ConversionValue(FigureValue):
 
 
 async def _conversion(tx: Tx, period: Period, account: Account | None) -> ConversionValue:
-    row = await tx.fetchrow(_CONVERTED[account is not None], period.since, period.until, account)
+    row = await tx.fetchrow(_CONVERTED[account], period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
     prospects = row["came"] + await phase_counts.prospects(tx, period, account)
     return ConversionValue(

@@ -7,18 +7,22 @@ from pydantic import BaseModel, Field
 
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit
-from services.lifecycle.figures.period import Account, Period, by_account
+from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources import kaplan_meier as survival
+from services.lifecycle.figures.sources.account_filter import (
+    COUNTED_TRANSITIONS,
+    transition_statements,
+)
 from services.lifecycle.figures.sources.phase_counts import PASSIVE
 from shared.database.connection import Tx
 
 _DAY: Final = 86400
 
-_STAYS: Final = by_account(
+_STAYS: Final = transition_statements(
     f"""
 WITH step AS MATERIALIZED (
     SELECT t.customer, t.position, t.from_phase, t.to_phase, t.since, t.occurred_at
-    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL
+    FROM transition AS t {COUNTED_TRANSITIONS} AND t.withdrawn IS NULL
         AND t.occurred_at >= $1 AND t.occurred_at < $2
 ),
 ended AS (SELECT from_phase AS phase, since, occurred_at FROM step WHERE since >= $1),
@@ -113,9 +117,7 @@ def dwell_value(ended: Stays, running: Stays) -> DwellValue:
 async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> DwellValue:
     ended: Stays = {phase: Counter() for phase in Phase}
     running: Stays = {phase: Counter() for phase in Phase}
-    for row in await tx.fetch(
-        _STAYS[account is not None], period.since, period.until, account, PASSIVE
-    ):
+    for row in await tx.fetch(_STAYS[account], period.since, period.until, account, PASSIVE):
         stays = ended if row["ended"] else running
         stays[Phase(row["phase"])][row["day"]] += row["n"]
     return dwell_value(ended, running)

@@ -12,18 +12,17 @@ from services.lifecycle.domain.policy import cadence
 from services.lifecycle.domain.policy.cadence import MONTH, WEEK, Fit
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import EARLIEST
-from services.lifecycle.figures.definitions.repurchase import ROOM
 from services.lifecycle.figures.figure import Figure, MoneyValue, Unit
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import statements
-from services.lifecycle.figures.sources.orders import KEPT
+from services.lifecycle.figures.sources.account_filter import event_statements
+from services.lifecycle.figures.sources.orders import KEPT, MORE_MEMORY
 from services.lifecycle.figures.sources.phase_counts import ACTIVE
 from services.lifecycle.schedule import load_schedule
 from shared.database.connection import Tx
 
 PATIENCE_S: Final = 120.0
 """All orders of active customers are read."""
-RHYTHMS: Final = statements(
+RHYTHMS: Final = event_statements(
     f"""
 WITH moved AS MATERIALIZED (
     SELECT DISTINCT ON (customer) customer, from_phase AS phase FROM transition
@@ -139,7 +138,7 @@ async def _expected_revenue(tx: Tx, period: Period, account: Account | None) -> 
     fit = in_force(await load_schedule(tx), period)
     if fit is None:
         return ExpectedValue(reason="no fit of the cadence model was in force")
-    await tx.execute(ROOM)
+    await tx.execute(MORE_MEMORY)
     parameters = EARLIEST, period.until, account, ACTIVE, fit.currency or ""
     rhythms = [
         RhythmGroup(*row)

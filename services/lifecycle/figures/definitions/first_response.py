@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field
 
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
+from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS, event_statements
 from shared.database.connection import Tx
 
-_WAITING: Final = statements(
+_WAITING: Final = event_statements(
     f"""
 WITH message AS MATERIALIZED (
     SELECT e.customer_key, e.time,

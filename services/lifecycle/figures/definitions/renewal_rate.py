@@ -19,7 +19,7 @@ from services.lifecycle.domain.state.open_items import Contract
 from services.lifecycle.events import read
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
+from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS, event_statements
 from services.lifecycle.schedule import load_schedule
 from shared.clock import DAWN
 from shared.database.connection import Tx
@@ -30,8 +30,8 @@ SELECT e.customer_key, e.body FROM event AS e
 WHERE e.type IN ('contract.concluded', 'contract.renewed', 'contract.cancelled')
     AND $1::timestamptz < $2 AND e.time < $2 AND {COUNTED_EVENTS}
 """  # noqa: S608  (constants)
-_AGREEMENTS: Final = statements(f"{_AGREED} ORDER BY 1")
-_WITH_ACCOUNTS: Final = statements(
+_AGREEMENTS: Final = event_statements(f"{_AGREED} ORDER BY 1")
+_WITH_ACCOUNTS: Final = event_statements(
     f"""
 WITH agreed AS MATERIALIZED ({_AGREED})
 SELECT customer_key, body FROM agreed

@@ -7,13 +7,11 @@ from pydantic import BaseModel, Field
 
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import statements
-from services.lifecycle.figures.sources.orders import KEPT
+from services.lifecycle.figures.sources.account_filter import event_statements
+from services.lifecycle.figures.sources.orders import KEPT, MORE_MEMORY
 from shared.database.connection import Tx
 
-ROOM: Final = "SET LOCAL work_mem = '32MB'"
-"""So that a month's buyers need no temporary files."""
-_BUYERS: Final = statements(
+_BUYERS: Final = event_statements(
     f"""
 WITH {KEPT},
 buyer AS (SELECT customer_key, sum(orders) AS orders FROM kept GROUP BY 1 HAVING sum(orders) >= 1)
@@ -23,7 +21,7 @@ SELECT count(*) AS buyers,
 FROM buyer
 """  # noqa: S608  (constants)
 )
-_REVENUES: Final = statements(
+_REVENUES: Final = event_statements(
     f"""
 WITH {KEPT},
 buyer AS (
@@ -122,7 +120,7 @@ def best_share(currencies: list[BestBuyers]) -> BestShareValue:
 
 
 async def _repurchase(tx: Tx, period: Period, account: Account | None) -> RepurchaseValue:
-    await tx.execute(ROOM)
+    await tx.execute(MORE_MEMORY)
     row = await tx.fetchrow(_BUYERS[account], period.since, period.until, account)
     assert row is not None  # noqa: S101  (an aggregate)
     return RepurchaseValue(
@@ -134,7 +132,7 @@ async def _repurchase(tx: Tx, period: Period, account: Account | None) -> Repurc
 
 
 async def _best_share(tx: Tx, period: Period, account: Account | None) -> BestShareValue:
-    await tx.execute(ROOM)
+    await tx.execute(MORE_MEMORY)
     rows = await tx.fetch(_REVENUES[account], period.since, period.until, account)
     return best_share([CurrencyRevenue(*row).view() for row in rows])
 

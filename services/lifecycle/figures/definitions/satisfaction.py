@@ -7,13 +7,13 @@ from pydantic import Field
 
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS, statements
+from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS, event_statements
 from shared.database.connection import Tx
 
 PROMOTER: Final = 9
 PASSIVE: Final = 7
 SATISFIED: Final = 4
-_SCORES: Final = statements(
+_SCORES: Final = event_statements(
     f"""
 WITH last AS (
     SELECT DISTINCT ON (e.customer_key) (content.data ->> 'score')::numeric::int AS score

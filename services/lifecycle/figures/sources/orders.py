@@ -6,8 +6,10 @@ undoes nothing.
 
 from typing import Final
 
-from services.lifecycle.figures.sources.event_filter import COUNTED_EVENTS
+from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS
 
+MORE_MEMORY: Final = "SET LOCAL work_mem = '32MB'"
+"""So that a month's buyers need no temporary files."""
 _NAMED: Final = """
 named AS MATERIALIZED (
     SELECT DISTINCT e.customer_key, e.order_key

@@ -9,7 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from services.lifecycle.domain.state.phases import Phase
-from services.lifecycle.figures.period import Account, Period, by_account
+from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.sources.account_filter import (
+    COUNTED_TRANSITIONS,
+    transition_statements,
+)
 from shared.database.connection import Tx
 
 ACTIVE: Final = (Phase.NEW, Phase.ESTABLISHED, Phase.ADVOCATE, Phase.AT_RISK, Phase.WON_BACK)
@@ -50,7 +54,7 @@ SELECT count(*) FILTER (WHERE at_begin) AS at_begin,
     count(*) FILTER (WHERE at_end) AS at_end
 FROM unbought
 """  # noqa: S608  (constants)
-_MOVED: Final = by_account(
+_MOVED: Final = transition_statements(
     f"""
 WITH {_UNBOUGHT},
 step AS (
@@ -59,7 +63,7 @@ step AS (
             - (coalesce(from_phase, '') <> ALL($4::text[]))::int AS active,
         (to_phase = ANY($5::text[]))::int
             - (coalesce(from_phase, '') = ANY($5::text[]))::int AS passive
-    FROM transition AS t {{theirs}} AND t.withdrawn IS NULL
+    FROM transition AS t {COUNTED_TRANSITIONS} AND t.withdrawn IS NULL
         AND t.occurred_at >= $1 AND t.occurred_at < $2
         AND (t.to_phase = ANY($4::text[]) OR coalesce(t.from_phase, '') = ANY($4::text[]))
 ),
@@ -120,9 +124,7 @@ async def phases_at_both_ends(
 
 async def active_cohort(tx: Tx, period: Period, account: Account | None) -> ActiveCohort:
     """What becomes of the customers who are active at the beginning."""
-    row = await tx.fetchrow(
-        _MOVED[account is not None], period.since, period.until, account, _OTHERS, PASSIVE
-    )
+    row = await tx.fetchrow(_MOVED[account], period.since, period.until, account, _OTHERS, PASSIVE)
     assert row is not None  # noqa: S101  (an aggregate)
     begin, _ = await _phases(tx, period, account)
     return cohort_of(begin, dict(row))
