@@ -47,15 +47,15 @@ class ComplaintPattern(NamedTuple):
 
     def message(self, *, historical: bool) -> Message:
         """What is published."""
-        expected, usual, spread, probability, _ = self.judgement
+        judgement = self.judgement
         data = {
             "topic": self.topic,
             "week": f"{self.week:%G-W%V}",
             "complaints": self.complaints,
-            "expected": expected,
-            "weekly_mean": usual,
-            "weekly_spread": spread,
-            "probability": probability,
+            "expected": judgement.expected,
+            "weekly_mean": judgement.mean,
+            "weekly_spread": judgement.spread,
+            "probability": judgement.probability,
         }
         event = Envelope(
             id=stable_text(DETECTED, self.topic, self.week.isoformat()),
@@ -92,7 +92,7 @@ class ComplaintPatternWatch:
             if clock == DAWN or week == self._judged_until:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
-                new = await publish(tx, await patterns(tx, week), clock)
+                new = await publish(tx, await find_patterns(tx, week), clock)
                 await repository.delete_before(tx, now() - repository.KEPT_FOR)
         self._judged_until = week
         for pattern in new:
@@ -109,18 +109,18 @@ def monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-async def patterns(tx: Tx, until: date) -> list[ComplaintPattern]:
+async def find_patterns(tx: Tx, until: date) -> list[ComplaintPattern]:
     """The patterns of all weeks before that Monday."""
-    first = await complaint_topics.first(tx)
+    first = await complaint_topics.first_opened_at(tx)
     if first is None:
         return []
     begin = monday(first.date())
-    by_topic = await complaint_topics.opened(tx, begin, until, None)
+    by_topic = await complaint_topics.count_opened(tx, begin, until, None)
     return [
         pattern
         for topic, weeks in by_topic.items()
         if topic is not None
-        for pattern in _above(topic, weeks, begin, first)
+        for pattern in _patterns_of(topic, weeks, begin, first)
     ]
 
 
@@ -141,12 +141,12 @@ async def publish(
     return new
 
 
-def _above(
+def _patterns_of(
     topic: str, weeks: Counter[int], begin: date, first: datetime
 ) -> Iterator[ComplaintPattern]:
     for number, complaints in sorted(weeks.items()):
         week = begin + number * WEEK
-        known = complaint_topics.baseline(first, week)
+        known = complaint_topics.baseline_weeks(first, week)
         judgement = judge(complaints, WEEK.days, [weeks[n] for n in range(number - known, number)])
         if judgement and judgement.above:
             yield ComplaintPattern(topic, week, complaints, judgement)

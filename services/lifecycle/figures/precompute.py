@@ -31,7 +31,7 @@ LEASE: Final = "figures"
 INTERVAL_S: Final = 30.0
 LONGEST_RETRY_S: Final = 600.0
 REST: Final = 4
-"""The rest after a round, in times of what it took: others want the database too."""
+"""How many times as long as a round the rest after it is: others want the database too."""
 READ_WITHIN: Final = timedelta(days=7)
 """A figure that nobody has asked for in this time is computed while the next reader waits."""
 MOST_POSTPONED: Final = 10
@@ -81,8 +81,8 @@ class Precomputation:
                 return 0
             if state == self._computed_for:
                 return 0
-            async with hold(self._pool, LEASE) as mine:
-                if not mine:
+            async with hold(self._pool, LEASE) as is_held:
+                if not is_held:
                     return 0
                 number = await self.compute_missing(state.day)
             self._computed_for = state

@@ -50,7 +50,7 @@ SELECT name, begins,
     recomputed_at
 FROM current_figure
 """  # noqa: S608  (constants)
-_KEEP: Final = """
+_STORE: Final = """
 INSERT INTO figure AS f (name, begins, ends, account, value, stamp, computed_at, asked_at)
 VALUES ($1, $2, $3, $4, $5::json, $6, $7, coalesce($8::timestamptz, '-infinity'))
 ON CONFLICT (name, begins, ends, account) DO UPDATE
@@ -58,11 +58,11 @@ SET value = excluded.value, stamp = excluded.stamp, computed_at = excluded.compu
     asked_at = greatest(f.asked_at, excluded.asked_at)
 WHERE f.stamp <= excluded.stamp
 """
-_STANDING: Final = """
+_HISTORY_STATE: Final = """
 SELECT ((SELECT min(clock) FROM owner) AT TIME ZONE 'UTC')::date AS day,
     (SELECT coalesce(sum(number), 0) FROM restated)::bigint AS stamp
 """
-_HELD: Final = f"""
+_CURRENT: Final = f"""
 SELECT f.name, f.begins, f.ends, nullif(f.account, '') FROM unnest($1::date[]) AS p(ends)
 CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
 JOIN figure AS f ON f.ends = p.ends AND f.stamp = r.stamp
@@ -73,18 +73,18 @@ CROSS JOIN LATERAL ({_RESTATED_BY_THEN}) AS r
 JOIN figure AS f ON f.ends = p.ends AND f.stamp <> r.stamp
 WHERE f.asked_at > $1 ORDER BY f.asked_at DESC
 """  # noqa: S608  (constants)
-_ACCOUNTS: Final = """
+_ACCOUNT_KINDS: Final = """
 SELECT a.account FROM unnest(ARRAY['b2c', 'b2b']) AS a(account)
 WHERE EXISTS (SELECT FROM customer AS c WHERE c.account = a.account)
 """
-_SWEEP: Final = "DELETE FROM figure WHERE computed_at < $1"
+_DELETE: Final = "DELETE FROM figure WHERE computed_at < $1"
 _ADD_PATTERNS: Final = """
 INSERT INTO pattern (topic, week) SELECT * FROM unnest($1::text[], $2::date[]) ORDER BY 1, 2
 ON CONFLICT DO NOTHING RETURNING topic, week
 """
 KEPT_FOR: Final = timedelta(weeks=8)
 """Older values are mostly of periods that nobody reads any more, or of figures that are gone."""
-_FREELY: Final = """
+_SNAPSHOT_SETTINGS: Final = """
 SET LOCAL jit = off;
 SET LOCAL work_mem = '64MB';
 SET LOCAL idle_in_transaction_session_timeout = '5min'
@@ -139,7 +139,7 @@ class FigureKey(NamedTuple):
 @asynccontextmanager
 async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
     """All that is read inside belongs to one instant, and nothing can be written."""
-    async with db.snapshot(connection, _FREELY):
+    async with db.snapshot(connection, _SNAPSHOT_SETTINGS):
         yield connection
 
 
@@ -175,20 +175,20 @@ async def store(
     key, begins, ends, account = figure_key
     asked_at = figure.computed_at if for_reader else None
     await connection.execute(
-        _KEEP, key, begins, ends, account or "", figure.value, stamp, figure.computed_at, asked_at
+        _STORE, key, begins, ends, account or "", figure.value, stamp, figure.computed_at, asked_at
     )
 
 
 async def history_state(pool: Pool) -> HistoryState:
     """How far the clocks are, and whether anything was restated."""
-    row = await pool.fetchrow(_STANDING)
+    row = await pool.fetchrow(_HISTORY_STATE)
     assert row is not None  # noqa: S101  (an aggregate)
     return HistoryState(row["day"] or DAWN.date(), row["stamp"])
 
 
 async def current_figures(pool: Pool, ends: Iterable[date]) -> set[FigureKey]:
     """Stored figures that are current, of periods that end on these days."""
-    return {FigureKey(*row) for row in await pool.fetch(_HELD, list(ends))}
+    return {FigureKey(*row) for row in await pool.fetch(_CURRENT, list(ends))}
 
 
 async def outdated_figures(pool: Pool, asked_after: datetime) -> list[FigureKey]:
@@ -198,12 +198,12 @@ async def outdated_figures(pool: Pool, asked_after: datetime) -> list[FigureKey]
 
 async def account_kinds(pool: Pool) -> list[Account]:
     """The kinds of accounts that there are."""
-    return [row["account"] for row in await pool.fetch(_ACCOUNTS)]
+    return [row["account"] for row in await pool.fetch(_ACCOUNT_KINDS)]
 
 
 async def delete_before(tx: Tx, before: datetime) -> None:
     """Delete values computed before an instant; they are computed again when read."""
-    await tx.execute(_SWEEP, before)
+    await tx.execute(_DELETE, before)
 
 
 async def add_patterns(tx: Tx, patterns: Sequence[tuple[str, date]]) -> set[tuple[str, date]]:

@@ -93,7 +93,7 @@ class FigureService:
         account: Account | None,
     ) -> FigureAnswer[V]:
         """One figure. Raises Problem 422."""
-        return await self.one(figure, await self._period(begins, ends), account)
+        return await self.answer(figure, await self._period(begins, ends), account)
 
     async def flows(
         self,
@@ -108,7 +108,7 @@ class FigureService:
             wrong = FieldError("per", f"by day, a period has at most {MOST_DAYS} days")
             detail = f"per: the period has {period.days} days."
             raise Problem(422, "invalid", detail, errors=(wrong,))
-        return await self.one(FLOWS[per], period, account)
+        return await self.answer(FLOWS[per], period, account)
 
     async def check(self) -> RecountResult:
         """Compare the daily counts with the transitions; nothing is changed."""
@@ -118,7 +118,7 @@ class FigureService:
         """Correct the daily counts that differ, and drop all stored figures."""
         return await recount.rebuild(self._pool)
 
-    async def one(
+    async def answer(
         self, figure: Figure[V], period: Period, account: Account | None
     ) -> FigureAnswer[V]:
         """A figure of a period. Raises Retryable if the database does not answer."""
@@ -169,7 +169,7 @@ class FigureService:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = {
-                    key: group.create_task(self.one(*wanted[key], account))
+                    key: group.create_task(self.answer(*wanted[key], account))
                     for key in wanted
                     if key not in stored
                 }

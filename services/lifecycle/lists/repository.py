@@ -28,7 +28,7 @@ FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])
 ORDER BY w.n
 """
 _CLOCKS: Final = "SELECT partition, clock FROM owner"
-_LONG_IDLE: Final = "SET LOCAL idle_in_transaction_session_timeout = '2min'"
+_SNAPSHOT_SETTINGS: Final = "SET LOCAL idle_in_transaction_session_timeout = '2min'"
 """The reader of an export may be slow."""
 
 
@@ -59,7 +59,7 @@ class ListedCustomer(NamedTuple):
 async def snapshot(pool: Pool) -> AsyncIterator[Tx]:
     """Everything read inside is as of one instant, and nothing can be written."""
     with retryable_errors():
-        async with pool.acquire() as connection, db.snapshot(connection, _LONG_IDLE):
+        async with pool.acquire() as connection, db.snapshot(connection, _SNAPSHOT_SETTINGS):
             yield connection
 
 

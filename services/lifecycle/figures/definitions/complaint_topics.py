@@ -56,12 +56,12 @@ class Topic(BaseModel):
     @classmethod
     def of(cls, topic: str, complaints: int, judgement: Judgement | None) -> Self:
         """The view of a judgement; without one nothing is above."""
-        expected, usual, spread, probability, above = judgement or (None, None, None, None, False)
+        expected, mean, spread, probability, above = judgement or (None, None, None, None, False)
         return cls(
             topic=topic,
             complaints=complaints,
             expected=expected,
-            weekly_mean=usual,
+            weekly_mean=mean,
             weekly_spread=spread,
             probability=probability,
             above=above,
@@ -88,13 +88,13 @@ class ComplaintValue(FigureValue):
     )
 
 
-async def first(tx: Tx) -> datetime | None:
+async def first_opened_at(tx: Tx) -> datetime | None:
     """When the first complaint of all was opened."""
     opened_at: datetime | None = await tx.fetchval(_FIRST)
     return opened_at
 
 
-async def opened(
+async def count_opened(
     tx: Tx, begin: date, end: date, account: Account | None
 ) -> dict[str | None, Counter[int]]:
     """Complaints opened from `begin` on and before `end`, by topic and week.
@@ -107,7 +107,7 @@ async def opened(
     return by_topic
 
 
-def baseline(first: datetime | None, begin: date) -> int:
+def baseline_weeks(first: datetime | None, begin: date) -> int:
     """How many whole weeks before `begin` can be compared with: all since the first complaint."""
     return 0 if first is None else min(max((midnight(begin) - first) // WEEK, 0), WEEKS)
 
@@ -124,7 +124,7 @@ def complaint_value(
     topics = list[Topic]()
     for topic, weeks in by_topic.items():
         if topic is not None and totals[topic]:
-            judgement = judge(totals[topic], days, _before(weeks, known))
+            judgement = judge(totals[topic], days, _baseline(weeks, known))
             topics.append(Topic.of(topic, totals[topic], judgement))
     return ComplaintValue(
         value=sum(topic.above for topic in topics) if known >= FEWEST_WEEKS else None,
@@ -136,8 +136,8 @@ def complaint_value(
 
 
 async def _complaint_topics(tx: Tx, period: Period, account: Account | None) -> ComplaintValue:
-    by_topic = await opened(tx, period.begins - WEEKS * WEEK, period.ends, account)
-    known = baseline(await first(tx), period.begins)
+    by_topic = await count_opened(tx, period.begins - WEEKS * WEEK, period.ends, account)
+    known = baseline_weeks(await first_opened_at(tx), period.begins)
     return complaint_value(by_topic, period.days, known)
 
 
@@ -146,7 +146,7 @@ def _total(weeks: Counter[int]) -> int:
     return sum(n for week, n in weeks.items() if week >= WEEKS)
 
 
-def _before(weeks: Counter[int], known: int) -> list[int]:
+def _baseline(weeks: Counter[int], known: int) -> list[int]:
     return [weeks[week] for week in range(WEEKS - known, WEEKS)]
 
 

@@ -31,7 +31,7 @@ SELECT count(*) FILTER (WHERE came < coalesce(went, came + 1)) AS came,
 FROM visited
 """  # noqa: S608  (constants)
 )
-"""Who leaves the phase before entering it was a prospect at the beginning."""
+"""Customers who leave the phase before they enter it were prospects at the beginning already."""
 
 
 class ConversionValue(FigureValue):

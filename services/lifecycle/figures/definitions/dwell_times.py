@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.figures.figure import Figure, FigureValue, Unit
 from services.lifecycle.figures.period import Account, Period
-from services.lifecycle.figures.sources import kaplan_meier as survival
 from services.lifecycle.figures.sources.account_filter import (
     COUNTED_TRANSITIONS,
     transition_statements,
 )
+from services.lifecycle.figures.sources.kaplan_meier import median, survival_curve
 from services.lifecycle.figures.sources.phase_counts import PASSIVE
 from shared.database.connection import Tx
 
@@ -110,8 +110,8 @@ def dwell_value(ended: Stays, running: Stays) -> DwellValue:
     views = (_view(phase, ended[phase], running[phase]) for phase in Phase)
     all_ended = sum(ended.values(), Counter[int]())
     all_running = sum(running.values(), Counter[int]())
-    pooled = survival.survival_curve(all_ended, all_running)
-    return DwellValue(value=survival.median(pooled), phases=[view for view in views if view.stays])
+    pooled = survival_curve(all_ended, all_running)
+    return DwellValue(value=median(pooled), phases=[view for view in views if view.stays])
 
 
 async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> DwellValue:
@@ -124,12 +124,12 @@ async def _dwell_times(tx: Tx, period: Period, account: Account | None) -> Dwell
 
 
 def _view(phase: Phase, ended: Counter[int], running: Counter[int]) -> DwellView:
-    curve = survival.survival_curve(ended, running)
+    curve = survival_curve(ended, running)
     return DwellView(
         phase=phase,
         stays=ended.total() + running.total(),
         ended=ended.total(),
-        median_days=survival.median(curve),
+        median_days=median(curve),
         survival=[DwellingStepView(**step._asdict()) for step in curve],
     )
 

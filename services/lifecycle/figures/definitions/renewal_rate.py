@@ -83,20 +83,20 @@ def term_outcomes(
     at it. A contract that has ended before its `renews_at`, or was concluded anew, is not up for
     renewal then; after its grace a renewal concludes it anew.
     """
-    life = _Life(schedule)
+    running = _RunningContracts(schedule)
     for happening in sorted(happenings, key=SORT_KEY):
-        for term in (*life.pass_time(happening.time), *life.hear(happening)):
+        for term in (*running.pass_time(happening.time), *running.apply(happening)):
             if since <= term.renews_at < until:
                 yield term
-    for contract in life.contracts.values():
+    for contract in running.contracts.values():
         if since <= contract.renews_at < until:
-            end = life.end(contract)
-            yield from _left(
+            end = running.end(contract)
+            yield from _not_renewed(
                 contract, min(end, until), pending=end > until and contract.ends_at is None
             )
 
 
-class _Life:
+class _RunningContracts:
     """A customer's running contracts, and the kind of account with its beginning."""
 
     def __init__(self, schedule: Policies) -> None:
@@ -110,9 +110,9 @@ class _Life:
         for id, contract in tuple(self.contracts.items()):
             if (end := self.end(contract)) <= instant:
                 self.contracts = {other: c for other, c in self.contracts.items() if other != id}
-                yield from _left(contract, end)
+                yield from _not_renewed(contract, end)
 
-    def hear(self, happening: Happening) -> Iterator[TermOutcome]:
+    def apply(self, happening: Happening) -> Iterator[TermOutcome]:
         """Apply an event; yields the terms that it renews or ends."""
         content = happening.content
         if isinstance(content, AccountDetails):
@@ -128,7 +128,7 @@ class _Life:
         elif before is not None and (
             happening.kind is EventKind.CONCLUDED or content.contract_id not in self.contracts
         ):
-            yield from _left(before, happening.time)
+            yield from _not_renewed(before, happening.time)
 
     def end(self, contract: Contract) -> datetime:
         """When a contract ends if nothing happens, by the policies in force one after the other."""
@@ -143,7 +143,9 @@ class _Life:
             at = change
 
 
-def _left(contract: Contract, end: datetime, *, pending: bool = False) -> Iterator[TermOutcome]:
+def _not_renewed(
+    contract: Contract, end: datetime, *, pending: bool = False
+) -> Iterator[TermOutcome]:
     if contract.renews_at <= end:
         yield TermOutcome(contract.renews_at, False, pending)
 

@@ -1,8 +1,8 @@
 """When a number of complaints is more than chance and the usual ups and downs explain."""
 
+import statistics
 from collections.abc import Sequence
 from math import sqrt
-from statistics import mean, stdev
 from typing import Final, NamedTuple
 
 from scipy.special import betainc
@@ -42,13 +42,13 @@ def judge(count: int, days: int, weeks: Sequence[int]) -> Judgement | None:
     """
     if len(weeks) < FEWEST_WEEKS:
         return None
-    usual = mean(weeks)
-    spread = stdev(weeks)
+    mean = statistics.mean(weeks)
+    spread = statistics.stdev(weeks)
     spans = days / _WEEK_DAYS
     probability = at_least(count, count + sum(weeks), spans / (spans + len(weeks)))
-    stands_out = count > usual * spans + DEVIATIONS * spread * sqrt(spans)
+    stands_out = count > mean * spans + DEVIATIONS * spread * sqrt(spans)
     above = count >= FEWEST and probability < UNLIKELY and stands_out
-    return Judgement(usual * spans, usual, spread, probability, above)
+    return Judgement(mean * spans, mean, spread, probability, above)
 
 
 def at_least(successes: int, trials: int, p: float) -> float:

@@ -43,7 +43,7 @@ class Ahead:
         return Precomputation(self.pool, self.figures)
 
     async def one(self, name: str, period: Period, account: Account | None = None) -> Any:
-        return await self.figures.one(FIGURES[name], period, account)
+        return await self.figures.answer(FIGURES[name], period, account)
 
     async def stored(self) -> dict[tuple[Any, ...], Any]:
         """When the figures were computed, by name, beginning, end and account."""

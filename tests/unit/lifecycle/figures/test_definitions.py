@@ -19,7 +19,7 @@ from services.lifecycle.figures.definitions.active_customers import (
     churn,
     retention,
 )
-from services.lifecycle.figures.definitions.complaint_topics import baseline, complaint_value
+from services.lifecycle.figures.definitions.complaint_topics import baseline_weeks, complaint_value
 from services.lifecycle.figures.definitions.dwell_times import dwell_value
 from services.lifecycle.figures.definitions.expected_revenue import (
     RhythmGroup,
@@ -168,7 +168,7 @@ def test_the_baseline_has_the_whole_weeks_since_the_first_complaint_and_at_most_
     begins = date(2024, 5, 6)
     midnight = datetime(2024, 5, 6, tzinfo=UTC)
     first = None if days_before is None else midnight - timedelta(days=days_before)
-    assert baseline(first, begins) == weeks
+    assert baseline_weeks(first, begins) == weeks
 
 
 def test_complaints_are_counted_in_the_period_and_judged_by_the_weeks_before() -> None:
