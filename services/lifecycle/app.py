@@ -78,7 +78,7 @@ def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
     state.precomputation = Precomputation(pool, state.figures)
     state.patterns = ComplaintPatternWatch(pool)
     state.changes = ChangeService(pool, settings.partitions, days=settings.changes_days)
-    state.streams = change_routes.places()
+    state.streams = change_routes.stream_slots()
     state.exports = list_routes.export_slots()
 
 

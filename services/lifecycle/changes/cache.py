@@ -1,4 +1,4 @@
-"""The newest changes in memory, so that all who follow at the end are served by one read."""
+"""Keeps the newest changes in memory: one read serves all who have read everything before."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ MOST_BYTES: Final = 8 << 20
 
 
 class ChangeCache:
-    """What was published last, as much of it as fits."""
+    """As many of the newest changes as fit."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most = most_bytes
@@ -18,7 +18,7 @@ class ChangeCache:
         self._changes: OrderedDict[tuple[int, int], Change] = OrderedDict()
 
     def keep(self, changes: Iterable[Change]) -> None:
-        """Take in what is newer than everything here."""
+        """Add changes, all of them newer than those here; the oldest make room."""
         for change in changes:
             self._changes[change.partition, change.number] = change
             self._bytes += len(change.body)
@@ -27,12 +27,12 @@ class ChangeCache:
             self._bytes -= len(oldest.body)
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Drop all of them."""
         self._changes.clear()
         self._bytes = 0
 
     def find(self, parts: Sequence[ChangeRange]) -> list[Change] | None:
-        """All of them, or None."""
+        """All changes in these ranges; None if one of them is not here."""
         found = list[Change]()
         for part in parts:
             for number in range(part.after + 1, part.until + 1):

@@ -8,14 +8,16 @@ from zlib import crc32
 from services.lifecycle.changes.positions import Position
 
 _FORM: Final = 1
+"""Of this way of packing."""
 _CHECK: Final = 4
+"""Bytes of the checksum."""
 _TOP: Final = 2**63
 _BYTES: Final = 10
 """Of the largest number; each byte holds 7 bits."""
 
 
 def encode(position: Position) -> str:
-    """Form, numbers, checksum, in base64url."""
+    """Pack the form, the numbers and a checksum, in base64url."""
     packed = bytearray([_FORM])
     for number in position:
         while number >= 0x80:

@@ -31,7 +31,7 @@ LONGEST_RETRY_S: Final = 1.0
 READERS: Final = 4
 """Most reads of changes at one time: the other routes need connections too."""
 READ_AHEAD: Final = 2000
-"""Most changes that are read once for all; listeners further behind catch up by themselves."""
+"""Most new changes that are read once for all listeners; if there are more, each reads alone."""
 
 
 class ChangesDeleted(StammkundeError):
@@ -41,9 +41,9 @@ class ChangesDeleted(StammkundeError):
 class ChangeFeed:
     """Tells listeners what has been published.
 
-    `failure` says why the last look failed, None if it did not. `waiting` counts those who wait for
-    news. `era` grows when streams have to end: the database has gone back to an earlier state, so
-    that numbers mean something else from then on, or a look has failed unexpectedly.
+    `failure` says why the last look failed; it is None if the look succeeded. `waiting` counts the
+    listeners who wait for news. `era` grows when all streams have to end: because the database has
+    gone back to an earlier state and gives numbers again, or because a look failed unexpectedly.
     """
 
     def __init__(self, pool: Pool, partitions: int) -> None:
@@ -100,7 +100,7 @@ class ChangeFeed:
                 self._extent = await repository.extent(self._pool, self.partitions)
             self.failure = None
             if is_ahead(self._announced, self._extent.heads):
-                self._forget(self._extent.heads)
+                self._go_back(self._extent.heads)
         except Retryable as error:
             self.failure = error
 
@@ -156,13 +156,13 @@ class ChangeFeed:
             raise
 
     def _let_go(self, error: Exception) -> None:
-        """End all waiting with an error: those who come back see the next round that succeeds."""
+        """Let all listeners go, with an error; those who come back wait for the next round."""
         self.failure = Retryable(f"changes cannot be looked for: {type(error).__name__}")
         self.era += 1
         self._wake()
 
     async def _announce(self, heads: Position) -> None:
-        """Read what is new once for all, then wake the listeners."""
+        """Read what is new, once for all listeners, and wake them."""
         if not is_ahead(heads, self._announced):
             return
         parts = next_ranges(self._announced, heads, READ_AHEAD + 1)
@@ -172,7 +172,8 @@ class ChangeFeed:
         self._announced = heads
         self._wake()
 
-    def _forget(self, heads: Position) -> None:
+    def _go_back(self, heads: Position) -> None:
+        """End all streams, because the database is in an earlier state: numbers are given again."""
         log.warning("changes.went_back", announced=sum(self._announced), found=sum(heads))
         self._recent.clear()
         self._announced = heads

@@ -24,14 +24,14 @@ class Change(NamedTuple):
 
 
 class Extent(NamedTuple):
-    """What there is to read: behind the floors (what lies below is deleted) up to the heads."""
+    """What there is to read: what lies behind the floors, up to the heads; the rest is deleted."""
 
     floors: Position
     heads: Position
 
 
 def is_ahead(heads: Position, at: Position) -> bool:
-    """Is there anything to read?"""
+    """Whether there is anything to read between a position and the heads."""
     return any(head > number for head, number in zip(heads, at, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The table of changes: written by the relay once Kafka has acknowledged, read in order, swept."""
+"""The table of changes: written by the relay after Kafka has acknowledged, read, and swept."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -81,7 +81,7 @@ async def read(pool: Pool, parts: Sequence[ChangeRange]) -> list[Change]:
     return [Change(*row) for row in await pool.fetch(_READ, partitions, after, until, most)]
 
 
-async def old(pool: Pool, partitions: int, before: datetime) -> list[int]:
+async def partitions_with_old(pool: Pool, partitions: int, before: datetime) -> list[int]:
     """The partitions whose first change was recorded before an instant."""
     return [row["partition"] for row in await pool.fetch(_OLD, partitions, before)]
 

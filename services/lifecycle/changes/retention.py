@@ -1,4 +1,4 @@
-"""Deletes changes that are older than they are kept for, a bounded number at a time."""
+"""Deletes changes that have been kept long enough, a bounded number at a time."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ class ChangeRetention:
     async def sweep(self, before: datetime, *, at_once: int = AT_ONCE) -> int:
         """Delete what was recorded before an instant; returns how many."""
         deleted = 0
-        for partition in await repository.old(self._pool, self._partitions, before):
+        for partition in await repository.partitions_with_old(self._pool, self._partitions, before):
             while (
                 found := await repository.delete(self._pool, partition, before, at_once)
             ) == at_once:

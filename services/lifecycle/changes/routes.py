@@ -61,8 +61,8 @@ After = Annotated[
 ]
 
 
-def places() -> StreamSlots:
-    """For the streams of a process."""
+def stream_slots() -> StreamSlots:
+    """The slots for streams of one process."""
     return StreamSlots(MOST_STREAMS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
 
 

@@ -46,7 +46,7 @@ class StartPosition(NamedTuple):
 
 
 class ChangeService:
-    """What the routes need: the feed, and how long changes are kept."""
+    """Reads and streams changes, and deletes those that are too old."""
 
     def __init__(self, pool: Pool, partitions: int, *, days: int) -> None:
         self._feed = ChangeFeed(pool, partitions)
@@ -72,16 +72,14 @@ class ChangeService:
         Raises Problem 422 or 410, or Retryable.
         """
         extent = await self._feed.extent()
-        at = self._start(after, extent, "after")
+        begin = self._begin(after, extent, "after")
         heads = extent.heads
-        if wait_s and not is_ahead(heads, at):
-            heads = await self._feed.news(at, wait_s)
+        if wait_s and not is_ahead(heads, begin.at):
+            heads = await self._feed.news(begin.at, wait_s)
             if self._feed.failure:
                 raise Retryable(str(self._feed.failure))
         try:
-            at, heads, changes = await self._read(
-                StartPosition(at, oldest=after is None), heads, limit
-            )
+            at, heads, changes = await self._read(begin, heads, limit)
         except ChangesDeleted:
             raise self._expired() from None
         end = position_behind(at, changes)
@@ -89,20 +87,18 @@ class ChangeService:
 
     async def start(self, after: str | None, field: str) -> StartPosition:
         """Where to begin. Raises Problem 422 or 410, or Retryable."""
-        return StartPosition(
-            self._start(after, await self._feed.extent(), field), oldest=after is None
-        )
+        return self._begin(after, await self._feed.extent(), field)
 
     async def stream(
-        self, beginning: StartPosition, *, heartbeat_s: float = HEARTBEAT_S
+        self, begin: StartPosition, *, heartbeat_s: float = HEARTBEAT_S
     ) -> AsyncGenerator[bytes, None]:
         """Server-sent events of all changes behind a position, until the process stops.
 
         While the database is down, heartbeats go on. The stream ends when changes behind the
-        position have been deleted or undone, and when a look fails in a way that nobody foresaw.
+        position have been deleted or undone, and when looking for changes fails unexpectedly.
         """
-        yield f"id: {cursor.encode(beginning.at)}\nretry: {RECONNECT_MS}\n\n".encode()
-        at, oldest = beginning
+        yield f"id: {cursor.encode(begin.at)}\nretry: {RECONNECT_MS}\n\n".encode()
+        at, oldest = begin
         heads = at
         era = self._feed.era
         while not self._feed.stopped and self._feed.era == era:
@@ -140,11 +136,11 @@ class ChangeService:
                 # The oldest has been deleted meanwhile: begin at what is the oldest now.
                 at, heads = await self._feed.extent()
 
-    def _start(self, after: str | None, extent: Extent, field: str) -> Position:
+    def _begin(self, after: str | None, extent: Extent, field: str) -> StartPosition:
         if after is None:
-            return extent.floors
+            return StartPosition(extent.floors, oldest=True)
         if after == NOW:
-            return extent.heads
+            return StartPosition(extent.heads, oldest=False)
         try:
             at = cursor.decode(after, self._feed.partitions)
         except ValueError:
@@ -153,7 +149,7 @@ class ChangeService:
             raise _invalid(field, "lies ahead of everything that was published")
         if is_ahead(extent.floors, at):
             raise self._expired()
-        return at
+        return StartPosition(at, oldest=False)
 
     def _expired(self) -> Problem:
         return Problem(

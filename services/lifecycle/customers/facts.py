@@ -1,4 +1,4 @@
-"""Which facts held of a customer beside the phase, for the models of the life cycle that ask."""
+"""Which facts held of a customer: some models of the life cycle look at more than the phase."""
 
 from datetime import datetime
 

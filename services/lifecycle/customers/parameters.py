@@ -32,14 +32,14 @@ class MergerRedirect:
         self._pool: Final = pool
 
     async def check(self) -> None:
-        """Raises Problem 301 with the same address for the other customer."""
+        """Raise Problem 301 for a merged customer, with the same address for the other one."""
         end = await repository.end_of_chain(self._pool, self._customer)
         if end is not None:
             detail = f"{self._customer} has been merged into {end}."
             raise Problem(301, "merged", detail, location=self._location(end))
 
     async def unless_found(self, answer: Awaitable[T]) -> T:
-        """The answer. If it is a problem, the customer may be merged: raises Problem 301 then."""
+        """Wait for the answer; if it is a problem and the customer is merged, raise Problem 301."""
         try:
             return await answer
         except Problem:
@@ -55,17 +55,17 @@ class MergerRedirect:
 async def merger_redirect(
     customer: CustomerPath, request: Request, context: Context
 ) -> MergerRedirect:
-    """What redirects this request, if need be."""
+    """Make the redirect of this request."""
     return MergerRedirect(customer, request, context.pool)
 
 
 Redirect = Annotated[MergerRedirect, Depends(merger_redirect)]
 
 
-async def present(customer: CustomerPath, redirect: Redirect) -> CustomerId:
+async def unmerged_customer(customer: CustomerPath, redirect: Redirect) -> CustomerId:
     """The customer asked for. Raises Problem 301 for a merged one."""
     await redirect.check()
     return customer
 
 
-Present = Annotated[CustomerId, Depends(present)]
+UnmergedCustomer = Annotated[CustomerId, Depends(unmerged_customer)]

@@ -7,7 +7,12 @@ from fastapi import APIRouter, Depends
 from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import Names, WithdrawnToo
 from services.lifecycle.api.transitions import HistoryPage
-from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, Present, Redirect
+from services.lifecycle.customers.parameters import (
+    MERGED,
+    UNKNOWN_CUSTOMER,
+    Redirect,
+    UnmergedCustomer,
+)
 from services.lifecycle.customers.schemas import CustomerView
 from services.lifecycle.customers.service import CustomerService
 from shared.http import (
@@ -46,7 +51,7 @@ async def show_customer(
 
 @router.get("/customers/{customer}/history", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def show_history(
-    customer: Present,
+    customer: UnmergedCustomer,
     service: Service,
     part: Paging,
     names: Names,
@@ -63,10 +68,9 @@ async def show_history(
     responses=problems(MERGED, UNKNOWN_CUSTOMER, NOT_PARKED),
     openapi_extra=NOT_REPEATABLE,
 )
-async def release_customer(customer: Present, service: Service) -> Requested:
+async def release_customer(customer: UnmergedCustomer, service: Service) -> Requested:
     """Apply the events that wait for a parked customer, once the reason for parking is gone.
 
     Soon afterwards the customer is no longer parked, and this is answered with 409.
     """
-    await service.release(customer)
-    return Requested()
+    return await service.release(customer)

@@ -15,13 +15,14 @@ from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_ne
 from services.lifecycle.events import RELEASED, SOURCE
 from shared.database.connection import transaction
 from shared.errors import Problem
-from shared.http import Page, Slice
+from shared.http import Page, Requested, Slice
 from shared.ids import CustomerId
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.log.parked_customers import release_request
 from shared.stream.outgoing import outbox
 
 NEWEST: Final = (2**31 - 1, 2**63 - 1)
+"""Greater than the (position, version) of any transition."""
 
 
 class CustomerService:
@@ -90,7 +91,7 @@ class CustomerService:
         with_acts = CustomerFact.ACTED in needed
         return await repository.facts_at(self._pool, id, instants, active, with_acts=with_acts)
 
-    async def release(self, id: CustomerId) -> None:
+    async def release(self, id: CustomerId) -> Requested:
         """Ask the owner to fold what waits for a parked customer. Raises Problem 404 or 409."""
         stored = await repository.find_customer(self._pool, id)
         if stored is None:
@@ -101,8 +102,9 @@ class CustomerService:
         )
         async with self._pool.acquire() as connection, transaction(connection) as tx:
             await outbox.add(tx, [request])
+        return Requested()
 
 
 def unknown_customer(id: CustomerId) -> Problem:
-    """The answer about somebody without a phase."""
+    """Make the Problem 404 of somebody without a phase."""
     return Problem(404, "unknown_customer", f"No event has made {id} a customer.")

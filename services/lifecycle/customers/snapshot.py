@@ -18,7 +18,7 @@ class JudgedCustomer(NamedTuple):
     next_move: Move | None
 
     def instants(self, clock: datetime) -> tuple[datetime, datetime]:
-        """As of when the customer is shown, and when the next move by time alone happens.
+        """The instant that the customer is shown at, and that of the next move by time alone.
 
         Both are the same if there is no such move.
         """

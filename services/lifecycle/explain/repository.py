@@ -1,4 +1,4 @@
-"""Reads of reasons: phases as known at any time, events behind a transition, and timelines."""
+"""Reads of explanations: phases as known at any time, events behind a transition, timelines."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ _UNDONE: Final = f"'{RuleName.FIRST_PURCHASE_UNDONE}'"
 
 _EVENT: Final = 0
 _TRANSITION: Final = 1
-"""`rank` below: consequences come after what they follow from, and hints (2) after both."""
+"""The `rank` below, with 2 for hints: of one instant, causes come before what follows."""
 
 _PHASE_THEN: Final = f"""
 WITH known AS (
@@ -40,7 +40,7 @@ SELECT t.body, coalesce(
 ) AS since
 FROM known AS t WHERE t.occurred_at <= $2 ORDER BY t.position DESC LIMIT 1
 """  # noqa: S608  (constants)
-"""If a return was undone, the phase before it holds again, with its old beginning."""
+"""If a return is undone, the phase before it holds again, since when it did before."""
 _FIRST_PHASE: Final = """
 SELECT min(occurred_at) FROM transition
 WHERE customer = $1 AND recorded_at <= $2 AND (withdrawn_at IS NULL OR withdrawn_at > $2)

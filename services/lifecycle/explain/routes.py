@@ -1,4 +1,4 @@
-"""The HTTP API of reasons: what held when as known when, why, and everything in order of time."""
+"""The HTTP API of explanations: phases of the past, why a phase holds, and the timeline."""
 
 from typing import Annotated, Final
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import AS_OF_IN_FUTURE, AsOf, Names, WithdrawnToo
-from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, Present
+from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, UnmergedCustomer
 from services.lifecycle.explain.past_phase import PhaseAt
 from services.lifecycle.explain.schemas import Explanation
 from services.lifecycle.explain.service import ExplanationService
@@ -35,7 +35,7 @@ Service = Annotated[ExplanationService, Depends(_service)]
     responses=problems(MERGED, UNKNOWN_CUSTOMER, AS_OF_IN_FUTURE, _KNOWN_AT_IN_FUTURE),
 )
 async def show_phase(
-    customer: Present,
+    customer: UnmergedCustomer,
     service: Service,
     names: Names,
     conditional: Conditional,
@@ -50,7 +50,9 @@ async def show_phase(
 
 
 @router.get("/customers/{customer}/explain", responses=problems(MERGED, UNKNOWN_CUSTOMER))
-async def explain_customer(customer: Present, service: Service, names: Names) -> Explanation:
+async def explain_customer(
+    customer: UnmergedCustomer, service: Service, names: Names
+) -> Explanation:
     """Explain why a customer is in its phase, and what each rule lacks that could fire next.
 
     The answer has a summary to read out.
@@ -60,7 +62,7 @@ async def explain_customer(customer: Present, service: Service, names: Names) ->
 
 @router.get("/customers/{customer}/timeline", responses=problems(MERGED, UNKNOWN_CUSTOMER))
 async def show_timeline(
-    customer: Present,
+    customer: UnmergedCustomer,
     service: Service,
     part: Paging,
     names: Names,

@@ -1,4 +1,4 @@
-"""What the lifecycle API shows of the reasons for a phase."""
+"""What the lifecycle API shows of the reasons for a phase, and how it is put together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

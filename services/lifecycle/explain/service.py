@@ -1,4 +1,4 @@
-"""The use cases of reasons: phases of the past, explanations, and timelines."""
+"""The use cases of explanations: phases of the past, why a phase holds, and timelines."""
 
 from datetime import datetime, timedelta
 from typing import Final

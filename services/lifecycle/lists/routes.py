@@ -43,7 +43,7 @@ _TOO_MANY: Final = ProblemKind(
 
 
 def export_slots() -> StreamSlots:
-    """For the exports of a process."""
+    """The slots for exports of one process."""
     return StreamSlots(MAX_EXPORTS, _TOO_MANY, retry_after_s=RETRY_AFTER_S)
 
 

@@ -46,14 +46,14 @@ class Archive:
             for number in range(each.after + 1, each.until + 1)
         ]
 
-    async def old(self, *_: object) -> list[int]:
+    async def partitions_with_old(self, *_: object) -> list[int]:
         return []
 
 
 @pytest.fixture
 def archive(monkeypatch: pytest.MonkeyPatch) -> Archive:
     archive = Archive()
-    for name in ("extent", "read", "old"):
+    for name in ("extent", "read", "partitions_with_old"):
         monkeypatch.setattr(repository, name, getattr(archive, name))
     return archive
 
