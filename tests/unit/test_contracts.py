@@ -27,8 +27,6 @@ REPOSITORIES: Final = {
     "clocks.py",
     "daily_counts.py",
     "schedule.py",
-    "queries.py",
-    "books.py",
     "timeline.py",
     "search.py",
 }
