@@ -12,8 +12,8 @@ from services.lifecycle.domain.state.happenings import (
     CUSTOMER_ACTIONS,
     AccountDetails,
     ComplaintDetails,
-    Content,
     ContractTerms,
+    Details,
     EventKind,
     Happening,
     MergeTarget,
@@ -148,12 +148,12 @@ def _utc(instant: datetime | None) -> datetime | None:
 
 
 Data = TypeVar("Data")
-_ContentReader: TypeAlias = Callable[[bytes | msgspec.Raw], Content]
+_DetailsReader: TypeAlias = Callable[[bytes | msgspec.Raw], Details]
 
 
-def _reader(model: type[Data], content: Callable[[Data], Content]) -> _ContentReader:
+def _reader(model: type[Data], details: Callable[[Data], Details]) -> _DetailsReader:
     decode = msgspec.json.Decoder(model).decode
-    return lambda data: content(decode(data))
+    return lambda data: details(decode(data))
 
 
 _read_contract: Final = _reader(_ContractData, _contract)
@@ -161,7 +161,7 @@ _read_complaint: Final = _reader(_ComplaintData, _complaint)
 _read_referral: Final = _reader(_ReferralData, _referral)
 _read_account: Final = _reader(_AccountData, _account)
 
-_CONTENT_READERS: Final[Mapping[EventKind, _ContentReader]] = MappingProxyType(
+_DETAILS_READERS: Final[Mapping[EventKind, _DetailsReader]] = MappingProxyType(
     {
         EventKind.CONCLUDED: _read_contract,
         EventKind.RENEWED: _read_contract,
@@ -194,20 +194,20 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     kind = EVENT_KINDS.get(event.type)
     if kind is None:
         return _read_other(topic, event)
-    content: Content | None = None
+    details: Details | None = None
     order_key = None
     try:
         if kind is _ORDER:
-            content = _decode_order(event.data)
-            order_key = crc32(content.order_id.encode())
+            details = _decode_order(event.data)
+            order_key = crc32(details.order_id.encode())
         elif kind is _UNDONE:
-            content = _read_undoing(event.data)
-            order_key = crc32(content.order_id.encode())
-        elif kind in _CONTENT_READERS:
-            content = _CONTENT_READERS[kind](event.data)
+            details = _read_undoing(event.data)
+            order_key = crc32(details.order_id.encode())
+        elif kind in _DETAILS_READERS:
+            details = _DETAILS_READERS[kind](event.data)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
-    return Happening(event.time, event.source, event.id, kind, content, event.historical, order_key)
+    return Happening(event.time, event.source, event.id, kind, details, event.historical, order_key)
 
 
 def _read_undoing(data: msgspec.Raw) -> OrderUndoing:

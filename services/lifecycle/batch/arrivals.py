@@ -73,7 +73,7 @@ class Arrivals:
             await self._compare(visit, incoming, key)
         elif (into := visit.into or entry.merged_into) is not None:
             self._forward(incoming, into)
-        elif isinstance(incoming.content.content, MergeTarget):
+        elif isinstance(incoming.content.details, MergeTarget):
             await self._merge(visit, incoming, key)
         else:
             visit.arrivals[key] = incoming
@@ -102,13 +102,13 @@ class Arrivals:
 
     def _forward(self, incoming: Incoming, into: str) -> None:
         """Forward an event of a merged customer, unless it is the same merger under another id."""
-        if incoming.content.content != MergeTarget(into):
+        if incoming.content.details != MergeTarget(into):
             self._merges.forward(incoming.event, into)
 
     async def _merge(self, visit: Visit, incoming: Incoming, key: int) -> None:
         """Note a merger; one that would close a cycle is a dead letter."""
         customer = visit.entry.id
-        into = incoming.content.content.into
+        into = incoming.content.details.into
         await self._previous_committed()
         if await self._merges.closes_cycle(customer, into):
             detail = f"{into} is merged into {customer} already"

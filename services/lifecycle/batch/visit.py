@@ -33,7 +33,7 @@ class Visit(msgspec.Struct):
     @property
     def into(self) -> str | None:
         """The customer into whom this batch merges this one."""
-        return None if self.merger is None else self.merger.content.content.into
+        return None if self.merger is None else self.merger.content.details.into
 
     def is_plain(self, content: Any, key: int) -> bool:
         """Is this event new, neither a merger nor a release, of a customer who stays?"""

@@ -37,6 +37,6 @@ def activate_product(
 
 def _account(customer: Customer, happening: Happening) -> str | None:
     """Return the kind of account that the event names, or else the one known before."""
-    details = happening.content
+    details = happening.details
     account = details.account if isinstance(details, AccountDetails) else None
     return account or customer.account

@@ -133,5 +133,5 @@ def _is_final(ended: Contract, customer: Customer) -> bool:
 
 
 def _terms(happening: Happening) -> ContractTerms:
-    assert isinstance(happening.content, ContractTerms)  # noqa: S101
-    return happening.content
+    assert isinstance(happening.details, ContractTerms)  # noqa: S101
+    return happening.details

@@ -27,7 +27,7 @@ BEST_REVIEW: Final = 5
 
 def record_score(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
     """A low score is a cause, one above the limit clears it, the best are praise."""
-    score = happening.content
+    score = happening.details
     assert isinstance(score, Score)  # noqa: S101
     cause = f"score:{score.kind}"
     if score.score <= _HIGHEST_LOW_SCORE[score.kind]:
@@ -62,7 +62,7 @@ def annul_referral(
 
 
 def _evidence_name(happening: Happening) -> str:
-    referral = happening.content
+    referral = happening.details
     assert isinstance(referral, Referral)  # noqa: S101
     return f"referral:{referral.reference}"
 
@@ -111,8 +111,8 @@ def complaint_cause(id: str) -> str:
 
 
 def _complaint_details(happening: Happening) -> ComplaintDetails:
-    assert isinstance(happening.content, ComplaintDetails)  # noqa: S101
-    return happening.content
+    assert isinstance(happening.details, ComplaintDetails)  # noqa: S101
+    return happening.details
 
 
 def unsubscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:

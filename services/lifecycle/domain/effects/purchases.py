@@ -34,7 +34,7 @@ def complete_order(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
 ) -> Effect:
     """Add an order; each counts once, whatever the number and the ids of its events."""
-    order = happening.content
+    order = happening.details
     assert isinstance(order, Order)  # noqa: S101
     part = orders.place(happening, order) if orders else fresh_part(order)
     if part is None:  # known already, by an event with another id
@@ -85,7 +85,7 @@ def undo_order(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
 ) -> Effect:
     """Take what was refunded or cancelled off the sums; a whole order also off the counts."""
-    undoing = happening.content
+    undoing = happening.details
     assert isinstance(undoing, OrderUndoing)  # noqa: S101
     part = orders.undo(undoing) if orders else None
     if part is None:

@@ -62,7 +62,7 @@ def no_longer_enthusiastic(customer: Customer, trigger: Trigger, _: Policy) -> b
         return True
     if trigger.kind is EventKind.ANNULLED:
         return not customer.evidence
-    score = trigger.happening.content if trigger.happening else None
+    score = trigger.happening.details if trigger.happening else None
     return isinstance(score, Score) and score.kind == "nps" and score.score <= LUKEWARM
 
 

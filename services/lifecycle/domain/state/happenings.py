@@ -158,7 +158,7 @@ class MergeTarget(msgspec.Struct, frozen=True, gc=False):
     into: str
 
 
-Content: TypeAlias = (
+Details: TypeAlias = (
     Order
     | OrderUndoing
     | ContractTerms
@@ -171,7 +171,7 @@ Content: TypeAlias = (
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):
-    """One event; the type of `content` depends on `kind`.
+    """One event; the type of `details` depends on `kind`.
 
     `order_key` is a narrow hash of the order that the event names: different hashes mean
     different orders.
@@ -181,7 +181,7 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     source: str
     id: str
     kind: EventKind
-    content: Content | None = None
+    details: Details | None = None
     historical: bool = False
     order_key: int | None = None
 
@@ -193,17 +193,17 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     @property
     def amount_and_currency(self) -> tuple[int | None, str | None]:
         """The total of an order, or what of it is undone (None: all of it), in minor units."""
-        content = self.content
-        if isinstance(content, Order):
-            return content.total.amount, content.total.currency
-        if isinstance(content, OrderUndoing):
-            return content.amount, content.currency
+        details = self.details
+        if isinstance(details, Order):
+            return details.total.amount, details.total.currency
+        if isinstance(details, OrderUndoing):
+            return details.amount, details.currency
         return _NO_AMOUNT
 
     @property
     def order(self) -> OrderRef | None:
         """The order as transitions name it, if this is one."""
-        order = self.content
+        order = self.details
         if not isinstance(order, Order):
             return None
         total = MoneyAmount(order.total.amount, order.total.currency)

@@ -114,19 +114,19 @@ class _RunningContracts:
 
     def apply(self, happening: Happening) -> Iterator[TermOutcome]:
         """Apply an event; yields the terms that it renews or ends."""
-        content = happening.content
-        if isinstance(content, AccountDetails):
-            if content.account not in (None, self._account):
-                self._account = content.account
+        details = happening.details
+        if isinstance(details, AccountDetails):
+            if details.account not in (None, self._account):
+                self._account = details.account
                 self._since = happening.time
             return
-        assert isinstance(content, ContractTerms)  # noqa: S101
-        before = self.contracts.get(content.contract_id)
+        assert isinstance(details, ContractTerms)  # noqa: S101
+        before = self.contracts.get(details.contract_id)
         self.contracts = contracts_after(self.contracts, happening)
         if before is not None and happening.kind is EventKind.RENEWED:
             yield TermOutcome(before.renews_at, True)
         elif before is not None and (
-            happening.kind is EventKind.CONCLUDED or content.contract_id not in self.contracts
+            happening.kind is EventKind.CONCLUDED or details.contract_id not in self.contracts
         ):
             yield from _not_renewed(before, happening.time)
 
