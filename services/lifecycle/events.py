@@ -33,7 +33,7 @@ SOURCE: Final = "/lifecycle"
 RELEASED: Final = "customer.released"
 """An operator asks to fold what waits in the dead letters for a parked customer. Internal."""
 
-ACTIVATED: Final = "product.activated"
+PRODUCT_ACTIVATED: Final = "product.activated"
 
 EVENT_KINDS: Final = MappingProxyType(
     {
@@ -53,7 +53,7 @@ EVENT_KINDS: Final = MappingProxyType(
         "newsletter.subscribed": EventKind.SUBSCRIBED,
         "newsletter.unsubscribed": EventKind.UNSUBSCRIBED,
         "customer.signed_up": EventKind.SIGNED_UP,
-        ACTIVATED: EventKind.ACTIVATED,
+        PRODUCT_ACTIVATED: EventKind.ACTIVATED,
         **dict.fromkeys(("session.signed_in", "page.viewed", "message.clicked"), EventKind.SEEN),
         **dict.fromkeys(("message.opened", "product.used", "inquiry.opened"), EventKind.ACTIVE),
         **dict.fromkeys(

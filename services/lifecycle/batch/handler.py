@@ -14,7 +14,7 @@ from services.lifecycle.batch.timers import Timers
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.policy.policy import Policy
-from services.lifecycle.events import ACTIVATED
+from services.lifecycle.events import PRODUCT_ACTIVATED
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
 from shared.clock import ClockMode
@@ -44,12 +44,12 @@ class LifecycleHandler:
             file if isinstance(file, PolicyFile) else PolicyFile(file),
             customers=settings.timers_per_batch,
         )
-        self._activating: set[int] | None = None
+        self._product_partitions: set[int] | None = None
 
     def forget(self) -> None:
         """Drop everything in memory: ownership has changed, somebody else may have written."""
         self._cache.clear()
-        self._activating = None
+        self._product_partitions = None
         self._schedule.forget()
 
     async def pending_work(self) -> Collection[int]:
@@ -87,7 +87,9 @@ class LifecycleHandler:
         await counts.save(tx)
         await repository.advance_rearming(tx, work.rearming)
         await repository.set_timers(tx, work.timers)
-        await repository.add_sightings(tx, ACTIVATED, sorted(work.first_activations))
+        await repository.add_sightings(
+            tx, PRODUCT_ACTIVATED, sorted(work.first_product_activations)
+        )
         await delete_dead_letters(tx, work.released)
         given = [row.message for row in hints]
         await outbox.add(tx, recorder.messages + given + work.forwarded + work.ticks)
@@ -99,10 +101,12 @@ class LifecycleHandler:
             self._cache.shrink()
 
     async def _new_work(self, batch: Batch) -> Work:
-        if self._activating is None:
-            self._activating = await repository.partitions_with(self._reader, ACTIVATED)
+        if self._product_partitions is None:
+            self._product_partitions = await repository.partitions_with(
+                self._reader, PRODUCT_ACTIVATED
+            )
         schedule = await self._schedule.load_schedule()
-        return Work(batch, schedule, Recorder(schedule, self._activating))
+        return Work(batch, schedule, Recorder(schedule, self._product_partitions))
 
     async def _fold_events(self, folds: Folds, work: Work) -> None:
         """Fold new events onto the states; where that is not enough, from everything stored."""

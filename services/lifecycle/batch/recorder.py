@@ -32,11 +32,11 @@ _PURE: Final = tuple(name for name in Move.__struct_fields__ if name not in ("hi
 class Recorder:
     """Turns the moves and hints of one batch into rows, messages and daily counts.
 
-    `activating` are the partitions on which the shop has ever sent product.activated.
+    `product_partitions` are the partitions on which the shop has ever sent product.activated.
     """
 
-    def __init__(self, policies: Policies, activating: set[int]) -> None:
-        self.activating: Final = activating
+    def __init__(self, policies: Policies, product_partitions: set[int]) -> None:
+        self.product_partitions: Final = product_partitions
         self._policies: Final = policies
         self.rows: list[TransitionRow] = []
         self.rules: Counter[str] = Counter()
@@ -133,7 +133,7 @@ class Recorder:
             past = self._is_past(hint.at, clock, entry) or (began is not None and hint.at <= began)
             if past and hint.name != CHANGE_WITHDRAWN:
                 continue
-            if hint.name == ONBOARDING_STALLED and entry.partition not in self.activating:
+            if hint.name == ONBOARDING_STALLED and entry.partition not in self.product_partitions:
                 continue
             identity = stable_text(entry.id, hint.name, hint.occasion)
             message = _message(HINTS, entry, identity, hint.name, hint.at, pack(hint.data))

@@ -19,7 +19,7 @@ from shared.stream.outgoing.outbox import Message
 T = TypeVar("T")
 
 _ORDER: Final = EventKind.ORDER
-_ACTIVATED: Final = EventKind.ACTIVATED
+_PRODUCT_ACTIVATED: Final = EventKind.ACTIVATED
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Work:
     timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
     rearming: dict[int, RearmingPosition] = field(default_factory=dict)
-    first_activations: set[int] = field(default_factory=set)
+    first_product_activations: set[int] = field(default_factory=set)
     accounts_before: dict[str, str | None] = field(default_factory=dict)
     account_changes: list[AccountChange] = field(default_factory=list)
     repeated_orders: list[tuple[int, int]] = field(default_factory=list)
@@ -119,8 +119,8 @@ class Work:
                 if order_key in entry.order_keys and (happening.kind is _ORDER or time < latest):
                     self.repeated_orders.append((entry.key, order_key))
                 entry.order_keys.add(order_key)
-            elif happening.kind is _ACTIVATED:
-                self._note_activation(entry.partition)
+            elif happening.kind is _PRODUCT_ACTIVATED:
+                self._note_product_activation(entry.partition)
             if time < closed:
                 self.recorder.counts.restate(time, portion)
             if time > latest:
@@ -130,10 +130,10 @@ class Work:
             body = incoming.value
             events.append((entry.key, key, order_key, time, clock, type, amount, currency, body))
 
-    def _note_activation(self, partition: int) -> None:
-        if partition not in self.recorder.activating:
-            self.recorder.activating.add(partition)
-            self.first_activations.add(partition)
+    def _note_product_activation(self, partition: int) -> None:
+        if partition not in self.recorder.product_partitions:
+            self.recorder.product_partitions.add(partition)
+            self.first_product_activations.add(partition)
 
     def _park(self, visit: Visit, error: Exception) -> None:
         entry = visit.entry

@@ -9,7 +9,7 @@ from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from services.lifecycle.events import ACTION_TYPES, ACTIVATED
+from services.lifecycle.events import ACTION_TYPES, PRODUCT_ACTIVATED
 from shared.database.connection import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
@@ -174,7 +174,7 @@ async def known_facts(
     return facts_held(
         as_of,
         signed_up_at=first.get(_SIGNED_UP),
-        activated_at=first.get(ACTIVATED),
+        activated_at=first.get(PRODUCT_ACTIVATED),
         acted=any(time > as_of - active for time, _ in acts),
     )
 

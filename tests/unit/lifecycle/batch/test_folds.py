@@ -99,5 +99,5 @@ async def test_the_first_activation_of_a_partition_is_noted_once() -> None:
     first, second = shop.new_work(activated[0]), shop.new_work(activated[1])
     for work in (first, second):
         await shop.fold(work)
-    assert first.first_activations == {shop.cache["anna"].partition}
-    assert second.first_activations == set()
+    assert first.first_product_activations == {shop.cache["anna"].partition}
+    assert second.first_product_activations == set()
