@@ -39,10 +39,10 @@ class LifecycleHandler:
         self._cache: Final = CustomerCache(
             reader, customers=settings.customers_in_memory, events=settings.events_in_memory
         )
-        self._schedule: Final = ScheduleWatch(
+        self._watch: Final = ScheduleWatch(
             reader,
             file if isinstance(file, PolicyFile) else PolicyFile(file),
-            customers=settings.timers_per_batch,
+            limit=settings.timers_per_batch,
         )
         self._product_partitions: set[int] | None = None
 
@@ -50,15 +50,15 @@ class LifecycleHandler:
         """Drop everything in memory: ownership has changed, somebody else may have written."""
         self._cache.clear()
         self._product_partitions = None
-        self._schedule.forget()
+        self._watch.forget()
 
     async def pending_work(self) -> Collection[int]:
-        """Partitions whose customers are still to be judged by an activation."""
-        await self._schedule.load_schedule()
-        return self._schedule.unfinished
+        """Return the partitions whose customers are still to be judged by an activation."""
+        await self._watch.current_schedule()
+        return self._watch.unfinished
 
     async def prepare(self, batch: Batch) -> Work:
-        """Fold the events, then the deadlines until the ticks."""
+        """Fold the events, judge some customers by a new schedule, and fire due deadlines."""
         await self._make_room(batch)
         work = await self._new_work(batch)
         folds = Folds(self._reader, self._cache, work)
@@ -76,8 +76,8 @@ class LifecycleHandler:
         await repository.note_repeated_orders(tx, work.repeated_orders)
         if work.merged:
             await repository.lock_merging(tx)
-        for partition, first in await daily_counts.move_accounts(tx, work.account_changes):
-            counts.restate(first, work.batch.portions[partition])
+        for partition, since in await daily_counts.move_accounts(tx, work.account_changes):
+            counts.restate(since, work.batch.portions[partition])
         await repository.save_customers(tx, work.customers)
         if work.merged:
             await repository.refuse_cycles(tx, work.merged)
@@ -91,9 +91,9 @@ class LifecycleHandler:
             tx, PRODUCT_ACTIVATED, sorted(work.first_product_activations)
         )
         await delete_dead_letters(tx, work.released)
-        given = [row.message for row in hints]
-        await outbox.add(tx, recorder.messages + given + work.forwarded + work.ticks)
-        _count(recorder)
+        hint_messages = [row.message for row in hints]
+        await outbox.add(tx, recorder.messages + hint_messages + work.forwarded + work.ticks)
+        _update_metrics(recorder)
 
     async def _make_room(self, batch: Batch) -> None:
         if self._cache.is_full:
@@ -105,11 +105,11 @@ class LifecycleHandler:
             self._product_partitions = await repository.partitions_with(
                 self._reader, PRODUCT_ACTIVATED
             )
-        schedule = await self._schedule.load_schedule()
+        schedule = await self._watch.current_schedule()
         return Work(batch, schedule, Recorder(schedule, self._product_partitions))
 
     async def _fold_events(self, folds: Folds, work: Work) -> None:
-        """Fold new events onto the states; where that is not enough, from everything stored."""
+        """Fold new events onto the states; where that is not enough, fold whole lives anew."""
         merges = Merges(self._reader, folds, work, partitions=self._settings.partitions)
         visits = await Arrivals(self._reader, self._cache, work, merges).visits()
         late = await folds.fold_on(visits)
@@ -119,17 +119,17 @@ class LifecycleHandler:
             await merges.merge([visit for visit in late if visit.merger is not None])
 
     async def _rearm(self, folds: Folds, work: Work) -> None:
-        """Judge some more customers, of one partition, by what is new in the schedule."""
+        """Judge more customers, all of one partition, by what is new in the schedule."""
         portions = work.batch.portions
-        partition = min(self._schedule.unfinished & portions.keys(), default=None)
+        partition = min(self._watch.unfinished & portions.keys(), default=None)
         if partition is None:
             return
         await work.batch.previous_committed()
-        customers = await self._schedule.next_customers(partition)
+        customers = await self._watch.next_customers(partition)
         await self._cache.load(dict.fromkeys(customers, partition), known=work.policies.known)
         visits = [Visit(portions[partition], self._cache[customer]) for customer in customers]
         await folds.apply_schedule(visits)
-        work.rearming[partition] = self._schedule.advance(partition, customers)
+        work.rearming[partition] = self._watch.advance(partition, customers)
 
     async def _fire_timers(self, folds: Folds, work: Work) -> None:
         limit = self._settings.timers_per_batch
@@ -139,8 +139,8 @@ class LifecycleHandler:
             work.ticks = timers.finished_ticks()
 
 
-def _count(recorder: Recorder) -> None:
-    """Move the metrics of transitions and corrections."""
+def _update_metrics(recorder: Recorder) -> None:
+    """Count transitions by rule, and corrections."""
     for rule, count in recorder.rules.items():
         metrics.TRANSITIONS.labels(rule).inc(count)
     corrections = {(customer, by) for customer, _, by, _ in recorder.withdrawn}

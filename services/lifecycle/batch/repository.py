@@ -253,13 +253,13 @@ async def customers_after(connection: Tx, partition: int, after: str, limit: int
     return [row["customer"] for row in rows]
 
 
-async def advance_rearming(tx: Tx, progress: Mapping[int, RearmingPosition]) -> None:
+async def advance_rearming(tx: Tx, positions: Mapping[int, RearmingPosition]) -> None:
     """Save how far re-arming has come, by partition.
 
     Where another activation has come in between, nothing is saved: its re-arming begins anew.
     """
-    if progress:
-        rows = [progress[partition] for partition in sorted(progress)]
+    if positions:
+        rows = [positions[partition] for partition in sorted(positions)]
         await tx.execute(_ADVANCE_REARMING, *columns(rows))
 
 

@@ -18,7 +18,7 @@ from shared.stream.handler import Reader
 class PolicyFile:
     """The policy of a file, if there is one.
 
-    A process brings it into force once, however often its worker begins anew.
+    A process brings it into force once, however often its worker is restarted.
     """
 
     policy: Policy | None
@@ -26,15 +26,16 @@ class PolicyFile:
 
 
 class ScheduleWatch:
-    """Keeps the schedule up to date, and re-arms customers when it changes: so many in a batch.
+    """Keeps the schedule up to date, and remembers who is still to be re-armed after a change.
 
-    To re-arm customers is to judge their states by activations and fits that came after.
+    To re-arm customers is to judge their states by activations and fits that came after. `limit`
+    customers are re-armed in one batch.
     """
 
-    def __init__(self, reader: Reader, file: PolicyFile, *, customers: int) -> None:
+    def __init__(self, reader: Reader, file: PolicyFile, *, limit: int) -> None:
         self._reader: Final = reader
         self._file: Final = file
-        self._customers: Final = customers
+        self._limit: Final = limit
         self._schedule: Schedule | None = None
         self._rearming: dict[int, RearmingPosition] = {}
 
@@ -47,8 +48,8 @@ class ScheduleWatch:
         """The partitions with customers still to be re-armed."""
         return self._rearming.keys()
 
-    async def load_schedule(self) -> Schedule:
-        """The schedule in force, with everything that has become known."""
+    async def current_schedule(self) -> Schedule:
+        """Return the schedule with everything known by now; reload it only if something is new."""
         if not self._file.adopted:
             clock = await clocks.furthest_clock(self._reader)
             await registry.adopt(self._reader, self._file.policy, clock)
@@ -58,29 +59,29 @@ class ScheduleWatch:
         return self._schedule
 
     async def _load(self) -> Schedule:
-        """Load the schedule and the progress; both again if an activation was made in between."""
+        """Load the schedule and the positions; both again if an activation came in between."""
         while True:
             schedule = await load_schedule(self._reader)
             self._rearming = await repository.unfinished_rearming(self._reader)
-            targets = [progress.target for progress in self._rearming.values()]
+            targets = [position.target for position in self._rearming.values()]
             if all(target <= schedule.known for target in targets):
                 return schedule
 
     async def next_customers(self, partition: int) -> Sequence[str]:
-        """The next customers of a partition to be re-armed, in the order of their ids."""
+        """Find the next customers of a partition to be re-armed, in the order of their ids."""
         after = self._rearming[partition].after
-        return await repository.customers_after(self._reader, partition, after, self._customers)
+        return await repository.customers_after(self._reader, partition, after, self._limit)
 
     def advance(self, partition: int, customers: Sequence[str]) -> RearmingPosition:
-        """Note that these customers are re-armed; returns how far that is."""
+        """Note that these customers are re-armed; returns the position reached."""
         before = self._rearming[partition]
-        progress = before._replace(
+        position = before._replace(
             after=customers[-1] if customers else before.after,
             done=before.done + len(customers),
-            finished=len(customers) < self._customers,
+            finished=len(customers) < self._limit,
         )
-        if progress.finished:
+        if position.finished:
             del self._rearming[partition]
         else:
-            self._rearming[partition] = progress
-        return progress
+            self._rearming[partition] = position
+        return position
