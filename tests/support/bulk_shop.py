@@ -135,7 +135,7 @@ class _Rows:
         for move in folded.moves:
             self.recorder.add_moves(entry, [move], move.occurred_at, portion)
         for hint in folded.hints:
-            self.recorder.add_hints(entry, [hint], hint.at, None)
+            self.recorder.add_hints(entry, [hint], hint.at, portion)
         self.customers.append(CustomerRow.of(entry))
         self.timers[customer] = entry.partition, entry.customer.wakes_at
 
@@ -147,10 +147,12 @@ async def _write(connection: Connection, lives: int) -> None:
     recorder, since = rows.recorder, ENDS - timedelta(days=CHANGED_DAYS)
     await repository.add_events(connection, rows.events)
     await repository.save_customers(connection, rows.customers)
-    await repository.add_transitions(connection, recorder.rows, [])
+    await repository.add_transitions(connection, recorder.transitions, [])
     await repository.set_timers(connection, rows.timers)
     await repository.add_hints(connection, recorder.hints)
-    announced = [(row[6], m) for row, m in zip(recorder.rows, recorder.messages, strict=True)]
+    announced = [
+        (row[6], m) for row, m in zip(recorder.transitions, recorder.messages, strict=True)
+    ]
     recent = sorted((at, m.partition, m.key, m.body) for at, m in announced if at > since)
     published_at = now() - timedelta(hours=1)
     changes = [

@@ -113,7 +113,7 @@ class LifeStore:
         await repository.save_customers(
             self._tx, sorted(self._customers, key=lambda row: row.customer)
         )
-        await repository.add_transitions(self._tx, self._recorder.rows, [])
+        await repository.add_transitions(self._tx, self._recorder.transitions, [])
         await self._recorder.counts.save(self._tx)
         self._recorder = Recorder(self._schedule, set())
         self._customers = []

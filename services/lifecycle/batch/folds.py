@@ -151,7 +151,7 @@ class Folds:
             portion = visit.portion
             hints = [*folded.hints, *hints_to_withdraw(entry.customer, folded)]
             self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
-            self._work.recorder.add_hints(entry, hints, portion.clock, portion.import_began)
+            self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 
 
 def happenings_of(customer: str, records: Iterable[bytes]) -> Iterator[Happening]:

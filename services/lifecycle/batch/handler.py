@@ -81,7 +81,7 @@ class LifecycleHandler:
         await repository.save_customers(tx, work.customers)
         if work.merged:
             await repository.refuse_cycles(tx, work.merged)
-        await repository.add_transitions(tx, recorder.rows, recorder.withdrawn)
+        await repository.add_transitions(tx, recorder.transitions, recorder.withdrawn)
         hints = await repository.add_hints(tx, recorder.hints)
         counts.add_hints(hints)
         await counts.save(tx)
@@ -141,7 +141,7 @@ class LifecycleHandler:
 
 def _update_metrics(recorder: Recorder) -> None:
     """Count transitions by rule, and corrections."""
-    for rule, count in recorder.rules.items():
+    for rule, count in recorder.count_by_rule.items():
         metrics.TRANSITIONS.labels(rule).inc(count)
     corrections = {(customer, by) for customer, _, by, _ in recorder.withdrawn}
     metrics.CORRECTIONS.inc(len(corrections))

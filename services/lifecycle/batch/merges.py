@@ -68,7 +68,7 @@ class Merges:
         notice = entry.customer.noticed
         if notice is not None:
             withdrawn = change_withdrawn_hint(notice, entry.customer.now)
-            self._work.recorder.add_hints(entry, [withdrawn], portion.clock, portion.import_began)
+            self._work.recorder.add_hints(entry, [withdrawn], portion.clock, portion)
         nobody = Customer(known=self._work.policies.known)
         self._folds.replace(visit, nobody, life.transitions, [])
 

@@ -1,4 +1,4 @@
-"""From moves to records: versions, announcements, and the correction that a changed past takes."""
+"""Turns moves and hints into rows and messages, and a changed past into a correction."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,7 +26,10 @@ from shared.stream.outgoing.outbox import Message
 
 _NOBODY: Final = Customer()
 _encode: Final = msgspec.json.Encoder().encode
-_PURE: Final = tuple(name for name in Move.__struct_fields__ if name not in ("historical", "since"))
+_COMPARED: Final = tuple(
+    name for name in Move.__struct_fields__ if name not in ("historical", "since")
+)
+"""The fields of a move that are a pure function of the events."""
 
 
 class Recorder:
@@ -38,8 +41,8 @@ class Recorder:
     def __init__(self, policies: Policies, product_partitions: set[int]) -> None:
         self.product_partitions: Final = product_partitions
         self._policies: Final = policies
-        self.rows: list[TransitionRow] = []
-        self.rules: Counter[str] = Counter()
+        self.transitions: list[TransitionRow] = []
+        self.count_by_rule: Counter[str] = Counter()
         self.withdrawn: list[Withdrawal] = []
         self.messages: list[Message] = []
         self.hints: list[HintRow] = []
@@ -61,7 +64,7 @@ class Recorder:
         if moves:
             self.add_moves(entry, moves, clock, portion)
         if folded.hints:
-            self.add_hints(entry, folded.hints, clock, portion.import_began)
+            self.add_hints(entry, folded.hints, clock, portion)
 
     def replace(
         self,
@@ -71,12 +74,12 @@ class Recorder:
         new: Sequence[Move],
         portion: Portion,
     ) -> None:
-        """Record that the life which led to `before` by the `old` transitions was another."""
+        """Put the `new` moves of a life in place of the `old` transitions that led to `before`."""
         self.counts.add_facts(entry, fact_counts.fact_count_changes(_NOBODY, old, before), -1)
         self.counts.add_facts(
             entry, fact_counts.fact_count_changes(_NOBODY, new, entry.customer), 1
         )
-        kept = _kept(old, new)
+        kept = _count_kept(old, new)
         if kept == len(old):
             self.add_moves(entry, new[kept:], portion.clock, portion)
         else:
@@ -89,7 +92,7 @@ class Recorder:
         """Announce one `phase.changed` per move, recorded at `clock`."""
         for move in moves:
             entry.version += 1
-            transition = self._transition(entry, move, clock, portion.import_began)
+            transition = self._transition(entry, move, clock, portion)
             body = self._add_row(entry, transition, move, portion)
             self._announce(entry, CHANGED, transition.occurred_at, body)
 
@@ -101,14 +104,14 @@ class Recorder:
         current: Phase | None,
         portion: Portion,
     ) -> None:
-        """Announce one `phase.corrected`: `moves` hold in place of the void transitions."""
+        """Announce one `phase.corrected`: `moves` replace the `void` transitions."""
         clock = portion.clock
         entry.version += 1
         versions = sorted({transition.version for transition in void})
         self.withdrawn += [(entry.id, version, entry.version, clock) for version in versions]
         for transition in void:
             self.counts.add_transition(entry, transition, -1, portion)
-        added = [self._transition(entry, move, clock, portion.import_began) for move in moves]
+        added = [self._transition(entry, move, clock, portion) for move in moves]
         for transition, move in zip(added, moves, strict=True):
             self._add_row(entry, transition, move, portion)
         correction = Correction(
@@ -122,16 +125,16 @@ class Recorder:
         self._announce(entry, CORRECTED, clock, _encode(correction))
 
     def add_hints(
-        self, entry: CustomerEntry, hints: Sequence[Hint], clock: datetime, began: datetime | None
+        self, entry: CustomerEntry, hints: Sequence[Hint], clock: datetime, portion: Portion
     ) -> None:
         """Make a message of each hint that can still be acted on.
 
-        Left out are hints about the past, also those due before an import `began`; but a notice
-        that was given is withdrawn however late.
+        This leaves out hints about the past and those due before an import began, but a notice
+        that was given is withdrawn however late it is.
         """
         for hint in hints:
-            past = self._is_past(hint.at, clock, entry) or (began is not None and hint.at <= began)
-            if past and hint.name != CHANGE_WITHDRAWN:
+            is_past = self._is_past(hint.at, clock, entry) or _is_before_import(hint.at, portion)
+            if is_past and hint.name != CHANGE_WITHDRAWN:
                 continue
             if hint.name == ONBOARDING_STALLED and entry.partition not in self.product_partitions:
                 continue
@@ -140,11 +143,11 @@ class Recorder:
             self.hints.append(HintRow(entry.id, hint.name, hint.occasion, hint.at, message))
 
     def _transition(
-        self, entry: CustomerEntry, move: Move, clock: datetime, began: datetime | None
+        self, entry: CustomerEntry, move: Move, clock: datetime, portion: Portion
     ) -> Transition:
         at = move.occurred_at
-        fell_due_before_import = (
-            move.evidence.deadline is not None and began is not None and at <= began
+        fell_due_before_import = move.evidence.deadline is not None and _is_before_import(
+            at, portion
         )
         return Transition(
             customer=entry.id,
@@ -169,7 +172,7 @@ class Recorder:
     def _add_row(
         self, entry: CustomerEntry, transition: Transition, move: Move, portion: Portion
     ) -> bytes:
-        """Add a transition to the rows and the counts; returns it as JSON."""
+        """Add a transition to the rows and the counts; return it as JSON."""
         body = _encode(transition)
         row = (
             transition.customer,
@@ -183,8 +186,8 @@ class Recorder:
             move.since,
             body,
         )
-        self.rows.append(row)
-        self.rules[transition.rule] += 1
+        self.transitions.append(row)
+        self.count_by_rule[transition.rule] += 1
         self.counts.add_transition(entry, transition, 1, portion)
         return body
 
@@ -210,14 +213,19 @@ def _message(
     return Message(entry.partition, topic, entry.id, encode(event))
 
 
-def _kept(old: Sequence[Transition], new: Sequence[Move]) -> int:
+def _is_before_import(instant: datetime, portion: Portion) -> bool:
+    began = portion.import_began
+    return began is not None and instant <= began
+
+
+def _count_kept(old: Sequence[Transition], new: Sequence[Move]) -> int:
     """Count the old transitions that still hold.
 
     A record is withdrawn whole: all of its transitions or none.
     """
     kept = 0
     for transition, move in zip(old, new, strict=False):
-        if not _same(transition, move):
+        if not _is_same(transition, move):
             break
         kept += 1
     void = {transition.version for transition in old[kept:]}
@@ -226,6 +234,5 @@ def _kept(old: Sequence[Transition], new: Sequence[Move]) -> int:
     return kept
 
 
-def _same(transition: Transition, move: Move) -> bool:
-    """Are they equal in all that is a pure function of the events?"""
-    return all(getattr(transition, name) == getattr(move, name) for name in _PURE)
+def _is_same(transition: Transition, move: Move) -> bool:
+    return all(getattr(transition, name) == getattr(move, name) for name in _COMPARED)

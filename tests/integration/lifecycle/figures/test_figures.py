@@ -118,7 +118,7 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     without_hints = Folded(folded.customer, folded.moves)
     recorder.record(entry, Customer(), without_hints, day(CLOCK), portion)
     await repository.save_customers(tx, [CustomerRow.of(entry)])
-    await repository.add_transitions(tx, recorder.rows, [])
+    await repository.add_transitions(tx, recorder.transitions, [])
     await recorder.counts.save(tx)
 
 

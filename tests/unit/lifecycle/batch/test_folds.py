@@ -48,9 +48,9 @@ async def test_an_event_behind_the_clock_is_judged_as_of_the_clock() -> None:
     shop = MemoryShop()
     work = shop.new_work(order("anna", 0), clock=400)
     await shop.fold(work)
-    rules = [row[5] for row in work.recorder.rows]
+    rules = [row[5] for row in work.recorder.transitions]
     assert rules == ["first_purchase", "silence_begins", "fell_silent"]
-    assert {row[7] for row in work.recorder.rows} == {day(400)}
+    assert {row[7] for row in work.recorder.transitions} == {day(400)}
 
 
 async def test_a_fold_that_fails_parks_its_customer_and_nobody_else(

@@ -34,7 +34,7 @@ def recorded(entry: CustomerEntry, life: Folded) -> tuple[Recorder, list[Transit
 
 
 def transitions(recorder: Recorder) -> list[Transition]:
-    return [decode_transition(row[-1]) for row in recorder.rows]
+    return [decode_transition(row[-1]) for row in recorder.transitions]
 
 
 def replaced(entry: CustomerEntry, old: Sequence[Transition], life: Folded) -> Recorder:
@@ -66,7 +66,7 @@ def test_every_move_is_one_message_with_a_version_of_its_own() -> None:
     assert [t.version for t in history] == [1, 2]
     assert entry.version == 2
     assert kinds(recorder) == [CHANGED] * 2
-    assert recorder.rules == {"first_purchase": 1, "silence_begins": 1}
+    assert recorder.count_by_rule == {"first_purchase": 1, "silence_begins": 1}
 
 
 def test_the_same_life_again_changes_nothing() -> None:
@@ -75,7 +75,7 @@ def test_the_same_life_again_changes_nothing() -> None:
     _, history = recorded(entry, life)
     version = entry.version
     again = replaced(entry, history, life)
-    assert (again.rows, again.messages, again.withdrawn) == ([], [], [])
+    assert (again.transitions, again.messages, again.withdrawn) == ([], [], [])
     assert entry.version == version
     assert again.counts.tallies, "facts are taken away and counted again"
     assert sums([again]) == {}
@@ -134,7 +134,8 @@ def test_hints_about_the_past_are_not_given(age: float, began: float | None, giv
     recorder = Recorder(SCHEDULE, set())
     hint = Hint(WELCOME, day(150 - age), "first")
     import_began = None if began is None else day(150 - began)
-    recorder.add_hints(CustomerEntry("anna", 0), [hint], CLOCK, import_began)
+    portion = Portion(0, 1, CLOCK, import_began)
+    recorder.add_hints(CustomerEntry("anna", 0), [hint], CLOCK, portion)
     assert len(recorder.hints) == given
 
 

@@ -13,10 +13,10 @@ async def test_a_tick_fires_the_deadlines_that_this_batch_has_set() -> None:
     shop = MemoryShop()
     work = shop.new_work(order("anna", 0), order("ben", 150), tick=200)
     await shop.fold(work)
-    moves = [(row[0], row[5]) for row in work.recorder.rows]
+    moves = [(row[0], row[5]) for row in work.recorder.transitions]
     assert ("anna", "silence_begins") in moves
     assert ("ben", "silence_begins") not in moves
-    recorded = {row[7] for row in work.recorder.rows if row[5] == "silence_begins"}
+    recorded = {row[7] for row in work.recorder.transitions if row[5] == "silence_begins"}
     assert recorded == {day(200)}
 
 
@@ -24,7 +24,7 @@ async def test_without_a_tick_nothing_fires() -> None:
     shop = MemoryShop()
     work = shop.new_work(order("anna", 0))
     await shop.fold(work)
-    assert [row[5] for row in work.recorder.rows] == ["first_purchase"]
+    assert [row[5] for row in work.recorder.transitions] == ["first_purchase"]
 
 
 async def test_deadlines_from_before_an_open_import_wait_for_its_end() -> None:
@@ -34,7 +34,7 @@ async def test_deadlines_from_before_an_open_import_wait_for_its_end() -> None:
         portion.import_open = True
         portion.import_began = day(190)
     await shop.fold(work)
-    assert [row[5] for row in work.recorder.rows] == ["first_purchase"]
+    assert [row[5] for row in work.recorder.transitions] == ["first_purchase"]
 
 
 async def test_a_deadline_whose_fold_fails_parks_the_customer_and_disarms_it(
