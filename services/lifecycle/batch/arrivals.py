@@ -1,7 +1,4 @@
-"""Which events of a batch are new.
-
-The others come again, wait for a parked customer, or are forwarded after a merger.
-"""
+"""Sorts the events of a batch: which are new, repeated, parked, or to be forwarded."""
 
 from typing import Final
 
@@ -34,7 +31,7 @@ class Arrivals:
         self._previous_committed: Final = work.batch.previous_committed
 
     async def visits(self) -> list[Visit]:
-        """The customers of the batch with the events that are not stored yet."""
+        """Return the customers of the batch, with their events that are not stored yet."""
         visits = await self._new_visits()
         for portion in self._work.batch.portions.values():
             async for some in in_chunks(portion.events):
@@ -48,7 +45,7 @@ class Arrivals:
         return [visit for visit in visits.values() if visit.arrivals or visit.released]
 
     async def _new_visits(self) -> dict[str, Visit]:
-        """Load the customers of the batch; each has a visit without events."""
+        """Load the customers of the batch, and make each a visit without events."""
         portions = {
             incoming.event.subject: portion
             for portion in self._work.batch.portions.values()
@@ -63,7 +60,7 @@ class Arrivals:
         return Visit(portion, entry, stays=entry.parked is None and entry.merged_into is None)
 
     async def _classify(self, visit: Visit, incoming: Incoming, key: int) -> None:
-        """Find out what an event is that is not plainly new."""
+        """Do what is right for an event that is not plainly new."""
         entry = visit.entry
         if incoming.content is RELEASED:
             await self._release(visit)
@@ -71,7 +68,7 @@ class Arrivals:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         elif key in entry.event_keys or key in visit.arrivals:
             await self._compare(visit, incoming, key)
-        elif (into := visit.into or entry.merged_into) is not None:
+        elif (into := visit.merges_into or entry.merged_into) is not None:
             self._forward(incoming, into)
         elif isinstance(incoming.content.details, MergeTarget):
             await self._merge(visit, incoming, key)
@@ -79,7 +76,7 @@ class Arrivals:
             visit.arrivals[key] = incoming
 
     async def _release(self, visit: Visit) -> None:
-        """Take back what waits for a parked customer, in the dead letters and in this batch."""
+        """Take a parked customer's events back from the dead letters, those of this batch too."""
         await self._previous_committed()
         entry = visit.entry
         if entry.parked is None or visit.released:
@@ -89,7 +86,7 @@ class Arrivals:
             await self._classify(visit, incoming, event_key(incoming.event))
 
     async def _compare(self, visit: Visit, incoming: Incoming, key: int) -> None:
-        """Pass over an event that comes again; with another content it is a dead letter."""
+        """Drop an event that comes again; reject it if its content is another."""
         if key in visit.arrivals:
             first: bytes | None = visit.arrivals[key].value
         else:
@@ -106,7 +103,7 @@ class Arrivals:
             self._merges.forward(incoming.event, into)
 
     async def _merge(self, visit: Visit, incoming: Incoming, key: int) -> None:
-        """Note a merger; one that would close a cycle is a dead letter."""
+        """Note a merger; reject one that would close a cycle."""
         customer = visit.entry.id
         into = incoming.content.details.into
         await self._previous_committed()

@@ -1,4 +1,4 @@
-"""The customers that the owner of a partition keeps in memory, valid as long as its epoch."""
+"""The customers that a worker keeps in memory, valid as long as it owns their partitions."""
 
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
@@ -26,12 +26,14 @@ class CustomerCache:
     async def load(self, partitions: Mapping[str, int], *, known: int) -> None:
         """Load the customers that are missing, given the partition of each.
 
-        Those who are not stored begin with the schedule up to `known`.
+        A customer who is not stored is new, and knows the schedule up to number `known`.
         """
         missing = sorted(customer for customer in partitions if customer not in self._entries)
         if not missing:
             return
-        stored = {entry.id: entry for entry in await repository.load(self._reader, missing)}
+        stored = {
+            entry.id: entry for entry in await repository.load_customers(self._reader, missing)
+        }
         self._add(
             stored.get(customer)
             or CustomerEntry(customer, partitions[customer], Customer(known=known))

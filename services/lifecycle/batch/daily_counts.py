@@ -1,4 +1,4 @@
-"""What is counted by UTC day and partition, so that figures need not read every transition."""
+"""Counts by UTC day and partition, so that figures need not read every transition."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ from shared.stream.batch import Portion
 Flow: TypeAlias = tuple[date, str, str, str, str, int]
 """Current transitions: the day, the phases left and entered, the rule, the account, the partition.
 
-The phase that is left and the account are empty where they are not known.
+The phase that is left and the account are empty strings where they are not known.
 """
 
 Tally: TypeAlias = tuple[date, str, str, int]
 """Anything else: the day, what is counted, under which name, and the partition.
 
-What is counted: moves to at_risk, by the kind of their causes; hints, by name; and customers in a
-phase of whom a fact holds, by fact and phase, as the difference from the day before.
+There are moves to at_risk, named by the kind of their cause; hints, by their name; and, for each
+fact, customers of whom it holds, by phase, as the difference from the day before.
 """
 
 _CAUSE: Final = "cause"
@@ -71,7 +71,7 @@ SELECT partition, min(occurred_at) FROM moved GROUP BY 1
 class DailyCounts:
     """What one batch adds to the counts, or takes away.
 
-    `restated` are the days, of a partition each, that change after they were over, with the clock.
+    `restated` has the clock, by partition and day, where a day changes after it was over.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class DailyCounts:
     def add_transition(
         self, entry: CustomerEntry, transition: Transition, n: int, portion: Portion
     ) -> None:
-        """Count a transition that now holds (`n` is 1), or does not any more (-1)."""
+        """Count a transition that holds now (`n` is 1), or holds no longer (-1)."""
         account = entry.customer.account or ""
         time = transition.occurred_at
         day = time.date()
@@ -121,7 +121,7 @@ class DailyCounts:
 
 
 async def _add(tx: Tx, statement: str, counts: Mapping[Flow, int] | Mapping[Tally, int]) -> None:
-    """Rows are locked in the order of their keys, so that no two workers deadlock."""
+    """Add to a table in the order of its keys, so that no two workers deadlock."""
     changed = sorted((*key, n) for key, n in counts.items() if n)
     if changed:
         await tx.execute(statement, *columns(changed))

@@ -1,4 +1,4 @@
-"""One customer in memory, with what tells its new events from those that are stored."""
+"""One customer in memory, and the keys of all its stored events."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,10 +12,10 @@ from shared.ids import hash64
 class CustomerEntry:
     """One customer of a partition, as the worker last folded it.
 
-    `armed` is the instant in the timer table, never later than the state's earliest deadline.
-    `parked` is the reason if the fold has failed. `event_keys` are the identities of all events
-    known, `order_keys` the hashes of the orders that they name; `key` is the hash of the
-    customer's id.
+    - `armed` is the instant in the timer table, never later than the state's earliest deadline.
+    - `parked` is the reason why the fold has failed, if it has.
+    - `event_keys` are the keys of all events known, `order_keys` those of the orders they name.
+    - `key` is the hash of the customer's id.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Folding the customers of a batch: onto what is known, or anew from everything stored."""
+"""Folds the customers of a batch: onto their states, or anew from everything stored."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -28,7 +28,7 @@ from shared.stream.handler import Reader
 
 
 class Folds:
-    """Folds customers of one batch and records what comes of it."""
+    """Folds customers of one batch, and records their moves and hints."""
 
     def __init__(self, reader: Reader, cache: CustomerCache, work: Work) -> None:
         self._reader: Final = reader
@@ -39,7 +39,7 @@ class Folds:
     async def fold_on(self, visits: Iterable[Visit]) -> list[Visit]:
         """Fold new events onto the states.
 
-        Returns the visits that take more than the states know; nothing is changed by these.
+        Returns the visits for which a state is not enough: they have changed nothing yet.
         """
         late: list[Visit] = []
         async for some in in_chunks(visits):
@@ -76,14 +76,14 @@ class Folds:
         await self.fold_anew(late)
 
     def accept(self, visit: Visit, customer: Customer) -> None:
-        """Take a state as folded with the new events of a visit."""
+        """Take the state that was folded with the new events of a visit."""
         self._work.accept(visit, customer)
         self._cache.add_events(visit.entry, visit.arrivals)
 
     def replace(
         self, visit: Visit, customer: Customer, history: Sequence[Transition], moves: Sequence[Move]
     ) -> None:
-        """Take a state that was folded anew, with all its moves in place of the history so far."""
+        """Take a state that was folded anew; its moves replace the history so far."""
         before = visit.entry.customer
         self.accept(visit, customer)
         self._work.recorder.replace(visit.entry, before, history, moves, visit.portion)
@@ -124,13 +124,13 @@ class Folds:
         return self._until_clock(Folded(customer, moves, hints), visit.portion)
 
     def _judge_by_schedule(self, visit: Visit) -> Folded | None:
-        """Judge a state by what has become known; None if that reaches back."""
+        """Judge a state by what is new in the schedule; None if that reaches back."""
         folded = apply_schedule(visit.entry.customer, self._policies)
         return None if folded is None else self._until_clock(folded, visit.portion)
 
     def _until_clock(self, folded: Folded, portion: Portion) -> Folded:
-        """Let time pass up to the clock, because no later tick need come for events behind it."""
-        if portion.import_open:  # what is held back is told by its exact instant
+        """Let time pass up to the clock: after events that lie behind it, no tick need come."""
+        if portion.import_open:  # a deadline is held back by its exact instant, not a lower bound
             folded = folded.then(with_exact_due(folded.customer, self._policies))
         if not is_due(folded.customer, portion, portion.clock):
             return folded
@@ -155,7 +155,7 @@ class Folds:
 
 
 def happenings_of(customer: str, records: Iterable[bytes]) -> Iterator[Happening]:
-    """Read the stored events of a customer; those of another with the same hash are left out."""
+    """Read the stored events of a customer, but not those of another with the same hash."""
     for event in map(envelope.decode, records):
         content = read("", event)
         if event.subject == customer and isinstance(content, Happening):

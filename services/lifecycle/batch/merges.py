@@ -21,7 +21,7 @@ from shared.stream.handler import Reader
 from shared.stream.outgoing.outbox import Message
 
 MergedInto = Callable[[str], Awaitable[str | None]]
-"""Looks up into whom a customer is merged, as far as known."""
+"""Looks up into whom a customer is merged; None if into nobody."""
 
 
 class Merges:
@@ -40,11 +40,11 @@ class Merges:
     async def closes_cycle(self, customer: str, into: str) -> bool:
         """Is `into` merged into the customer already, in this batch or before?"""
 
-        async def merged_into(customer: str) -> str | None:
-            merged = self._work.merged.get(customer)
-            return merged or await repository.merged_into(self._reader, customer)
+        async def merged_into(other: str) -> str | None:
+            in_batch = self._work.merged.get(other)
+            return in_batch or await repository.merged_into(self._reader, other)
 
-        return await closes_cycle(customer, into, merged_into)
+        return await leads_back(customer, into, merged_into)
 
     async def merge(self, visits: Sequence[Visit]) -> None:
         """Withdraw the histories of customers who are merged into others; forward their events."""
@@ -56,10 +56,12 @@ class Merges:
     def _merge_one(self, visit: Visit, life: StoredLife) -> None:
         entry = visit.entry
         portion = visit.portion
-        into = visit.into
+        into = visit.merges_into
         assert into is not None  # noqa: S101
         events = [envelope.decode(record) for record in life.events]
-        events += [i.event for i in visit.arrivals.values() if i is not visit.merger]
+        events += [
+            incoming.event for incoming in visit.arrivals.values() if incoming is not visit.merger
+        ]
         for event in events:
             if event.subject == entry.id:
                 self.forward(event, into)
@@ -88,8 +90,8 @@ def forwarded(event: Envelope, into: str, partitions: int) -> Message:
     )
 
 
-async def closes_cycle(customer: str, into: str, merged_into: MergedInto) -> bool:
-    """Does the chain that begins with `into` lead back to the customer?"""
+async def leads_back(customer: str, into: str, merged_into: MergedInto) -> bool:
+    """Does the chain of mergers that begins with `into` lead back to the customer?"""
     end: str | None = into
     while end is not None and end != customer:
         end = await merged_into(end)

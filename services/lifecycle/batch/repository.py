@@ -1,4 +1,4 @@
-"""The SQL statements of a batch: one per table."""
+"""What a batch reads and writes: at most one statement for each table and purpose."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -160,8 +160,8 @@ ON CONFLICT DO NOTHING
 """
 
 
-async def load(connection: Tx, customers: Sequence[str]) -> list[CustomerEntry]:
-    """Load the states and known event identities of those customers that exist."""
+async def load_customers(connection: Tx, customers: Sequence[str]) -> list[CustomerEntry]:
+    """Load the states and event keys of those customers that are stored."""
     rows = await connection.fetch(_LOAD, customers)
     entries = [
         CustomerEntry(
@@ -221,7 +221,7 @@ async def due_customers(
 
 
 async def merged_into(connection: Tx, customer: str) -> str | None:
-    """Find the customer into whom this one is merged, if into anybody."""
+    """Find the customer into whom this one is merged; None if into nobody."""
     into: str | None = await connection.fetchval(_MERGED_INTO, customer)
     return into
 
@@ -242,7 +242,7 @@ async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
 
 
 async def unfinished_rearming(connection: Tx) -> dict[int, RearmingPosition]:
-    """Load how far re-arming has come where it is not finished, by partition."""
+    """Load how far re-arming has come, by partition, where it is not finished."""
     rows = await connection.fetch(_UNFINISHED_REARMING)
     return {row["partition"]: RearmingPosition(*row) for row in rows}
 
@@ -256,7 +256,8 @@ async def customers_after(connection: Tx, partition: int, after: str, limit: int
 async def advance_rearming(tx: Tx, positions: Mapping[int, RearmingPosition]) -> None:
     """Save how far re-arming has come, by partition.
 
-    Where another activation has come in between, nothing is saved: its re-arming begins anew.
+    Nothing is saved for a partition if another activation has come in between: its re-arming
+    begins anew.
     """
     if positions:
         rows = [positions[partition] for partition in sorted(positions)]
@@ -299,7 +300,7 @@ async def add_transitions(
 async def note_repeated_orders(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
     """Note orders, by the keys of customer and order, that figures must look at one by one.
 
-    These came again, or were undone before they came.
+    They are orders that came again, or were undone before they came.
     """
     if orders:
         await tx.execute(_NOTE_REPEATED_ORDERS, *columns(sorted(orders)))
@@ -322,9 +323,9 @@ async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) 
 
 
 async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[HintRow]:
-    """Note hints as given; returns those that had not been given before, each once, in order.
+    """Note hints as given; return those that had not been given before, each once, in order.
 
-    A notice is taken back only if it was given.
+    A notice is withdrawn only if it was given.
     """
     hints = {row[:3]: row for row in rows}
     withdrawals = [row for row in hints.values() if row.name == CHANGE_WITHDRAWN]
@@ -339,7 +340,7 @@ async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[HintRow]:
 
 
 async def _add_new(tx: Tx, rows: Sequence[HintRow]) -> set[tuple[str, ...]]:
-    """Note hints, each once; returns the identities of those that had been given before."""
+    """Note hints, each once; return the identities of those that had been given before."""
     if not rows:
         return set()
     customers, names, occasions, instants, _ = columns(rows)

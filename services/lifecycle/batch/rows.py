@@ -47,9 +47,10 @@ class HintRow(NamedTuple):
 
 
 class RearmingPosition(NamedTuple):
-    """How many customers of a partition are judged by the schedule up to `target`.
+    """How far the customers of a partition are judged by the schedule up to number `target`.
 
-    These are the customers up to `after`, in the order of their ids.
+    It is done for the first `done` customers in the order of their ids, the last of whom is
+    `after`.
     """
 
     partition: int
@@ -60,7 +61,7 @@ class RearmingPosition(NamedTuple):
 
 
 class DueRange(NamedTuple):
-    """Deadlines to look for: a partition's that fell due after `after`, until `until`."""
+    """The deadlines of a partition that fell due in (after, until]."""
 
     partition: int
     after: datetime
@@ -75,7 +76,7 @@ class StoredLife(NamedTuple):
 
 
 class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A customer at the end of a batch: the entry itself changes while the row is being written."""
+    """A copy of an entry at the end of a batch: the entry changes while the row is written."""
 
     customer: str
     partition: int

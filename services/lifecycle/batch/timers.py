@@ -1,6 +1,5 @@
-"""The deadlines that are due when the clock of a partition ticks."""
+"""Fires the deadlines that are due when the clock of a partition ticks."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from services.lifecycle.batch import repository
@@ -20,7 +19,7 @@ from shared.stream.outgoing.outbox import Message
 
 
 class Timers:
-    """The deadlines of one batch, at most `limit` of them; the rest is left for the next batch."""
+    """Fires at most `limit` deadlines in one batch; the next batch fires the rest."""
 
     def __init__(
         self, reader: Reader, cache: CustomerCache, folds: Folds, work: Work, *, limit: int
@@ -51,13 +50,13 @@ class Timers:
         self._fire_due(visits)
 
     def finished_ticks(self) -> list[Message]:
-        """The ticks by which everything due has been fired, to be sent on."""
+        """Return the ticks whose deadlines have all been fired, to be sent on."""
         return [_tick(portion) for portion in self._ticking.values() if not portion.unfinished]
 
     async def _load_due(self) -> dict[str, int]:
-        """Load customers that may have a deadline due, with their partition.
+        """Find customers that may have a deadline due, with their partition.
 
-        Portions with more than the limit allows are marked as unfinished.
+        Marks the portions as unfinished that have more than the limit allows.
         """
         ranges = [
             DueRange(p, portion.due_after, portion.due_until)
@@ -65,18 +64,17 @@ class Timers:
         ]
         due = await repository.due_customers(self._reader, ranges, self._limit + 1)
         if len(due) > self._limit:
-            _, first_left_over = due[self._limit]
+            _, first_unfinished = due[self._limit]
             for partition, portion in self._ticking.items():
-                portion.unfinished = partition >= first_left_over
+                portion.unfinished = partition >= first_unfinished
         return dict(due[: self._limit])
 
     def _due_in_memory(self) -> dict[str, int]:
-        """Find customers of this batch with a deadline due, with their partition."""
-        ticking: Mapping[int, Portion] = self._ticking
+        """Find customers that this batch has changed and that have a deadline due."""
         return {
             entry.id: entry.partition
             for entry in self._work.touched.values()
-            if (portion := ticking.get(entry.partition)) is not None
+            if (portion := self._ticking.get(entry.partition)) is not None
             and is_due(entry.customer, portion, portion.due_until)
         }
 

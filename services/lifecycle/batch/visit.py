@@ -16,7 +16,7 @@ _MERGED: Final = EventKind.MERGED
 
 
 class Visit(msgspec.Struct):
-    """One customer's new events in a batch, by identity.
+    """One customer in a batch: `arrivals` are the new events, by their key.
 
     `merger` is the event that merges the customer into another; what comes after it is forwarded
     at once. A customer who `stays` is neither merged nor parked. `released` means that an operator
@@ -31,7 +31,7 @@ class Visit(msgspec.Struct):
     merger: Incoming | None = None
 
     @property
-    def into(self) -> str | None:
+    def merges_into(self) -> str | None:
         """The customer into whom this batch merges this one."""
         return None if self.merger is None else self.merger.content.details.into
 
@@ -55,7 +55,7 @@ class Visit(msgspec.Struct):
     def repeats_order(self, happenings: Sequence[Happening]) -> bool:
         """Does one of them name an order that another event has named?
 
-        Two orders may have the same hash by chance: that costs a fold anew and changes nothing.
+        Two orders may have the same hash by chance: then the life is folded anew for nothing.
         """
         if len(happenings) == 1:
             return happenings[0].order_key in self.entry.order_keys

@@ -1,4 +1,4 @@
-"""One batch while it is folded: what has changed, and the rows and messages to write."""
+"""The work of one batch: which customers have changed, and the rows and messages to write."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,12 +24,13 @@ _PRODUCT_ACTIVATED: Final = EventKind.ACTIVATED
 
 @dataclass(slots=True)
 class Work:
-    """What one batch is judged by, and what it writes.
+    """The policies that judge one batch, and everything that it writes.
 
-    `touched` are the entries that have changed; `finish` takes the `customers` to write from them,
-    because the next batch changes the entries again. `timers` has partition and instant by
-    customer, None to disarm. `accounts_before` has the kinds of account before the batch, of
-    customers with stored transitions.
+    - `touched` are the entries that have changed. `finish` copies them to `customers`, because
+      the next batch changes the entries again.
+    - `timers` has partition and instant by customer; None disarms the timer.
+    - `accounts_before` has the kind of account before the batch, by customer, where transitions
+      are stored.
     """
 
     batch: Batch
@@ -52,7 +53,7 @@ class Work:
     def fold_each(
         self, visits: Iterable[Visit], fold: Callable[[Visit], T]
     ) -> Iterator[tuple[Visit, T]]:
-        """Fold customers one by one; whoever's fold fails is parked and left out.
+        """Fold customers one by one; park and leave out those whose fold fails.
 
         A bug in a rule must stop neither the worker nor the other customers.
         """
@@ -81,7 +82,7 @@ class Work:
     def arm(self, entry: CustomerEntry, *, exactly: bool) -> None:
         """Keep the timer no later than the earliest deadline.
 
-        It moves to a later instant only if that is to be set `exactly`, as when it has gone off:
+        The timer moves to a later instant only if it is set `exactly`, as after it has gone off:
         so a customer who buys often costs one timer for each silence, not one for each order.
         """
         due = None if entry.parked else entry.customer.wakes_at
@@ -92,7 +93,7 @@ class Work:
             self._set_timer(entry, due)
 
     def finish(self) -> None:
-        """Take the rows of the customers, now that nothing changes them any more in this batch."""
+        """Make the rows of the customers, once nothing in this batch changes them any more."""
         self.customers = [
             CustomerRow.of(self.touched[customer]) for customer in sorted(self.touched)
         ]
@@ -105,7 +106,7 @@ class Work:
                 self.account_changes.append(change)
 
     def _add_events(self, visit: Visit, latest: datetime) -> None:
-        """Add the new events to the rows; `latest` is the last event that was folded before."""
+        """Add the new events to the rows; `latest` is when the last event before them happened."""
         entry = visit.entry
         portion = visit.portion
         clock = portion.clock

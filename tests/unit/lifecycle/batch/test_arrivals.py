@@ -60,7 +60,7 @@ async def test_events_behind_a_merger_are_forwarded_to_the_customer_who_stays() 
     work = shop.new_work(ORDER, merger, later)
     visits = await shop.visits(work)
     assert work.merged == {"anna": "ben"}
-    assert visits["anna"].into == "ben"
+    assert visits["anna"].merges_into == "ben"
     assert len(visits["anna"].arrivals) == 2, "the order before it, and the merger itself"
     (message,) = work.forwarded
     forwarded = decode(message.body)

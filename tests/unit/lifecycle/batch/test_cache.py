@@ -6,7 +6,7 @@ import pytest
 
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.entry import event_key
-from services.lifecycle.batch.merges import closes_cycle
+from services.lifecycle.batch.merges import leads_back
 from shared.stream.handler import Reader
 from tests.support.batches import EmptyDatabase, incoming
 from tests.support.builders import order
@@ -86,4 +86,4 @@ async def test_a_merger_closes_a_cycle_if_the_chain_leads_back(
     async def merged_into(name: str) -> str | None:
         return chain.get(name)
 
-    assert await closes_cycle(customer, into, merged_into) is closes
+    assert await leads_back(customer, into, merged_into) is closes
