@@ -18,7 +18,7 @@ from services.lifecycle.domain.state.customer import (
     Sale,
 )
 from services.lifecycle.domain.state.happenings import EventKind, Happening, Order, OrderUndoing
-from services.lifecycle.domain.state.orders import Orders, Part, fresh_part
+from services.lifecycle.domain.state.orders import OrderAmounts, Orders, full_amounts
 
 QUARTER: Final = timedelta(days=90)
 LEAST_EARLIER_SALES: Final = 3
@@ -36,29 +36,29 @@ def complete_order(
     """Add an order; each counts once, whatever the number and the ids of its events."""
     order = happening.details
     assert isinstance(order, Order)  # noqa: S101
-    part = orders.place(happening, order) if orders else fresh_part(order)
-    if part is None:  # known already, by an event with another id
+    amounts = orders.place(happening, order) if orders else full_amounts(order)
+    if amounts is None:  # known already, by an event with another id
         return Effect(replace(customer, last_event=happening.key), EventKind.NO_EFFECT)
     time = happening.time
-    if part.whole:  # cancelled before: no purchase, but silence is measured from it
+    if amounts.all_undone:  # cancelled before: no purchase, but silence is measured from it
         ordered = replace(customer, last_event=happening.key, last_order_at=time)
         return Effect(ordered, EventKind.NO_EFFECT)
-    bought = _with_purchase(customer, happening, part)
+    bought = _with_purchase(customer, happening, amounts)
     if not (policy.revenue_decline_share or policy.keeps_sales):
         return Effect(bought, _ORDER, NO_CAUSES, _is_cleared)
-    sale = Sale(order.order_id, time, part.currency, part.amount)
+    sale = Sale(order.order_id, time, amounts.currency, amounts.amount)
     bought = replace(bought, sales=(*_recent_sales(bought, time), sale))
     return Effect(bought, _ORDER, _revenue_decline(bought, time, policy), _is_cleared)
 
 
-def _with_purchase(customer: Customer, happening: Happening, part: Part) -> Customer:
+def _with_purchase(customer: Customer, happening: Happening, amounts: OrderAmounts) -> Customer:
     """Return the customer with one order more."""
     time = happening.time
-    currency = part.currency
+    currency = amounts.currency
     bought_at = customer.bought_at
     margin = customer.margin
-    if part.margin is not None:
-        margin = _with_amount(margin, currency, part.margin)
+    if amounts.margin is not None:
+        margin = _with_amount(margin, currency, amounts.margin)
     first_at = customer.first_order_at
     first_historical = customer.first_order_historical
     if first_at is None:
@@ -71,7 +71,7 @@ def _with_purchase(customer: Customer, happening: Happening, part: Part) -> Cust
         purchase_days=customer.purchase_days + is_new_day,
         bought_at=time,
         orders=customer.orders + 1,
-        revenue=_with_amount(customer.revenue, currency, part.amount),
+        revenue=_with_amount(customer.revenue, currency, amounts.amount),
         margin=margin,
         first_order_at=first_at,
         first_order_historical=first_historical,
@@ -87,29 +87,29 @@ def undo_order(
     """Take what was refunded or cancelled off the sums; a whole order also off the counts."""
     undoing = happening.details
     assert isinstance(undoing, OrderUndoing)  # noqa: S101
-    part = orders.undo(undoing) if orders else None
-    if part is None:
+    amounts = orders.undo(undoing) if orders else None
+    if amounts is None:
         return Effect(customer, EventKind.NO_EFFECT)
-    left = _without_amounts(customer, undoing.order_id, part)
-    if part.whole:
-        left = _without_order(left, part)
+    left = _without_amounts(customer, undoing.order_id, amounts)
+    if amounts.all_undone:
+        left = _without_order(left, amounts)
     return Effect(left, EventKind.UNDONE, _revenue_decline(left, happening.time, policy))
 
 
-def _without_amounts(customer: Customer, order_id: str, part: Part) -> Customer:
+def _without_amounts(customer: Customer, order_id: str, amounts: OrderAmounts) -> Customer:
     margin = customer.margin
-    if part.margin is not None:
-        margin = _with_amount(margin, part.currency, -part.margin)
+    if amounts.margin is not None:
+        margin = _with_amount(margin, amounts.currency, -amounts.margin)
     return replace(
         customer,
-        revenue=_with_amount(customer.revenue, part.currency, -part.amount),
+        revenue=_with_amount(customer.revenue, amounts.currency, -amounts.amount),
         margin=margin,
-        sales=tuple(_sales_without(customer.sales, order_id, part)),
+        sales=tuple(_sales_without(customer.sales, order_id, amounts)),
     )
 
 
-def _without_order(customer: Customer, part: Part) -> Customer:
-    placed = part.key or BEGINNING
+def _without_order(customer: Customer, amounts: OrderAmounts) -> Customer:
+    placed = amounts.key or BEGINNING
     is_of_episode = customer.returned is None or placed >= customer.returned.key
     since_return = customer.orders_since_return - is_of_episode
     return replace(
@@ -125,14 +125,14 @@ def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dic
     return amounts
 
 
-def _sales_without(sales: tuple[Sale, ...], order_id: str, part: Part) -> list[Sale]:
+def _sales_without(sales: tuple[Sale, ...], order_id: str, amounts: OrderAmounts) -> list[Sale]:
     """Return the sales without this part of an order."""
     left: list[Sale] = []
     for sale in sales:
         if sale.order_id != order_id:
             left.append(sale)
-        elif not part.whole:
-            left.append(replace(sale, amount=sale.amount - part.amount))
+        elif not amounts.all_undone:
+            left.append(replace(sale, amount=sale.amount - amounts.amount))
     return left
 
 

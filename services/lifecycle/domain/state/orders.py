@@ -1,4 +1,4 @@
-"""What stands of each order: completed, refunded and cancelled events, matched by order id."""
+"""What is left of each order once its refunds and cancellations are matched to it by id."""
 
 from dataclasses import dataclass, field
 
@@ -7,17 +7,17 @@ import msgspec
 from services.lifecycle.domain.state.happenings import EventKey, Happening, Order, OrderUndoing
 
 
-class Part(msgspec.Struct, frozen=True, gc=False):
-    """What an order brings, or what its undoing takes away (minor units).
+class OrderAmounts(msgspec.Struct, frozen=True, gc=False):
+    """What an order brings, or what its undoing takes away, in minor units.
 
-    `whole` if nothing of the order is left; `key` is where the order stands in the customer's
-    life, which its undoing needs.
+    `all_undone` says that nothing of the order is left; `key` is where the order stands in the
+    customer's life, which its undoing needs.
     """
 
     currency: str
     amount: int
     margin: int | None
-    whole: bool = False
+    all_undone: bool = False
     key: EventKey | None = None
 
 
@@ -27,8 +27,8 @@ class _Order:
     key: EventKey | None = None
     undoings: list[OrderUndoing] = field(default_factory=list)
 
-    def remainder(self) -> Part | None:
-        """Return what stands of the order, None before it is placed.
+    def remainder(self) -> OrderAmounts | None:
+        """Return what is left of the order; None before it is placed.
 
         A refund in another currency undoes nothing.
         """
@@ -37,14 +37,14 @@ class _Order:
         total = self.placed.total
         undone = [u.amount for u in self.undoings if u.currency in (None, total.currency)]
         refunded = sum([amount for amount in undone if amount is not None])
-        whole = None in undone or (bool(undone) and refunded >= total.amount)
-        left = 0 if whole else total.amount - refunded
+        all_undone = None in undone or (bool(undone) and refunded >= total.amount)
+        left = 0 if all_undone else total.amount - refunded
         margin = _margin(self.placed)
         if margin is not None and total.amount:
             margin = margin * left // total.amount
-        if whole and margin:
+        if all_undone and margin:
             margin = 0
-        return Part(total.currency, left, margin, whole, self.key)
+        return OrderAmounts(total.currency, left, margin, all_undone, self.key)
 
 
 class Orders:
@@ -53,7 +53,7 @@ class Orders:
     def __init__(self) -> None:
         self._orders: dict[str, _Order] = {}
 
-    def place(self, happening: Happening, placed: Order) -> Part | None:
+    def place(self, happening: Happening, placed: Order) -> OrderAmounts | None:
         """Return what the order brings; None if another event has already placed it."""
         order = self._orders.setdefault(placed.order_id, _Order())
         if order.placed is not None:
@@ -62,27 +62,27 @@ class Orders:
         order.key = happening.key
         return order.remainder()
 
-    def undo(self, undoing: OrderUndoing) -> Part | None:
+    def undo(self, undoing: OrderUndoing) -> OrderAmounts | None:
         """Return what this undoing takes away.
 
-        None if the order has not been placed (yet), or nothing of it was left.
+        None if the order has not been placed yet, or nothing of it was left.
         """
         order = self._orders.setdefault(undoing.order_id, _Order())
         before = order.remainder()
         order.undoings.append(undoing)
         after = order.remainder()
-        if before is None or after is None or before.whole:
+        if before is None or after is None or before.all_undone:
             return None
         amount = before.amount - after.amount
         margin = None if before.margin is None else before.margin - (after.margin or 0)
-        return Part(before.currency, amount, margin, after.whole, before.key)
+        return OrderAmounts(before.currency, amount, margin, after.all_undone, before.key)
 
 
-def fresh_part(order: Order) -> Part:
-    """Return what an order brings that no event has named before."""
+def full_amounts(order: Order) -> OrderAmounts:
+    """Return what an order brings if no event has named it before."""
     total = order.total
     margin = None if order.margin is None else _margin(order)
-    return Part(total.currency, total.amount, margin)
+    return OrderAmounts(total.currency, total.amount, margin)
 
 
 def _margin(order: Order) -> int | None:

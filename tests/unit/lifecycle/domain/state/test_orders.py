@@ -11,7 +11,7 @@ from services.lifecycle.domain.state.happenings import (
     OrderUndoing,
     Price,
 )
-from services.lifecycle.domain.state.orders import Orders, Part, fresh_part
+from services.lifecycle.domain.state.orders import OrderAmounts, Orders, full_amounts
 from tests.support.builders import day
 
 PLACED: Final = Order("o", Price(1000, "EUR"), margin=Price(300, "EUR"))
@@ -24,15 +24,19 @@ def refund(amount: int, currency: str = "EUR") -> OrderUndoing:
 
 
 def test_an_order_brings_its_total_and_margin() -> None:
-    part = Orders().place(COMPLETED, PLACED)
-    assert part == Part("EUR", 1000, 300, key=COMPLETED.key)
+    amounts = Orders().place(COMPLETED, PLACED)
+    assert amounts == OrderAmounts("EUR", 1000, 300, key=COMPLETED.key)
 
 
 def test_an_order_that_no_event_has_named_brings_the_same() -> None:
-    part = Orders().place(COMPLETED, PLACED)
-    fresh = fresh_part(PLACED)
-    assert part is not None
-    assert (fresh.amount, fresh.margin, fresh.whole) == (part.amount, part.margin, part.whole)
+    amounts = Orders().place(COMPLETED, PLACED)
+    fresh = full_amounts(PLACED)
+    assert amounts is not None
+    assert (fresh.amount, fresh.margin, fresh.all_undone) == (
+        amounts.amount,
+        amounts.margin,
+        amounts.all_undone,
+    )
 
 
 def test_an_order_is_placed_once() -> None:
@@ -43,7 +47,7 @@ def test_an_order_is_placed_once() -> None:
 
 def test_a_margin_in_another_currency_does_not_count() -> None:
     order = Order("o", Price(1000, "EUR"), margin=Price(300, "USD"))
-    assert fresh_part(order).margin is None
+    assert full_amounts(order).margin is None
 
 
 AFTER: Final[dict[str, tuple[list[OrderUndoing], list[tuple[int, int | None, bool] | None]]]] = {
@@ -59,7 +63,7 @@ AFTER: Final[dict[str, tuple[list[OrderUndoing], list[tuple[int, int | None, boo
         [(333, 100, False), (333, 100, False), (334, 100, True)],
     ),
 }
-"""Undoings of the order, and amount, margin and `whole` of the part that each takes away."""
+"""Undoings of the order, and amount, margin and `all_undone` of what each of them takes away."""
 
 
 @pytest.mark.parametrize("name", AFTER)
@@ -67,23 +71,23 @@ def test_an_undoing_takes_away(name: str) -> None:
     undoings, expected = AFTER[name]
     orders = Orders()
     orders.place(COMPLETED, PLACED)
-    parts = [orders.undo(undoing) for undoing in undoings]
-    assert [part and (part.amount, part.margin, part.whole) for part in parts] == expected
-    assert {part.key for part in parts if part} <= {COMPLETED.key}
+    taken = [orders.undo(undoing) for undoing in undoings]
+    assert [each and (each.amount, each.margin, each.all_undone) for each in taken] == expected
+    assert {each.key for each in taken if each} <= {COMPLETED.key}
 
 
 def test_what_was_undone_before_is_left_out_when_the_order_comes() -> None:
     orders = Orders()
     assert orders.undo(refund(400)) is None
-    part = orders.place(COMPLETED, PLACED)
-    assert part == Part("EUR", 600, 180, key=COMPLETED.key)
+    amounts = orders.place(COMPLETED, PLACED)
+    assert amounts == OrderAmounts("EUR", 600, 180, key=COMPLETED.key)
 
 
 def test_an_order_cancelled_before_it_comes_brings_nothing() -> None:
     orders = Orders()
     assert orders.undo(ALL) is None
-    part = orders.place(COMPLETED, PLACED)
-    assert part == Part("EUR", 0, 0, whole=True, key=COMPLETED.key)
+    amounts = orders.place(COMPLETED, PLACED)
+    assert amounts == OrderAmounts("EUR", 0, 0, all_undone=True, key=COMPLETED.key)
 
 
 def test_an_order_of_nothing_is_undone_by_a_refund_of_nothing() -> None:
@@ -91,10 +95,10 @@ def test_an_order_of_nothing_is_undone_by_a_refund_of_nothing() -> None:
     orders = Orders()
     placed = orders.place(COMPLETED, free)
     assert placed is not None
-    assert not placed.whole
-    part = orders.undo(refund(0))
-    assert part is not None
-    assert part.whole
+    assert not placed.all_undone
+    amounts = orders.undo(refund(0))
+    assert amounts is not None
+    assert amounts.all_undone
 
 
 def test_orders_are_told_apart_by_their_id() -> None:
