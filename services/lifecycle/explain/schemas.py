@@ -132,21 +132,21 @@ class ExplainedCustomer:
     def view(self) -> Explanation:
         """The answer."""
         snapshot = self.snapshot
-        now = self.standpoint
+        standpoint = self.standpoint
         transition = self.transition
-        policy = now.policies.at(snapshot.as_of, now.customer.account)
+        policy = standpoint.policies.at(snapshot.as_of, standpoint.customer.account)
         view = CustomerView.of(snapshot, policy, self.naming)
         return Explanation(
             **view.model_dump(),
-            summary=sentences.summary(snapshot.id, now, transition, snapshot.next_move),
+            summary=sentences.summary(snapshot.id, standpoint, transition, snapshot.next_move),
             transition=TransitionView.of(transition, None, self.facts, self.naming),
             evidence=EvidenceView(
-                because=sentences.because(now.customer, transition),
+                because=sentences.because(standpoint.customer, transition),
                 events=[EventView.of(event, recorded_at) for event, recorded_at in self.evidence],
                 deadline=transition.evidence.deadline,
             ),
-            at_risk_by=_causes(now.customer),
-            rules=[self._rule(rule, requirements) for rule, requirements in open_rules(now)],
+            at_risk_by=_causes(standpoint.customer),
+            rules=[self._rule(rule, requirements) for rule, requirements in open_rules(standpoint)],
             cadence=self._cadence(),
         )
 

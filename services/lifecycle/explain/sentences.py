@@ -49,24 +49,24 @@ def because(customer: Customer, transition: Transition) -> str:
     return clause.format(orders=transition.profile.orders, last_order=last_order)
 
 
-def summary(id: str, now: Standpoint, transition: Transition, move: Move | None) -> str:
+def summary(id: str, standpoint: Standpoint, transition: Transition, move: Move | None) -> str:
     """One to three sentences.
 
     They say the phase and why, what it takes to improve it, and what time alone will bring.
     """
-    return " ".join(_sentences(id, now, transition, move))
+    return " ".join(_sentences(id, standpoint, transition, move))
 
 
 def _sentences(
-    id: str, now: Standpoint, transition: Transition, move: Move | None
+    id: str, standpoint: Standpoint, transition: Transition, move: Move | None
 ) -> Iterator[str]:
-    customer = now.customer
+    customer = standpoint.customer
     phase = _with_article(customer.phase or Phase(transition.to))
     reason = because(customer, transition)
     yield f"Customer {id} has been {phase} since {_date(customer.since)}: {reason}."
-    for rule, requirements in open_rules(now):
+    for rule, requirements in open_rules(standpoint):
         if rule.name in _IMPROVING:
-            yield _what_is_lacking(now, rule, requirements)
+            yield _what_is_lacking(standpoint, rule, requirements)
             break
     if move is not None:
         phase = _with_article(move.to)
@@ -74,8 +74,10 @@ def _sentences(
         yield f"If nothing happens before, the customer will be {phase} from {date} on."
 
 
-def _what_is_lacking(now: Standpoint, rule: Rule, requirements: Sequence[Requirement]) -> str:
-    phase = _with_article(rule.target(now.customer, now.policy))
+def _what_is_lacking(
+    standpoint: Standpoint, rule: Rule, requirements: Sequence[Requirement]
+) -> str:
+    phase = _with_article(rule.target(standpoint.customer, standpoint.policy))
     again = " again" if rule.name is RuleName.RECOVERED else ""
     lacks = ", or ".join(requirement.lacks for requirement in requirements)
     return f"To be {phase}{again}, this is lacking: {lacks}."

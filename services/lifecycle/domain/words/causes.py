@@ -55,7 +55,7 @@ def _always(remedy: Remedy) -> Callable[[Customer, str], Remedy]:
 
 
 class _CauseText(NamedTuple):
-    """Both functions take what stands behind the colon of the cause."""
+    """Two functions; both take what follows the colon of the cause."""
 
     meaning: Callable[[str], str]
     remedy: Callable[[Customer, str], Remedy]
@@ -93,10 +93,10 @@ CAUSE_TEXTS: Final[Mapping[str, _CauseText]] = MappingProxyType(
         ),
     }
 )
-"""By what stands before the colon of a cause."""
+"""The texts by what precedes the colon of a cause."""
 
 _STRONGEST_FIRST: Final = (CANCELLATION, SILENCE, REVENUE, NEWSLETTER, CONTACT)
-"""What ends one of these ends those after it too."""
+"""What ends one of these also ends all that follow it."""
 
 
 def describe_cause(cause: str) -> str:
@@ -112,12 +112,12 @@ def remedy_for(customer: Customer, cause: str) -> Remedy:
 
 
 def remedies_needed(customer: Customer) -> list[Remedy]:
-    """Return all that it takes for no cause to be left: each of these, in any order."""
+    """Return everything that is needed until no cause is left, in any order."""
     return [remedy_for(customer, cause) for cause in _strongest(customer.causes)]
 
 
 def _strongest(causes: Iterable[str]) -> list[str]:
-    """Return the causes without those that end with a stronger one."""
+    """Return the causes, without those that end whenever a stronger one ends."""
     ranked: dict[str, str] = {}
     others: list[str] = []
     for cause in sorted(causes):

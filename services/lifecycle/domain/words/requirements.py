@@ -33,25 +33,25 @@ Requirements: TypeAlias = Iterator[Requirement]
 _ON: Final = {rule.name: rule.on - {EventKind.MERGED} for rule in RULES}
 
 
-def first_purchase(now: Standpoint) -> Requirements:
-    if now.customer.phase is Phase.PROSPECT or not now.customer.purchases:
+def first_purchase(standpoint: Standpoint) -> Requirements:
+    if standpoint.customer.phase is Phase.PROSPECT or not standpoint.customer.purchases:
         yield _event("a first order or contract", EventKind.ORDER, EventKind.CONCLUDED)
 
 
-def first_contact(now: Standpoint) -> Requirements:
-    if now.customer.phase is None or now.customer.faded:
+def first_contact(standpoint: Standpoint) -> Requirements:
+    if standpoint.customer.phase is None or standpoint.customer.faded:
         kinds = _ON[RuleName.FIRST_CONTACT] - {EventKind.ORDER, EventKind.CONCLUDED}
         yield Requirement("any event but a purchase or a recommendation", kinds)
 
 
-def habit_formed(now: Standpoint) -> Requirements:
-    customer = now.customer
-    enough = 0 if customer.has_renewed else now.policy.established_after_orders
+def habit_formed(standpoint: Standpoint) -> Requirements:
+    customer = standpoint.customer
+    enough = 0 if customer.has_renewed else standpoint.policy.established_after_orders
     return _orders_or_renewal(customer, enough - customer.orders, _ON[RuleName.HABIT_FORMED])
 
 
-def recommends(now: Standpoint) -> Requirements:
-    customer = now.customer
+def recommends(standpoint: Standpoint) -> Requirements:
+    customer = standpoint.customer
     yield _event("a successful recommendation", EventKind.RECOMMENDED)
     if customer.phase is Phase.ESTABLISHED:
         first = "".join(f"complaint {id} resolved, " for id in customer.complaints)
@@ -59,45 +59,49 @@ def recommends(now: Standpoint) -> Requirements:
         yield _event(f"{first}then {praise}" if first else praise, EventKind.PRAISED)
 
 
-def enthusiasm_faded(now: Standpoint) -> Requirements:
-    yield from _time_without(now, EventKind.ADVOCACY_AGED, "further recommendation or praise")
+def enthusiasm_faded(standpoint: Standpoint) -> Requirements:
+    yield from _time_without(
+        standpoint, EventKind.ADVOCACY_AGED, "further recommendation or praise"
+    )
     yield _event("an NPS of 8 or less", EventKind.SCORED)
-    evidence = list(now.customer.evidence)
+    evidence = list(standpoint.customer.evidence)
     if len(evidence) == 1 and evidence[0].startswith("referral:"):
         yield _event("the recommendation annulled, the only evidence", EventKind.ANNULLED)
 
 
-def silence_begins(now: Standpoint) -> Requirements:
-    return _silence(now, EventKind.SILENCE)
+def silence_begins(standpoint: Standpoint) -> Requirements:
+    return _silence(standpoint, EventKind.SILENCE)
 
 
-def dissatisfied(now: Standpoint) -> Requirements:
+def dissatisfied(standpoint: Standpoint) -> Requirements:
     low_scores = "an NPS of 6 or less, a CSAT of 2 or less, or a review of 2 stars or less"
     yield _event(low_scores, EventKind.SCORED)
     yield _event("a complaint of severity 2 or 3", EventKind.COMPLAINED)
-    waiting = {c.opened_at: id for id, c in now.customer.complaints.items() if c.waits}
+    waiting = {c.opened_at: id for id, c in standpoint.customer.complaints.items() if c.waits}
     if waiting:
         first = waiting[min(waiting)]
-        yield from _time_without(now, EventKind.COMPLAINT_OVERDUE, f"answer to complaint {first}")
+        yield from _time_without(
+            standpoint, EventKind.COMPLAINT_OVERDUE, f"answer to complaint {first}"
+        )
 
 
-def bond_weakens(now: Standpoint) -> Requirements:
+def bond_weakens(standpoint: Standpoint) -> Requirements:
     yield _event("the newsletter cancelled", EventKind.UNSUBSCRIBED)
-    share = now.policy.revenue_decline_share
+    share = standpoint.policy.revenue_decline_share
     if share:
         decline = f"revenue of 90 days below {share:.0%} of that of the 90 days before"
         yield _event(f"{decline}, with 3 orders in those", EventKind.ORDER, EventKind.UNDONE)
-    yield from _time_without(now, EventKind.CONTACT_FADED, "session, page view or click")
+    yield from _time_without(standpoint, EventKind.CONTACT_FADED, "session, page view or click")
 
 
-def cancellation_announced(now: Standpoint) -> Requirements:
-    if now.customer.contracts:
-        contracts = _contract_names(now.customer)
+def cancellation_announced(standpoint: Standpoint) -> Requirements:
+    if standpoint.customer.contracts:
+        contracts = _contract_names(standpoint.customer)
         yield _event(f"notice of a later end of {contracts}", EventKind.CANCELLED)
 
 
-def recovered(now: Standpoint) -> Requirements:
-    remedies = remedies_needed(now.customer)
+def recovered(standpoint: Standpoint) -> Requirements:
+    remedies = remedies_needed(standpoint.customer)
     if not remedies:
         yield Requirement("any further event", _ON[RuleName.RECOVERED])
     else:
@@ -105,43 +109,43 @@ def recovered(now: Standpoint) -> Requirements:
         yield Requirement("; and ".join(remedy.words for remedy in remedies), kinds)
 
 
-def fell_silent(now: Standpoint) -> Requirements:
-    return _silence(now, EventKind.LONG_SILENCE)
+def fell_silent(standpoint: Standpoint) -> Requirements:
+    return _silence(standpoint, EventKind.LONG_SILENCE)
 
 
-def prospect_faded(now: Standpoint) -> Requirements:
-    return _time_without(now, EventKind.NO_SIGN_OF_LIFE, "event of any kind")
+def prospect_faded(standpoint: Standpoint) -> Requirements:
+    return _time_without(standpoint, EventKind.NO_SIGN_OF_LIFE, "event of any kind")
 
 
-def relationship_ended(now: Standpoint) -> Requirements:
+def relationship_ended(standpoint: Standpoint) -> Requirements:
     yield _event("the account closed", EventKind.CLOSED)
-    yield from _time_without(now, EventKind.LONG_INACTIVE, "return")
-    customer = now.customer
+    yield from _time_without(standpoint, EventKind.LONG_INACTIVE, "return")
+    customer = standpoint.customer
     if len(customer.contracts) == 1:
         yield _event(f"{_contract_names(customer)} cancelled at once", EventKind.CANCELLED)
-    end = _end_of_contracts(now)
-    if end is not None and _ends_all(now, end):
+    end = _end_of_contracts(standpoint)
+    if end is not None and _ends_all(standpoint, end):
         renewal = f"renewal of {_contract_names(customer, several='any')}"
         if all(contract.cancelled_at for contract in customer.contracts.values()):
             renewal += " and no order"
         yield _no(renewal, end)
 
 
-def returned(now: Standpoint) -> Requirements:
-    if now.customer.purchases:
+def returned(standpoint: Standpoint) -> Requirements:
+    if standpoint.customer.purchases:
         kinds = {EventKind.ORDER, EventKind.CONCLUDED}
-        if now.customer.contracts:
+        if standpoint.customer.contracts:
             kinds.add(EventKind.RENEWED)
         yield _event("an order or a contract", *kinds)
 
 
-def settled(now: Standpoint) -> Requirements:
-    lacking = now.policy.settle_after_orders - now.customer.orders_since_return
-    return _orders_or_renewal(now.customer, lacking, _ON[RuleName.SETTLED])
+def settled(standpoint: Standpoint) -> Requirements:
+    lacking = standpoint.policy.settle_after_orders - standpoint.customer.orders_since_return
+    return _orders_or_renewal(standpoint.customer, lacking, _ON[RuleName.SETTLED])
 
 
-def first_purchase_undone(now: Standpoint) -> Requirements:
-    customer = now.customer
+def first_purchase_undone(standpoint: Standpoint) -> Requirements:
+    customer = standpoint.customer
     if customer.contracts_since_return:
         return
     orders = customer.orders_since_return
@@ -153,9 +157,6 @@ def first_purchase_undone(now: Standpoint) -> Requirements:
     yield _event(f"{these} since {since} cancelled or wholly refunded", EventKind.UNDONE)
 
 
-# -- parts of requirements -------------------------------------------------------------------------
-
-
 def _event(lacks: str, *kinds: EventKind) -> Requirement:
     return Requirement(lacks, frozenset(kinds))
 
@@ -164,9 +165,9 @@ def _no(nothing: str, until: datetime) -> Requirement:
     return Requirement(f"no {nothing} until {format_instant(until)}", deadline=until)
 
 
-def _time_without(now: Standpoint, kind: EventKind, nothing: str) -> Requirements:
-    """Require that nothing of this comes before the deadline, if it runs."""
-    due = now.due(kind)
+def _time_without(standpoint: Standpoint, kind: EventKind, nothing: str) -> Requirements:
+    """Require that nothing of this kind comes before the deadline, if it runs."""
+    due = standpoint.due(kind)
     if due is not None:
         yield _no(nothing, due)
 
@@ -182,36 +183,38 @@ def _orders_or_renewal(
         yield _event(f"a renewal of {_contract_names(customer)}", EventKind.RENEWED)
 
 
-def _silence(now: Standpoint, kind: EventKind) -> Requirements:
+def _silence(standpoint: Standpoint, kind: EventKind) -> Requirements:
     """Require that no order comes before the deadline of silence.
 
-    It is suspended while a contract runs, and counts again where the end of the last contract
-    does not end the relationship.
+    The deadline is suspended while a contract runs, and runs again afterwards if the end of the
+    last contract does not end the relationship.
     """
-    customer = now.customer
+    customer = standpoint.customer
     if not customer.contracts:
-        yield from _time_without(now, kind, "order")
+        yield from _time_without(standpoint, kind, "order")
         return
-    end = _end_of_contracts(now)
-    if end is not None and not _ends_all(now, end):
-        afterwards = Standpoint(replace(customer, contracts={}, reached=end), now.policies)
+    end = _end_of_contracts(standpoint)
+    if end is not None and not _ends_all(standpoint, end):
+        afterwards = Standpoint(replace(customer, contracts={}, reached=end), standpoint.policies)
         contracts = _contract_names(customer, several="any")
         yield from _time_without(afterwards, kind, f"renewal of {contracts} and no order")
 
 
-def _end_of_contracts(now: Standpoint) -> datetime | None:
+def _end_of_contracts(standpoint: Standpoint) -> datetime | None:
     """Return when the last of the contracts ends, if nothing happens before."""
-    contracts = now.customer.contracts.values()
-    return now.first(lambda policy: max((c.end(policy) for c in contracts), default=None))
+    contracts = standpoint.customer.contracts.values()
+    return standpoint.passes_at(
+        lambda policy: max((c.end(policy) for c in contracts), default=None)
+    )
 
 
-def _ends_all(now: Standpoint, end: datetime) -> bool:
+def _ends_all(standpoint: Standpoint, end: datetime) -> bool:
     """Does the relationship end with the contracts that end last?
 
     Not if an order has followed their cancellation.
     """
-    customer = now.customer
-    policy = now.policies.at(end, customer.account)
+    customer = standpoint.customer
+    policy = standpoint.policies.at(end, customer.account)
     last = {
         id: contract
         for id, contract in customer.contracts.items()

@@ -16,8 +16,8 @@ from services.lifecycle.domain.words.standpoint import Standpoint
 class RuleText:
     """What a rule lacks to fire, and why it has fired, by an event or by time.
 
-    The clauses may name `{last_order}`, the day of the last order, and `{orders}`, how many
-    stand.
+    The clauses may contain `{last_order}`, the day of the last order, and `{orders}`, the number
+    of orders that stand.
     """
 
     requirements: Callable[[Standpoint], Requirements]
@@ -100,15 +100,15 @@ RULE_TEXTS: Final[Mapping[RuleName, RuleText]] = MappingProxyType(
 """One entry per rule, in the order of the table of rules."""
 
 
-def open_rules(now: Standpoint) -> list[tuple[Rule, tuple[Requirement, ...]]]:
-    """Return the rules that could fire next, each with the ways in which it could.
+def open_rules(standpoint: Standpoint) -> list[tuple[Rule, tuple[Requirement, ...]]]:
+    """Return the rules that could fire next, each with what it lacks, in the order of the table.
 
-    They are in the order of the table.
+    Any one of the requirements of a rule is enough.
     """
     rules: list[tuple[Rule, tuple[Requirement, ...]]] = []
     for rule in RULES:
-        if now.customer.phase in rule.sources:
-            ways = tuple(RULE_TEXTS[rule.name].requirements(now))
-            if ways:
-                rules.append((rule, ways))
+        if standpoint.customer.phase in rule.sources:
+            lacking = tuple(RULE_TEXTS[rule.name].requirements(standpoint))
+            if lacking:
+                rules.append((rule, lacking))
     return rules

@@ -1,4 +1,4 @@
-"""A customer and the policies from here on: the standpoint from which the future is described."""
+"""The standpoint from which the future is described: a customer, and the policies from now on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from services.lifecycle.domain.state.happenings import EventKind
 
 @dataclass(frozen=True, slots=True)
 class Standpoint:
-    """A customer as it is now, and the policies by which it is judged from here on."""
+    """A customer as of now, and the policies that judge it from now on."""
 
     customer: Customer
     policies: Policies
@@ -23,8 +23,11 @@ class Standpoint:
         """The policy in force."""
         return self.policies.at(self.customer.now, self.customer.account)
 
-    def first(self, due: Callable[[Policy], datetime | None]) -> datetime | None:
-        """Return when a deadline passes, by the policy in force then; None if it never does."""
+    def passes_at(self, due: Callable[[Policy], datetime | None]) -> datetime | None:
+        """Return when a deadline passes, by the policy in force then; None if it never does.
+
+        `due` computes the deadline by a given policy.
+        """
         account = self.customer.account
         start: datetime | None = self.customer.now
         while start is not None:
@@ -40,7 +43,7 @@ class Standpoint:
         deadline = next(deadline for deadline in DEADLINES if deadline.kind is kind)
         if self.customer.phase not in deadline.phases:
             return None
-        return self.first(lambda policy: deadline.due(self.customer, policy))
+        return self.passes_at(lambda policy: deadline.due(self.customer, policy))
 
 
 def format_instant(instant: datetime) -> str:
