@@ -69,7 +69,7 @@ async def accept_events(request: Request, service: Service) -> Response:
     "/event-types", responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}}
 )
 async def event_types() -> dict[str, Any]:
-    """The JSON Schema of every type of event, by name."""
+    """Show the JSON Schema of every type of event, by name."""
     return catalogue.json_schema()
 
 

@@ -33,9 +33,9 @@ Service = Annotated[CadenceService, Depends(_service)]
 async def make_fit(service: Service) -> FitView:
     """Fit the model to all orders until the clock. It judges purchases from the clock on.
 
-    Nobody is judged again. While a fit is being made, everybody who asks gets that one; sent again
-    later, this makes another. A refused fit is an answer too: `accepted` is false, with the
-    reason, and the last accepted one stays in force.
+    Nobody is judged again. Requests that come while a fit is being made get that fit; a later one
+    makes another. A refused fit is an answer too: `accepted` is false, with the reason, and the
+    last accepted one stays in force.
     """
     return await service.fit()
 

@@ -58,7 +58,8 @@ class FitView(BaseModel):
     """One fit: accepted with its parameters, or refused with the reason."""
 
     version: int = Field(
-        description="Counts all activations of policies, and all fits.", examples=[2]
+        description="The number of the fit; fits and activations of policies share one count.",
+        examples=[2],
     )
     accepted: bool = Field(description="Whether it is in force until the next accepted one.")
     reason: str | None = Field(
@@ -195,9 +196,9 @@ class ComparisonView(BaseModel):
         description="By the rhythm of each customer, and the fit in force at the purchase."
     )
     matched: ScoreView = Field(
-        description="By `matched_days` for everybody: the fewest with no more false alarms."
+        description="By `matched_days` for everybody: the fewest that give no more false alarms."
     )
-    matched_days: int = Field(description="In days.", examples=[112])
+    matched_days: int = Field(description="The days that `matched` goes by.", examples=[112])
 
     @classmethod
     def of(

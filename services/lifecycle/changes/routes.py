@@ -24,13 +24,15 @@ RETRY_AFTER_S: Final = 5
 _UNCACHED: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """The second tells nginx to pass on each event at once."""
 _INVALID: Final = ProblemKind(
-    422, "invalid_cursor", "The cursor is not one of an answer of this list; `errors` names it."
+    422,
+    "invalid_cursor",
+    "The cursor does not come from an answer of this list; `errors` names it.",
 )
 _EXPIRED: Final = ProblemKind(
     410, "cursor_expired", "What lies behind the cursor has been deleted; `detail` says what to do."
 )
 _TOO_MANY: Final = ProblemKind(
-    503, "too_many_streams", "As many streams as can be are open: wait for `Retry-After`."
+    503, "too_many_streams", "Too many streams are open at the moment: wait for `Retry-After`."
 )
 _EVENTS: Final = (
     "id: AQQBAAMCAQUAAAIBAfDgD74\nretry: 2000\n\n"
@@ -109,7 +111,10 @@ async def list_changes(
         ),
     ] = 0,
 ) -> Response:
-    """Published transitions and corrections behind a cursor: each once, a customer's in order."""
+    """List published transitions and corrections behind a cursor, each once.
+
+    Those of one customer come in order.
+    """
     page = await service.page(after, limit, wait_s)
     return Response(_json(page), media_type="application/json", headers=_UNCACHED)
 
@@ -130,7 +135,7 @@ async def stream_changes(
         ),
     ] = None,
 ) -> EventStream:
-    """The same as server-sent events, for as long as the client listens."""
+    """Stream the same as server-sent events, for as long as the client listens."""
     cursor, field = (last_event_id, "Last-Event-ID") if last_event_id else (after, "after")
     return EventStream(
         service.stream(await service.start(cursor, field)), request.app.state.streams

@@ -56,7 +56,7 @@ OfAccount = Annotated[
 async def show_figures(
     service: Service, from_: From = None, to: To = None, account: OfAccount = None
 ) -> OverviewView:
-    """The headlines of all figures, with those of the period before beside them."""
+    """Show the headlines of all figures, beside those of the period before."""
     return OverviewView.of_overview(await service.overview(from_, to, account))
 
 
@@ -68,7 +68,7 @@ async def show_flows(
     account: OfAccount = None,
     per: Annotated[Span, Query(description="What transitions are counted by.")] = Span.MONTH,
 ) -> FigureView[FlowsValue]:
-    """Transitions from each phase to each, by day (at most 366 of them), week or month."""
+    """Count transitions from phase to phase, by day (at most 366 of them), week or month."""
     return FigureView[FlowsValue].of_answer(await service.flows(per, from_, to, account))
 
 

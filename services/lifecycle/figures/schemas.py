@@ -53,7 +53,7 @@ class HeadlineView(BaseModel):
     name: str = Field(
         description="The path below `/v1/figures` that shows it in detail.", examples=["churn"]
     )
-    unit: Unit = Field(description="Of both values.", examples=[Unit.SHARE])
+    unit: Unit = Field(description="The unit of both values.", examples=[Unit.SHARE])
     value: float | None = Field(
         description="In `unit`; null where there is nothing to say, as in a share of nobody.",
         examples=[0.5],
@@ -119,9 +119,9 @@ class FigureView(PeriodView, Generic[V]):
     """One figure in detail."""
 
     name: str = Field(description="The path below `/v1/figures`.")
-    unit: Unit = Field(description="Of the headline.")
-    formula: str = Field(description="How the headline is made.")
-    source: str = Field(description="The tables from whose rows it is made.")
+    unit: Unit = Field(description="The unit of the headline.")
+    formula: str = Field(description="How the headline is computed.")
+    source: str = Field(description="The tables that it is computed from.")
     account: Account | None = ACCOUNT
     settled: bool = SETTLED
     computed_at: Instant = COMPUTED
@@ -172,8 +172,8 @@ class CheckView(BaseModel):
         description="Counts made from the transitions: by day, phases, kind of account, partition.",
         examples=[9],
     )
-    differing: int = Field(description="Of the stored counts, those that differ.", examples=[0])
-    equal: bool = Field(description="No count differs.", examples=[True])
+    differing: int = Field(description="Number of stored counts that differ.", examples=[0])
+    equal: bool = Field(description="Whether no count differs.", examples=[True])
 
     @classmethod
     def of(cls, counts: RecountResult) -> Self:
@@ -189,12 +189,12 @@ class RebuildView(BaseModel):
         examples=[9],
     )
     differing: int = Field(
-        description="Of the stored counts, those that differed; they have been mended.",
+        description="Number of stored counts that differed; they have been mended.",
         examples=[3],
     )
-    equal: bool = Field(description="No count differed.")
+    equal: bool = Field(description="Whether no count differed.")
     dropped: int = Field(
-        description="Stored figures that have been dropped; they are computed anew when asked for.",
+        description="Number of stored figures dropped; they are computed again when read.",
         examples=[12],
     )
 

@@ -36,7 +36,7 @@ class ActivationView(BaseModel):
     """One activation of a policy."""
 
     number: int = Field(
-        description="Counts all activations, and all fits of the cadence model.",
+        description="The number of the activation; activations and fits share one count.",
         examples=[3],
     )
     at: Instant | None = Field(

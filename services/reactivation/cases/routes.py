@@ -35,17 +35,17 @@ OfCustomer = Annotated[
 async def list_cases(
     service: Service, part: Paging, state: InState = None, customer: OfCustomer = None
 ) -> CasePage:
-    """Cases, newest first."""
+    """List cases, newest first."""
     return await service.list(part, state, customer)
 
 
 @router.get("/cases/counts")
 async def count_cases(service: Service) -> CountsView:
-    """Cases and offers by state."""
+    """Count cases and offers by state."""
     return await service.count()
 
 
 @router.get("/cases/{case_id}", responses=problems(_NOT_FOUND))
 async def read_case(service: Service, case_id: CaseId, conditional: Conditional) -> CaseView:
-    """One case with its offer."""
+    """Show one case with its offer."""
     return conditional.answer(await service.show(case_id))

@@ -47,5 +47,5 @@ async def claim(
 
 @router.get("/claims/{claim_id}", responses=problems(_NOT_FOUND))
 async def show_claim(claim_id: ClaimId, service: Service, conditional: Conditional) -> ClaimView:
-    """A claim as it stands."""
+    """Show a claim as it stands."""
     return conditional.answer(await service.show(claim_id))

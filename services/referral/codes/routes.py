@@ -40,5 +40,5 @@ async def issue_code(
 
 @router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
 async def show_code(customer: CustomerPath, service: Service, conditional: Conditional) -> CodeView:
-    """The referral code of a customer."""
+    """Show the referral code of a customer."""
     return conditional.answer(await service.show(customer))

@@ -20,7 +20,7 @@ class CodeView(BaseModel):
 
     customer: str = Field(description="The customer who has the code.", examples=[CUSTOMER])
     code: str = Field(
-        description="What people enter whom the customer recommends the shop to.", examples=[CODE]
+        description="What new customers enter to say who recommended the shop.", examples=[CODE]
     )
     issued_at: Instant = Field(description="The clock when it was issued.")
     as_of: Instant = AS_OF

@@ -20,5 +20,5 @@ Service = Annotated[FigureService, Depends(_service)]
 
 @router.get("/referrals/counts")
 async def count(service: Service) -> CountsView:
-    """Codes, claims by state, rewards by state."""
+    """Count codes, and claims and rewards by state."""
     return await service.count()

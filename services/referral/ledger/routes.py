@@ -28,11 +28,11 @@ OfCustomer = Annotated[
 async def show_balance(
     customer: CustomerPath, service: Service, conditional: Conditional
 ) -> BalancesView:
-    """What a customer has earned, pending and available."""
+    """Show what a customer has earned, pending and available."""
     return conditional.answer(await service.show_balances(customer))
 
 
 @router.get("/ledger")
 async def list_postings(customer: OfCustomer, part: Paging, service: Service) -> PostingPage:
-    """A customer's postings with their entries, newest first."""
+    """List a customer's postings with their entries, newest first."""
     return await service.list_postings(customer, part)

@@ -244,7 +244,7 @@ class FiredView(TypedDict):
 
 
 class Responses(TypedDict):
-    """How long was waited for the first responses."""
+    """How long customers waited for first responses."""
 
     median_hours: float | None
     share_within_2_hours: float | None
@@ -477,7 +477,7 @@ class EnteredView(TypedDict):
 
 
 FlowView = TypedDict("FlowView", {"from": Phase | None, "to": Phase, "transitions": int})
-"""So many transitions led from one phase to another."""
+"""The number of transitions from one phase to another."""
 
 
 class NextTransition(TypedDict):
@@ -1518,9 +1518,9 @@ class LifecycleClient(Client):
     def make_fit(self) -> FitView:
         """Fit the model to all orders until the clock. It judges purchases from the clock on.
 
-        Nobody is judged again. While a fit is being made, everybody who asks gets that one; sent again
-        later, this makes another. A refused fit is an answer too: `accepted` is false, with the
-        reason, and the last accepted one stays in force.
+        Nobody is judged again. Requests that come while a fit is being made get that fit; a later one
+        makes another. A refused fit is an answer too: `accepted` is false, with the reason, and the
+        last accepted one stays in force.
         """
         return self._call(FitView, "POST", "/v1/cadence/fits", once=True)
 
@@ -1573,7 +1573,10 @@ class LifecycleClient(Client):
     def list_changes(
         self, *, after: str | None = None, limit: int | None = None, wait_s: float | None = None
     ) -> ChangePage:
-        """Published transitions and corrections behind a cursor: each once, a customer's in order."""
+        """List published transitions and corrections behind a cursor, each once.
+
+        Those of one customer come in order.
+        """
         return self._call(
             ChangePage,
             "GET",
@@ -1584,7 +1587,7 @@ class LifecycleClient(Client):
     def stream_changes(
         self, *, after: str | None = None, last_event_id: str | None = None
     ) -> AbstractContextManager[Iterator[StreamEvent]]:
-        """The same as server-sent events, for as long as the client listens."""
+        """Stream the same as server-sent events, for as long as the client listens."""
         return self._stream(
             "/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id}
         )
@@ -1596,7 +1599,7 @@ class LifecycleClient(Client):
         to: date | str | None = None,
         account: Literal["b2c", "b2b"] | None = None,
     ) -> OverviewView:
-        """The headlines of all figures, with those of the period before beside them."""
+        """Show the headlines of all figures, beside those of the period before."""
         return self._call(
             OverviewView, "GET", "/v1/figures", query={"from": from_, "to": to, "account": account}
         )
@@ -1609,7 +1612,7 @@ class LifecycleClient(Client):
         account: Literal["b2c", "b2b"] | None = None,
         per: Span | None = None,
     ) -> FlowsFigure:
-        """Transitions from each phase to each, by day (at most 366 of them), week or month."""
+        """Count transitions from phase to phase, by day (at most 366 of them), week or month."""
         return self._call(
             FlowsFigure,
             "GET",
@@ -2106,9 +2109,9 @@ class AsyncLifecycleClient(AsyncClient):
     async def make_fit(self) -> FitView:
         """Fit the model to all orders until the clock. It judges purchases from the clock on.
 
-        Nobody is judged again. While a fit is being made, everybody who asks gets that one; sent again
-        later, this makes another. A refused fit is an answer too: `accepted` is false, with the
-        reason, and the last accepted one stays in force.
+        Nobody is judged again. Requests that come while a fit is being made get that fit; a later one
+        makes another. A refused fit is an answer too: `accepted` is false, with the reason, and the
+        last accepted one stays in force.
         """
         return await self._call(FitView, "POST", "/v1/cadence/fits", once=True)
 
@@ -2165,7 +2168,10 @@ class AsyncLifecycleClient(AsyncClient):
     async def list_changes(
         self, *, after: str | None = None, limit: int | None = None, wait_s: float | None = None
     ) -> ChangePage:
-        """Published transitions and corrections behind a cursor: each once, a customer's in order."""
+        """List published transitions and corrections behind a cursor, each once.
+
+        Those of one customer come in order.
+        """
         return await self._call(
             ChangePage,
             "GET",
@@ -2176,7 +2182,7 @@ class AsyncLifecycleClient(AsyncClient):
     def stream_changes(
         self, *, after: str | None = None, last_event_id: str | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[StreamEvent]]:
-        """The same as server-sent events, for as long as the client listens."""
+        """Stream the same as server-sent events, for as long as the client listens."""
         return self._stream(
             "/v1/changes/stream", query={"after": after}, headers={"Last-Event-ID": last_event_id}
         )
@@ -2188,7 +2194,7 @@ class AsyncLifecycleClient(AsyncClient):
         to: date | str | None = None,
         account: Literal["b2c", "b2b"] | None = None,
     ) -> OverviewView:
-        """The headlines of all figures, with those of the period before beside them."""
+        """Show the headlines of all figures, beside those of the period before."""
         return await self._call(
             OverviewView, "GET", "/v1/figures", query={"from": from_, "to": to, "account": account}
         )
@@ -2201,7 +2207,7 @@ class AsyncLifecycleClient(AsyncClient):
         account: Literal["b2c", "b2b"] | None = None,
         per: Span | None = None,
     ) -> FlowsFigure:
-        """Transitions from each phase to each, by day (at most 366 of them), week or month."""
+        """Count transitions from phase to phase, by day (at most 366 of them), week or month."""
         return await self._call(
             FlowsFigure,
             "GET",

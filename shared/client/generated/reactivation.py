@@ -117,7 +117,7 @@ class ReactivationClient(Client):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> CasePage:
-        """Cases, newest first."""
+        """List cases, newest first."""
         return self._call(
             CasePage,
             "GET",
@@ -126,11 +126,11 @@ class ReactivationClient(Client):
         )
 
     def count_cases(self) -> CountsView:
-        """Cases and offers by state."""
+        """Count cases and offers by state."""
         return self._call(CountsView, "GET", "/v1/cases/counts")
 
     def read_case(self, case_id: str) -> CaseView:
-        """One case with its offer."""
+        """Show one case with its offer."""
         return self._call(CaseView, "GET", f"/v1/cases/{segment(case_id)}")
 
     def reserve(self, code: str, body: Redemption) -> RedemptionView:
@@ -166,7 +166,7 @@ class AsyncReactivationClient(AsyncClient):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> CasePage:
-        """Cases, newest first."""
+        """List cases, newest first."""
         return await self._call(
             CasePage,
             "GET",
@@ -175,11 +175,11 @@ class AsyncReactivationClient(AsyncClient):
         )
 
     async def count_cases(self) -> CountsView:
-        """Cases and offers by state."""
+        """Count cases and offers by state."""
         return await self._call(CountsView, "GET", "/v1/cases/counts")
 
     async def read_case(self, case_id: str) -> CaseView:
-        """One case with its offer."""
+        """Show one case with its offer."""
         return await self._call(CaseView, "GET", f"/v1/cases/{segment(case_id)}")
 
     async def reserve(self, code: str, body: Redemption) -> RedemptionView:

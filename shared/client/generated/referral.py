@@ -139,7 +139,7 @@ class ReferralClient(Client):
         )
 
     def show_code(self, customer: str) -> CodeView:
-        """The referral code of a customer."""
+        """Show the referral code of a customer."""
         return self._call(CodeView, "GET", f"/v1/customers/{segment(customer)}/code")
 
     def claim(self, body: ClaimRequest, *, idempotency_key: str | None = None) -> ClaimView:
@@ -149,17 +149,17 @@ class ReferralClient(Client):
         )
 
     def show_claim(self, claim_id: str) -> ClaimView:
-        """A claim as it stands."""
+        """Show a claim as it stands."""
         return self._call(ClaimView, "GET", f"/v1/claims/{segment(claim_id)}")
 
     def show_balance(self, customer: str) -> BalancesView:
-        """What a customer has earned, pending and available."""
+        """Show what a customer has earned, pending and available."""
         return self._call(BalancesView, "GET", f"/v1/customers/{segment(customer)}/balance")
 
     def list_postings(
         self, *, customer: str, limit: int | None = None, cursor: str | None = None
     ) -> PostingPage:
-        """A customer's postings with their entries, newest first."""
+        """List a customer's postings with their entries, newest first."""
         return self._call(
             PostingPage,
             "GET",
@@ -177,7 +177,7 @@ class ReferralClient(Client):
         )
 
     def count(self) -> CountsView:
-        """Codes, claims by state, rewards by state."""
+        """Count codes, and claims and rewards by state."""
         return self._call(CountsView, "GET", "/v1/referrals/counts")
 
 
@@ -193,7 +193,7 @@ class AsyncReferralClient(AsyncClient):
         )
 
     async def show_code(self, customer: str) -> CodeView:
-        """The referral code of a customer."""
+        """Show the referral code of a customer."""
         return await self._call(CodeView, "GET", f"/v1/customers/{segment(customer)}/code")
 
     async def claim(self, body: ClaimRequest, *, idempotency_key: str | None = None) -> ClaimView:
@@ -203,17 +203,17 @@ class AsyncReferralClient(AsyncClient):
         )
 
     async def show_claim(self, claim_id: str) -> ClaimView:
-        """A claim as it stands."""
+        """Show a claim as it stands."""
         return await self._call(ClaimView, "GET", f"/v1/claims/{segment(claim_id)}")
 
     async def show_balance(self, customer: str) -> BalancesView:
-        """What a customer has earned, pending and available."""
+        """Show what a customer has earned, pending and available."""
         return await self._call(BalancesView, "GET", f"/v1/customers/{segment(customer)}/balance")
 
     async def list_postings(
         self, *, customer: str, limit: int | None = None, cursor: str | None = None
     ) -> PostingPage:
-        """A customer's postings with their entries, newest first."""
+        """List a customer's postings with their entries, newest first."""
         return await self._call(
             PostingPage,
             "GET",
@@ -231,5 +231,5 @@ class AsyncReferralClient(AsyncClient):
         )
 
     async def count(self) -> CountsView:
-        """Codes, claims by state, rewards by state."""
+        """Count codes, and claims and rewards by state."""
         return await self._call(CountsView, "GET", "/v1/referrals/counts")

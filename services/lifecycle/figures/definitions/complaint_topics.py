@@ -49,9 +49,12 @@ class Topic(BaseModel):
         description="Standard deviation of the complaints a week in the baseline.", examples=[0.9]
     )
     probability: float | None = Field(
-        description="Of so many complaints or more, if nothing has changed.", examples=[0.0002]
+        description="Probability of this many complaints or more if nothing has changed.",
+        examples=[0.0002],
     )
-    above: bool = Field(description="More than chance and the usual ups and downs explain.")
+    above: bool = Field(
+        description="Whether there are more than chance and the usual ups and downs explain."
+    )
 
     @classmethod
     def of(cls, topic: str, complaints: int, judgement: Judgement | None) -> Self:

@@ -84,7 +84,8 @@ class DwellView(BaseModel):
         examples=[1],
     )
     median_days: int | None = Field(
-        description="Days by which half of the stays have ended; null if not seen.", examples=[90]
+        description="Days by which half of the stays have ended; null if half have not.",
+        examples=[90],
     )
     survival: list[DwellingStepView] = Field(
         description="The curve by Kaplan and Meier, where it falls; before, it is 1."
@@ -95,7 +96,7 @@ class DwellValue(FigureValue):
     """How long customers stay in each phase."""
 
     value: float | None = Field(
-        description="Median in days of all stays, whatever the phase; null if not seen.",
+        description="Median in days of all stays, whatever the phase; null if half have not ended.",
         examples=[90],
     )
     phases: list[DwellView] = Field(description="Phases in which stays began.")

@@ -53,19 +53,20 @@ class WaitCounts(NamedTuple):
 
 
 class Responses(BaseModel):
-    """How long was waited for the first responses."""
+    """How long customers waited for first responses."""
 
     median_hours: float | None = Field(
         description="Median wait of those responded to, in hours; null without any.", examples=[1.5]
     )
     share_within_2_hours: float | None = Field(
-        description="Share of those responded to, within 2 hours.", examples=[0.75]
+        description="Share of those responded to that had it within 2 hours.",
+        examples=[0.75],
     )
     opened: int = Field(description="Opened in the period.", examples=[22])
     responded: int = Field(description="Of these, responded to before `to`.", examples=[20])
-    within_2_hours: int = Field(description="Of these, within 2 hours.", examples=[15])
+    within_2_hours: int = Field(description="Of these, responded to within 2 hours.", examples=[15])
     open: int = Field(
-        description="Without a response before `to`; no part of the median and the share.",
+        description="Without a response before `to`; not counted in the median or the share.",
         examples=[2],
     )
     open_over_2_hours: int = Field(

@@ -34,7 +34,7 @@ FROM daily GROUP BY 1, 2, 3 HAVING sum(n) <> 0 ORDER BY 1, 2, 3
 
 
 class FlowView(BaseModel):
-    """So many transitions led from one phase to another."""
+    """The number of transitions from one phase to another."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
@@ -58,7 +58,7 @@ class FlowsValue(FigureValue):
     """Moves between phases."""
 
     value: float = Field(description="Transitions in the period.", examples=[5])
-    per: Span = Field(description="What they are counted by below.")
+    per: Span = Field(description="What `spans` are: days, weeks or months.")
     flows: list[FlowView] = Field(
         description="The whole period: pairs of phases with transitions between them."
     )

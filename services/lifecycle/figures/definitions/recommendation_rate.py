@@ -41,7 +41,7 @@ class RecommendationValue(FigureValue):
         description="Customers with a referral that succeeded and was not annulled before `to`.",
         examples=[1],
     )
-    referrals: int = Field(description="These referrals.", examples=[2])
+    referrals: int = Field(description="Number of these referrals.", examples=[2])
     active: int = Field(description="Customers active at `to`.", examples=[10])
 
 

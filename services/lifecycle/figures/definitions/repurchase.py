@@ -54,7 +54,7 @@ class RepurchaseValue(FigureValue):
     repeat_buyers: int = Field(
         description="Of these, customers with at least two such orders.", examples=[84]
     )
-    orders: int = Field(description="These orders.", examples=[331])
+    orders: int = Field(description="Number of these orders.", examples=[331])
 
 
 class BestBuyers(BaseModel):

@@ -46,7 +46,7 @@ class NpsValue(FigureValue):
     detractors: int = Field(
         description="Customers whose last score in the period is 6 or less.", examples=[25]
     )
-    customers: int = Field(description="All these customers.", examples=[100])
+    customers: int = Field(description="Number of all these customers.", examples=[100])
 
 
 class CsatValue(FigureValue):
