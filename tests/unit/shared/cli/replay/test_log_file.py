@@ -13,7 +13,7 @@ CONTENT = b'{"id":1}\n\n  {"id":2}  \n'
 LINES = [(1, b'{"id":1}'), (3, b'{"id":2}')]
 
 
-@pytest.mark.parametrize("raw", [CONTENT, gzip.compress(CONTENT)])
+@pytest.mark.parametrize("raw", [CONTENT, gzip.compress(CONTENT)], ids=["plain", "gzip"])
 def test_blank_lines_count_but_are_left_out(raw: bytes) -> None:
     assert list(read_lines(io.BytesIO(raw))) == LINES
 
