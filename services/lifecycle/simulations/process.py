@@ -1,6 +1,7 @@
 """The process of one simulation, started by the process of the API."""
 
 import argparse
+import asyncio
 import os
 import sys
 import threading
@@ -87,13 +88,16 @@ class SimulationRun:
                 progress = SimulationProgress(done, total, self._events)
                 if not await self._is_wanted(progress):
                     return False
-                self._compare(customers, candidate)
+                await self._compare(customers, candidate)
                 done += len(customers)
         return True
 
-    def _compare(self, customers: Iterable[CustomerRecord], candidate: Policies) -> None:
+    async def _compare(self, customers: Iterable[CustomerRecord], candidate: Policies) -> None:
         spec = self._spec
         for record in customers:
+            # Customers with many events take long, and a process that is nice waits for others:
+            # the lease must be renewed in between.
+            await asyncio.sleep(0)
             try:
                 folded = fold(_happenings(record), candidate, until=spec.ends)
             except Exception as error:

@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -12,6 +14,9 @@ import httpx
 import psutil
 import pytest
 
+from services.lifecycle.domain.fold import Folded, fold
+from services.lifecycle.simulations import process as simulation_process
+from shared.database.leases import hold
 from tests.support.builders import day, order
 from tests.support.fresh_servers import eventually
 from tests.support.pipeline import rows
@@ -276,6 +281,26 @@ async def test_its_process_ends_with_the_one_that_has_started_it(shop: Shop) -> 
         assert process.stdin is not None
         process.stdin.close()
         assert await asyncio.wait_for(process.wait(), 10) == 1
+
+
+async def test_it_keeps_its_lease_however_long_its_customers_take(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with many events each, or on a machine that is busy with other things."""
+
+    def slow_fold(*args: Any, **options: Any) -> Folded:
+        time.sleep(0.02)
+        return fold(*args, **options)
+
+    monkeypatch.setattr(simulation_process, "fold", slow_fold)
+    monkeypatch.setattr(simulation_process, "hold", partial(hold, term_s=1.0))
+    customers = [f"c{number}" for number in range(100)]
+    await store_lives(shop, day(100), {one: [order(one, 50)] for one in customers})
+    id = await insert_simulation(shop)
+    assert await simulation_process.simulate(shop.url, id) == 0
+    (found,) = await rows(shop.url, "SELECT state, done FROM lifecycle.simulation")
+    assert tuple(found) == ("done", len(customers) + 1)
+    assert not await rows(shop.url, "SELECT FROM lifecycle.lease")
 
 
 async def test_with_an_idempotency_key_it_is_asked_for_once(client: httpx.AsyncClient) -> None:
