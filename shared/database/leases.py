@@ -26,12 +26,20 @@ RENEWALS: Final = 3
 ASK_EVERY_S: Final = 0.5
 
 _TAKE: Final = """
+WITH forgotten AS (
+    DELETE FROM lease WHERE name IN (
+        SELECT name FROM lease
+        WHERE until < clock_timestamp() - interval '1 day' AND name <> $1
+        FOR UPDATE SKIP LOCKED
+    )
+)
 INSERT INTO lease (name, holder, until)
 VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
 WHERE lease.until <= clock_timestamp()
 RETURNING true
 """
+"""Deletes in passing what holders who were killed have left under names that nobody takes again."""
 _RENEW: Final = """
 UPDATE lease SET until = clock_timestamp() + make_interval(secs => $3)
 WHERE name = $1 AND holder = $2 RETURNING true

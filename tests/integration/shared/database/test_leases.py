@@ -66,6 +66,17 @@ async def test_the_lease_of_a_dead_holder_is_free_when_its_term_is_over_and_not_
     assert time() - began < SHORT_S + 5
 
 
+async def test_what_holders_who_were_killed_have_left_is_deleted_in_the_end(pool: Pool) -> None:
+    """A simulation's lease is never taken again: each has a name of its own."""
+    insert = "INSERT INTO lease VALUES ($1, $2, now() - make_interval(hours => $3))"
+    await pool.execute(insert, "killed long ago", uuid4(), 25)
+    await pool.execute(insert, "killed just now", uuid4(), 1)
+    await pool.execute(insert, NAME, uuid4(), 25)
+    assert await Lease(pool, NAME).take()
+    found = await pool.fetch("SELECT name FROM lease ORDER BY name")
+    assert [row["name"] for row in found] == [NAME, "killed just now"]
+
+
 async def test_a_holder_thought_dead_neither_renews_nor_gives_back_what_another_has(
     pool: Pool,
 ) -> None:
