@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from shared.errors import StammkundeError
+from shared.errors import StammkundeError, leaves
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
     except* StammkundeError as group:
-        for error in _flatten(group):
+        for error in leaves(group):
             note(f"error: {error}", style="red")
     raise typer.Exit(1)
 
@@ -67,11 +67,3 @@ async def until_interrupted(work: Coroutine[Any, Any, T]) -> T | None:
     with contextlib.suppress(asyncio.CancelledError):
         await working
     return None
-
-
-def _flatten(group: BaseExceptionGroup[StammkundeError]) -> Iterator[StammkundeError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _flatten(error)
-        else:
-            yield error

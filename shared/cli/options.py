@@ -65,8 +65,12 @@ ModelOption = Annotated[
 ServiceOption = Annotated[
     str | None, typer.Option("--service", help=f"Only this service: {', '.join(CONSUMERS)}.")
 ]
-TopicArgument = Annotated[str, typer.Argument(metavar="TOPIC")]
-PartitionArgument = Annotated[int, typer.Argument(metavar="PARTITION", min=0)]
+TopicArgument = Annotated[
+    str, typer.Argument(metavar="TOPIC", help="A topic, such as customer-events.v1.")
+]
+PartitionArgument = Annotated[
+    int, typer.Argument(metavar="PARTITION", min=0, help="The number of one of its partitions.")
+]
 
 
 def selected_services(service: str | None) -> tuple[str, ...]:

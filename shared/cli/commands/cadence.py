@@ -12,7 +12,7 @@ from shared.client.lifecycle import CadenceView, FitView
 
 cadence = typer.Typer(
     no_args_is_help=True,
-    help="The cadence model, which learns when a customer's silence is unusual.",
+    help="Fit or show the cadence model, which learns when a customer's silence is unusual.",
 )
 
 

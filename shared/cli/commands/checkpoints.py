@@ -58,20 +58,22 @@ def show(
     if context.invoked_subcommand is not None:
         return
     services = selected_services(service)
-    positions, ends = run(_read(Home(home), services))
+    positions, spans = run(_read(Home(home), services))
     if as_json:
         rows = []
         for name in services:
-            rows += [checkpoint_row(name, position, ends) for position in positions[name]]
+            rows += [checkpoint_row(name, position, spans) for position in positions[name]]
         print_json(rows)
         return
     for name in services:
-        show_table(name, checkpoint_table(name, positions[name], ends))
+        show_table(name, checkpoint_table(name, positions[name], spans))
 
 
 @checkpoints.command("reset")
 def reset(
-    service: Annotated[str, typer.Argument(metavar="SERVICE", help=", ".join(CONSUMERS))],
+    service: Annotated[
+        str, typer.Argument(metavar="SERVICE", help=f"One of {', '.join(CONSUMERS)}.")
+    ],
     topic: TopicArgument,
     partition: PartitionArgument,
     to: Annotated[
@@ -111,8 +113,8 @@ async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bo
     addresses = server_addresses(home)
     async with service_connection(addresses.database_url, service) as connection:
         current = await _checkpoint(connection, service, place)
-        ends = await log_spans(addresses.kafka_bootstrap, [place.topic])
-        target = _target(to, place, ends)
+        spans = await log_spans(addresses.kafka_bootstrap, [place.topic])
+        target = _target(to, place, spans)
         say(_consequence(service, place, current, target))
         if not yes:
             say("Nothing was changed. Add --yes to do it.")
@@ -134,11 +136,11 @@ async def _checkpoint(connection: Tx, service: str, place: Partition) -> int:
     raise Misconfigured(f"{service} has no checkpoint of {place}; it reads {topics}")
 
 
-def _target(to: str, place: Partition, ends: LogSpans) -> int:
+def _target(to: str, place: Partition, spans: LogSpans) -> int:
     """The offset that `to` means in this partition."""
-    if place not in ends:
+    if place not in spans:
         raise Misconfigured(f"there is no {place} in Kafka")
-    first, end = ends[place]
+    first, end = spans[place]
     if to == BEGINNING:
         return first
     if to == END:

@@ -14,7 +14,7 @@ from shared.client.lifecycle import CustomerView, Model
 
 
 def customer(
-    customer_id: Annotated[str, typer.Argument(metavar="ID")],
+    customer_id: Annotated[str, typer.Argument(metavar="ID", help="The customer's id.")],
     model: ModelOption = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,

@@ -13,7 +13,10 @@ from shared.client.lifecycle import AsyncLifecycleClient, CheckView, RebuildView
 COUNT_TIMEOUT_S: Final = 1800.0
 """The service reads all transitions before it answers."""
 
-figures = typer.Typer(no_args_is_help=True, help="The daily counts that figures are computed from.")
+figures = typer.Typer(
+    no_args_is_help=True,
+    help="Check or rebuild the daily counts that figures are computed from.",
+)
 
 
 @figures.command("check")

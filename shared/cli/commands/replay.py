@@ -24,7 +24,10 @@ def replay(
     file: Annotated[
         Path,
         typer.Argument(
-            exists=True, dir_okay=False, help="CloudEvents as JSON, one a line; plain or .gz."
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            help="CloudEvents as JSON, one a line; plain or .gz.",
         ),
     ],
     until: Annotated[

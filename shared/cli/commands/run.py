@@ -27,7 +27,9 @@ def run_demo(
     exit_after: Annotated[
         bool, typer.Option("--exit", help="Stop after printing the results.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the data of this home.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the data of this home instead of emptying it.")
+    ] = False,
     simulated: Annotated[
         bool,
         typer.Option("--simulate", help="Use a simulated shop, which has every kind of event."),

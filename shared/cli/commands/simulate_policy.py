@@ -26,7 +26,10 @@ _DATE: Final = len("2024-05-01")
 _OPEN_STATES: Final = ("queued", "running")
 
 FileArgument = Annotated[
-    Path, typer.Argument(exists=True, dir_okay=False, help="The policy to try, a TOML file.")
+    Path,
+    typer.Argument(
+        metavar="FILE", exists=True, dir_okay=False, help="The policy to try, a TOML file."
+    ),
 ]
 FromOption = Annotated[
     str, typer.Option("--from", metavar="INSTANT", help="Apply the policy from this instant on.")
