@@ -17,7 +17,7 @@ from shared.local.home import DEFAULT_PORT_BASE, Home
 from shared.local.managed_process import tail
 from shared.local.readiness import READY_S
 from shared.local.settings import LocalSettings
-from shared.local.stack import Options, open_stack
+from shared.local.stack import StackOptions, open_stack
 from shared.processes import POLICY_CHECK
 
 Work: TypeAlias = Callable[[RunningStack], Awaitable[None]]
@@ -27,14 +27,14 @@ STARTED_WITHIN_S: Final = 2 * READY_S
 
 def stack_options(
     home: Home, port_base: int | None, *, clock: ClockMode, policy: Path | None, fresh: bool
-) -> Options:
+) -> StackOptions:
     """The options of a start; without a port base, that of the last start in this home."""
     previous = home.load()
     last_base = previous.port_base if previous else DEFAULT_PORT_BASE
-    return Options(clock=clock, port_base=port_base or last_base, policy=policy, fresh=fresh)
+    return StackOptions(clock=clock, port_base=port_base or last_base, policy=policy, fresh=fresh)
 
 
-async def serve(home: Home, options: Options, *, work: Work | None, stay: bool) -> None:
+async def serve(home: Home, options: StackOptions, *, work: Work | None, stay: bool) -> None:
     """Run a stack in the foreground: start it, do the work, then stay until cancelled if asked to.
 
     Raises Misconfigured before anything is started or emptied if the policy is wrong.
@@ -50,7 +50,7 @@ async def serve(home: Home, options: Options, *, work: Work | None, stay: bool) 
             await asyncio.Event().wait()
 
 
-async def serve_in_background(home: Home, options: Options) -> None:
+async def serve_in_background(home: Home, options: StackOptions) -> None:
     """Start a stack that outlives this process, and return once it is ready.
 
     Raises Misconfigured if one runs already, Retryable with the end of its log if it did not start.
@@ -77,7 +77,7 @@ def _check_policy(policy: Path | None) -> None:
         raise Misconfigured(checked.stderr.strip())
 
 
-def _up_command(home: Home, options: Options) -> list[str]:
+def _up_command(home: Home, options: StackOptions) -> list[str]:
     command = [sys.executable, "-m", "shared.cli.main", "up", "--home", str(home.path)]
     command += ["--port-base", str(options.port_base), "--clock", options.clock.value]
     command += ["--fresh" if options.fresh else "--keep"]

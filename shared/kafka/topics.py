@@ -1,4 +1,4 @@
-"""The registry of topics: keyed by customer, co-partitioned, made once and never by accident."""
+"""All topics: keyed by customer, with equal numbers of partitions, never created by accident."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,11 +25,13 @@ CONFIG: Final = {
 }
 
 
-async def ensure(bootstrap: str, *, partitions: int, replication: int = 1) -> dict[str, int]:
-    """Create what is missing; returns the number of partitions of each topic.
+async def create_missing(
+    bootstrap: str, *, partitions: int, replication: int = 1
+) -> dict[str, int]:
+    """Create the topics that are missing; returns the number of partitions of each topic.
 
-    Raises Misconfigured if a topic has another number of partitions: customers would move between
-    them.
+    Raises Misconfigured if a topic has another number of partitions, in which customers would be on
+    other partitions.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()

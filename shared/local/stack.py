@@ -28,7 +28,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class StackOptions:
     """How a stack is started."""
 
     clock: ClockMode = ClockMode.WALL
@@ -38,7 +38,7 @@ class Options:
 
 
 @asynccontextmanager
-async def open_stack(home: Home, options: Options, *, say: Say) -> AsyncIterator[StackState]:
+async def open_stack(home: Home, options: StackOptions, *, say: Say) -> AsyncIterator[StackState]:
     """Start everything, yield when all processes are ready, stop everything in order.
 
     Raises Misconfigured if a stack already runs in this home, or if its data belong to the other
@@ -70,7 +70,7 @@ async def _acquire(home: Home) -> bool:
     return False
 
 
-def _check_clock(home: Home, options: Options) -> None:
+def _check_clock(home: Home, options: StackOptions) -> None:
     previous = home.load()
     if previous is not None and not options.fresh and previous.clock is not options.clock:
         raise Misconfigured(
@@ -88,7 +88,7 @@ async def _stop_leftovers(home: Home) -> None:
 async def _prepare(servers: Servers, settings: LocalSettings, say: Say) -> None:
     services = await migrations.upgrade_all(servers.database_url)
     say(f"schemas migrated: {', '.join(services)}")
-    partitions = await topics.ensure(
+    partitions = await topics.create_missing(
         servers.kafka_bootstrap, partitions=settings.partitions, replication=settings.replication
     )
     say(f"{len(partitions)} topics with {settings.partitions} partitions each")
@@ -96,7 +96,7 @@ async def _prepare(servers: Servers, settings: LocalSettings, say: Say) -> None:
 
 @asynccontextmanager
 async def _run_processes(
-    home: Home, options: Options, environment: Mapping[str, str], servers: Servers, say: Say
+    home: Home, options: StackOptions, environment: Mapping[str, str], servers: Servers, say: Say
 ) -> AsyncIterator[StackState]:
     """Supervise the services; yield the state once all are ready."""
     port_locks = Ports(home.path)
@@ -146,7 +146,7 @@ class _StateFile:
         self._home.save(state)
 
 
-def _first_state(options: Options, servers: Servers, ports: Mapping[str, int]) -> StackState:
+def _first_state(options: StackOptions, servers: Servers, ports: Mapping[str, int]) -> StackState:
     return StackState(
         clock=options.clock,
         port_base=options.port_base,
@@ -175,7 +175,7 @@ def _port(process: Process, base: int, ports: Ports) -> int:
 
 
 def _environment(
-    home: Home, options: Options, settings: LocalSettings, servers: Servers
+    home: Home, options: StackOptions, settings: LocalSettings, servers: Servers
 ) -> dict[str, str]:
     variables = {
         "STAMMKUNDE_HOME": str(home.path),

@@ -27,9 +27,9 @@ class Fetcher:
     ) -> None:
         self._assignment = assignment
         self._consumer = consumer
-        self._limit = batch_records
-        self._first = min(FIRST_RECORDS, batch_records)
-        self._most = self._first
+        self._batch_records = batch_records
+        self._first_records = min(FIRST_RECORDS, batch_records)
+        self._max_records = self._first_records
 
     async def fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """Return the records that are there, a list for each topic's partition; `wait` for some.
@@ -39,7 +39,7 @@ class Fetcher:
         """
         try:
             fetched = await self._consumer.getmany(
-                timeout_ms=WAIT_MS if wait else 0, max_records=self._most
+                timeout_ms=WAIT_MS if wait else 0, max_records=self._max_records
             )
         except NoOffsetForPartitionError:
             # aiokafka looked for a committed offset just before we went to our checkpoint.
@@ -50,13 +50,13 @@ class Fetcher:
             ) from error
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be read: {error!r}") from error
-        self._most = self._next_most(sum(map(len, fetched.values())))
+        self._max_records = self._next_max_records(sum(map(len, fetched.values())))
         return fetched.values()  # type: ignore[no-any-return]  # aiokafka has no types
 
-    def _next_most(self, fetched: int) -> int:
-        if fetched < self._most:
-            return self._first
-        return min(2 * self._most, self._limit)
+    def _next_max_records(self, fetched: int) -> int:
+        if fetched < self._max_records:
+            return self._first_records
+        return min(2 * self._max_records, self._batch_records)
 
     def keep(self, fetched: Iterable[Sequence[Any]], generation: int) -> None:
         """Hand what was fetched under a generation to the intake.

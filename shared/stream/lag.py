@@ -20,7 +20,7 @@ LogSpans = Mapping[TopicPartition, tuple[int, int]]
 PAUSE_S: Final = 0.25
 """Between two looks: counting what a backlog has left to publish takes time from its workers."""
 _CHECKPOINTS: Final = "SELECT topic, partition, next_offset, braked FROM checkpoint"
-_TICKING: Final = """
+_UNAPPLIED_TICKS: Final = """
 SELECT count(*) FROM owner JOIN checkpoint USING (partition)
 WHERE clock_mode = 'log' AND ticked > clock
 """
@@ -50,7 +50,7 @@ class _Progress:
 
     next_offsets: Mapping[TopicPartition, int]
     braked: Mapping[str, str]
-    ticking: int
+    unapplied_ticks: int
     unpublished: int
 
     def topics(self) -> set[str]:
@@ -65,7 +65,7 @@ class _Progress:
             for tp, (first, end) in spans.items()
             if tp[0] in topics
         ]
-        return ServiceLag(self.ticking + sum(behind), self.unpublished, self.braked)
+        return ServiceLag(self.unapplied_ticks + sum(behind), self.unpublished, self.braked)
 
 
 async def service_lags(
@@ -76,19 +76,20 @@ async def service_lags(
     A service named in `workers` counts as behind with all of customer-events until its worker has
     checkpoints.
     """
-    progress = await _read_progress(database_url)
-    topics = {CUSTOMER_EVENTS}.union(*(read.topics() for read in progress.values()))
+    by_service = await _read_progress(database_url)
+    topics = {CUSTOMER_EVENTS}.union(*(progress.topics() for progress in by_service.values()))
     spans = await log_spans(bootstrap, topics)
     return {
-        service: read.lag(spans, expects_worker=service in workers)
-        for service, read in progress.items()
+        service: progress.lag(spans, expects_worker=service in workers)
+        for service, progress in by_service.items()
     }
 
 
 async def is_settled(bootstrap: str, database_url: str, *, workers: Collection[str] = ()) -> bool:
     """Has every service with a schema applied the whole log and published its whole outbox?
 
-    Once may be the moment between two services: believe it when it is so twice in a row.
+    One yes may fall between two services, when one has published and the other has not read yet:
+    only two in a row mean that all are at rest.
     """
     lags = await service_lags(bootstrap, database_url, workers=workers)
     return all(lag.is_settled for lag in lags.values())
@@ -101,7 +102,7 @@ async def wait_until_settled(
     workers: Collection[str] = (),
     watch: Callable[[Mapping[str, ServiceLag]], None] = lambda _: None,
 ) -> None:
-    """Return when all was at rest twice in a row; raises Retryable if a brake holds a partition."""
+    """Return once all are at rest twice in a row. Raises Retryable if a brake holds a partition."""
     times_settled = 0
     while True:
         lags = await service_lags(bootstrap, database_url, workers=workers)
@@ -124,13 +125,13 @@ def _refuse_brakes(lags: Mapping[str, ServiceLag]) -> None:
 
 
 async def _read_progress(database_url: str) -> dict[str, _Progress]:
-    """By service, for those that have a schema."""
+    """Read the progress of each service that has a schema."""
     connection = await asyncpg.connect(database_url)
     try:
-        progress = {service: await _progress_of(connection, service) for service in CONSUMERS}
+        by_service = {service: await _progress_of(connection, service) for service in CONSUMERS}
     finally:
         await connection.close()
-    return {service: read for service, read in progress.items() if read is not None}
+    return {service: progress for service, progress in by_service.items() if progress is not None}
 
 
 async def _progress_of(
@@ -142,7 +143,7 @@ async def _progress_of(
     # Checkpoints before the outbox: a batch that commits in between shows as unpublished rows,
     # never as rest.
     checkpoints = await connection.fetch(_CHECKPOINTS)
-    ticking = await connection.fetchval(_TICKING)
+    unapplied_ticks = await connection.fetchval(_UNAPPLIED_TICKS)
     unpublished = await connection.fetchval(_UNPUBLISHED)
     return _Progress(
         next_offsets={(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
@@ -151,7 +152,7 @@ async def _progress_of(
             for row in checkpoints
             if row["braked"]
         },
-        ticking=int(ticking),
+        unapplied_ticks=int(unapplied_ticks),
         unpublished=int(unpublished),
     )
 
@@ -165,8 +166,8 @@ async def log_spans(bootstrap: str, topics: Collection[str]) -> LogSpans:
     ]
     if not places:
         return {}
-    # Asked for offsets, a new consumer learns of one topic after the other, with this pause
-    # before each.
+    # A new consumer that is asked for offsets looks the topics up one by one, and waits for
+    # `retry_backoff_ms` before each.
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,

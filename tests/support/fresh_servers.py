@@ -92,7 +92,7 @@ async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:
     await drop_topics(
         bootstrap, {topic for topic, size in sizes.items() if topic in used or size != partitions}
     )
-    await topics.ensure(bootstrap, partitions=partitions)
+    await topics.create_missing(bootstrap, partitions=partitions)
 
 
 async def drop_topics(bootstrap: str, names: Collection[str]) -> None:

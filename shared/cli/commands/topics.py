@@ -3,7 +3,7 @@
 from shared.cli.console import run, say
 from shared.cli.options import DEFAULT_HOME, HomeOption
 from shared.cli.stack import server_addresses
-from shared.kafka.topics import ensure
+from shared.kafka.topics import create_missing
 from shared.local.home import Home
 from shared.local.settings import LocalSettings
 
@@ -15,7 +15,7 @@ def topics(home: HomeOption = DEFAULT_HOME) -> None:
 
 async def _create(home: Home) -> None:
     settings = LocalSettings()
-    partitions = await ensure(
+    partitions = await create_missing(
         server_addresses(home).kafka_bootstrap,
         partitions=settings.partitions,
         replication=settings.replication,

@@ -62,7 +62,7 @@ def steps(
     chunk = Chunk()
     latest: datetime | None = None
     for number, line in numbered:
-        moment, is_tick = _time_and_kind(number, line)
+        moment, is_tick = _time_and_whether_tick(number, line)
         ticks = list(_midnights(latest, moment)) if ticking and moment and not is_tick else []
         if chunk.lines and (ticks or is_tick or not chunk.has_room_for(line)):
             yield chunk
@@ -80,7 +80,7 @@ def steps(
         yield from _last_ticks(latest, until)
 
 
-def _time_and_kind(number: int, line: bytes) -> tuple[datetime | None, bool]:
+def _time_and_whether_tick(number: int, line: bytes) -> tuple[datetime | None, bool]:
     """The time of an event, None if it has no valid one, and whether it is itself a tick."""
     try:
         event = _decoder.decode(line)

@@ -26,12 +26,12 @@ class Brake:
     def __init__(self) -> None:
         self._seen = 0
         self._bad = 0
-        self._row = 0
+        self._in_a_row = 0
 
     def good(self) -> None:
         """Count a record that could be decoded."""
         self._seen += 1
-        self._row = 0
+        self._in_a_row = 0
         if self._seen >= 2 * WINDOW:
             self._seen //= 2
             self._bad //= 2
@@ -40,9 +40,9 @@ class Brake:
         """Count a record for the dead letters; returns why the partition must stop, if it must."""
         self._seen += 1
         self._bad += 1
-        self._row += 1
-        if self._row >= IN_A_ROW:
-            return f"{self._row} dead letters in a row"
+        self._in_a_row += 1
+        if self._in_a_row >= IN_A_ROW:
+            return f"{self._in_a_row} dead letters in a row"
         if self._seen >= WINDOW and self._bad > SHARE * self._seen:
             return f"{self._bad} dead letters in the last {self._seen} records"
         return None

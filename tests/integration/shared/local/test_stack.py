@@ -32,7 +32,7 @@ async def test_acknowledged_records_survive_a_sigkill_of_the_broker(
     servers: tuple[EmbeddedKafka, EmbeddedPostgres],
 ) -> None:
     kafka, _ = servers
-    await topics.ensure(kafka.bootstrap, partitions=3)
+    await topics.create_missing(kafka.bootstrap, partitions=3)
     async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all") as producer:
         await producer.send_and_wait(topics.CUSTOMER_EVENTS, b"kept", partition=1)
     bootstrap = kafka.bootstrap

@@ -230,7 +230,7 @@ async def test_in_wall_time_a_backlog_makes_nobody_fall_silent(
     sent.sort(key=lambda event: event["time"])
     monkeypatch.setattr(topics, "CONFIG", {**topics.CONFIG, "message.timestamp.type": "CreateTime"})
     await drop_topics(stack.bootstrap, topics.TOPICS)
-    await topics.ensure(stack.bootstrap, partitions=PARTITIONS)
+    await topics.create_missing(stack.bootstrap, partitions=PARTITIONS)
     await publish_bytes(
         stack, 3, map(encode, sent), times=[datetime.fromisoformat(event["time"]) for event in sent]
     )

@@ -14,7 +14,7 @@ from shared.cli.options import SHIPPED_POLICIES, policy_file
 from shared.clock import ClockMode
 from shared.errors import Misconfigured
 from shared.local.home import Home, StackState
-from shared.local.stack import Options, open_stack
+from shared.local.stack import StackOptions, open_stack
 
 STATE = StackState(
     clock=ClockMode.LOG,
@@ -62,7 +62,7 @@ async def test_a_second_stack_in_one_home_is_refused(tmp_path: Path) -> None:
     assert holder.acquire()
     try:
         with pytest.raises(Misconfigured, match="already running"):
-            async with open_stack(Home(tmp_path), Options(), say=print):
+            async with open_stack(Home(tmp_path), StackOptions(), say=print):
                 pytest.fail("must not start")
     finally:
         holder.release()
@@ -71,7 +71,7 @@ async def test_a_second_stack_in_one_home_is_refused(tmp_path: Path) -> None:
 async def test_data_of_the_other_clock_are_refused(tmp_path: Path) -> None:
     Home(tmp_path).save(STATE)
     with pytest.raises(Misconfigured, match="--clock log"):
-        async with open_stack(Home(tmp_path), Options(clock=ClockMode.WALL), say=print):
+        async with open_stack(Home(tmp_path), StackOptions(clock=ClockMode.WALL), say=print):
             pytest.fail("must not start")
 
 

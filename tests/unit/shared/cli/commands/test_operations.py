@@ -216,11 +216,13 @@ def test_topics_are_made_where_the_environment_says(
 ) -> None:
     asked = dict[str, object]()
 
-    async def ensure(bootstrap: str, *, partitions: int, replication: int) -> dict[str, int]:
+    async def create_missing(
+        bootstrap: str, *, partitions: int, replication: int
+    ) -> dict[str, int]:
         asked.update(bootstrap=bootstrap, partitions=partitions, replication=replication)
         return {"b.v1": 12, "a.v1": 3}
 
-    monkeypatch.setattr(topics, "ensure", ensure)
+    monkeypatch.setattr(topics, "create_missing", create_missing)
     monkeypatch.setenv("STAMMKUNDE_KAFKA_BOOTSTRAP", "kafka:9092")
     monkeypatch.setenv("STAMMKUNDE_REPLICATION", "3")
     result = command("topics")
