@@ -21,13 +21,14 @@ LONGEST_RETRY_S: Final = 60.0
 
 
 class Periodic:
-    """Rounds of `work` with pauses between them, in one task.
+    """Runs `work` in rounds, with pauses between them, in one task.
 
-    Whatever a round raises is logged, counted and tried again: the pauses between failures double
-    from `first_retry_s` up to `longest_retry_s`. It never reaches the process that serves.
+    If a round raises anything, this is logged and counted, and the round is tried again: the pauses
+    between failures double from `first_retry_s` up to `longest_retry_s`. The error never reaches
+    the process that serves.
 
-    `pause` is the seconds from one round to the next, or a function that is asked after each.
-    The first round comes at once, or else after a first pause.
+    `pause` is the seconds between two rounds, or a function that returns them after each round.
+    Without `at_once`, the first round comes after a pause.
     """
 
     def __init__(
@@ -53,12 +54,12 @@ class Periodic:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Rounds while the block runs; its end cancels a round under way, and waits for that."""
+        """Run rounds while the block runs; its end cancels a round under way, and waits for it."""
         async with in_background(self.run()):
             yield
 
     async def run(self) -> None:
-        """Rounds until `stop` is called; a round under way is finished."""
+        """Run rounds until `stop` is called; a round under way is finished first."""
         work = self._work if self._at_once else _nothing
         while not self._stopped:
             self._woken.clear()
@@ -76,7 +77,7 @@ class Periodic:
         self._woken.set()
 
     async def _round(self, work: Work) -> float:
-        """One round; returns the seconds until the next."""
+        """Run one round; returns the seconds until the next."""
         try:
             await work()
             pause = self._pause() if callable(self._pause) else self._pause
@@ -106,7 +107,7 @@ class Periodic:
 
 
 async def _nothing() -> None:
-    """The first round of work that does not begin at once."""
+    """Stand in for the first round of work that does not begin at once."""
 
 
 def _is_cancelled() -> bool:

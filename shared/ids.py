@@ -27,7 +27,7 @@ def stable_id(*parts: str | int) -> uuid.UUID:
 
 
 def stable_text(*parts: str) -> str:
-    """Return `str(stable_id(...))`, made directly: every message has one."""
+    """Return `str(stable_id(...))`, made without a UUID object: every message needs one."""
     digest = _SEED.copy()
     digest.update("\x1f".join(parts).encode())
     text = digest.hexdigest()

@@ -1,8 +1,9 @@
-"""Leases: of several processes one does a thing, for as long as it renews a row that says so.
+"""Leases: one of several processes does a job, for as long as it keeps renewing a row.
 
-A lease dies by itself when its holder does. Each statement stands alone, on any connection, so that
-leases work behind a pooler that hands out a connection for each transaction. The database's clock
-says when one is over, since it is the only one that all holders share (docs/decisions/0026).
+A lease runs out by itself when its holder dies. Each statement stands alone, on any connection, so
+that leases work behind a pooler that hands out a connection for each transaction. The database's
+clock says when a lease is over, because it is the only one that all holders share
+(docs/decisions/0026).
 """
 
 import asyncio
@@ -20,9 +21,9 @@ from shared.errors import Retryable
 log = structlog.get_logger()
 
 TERM_S: Final = 30.0
-"""So long a lease outlives a holder that has died."""
+"""How long a lease outlives a holder that has died."""
 RENEWALS: Final = 3
-"""In each term: one may fail and be tried again before the lease is over."""
+"""Renewals in each term: if one fails, the next still comes in time."""
 ASK_EVERY_S: Final = 0.5
 
 _TAKE: Final = """
@@ -91,9 +92,9 @@ async def hold(
 ) -> AsyncIterator[bool]:
     """Hold a lease while the block runs; yields False if others had it for all of `wait_s`.
 
-    It is renewed meanwhile. The block is cancelled, and ends with Retryable, when the lease is
-    lost: the database did not answer for a term, or the process stood still for so long that
-    another has taken over. Raises Retryable as well if the database cannot be asked at all.
+    The lease is renewed meanwhile. If it is lost, the block is cancelled and ends with Retryable:
+    the database did not answer for a term, or the process stood still for so long that another
+    has taken over. Raises Retryable as well if the database does not answer at first.
     """
     lease = Lease(pool, name, term_s=term_s)
     if not await _taken_within(lease, wait_s):
@@ -103,7 +104,7 @@ async def hold(
         async with _renewed(lease):
             yield True
     finally:
-        with suppress(Retryable, REFUSED):  # it dies by itself
+        with suppress(Retryable, REFUSED):  # it runs out by itself
             await lease.give_back()
 
 
@@ -144,7 +145,7 @@ async def _renewed(lease: Lease) -> AsyncIterator[None]:
 
 
 async def _renew_often(lease: Lease, limit: asyncio.Timeout) -> None:
-    """Renew a lease several times a term; `limit` is over when it is."""
+    """Renew a lease several times a term, and move `limit` to its new end."""
     while not limit.expired():
         await wait(asyncio.Event(), lease.term_s / RENEWALS)
         try:

@@ -1,4 +1,4 @@
-"""From Kafka's records to batches: what is applied, skipped, set aside, or kept behind a tick."""
+"""From Kafka's records to batches: which are applied, skipped, set aside, or wait for a tick."""
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
@@ -43,7 +43,7 @@ class Intake:
             self._waiting.setdefault(tp, deque()).extend(records)
 
     def release(self, tp: TopicPartition) -> None:
-        """Go on behind the brake, and count anew."""
+        """Read on after the brake was released, and begin its counts anew."""
         self._checkpoint(tp).braked = None
         self._brakes.pop(tp, None)
 
