@@ -1,4 +1,4 @@
-"""What is in force: the activations of policies and the accepted fits, in one numbered schedule."""
+"""The schedule as stored: activations of policies and accepted fits, with numbers in common."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ from shared.clock import DAWN
 from shared.database.connection import Pool, Tx
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.schedule', 0))"
-KNOWN: Final = """
+LATEST_NUMBER: Final = """
 SELECT greatest(
     0, (SELECT max(number) FROM activation), (SELECT max(number) FROM fit WHERE accepted)
 )
@@ -26,9 +26,9 @@ SELECT number, effective_at, NULL, parameters FROM fit WHERE accepted
 
 
 async def load_schedule(connection: Tx | Pool) -> Schedule:
-    """All activations and accepted fits.
+    """Load all activations and accepted fits.
 
-    One statement reads both, so that nothing is missing below `known`.
+    One statement reads both, so that nothing is missing up to the schedule's `known`.
     """
     activations: list[Activation] = []
     fits: list[Fit] = []
@@ -43,8 +43,8 @@ async def load_schedule(connection: Tx | Pool) -> Schedule:
 
 
 async def latest_number(connection: Tx | Pool) -> int:
-    """The greatest number of an activation or accepted fit; 0 if there is none."""
-    number: int = await connection.fetchval(KNOWN)
+    """Read the greatest number of an activation or accepted fit; 0 if there is none."""
+    number: int = await connection.fetchval(LATEST_NUMBER)
     return number
 
 
@@ -56,7 +56,7 @@ async def lock_schedule(tx: Tx) -> None:
 async def next_number(tx: Tx) -> int:
     """Take the number of a new activation or fit.
 
-    Until the transaction ends nobody takes another, so that numbers become visible in order.
+    Nobody takes another until the transaction ends, so that numbers become visible in order.
     """
     await lock_schedule(tx)
     number: int = await tx.fetchval(_NUMBER)

@@ -9,7 +9,7 @@ from services.lifecycle.customers.facts import facts_held
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.events import ACTION_TYPES
-from services.lifecycle.schedule import KNOWN
+from services.lifecycle.schedule import LATEST_NUMBER
 from shared.clock import DAWN
 from shared.database.connection import Pool
 from shared.events.transitions import Transition
@@ -17,7 +17,7 @@ from shared.events.transitions import Transition
 _FIND: Final = f"""
 SELECT state, version, parked,
     (SELECT clock FROM owner WHERE owner.partition = customer.partition) AS clock,
-    ({KNOWN}) AS known
+    ({LATEST_NUMBER}) AS known
 FROM customer WHERE customer = $1
 """  # noqa: S608  (constants)
 _END_OF_CHAIN: Final = """
