@@ -1,4 +1,4 @@
-"""The fold: a customer's events in order, and the time between them, into phases and moves."""
+"""The fold: it turns a customer's events, and the time between them, into phases and moves."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -22,7 +22,7 @@ from services.lifecycle.domain.hints import (
     next_hints,
 )
 from services.lifecycle.domain.moves import Moved, apply_rules
-from services.lifecycle.domain.notices import next_notice, update_notice, withdrawn_notice
+from services.lifecycle.domain.notices import plan_notice, update_notice, withdrawn_notice
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -36,7 +36,7 @@ _AT_RISK: Final = Phase.AT_RISK
 
 
 class Folded(msgspec.Struct, frozen=True, gc=False):
-    """The state afterwards, and what happened on the way, in order."""
+    """The state afterwards, with the moves and hints on the way to it, in order."""
 
     customer: Customer
     moves: Sequence[Move] = ()
@@ -48,7 +48,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
         return self.customer, self.moves, self.hints
 
     def then(self, more: "Folded") -> "Folded":
-        """Return this and what followed as one."""
+        """Return this and what followed as one result."""
         if not (self.moves or self.hints):
             return more
         moves = [*self.moves, *more.moves]
@@ -78,7 +78,7 @@ def advance(
 ) -> Folded:
     """Fold one event that is not late, after the deadlines up to its instant.
 
-    Without the `orders` of the whole life, no other event may have named its order before.
+    Without the `orders` of the whole life, no other event may have named the event's order.
     """
     wakes_at = customer.wakes_at
     if wakes_at is None or wakes_at > happening.time:
@@ -132,8 +132,8 @@ def pass_time(customer: Customer, until: datetime, policies: Policies) -> Folded
 def apply_schedule(customer: Customer, policies: Policies) -> Folded | None:
     """Apply activations and fits that the state was not folded with.
 
-    Returns None if one of them reaches back into what the state has seen, or needs sales that it
-    does not keep: then the customer has to be folded anew.
+    Returns None if the customer has to be folded anew, because one of them reaches back into
+    what the state has seen, or needs sales that the state does not keep.
     """
     since = policies.since(customer.known)
     if since is not None and customer.now >= since:
@@ -146,26 +146,23 @@ def apply_schedule(customer: Customer, policies: Policies) -> Folded | None:
 
 
 def with_exact_due(customer: Customer, policies: Policies) -> Folded:
-    """Return the state with `due` at its first deadline, where it may have been before it."""
+    """Return the state with `due` at its first deadline; until now it may have been earlier."""
     return Folded(set_due(customer, policies, hints_too=False))
 
 
 def hints_to_withdraw(before: Customer, folded: Folded) -> Sequence[Hint]:
-    """Return what must be withdrawn when a customer is folded anew.
-
-    That is a notice that the new life knows nothing of.
-    """
+    """Return the hint that withdraws a notice which a life folded anew does not give."""
     return withdrawn_notice(before.noticed, folded.customer, folded.moves)
 
 
 def _wake(customer: Customer, instant: datetime, policies: Policies) -> Moved:
-    """Take one instant at which something may be due: its hints first, or else its deadline."""
+    """Give the hints due at an instant, or if there are none, let its deadline pass."""
     if customer.hint_due == instant:
         customer, hints = _give_hints(customer, instant, policies)
         customer = set_due(customer, policies, hints_too=True)
         return update_notice(customer, (), hints, policies)
     first = next_deadline(customer, policies)
-    if first is None or first[0] > instant:  # later than the state was folded with
+    if first is None or first[0] > instant:  # `due` was only a lower bound
         return replace(customer, due=first[0] if first else None), (), ()
     customer, moves, hints = pass_deadline(customer, first[1], instant, policies)
     return update_notice(customer, moves, hints, policies)
@@ -177,9 +174,9 @@ def _give_hints(
     at, coming = next_hints(customer, policies)
     due = list(coming) if at == instant else []
     incentives = sum(hint.name == INCENTIVE_DUE for hint in due)
-    notice = next_notice(customer, policies)
-    if notice is not None and notice[1] == instant:
-        due.append(change_due_hint(notice[0], instant))
-        customer = replace(customer, noticed=notice[0])
+    planned = plan_notice(customer, policies)
+    if planned is not None and planned.due == instant:
+        due.append(change_due_hint(planned.notice, instant))
+        customer = replace(customer, noticed=planned.notice)
     incentives += customer.incentives
     return replace(customer, reached=instant, incentives=incentives), due

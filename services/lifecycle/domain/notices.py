@@ -1,8 +1,9 @@
-"""Notices: transitions by time are announced before they come, and withdrawn if they will not."""
+"""Notices: they announce transitions by time, and are withdrawn if these will not come."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from services.lifecycle.domain.due_dates import next_move
@@ -12,8 +13,15 @@ from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move, Notice
 
 
-def next_notice(customer: Customer, policies: Policies) -> tuple[Notice, datetime] | None:
-    """Return what time alone will bring, and when to announce it.
+class PlannedNotice(msgspec.Struct, frozen=True, gc=False):
+    """A notice, and when it is due to be given."""
+
+    notice: Notice
+    due: datetime
+
+
+def plan_notice(customer: Customer, policies: Policies) -> PlannedNotice | None:
+    """Return the notice of what time alone will bring.
 
     None if the policy in force then announces nothing.
     """
@@ -26,34 +34,34 @@ def next_notice(customer: Customer, policies: Policies) -> tuple[Notice, datetim
     if not policy.gives_notice:
         return None
     notice = Notice(move.rule, move.to, move.occurred_at)
-    return notice, move.occurred_at - policy.notice
+    return PlannedNotice(notice, move.occurred_at - policy.notice)
 
 
 def update_notice(
     customer: Customer, moves: Sequence[Move], hints: Sequence[Hint], policies: Policies
 ) -> Moved:
-    """Withdraw a notice that is not true any more, and set when the next one is due.
+    """Withdraw a notice that is no longer true, and set when the next one is due.
 
     `moves` and `hints` are those that have just led to this state.
     """
     noticed = customer.noticed
     if not policies.gives_notice and noticed is None:
         return customer, moves, hints
-    coming = next_notice(customer, policies)
-    if noticed is not None and (coming is None or noticed != coming[0]):
+    planned = plan_notice(customer, policies)
+    if noticed is not None and (planned is None or noticed != planned.notice):
         customer = replace(customer, noticed=None)
         if not _came_true(noticed, moves):
             hints = [*hints, change_withdrawn_hint(noticed, customer.now)]
-    if coming is None or customer.noticed is not None or coming[1] <= customer.now:
+    if planned is None or customer.noticed is not None or planned.due <= customer.now:
         return customer, moves, hints
-    hint_due = min(coming[1], customer.hint_due or coming[1])
+    hint_due = min(planned.due, customer.hint_due or planned.due)
     return replace(customer, hint_due=hint_due), moves, hints
 
 
 def withdrawn_notice(
     noticed: Notice | None, customer: Customer, moves: Sequence[Move]
 ) -> Sequence[Hint]:
-    """Return the hint that withdraws a notice, if a customer folded anew does not know of it."""
+    """Return the hint that withdraws a notice which a life folded anew does not give."""
     if noticed is None or noticed == customer.noticed or _came_true(noticed, moves):
         return ()
     return [change_withdrawn_hint(noticed, customer.now)]
