@@ -1,4 +1,4 @@
-"""When time alone changes a customer next, and what a deadline does that passes."""
+"""When time alone changes a customer next, and what happens when a deadline passes."""
 
 from datetime import datetime
 
@@ -28,7 +28,7 @@ def next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, Dea
 
 
 def set_due(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
-    """Set when the first deadline is due, and where asked for also the next hint."""
+    """Set when the first deadline is due, and with `hints_too` when the next hint is."""
     first = next_deadline(customer, policies)
     hint_due = customer.hint_due
     if hints_too or policies.gives_notice:
@@ -37,9 +37,9 @@ def set_due(customer: Customer, policies: Policies, *, hints_too: bool) -> Custo
 
 
 def set_due_after_order(customer: Customer, time: datetime, policies: Policies) -> Customer:
-    """Set `due` after an order that moved nothing, without looking for the first deadline.
+    """Set a lower bound of `due` after an order that moved nothing.
 
-    Only the deadline of silence may now be nearer than before: `due` comes before it.
+    The first deadline need not be looked for: only that of silence may be nearer than before.
     """
     nearest = later(time, policies.shortest_silence)
     if customer.due is not None and customer.due <= nearest:
@@ -50,7 +50,7 @@ def set_due_after_order(customer: Customer, time: datetime, policies: Policies) 
 def pass_deadline(
     customer: Customer, deadline: Deadline, instant: datetime, policies: Policies
 ) -> Moved:
-    """Let a deadline pass: its effect, the rules that it triggers, and what is due afterwards."""
+    """Apply the effect of a deadline and the rules that it triggers, and set what is due then."""
     policy = policies.at(instant, customer.account)
     effect = apply_deadline(customer, deadline.kind, instant, policy)
     trigger = Trigger(effect.kind, effect.new_causes)
@@ -59,7 +59,7 @@ def pass_deadline(
 
 
 def next_move(customer: Customer, policies: Policies) -> Move | None:
-    """Return what time alone will do next, if nothing else happens before."""
+    """Return the next move by time alone, if nothing else happens before."""
     quiet = policies.quiet
     customer = replace(customer, hint_due=None)
     due = customer.due

@@ -1,4 +1,4 @@
-"""Who is in a phase while a lasting fact holds: when a life changes these counts, and how."""
+"""How a life changes the counts of customers by phase and lasting fact."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ class PhaseStep(Protocol):
 
 
 FactCountChange: TypeAlias = tuple[datetime, CustomerFact, str, int]
-"""From an instant on a fact holds of so many customers more (1) or less (-1) in a phase."""
+"""An instant from which a fact holds of one customer more (1) or less (-1) in a phase."""
 
 
 def fact_count_changes(
@@ -54,7 +54,10 @@ def _changes(
     before: Customer,
     steps: Sequence[PhaseStep],
 ) -> Iterator[FactCountChange]:
-    """Yield the changes by one fact that holds since an instant; None: `before` it did not."""
+    """Yield the changes by one fact that holds since an instant.
+
+    `known_since` is None if it did not hold `before`.
+    """
     if known_since is None:
         earlier = [step.to for step in steps if step.occurred_at <= since]
         phase_then = earlier[-1] if earlier else before.phase

@@ -22,7 +22,7 @@ CHANGE_WITHDRAWN: Final = "phase.change_withdrawn"
 
 WELCOME: Final = "welcome"
 INCENTIVE_ROTATION: Final = ("discount", "gift", "points", "preview")
-"""The incentives of established customers, in turn: never the same twice in a row."""
+"""The incentives that established customers get in turn, never the same one twice in a row."""
 KINDS_MOVING_HINTS: Final = frozenset(
     {
         EventKind.CONCLUDED,
@@ -53,17 +53,17 @@ class Hint(msgspec.Struct, frozen=True):
 
 
 def welcome_hint(instant: datetime) -> Hint:
-    """Greet a customer who has just become one."""
+    """Make the hint that greets a new customer."""
     return Hint(INCENTIVE_DUE, instant, WELCOME, {"incentive": WELCOME})
 
 
 def change_due_hint(notice: Notice, instant: datetime) -> Hint:
-    """Announce that a transition is near."""
+    """Make the hint that announces a transition."""
     return _change_hint(CHANGE_DUE, notice, instant)
 
 
 def change_withdrawn_hint(notice: Notice, instant: datetime) -> Hint:
-    """Say that a transition announced before will not come, or not then."""
+    """Make the hint that withdraws an announced transition."""
     return _change_hint(CHANGE_WITHDRAWN, notice, instant)
 
 
@@ -76,7 +76,7 @@ def _change_hint(name: str, notice: Notice, instant: datetime) -> Hint:
 def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
     """Return when the next hint is due, and the hints of that instant.
 
-    Each is by the policy that is in force then; changes of phase are not announced here.
+    Each follows the policy that is in force then. Notices of transitions are not among them.
     """
     account = customer.account
     now = customer.now
@@ -94,9 +94,9 @@ def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None,
 
 
 def _hints_from(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
-    """Return every hint from `start` on.
+    """Return every hint from `start` on, and after `now`.
 
-    The state has seen everything up to `now`: those hints were sent then, and need no mark.
+    Hints up to `now` have been sent, so that the state needs no mark of them.
     """
     phase = customer.phase
     hints = _complaint_hints(customer, policy) if customer.complaints else []

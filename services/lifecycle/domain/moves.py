@@ -1,4 +1,4 @@
-"""From a trigger to moves: which rules fire, what each changes, and how a move is described."""
+"""Applies the rules: which fire on a trigger, what each changes, and how a move is described."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ Moved: TypeAlias = tuple[Customer, Sequence[Move], Sequence[Hint]]
 
 
 def apply_rules(customer: Customer, trigger: Trigger, instant: datetime, policy: Policy) -> Moved:
-    """Offer a trigger to the rules of the phase, and after each move to those of the next.
+    """Offer a trigger to the rules of the phase, and after each move to those of the new phase.
 
     Each rule fires at most once.
     """
@@ -44,11 +44,11 @@ def apply_rules(customer: Customer, trigger: Trigger, instant: datetime, policy:
     used: list[RuleName] = []
     while rule is not None:
         used.append(rule.name)
-        moved = _enter_phase(customer, rule, trigger, instant, policy)
-        moves.append(_move(customer, moved, rule, trigger, instant, policy))
+        entered = _enter_phase(customer, rule, trigger, instant, policy)
+        moves.append(_describe_move(customer, entered, rule, trigger, instant, policy))
         if rule.name is _FIRST_PURCHASE and not _is_historical(trigger):
             hints.append(welcome_hint(instant))
-        customer = moved
+        customer = entered
         rule = _firing_rule(customer, trigger, used, policy)
     return customer, moves, hints
 
@@ -63,13 +63,10 @@ def _firing_rule(
     return None
 
 
-# -- entering a phase ------------------------------------------------------------------------------
-
-
 def _enter_phase(
     customer: Customer, rule: Rule, trigger: Trigger, instant: datetime, policy: Policy
 ) -> Customer:
-    """Change the phase; nothing else does."""
+    """Change the phase, which nothing else does."""
     entered = replace(
         customer,
         phase=rule.target(customer, policy),
@@ -92,7 +89,7 @@ def _enter_phase(
 
 
 def _begin_count(entered: Customer, trigger: Trigger) -> Customer:
-    """Count orders and contracts anew, from the one on that has led to this phase."""
+    """Count orders and contracts anew, beginning with the one that has led to this phase."""
     by_order = trigger.kind is _ORDER
     return replace(
         entered,
@@ -107,10 +104,7 @@ def _begin_episode(entered: Customer, before: Customer) -> Customer:
     return replace(entered, episode=before.episode + 1, returned=origin)
 
 
-# -- describing a move -----------------------------------------------------------------------------
-
-
-def _move(
+def _describe_move(
     before: Customer,
     after: Customer,
     rule: Rule,
@@ -118,7 +112,7 @@ def _move(
     instant: datetime,
     policy: Policy,
 ) -> Move:
-    """Describe the move from one state to the next, with its reason and the customer after it."""
+    """Describe the move between two states: its reason, and the customer right after it."""
     assert after.phase is not None  # noqa: S101  (no rule leads back to "not yet known")
     return Move(
         position=after.position,

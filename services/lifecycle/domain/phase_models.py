@@ -20,7 +20,7 @@ class Model(StrEnum):
 
 
 class CustomerFact(StrEnum):
-    """What a model may need to know beside the phase, each as of an instant."""
+    """What a model may need to know besides the phase, as of an instant."""
 
     SIGNED_UP = "signed_up"
     ACTIVATED = "activated"
@@ -50,7 +50,7 @@ class ConditionalLabel:
 LabelCell: TypeAlias = PhaseLabel | ConditionalLabel
 """A cell of the table of models and phases."""
 _Labels: TypeAlias = Mapping[Phase, LabelCell]
-"""One model: total over the phases."""
+"""One model: a label for every phase."""
 
 _AWARENESS: Final = PhaseLabel("awareness", "awareness", "Aufmerksamkeit")
 _CONVERSION: Final = PhaseLabel("conversion", "conversion", "Konversion")
@@ -196,11 +196,11 @@ def _lasting_facts() -> frozenset[tuple[Phase, CustomerFact]]:
 
 
 LASTING_FACTS: Final = _lasting_facts()
-"""The phases in which some model needs a fact that holds for ever once it does, and that fact."""
+"""Pairs of a phase and a fact that some model needs in it and that, once true, stays true."""
 
 
 def activity_label(model: Model | None) -> ConditionalLabel | None:
-    """Return the cell of a model that looks at nothing but whether the customer has acted.
+    """Return the only cell of a model that asks nothing but whether the customer has acted.
 
     None for models that look at the phase.
     """

@@ -40,7 +40,7 @@ EVENT_EFFECTS: Final[Mapping[EventKind, EventEffect]] = MappingProxyType(
         EventKind.ACTIVATED: account.activate_product,
     }
 )
-"""The other kinds of event change nothing but when the customer was last heard of."""
+"""Events of any other kind change only when the customer was last heard of."""
 
 DEADLINE_EFFECTS: Final[Mapping[EventKind, DeadlineEffect]] = MappingProxyType(
     {
@@ -50,7 +50,7 @@ DEADLINE_EFFECTS: Final[Mapping[EventKind, DeadlineEffect]] = MappingProxyType(
         EventKind.CONTRACT_ENDED: deadlines.end_due_contracts,
     }
 )
-"""The other deadlines change nothing by themselves."""
+"""Other deadlines change nothing by themselves."""
 
 _ORDER: Final = EventKind.ORDER
 """A name of the module: looking a member up in its enum takes ten times as long."""
@@ -61,7 +61,7 @@ def apply_event(
 ) -> Effect:
     """Return the effect of an event.
 
-    `orders` are those of the whole life, when it is folded from its beginning. Without them the
+    `orders` are those of the whole life, if it is folded from its beginning. Without them the
     event must not be about an order that another event has already named.
     """
     kind = happening.kind

@@ -18,7 +18,7 @@ def last_contact(customer: Customer, happening: Happening) -> datetime | None:
 
 
 def record_activity(effect: Effect, happening: Happening) -> Effect:
-    """Add to the effect of a customer's act that it ends a gap in contact."""
+    """Let the act of a customer end a gap in contact, besides its own effect."""
     customer = effect.customer
     if CONTACT in customer.causes:
         return _end_gap(effect, happening)

@@ -17,16 +17,13 @@ from services.lifecycle.domain.state.orders import Orders
 from services.lifecycle.domain.state.phases import Phase
 
 DEFAULT_TERM_MONTHS: Final = 12
-"""The term of a contract that is first heard of by a renewal without one."""
+"""The term of a contract whose events have named none."""
 
 
 def contracts_after(
     contracts: Mapping[str, Contract], happening: Happening
 ) -> Mapping[str, Contract]:
-    """Return the running contracts after an event about one of them.
-
-    It may have begun, been prolonged, be under notice, or have ended at once.
-    """
+    """Return the running contracts after an event that begins, renews or cancels one of them."""
     terms = _terms(happening)
     id = terms.contract_id
     running = contracts.get(id)
@@ -61,7 +58,7 @@ def _ends_at_once(terms: ContractTerms, time: datetime) -> bool:
 def conclude_contract(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Begin a contract; of a former customer one that still ran counts as new."""
+    """Begin a contract; one that a former customer still had counts as new."""
     is_new = (
         _terms(happening).contract_id not in customer.contracts or customer.phase is Phase.FORMER
     )
@@ -97,7 +94,7 @@ def _is_cleared_by_a_contract(cause: str) -> bool:
 def cancel_contract(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Make notice of a later end a cause; an end at once may be that of the relationship."""
+    """Make notice of a later end a cause; end the contract if it ends at once."""
     terms = _terms(happening)
     id = terms.contract_id
     running = customer.contracts.get(id)
@@ -115,8 +112,8 @@ def end_contracts(
 ) -> Effect:
     """Remove these contracts.
 
-    It means CONTRACT_ENDED if no other runs and no order has followed the cancellation, else
-    what `otherwise` says.
+    The effect is CONTRACT_ENDED if no other contract runs and no order has followed the
+    cancellation, and `otherwise` if not.
     """
     left = {id: contract for id, contract in customer.contracts.items() if id not in ended}
     ends_all = not left and any(_is_final(contract, customer) for contract in ended.values())

@@ -24,7 +24,7 @@ def fade_contact(customer: Customer, _: datetime, __: Policy) -> Effect:
 
 
 def mark_overdue_complaints(customer: Customer, instant: datetime, policy: Policy) -> Effect:
-    """Make every complaint a cause that has waited too long for an answer."""
+    """Make those complaints a cause that have waited too long for an answer."""
     overdue = {
         id: replace(complaint, overdue=True)
         for id, complaint in customer.complaints.items()

@@ -1,4 +1,4 @@
-"""What an event or a passed deadline changes, and the shape of the functions that tell."""
+"""What an event or a passed deadline changes, and the types of the functions that say so."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,10 +19,10 @@ _AT_RISK: Final = Phase.AT_RISK
 
 
 class Effect(msgspec.Struct, frozen=True, gc=False):
-    """The state afterwards, and what the event or deadline means in it.
+    """The state afterwards, and what the event or deadline means to the rules.
 
-    `new_causes` are causes of being at risk that it brings; `clears` says of a cause that was
-    there before whether it is gone (None: no cause is).
+    `new_causes` are the causes of being at risk that it brings. `clears` says of an earlier cause
+    whether it is gone now (None: none is).
     """
 
     customer: Customer
@@ -38,7 +38,7 @@ DeadlineEffect: TypeAlias = Callable[[Customer, datetime, Policy], Effect]
 
 
 def update_causes(effect: Effect) -> Effect:
-    """Clear and add causes, if the customer is at risk; in other phases they are not kept."""
+    """Clear and add causes, but only of a customer at risk: in other phases none are kept."""
     customer = effect.customer
     if customer.phase is not _AT_RISK:
         return effect

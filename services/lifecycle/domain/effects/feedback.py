@@ -20,13 +20,13 @@ from services.lifecycle.domain.state.open_items import Complaint
 from services.lifecycle.domain.state.orders import Orders
 
 _HIGHEST_LOW_SCORE: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
-"""Scores up to here put at risk; those above clear the cause."""
+"""Scores up to here put the customer at risk; those above clear the cause."""
 PROMOTER: Final = 9
 BEST_REVIEW: Final = 5
 
 
 def record_score(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
-    """A low score is a cause, one above the limit clears it, the best are praise."""
+    """Make a low score a cause, let a better one clear it, and take the best as praise."""
     score = happening.details
     assert isinstance(score, Score)  # noqa: S101
     cause = f"score:{score.kind}"
@@ -106,7 +106,7 @@ def resolve_complaint(
 
 
 def complaint_cause(id: str) -> str:
-    """Return the cause that a complaint is while it puts the customer at risk."""
+    """Return the name of the cause that a complaint may be."""
     return f"complaint:{id}"
 
 
@@ -121,5 +121,5 @@ def unsubscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None
 
 
 def subscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
-    """Clear the cause that a cancelled newsletter is."""
+    """Clear the cause of the cancelled newsletter."""
     return Effect(customer, EventKind.SUBSCRIBED, NO_CAUSES, NEWSLETTER.__eq__)

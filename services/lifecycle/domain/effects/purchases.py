@@ -1,4 +1,4 @@
-"""The effects of orders, their refunds and their cancellations, the decline of revenue included."""
+"""The effects of orders, refunds and cancellations, including a decline of revenue."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,7 +22,7 @@ from services.lifecycle.domain.state.orders import OrderAmounts, Orders, full_am
 
 QUARTER: Final = timedelta(days=90)
 LEAST_EARLIER_SALES: Final = 3
-"""With fewer orders in the earlier quarter its revenue is not compared."""
+"""With fewer orders in the earlier quarter, revenue is not compared with it."""
 CLEARED_BY_A_PURCHASE: Final = frozenset({SILENCE, REVENUE, CONTACT, NEWSLETTER})
 """The causes that any purchase clears."""
 
@@ -33,7 +33,7 @@ _is_cleared: Final = CLEARED_BY_A_PURCHASE.__contains__
 def complete_order(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
 ) -> Effect:
-    """Add an order; each counts once, whatever the number and the ids of its events."""
+    """Add an order; it counts once, even if several events with different ids report it."""
     order = happening.details
     assert isinstance(order, Order)  # noqa: S101
     amounts = orders.place(happening, order) if orders else full_amounts(order)
@@ -52,7 +52,7 @@ def complete_order(
 
 
 def _with_purchase(customer: Customer, happening: Happening, amounts: OrderAmounts) -> Customer:
-    """Return the customer with one order more."""
+    """Return the customer with one more order."""
     time = happening.time
     currency = amounts.currency
     bought_at = customer.bought_at
@@ -84,7 +84,7 @@ def _with_purchase(customer: Customer, happening: Happening, amounts: OrderAmoun
 def undo_order(
     customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
 ) -> Effect:
-    """Take what was refunded or cancelled off the sums; a whole order also off the counts."""
+    """Subtract what was undone from the sums, and an order wholly undone from the counts."""
     undoing = happening.details
     assert isinstance(undoing, OrderUndoing)  # noqa: S101
     amounts = orders.undo(undoing) if orders else None
@@ -126,7 +126,7 @@ def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dic
 
 
 def _sales_without(sales: tuple[Sale, ...], order_id: str, amounts: OrderAmounts) -> list[Sale]:
-    """Return the sales without this part of an order."""
+    """Return the sales without these amounts of an order."""
     left: list[Sale] = []
     for sale in sales:
         if sale.order_id != order_id:
@@ -155,7 +155,7 @@ def _revenue_decline(customer: Customer, now: datetime, policy: Policy) -> froze
 
 
 def _has_declined(sales: list[Sale], now: datetime, share: float) -> bool:
-    """Is the revenue of (now - 90 d, now] below this share of that of the 90 days before?"""
+    """Is revenue of (now - 90 d, now] below this share of revenue of the 90 days before?"""
     middle = now - QUARTER
     earlier = [sale.amount for sale in sales if sale.time <= middle]
     late = [sale.amount for sale in sales if sale.time > middle]

@@ -11,10 +11,10 @@ from services.lifecycle.domain.policy.cadence import Fit
 FIXED: Final = "fixed"
 CADENCE: Final = "cadence"
 AUTO: Final = "auto"
-"""Models of silence: the same days for all, by rhythm of purchases, or by rhythm once it fits."""
+"""Models of silence: the same days for all, the rhythm of purchases, or that once a fit exists."""
 
 LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-"""The last instant that events may have; deadlines lie no later."""
+"""The last instant that an event may have; no deadline is later."""
 
 
 def _span(of: Callable[["Policy"], timedelta]) -> cached_property[timedelta]:
@@ -26,12 +26,12 @@ def _span(of: Callable[["Policy"], timedelta]) -> cached_property[timedelta]:
 class Policy:
     """One version of a policy; the defaults are the built-in policy.
 
-    Days are 24 hours, counts are orders, and 0 switches off what may be off. `account` is the
-    kind of customer that it is for (None: all), `silence` the model of silence.
+    Days have 24 hours, counts are of orders, and 0 switches off what may be off. `account` is the
+    kind of account that the policy is for (None: all), `silence` the model of silence.
 
-    Two fields are no part of the policy but come from its schedule: `fits` are the known fits of
-    the cadence model, the earliest first; with `keeps_sales` some policy, though perhaps not
-    this one, watches revenue.
+    Two fields come from the schedule and are no part of the policy: `fits` are the known fits of
+    the cadence model, earliest first; `keeps_sales` says that some policy of the schedule
+    watches revenue.
     """
 
     name: str = "default"
@@ -82,7 +82,7 @@ class Policy:
     advocacy = _span(lambda policy: timedelta(days=policy.advocate_days))
     """How long a referral or praise makes an advocate."""
     complaint_overdue = _span(lambda policy: timedelta(hours=policy.complaint_overdue_hours))
-    """Time after which an unanswered complaint puts at risk."""
+    """Time after which an unanswered complaint puts the customer at risk."""
     contact_fades = _span(lambda policy: timedelta(days=policy.contact_days))
     """Time without a session, page view or click after which the bond weakens."""
     renewal_grace = _span(lambda policy: timedelta(days=policy.renewal_grace_days))
@@ -127,9 +127,8 @@ class Policy:
             notice_days=0,
         )
 
-    # -- a policy alone is a schedule that never changes -------------------------------------------
-
     known: ClassVar[int] = 0
+    """From here on: what makes a policy alone a schedule that never changes."""
 
     def at(self, _: datetime, __: str | None = None) -> "Policy":
         """Return the policy in force: always this one."""

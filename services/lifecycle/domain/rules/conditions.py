@@ -19,32 +19,32 @@ LUKEWARM: Final = 8
 
 
 def always(_: Customer, __: Trigger, ___: Policy) -> bool:
-    """Hold without any further condition."""
+    """Fire without any further condition."""
     return True
 
 
 def never_bought_before(customer: Customer, _: Trigger, __: Policy) -> bool:
-    """Any purchase of the unknown and of prospects; of others only their very first."""
+    """Is it the first purchase? Of the unknown and of prospects, any purchase counts as that."""
     return customer.phase in (None, Phase.PROSPECT) or customer.purchases == 1
 
 
 def bought_before(customer: Customer, trigger: Trigger, _: Policy) -> bool:
-    """Not the first purchase ever; a renewed contract was concluded before."""
+    """Was there a purchase before this one? A renewed contract was concluded before."""
     return customer.purchases > 1 or trigger.kind is EventKind.RENEWED
 
 
 def unknown_or_faded(customer: Customer, _: Trigger, __: Policy) -> bool:
-    """Not known yet, or a faded prospect, who becomes one again by any sign of life."""
+    """Is the customer not known yet, or a faded prospect, whom any sign of life brings back?"""
     return customer.phase is None or customer.faded
 
 
 def buys_habitually(customer: Customer, _: Trigger, policy: Policy) -> bool:
-    """Enough orders to be established, or a contract renewed, even if that was while at risk."""
+    """Are there enough orders, or was a contract renewed, in this phase or before?"""
     return customer.orders >= policy.established_after_orders or customer.has_renewed
 
 
 def has_settled(customer: Customer, trigger: Trigger, policy: Policy) -> bool:
-    """Enough orders since the return, even if made while at risk, or a contract renewed now."""
+    """Are there enough orders since the return, in whatever phase, or is a contract renewed now?"""
     return (
         trigger.kind is EventKind.RENEWED
         or customer.orders_since_return >= policy.settle_after_orders
@@ -52,12 +52,12 @@ def has_settled(customer: Customer, trigger: Trigger, policy: Policy) -> bool:
 
 
 def referral_or_praise(customer: Customer, trigger: Trigger, _: Policy) -> bool:
-    """A referral in any phase, praise only by an established customer."""
+    """Is it a referral, or praise by an established customer?"""
     return trigger.kind is EventKind.RECOMMENDED or customer.phase is Phase.ESTABLISHED
 
 
 def no_longer_enthusiastic(customer: Customer, trigger: Trigger, _: Policy) -> bool:
-    """The evidence is too old, the only evidence was annulled, or an NPS says so."""
+    """Is the evidence too old, is the last of it annulled, or is the new NPS lukewarm?"""
     if trigger.kind is EventKind.ADVOCACY_AGED:
         return True
     if trigger.kind is EventKind.ANNULLED:
@@ -67,15 +67,15 @@ def no_longer_enthusiastic(customer: Customer, trigger: Trigger, _: Policy) -> b
 
 
 def brings_a_cause(_: Customer, trigger: Trigger, __: Policy) -> bool:
-    """The trigger is a cause of being at risk."""
+    """Does the trigger bring a cause of being at risk?"""
     return bool(trigger.new_causes)
 
 
 def no_cause_left(customer: Customer, _: Trigger, __: Policy) -> bool:
-    """Nothing puts the customer at risk any more."""
+    """Does nothing put the customer at risk any more?"""
     return not customer.causes
 
 
 def no_purchase_left(customer: Customer, _: Trigger, __: Policy) -> bool:
-    """Every order since the first or the return is undone, and no contract was concluded since."""
+    """Since the first purchase or the return, is every order undone and no contract concluded?"""
     return customer.orders_since_return == 0 and customer.contracts_since_return == 0

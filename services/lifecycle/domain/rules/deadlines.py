@@ -23,7 +23,7 @@ LEAST_BETWEEN_LIMITS: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When it is `due`, time itself triggers the rules with this kind, as an event does."""
+    """When it passes, time triggers the rules for this kind, as an event would."""
 
     kind: EventKind
     rule: RuleName
@@ -32,31 +32,30 @@ class Deadline:
 
 
 def enthusiasm_fades_at(customer: Customer, policy: Policy) -> datetime:
-    """From the last referral or praise on; at once where there is none left."""
+    """Count from the last referral or praise; it is due at once if none is left."""
     if not customer.evidence:
         return EARLIEST
     return later(max(customer.evidence.values()), policy.advocacy)
 
 
 def silence_begins_at(customer: Customer, policy: Policy) -> datetime | None:
-    """D1, from the last order on; suspended while a contract runs."""
+    """Count D1 from the last order; it is suspended while a contract runs."""
     if customer.last_order_at is None or customer.contracts or SILENCE in customer.causes:
         return None
     return later(customer.last_order_at, silence_limits(customer, policy)[0])
 
 
 def falls_silent_at(customer: Customer, policy: Policy) -> datetime | None:
-    """D2, from the last order on; suspended while a contract runs."""
+    """Count D2 from the last order; it is suspended while a contract runs."""
     if customer.last_order_at is None or customer.contracts:
         return None
     return later(customer.last_order_at, silence_limits(customer, policy)[1])
 
 
 def silence_limits(customer: Customer, policy: Policy) -> tuple[timedelta, timedelta]:
-    """Return D1 and D2 as spans from the last order on.
+    """Return D1 and D2, the spans of silence after which a customer is at risk or inactive.
 
-    They follow the rhythm of the purchases where a fit is in force, else they are those of the
-    policy.
+    They follow the rhythm of purchases where a fit is in force, and the policy otherwise.
     """
     if (
         policy.silence == FIXED
@@ -85,7 +84,7 @@ def purchase_rhythm(customer: Customer) -> tuple[int, int]:
 
 
 def answer_overdue_at(customer: Customer, policy: Policy) -> datetime | None:
-    """When the first of the complaints has waited too long for an answer."""
+    """Return when the first complaint has waited too long for an answer."""
     if not customer.complaints:
         return None
     waiting = [c.opened_at for c in customer.complaints.values() if c.waits]
@@ -93,26 +92,26 @@ def answer_overdue_at(customer: Customer, policy: Policy) -> datetime | None:
 
 
 def contact_fades_at(customer: Customer, policy: Policy) -> datetime | None:
-    """From the last session, page view or click on, where there has ever been one."""
+    """Count from the last session, page view or click, if there has ever been one."""
     if customer.contact_at is None or not policy.contact_days:
         return None
     return later(customer.contact_at, policy.contact_fades)
 
 
 def prospect_fades_at(customer: Customer, policy: Policy) -> datetime | None:
-    """From the last event of any kind on; for an advocate only without an order."""
+    """Count from the last event of any kind; for an advocate only without an order."""
     if customer.contracts or (customer.phase is Phase.ADVOCATE and customer.last_order_at):
         return None
     return later(customer.last_event[0], policy.prospect_fades)
 
 
 def inactivity_ends_at(customer: Customer, policy: Policy) -> datetime:
-    """From the beginning of inactivity on."""
+    """Count from the beginning of inactivity."""
     return later(customer.since, policy.former_after)
 
 
 def contract_ends_at(customer: Customer, policy: Policy) -> datetime | None:
-    """When the first of the contracts runs out, its grace included."""
+    """Return when the first contract runs out, its grace included."""
     if not customer.contracts:
         return None
     return min([contract.end(policy) for contract in customer.contracts.values()])
@@ -185,7 +184,7 @@ _OFTEN_IN: Final[_ByPhase] = MappingProxyType(
         for phase, deadlines in DEADLINES_IN.items()
     }
 )
-"""Enough for customers without complaint or contract whose contact is not watched: for most."""
+"""The deadlines of most customers: without complaint or contract, and contact is not watched."""
 
 
 def first_deadline(

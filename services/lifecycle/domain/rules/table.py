@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: in a phase of `sources`, a trigger of a kind of `on` leads `to` a phase if `when`.
+    """One row: in a phase of `sources`, a trigger of a kind in `on` leads `to` a phase if `when`.
 
     `when` and `to` see the customer with the effect of the trigger already applied.
     """

@@ -1,4 +1,4 @@
-"""The phases that a rule may lead to where the table does not name one."""
+"""The targets of rules that depend on the customer."""
 
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
@@ -6,7 +6,7 @@ from services.lifecycle.domain.state.phases import Phase
 
 
 def phase_before_risk(customer: Customer, _: Policy) -> Phase:
-    """Return the phase in which the customer came to be at risk."""
+    """Return the phase in which the customer was before being at risk."""
     return customer.before or Phase.NEW
 
 

@@ -22,7 +22,7 @@ NEWSLETTER: Final = "newsletter"
 
 
 class Return(msgspec.Struct, frozen=True):
-    """The phase that a won-back customer came from, to be restored if the return is undone."""
+    """Where a won-back customer has returned from: restored if the return is undone."""
 
     key: EventKey
     from_: Phase
@@ -52,12 +52,13 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     - `known` is the number of the latest activation or fit that the state was folded with.
     - `since` is when the phase began, `before` the phase to which a customer at risk recovers;
       `faded` marks an inactive prospect.
+    - `position` counts the moves so far; `episode` is 1, and one more after every return.
     - `reached` is the last instant at which something fell due.
     - `revenue` and `margin` are minor units by currency.
     - `purchase_days` counts the UTC days with an order; `bought_at` is the last order that was
       not cancelled before it was completed, `last_order_at` the last one in any case.
-    - `orders_since_return` and `contracts_since_return` count from the last return on, that one
-      included, undone orders excluded.
+    - `orders_since_return` and `contracts_since_return` count from the purchase of the last return
+      (or of the first purchase), without undone orders.
     - `evidence` is what makes an advocate, each with its instant.
     - `due` is no later than the earliest deadline, `hint_due` the earliest instant of a hint.
     """

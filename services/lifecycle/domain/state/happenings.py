@@ -69,7 +69,7 @@ DEADLINE_KINDS: Final = frozenset(
         EventKind.CONTRACT_ENDED,
     }
 )
-"""What only the passing of time means; the last also what a cancelled contract may mean."""
+"""Kinds that only passing time has, apart from CONTRACT_ENDED: a cancellation may have it too."""
 PURCHASES: Final = frozenset({EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED})
 ACTIVITY: Final = frozenset(
     {
@@ -82,7 +82,7 @@ ACTIVITY: Final = frozenset(
         EventKind.ACTIVE,
     }
 )
-"""Acts of the customer that end the fading of contact and nothing else, as purchases do."""
+"""Acts of the customer that end a gap in contact; purchases do so as part of their own effect."""
 CUSTOMER_ACTIONS: Final = PURCHASES | ACTIVITY
 """Events in which the customer has acted, bought, clicked or paid."""
 
@@ -99,7 +99,7 @@ class Price(msgspec.Struct, frozen=True, gc=False):
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
-    """A purchase; a margin in another currency than the total's does not count."""
+    """A purchase; a margin in a currency other than the total's does not count."""
 
     order_id: str
     total: Price
@@ -108,7 +108,7 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
 
 class OrderUndoing(msgspec.Struct, frozen=True, gc=False):
-    """A refund or cancellation: of which order, how many minor units (None: all of it)."""
+    """A refund or cancellation of an order: how many minor units of it (None: all)."""
 
     order_id: str
     amount: int | None = None
@@ -171,10 +171,10 @@ Details: TypeAlias = (
 
 
 class Happening(msgspec.Struct, frozen=True, gc=False):
-    """One event; the type of `details` depends on `kind`.
+    """One event, as the rules see it; the type of `details` depends on `kind`.
 
-    `order_key` is a narrow hash of the order that the event names: different hashes mean
-    different orders.
+    `order_key` is a short hash of the order that the event names: orders with different hashes
+    are different, but those with the same hash need not be the same.
     """
 
     time: datetime

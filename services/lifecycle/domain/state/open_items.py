@@ -1,4 +1,4 @@
-"""Contracts and complaints as the state keeps them while they run."""
+"""Running contracts and open complaints, as the state keeps them."""
 
 from calendar import monthrange
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
 class Contract(msgspec.Struct, frozen=True, omit_defaults=True):
     """A running contract, to be renewed `months` after `anchor` for another `term` months.
 
-    After notice was given (`cancelled_at`) it ends at `ends_at` instead.
+    If notice was given, at `cancelled_at`, it ends at `ends_at` instead.
     """
 
     anchor: datetime
