@@ -47,7 +47,7 @@ ROUTERS: Final = (
 
 
 def create_app(settings: LifecycleSettings) -> FastAPI:
-    """The application; it connects when it starts."""
+    """Make the application, which connects to its database when it starts."""
     policy = load_policy(settings.policy_file)
 
     @asynccontextmanager
@@ -69,7 +69,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
 
 
 def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
-    """Make everything that the dependencies of the routes look for in the application."""
+    """Make the services that the routes depend on, and put them into the application's state."""
     state.context = ApiContext(pool, settings.partitions)
     state.simulation_runner = SimulationRunner(pool)
     state.fitter = Fitter(pool)
@@ -84,7 +84,7 @@ def add_services(state: State, pool: Pool, settings: LifecycleSettings) -> None:
 
 @asynccontextmanager
 async def running_in_background(state: State, settings: LifecycleSettings) -> AsyncIterator[None]:
-    """Run what the process does beside answering requests."""
+    """Run what the process does besides answering requests."""
     parts = [
         state.simulation_runner.running(),
         state.patterns.running(),

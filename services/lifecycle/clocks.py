@@ -1,4 +1,4 @@
-"""The clocks of the partitions: until when the worker has applied their deadlines."""
+"""The clocks of the partitions: up to them the worker has applied every deadline."""
 
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ _CLOCK: Final = "SELECT clock FROM owner WHERE partition = $1"
 
 
 async def furthest_clock(source: Pool | Tx) -> datetime:
-    """The greatest clock of all partitions; DAWN before the first tick.
+    """Read the greatest clock of all partitions; DAWN before the first tick.
 
     No customer has been judged by time beyond it.
     """
@@ -20,10 +20,10 @@ async def furthest_clock(source: Pool | Tx) -> datetime:
 
 
 async def least_clock(source: Pool | Tx) -> datetime:
-    """The least clock of all partitions: every customer has been judged until then."""
+    """Read the least clock of all partitions: every customer has been judged up to it."""
     return await source.fetchval(_LEAST) or DAWN
 
 
 async def partition_clock(source: Pool | Tx, partition: int) -> datetime:
-    """The clock of one partition; DAWN before its first tick."""
+    """Read the clock of one partition; DAWN before its first tick."""
     return await source.fetchval(_CLOCK, partition) or DAWN

@@ -1,4 +1,4 @@
-"""From records to happenings: the few fields of an event that the rules look at."""
+"""Reads events into happenings, which have only the fields that the rules look at."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ SOURCE: Final = "/lifecycle"
 """The source of the events that this service publishes."""
 
 RELEASED: Final = "customer.released"
-"""An operator asks to fold what waits in the dead letters for a parked customer. Internal."""
+"""Internal: an operator asks to fold a parked customer's events from the dead letters."""
 
 PRODUCT_ACTIVATED: Final = "product.activated"
 
@@ -177,7 +177,7 @@ _DETAILS_READERS: Final[Mapping[EventKind, _DetailsReader]] = MappingProxyType(
         EventKind.MERGED: _reader(_MergerData, _merge_target),
     }
 )
-"""How to read the data of an event, apart from orders; no rule looks at that of other kinds."""
+"""How to read the data of events other than orders; no rule looks at the data of the rest."""
 
 _ORDER: Final = EventKind.ORDER
 _UNDONE: Final = EventKind.UNDONE
@@ -186,7 +186,7 @@ _decode_undoing: Final = msgspec.json.Decoder(_UndoingData).decode
 
 
 def read(topic: str, event: Envelope) -> Happening | str | None:
-    """Make of an event what the fold sees of it.
+    """Read an event into the happening that the fold sees.
 
     Returns RELEASED for an operator's request, and None for what does not concern lifecycle.
     Raises Poison("unknown_type") or Poison("invalid_data").

@@ -14,7 +14,7 @@ from shared.ids import CustomerId, partition_of
 
 
 class ApiContext:
-    """One for each process. It caches the schedule of policies until something is added to it."""
+    """One for each process; it caches the schedule of policies until something is added to it."""
 
     def __init__(self, pool: Pool, partitions: int) -> None:
         self.pool = pool
@@ -22,7 +22,7 @@ class ApiContext:
         self._schedule: Schedule | None = None
 
     async def schedule(self, known: int | None = None) -> Schedule:
-        """All activations and fits until now.
+        """Return all activations and fits until now.
 
         `known` is the greatest number of them; pass it if you have read it already.
         """
@@ -34,27 +34,27 @@ class ApiContext:
         return self._schedule
 
     async def active_span(self) -> timedelta:
-        """The span in which acts of customers count, by the policy in force at the clock."""
+        """Return how long an act of a customer counts, by the policy in force at the clock."""
         schedule = await self.schedule()
         return timedelta(days=schedule.at(await least_clock(self.pool)).active_days)
 
     async def instant(self, as_of: datetime | None) -> datetime:
-        """The instant asked for, or the clock. Raises Problem 422 beyond the clock."""
+        """Return the instant asked for, or else the clock. Raises Problem 422 beyond the clock."""
         now = await least_clock(self.pool)
         refuse_future("as_of", as_of, now)
         return as_of or now
 
     async def clock_of(self, customer: CustomerId) -> datetime:
-        """The clock of the partition that the customer lives in."""
+        """Return the clock of the customer's partition."""
         return await partition_clock(self.pool, self.partition(customer))
 
     def partition(self, customer: CustomerId) -> int:
-        """The partition that the customer lives in."""
+        """Return the customer's partition."""
         return partition_of(customer, self.partitions)
 
 
 async def api_context(request: Request) -> ApiContext:
-    """The context of this process."""
+    """Return the context of this process."""
     context: ApiContext = request.app.state.context
     return context
 

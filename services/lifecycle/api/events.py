@@ -40,7 +40,7 @@ class EventView(BaseModel):
 
     @classmethod
     def of(cls, event: Envelope, recorded_at: datetime) -> Self:
-        """The view of a stored event."""
+        """Make the view of a stored event."""
         return cls.model_validate(
             {
                 "type": event.type,
@@ -56,7 +56,7 @@ class EventView(BaseModel):
 
 
 def _data(raw: msgspec.Raw) -> Any:
-    """The data of an event; numbers beyond all ranges, or too many levels, leave it as text."""
+    """Decode the data of an event; return text if it cannot be read, or is nested too deep."""
     try:
         data = msgspec.json.decode(raw)
     except msgspec.MsgspecError:

@@ -1,4 +1,4 @@
-"""Fields and small labels_of that the schemas of several nouns share."""
+"""Fields and small views that the schemas of several nouns share."""
 
 from collections.abc import Collection
 from typing import Any, Final, Self
@@ -58,7 +58,7 @@ class NextTransition(BaseModel):
 
     @classmethod
     def of(cls, move: Move | None, facts: Collection[CustomerFact], naming: Naming) -> Self | None:
-        """The view of a move, if there is one; `facts` will hold when it happens."""
+        """Make the view of a move, if there is one; `facts` will hold when it happens."""
         if move is None:
             return None
         view, label = naming.view(move.to, facts)

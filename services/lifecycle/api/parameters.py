@@ -26,7 +26,7 @@ async def naming(
         Model | None, Query(description="Name phases as in this model, too.", examples=["cxm"])
     ] = None,
 ) -> Naming:
-    """How the client wants phases named."""
+    """Return how the client wants phases named."""
     return Naming(model, language)
 
 
@@ -34,7 +34,7 @@ Names = Annotated[Naming, Depends(naming)]
 
 
 def refuse_future(field: str, instant: datetime | None, latest: datetime) -> None:
-    """Raises Problem 422 for an instant after the latest that is known of."""
+    """Raise Problem 422 for an instant later than the latest that can be known of."""
     if instant is None or instant <= latest:
         return
     wrong = FieldError(field, f"lies after the clock, {latest.isoformat()}: nobody knows yet")

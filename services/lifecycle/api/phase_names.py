@@ -16,10 +16,10 @@ class Naming:
     language: Language
 
     def view(self, phase: Phase, facts: Collection[CustomerFact]) -> tuple[str, str]:
-        """The code of a phase in the model, and its label."""
+        """Return the code of a phase in the model, and its label."""
         named = label_for(self.model, phase, facts)
         return named.code, self.label(named)
 
     def label(self, named: PhaseLabel) -> str:
-        """The label in the language."""
+        """Return the label in the language."""
         return named.german if self.language is Language.GERMAN else named.english

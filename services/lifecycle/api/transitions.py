@@ -194,7 +194,7 @@ class TransitionView(BaseModel):
         facts: frozenset[CustomerFact],
         naming: Naming,
     ) -> Self:
-        """The view of a stored transition, given what held when it happened."""
+        """Make the view of a stored transition; `facts` held when it happened."""
         view, label = naming.view(Phase(transition.to), facts)
         if transition.from_ is None:
             before: tuple[str | None, str | None] = (None, None)

@@ -11,9 +11,9 @@ MAGNITUDE = "pairs of binary digits of the value: seldom changes, so it can be i
 
 
 def magnitude(value: int) -> int:
-    """Of a value in minor units: it grows by one whenever the value has grown fourfold.
+    """Return the magnitude of a value in minor units.
 
-    That of 0 and less is 0.
+    It grows by one whenever the value grows fourfold; that of 0 and less is 0.
     """
     return (value.bit_length() + 1) // 2 if value > 0 else 0
 

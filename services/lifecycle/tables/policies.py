@@ -1,4 +1,4 @@
-"""Policies and fits, since when each judges, and how far customers are judged by them."""
+"""Policies and fits: from when each one judges customers, and how many it has judged so far."""
 
 import sqlalchemy as sa
 
@@ -6,7 +6,7 @@ from services.lifecycle.tables.schema import metadata
 from shared.database.tables import instant
 
 schedule_number = sa.Sequence("schedule_number", metadata=metadata)
-"""Numbers of activations and fits, taken under one lock, so that they become visible in order."""
+"""Numbers of activations and fits, taken under one lock so that they become visible in order."""
 
 policy = sa.Table(
     "policy",
