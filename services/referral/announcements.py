@@ -41,7 +41,7 @@ class Announcer:
         """Internal: asks the referee's owner to judge claims on a code that is issued only now."""
         return self._message(CODE_FOUND, referee, at, {"code": code}, code)
 
-    def released(self, customer: str, *, parked: str | None) -> Message:
+    def customer_released(self, customer: str, *, parked: str | None) -> Message:
         """Internal: an operator asks the customer's owner to judge a parked customer again.
 
         Raises Problem 409 "not_parked" if `parked` has no reason.
@@ -61,16 +61,18 @@ class Announcer:
         data |= {"recommender": touch.recommender, "expires_at": touch.expires_at}
         return self._message("claim.accepted", referee, touch.time, data, touch.id)
 
-    def determined(self, recommender: str, revision: RewardRevision, at: datetime) -> Message:
+    def reward_determined(
+        self, recommender: str, revision: RewardRevision, at: datetime
+    ) -> Message:
         """Internal: sends the facts of a reward to the recommender's owner."""
         identity = (revision.claim_id, revision.revision)
         return self._message(REWARD_DETERMINED, recommender, at, revision, *identity)
 
-    def succeeded(self, claim_id: UUID, facts: RewardFacts) -> Message:
+    def referral_succeeded(self, claim_id: UUID, facts: RewardFacts) -> Message:
         """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
         return self._outcome("referral.succeeded", claim_id, facts, facts.earned_at)
 
-    def annulled(self, claim_id: UUID, facts: RewardFacts, at: datetime) -> Message:
+    def referral_annulled(self, claim_id: UUID, facts: RewardFacts, at: datetime) -> Message:
         """`referral.annulled`, for lifecycle: what was announced as a success was none.
 
         The order was not the first one, or the claim did not hold.

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import structlog
+from starlette.responses import Response
 from starlette.types import Message, Send
 
 from shared.errors import Problem
@@ -43,6 +44,22 @@ class StreamSlots:
             yield
         finally:
             self._free += 1
+
+
+async def send_start(send: Send, response: Response) -> None:
+    """Send the status and the headers."""
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status_code,
+            "headers": response.raw_headers,
+        }
+    )
+
+
+async def send_end(send: Send) -> None:
+    """Say that the answer is complete."""
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def send_part(send: Send, part: bytes) -> None:

@@ -11,7 +11,7 @@ from starlette.types import Send
 from services.lifecycle.changes.schemas import ChangePage
 from services.lifecycle.changes.service import ChangeService, ChangeSlice
 from shared.http.problems import ProblemKind, problems
-from shared.http.streams import StreamSlots, send_part
+from shared.http.streams import StreamSlots, send_end, send_part, send_start
 
 router = APIRouter(prefix="/v1", tags=["changes"])
 
@@ -84,16 +84,10 @@ class EventStream(StreamingResponse):
         """Send part after part, each once the client has taken the one before."""
         with self._slots.take(), suppress(TimeoutError):
             async with aclosing(self._parts) as parts:
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": self.status_code,
-                        "headers": self.raw_headers,
-                    }
-                )
+                await send_start(send, self)
                 async for part in parts:
                     await send_part(send, part)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send_end(send)
 
 
 @router.get("/changes", response_model=ChangePage, responses=problems(_INVALID, _EXPIRED))

@@ -24,7 +24,7 @@ from services.lifecycle.lists.service import ListService
 from shared.errors import FieldError, Problem
 from shared.events.fields import Account
 from shared.http import Instant, Paging, ProblemKind, problems
-from shared.http.streams import StreamSlots, send_part
+from shared.http.streams import StreamSlots, send_end, send_part, send_start
 
 router = APIRouter(prefix="/v1", tags=["lists"])
 
@@ -64,17 +64,11 @@ class Export(StreamingResponse):
         with self._slots.take():
             async with aclosing(self._parts) as parts:
                 first = await anext(parts)
-                await send(
-                    {
-                        "type": "http.response.start",
-                        "status": self.status_code,
-                        "headers": self.raw_headers,
-                    }
-                )
+                await send_start(send, self)
                 await send_part(send, first)
                 async for part in parts:
                     await send_part(send, part)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send_end(send)
 
 
 class Output:

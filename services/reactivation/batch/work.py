@@ -19,7 +19,12 @@ class CustomerWork:
     def time(self) -> PartitionTime:
         """How far the customer's partition has come."""
         portion = self.portion
-        return PartitionTime(portion.partition, portion.due_until, portion.clock, portion.due_after)
+        return PartitionTime(
+            portion.partition,
+            until=portion.due_until,
+            recorded_at=portion.clock,
+            held_until=portion.due_after,
+        )
 
     @property
     def purchases(self) -> list[Purchase]:

@@ -20,13 +20,13 @@ from shared.stream.outgoing.outbox import Message
 class PartitionTime:
     """How far a customer's partition has come.
 
-    Deadlines after `held` up to `until` may pass; the clock reads `recorded_at`.
+    Deadlines after `held_until` up to `until` may pass; the clock reads `recorded_at`.
     """
 
     partition: int
     until: datetime
     recorded_at: datetime
-    held: datetime = BEFORE_EVERY_DEADLINE
+    held_until: datetime = BEFORE_EVERY_DEADLINE
 
 
 class FoldFailed(Exception):
@@ -64,7 +64,7 @@ async def recompute(tx: Tx, times: Mapping[str, PartitionTime], terms: Terms) ->
 
 
 def _fold(history: History, terms: Terms, time: PartitionTime) -> list[_AnnouncedChange]:
-    cases = fold_cases(history, terms, time.until, held=time.held)
+    cases = fold_cases(history, terms, time.until, held_until=time.held_until)
     return [
         _AnnouncedChange(
             time.partition, change, messages_of(change, time.partition, time.recorded_at)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reactivation.columns import execute_rows
 from services.reactivation.domain.cases import Case, History, Lapse, Offer, Order, State
 from services.reactivation.domain.changes import CaseChange
 from services.reactivation.events import AnnouncedLapse, LapseWithdrawal, Purchase
 from services.reactivation.timers.repository import Timer, clear_timers, set_timers
+from shared.database.columns import execute_rows
 from shared.database.connection import Tx
 
 _ADD_PURCHASES: Final = """

@@ -13,7 +13,7 @@ from services.reactivation.api.fields import (
     ORDER,
     PARKED,
 )
-from services.reactivation.cases.search import CaseSnapshot, Counts
+from services.reactivation.cases.search import CaseSnapshot, StateCounts
 from services.reactivation.domain.cases import State
 from services.reactivation.domain.offers import OfferState, order_holding, state_of
 from shared.http import Instant, Page
@@ -146,7 +146,7 @@ class CountsView(BaseModel):
     )
 
     @classmethod
-    def of(cls, counts: Counts) -> Self:
+    def of(cls, counts: StateCounts) -> Self:
         """The counts with all states."""
         return cls(
             as_of=counts.as_of,

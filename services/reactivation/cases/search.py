@@ -28,7 +28,7 @@ class CasePosition(NamedTuple):
     id: UUID
 
 
-class Counts(NamedTuple):
+class StateCounts(NamedTuple):
     """Numbers of cases and of offers by state, as of the least clock of all partitions."""
 
     as_of: datetime
@@ -98,13 +98,13 @@ async def newest_cases(
     return [_snapshot(row) for row in rows]
 
 
-async def count_by_state(pool: Pool) -> Counts:
+async def count_by_state(pool: Pool) -> StateCounts:
     """The numbers of cases and offers, all of the same moment."""
     async with pool.acquire() as connection, snapshot(connection):
         as_of = await connection.fetchval(_CLOCK)
         cases = {row["state"]: row["n"] for row in await connection.fetch(_COUNT_CASES)}
         offers = {row["state"]: row["n"] for row in await connection.fetch(_COUNT_OFFERS)}
-    return Counts(as_of or DAWN, cases, offers)
+    return StateCounts(as_of or DAWN, cases, offers)
 
 
 def _snapshot(row: asyncpg.Record) -> CaseSnapshot:

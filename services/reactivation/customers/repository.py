@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from services.reactivation.columns import execute_rows
+from shared.database.columns import execute_rows
 from shared.database.connection import Tx
 
 _ADD: Final = """

@@ -130,14 +130,14 @@ def case_id(customer: str, lapse: Lapse) -> UUID:
 
 
 def fold_cases(
-    history: History, terms: Terms, until: datetime, *, held: datetime = _FIRST_INSTANT
+    history: History, terms: Terms, until: datetime, *, held_until: datetime = _FIRST_INSTANT
 ) -> tuple[Case, ...]:
     """The customer's cases, oldest first, after all events and the deadlines up to `until`.
 
     Lapses and orders may come in any order. At one instant a deadline comes first, then a confirmed
     code, then a lapse, then orders. A case that expired stays so even if `until` lies before its
-    deadline. A deadline up to `held` passes only with something that happened later: what happened
-    before it may still become known.
+    deadline. A deadline up to `held_until` passes only with something that happened later: what
+    happened before it may still become known.
     """
     cases = list[Case]()
     for step in _in_order(history):
@@ -149,7 +149,7 @@ def fold_cases(
             _pass_time(cases, step.time)
             cases = [take_order(case, step) for case in cases]
     _pass_time(cases, _known_to_have_passed(history))
-    if cases and cases[-1].offer.deadline > held:
+    if cases and cases[-1].offer.deadline > held_until:
         _pass_time(cases, until)
     return tuple(cases)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from services.reactivation.columns import columns_of, execute_rows
+from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
 
 _SET: Final = """
@@ -48,7 +48,7 @@ async def find_due(reader: Tx, spans: Sequence[DueSpan], limit: int) -> list[tup
     """
     if not spans:
         return []
-    rows = await reader.fetch(_DUE, *columns_of(spans), limit)
+    rows = await reader.fetch(_DUE, *columns_of(spans, 3), limit)
     return [(row["customer"], row["partition"]) for row in rows]
 
 

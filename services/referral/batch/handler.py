@@ -40,7 +40,7 @@ class ReferralHandler:
         await self._add_due(work, batch)
         portions = batch.portions.items()
         work.clocks = {partition: portion.clock_move().clock for partition, portion in portions}
-        work.held = {partition: portion.due_after for partition, portion in portions}
+        work.held_until = {partition: portion.due_after for partition, portion in portions}
         return work
 
     async def apply(self, work: Work, tx: Tx) -> None:
@@ -129,7 +129,7 @@ class ReferralHandler:
 
     def _settlement_time(self, work: Work, key: RewardKey) -> SettlementTime:
         now = max(self._clock(work, key.customer), work.due.get(key, DAWN))
-        return SettlementTime(now, work.held[self._announcer.partition(key.customer)])
+        return SettlementTime(now, work.held_until[self._announcer.partition(key.customer)])
 
 
 def _to_judge(work: Work, members: Mapping[str, Member]) -> set[str]:

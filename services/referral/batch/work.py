@@ -16,14 +16,15 @@ from shared.stream.batch import Batch
 class Work:
     """What the records of a batch ask for, and where it leaves the clocks.
 
-    `clocks` are the partitions' clocks after the batch; up to `held`, deadlines wait for the end of
-    a history import. `due` has the rewards whose deadline has passed, with the end of the tick.
+    `clocks` are the partitions' clocks after the batch; up to `held_until`, deadlines wait for the
+    end of a history import. `due` has the rewards whose deadline has passed, with the end of the
+    tick.
     `touches` are by claim, `advocates` and `reviews` by customer.
     """
 
     terms: Terms
     clocks: Mapping[int, datetime] = field(default_factory=dict)
-    held: Mapping[int, datetime] = field(default_factory=dict)
+    held_until: Mapping[int, datetime] = field(default_factory=dict)
     order_events: list[tuple[str, OrderEvent]] = field(default_factory=list)
     touches: dict[UUID, tuple[str, Touch]] = field(default_factory=dict)
     advocates: dict[str, datetime] = field(default_factory=dict)

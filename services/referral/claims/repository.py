@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 
-from services.referral.columns import by_column
 from services.referral.domain.claims import (
     OrderEvent,
     OrderEventKind,
@@ -18,6 +17,7 @@ from services.referral.domain.claims import (
     Touch,
     Verdict,
 )
+from shared.database.columns import columns_of
 from shared.database.connection import Pool, Tx
 
 _decode_terms: Final = msgspec.json.Decoder(Terms).decode
@@ -80,7 +80,7 @@ async def add_order_events(tx: Tx, rows: Sequence[tuple[str, OrderEvent]]) -> No
     """Store events by customer; of two with the same identity the first stays."""
     if rows:
         values = (_order_event_row(customer, event) for customer, event in rows)
-        await tx.execute(_ADD_ORDER_EVENTS, *by_column(values, 10))
+        await tx.execute(_ADD_ORDER_EVENTS, *columns_of(values, 10))
 
 
 async def load_order_events(tx: Tx, customers: Collection[str]) -> dict[str, list[OrderEvent]]:
@@ -106,7 +106,7 @@ async def add_touches(
     values = (
         _claim_row(referee, touch, recorded_at[referee]) for referee, touch in touches.values()
     )
-    rows = await tx.fetch(_ADD_CLAIMS, *by_column(values, 9))
+    rows = await tx.fetch(_ADD_CLAIMS, *columns_of(values, 9))
     await tx.execute(_HAVE_CLAIMS, [referee for referee, _ in touches.values()])
     return {row["id"] for row in rows}
 
@@ -131,7 +131,7 @@ async def save_verdicts(tx: Tx, verdicts: Iterable[NewVerdict]) -> None:
         (touch.id, verdict.state.value, verdict.reason, verdict.order_id, touch.recommender, is_new)
         for touch, verdict, is_new in verdicts
     )
-    await tx.execute(_SAVE_VERDICTS, *by_column(values, 6))
+    await tx.execute(_SAVE_VERDICTS, *columns_of(values, 6))
 
 
 def _order_event_row(customer: str, event: OrderEvent) -> tuple[Any, ...]:

@@ -84,7 +84,7 @@ class Judge:
         revision = RewardRevision(claim.touch.id, known.revision + 1 if known else 1, facts)
         self.judgement.revisions[key] = revision
         if claim.touch.recommender:
-            message = self.announcer.determined(claim.touch.recommender, revision, now)
+            message = self.announcer.reward_determined(claim.touch.recommender, revision, now)
             self.judgement.messages.append(message)
 
 

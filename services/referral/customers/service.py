@@ -20,6 +20,6 @@ class CustomerService:
         """
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
             parked = await find_parked(tx, customer)
-            message = self._context.announcer.released(customer, parked=parked)
+            message = self._context.announcer.customer_released(customer, parked=parked)
             await outbox.add(tx, [message])
         return Requested()

@@ -135,9 +135,9 @@ def _announcements(
     if announced and _order(old) != _order(new):
         announced = None
         if old and after.side is Side.RECOMMENDER:
-            yield announcer.annulled(after.key.claim_id, old, now)
+            yield announcer.referral_annulled(after.key.claim_id, old, now)
     if new and announced is None and after.side is Side.RECOMMENDER:
-        yield announcer.succeeded(after.key.claim_id, new)
+        yield announcer.referral_succeeded(after.key.claim_id, new)
     facts = new or old
     if facts:
         for state, at in _steps(_balance_of(announced), balance, facts, now):

@@ -6,9 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.referral.columns import by_column
 from services.referral.domain.ledger import Posting
 from services.referral.domain.rewards import Kind, Reward, RewardFacts, RewardKey, RewardState, Side
+from shared.database.columns import columns_of
 from shared.database.connection import Tx
 
 _decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
@@ -81,13 +81,13 @@ async def load_rewards(tx: Tx, keys: Iterable[RewardKey]) -> dict[RewardKey, Rew
 
 async def save_rewards(tx: Tx, rewards: Iterable[Reward]) -> None:
     """Store rewards, new and changed."""
-    await tx.execute(_SAVE_REWARDS, *by_column(map(_reward_row, rewards), 9))
+    await tx.execute(_SAVE_REWARDS, *columns_of(map(_reward_row, rewards), 9))
 
 
 async def find_due(tx: Tx, spans: Sequence[DueSpan], *, limit: int) -> dict[int, list[RewardKey]]:
     """By partition, at most `limit` rewards that become available in its span, earliest first."""
     due: dict[int, list[RewardKey]] = {span.partition: [] for span in spans}
-    for row in await tx.fetch(_DUE, *by_column(spans, 3), limit):
+    for row in await tx.fetch(_DUE, *columns_of(spans, 3), limit):
         due[row["partition"]].append(_key(row))
     return due
 
@@ -107,13 +107,13 @@ async def load_postings(tx: Tx, keys: Iterable[RewardKey]) -> dict[RewardKey, li
 
 async def add_postings(tx: Tx, postings: Sequence[NewPosting]) -> None:
     """Append postings with their entries."""
-    await tx.execute(_ADD_POSTINGS, *by_column(map(_posting_row, postings), 9))
+    await tx.execute(_ADD_POSTINGS, *columns_of(map(_posting_row, postings), 9))
     entries = (
         (new.posting.id, account.value, new.key.customer, amount, new.posting.currency)
         for new in postings
         for account, amount in new.posting.entries
     )
-    await tx.execute(_ADD_ENTRIES, *by_column(entries, 5))
+    await tx.execute(_ADD_ENTRIES, *columns_of(entries, 5))
 
 
 def _key(row: Any) -> RewardKey:
@@ -121,7 +121,7 @@ def _key(row: Any) -> RewardKey:
 
 
 def _key_columns(keys: Iterable[RewardKey]) -> list[list[Any]]:
-    return by_column(((key.customer, key.claim_id) for key in keys), 2)
+    return columns_of(((key.customer, key.claim_id) for key in keys), 2)
 
 
 def _reward(row: Any) -> Reward:

@@ -69,7 +69,9 @@ def test_a_held_deadline_waits_but_not_once_something_later_has_happened() -> No
     """The case of day 0 is due on day 30."""
 
     def fold_held(*steps: Lapse | Order, held: float, known: Iterable[Case] = ()) -> State:
-        return fold_cases(history(*steps, known=known), TERMS, day(50), held=day(held))[0].state
+        return fold_cases(history(*steps, known=known), TERMS, day(50), held_until=day(held))[
+            0
+        ].state
 
     assert fold_held(lapse(0), held=30) is State.OFFERED
     assert fold_held(lapse(0), held=29) is State.EXPIRED
