@@ -15,7 +15,7 @@ _REASONS: Final = (
 )
 
 
-def contract(life: Life, t: int) -> int:
+def live_by_contract(life: Life, t: int) -> int:
     """Conclude a contract at `t`, with orders beside it; returns when it finally ended."""
     random = life.random
     person = life.person

@@ -44,7 +44,11 @@ def _buy_and_pause(life: Life) -> None:
     by_contract = person.prefers_contract
     begin = person.joined
     while t < life.end:
-        since = contracts.contract(life, t) if by_contract else _buy_repeatedly(life, t, life.end)
+        since = (
+            contracts.live_by_contract(life, t)
+            if by_contract
+            else _buy_repeatedly(life, t, life.end)
+        )
         if person.subscribes:
             contact.read_newsletters(life, begin, since, parameters.OPENED)
         if since >= life.end:
