@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-DAWN: Final = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The clock of a partition before its first tick: no deadline lies before it."""
 
 

@@ -6,7 +6,7 @@ from services.lifecycle.codecs import decode_fit, decode_policy
 from services.lifecycle.domain.policy.cadence import Fit
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Pool, Tx
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.schedule', 0))"
@@ -38,7 +38,7 @@ async def load_schedule(connection: Tx | Pool) -> Schedule:
         else:
             fits.append(decode_fit(row["parameters"]))
     if all(activation.policy.account for activation in activations):
-        activations.append(Activation(0, DAWN, Policy()))
+        activations.append(Activation(0, CLOCK_START, Policy()))
     return Schedule(activations, fits)
 
 

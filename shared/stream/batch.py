@@ -2,16 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from shared.clock import DAWN
 from shared.events.envelope import Envelope
 from shared.stream.log.ownership import Advance, ClockMove
 
-BEFORE_EVERY_DEADLINE: Final = datetime.min.replace(tzinfo=DAWN.tzinfo)
+BEFORE_EVERY_DEADLINE: Final = datetime.min.replace(tzinfo=UTC)
 """`Portion.due_after` while no history import is open."""
 
 Read = Callable[[str, Envelope], object]

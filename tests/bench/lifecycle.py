@@ -31,7 +31,7 @@ from services.lifecycle.schedule import next_number
 from services.lifecycle.settings import LifecycleSettings
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import logs
-from shared.clock import DAWN, ClockMode, monotonic
+from shared.clock import CLOCK_START, ClockMode, monotonic
 from shared.database import connection as db
 from shared.database import migrations
 from shared.ids import partition_of
@@ -133,9 +133,11 @@ async def add_fit(url: str) -> None:
     async with db.transaction(connection) as tx:
         number = await next_number(tx)
         estimate = FitEstimate(
-            number, DAWN, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0
+            number, CLOCK_START, r=0.637, alpha=7.310, a=0.807, b=1.228, log_likelihood=0.0
         )
-        await rhythms.store(tx, FitAttempt(number, DAWN, DAWN, None, 23_570, 9_000, estimate))
+        await rhythms.store(
+            tx, FitAttempt(number, CLOCK_START, CLOCK_START, None, 23_570, 9_000, estimate)
+        )
     await connection.close()
 
 

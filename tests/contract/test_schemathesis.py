@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.http.pages import encode_cursor
 from tests.contract.documents import made
 from tests.contract.story import KEY
@@ -95,7 +95,7 @@ def _forged() -> st.SearchStrategy[str]:
     parts = {
         str: ("", "customer-1", "a\0b"),
         int: (0, 2**31, 2**63 - 1, -(2**63)),
-        datetime: (DAWN, DAY_0, DUSK),
+        datetime: (CLOCK_START, DAY_0, DUSK),
     }
     keys = st.sampled_from(CURSORS).flatmap(
         lambda kinds: st.tuples(*(st.sampled_from(parts[kind]) for kind in kinds))

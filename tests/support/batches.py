@@ -13,7 +13,7 @@ from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.events import read
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.events.envelope import decode
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
@@ -22,7 +22,7 @@ from shared.stream.handler import Reader
 from tests.support.builders import day, encode
 
 PARTITIONS: Final = 4
-SCHEDULE: Final = Schedule([Activation(1, DAWN, Policy(act_within_days=1000))])
+SCHEDULE: Final = Schedule([Activation(1, CLOCK_START, Policy(act_within_days=1000))])
 
 
 class EmptyDatabase:

@@ -28,7 +28,7 @@ from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.figures.recount import repository as recount
 from services.lifecycle.schedule import load_schedule
-from shared.clock import DAWN, monotonic, now
+from shared.clock import CLOCK_START, monotonic, now
 from shared.events import envelope
 from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
@@ -131,7 +131,7 @@ class _Rows:
             self.events.append(row)
         folded = fold(happenings, self._schedule, until=ENDS - timedelta(hours=1))
         entry.customer = folded.customer
-        portion = Portion(entry.partition, 1, DAWN)
+        portion = Portion(entry.partition, 1, CLOCK_START)
         for move in folded.moves:
             self.recorder.add_moves(entry, [move], move.occurred_at, portion)
         for hint in folded.hints:

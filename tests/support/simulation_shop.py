@@ -18,7 +18,7 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.events import read
 from services.lifecycle.schedule import load_schedule
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Tx
 from shared.events.envelope import decode
 from shared.ids import hash64, partition_of
@@ -62,7 +62,7 @@ class LifeStore:
         entry.customer = folded.customer
         moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
         whole = Folded(folded.customer, moves)
-        portion = Portion(entry.partition, 1, DAWN)
+        portion = Portion(entry.partition, 1, CLOCK_START)
         self._recorder.record(entry, Customer(), whole, self._clock, portion)
         self._customers.append(CustomerRow.of(entry))
         if len(self._events) > EVENTS_AT_A_TIME:
@@ -71,7 +71,7 @@ class LifeStore:
     def _add_events(self, entry: CustomerEntry, records: Iterable[bytes]) -> list[Happening]:
         """Add the rows of events; returns what happened."""
         happenings: dict[int, Happening] = {}
-        latest = DAWN
+        latest = CLOCK_START
         for record in records:
             event = decode(record)
             content = read(CUSTOMER_EVENTS, event)

@@ -20,7 +20,7 @@ from services.lifecycle.figures.period import Period
 from shared.events.envelope import Envelope
 from tests.support.figure_shop import Life
 
-DAWN: Final = datetime.min.replace(tzinfo=UTC)
+EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 MOMENT: Final = timedelta(microseconds=1)
 WEEK: Final = timedelta(days=7)
 IN_TOUCH: Final = {Phase.NEW, Phase.ESTABLISHED, Phase.AT_RISK, Phase.WON_BACK, Phase.ADVOCATE}
@@ -36,14 +36,14 @@ def share(part: float, whole: float) -> float | None:
 def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
     """Currency and amount of each order of the period that stands at its end."""
     placed = dict[str, tuple[datetime, int, str]]()
-    for event, data in life.data(DAWN, period.until, "order.completed"):
+    for event, data in life.data(EARLIEST, period.until, "order.completed"):
         placed.setdefault(
             data["order_id"], (event.time, data["total"]["amount"], data["total"]["currency"])
         )
     for order, (time, amount, currency) in placed.items():
         whole = False
         back = 0
-        for _, data in life.data(DAWN, period.until, "order.refunded", "order.cancelled"):
+        for _, data in life.data(EARLIEST, period.until, "order.refunded", "order.cancelled"):
             if data["order_id"] == order and data.get("amount") is None:
                 whole = True
             elif data["order_id"] == order and data["amount"]["currency"] == currency:
@@ -135,7 +135,7 @@ def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> d
     for life in lives:
         due = set[tuple[str, datetime]]()
         done = set[tuple[str, datetime]]()
-        for event, data in life.data(DAWN, period.until, *types):
+        for event, data in life.data(EARLIEST, period.until, *types):
             before = folded_until(life, event.time, policies, event).contracts
             if event.type == "contract.renewed" and data["contract_id"] in before:
                 done.add((data["contract_id"], before[data["contract_id"]].renews_at))
@@ -236,7 +236,7 @@ def complaint_topics(lives: Sequence[Life], period: Period) -> dict[str, Any]:
     every = sorted(
         event.time
         for life in lives
-        for event, _ in life.data(DAWN, period.until, "complaint.opened")
+        for event, _ in life.data(EARLIEST, period.until, "complaint.opened")
     )
     complaints = [
         found for life in lives for found in opened(life, period.since - 8 * WEEK, period.until)

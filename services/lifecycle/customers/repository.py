@@ -10,7 +10,7 @@ from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.events import ACTION_TYPES
 from services.lifecycle.schedule import LATEST_NUMBER
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Pool
 from shared.events.transitions import Transition
 
@@ -71,7 +71,7 @@ async def find_customer(pool: Pool, customer: str) -> StoredCustomer | None:
         decode_customer(row["state"]),
         row["version"],
         row["parked"],
-        row["clock"] or DAWN,
+        row["clock"] or CLOCK_START,
         row["known"],
     )
 

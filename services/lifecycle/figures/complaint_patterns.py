@@ -17,7 +17,7 @@ from services.lifecycle.figures.period import midnight
 from services.lifecycle.figures.sources.baseline import Judgement, judge
 from services.lifecycle.schedule import load_schedule
 from shared.background import Periodic
-from shared.clock import DAWN, now
+from shared.clock import CLOCK_START, now
 from shared.database.connection import Pool, Tx, retryable_errors, transaction
 from shared.events.envelope import Envelope, encode, pack
 from shared.ids import stable_text
@@ -89,7 +89,7 @@ class ComplaintPatternWatch:
         with retryable_errors():
             clock = await clocks.least_clock(self._pool)
             week = monday(clock.date())
-            if clock == DAWN or week == self._judged_until:
+            if clock == CLOCK_START or week == self._judged_until:
                 return
             async with self._pool.acquire() as connection, transaction(connection) as tx:
                 new = await publish(tx, await find_patterns(tx, week), clock)

@@ -20,7 +20,7 @@ from services.lifecycle.figures.repository import FigureKey, HistoryState
 from services.lifecycle.figures.service import FigureService
 from shared.aio import wait
 from shared.background import Periodic
-from shared.clock import DAWN, monotonic, now
+from shared.clock import CLOCK_START, monotonic, now
 from shared.database.connection import Pool, retryable_errors
 from shared.database.leases import hold
 from shared.errors import Retryable
@@ -77,7 +77,7 @@ class Precomputation:
             state = await repository.history_state(self._pool)
             last_seen = self._last_seen
             self._last_seen = state
-            if last_seen is None or last_seen.day != state.day or state.day <= DAWN.date():
+            if last_seen is None or last_seen.day != state.day or state.day <= CLOCK_START.date():
                 return 0
             if state == self._computed_for:
                 return 0

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.lifecycle.figures.period import Account, Period
-from shared.clock import DAWN, now
+from shared.clock import CLOCK_START, now
 from shared.database import connection as db
 from shared.database.connection import Pool, Tx
 
@@ -147,7 +147,7 @@ async def basis(tx: Tx, period: Period) -> FigureBasis:
     """The state of the time before the end of a period."""
     row = await tx.fetchrow(_BASIS, period.ends)
     assert row is not None  # noqa: S101  (an aggregate)
-    return FigureBasis(row["stamp"], row["at"], period.until <= (row["clock"] or DAWN))
+    return FigureBasis(row["stamp"], row["at"], period.until <= (row["clock"] or CLOCK_START))
 
 
 async def find(
@@ -183,7 +183,7 @@ async def history_state(pool: Pool) -> HistoryState:
     """How far the clocks are, and whether anything was restated."""
     row = await pool.fetchrow(_HISTORY_STATE)
     assert row is not None  # noqa: S101  (an aggregate)
-    return HistoryState(row["day"] or DAWN.date(), row["stamp"])
+    return HistoryState(row["day"] or CLOCK_START.date(), row["stamp"])
 
 
 async def current_figures(pool: Pool, ends: Iterable[date]) -> set[FigureKey]:

@@ -9,7 +9,7 @@ from services.lifecycle.customers.snapshot import JudgedCustomer, judge
 from services.lifecycle.domain.phase_models import CustomerFact, Model, facts_needed
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.lists.repository import ListedCustomer, have_acted
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Tx
 
 
@@ -53,7 +53,7 @@ async def facts_of_hits(
     moments = [
         _Moment(hit, instant)
         for hit in hits
-        for instant in hit.judged.instants(clocks.get(hit.row.partition, DAWN))
+        for instant in hit.judged.instants(clocks.get(hit.row.partition, CLOCK_START))
     ]
     if CustomerFact.ACTED in needed:
         acted = await _have_acted(tx, moments, active)

@@ -26,7 +26,7 @@ from services.lifecycle.lists.schemas import (
     export_line,
 )
 from shared.aio import in_chunks
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Tx
 from shared.http import Slice
 from shared.http.pages import encode_cursor
@@ -47,7 +47,7 @@ class ListSnapshot:
     @property
     def as_of(self) -> datetime:
         """The least clock."""
-        return min(self.clocks.values(), default=DAWN)
+        return min(self.clocks.values(), default=CLOCK_START)
 
     async def items(self, hits: Sequence[Hit]) -> list[CustomerItem]:
         """The views of customers."""

@@ -9,7 +9,7 @@ from services.lifecycle.policies import repository
 from services.lifecycle.policies.document import PolicyDocument, differing_fields, next_version
 from services.lifecycle.policies.repository import ActivatedPolicy, StoredPolicy
 from services.lifecycle.schedule import load_schedule, lock_schedule
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Pool, Tx, transaction
 from shared.errors import FieldError, Problem
 
@@ -109,10 +109,12 @@ async def _current(
 
 async def _adopt_first(tx: Tx, policy: Policy | None, now: datetime) -> None:
     if policy is None or policy.account is not None:
-        await repository.activate(tx, Policy(), DAWN, made_at=now, partitions=())
+        await repository.activate(tx, Policy(), CLOCK_START, made_at=now, partitions=())
     if policy is not None:
         stored = await _store_content(tx, policy, now)
-        await repository.activate(tx, stored, DAWN, made_at=now, partitions=(), from_file=True)
+        await repository.activate(
+            tx, stored, CLOCK_START, made_at=now, partitions=(), from_file=True
+        )
 
 
 async def _store_content(tx: Tx, policy: Policy, now: datetime) -> Policy:

@@ -14,7 +14,7 @@ from services.lifecycle.policies.repository import (
     StoredPolicy,
 )
 from services.lifecycle.policies.status import PolicyKey, PolicyState, PolicyStatus
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.http import Instant, Page
 
 FUTURE: Final = "2030-01-01T00:00:00Z"
@@ -193,4 +193,4 @@ def _name(policy: Policy) -> PolicyName:
 
 
 def _null_if_earliest(instant: datetime) -> datetime | None:
-    return None if instant == DAWN else instant
+    return None if instant == CLOCK_START else instant

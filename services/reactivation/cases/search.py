@@ -8,7 +8,7 @@ import asyncpg
 
 from services.reactivation.cases.repository import CASE_COLUMNS, case_of
 from services.reactivation.domain.cases import Case, State
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Pool, Tx, snapshot
 
 
@@ -104,8 +104,8 @@ async def count_by_state(pool: Pool) -> StateCounts:
         as_of = await connection.fetchval(_CLOCK)
         cases = {row["state"]: row["n"] for row in await connection.fetch(_COUNT_CASES)}
         offers = {row["state"]: row["n"] for row in await connection.fetch(_COUNT_OFFERS)}
-    return StateCounts(as_of or DAWN, cases, offers)
+    return StateCounts(as_of or CLOCK_START, cases, offers)
 
 
 def _snapshot(row: asyncpg.Record) -> CaseSnapshot:
-    return CaseSnapshot(case_of(row), row["partition"], row["clock"] or DAWN, row["parked"])
+    return CaseSnapshot(case_of(row), row["partition"], row["clock"] or CLOCK_START, row["parked"])

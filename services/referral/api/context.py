@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Response
 from services.referral.announcements import Announcer
 from services.referral.clocks import partition_clock
 from services.referral.domain.claims import Terms
-from shared.clock import DAWN, ClockMode
+from shared.clock import CLOCK_START, ClockMode
 from shared.database.connection import Pool, Tx
 from shared.errors import Problem
 
@@ -32,7 +32,7 @@ class ApiContext:
     async def started_clock(self, tx: Tx, customer: str) -> datetime:
         """The same. Raises Problem 503 "clock_not_started" before its first tick in real time."""
         clock = await self.clock(tx, customer)
-        if clock == DAWN and self.clock_mode is ClockMode.WALL:
+        if clock == CLOCK_START and self.clock_mode is ClockMode.WALL:
             detail = "No worker has read this partition's clock yet."
             raise Problem(503, "clock_not_started", detail, retry_after=1)
         return clock

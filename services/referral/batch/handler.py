@@ -17,7 +17,7 @@ from services.referral.rewards.repository import DueSpan, find_due, find_unsettl
 from services.referral.rewards.settlement import settle_rewards
 from services.referral.settings import ReferralSettings
 from shared import metrics
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Tx
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
@@ -128,7 +128,7 @@ class ReferralHandler:
         return work.clocks[self._announcer.partition(customer)]
 
     def _settlement_time(self, work: Work, key: RewardKey) -> SettlementTime:
-        now = max(self._clock(work, key.customer), work.due.get(key, DAWN))
+        now = max(self._clock(work, key.customer), work.due.get(key, CLOCK_START))
         return SettlementTime(now, work.held_until[self._announcer.partition(key.customer)])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.clock import DAWN, ClockMode
+from shared.clock import CLOCK_START, ClockMode
 from shared.database.connection import Tx
 from shared.errors import Fenced, Misconfigured
 
@@ -122,7 +122,7 @@ async def take(
 async def _take_owners(tx: Tx, partitions: Sequence[int], mode: ClockMode) -> dict[int, Claim]:
     await tx.execute(_LOCK_ALL, partitions)
     claims = {}
-    for row in await tx.fetch(_TAKE, partitions, DAWN, mode.value):
+    for row in await tx.fetch(_TAKE, partitions, CLOCK_START, mode.value):
         stored = row["clock_mode"]
         if stored != mode:
             raise Misconfigured(

@@ -13,7 +13,7 @@ from services.referral.batch.handler import ReferralHandler
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
-from shared.clock import DAWN, ClockMode
+from shared.clock import CLOCK_START, ClockMode
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import event, order, tick
@@ -274,7 +274,7 @@ async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(
     await rows(
         config.database_url,
         "UPDATE referral.owner SET clock = $1 WHERE partition = $2",
-        DAWN,
+        CLOCK_START,
         partition,
     )
     app = create_app(config.model_copy(update={"clock": ClockMode.WALL}))

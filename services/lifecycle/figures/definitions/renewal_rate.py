@@ -21,7 +21,7 @@ from services.lifecycle.figures.figure import Figure, FigureValue, Unit, share
 from services.lifecycle.figures.period import Account, Period
 from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS, event_statements
 from services.lifecycle.schedule import load_schedule
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database.connection import Tx
 from shared.events import envelope
 
@@ -103,7 +103,7 @@ class _RunningContracts:
         self.contracts: Mapping[str, Contract] = {}
         self._schedule = schedule
         self._account: str | None = None
-        self._since = DAWN
+        self._since = CLOCK_START
 
     def pass_time(self, instant: datetime) -> Iterator[TermOutcome]:
         """Contracts that have come to their end by then."""

@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies import registry
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.schedule import latest_number, load_schedule, next_number
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.database import connection as db
 from tests.support.builders import day
 from tests.support.fresh_servers import PARTITIONS, eventually
@@ -45,7 +45,7 @@ async def activate(shop: Shop, policy: Policy, at: float) -> int:
 async def test_without_a_file_the_built_in_policy_judges_from_the_beginning(shop: Shop) -> None:
     await shop.adopt(None, day(100))
     await shop.adopt(None, day(110))
-    assert await shop.activated() == [("default", 1, DAWN)]
+    assert await shop.activated() == [("default", 1, CLOCK_START)]
     async with shop.connected() as connection:
         schedule = await load_schedule(connection)
     assert schedule.at(day(-9999)) == Policy()
@@ -56,7 +56,7 @@ async def test_the_first_file_judges_from_the_beginning_and_the_built_in_policy_
     shop: Shop,
 ) -> None:
     await shop.adopt(STRICT, day(100))
-    assert await shop.activated() == [("strict", 7, DAWN)]
+    assert await shop.activated() == [("strict", 7, CLOCK_START)]
     assert await shop.stored() == [("default", 1), ("strict", 7)]
 
 
@@ -64,7 +64,7 @@ async def test_beside_a_first_file_for_one_kind_of_account_the_built_in_policy_j
     shop: Shop,
 ) -> None:
     await shop.adopt(replace(STRICT, account="b2b"), day(100))
-    assert await shop.activated() == [("default", 1, DAWN), ("strict", 7, DAWN)]
+    assert await shop.activated() == [("default", 1, CLOCK_START), ("strict", 7, CLOCK_START)]
     async with shop.connected() as connection:
         schedule = await load_schedule(connection)
     assert [schedule.at(day(0), account).name for account in (None, "b2c", "b2b")] == [
@@ -78,7 +78,7 @@ async def test_a_first_file_under_the_name_of_the_built_in_policy_is_its_next_ve
     shop: Shop,
 ) -> None:
     await shop.adopt(Policy(at_risk_days=10), day(100))
-    assert await shop.activated() == [("default", 2, DAWN)]
+    assert await shop.activated() == [("default", 2, CLOCK_START)]
 
 
 @pytest.mark.parametrize("version", [7, 8])
@@ -87,7 +87,7 @@ async def test_the_same_file_at_a_later_start_changes_nothing_whatever_its_versi
 ) -> None:
     await shop.adopt(STRICT, day(100))
     await shop.adopt(replace(STRICT, version=version), day(110))
-    assert await shop.activated() == [("strict", 7, DAWN)]
+    assert await shop.activated() == [("strict", 7, CLOCK_START)]
 
 
 @pytest.mark.parametrize(("version", "becomes"), [(7, 8), (9, 9), (2, 2)])
@@ -96,14 +96,14 @@ async def test_a_changed_file_is_a_new_version_from_then_on(
 ) -> None:
     await shop.adopt(STRICT, day(100))
     await shop.adopt(replace(STRICT, at_risk_days=11, version=version), day(110))
-    assert await shop.activated() == [("strict", 7, DAWN), ("strict", becomes, day(110))]
+    assert await shop.activated() == [("strict", 7, CLOCK_START), ("strict", becomes, day(110))]
 
 
 async def test_going_back_to_an_older_file_takes_its_old_version(shop: Shop) -> None:
     for n, at_risk_days in enumerate((10, 11, 10)):
         await shop.adopt(replace(STRICT, at_risk_days=at_risk_days), day(100 + n))
     assert await shop.activated() == [
-        ("strict", 7, DAWN),
+        ("strict", 7, CLOCK_START),
         ("strict", 8, day(101)),
         ("strict", 7, day(102)),
     ]
@@ -114,9 +114,9 @@ async def test_a_file_given_later_counts_only_if_it_differs_from_what_is_in_forc
 ) -> None:
     await shop.adopt(None, day(100))
     await shop.adopt(Policy(version=4), day(101))
-    assert await shop.activated() == [("default", 1, DAWN)]
+    assert await shop.activated() == [("default", 1, CLOCK_START)]
     await shop.adopt(STRICT, day(102))
-    assert await shop.activated() == [("default", 1, DAWN), ("strict", 7, day(102))]
+    assert await shop.activated() == [("default", 1, CLOCK_START), ("strict", 7, day(102))]
 
 
 async def test_starting_again_with_or_without_the_file_does_not_undo_what_was_activated_since(
@@ -126,13 +126,13 @@ async def test_starting_again_with_or_without_the_file_does_not_undo_what_was_ac
     await activate(shop, Policy(name="mild", at_risk_days=100), 105)
     await shop.adopt(STRICT, day(110))
     await shop.adopt(None, day(111))
-    assert await shop.activated() == [("strict", 7, DAWN), ("mild", 1, day(105))]
+    assert await shop.activated() == [("strict", 7, CLOCK_START), ("mild", 1, day(105))]
 
 
 async def test_processes_that_start_at_once_adopt_a_file_once(shop: Shop) -> None:
     await asyncio.gather(*(shop.adopt(STRICT, day(100)) for _ in range(4)))
     await asyncio.gather(*(shop.adopt(replace(STRICT, at_risk_days=9), day(101)) for _ in range(4)))
-    assert await shop.activated() == [("strict", 7, DAWN), ("strict", 8, day(101))]
+    assert await shop.activated() == [("strict", 7, CLOCK_START), ("strict", 8, day(101))]
 
 
 async def test_a_number_shows_only_when_all_before_it_do(shop: Shop) -> None:

@@ -10,7 +10,7 @@ from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.figures.definitions.renewal_rate import TermOutcome, term_outcomes
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.events.envelope import decode
 from tests.support.builders import day, encode, event
 
@@ -32,7 +32,9 @@ def test_the_grace_is_that_of_the_policy_in_force(
     policies = [
         Policy(version=n, renewal_grace_days=days) for n, days in enumerate(graces, start=1)
     ]
-    schedule = Schedule([Activation(1, DAWN, policies[0]), Activation(2, day(change), policies[1])])
+    schedule = Schedule(
+        [Activation(1, CLOCK_START, policies[0]), Activation(2, day(change), policies[1])]
+    )
     events = [
         event("ada", "contract.concluded", 10, contract_id="k", term_months=1),
         event("ada", "contract.renewed", renewed, contract_id="k"),
@@ -61,7 +63,9 @@ def test_the_grace_is_that_of_the_account_at_the_time(
         Policy(renewal_grace_days=14),
         Policy(version=2, account="b2b", renewal_grace_days=30),
     ]
-    schedule = Schedule([Activation(n, DAWN, policy) for n, policy in enumerate(policies, start=1)])
+    schedule = Schedule(
+        [Activation(n, CLOCK_START, policy) for n, policy in enumerate(policies, start=1)]
+    )
     events = [
         event("ada", "customer.signed_up", 5, account="b2c"),
         event("ada", "contract.concluded", 10, contract_id="k", term_months=1),

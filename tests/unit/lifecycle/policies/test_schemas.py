@@ -17,7 +17,7 @@ from services.lifecycle.policies.schemas import (
 )
 from services.lifecycle.policies.service import parse_against
 from services.lifecycle.policies.status import PolicyState, PolicyStatus
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.errors import Problem
 from tests.support.builders import day
 
@@ -75,7 +75,9 @@ def test_a_version_without_a_status_is_a_draft_since_it_was_stored() -> None:
 
 def test_a_version_that_judges_from_the_beginning_has_no_instant() -> None:
     stored = StoredPolicy(STRICT, day(5))
-    summary = PolicySummary.of(stored, {("strict", 3): PolicyStatus(PolicyState.ACTIVE, DAWN)})
+    summary = PolicySummary.of(
+        stored, {("strict", 3): PolicyStatus(PolicyState.ACTIVE, CLOCK_START)}
+    )
     assert (summary.state, summary.since) == (PolicyState.ACTIVE, None)
 
 

@@ -16,7 +16,7 @@ from services.referral.domain.claims import (
     judge,
 )
 from services.referral.domain.codes import code_of
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from tests.support.builders import day
 
 TERMS = Terms(
@@ -108,7 +108,7 @@ def test_a_claim_of_ninety_days_holds_to_the_instant() -> None:
 
 
 def test_a_claim_made_before_the_clock_started_waits_for_ever() -> None:
-    untimed = replace(touch(0), time=DAWN)
+    untimed = replace(touch(0), time=CLOCK_START)
     assert judged(untimed, order(5000))[0].state is State.QUALIFIED
 
 

@@ -31,7 +31,7 @@ from services.referral.domain.rewards import (
     balance_of,
     movements,
 )
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from tests.support.builders import day
 
 TERMS = Terms(
@@ -221,7 +221,7 @@ def test_arrival_order_doubles_and_batches_never_change_the_balances(
 ) -> None:
     in_order = World()
     shuffled = World()
-    in_order.take(sorted(events, key=lambda h: h.time), DAWN)
+    in_order.take(sorted(events, key=lambda h: h.time), CLOCK_START)
     in_order.take([], day(60))
     arriving = events + events[: len(events) // 2]
     random.shuffle(arriving)

@@ -4,7 +4,7 @@ import pytest
 from aiokafka import TopicPartition
 from pydantic import SecretStr
 
-from shared.clock import DAWN, ClockMode
+from shared.clock import CLOCK_START, ClockMode
 from shared.settings import Settings
 from shared.stream.assignment import Assignment
 from shared.stream.handler import Subscription
@@ -23,7 +23,7 @@ def assignment(clock: ClockMode = ClockMode.LOG) -> Assignment:
 
 def claim(partition: int, *, braked: str | None = None) -> Claim:
     checkpoints = {"a": Checkpoint(3, None, braked), "b": Checkpoint(5)}
-    return Claim(partition, 10 + partition, DAWN, None, False, checkpoints)
+    return Claim(partition, 10 + partition, CLOCK_START, None, False, checkpoints)
 
 
 def test_what_was_taken_over_is_owned_with_its_epochs_and_checkpoints() -> None:

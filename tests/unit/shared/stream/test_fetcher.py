@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from pydantic import SecretStr
 
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.errors import Misconfigured, Retryable
 from shared.settings import Settings
 from shared.stream.assignment import Assignment
@@ -65,7 +65,9 @@ class FakeConsumer:
 
 def assignment(*partitions: int) -> Assignment:
     made = Assignment(Subscription("lifecycle", ("a",), ("a",)), SETTINGS)
-    made.take_over({n: Claim(n, 2, DAWN, None, False, {"a": Checkpoint(7)}) for n in partitions})
+    made.take_over(
+        {n: Claim(n, 2, CLOCK_START, None, False, {"a": Checkpoint(7)}) for n in partitions}
+    )
     return made
 
 

@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
-from shared.clock import DAWN
+from shared.clock import CLOCK_START
 from shared.errors import Fenced, Misconfigured, Retryable
 from shared.settings import Settings
 from shared.stream.assignment import Assignment
@@ -65,7 +65,9 @@ class Everything:
         self.calls.append("claim")
         if self._failure:
             raise self._failure
-        return {tp.partition: Claim(tp.partition, 1, DAWN, None, False, {}) for tp in assigned}
+        return {
+            tp.partition: Claim(tp.partition, 1, CLOCK_START, None, False, {}) for tp in assigned
+        }
 
 
 def membership(parts: Any) -> tuple[Membership, Assignment]:

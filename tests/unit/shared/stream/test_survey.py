@@ -7,7 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 from pydantic import SecretStr
 
-from shared.clock import DAWN, ClockMode
+from shared.clock import CLOCK_START, ClockMode
 from shared.settings import Settings
 from shared.stream.assignment import Assignment
 from shared.stream.handler import Subscription
@@ -25,7 +25,7 @@ ASKED = day(9)
 def owned(*partitions: int) -> Assignment:
     made = Assignment(Subscription("lifecycle", ("a", "b"), ("a",)), SETTINGS)
     checkpoints = {"a": Checkpoint(0), "b": Checkpoint(0)}
-    made.take_over({p: Claim(p, 1, DAWN, None, False, checkpoints) for p in partitions})
+    made.take_over({p: Claim(p, 1, CLOCK_START, None, False, checkpoints) for p in partitions})
     return made
 
 

@@ -15,7 +15,7 @@ from shared.cli.replay.log_file import read_lines
 from shared.cli.replay.plan import MOST_EVENTS, Chunk, Tick, steps
 from shared.errors import Misconfigured
 
-DAWN = datetime(2024, 1, 1, tzinfo=UTC)
+NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def event(at: datetime, *, kind: str = "order.completed", subject: str = "c1") -> bytes:
@@ -36,7 +36,7 @@ def script(
 
 
 def day(n: int) -> datetime:
-    return DAWN + timedelta(days=n)
+    return NEW_YEAR + timedelta(days=n)
 
 
 def test_each_new_day_and_every_day_between_is_ticked_before_its_first_event() -> None:
@@ -90,7 +90,7 @@ def test_requests_are_bounded_in_number_and_in_bytes() -> None:
 
 @given(st.lists(st.integers(0, 60 * 24 * 20), min_size=1, max_size=40))
 def test_order_is_kept_and_no_event_comes_before_the_tick_of_its_day(minutes: list[int]) -> None:
-    times = [DAWN + timedelta(minutes=m) for m in minutes]
+    times = [NEW_YEAR + timedelta(minutes=m) for m in minutes]
     ticked: list[datetime] = []
     sent: list[int] = []
     for step in steps(enumerate(map(event, times)), ticking=True):

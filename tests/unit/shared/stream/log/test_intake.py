@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.clock import DAWN, from_millis
+from shared.clock import CLOCK_START, from_millis
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
@@ -43,7 +43,7 @@ def records(*events: dict[str, Any] | bytes, first: int = 0, topic: str = TOPIC)
 
 def intake(*topics: str, next_offset: int = 0, log_time: bool = True, read: Read = whole) -> Intake:
     names = topics or (TOPIC,)
-    claim = Claim(0, 1, DAWN, None, False, {name: Checkpoint(next_offset) for name in names})
+    claim = Claim(0, 1, CLOCK_START, None, False, {name: Checkpoint(next_offset) for name in names})
     return Intake({0: claim}, partitions=2, tick_topics=names if log_time else None, read=read)
 
 
