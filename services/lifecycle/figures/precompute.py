@@ -56,7 +56,7 @@ class Precomputation:
         self._computed_for: HistoryState | None = None
         self._rounds: Final = Periodic(
             "figures",
-            self._look_and_rest,
+            self.look_and_rest,
             pause=INTERVAL_S,
             at_once=False,
             first_retry_s=INTERVAL_S,
@@ -113,11 +113,12 @@ class Precomputation:
             log.info("figures.kept", figures=computed, seconds=round(monotonic() - began, 1))
         return computed
 
-    async def _look_and_rest(self) -> None:
+    async def look_and_rest(self) -> None:
+        """Look, then rest for as long as the work demands, however it has ended."""
         began = monotonic()
         try:
             await self.look()
-        except Retryable:
+        except Exception:
             await _rest(monotonic() - began)
             raise
         await _rest(monotonic() - began)
