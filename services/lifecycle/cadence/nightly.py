@@ -19,7 +19,7 @@ _DAY: Final = timedelta(days=1)
 
 
 class FitFailure(NamedTuple):
-    """The night whose fit could not be made at all, and why."""
+    """The latest night whose fit could not be made at all, and why."""
 
     at: datetime
     reason: str
@@ -76,7 +76,8 @@ class NightlyFit:
         self._due = next_night(self._now(), self._hour)
 
     def _note_failure(self, reason: str) -> None:
-        self.failure = FitFailure(self._due, reason)
+        latest = next_night(self._now(), self._hour) - _DAY
+        self.failure = FitFailure(max(self._due, latest), reason)
         metrics.FITS.labels("failed").inc()
         log.error("fit.failed", reason=reason)
 

@@ -76,6 +76,14 @@ async def test_a_night_that_fails_is_shown_until_one_succeeds(nights_until: Nigh
     assert nights.failure is None
 
 
+async def test_the_failure_that_is_shown_is_of_the_latest_night(nights_until: Nights) -> None:
+    async def fit(_: datetime) -> None:
+        raise Retryable("the database is away")
+
+    nights = await nights_until(datetime(2024, 3, 2, 20, tzinfo=UTC), fit)
+    assert nights.failure == (datetime(2024, 3, 2, 3, tzinfo=UTC), "the database is away")
+
+
 async def test_a_fit_that_fails_is_tried_again_in_the_same_night(nights_until: Nights) -> None:
     tried = list[datetime]()
 
