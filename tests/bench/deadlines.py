@@ -15,6 +15,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from services.lifecycle.batch.handler import LifecycleHandler
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared import logs
@@ -51,7 +52,7 @@ async def worker(bootstrap: str, admin_url: str) -> AsyncIterator[Probe]:
                 consume(
                     SUBSCRIPTION,
                     settings,
-                    lambda reader: LifecycleHandler(reader, settings, Policy()),
+                    lambda reader: LifecycleHandler(reader, settings, PolicyFile(Policy())),
                     stop,
                 )
             )

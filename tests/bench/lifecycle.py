@@ -24,6 +24,7 @@ from aiokafka import AIOKafkaProducer
 from pydantic import SecretStr
 
 from services.lifecycle.batch.handler import LifecycleHandler
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.cadence import repository as rhythms
 from services.lifecycle.cadence.repository import FitAttempt, FitEstimate
 from services.lifecycle.domain.policy.policy import CADENCE, Policy
@@ -174,7 +175,7 @@ async def timed(bootstrap: str, url: str, size: int, customers: int, kind: str) 
     workers = list[Timed]()
 
     def new_worker(reader: Reader) -> LifecycleHandler:
-        workers.append(Timed(reader, settings, policy))
+        workers.append(Timed(reader, settings, PolicyFile(policy)))
         return workers[-1]
 
     async with asyncio.TaskGroup() as group:

@@ -13,7 +13,6 @@ from services.lifecycle.batch.schedule_watch import PolicyFile, ScheduleWatch
 from services.lifecycle.batch.timers import Timers
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
-from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.events import PRODUCT_ACTIVATED
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
@@ -31,19 +30,13 @@ class LifecycleHandler:
     It alone writes its partitions' customers, so it keeps them in memory.
     """
 
-    def __init__(
-        self, reader: Reader, settings: LifecycleSettings, file: PolicyFile | Policy
-    ) -> None:
+    def __init__(self, reader: Reader, settings: LifecycleSettings, file: PolicyFile) -> None:
         self._reader: Final = reader
         self._settings: Final = settings
         self._cache: Final = CustomerCache(
             reader, customers=settings.customers_in_memory, events=settings.events_in_memory
         )
-        self._watch: Final = ScheduleWatch(
-            reader,
-            file if isinstance(file, PolicyFile) else PolicyFile(file),
-            limit=settings.timers_per_batch,
-        )
+        self._watch: Final = ScheduleWatch(reader, file, limit=settings.timers_per_batch)
         self._product_partitions: set[int] | None = None
 
     def forget(self) -> None:

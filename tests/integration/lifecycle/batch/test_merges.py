@@ -8,6 +8,7 @@ from services.lifecycle.batch import repository
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.rows import CustomerRow
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import Happening
@@ -190,7 +191,9 @@ async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_me
         worker_settings(stack, blank),
     )
     async with running(
-        SUBSCRIPTION, settings, lambda reader: LifecycleHandler(reader, settings, policy)
+        SUBSCRIPTION,
+        settings,
+        lambda reader: LifecycleHandler(reader, settings, PolicyFile(policy)),
     ):
         await send(stack, blank, order("buys", 0), order("goes", 0), tick(70), tick(89))
         await send(stack, blank, order("buys", 60), merged("goes", "stays", 89))

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from services.lifecycle.batch.handler import LifecycleHandler
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
@@ -22,7 +23,7 @@ async def run(stack: Stack, database: str, events: list[dict[str, Any]], **setti
     config = worker_settings(stack, database, **settings)
     await publish(stack.bootstrap, events)
     async with running(
-        SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, Policy())
+        SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, PolicyFile(Policy()))
     ):
         await settled(stack, database, "lifecycle")
 

@@ -16,6 +16,7 @@ import pytest
 
 from services.lifecycle import app
 from services.lifecycle.batch.handler import LifecycleHandler
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.cadence import estimation, repository
 from services.lifecycle.cadence.fitter import Fitter
 from services.lifecycle.cadence.nightly import NightlyFit
@@ -54,7 +55,9 @@ FROM lifecycle.transition WHERE rule = 'silence_begins' AND occurred_at > $1
 
 def worker(stack: Stack, database: str) -> Any:
     config = worker_settings(stack, database)
-    return running(SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, JUDGING))
+    return running(
+        SUBSCRIPTION, config, lambda reader: LifecycleHandler(reader, config, PolicyFile(JUDGING))
+    )
 
 
 @asynccontextmanager

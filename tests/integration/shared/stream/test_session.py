@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.lifecycle.batch.handler import LifecycleHandler
+from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.clock import ClockMode, now
 from shared.database import connection as db
@@ -38,7 +39,7 @@ async def refusal(stack: Stack, database: str, **settings: Any) -> str:
             await consume(
                 SUBSCRIPTION,
                 config,
-                lambda reader: LifecycleHandler(reader, config, POLICY),
+                lambda reader: LifecycleHandler(reader, config, PolicyFile(POLICY)),
                 asyncio.Event(),
             )
     (error,) = leaves(caught.value)
