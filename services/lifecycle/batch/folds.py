@@ -12,11 +12,11 @@ from services.lifecycle.domain.fold import (
     advance,
     apply_schedule,
     fold,
-    hints_to_withdraw,
     pass_time,
     with_exact_due,
 )
 from services.lifecycle.domain.hints import Hint
+from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
@@ -149,7 +149,8 @@ class Folds:
         for visit, folded in self._work.fold_each(visits, fold_life):
             entry = visit.entry
             portion = visit.portion
-            hints = [*folded.hints, *hints_to_withdraw(entry.customer, folded)]
+            withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
+            hints = [*folded.hints, *withdrawn]
             self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
             self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 

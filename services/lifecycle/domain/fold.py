@@ -22,7 +22,7 @@ from services.lifecycle.domain.hints import (
     next_hints,
 )
 from services.lifecycle.domain.moves import Moved, apply_rules
-from services.lifecycle.domain.notices import plan_notice, update_notice, withdrawn_notice
+from services.lifecycle.domain.notices import plan_notice, update_notice
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -148,11 +148,6 @@ def apply_schedule(customer: Customer, policies: Policies) -> Folded | None:
 def with_exact_due(customer: Customer, policies: Policies) -> Folded:
     """Return the state with `due` at its first deadline; until now it may have been earlier."""
     return Folded(set_due(customer, policies, hints_too=False))
-
-
-def hints_to_withdraw(before: Customer, folded: Folded) -> Sequence[Hint]:
-    """Return the hint that withdraws a notice which a life folded anew does not give."""
-    return withdrawn_notice(before.noticed, folded.customer, folded.moves)
 
 
 def _wake(customer: Customer, instant: datetime, policies: Policies) -> Moved:

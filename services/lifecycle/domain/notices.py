@@ -58,13 +58,15 @@ def update_notice(
     return replace(customer, hint_due=hint_due), moves, hints
 
 
-def withdrawn_notice(
-    noticed: Notice | None, customer: Customer, moves: Sequence[Move]
-) -> Sequence[Hint]:
-    """Return the hint that withdraws a notice which a life folded anew does not give."""
-    if noticed is None or noticed == customer.noticed or _came_true(noticed, moves):
+def hints_to_withdraw(before: Customer, anew: Customer, moves: Sequence[Move]) -> Sequence[Hint]:
+    """Return the hint that withdraws a notice given `before` which is not true of the life `anew`.
+
+    `moves` are all moves of the life folded anew.
+    """
+    noticed = before.noticed
+    if noticed is None or noticed == anew.noticed or _came_true(noticed, moves):
         return ()
-    return [change_withdrawn_hint(noticed, customer.now)]
+    return [change_withdrawn_hint(noticed, anew.now)]
 
 
 def _came_true(notice: Notice, moves: Sequence[Move]) -> bool:

@@ -6,7 +6,6 @@ import pytest
 
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.entry import event_key
-from services.lifecycle.batch.merges import leads_back
 from shared.stream.handler import Reader
 from tests.support.batches import EmptyDatabase, incoming
 from tests.support.builders import order
@@ -72,18 +71,3 @@ def test_source_and_id_together_identify_an_event() -> None:
     }
     assert len(keys) == 3
     assert event_key(incoming(one).event) == event_key(incoming({**one, "subject": "b"}).event)
-
-
-@pytest.mark.parametrize(
-    ("customer", "into", "closes"),
-    [("c", "a", True), ("b", "a", True), ("a", "a", True), ("d", "a", False), ("a", "d", False)],
-)
-async def test_a_merger_closes_a_cycle_if_the_chain_leads_back(
-    customer: str, into: str, closes: bool
-) -> None:
-    chain = {"a": "b", "b": "c"}
-
-    async def merged_into(name: str) -> str | None:
-        return chain.get(name)
-
-    assert await leads_back(customer, into, merged_into) is closes

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from services.lifecycle.domain.fold import fold, hints_to_withdraw
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.policy.policy import Policy
 from tests.support.builders import day, event, order
 from tests.support.lives import day_number, happenings
@@ -74,10 +75,11 @@ def test_deadlines_that_move_nobody_are_not_announced() -> None:
 def test_a_late_event_takes_back_what_the_new_life_does_not_know() -> None:
     before = fold(happenings([order("ada", 0)]), policy(), until=day(85))
     anew = fold(happenings([order("ada", 0), order("ada", 80)]), policy(), until=day(85))
-    assert [(h.name, h.data["rule"]) for h in hints_to_withdraw(before.customer, anew)] == [
-        ("phase.change_withdrawn", "silence_begins")
-    ]
-    assert hints_to_withdraw(before.customer, before) == ()
+    assert [
+        (h.name, h.data["rule"])
+        for h in hints_to_withdraw(before.customer, anew.customer, anew.moves)
+    ] == [("phase.change_withdrawn", "silence_begins")]
+    assert hints_to_withdraw(before.customer, before.customer, before.moves) == ()
 
 
 def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
@@ -85,4 +87,4 @@ def test_a_late_event_does_not_take_back_what_has_come_true() -> None:
     anew = fold(
         happenings([order("ada", 0), event("ada", "session.signed_in", 3)]), policy(), until=day(91)
     )
-    assert hints_to_withdraw(before.customer, anew) == ()
+    assert hints_to_withdraw(before.customer, anew.customer, anew.moves) == ()
