@@ -31,6 +31,7 @@ IN_MAY: Final = "2024-05-01T12:00:00Z"
 LAST_ORDER: Final = "2024-01-21T12:00:00Z"
 LAPSE: Final = "2024-04-20T12:00:00Z"
 NEXT_LAPSE: Final = "2024-07-19T12:00:00Z"
+"""Instants of the examples: the last order, 90 and 180 days of silence after it, a first order."""
 
 
 class MoneyView(BaseModel):

@@ -25,9 +25,9 @@ from shared.events.transitions import Transition
 from shared.http import Instant, Page
 
 _FIRST_ORDER: Final = {"amount": 5990, "currency": "EUR"}
-BOUGHT: Final[Any] = {"events": [{"source": "/shop", "id": "o-1001"}], "deadline": None}
+EXAMPLE_EVIDENCE: Final[Any] = {"events": [{"source": "/shop", "id": "o-1001"}], "deadline": None}
 """The evidence of a first order in May."""
-BUYER: Final[Any] = {
+EXAMPLE_PROFILE: Final[Any] = {
     "orders": 1,
     "revenue": [_FIRST_ORDER],
     "margin": [],
@@ -39,7 +39,7 @@ BUYER: Final[Any] = {
     "outlook": None,
 }
 """The profile of a customer who has just bought for the first time."""
-SILENT: Final[Any] = {
+EXAMPLE_TRANSITION: Final[Any] = {
     "customer": "customer-1",
     "version": 4,
     "position": 4,
@@ -83,7 +83,7 @@ class EventRefView(BaseModel):
 class TransitionEvidence(BaseModel):
     """Why a transition happened: the events, or the deadline that passed."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [BOUGHT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_EVIDENCE]})
 
     events: list[EventRefView] = Field(default=[], description="The events; empty: time alone.")
     deadline: Instant | None = Field(
@@ -106,7 +106,7 @@ class OrderView(BaseModel):
 class ProfileView(BaseModel):
     """What was known of the customer right after a transition."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [BUYER]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_PROFILE]})
 
     orders: int = Field(
         description="Number of orders, without those that were undone.", examples=[3]
@@ -143,7 +143,7 @@ class TransitionView(BaseModel):
     The views of both phases are as of `occurred_at`.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [SILENT]})
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_TRANSITION]})
 
     customer: str = CUSTOMER
     version: int = Field(

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.lifecycle.api.events import EventView
 from services.lifecycle.api.fields import LAPSE
 from services.lifecycle.api.phase_names import Naming
-from services.lifecycle.api.transitions import SILENT, TransitionView
+from services.lifecycle.api.transitions import EXAMPLE_TRANSITION, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.explain.repository import EntryContent, StoredEvent, StoredHint
 from shared.http import Instant, Page
@@ -24,7 +24,9 @@ class TransitionEntry(TransitionView):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{**SILENT, "kind": "transition", "time": LAPSE, "withdrawn_at": None}]
+            "examples": [
+                {**EXAMPLE_TRANSITION, "kind": "transition", "time": LAPSE, "withdrawn_at": None}
+            ]
         }
     )
 
