@@ -1,4 +1,4 @@
-"""What the cadence model expects of a customer, where there is a fit."""
+"""What the cadence model expects of a customer, if there is a fit."""
 
 from datetime import datetime
 
@@ -12,8 +12,8 @@ from shared.events.transitions import Outlook
 def estimate_outlook(customer: Customer, policy: Policy, instant: datetime) -> Outlook | None:
     """Return the outlook by the fit in force at an instant; None without a fit or an order.
 
-    The mean value of an order is that of all orders that stand, in the policy's currency; the
-    share of margin in it is the customer's own where it is known.
+    The value of an order is the mean of all orders that stand, in the policy's currency. The
+    rate of margin is the customer's own where it is known, and the policy's otherwise.
     """
     fit = policy.fit_at(instant) if policy.fits else None
     first_order_at = customer.first_order_at
@@ -29,6 +29,13 @@ def estimate_outlook(customer: Customer, policy: Policy, instant: datetime) -> O
     value = None
     if fit.currency == policy.currency and revenue > 0:
         value = revenue / customer.orders
-    return cadence.estimate_outlook(
-        fit, x, days, since_first, value, rate, policy.horizon_days, policy.discount_rate
+    return cadence.outlook_by_rhythm(
+        fit,
+        x,
+        days,
+        since_first,
+        mean_value=value,
+        margin_rate=rate,
+        horizon_days=policy.horizon_days,
+        discount_rate=policy.discount_rate,
     )

@@ -37,6 +37,11 @@ DeadlineEffect: TypeAlias = Callable[[Customer, datetime, Policy], Effect]
 """One function per kind of deadline; it gets the instant at which the deadline passes."""
 
 
+def clears_only(cause: str) -> Callable[[str], bool]:
+    """Return a function for `Effect.clears` that says yes to this cause alone."""
+    return cause.__eq__
+
+
 def update_causes(effect: Effect) -> Effect:
     """Clear and add causes, but only of a customer at risk: in other phases none are kept."""
     customer = effect.customer

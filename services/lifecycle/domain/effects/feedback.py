@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.effect import NO_CAUSES, Effect
+from services.lifecycle.domain.effects.effect import NO_CAUSES, Effect, clears_only
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import NEWSLETTER, Customer
 from services.lifecycle.domain.state.happenings import (
@@ -33,9 +33,9 @@ def record_score(customer: Customer, happening: Happening, _: Policy, __: Orders
     if score.score <= _HIGHEST_LOW_SCORE[score.kind]:
         return Effect(customer, EventKind.SCORED, frozenset({cause}))
     if customer.complaints or not _is_praise(score):
-        return Effect(customer, EventKind.SCORED, NO_CAUSES, cause.__eq__)
+        return Effect(customer, EventKind.SCORED, NO_CAUSES, clears_only(cause))
     praised = replace(customer, evidence={**customer.evidence, score.kind: happening.time})
-    return Effect(praised, EventKind.PRAISED, NO_CAUSES, cause.__eq__)
+    return Effect(praised, EventKind.PRAISED, NO_CAUSES, clears_only(cause))
 
 
 def _is_praise(score: Score) -> bool:
@@ -90,7 +90,7 @@ def answer_complaint(
     if complaint is None:
         return Effect(customer, EventKind.ANSWERED)
     complaints = {**customer.complaints, id: replace(complaint, answered=True)}
-    clears = complaint_cause(id).__eq__ if complaint.severity == 1 else None
+    clears = clears_only(complaint_cause(id)) if complaint.severity == 1 else None
     return Effect(replace(customer, complaints=complaints), EventKind.ANSWERED, NO_CAUSES, clears)
 
 
@@ -101,7 +101,7 @@ def resolve_complaint(
     details = _complaint_details(happening)
     resolved = details.complaint_id
     left = {id: complaint for id, complaint in customer.complaints.items() if id != resolved}
-    clears = complaint_cause(resolved).__eq__ if details.satisfied else None
+    clears = clears_only(complaint_cause(resolved)) if details.satisfied else None
     return Effect(replace(customer, complaints=left), EventKind.RESOLVED, NO_CAUSES, clears)
 
 
@@ -122,4 +122,4 @@ def unsubscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None
 
 def subscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
     """Clear the cause of the cancelled newsletter."""
-    return Effect(customer, EventKind.SUBSCRIBED, NO_CAUSES, NEWSLETTER.__eq__)
+    return Effect(customer, EventKind.SUBSCRIBED, NO_CAUSES, clears_only(NEWSLETTER))

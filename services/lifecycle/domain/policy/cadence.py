@@ -141,7 +141,7 @@ def silence_limit(
     return timedelta(minutes=high)
 
 
-def estimate_outlook(
+def outlook_by_rhythm(
     fit: Fit,
     x: int,
     tx_days: int,

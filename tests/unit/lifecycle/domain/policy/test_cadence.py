@@ -16,10 +16,10 @@ from services.lifecycle.domain.policy.cadence import (
     MONTH,
     Fit,
     clv,
-    estimate_outlook,
     expected_orders,
     expected_value,
     hypergeometric_rest,
+    outlook_by_rhythm,
     p_alive,
     p_no_purchase,
     silence_limit,
@@ -138,7 +138,7 @@ def test_expected_value_is_that_of_the_paper() -> None:
 def test_a_fit_without_values_expects_none() -> None:
     fit = Fit(1, DAY_0, 1, 1, 1, 1)
     assert expected_value(fit, 2, 1000) is None
-    assert estimate_outlook(fit, 2, 10, 20, 1000, 0.3, 180, 0.1).clv is None
+    assert outlook_by_rhythm(fit, 2, 10, 20, 1000, 0.3, 180, 0.1).clv is None
 
 
 @pytest.mark.parametrize("past", [(0, 0, 0), (3, 20, 25), (60, 50, 80)])
@@ -175,7 +175,7 @@ def test_an_outlook_is_finite_and_nobody_buys_less_than_nothing(
     fit: Fit, x: int, more: int, quiet: int
 ) -> None:
     tx = x + more if x else 0
-    found = estimate_outlook(fit, x, tx, tx + quiet, None, 0.3, 180, 0.1)
+    found = outlook_by_rhythm(fit, x, tx, tx + quiet, None, 0.3, 180, 0.1)
     assert 0 <= found.expected_orders_12m < math.inf
     assert found.expected_orders_12m <= 12 * MONTH * (fit.r + x) / (
         fit.alpha + (tx + quiet) / 7
@@ -221,7 +221,7 @@ def test_who_buys_often_is_missed_sooner() -> None:
 
 
 def test_a_regular_buyer_of_ten_thousand_orders_overflows_nothing() -> None:
-    found = estimate_outlook(CDNOW, 10_000, 1_000, 100_000, 5_000, 0.3, 180, 0.1)
+    found = outlook_by_rhythm(CDNOW, 10_000, 1_000, 100_000, 5_000, 0.3, 180, 0.1)
     assert found.p_alive == pytest.approx(0)
     assert found.p_no_purchase == 1
     assert found.clv == pytest.approx(0)
@@ -229,7 +229,7 @@ def test_a_regular_buyer_of_ten_thousand_orders_overflows_nothing() -> None:
 
 def test_an_outlook_says_what_the_functions_say_in_weeks() -> None:
     past = (CDNOW, 4, 100 / 7, 140 / 7)
-    found = estimate_outlook(CDNOW, 4, 100, 140, 2_500, 0.3, 180, 0.1)
+    found = outlook_by_rhythm(CDNOW, 4, 100, 140, 2_500, 0.3, 180, 0.1)
     value = expected_value(CDNOW, 4, 2_500)
     assert value is not None
     assert (found.p_alive, found.p_no_purchase) == (p_alive(*past), p_no_purchase(*past, 180 / 7))
