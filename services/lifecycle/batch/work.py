@@ -110,7 +110,7 @@ class Work:
         entry = visit.entry
         portion = visit.portion
         clock = portion.clock
-        closed = portion.day_began
+        day_began = portion.day_began
         events = self.events
         for key, incoming in visit.arrivals.items():
             happening: Happening = incoming.content
@@ -122,7 +122,7 @@ class Work:
                 entry.order_keys.add(order_key)
             elif happening.kind is _PRODUCT_ACTIVATED:
                 self._note_product_activation(entry.partition)
-            if time < closed:
+            if time < day_began:
                 self.recorder.counts.restate(time, portion)
             if time > latest:
                 latest = time

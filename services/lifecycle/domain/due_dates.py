@@ -27,12 +27,18 @@ def next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, Dea
     return None
 
 
-def set_due(customer: Customer, policies: Policies, *, hints_too: bool) -> Customer:
-    """Set when the first deadline is due, and with `hints_too` when the next hint is."""
+def set_due(customer: Customer, policies: Policies) -> Customer:
+    """Set when the first deadline is due, after what has moved no hint except a notice."""
+    if policies.gives_notice:
+        return set_due_and_hints(customer, policies)
     first = next_deadline(customer, policies)
-    hint_due = customer.hint_due
-    if hints_too or policies.gives_notice:
-        hint_due = next_hints(customer, policies)[0]
+    return replace(customer, due=first[0] if first else None)
+
+
+def set_due_and_hints(customer: Customer, policies: Policies) -> Customer:
+    """Set when the first deadline is due, and when the next hint is."""
+    first = next_deadline(customer, policies)
+    hint_due, _ = next_hints(customer, policies)
     return replace(customer, due=first[0] if first else None, hint_due=hint_due)
 
 
@@ -55,7 +61,7 @@ def pass_deadline(
     effect = apply_deadline(customer, deadline.kind, instant, policy)
     trigger = Trigger(effect.kind, effect.new_causes)
     customer, moves, hints = apply_rules(effect.customer, trigger, instant, policy)
-    return set_due(customer, policies, hints_too=True), moves, hints
+    return set_due_and_hints(customer, policies), moves, hints
 
 
 def next_move(customer: Customer, policies: Policies) -> Move | None:

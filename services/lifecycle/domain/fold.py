@@ -12,6 +12,7 @@ from services.lifecycle.domain.due_dates import (
     pass_deadline,
     set_due,
     set_due_after_order,
+    set_due_and_hints,
 )
 from services.lifecycle.domain.effects.by_kind import apply_event
 from services.lifecycle.domain.hints import (
@@ -106,9 +107,10 @@ def _take_event(
     repeats_order = kind is _ORDER and had_orders and not moves
     if repeats_order and customer.due and customer.phase is not _AT_RISK:
         customer = set_due_after_order(customer, time, policies)
+    elif moves or not had_orders or kind in KINDS_MOVING_HINTS or changes_account:
+        customer = set_due_and_hints(customer, policies)
     else:
-        hints_too = bool(moves) or not had_orders or kind in KINDS_MOVING_HINTS or changes_account
-        customer = set_due(customer, policies, hints_too=hints_too)
+        customer = set_due(customer, policies)
     if policies.gives_notice or customer.noticed:
         customer, moves, hints = update_notice(customer, moves, hints, policies)
     return Folded(customer, moves, hints)
@@ -141,20 +143,20 @@ def apply_schedule(customer: Customer, policies: Policies) -> Folded | None:
     lacks_sales = policies.keeps_sales and customer.orders and not customer.sales
     if lacks_sales:  # nobody watched revenue until now
         return None
-    updated = replace(set_due(customer, policies, hints_too=True), known=policies.known)
+    updated = replace(set_due_and_hints(customer, policies), known=policies.known)
     return Folded(*update_notice(updated, (), (), policies))
 
 
 def with_exact_due(customer: Customer, policies: Policies) -> Folded:
     """Return the state with `due` at its first deadline; until now it may have been earlier."""
-    return Folded(set_due(customer, policies, hints_too=False))
+    return Folded(set_due(customer, policies))
 
 
 def _wake(customer: Customer, instant: datetime, policies: Policies) -> Moved:
     """Give the hints due at an instant, or if there are none, let its deadline pass."""
     if customer.hint_due == instant:
         customer, hints = _give_hints(customer, instant, policies)
-        customer = set_due(customer, policies, hints_too=True)
+        customer = set_due_and_hints(customer, policies)
         return update_notice(customer, (), hints, policies)
     first = next_deadline(customer, policies)
     if first is None or first[0] > instant:  # `due` was only a lower bound
