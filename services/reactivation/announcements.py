@@ -1,4 +1,4 @@
-"""What reactivation announces on winback-events.v1: the contract, and the records of a change."""
+"""What reactivation announces on winback-events.v1: the records, and which a change makes."""
 
 from datetime import datetime
 from typing import Final

@@ -33,7 +33,7 @@ class AcceptedEvent:
 
 
 def reason_to_refuse(kind: str, time: datetime, *, now: datetime | None) -> Refusal | None:
-    """Why the deployment refuses an event of this type and time, whatever its content, if it does.
+    """Why this deployment refuses any event of this type and time; None if it does not.
 
     `now` is None in log time, where senders set the clock and there is no future.
     """

@@ -1,4 +1,4 @@
-"""Judging events: which of a request are good, and what is wrong with the others."""
+"""Judges events: which of a request are good, and what is wrong with the others."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Accepting a request: split the body, judge its events, publish the good ones, and report."""
+"""The use case of events: split a body, judge its events, publish the good ones, and report."""
 
 from collections import Counter
 from collections.abc import Iterator

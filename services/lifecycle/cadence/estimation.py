@@ -24,7 +24,7 @@ _VALUE_STARTS: Final = ((1.0, 1.0, 0.0), (0.0, 0.5, 0.5), (2.0, 2.0, 1.0))
 _FLAT: Final = 1e-6
 """A maximum counts as reached at this slope, per customer and logarithm of a parameter."""
 _BOUND: Final = 15.0
-"""Bounds the logarithm of each scaled parameter; at a bound, the slope shows it lies beyond."""
+"""Bounds the logarithm of each scaled parameter; a maximum beyond is refused for its slope."""
 
 
 @dataclass(frozen=True, slots=True)

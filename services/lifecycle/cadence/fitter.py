@@ -58,7 +58,7 @@ class Fitter:
 
     def __init__(self, pool: Pool) -> None:
         self._pool: Final = pool
-        self._busy: Final = asyncio.Lock()  # of the requests of a process, one asks for the lease
+        self._busy: Final = asyncio.Lock()  # only one request of a process waits for the lease
 
     async def fit(self) -> FitAttempt:
         """Fit the orders until the clock, or return the fit under way, here or in another process.
@@ -131,6 +131,7 @@ def _compressed(histories: Sequence[HistoryCount]) -> PurchaseHistories:
 def make_attempt(
     number: int, effective_at: datetime, data: FitInput, outcome: FitOutcome
 ) -> FitAttempt:
+    """What is stored of an outcome: the accepted estimate, or the reason for refusing it."""
     rhythm = outcome.rhythm
     reason = None
     estimate = None

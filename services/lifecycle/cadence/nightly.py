@@ -1,4 +1,4 @@
-"""In real time, a new fit of the cadence model every night; a failure is shown until one works."""
+"""Makes a fit of the cadence model every night, in real time; shows a failure until one works."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

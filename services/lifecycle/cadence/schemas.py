@@ -81,7 +81,7 @@ class FitView(BaseModel):
 
     @classmethod
     def of(cls, attempt: FitAttempt) -> Self:
-        """Show a row."""
+        """The view of an attempt."""
         estimate = attempt.estimate
         parameters = None
         if estimate is not None:
@@ -204,6 +204,6 @@ class ComparisonView(BaseModel):
     def of(
         cls, result: BacktestResult, *, since: datetime, as_of: datetime, horizon_days: int
     ) -> Self:
-        """Show a result."""
+        """The view of a result."""
         scores: dict[str, Any] = asdict(result)
         return cls(since=since, as_of=as_of, horizon_days=horizon_days, **scores)

@@ -1,4 +1,4 @@
-"""What can be asked of the cadence model: make a fit, see fits, compare with fixed days."""
+"""The use cases of the cadence model: make a fit, show fits, compare with fixed days."""
 
 import asyncio
 from datetime import datetime

@@ -1,6 +1,6 @@
 """Counts of all customers as of any instant: from the daily counts, and the last day's rows.
 
-In all statements $1 is the instant, and $2 its day, which is not over at the instant.
+In all statements but `_ACTED`, $1 is the instant, and $2 its day, which is not over by then.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -72,7 +72,7 @@ WHERE NOT EXISTS (
     SELECT FROM customer AS c WHERE c.phase IS NULL AND c.key = acted.customer_key
 )
 """  # noqa: S608  (constants)
-"""Between two instants. Everybody who acts has a phase from then on, until merged into another."""
+"""Who acted after $1 and up to $2. Whoever acts has a phase from then on, unless merged."""
 _EXISTING: Final = """
 SELECT coalesce(sum(n), 0)::bigint + (
     SELECT count(*) FROM transition
@@ -80,7 +80,7 @@ SELECT coalesce(sum(n), 0)::bigint + (
         AND occurred_at >= $2::date::timestamp AT TIME ZONE 'UTC' AND occurred_at <= $1
 ) FROM flow WHERE day < $2::date AND from_phase = ''
 """
-"""All who have entered a first phase: there is no way back out of all phases."""
+"""All who have entered a first phase: whoever has a phase never loses it."""
 _HOLDING: Final = """
 WITH moved AS (
     SELECT held.fact, step.phase, step.n
@@ -119,11 +119,11 @@ SELECT phase, sum(n)::bigint AS n FROM (
 ) AS change JOIN unnest($3::text[], $4::text[]) AS asked(phase, fact) USING (phase, fact)
 GROUP BY phase
 """
-"""Of the last day: who moved while the fact held, and for whom it came to hold."""
+"""On the last day, customers move while a fact holds, and a fact comes to hold for others."""
 
 
 class PhaseGroup(NamedTuple):
-    """Customers of one phase, of whom these facts held, and no other that was wanted."""
+    """The customers of one phase for whom exactly these of the wanted facts held."""
 
     phase: Phase
     facts: frozenset[CustomerFact]
@@ -173,7 +173,7 @@ async def count_acted(pool: Pool, as_of: datetime, active: timedelta) -> tuple[i
 async def _count_holding(
     tx: Tx, as_of: datetime, facts: Mapping[Phase, CustomerFact]
 ) -> dict[str, int]:
-    """Customers by phase, of whom the fact of that phase held."""
+    """By phase, how many customers the phase's fact in `facts` held for."""
     rows = await tx.fetch(_HOLDING, as_of, _day(as_of), [*facts], [*facts.values()])
     return {row["phase"]: row["n"] for row in rows}
 

@@ -1,4 +1,4 @@
-"""Judges the complaints of each week that the clocks have passed; publishes what stands out."""
+"""Judges the complaints of each week that all clocks have passed; publishes what stands out."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class ComplaintPattern(NamedTuple):
         return midnight(self.week + WEEK)
 
     def message(self, *, historical: bool) -> Message:
-        """What is published."""
+        """The record that announces it."""
         judgement = self.judgement
         data = {
             "topic": self.topic,
@@ -127,9 +127,9 @@ async def find_patterns(tx: Tx, until: date) -> list[ComplaintPattern]:
 async def publish(
     tx: Tx, candidates: list[ComplaintPattern], clock: datetime
 ) -> list[ComplaintPattern]:
-    """Announce those that have not been announced, whoever else does the same; returns these.
+    """Announce the patterns that no process has announced yet; returns these.
 
-    What came to its end long before the clock is marked `historical`: nobody is to act on it.
+    A pattern whose week ended long before the clock is marked `historical`: nobody acts on it.
     """
     keys = [(pattern.topic, pattern.week) for pattern in candidates]
     added = await repository.add_patterns(tx, keys)

@@ -52,8 +52,9 @@ Compute: TypeAlias = Callable[[Tx, Period, Account | None], Awaitable[V_co]]
 class Figure(Generic[V]):
     """One figure; `compute` gets a read-only snapshot and a period that ends by the furthest clock.
 
-    It may depend only on what `restated` watches. Raise the `revision` with every change of the
-    result, so that values stored before are not shown any more.
+    `compute` may read only what the table `restated` keeps track of: other changes do not make a
+    stored value outdated. Raise the `revision` with every change of the result, so that values
+    stored before are not shown any more.
     """
 
     name: str

@@ -18,7 +18,7 @@ Account: TypeAlias = fields.Account
 
 
 def _day(value: object) -> date:
-    """Raises PydanticCustomError for what is no whole UTC day."""
+    """The day in a query parameter. Raises PydanticCustomError unless it is a whole UTC day."""
     if not isinstance(value, str):
         raise PydanticCustomError("not_a_day", "must be a day such as 2024-05-01")
     if "T" not in value.upper():
@@ -46,9 +46,9 @@ class Period:
     def requested(
         cls, begins: date | None, ends: date | None, *, least: datetime, furthest: datetime
     ) -> Self:
-        """What `from` and `to` say between the least and the furthest clock.
+        """The period that `from` and `to` ask for, given the least and the furthest clock.
 
-        Without `to` it ends with the last day that every clock has passed, without `from` it has 30
+        Without `to` it ends with the last day that every clock has passed; without `from` it has 30
         days. Raises Problem 422: `in_the_future` for a `to` behind the furthest clock, `invalid`
         unless `from` is before `to`.
         """

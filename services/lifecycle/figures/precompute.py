@@ -1,7 +1,7 @@
-"""Computes figures ahead: those of the latest periods, and those read of late that are out of date.
+"""Computes figures before they are read: those of the latest periods, and outdated ones.
 
-Some look at every order or transition of a year, which takes seconds in a large shop. Readers find
-them stored.
+Some figures look at every order or transition of a year, which takes seconds in a large shop.
+Readers find them stored. An outdated figure is computed again if it was read of late.
 """
 
 import asyncio

@@ -96,7 +96,10 @@ The computation between two fetches may take longer than a transaction may be id
 
 
 class FigureBasis(NamedTuple):
-    """How often the time of a figure was restated, when last, and whether its period is over."""
+    """How often the time up to the end of a period was restated, and when last.
+
+    `settled` says whether every clock has passed the end.
+    """
 
     stamp: int
     restated_at: datetime | None

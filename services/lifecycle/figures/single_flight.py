@@ -14,7 +14,7 @@ class SingleFlight:
     async def once(self, key: Hashable, work: Callable[[], Awaitable[Any]]) -> Any:
         """The result of `work`, or of the one under way for this key; its error is raised to all.
 
-        If the one that runs is cancelled, another of those who wait begins anew.
+        If the computation is cancelled, one of those who wait for it starts another.
         """
         while (flight := self._under_way.get(key)) is not None:
             await asyncio.wait((flight,))

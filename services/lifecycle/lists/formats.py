@@ -11,7 +11,7 @@ from services.lifecycle.lists.schemas import ExportedCustomer
 
 _MAX_RANGES: Final = 20
 _DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r", "'")
-"""What a spreadsheet may take for a formula, and the mark that says that it is none."""
+"""What a spreadsheet may take for the beginning of a formula, and the mark of plain text."""
 
 
 class Format(StrEnum):
@@ -148,7 +148,7 @@ WRITERS: Final[dict[Format, type[Writer]]] = {
     Format.CSV: CsvWriter,
     Format.NDJSON: NdjsonWriter,
 }
-"""Of each format that is a file."""
+"""By format, for the formats that are files."""
 
 _CSV_EXAMPLE: Final = (
     f"{','.join(COLUMNS)}\r\n"

@@ -12,7 +12,7 @@ from shared.database.connection import Tx
 
 @dataclass(slots=True)
 class FoundCustomers:
-    """The customers that were looked up, and all that these were merged into, by id."""
+    """The customers looked up, and those that they were merged into, by id."""
 
     hits: dict[str, Hit] = field(default_factory=dict)
     without_phase: dict[str, ListedCustomer] = field(default_factory=dict)

@@ -35,7 +35,7 @@ class CustomerScan:
     effort: int = 0
 
     async def next_hits(self, tx: Tx, limit: int) -> list[Hit]:
-        """The hits among the next `limit` candidates; none does not mean the end."""
+        """The hits among the next `limit` candidates; even before the end there may be none."""
         if self.reached is None:
             return []
         rows, self.reached = await self.path.next_candidates(tx, self.reached, limit)
@@ -68,6 +68,6 @@ class CustomerScan:
 
 
 async def start_scan(tx: Tx, filters: Filters, schedule: Schedule, after: str = "") -> CustomerScan:
-    """A scan of the customers behind one."""
+    """Begin a scan of the customers behind `after`."""
     path = await choose_path(tx, filters)
     return CustomerScan(path, schedule, after if filters.phases else None)

@@ -123,7 +123,7 @@ class ListService:
 def _last_customer(part: Slice) -> str:
     """The last customer of the page before.
 
-    It may have any id that a worker takes, even one that no path takes.
+    Its id may be one that workers accept but that no path could hold.
     """
     (after,) = part.after(str) or ("",)
     return str(after)

@@ -211,7 +211,7 @@ def next_version(taken: Collection[int]) -> int:
 
 
 def differing_fields(one: Policy, other: Policy) -> list[str]:
-    """The fields in which two policies differ, in its order, but for name and version."""
+    """The fields in which two policies differ, except name and version, in the document's order."""
     return [
         name
         for name in PolicyDocument.model_fields

@@ -1,4 +1,4 @@
-"""Stores policies and puts them in force: each change is one transaction that waits for others."""
+"""Stores policies and puts them in force: one transaction at a time."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -47,7 +47,7 @@ class ActivationView(BaseModel):
 
     @classmethod
     def of(cls, activation: PolicyActivation) -> Self:
-        """Show a row."""
+        """The view of an activation."""
         at = _null_if_earliest(activation.at)
         return cls(number=activation.number, at=at, made_at=activation.made_at)
 
@@ -75,7 +75,7 @@ class PolicySummary(BaseModel):
     def of(
         cls, stored: StoredPolicy, statuses: Mapping[PolicyKey, PolicyStatus], **more: Any
     ) -> Self:
-        """Show a row, given the statuses of all versions that were ever activated."""
+        """The view of a version, given the statuses of all versions that were ever activated."""
         policy = stored.policy
         draft = PolicyStatus(PolicyState.DRAFT, stored.created_at)
         status = statuses.get((policy.name, policy.version), draft)

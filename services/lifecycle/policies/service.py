@@ -1,4 +1,4 @@
-"""What can be asked of policies over HTTP: draft, activate, compare, follow the customers."""
+"""The use cases of policies: draft, activate, compare, follow the customers."""
 
 import re
 from datetime import datetime

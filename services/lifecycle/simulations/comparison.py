@@ -1,4 +1,4 @@
-"""What another policy would have changed: two histories of each customer, counted into a report."""
+"""Compares two histories of each customer: what another policy would have changed."""
 
 from bisect import insort
 from collections import Counter
@@ -26,7 +26,7 @@ _RANK: Final = {phase.value: rank for rank, phase in enumerate(Phase)}
 
 
 class HistoryStep(NamedTuple):
-    """A transition, without what differs from one history to another in any case."""
+    """A transition, without the fields that differ between any two histories."""
 
     occurred_at: datetime
     rule: str
@@ -44,9 +44,9 @@ History: TypeAlias = Sequence[HistoryStep]
 
 
 class DifferenceKind(NamedTuple):
-    """The rules of the first steps that are not the same, and where both histories end.
+    """How two histories differ: by the rules of the first steps that differ, and by their ends.
 
-    A rule is "" where a history has no step beyond the shared ones, a phase "" where it has none.
+    A rule is "" if the history has no step beyond the shared ones; a phase is "" if it has none.
     """
 
     live_rule: str
@@ -100,7 +100,7 @@ class HistoryComparison:
         self._samples: dict[DifferenceKind, list[_SampledCustomer]] = {}
 
     def add(self, customer: str, live: History, candidate: History) -> None:
-        """Count one customer's steps up to and including `end`; nobody without any step counts."""
+        """Compare one customer's steps up to and including `end`, unless there are none."""
         if not live and not candidate:
             return
         self._matrix[_last_phase(live), _last_phase(candidate)] += 1

@@ -1,4 +1,4 @@
-"""Runs queued simulations beside the API: each in a process of its own, so many at a time."""
+"""Runs queued simulations beside the API, each in a process of its own, a few at a time."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ _COMMAND: Final = (sys.executable, "-m", "services.lifecycle.simulations.process
 
 
 class SimulationRunner:
-    """The processes of this API process. Several API processes share the queue."""
+    """Starts and ends the processes of this API process; several API processes share the queue."""
 
     def __init__(self, pool: Pool, *, at_once: int = AT_ONCE) -> None:
         self._pool: Final = pool
@@ -44,7 +44,7 @@ class SimulationRunner:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work off the queue until the block ends; a simulation that still runs then has failed."""
+        """Run what is queued while the block runs; a simulation that runs at its end has failed."""
         async with self._watchers:
             work = self._watchers.create_task(self._work.run())
             try:

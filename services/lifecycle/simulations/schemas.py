@@ -175,7 +175,7 @@ class SimulationSummary(BaseModel):
 
     @classmethod
     def of(cls, stored: StoredSimulation, **more: Any) -> Self:
-        """Show a row."""
+        """The view of a simulation."""
         return cls(
             id=stored.id,
             policy=PolicyDocument.of(stored.spec.policy),
@@ -199,7 +199,7 @@ class SimulationView(SimulationSummary):
 
     @classmethod
     def of(cls, stored: StoredSimulation, **more: Any) -> Self:
-        """Show a row with its report."""
+        """The view of a simulation with its report."""
         report = ReportView.model_validate_json(stored.report) if stored.report else None
         return super().of(stored, report=report, **more)
 

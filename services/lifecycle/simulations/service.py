@@ -1,4 +1,4 @@
-"""What can be asked of simulations over HTTP: request one, follow it, cancel it."""
+"""The use cases of simulations: request one, follow it, cancel it."""
 
 from dataclasses import replace
 from typing import Final

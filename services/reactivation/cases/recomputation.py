@@ -1,4 +1,4 @@
-"""Folding locked customers anew, for the worker and for the checkout alike."""
+"""Folds locked customers again, for the worker and for the checkout."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Cases to read: lists, one case, counts."""
+"""The use cases of cases: list them, show one, count them."""
 
 from datetime import datetime
 

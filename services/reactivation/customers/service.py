@@ -1,4 +1,4 @@
-"""What operators may do with a customer."""
+"""The use case of customers: an operator releases one who is parked."""
 
 from services.reactivation.announcements import SOURCE
 from services.reactivation.api.context import ApiContext

@@ -1,4 +1,4 @@
-"""Codes at checkout: one request at a time for a customer, under the lock of the worker."""
+"""The use cases of offers: codes at checkout, under the customer's lock that workers take too."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,7 +51,7 @@ class OfferService:
         )
 
     async def confirm(self, code: str, order: Redemption) -> RedemptionView:
-        """The order was placed: use the code, and win a running case back now, not with the event.
+        """Use the code, for the order was placed; a running case is won back now.
 
         The order's event changes nothing if its time is later; if it is earlier, the case was won
         back then. The code of a parked customer is used all the same; the case follows with the
@@ -62,7 +62,7 @@ class OfferService:
         )
 
     async def release(self, code: str, order: Redemption) -> RedemptionView:
-        """The order was given up: free the code again."""
+        """Free the code again, for the order was given up."""
         return await self._apply(
             code, order.customer, lambda case, now: offers.release(case, order.order_id, now)
         )

@@ -1,4 +1,4 @@
-"""The work of one batch, gathered from its records."""
+"""The work of one batch: what its records ask for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Claims on request: one transaction each, under the referee's lock."""
+"""The use cases of claims: make one, in one transaction under the referee's lock, or show it."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -44,7 +44,7 @@ class ClaimService:
         self._context = context
 
     async def make(self, code: str, referee: str, key: str | None) -> tuple[ClaimView, bool]:
-        """Record that a referee named a code; False with the claim that was made before.
+        """Record that a referee named a code. Returns the claim, and whether it is new.
 
         Without a new touch in between, the same code of the same referee is the same claim until
         it expires. Raises Problem with the reason if the claim is refused; it stays recorded.

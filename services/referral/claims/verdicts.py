@@ -1,4 +1,4 @@
-"""Judging referees anew: changed verdicts go to their claims, changed facts to both rewards."""
+"""Judges referees again: changed verdicts go to their claims, changed facts to both rewards."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class Judge:
     def take(
         self, referee: str, claims: Sequence[Claim], events: Sequence[OrderEvent], now: datetime
     ) -> None:
-        """Judge all claims of one referee; park a referee whose judging fails.
+        """Judge all claims of one referee; park the referee if that fails.
 
         This is one of two places that may catch every error: a bug in a rule sets one customer
         aside, and not the batch.

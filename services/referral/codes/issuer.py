@@ -1,4 +1,4 @@
-"""Issuing codes: one per customer, once."""
+"""Issues codes: one per customer, once."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -29,7 +29,7 @@ class IssuedCode(NamedTuple):
 
 
 async def lock_codes(tx: Tx, *, to_issue: bool) -> None:
-    """Keep looking codes up and issuing new ones apart, so that no claim misses a new code.
+    """Keep codes from being issued while others look one up, so that no claim misses a new code.
 
     Take this lock after the customers' locks.
     """

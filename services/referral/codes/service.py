@@ -1,4 +1,4 @@
-"""Codes on request: one transaction each, under the customer's lock."""
+"""The use cases of codes: issue one, in one transaction under the customer's lock, or show it."""
 
 from services.referral.api.context import ApiContext
 from services.referral.codes.issuer import issue_codes
@@ -18,7 +18,7 @@ class CodeService:
         self._context = context
 
     async def issue(self, customer: str, key: str | None) -> tuple[CodeView, bool]:
-        """The customer's code, issued now if there was none; True with a new one.
+        """Issue a code if the customer has none. Returns the code, and whether it is new.
 
         Raises Problem 422 "idempotency_key_reused" and 503 "clock_not_started".
         """

@@ -1,4 +1,4 @@
-"""What operators may do with a customer."""
+"""The use case of customers: an operator releases one who is parked."""
 
 from services.referral.api.context import ApiContext
 from services.referral.customers.repository import find_parked

@@ -62,7 +62,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """A referee named a code; `recommender` owns the code, and is None while nobody is known to."""
+    """A referee named a code; `recommender` is its owner, None while no owner is known."""
 
     id: UUID
     time: datetime
@@ -78,7 +78,7 @@ class Touch:
 
     @property
     def expires_at(self) -> datetime:
-        """Never, for a claim made before the clock's first tick: it has no time to count from."""
+        """Never, if the clock had not ticked when the code was named: nothing to count from."""
         if self.time < FIRST_DAY_ENDS:
             return FOREVER
         return self.time + timedelta(days=self.terms.claim_days)

@@ -33,6 +33,6 @@ def read(text: str) -> str | None:
 
 
 def _check(data: str) -> str:
-    """Differing weights, prime to 31, find any one wrong character and any two that are swapped."""
+    """Weights that differ and are prime to 31 find one wrong character, or two swapped ones."""
     total = sum(weight * _VALUES[character] for weight, character in enumerate(data, start=2))
     return ALPHABET[-total % len(ALPHABET)]

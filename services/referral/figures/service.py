@@ -1,4 +1,4 @@
-"""The program in numbers."""
+"""The use case of figures: the program in numbers."""
 
 from services.referral.api.context import ApiContext
 from services.referral.clocks import least_clock

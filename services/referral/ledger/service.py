@@ -1,4 +1,4 @@
-"""Balances and postings of a customer."""
+"""The use cases of the ledger: show balances, list postings."""
 
 from services.referral.api.context import ApiContext
 from services.referral.customers.repository import find_parked

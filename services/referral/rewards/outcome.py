@@ -1,4 +1,4 @@
-"""Settling one reward: what its facts and the clock make of its ledger, and what to announce."""
+"""Settles one reward: what its facts and the clock make of its ledger, and what to announce."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Settling rewards: new facts and passed deadlines become postings and announcements."""
+"""Settles rewards: makes postings and announcements of new facts and passed deadlines."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field

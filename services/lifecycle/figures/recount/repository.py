@@ -1,4 +1,4 @@
-"""Every statement that recounts the daily counts: are they what customers have gone through?"""
+"""SQL that recounts the daily counts from what customers have gone through, and mends them."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -63,7 +63,7 @@ noted AS (
     ON CONFLICT (partition, day) DO UPDATE SET number = restated.number + 1, at = excluded.at
 )
 """
-"""Figures are computed from flows: those of days that differed are out of date."""
+"""Figures are computed from `flow`: they are out of date if their days differed."""
 _LOCK: Final = "LOCK TABLE flow, tally IN SHARE ROW EXCLUSIVE MODE"
 """Readers go on; writers wait, so that no transition is counted twice or left out."""
 _DELETE_ZEROS: Final = "DELETE FROM flow WHERE n = 0; DELETE FROM tally WHERE n = 0"
@@ -145,7 +145,7 @@ async def lock(tx: Tx) -> None:
 
 
 async def delete_zeros(tx: Tx) -> None:
-    """Delete counts of nothing."""
+    """Delete counts that are 0."""
     await tx.execute(_DELETE_ZEROS, timeout=PATIENCE_S)
 
 

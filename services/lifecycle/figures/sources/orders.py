@@ -10,7 +10,7 @@ from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS
 
 MORE_MEMORY: Final = "SET LOCAL work_mem = '32MB'"
 """So that a month's buyers need no temporary files."""
-_NAMED: Final = """
+_SINGLE_ORDERS: Final = """
 named AS MATERIALIZED (
     SELECT DISTINCT e.customer_key, e.order_key
     FROM event AS e JOIN retold AS r USING (customer_key, order_key)
@@ -42,9 +42,9 @@ singly AS (
     WHERE o.time >= $1
 )
 """
-"""Orders of the period that have to be looked at one by one: few, by an index."""
+"""The few orders that several events report, or that were undone before they were reported."""
 
-_PLAIN: Final = """
+_PLAIN_ORDERS: Final = """
 plain AS NOT MATERIALIZED (
     SELECT e.customer_key, e.order_key, e.time, e.currency, e.amount FROM event AS e
     WHERE e.type = 'order.completed' AND e.time >= $1 AND e.time < $2
@@ -63,10 +63,10 @@ undone AS (
     GROUP BY p.customer_key, p.order_key, p.time, p.currency, p.amount
 )
 """
-"""The other orders, told of once and undone later, and what was undone of them."""
+"""All other orders: one event reports each, and whatever undoes it comes later."""
 
 KEPT: Final = f"""
-{_NAMED}, {_PLAIN},
+{_SINGLE_ORDERS}, {_PLAIN_ORDERS},
 kept AS (
     SELECT customer_key, time, currency, 1 AS bought, 1 AS orders, amount
     FROM plain AS e WHERE {COUNTED_EVENTS}

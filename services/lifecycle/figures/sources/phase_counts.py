@@ -1,7 +1,7 @@
 """Who is active, and who stays so: customers by phase at both ends of a period.
 
-They come from the daily counts of transitions. The counts cannot tell which advocates have never
-ordered: these are not active, and are looked up one by one.
+The phases come from the daily counts of transitions. These cannot tell which advocates have never
+ordered; as such advocates are not active, they are looked up one by one.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ PASSIVE: Final = (Phase.INACTIVE, Phase.FORMER)
 _OTHERS: Final = ("", *(phase for phase in Phase if phase not in ACTIVE))
 
 OF_ACCOUNT: Final = "($3::text IS NULL OR account = $3)"
-"""Of daily counts, or of customers by themselves."""
+"""A condition on daily counts or on customers; the account is $3."""
 
 _COUNTS: Final = f"""
 SELECT from_phase, to_phase,
@@ -84,7 +84,7 @@ FROM counted LEFT JOIN unbought AS u ON true LEFT JOIN moved AS m USING (custome
 GROUP BY counted.gone, counted.lost
 """  # noqa: S608  (constants)
 )
-"""Only steps into or out of a phase that is not active ($4, the empty one too) matter."""
+"""Only steps into or out of a phase that is not active matter; $4 has these, and '' for none."""
 
 
 class PhaseCount(NamedTuple):
