@@ -1,5 +1,6 @@
 """The HTTP contract that all services share: errors, lists, instants and ids."""
 
+from shared.http.answers import Requested
 from shared.http.app import create_app
 from shared.http.etag import Conditional
 from shared.http.language import LabelLanguage, Language
@@ -8,7 +9,6 @@ from shared.http.parameters import (
     CustomerPath,
     IdempotencyKey,
     IdPath,
-    Requested,
 )
 from shared.http.problems import (
     NOT_REPEATABLE,

@@ -1,10 +1,10 @@
 """Ids in paths and keys in headers, as routes declare them."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from urllib.parse import unquote
 
 from fastapi import Header, Path
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from shared.events.fields import Subject
@@ -43,11 +43,3 @@ IdempotencyKey = Annotated[
     ),
 ]
 """Declares the key that a client gives to a request that creates something."""
-
-
-class Requested(BaseModel):
-    """The request was accepted and will be carried out."""
-
-    status: Literal["requested"] = Field(
-        default="requested", description="It happens in the background."
-    )
