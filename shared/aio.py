@@ -1,4 +1,4 @@
-"""Sharing the event loop: long computations in chunks, sleep that can be ended, background work."""
+"""Sharing the event loop: computing in chunks, sleep that an event ends, work in the background."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
-STRIDE: Final = 100
+CHUNK_SIZE: Final = 100
 
 
 async def in_chunks(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
@@ -16,7 +16,7 @@ async def in_chunks(items: Iterable[T]) -> AsyncIterator[Sequence[T]]:
     In between, the loop runs what is ready, such as the next statement of a commit.
     """
     iterator = iter(items)
-    while chunk := list(islice(iterator, STRIDE)):
+    while chunk := list(islice(iterator, CHUNK_SIZE)):
         yield chunk
         await asyncio.sleep(0)
 

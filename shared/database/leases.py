@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import structlog
 
-from shared.aio import wait
 from shared.database.connection import REFUSED, Pool, retryable_errors
 from shared.errors import Retryable
 
@@ -122,7 +121,7 @@ async def _taken_within(lease: Lease, wait_s: float) -> bool:
         left = until - time()
         if left <= 0:
             return False
-        await wait(asyncio.Event(), min(left, ASK_EVERY_S))
+        await asyncio.sleep(min(left, ASK_EVERY_S))
     return True
 
 
@@ -147,7 +146,7 @@ async def _renewed(lease: Lease) -> AsyncIterator[None]:
 async def _renew_often(lease: Lease, limit: asyncio.Timeout) -> None:
     """Renew a lease several times a term, and move `limit` to its new end."""
     while not limit.expired():
-        await wait(asyncio.Event(), lease.term_s / RENEWALS)
+        await asyncio.sleep(lease.term_s / RENEWALS)
         try:
             renewed = await lease.renew()
         except (Retryable, REFUSED) as error:

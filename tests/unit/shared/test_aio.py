@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from shared.aio import STRIDE, in_background, in_chunks, wait
+from shared.aio import CHUNK_SIZE, in_background, in_chunks, wait
 
 
-@pytest.mark.parametrize("count", [0, 1, STRIDE, STRIDE + 1, 3 * STRIDE])
+@pytest.mark.parametrize("count", [0, 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])
 async def test_chunks_have_all_items_in_order_and_none_is_empty(count: int) -> None:
     chunks = [chunk async for chunk in in_chunks(range(count))]
     assert [item for chunk in chunks for item in chunk] == list(range(count))
-    assert all(0 < len(chunk) <= STRIDE for chunk in chunks)
+    assert all(0 < len(chunk) <= CHUNK_SIZE for chunk in chunks)
 
 
 async def test_others_run_between_two_chunks() -> None:
@@ -21,10 +21,10 @@ async def test_others_run_between_two_chunks() -> None:
         seen.append("other")
 
     task = asyncio.create_task(other())
-    async for chunk in in_chunks(range(STRIDE + 1)):
+    async for chunk in in_chunks(range(CHUNK_SIZE + 1)):
         seen.append(f"{len(chunk)}")
     await task
-    assert seen == [f"{STRIDE}", "other", "1"]
+    assert seen == [f"{CHUNK_SIZE}", "other", "1"]
 
 
 async def test_waiting_ends_at_once_with_the_event_and_else_with_the_time() -> None:
