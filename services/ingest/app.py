@@ -14,6 +14,7 @@ from shared import http, logs
 from shared.errors import Retryable
 from shared.kafka.publisher import Publisher
 from shared.kafka.topics import CUSTOMER_EVENTS
+from shared.processes import INGEST
 
 log = structlog.get_logger()
 
@@ -22,7 +23,7 @@ def create_app(settings: IngestSettings) -> FastAPI:
     """The application, connected to Kafka while it runs."""
     publisher = Publisher(
         settings.kafka_bootstrap,
-        client_id="ingest",
+        client_id=INGEST,
         topic=CUSTOMER_EVENTS,
         partitions=settings.partitions,
         timeout_s=settings.publish_timeout_s,
@@ -40,7 +41,7 @@ def create_app(settings: IngestSettings) -> FastAPI:
         await publisher.close()
 
     return http.create_app(
-        service="ingest",
+        service=INGEST,
         settings=settings,
         routers=[router],
         lifespan=lifespan,
@@ -51,7 +52,7 @@ def create_app(settings: IngestSettings) -> FastAPI:
 def main() -> None:
     """Serve until SIGTERM."""
     settings = IngestSettings()
-    logs.configure("ingest", fmt=settings.log_format, level=settings.log_level)
+    logs.configure(INGEST, fmt=settings.log_format, level=settings.log_level)
     log.info("ingest.started", host=settings.host, port=settings.port, clock=settings.clock)
     http.serve(create_app(settings), settings)
 

@@ -32,6 +32,7 @@ from shared import http, logs
 from shared.clock import ClockMode
 from shared.database import connection as db
 from shared.database.connection import Pool
+from shared.processes import LIFECYCLE
 
 ROUTERS: Final = (
     customer_routes.router,
@@ -52,7 +53,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await db.create_pool(settings.database_url, "lifecycle") as pool:
+        async with await db.create_pool(settings.database_url, LIFECYCLE) as pool:
             async with pool.acquire() as connection:
                 await registry.adopt(connection, policy, await furthest_clock(connection))
             add_services(app.state, pool, settings)
@@ -63,7 +64,7 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
         await db.ping(app.state.context.pool)
 
     app = http.create_app(
-        service="lifecycle", settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
+        service=LIFECYCLE, settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
     )
     return app
 
@@ -102,7 +103,7 @@ async def running_in_background(state: State, settings: LifecycleSettings) -> As
 def main() -> None:
     """Run until SIGTERM."""
     settings = LifecycleSettings()
-    logs.configure("lifecycle", fmt=settings.log_format, level=settings.log_level)
+    logs.configure(LIFECYCLE, fmt=settings.log_format, level=settings.log_level)
     http.serve(create_app(settings), settings)
 
 

@@ -9,11 +9,12 @@ from services.lifecycle.events import read
 from services.lifecycle.policies.document import load_policy
 from services.lifecycle.settings import LifecycleSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
+from shared.processes import LIFECYCLE
 from shared.stream.handler import Subscription
 from shared.stream.worker import run_worker
 
 SUBSCRIPTION: Final = Subscription(
-    "lifecycle",
+    service=LIFECYCLE,
     topics=(CUSTOMER_EVENTS, REFERRAL_EVENTS),
     tick_topics=(CUSTOMER_EVENTS,),
     read=read,

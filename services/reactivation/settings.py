@@ -39,6 +39,7 @@ class ReactivationSettings(Settings):
         default=2000, ge=1, description="Most deadlines applied in one transaction."
     )
 
+    @property
     def terms(self) -> Terms:
         """The terms under which cases are opened."""
         return Terms(

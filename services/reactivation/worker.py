@@ -21,7 +21,7 @@ SUBSCRIPTION: Final = Subscription(
 
 def handler(settings: ReactivationSettings) -> Callable[[Reader], ReactivationHandler]:
     """Makes the handler of a session."""
-    terms = settings.terms()
+    terms = settings.terms
     return lambda reader: ReactivationHandler(
         reader, terms, timers_per_batch=settings.timers_per_batch
     )

@@ -16,6 +16,7 @@ from services.referral.ledger import routes as ledger_routes
 from services.referral.settings import ReferralSettings
 from shared import http, logs
 from shared.database.connection import create_pool, ping
+from shared.processes import REFERRAL
 
 ROUTERS: Final = (
     code_routes.router,
@@ -31,7 +32,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await create_pool(settings.database_url, "referral") as pool:
+        async with await create_pool(settings.database_url, REFERRAL) as pool:
             app.state.context = ApiContext(
                 pool, settings.terms, Announcer(settings.partitions), settings.clock
             )
@@ -41,7 +42,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
         await ping(app.state.context.pool)
 
     app = http.create_app(
-        service="referral", settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
+        service=REFERRAL, settings=settings, routers=ROUTERS, lifespan=lifespan, ready=ready
     )
     return app
 
@@ -49,7 +50,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
 def main() -> None:
     """Run until SIGTERM."""
     settings = ReferralSettings()
-    logs.configure("referral", fmt=settings.log_format, level=settings.log_level)
+    logs.configure(REFERRAL, fmt=settings.log_format, level=settings.log_level)
     http.serve(create_app(settings), settings)
 
 

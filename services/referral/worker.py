@@ -6,11 +6,12 @@ from services.referral.batch.handler import ReferralHandler
 from services.referral.events import read
 from services.referral.settings import ReferralSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.processes import REFERRAL
 from shared.stream.handler import Subscription
 from shared.stream.worker import run_worker
 
 SUBSCRIPTION: Final = Subscription(
-    "referral",
+    service=REFERRAL,
     topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS),
     tick_topics=(CUSTOMER_EVENTS, PHASE_TRANSITIONS),
     read=read,

@@ -139,7 +139,7 @@ def _buys(rnd: random.Random, customer: str, at: float) -> Arrivals:
 
 def _comes_back(rnd: random.Random, shopping: Traffic) -> Iterator[tuple[float, dict[str, Any]]]:
     """Of those who fall silent, some come back with the code of their offer."""
-    secret = winback_settings().terms().secret
+    secret = winback_settings().terms.secret
     for customer, history in shopping.expected().items():
         for move in history:
             if _is_a_lapse(move) and rnd.random() < 0.3:

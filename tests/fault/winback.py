@@ -68,9 +68,7 @@ async def _expected(
         History(c, tuple(found), tuple(orders[c]), redeemed[c]) for c, found in lapses.items()
     ]
     folded = [
-        case
-        for history in histories
-        for case in fold_cases(history, winback_settings().terms(), end)
+        case for history in histories for case in fold_cases(history, winback_settings().terms, end)
     ]
     return {
         case.id: (

@@ -21,6 +21,7 @@ from services.lifecycle.customers.schemas import CustomerView
 from services.lifecycle.customers.snapshot import CustomerSnapshot
 from services.lifecycle.domain.outlook import estimate_outlook
 from services.lifecycle.domain.phase_models import CustomerFact
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.rules.table import Rule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.phases import Phase
@@ -147,7 +148,7 @@ class ExplainedCustomer:
             ),
             at_risk_by=_causes(standpoint.customer),
             rules=[self._rule(rule, requirements) for rule, requirements in open_rules(standpoint)],
-            cadence=self._cadence(),
+            cadence=self._cadence(policy),
         )
 
     def _rule(self, rule: Rule, requirements: Sequence[Requirement]) -> OpenRule:
@@ -156,11 +157,8 @@ class ExplainedCustomer:
         ways = [WayView.of(requirement) for requirement in requirements]
         return OpenRule(rule=rule.name, to=to, view=view, label=label, ways=ways)
 
-    def _cadence(self) -> CadenceOutlook | None:
-        as_of = self.snapshot.as_of
-        customer = self.standpoint.customer
-        policy = self.standpoint.policies.at(as_of, customer.account)
-        outlook = estimate_outlook(customer, policy, as_of)
+    def _cadence(self, policy: Policy) -> CadenceOutlook | None:
+        outlook = estimate_outlook(self.snapshot.customer, policy, self.snapshot.as_of)
         if outlook is None:
             return None
         figures = msgspec.to_builtins(outlook)

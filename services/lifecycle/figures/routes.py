@@ -57,7 +57,7 @@ async def show_figures(
     service: Service, from_: From = None, to: To = None, account: OfAccount = None
 ) -> OverviewView:
     """Show the headlines of all figures, beside those of the period before."""
-    return OverviewView.of_overview(await service.overview(from_, to, account))
+    return OverviewView.of(await service.overview(from_, to, account))
 
 
 @router.get("/flows", response_model=view_of(FLOWS[Span.MONTH]), responses=problems(IN_THE_FUTURE))
@@ -69,7 +69,7 @@ async def show_flows(
     per: Annotated[Span, Query(description="What transitions are counted by.")] = Span.MONTH,
 ) -> FigureView[FlowsValue]:
     """Count transitions from phase to phase, by day (at most 366 of them), week or month."""
-    return FigureView[FlowsValue].of_answer(await service.flows(per, from_, to, account))
+    return FigureView[FlowsValue].of(await service.flows(per, from_, to, account))
 
 
 def _endpoint(
@@ -80,7 +80,7 @@ def _endpoint(
     async def show(
         service: Service, from_: From = None, to: To = None, account: OfAccount = None
     ) -> FigureView[V]:
-        return view.of_answer(await service.detail(figure, from_, to, account))
+        return view.of(await service.detail(figure, from_, to, account))
 
     show.__name__ = f"show_{figure.name}"
     return show

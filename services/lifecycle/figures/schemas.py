@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.figure import Figure, Unit, V
-from services.lifecycle.figures.period import Account, Period
+from services.lifecycle.figures.period import Account
 from services.lifecycle.figures.recount.repository import RecountResult
 from services.lifecycle.figures.repository import FigureHeadline
 from services.lifecycle.figures.service import FigureAnswer, FigureOverview
@@ -40,11 +40,6 @@ class PeriodView(BaseModel):
 
     from_: Annotated[date, FROM]
     to: Annotated[date, TO]
-
-    @classmethod
-    def of(cls, period: Period) -> Self:
-        """The view of a period."""
-        return cls(from_=period.begins, to=period.ends)
 
 
 class HeadlineView(BaseModel):
@@ -95,7 +90,7 @@ class OverviewView(PeriodView):
     items: Sequence[HeadlineView] = Field(description="All figures.")
 
     @classmethod
-    def of_overview(cls, overview: FigureOverview) -> Self:
+    def of(cls, overview: FigureOverview) -> Self:
         """The view of an overview."""
         period = overview.period
         begins = period.begins
@@ -105,7 +100,7 @@ class OverviewView(PeriodView):
             from_=begins,
             to=period.ends,
             account=overview.account,
-            before=PeriodView.of(period.before),
+            before=PeriodView(from_=before, to=begins),
             items=[
                 HeadlineView.of(
                     figure, headlines[figure.key, begins], headlines[figure.key, before]
@@ -129,7 +124,7 @@ class FigureView(PeriodView, Generic[V]):
     result: V = Field(description="The headline (`value`) and what it was made from.")
 
     @classmethod
-    def of_answer(cls, answer: FigureAnswer[V]) -> Self:
+    def of(cls, answer: FigureAnswer[V]) -> Self:
         """The view of an answer."""
         figure = answer.figure
         return cls(

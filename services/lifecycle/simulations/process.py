@@ -37,6 +37,7 @@ from shared.database.connection import Pool, Tx, connect, create_pool, retryable
 from shared.database.leases import hold
 from shared.errors import Retryable, StammkundeError
 from shared.events import envelope
+from shared.processes import LIFECYCLE
 from shared.stream.worker import tune_memory
 
 log = structlog.get_logger()
@@ -129,7 +130,7 @@ async def simulate(url: str, id: UUID) -> int:
     """Run a queued simulation to its end, good or bad; returns the exit code."""
     try:
         with retryable_errors():
-            pool = await create_pool(url, "lifecycle", size=CONNECTIONS)
+            pool = await create_pool(url, LIFECYCLE, size=CONNECTIONS)
     except Retryable:
         return TRY_LATER
     async with pool, hold(pool, repository.lease_name(id)) as is_held:
@@ -143,7 +144,7 @@ async def simulate(url: str, id: UUID) -> int:
 async def _run(url: str, id: UUID, spec: SimulationSpec, pool: Pool) -> None:
     log.info("simulation.started", simulation=str(id))
     began = clock.monotonic()
-    reader = await connect(url, "lifecycle")
+    reader = await connect(url, LIFECYCLE)
     try:
         report = await SimulationRun(id, spec, pool).run(reader)
         if report is not None:

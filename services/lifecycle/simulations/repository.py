@@ -14,7 +14,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument
 from services.lifecycle.simulations.comparison import HistoryStep
 from services.lifecycle.simulations.report import SimulationReport
-from shared.database import connection as database
+from shared.database import connection as db
 from shared.database.connection import Pool, Tx
 from shared.database.leases import is_held
 
@@ -229,7 +229,7 @@ async def orphans(pool: Pool, own: Sequence[UUID]) -> list[UUID]:
 @asynccontextmanager
 async def snapshot(connection: Tx) -> AsyncIterator[Tx]:
     """All that is read inside belongs to one instant, and nothing can be written."""
-    async with database.snapshot(connection, _SNAPSHOT_SETTINGS):
+    async with db.snapshot(connection, _SNAPSHOT_SETTINGS):
         yield connection
 
 
