@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pkgutil import iter_modules
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from services.lifecycle.figures import definitions
 from services.lifecycle.figures.catalogue import FIGURES
 from services.lifecycle.figures.definitions.flows import FLOWS
 from services.lifecycle.figures.figure import share
@@ -175,3 +177,10 @@ def test_computed_ahead_are_the_latest_whole_periods_and_those_before_them() -> 
 @pytest.mark.parametrize("day", [date.min, date(1, 1, 2), date(1, 5, 5), date(2, 1, 1), date.max])
 def test_at_either_end_of_the_calendar_there_are_latest_periods_too(day: date) -> None:
     assert all(period.begins < period.ends <= day for period in periods_ahead(day))
+
+
+def test_every_definition_is_in_the_catalogue() -> None:
+    modules = {
+        f"{definitions.__name__}.{module.name}" for module in iter_modules(definitions.__path__)
+    }
+    assert {figure.value.__module__ for figure in FIGURES.values()} == modules
