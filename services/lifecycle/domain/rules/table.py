@@ -1,7 +1,7 @@
 """The table of rules: from which phases, on what, to which phase, and on what condition.
 
 Its order decides when two rules fire at one instant. A new rule is a name in `RuleName`, a row
-here with at most one new condition, and its words in `words/rules`.
+here with at most one new condition, and its words in `words`; docs/architecture.md has the recipe.
 """
 
 from collections.abc import Callable, Mapping
