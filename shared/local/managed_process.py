@@ -111,7 +111,8 @@ def tail(log: Path, lines: int = 15, *, begin: int = 0) -> str:
     """The last lines of a log file, from byte `begin` on; empty if there is none."""
     if not log.exists():
         return ""
-    return "\n".join(log.read_bytes()[begin:].decode(errors="replace").splitlines()[-lines:])
+    text = log.read_bytes()[begin:].decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def reclaim(

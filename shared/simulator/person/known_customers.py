@@ -67,7 +67,9 @@ class KnownCustomers:
         before = known.purchases_until(offer.made) if known else []
         if known is None or not before:
             return None
-        since = max(before[-1][0], *(end for end in (0, *known.silent_since) if end <= offer.made))
+        last_purchase, _ = before[-1]
+        ended = [end for end in known.silent_since if end <= offer.made]
+        since = max(last_purchase, *ended, 0)
         value = value_class_of(sum(margin for _, margin in before))
         return Cell(duration_of(offer.made - since), value, incentive_of(offer.incentive))
 

@@ -35,4 +35,6 @@ class Recommenders:
     def add(self, life: Life) -> None:
         """Let this customer recommend the shop from now on, if content and of a single id."""
         if life.bought and life.id_change is None and life.person.content > _CONTENT:
-            self._buyers.append((life.person.customer, life.bought[0][0], life.bought[-1][0]))
+            first, _ = life.bought[0]
+            last, _ = life.bought[-1]
+            self._buyers.append((life.person.customer, first, last))

@@ -30,8 +30,7 @@ class PartitionClocks:
         if self._tick_topics is None:
             tick = self._wall.get(claim.partition)
         else:
-            ticks = [claim.checkpoints[topic].ticked for topic in self._tick_topics]
-            tick = None if None in ticks else min(t for t in ticks if t is not None)
+            tick = _least_tick(claim, self._tick_topics)
         return tick if tick is not None and tick > claim.clock else None
 
     def any_tick(self) -> bool:
@@ -81,3 +80,10 @@ class PartitionClocks:
             since = self._import_progress.setdefault(partition, monotonic())
             if claim.import_open and monotonic() - since > IMPORT_IDLE_S:
                 claim.import_open = False
+
+
+def _least_tick(claim: Claim, topics: Sequence[str]) -> datetime | None:
+    """Return the least tick seen on the topics; None while one of them has had none."""
+    ticks = [claim.checkpoints[topic].ticked for topic in topics]
+    seen = [tick for tick in ticks if tick is not None]
+    return min(seen) if len(seen) == len(ticks) else None
