@@ -40,7 +40,7 @@ class Timers:
         if not self._ticking:
             return
         await self._work.batch.previous_committed()
-        partitions = await self._load_due() | self._due_in_memory()
+        partitions = await self._due_in_database() | self._due_in_memory()
         await self._cache.load(partitions, known=self._work.policies.known)
         visits = [
             Visit(self._ticking[partition], self._cache[customer])
@@ -53,7 +53,7 @@ class Timers:
         """Return the ticks whose deadlines have all been fired, to be sent on."""
         return [_tick(portion) for portion in self._ticking.values() if not portion.unfinished]
 
-    async def _load_due(self) -> dict[str, int]:
+    async def _due_in_database(self) -> dict[str, int]:
         """Find customers that may have a deadline due, with their partition.
 
         Marks the portions as unfinished that have more than the limit allows.

@@ -128,7 +128,7 @@ def relationship_ended(standpoint: Standpoint) -> Requirements:
         renewal = f"renewal of {_contract_names(customer, several='any')}"
         if all(contract.cancelled_at for contract in customer.contracts.values()):
             renewal += " and no order"
-        yield _no(renewal, end)
+        yield _absence(renewal, end)
 
 
 def returned(standpoint: Standpoint) -> Requirements:
@@ -161,15 +161,15 @@ def _event(lacks: str, *kinds: EventKind) -> Requirement:
     return Requirement(lacks, frozenset(kinds))
 
 
-def _no(nothing: str, until: datetime) -> Requirement:
-    return Requirement(f"no {nothing} until {format_instant(until)}", deadline=until)
+def _absence(of: str, until: datetime) -> Requirement:
+    return Requirement(f"no {of} until {format_instant(until)}", deadline=until)
 
 
 def _time_without(standpoint: Standpoint, kind: EventKind, nothing: str) -> Requirements:
     """Require that nothing of this kind comes before the deadline, if it runs."""
     due = standpoint.due(kind)
     if due is not None:
-        yield _no(nothing, due)
+        yield _absence(nothing, due)
 
 
 def _orders_or_renewal(
