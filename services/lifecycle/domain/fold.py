@@ -104,8 +104,8 @@ def _take_event(
         policy = policies.at(time, customer.account)
     trigger = Trigger(kind, effect.new_causes, happening)
     customer, moves, hints = apply_rules(customer, trigger, time, policy)
-    repeats_order = kind is _ORDER and had_orders and not moves
-    if repeats_order and customer.due and customer.phase is not _AT_RISK:
+    is_further_order = kind is _ORDER and had_orders and not moves
+    if is_further_order and customer.due and customer.phase is not _AT_RISK:
         customer = set_due_after_order(customer, time, policies)
     elif moves or not had_orders or kind in KINDS_MOVING_HINTS or changes_account:
         customer = set_due_and_hints(customer, policies)
