@@ -98,7 +98,7 @@ class Precomputation:
         computed = 0
         postponed = 0
         for key in await self._missing(day):
-            figure = _BY_KEY.get(key.key)
+            figure = _BY_KEY.get(key.figure)
             if figure is None:
                 continue
             try:

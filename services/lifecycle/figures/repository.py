@@ -131,9 +131,9 @@ class HistoryState(NamedTuple):
 
 
 class FigureKey(NamedTuple):
-    """A figure of a period, by the key that it is stored under."""
+    """What a value is stored under: the key of the figure, the period, and the kind of account."""
 
-    key: str
+    figure: str
     begins: date
     ends: date
     account: Account | None
@@ -172,13 +172,13 @@ async def headlines(
 
 
 async def store(
-    connection: Tx, figure_key: FigureKey, figure: StoredFigure, stamp: int, *, for_reader: bool
+    connection: Tx, key: FigureKey, figure: StoredFigure, stamp: int, *, for_reader: bool
 ) -> None:
     """Store a value unless a later one is there; `for_reader` if a reader waits for it."""
-    key, begins, ends, account = figure_key
+    name, begins, ends, account = key
     asked_at = figure.computed_at if for_reader else None
     await connection.execute(
-        _STORE, key, begins, ends, account or "", figure.value, stamp, figure.computed_at, asked_at
+        _STORE, name, begins, ends, account or "", figure.value, stamp, figure.computed_at, asked_at
     )
 
 

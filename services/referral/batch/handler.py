@@ -50,7 +50,7 @@ class ReferralHandler:
         members = await lock_members(tx, work.customers)
         parked = {customer for customer, member in members.items() if member.parked}
         parked -= work.released
-        due = await self._release(tx, work)
+        due = [*work.due, *await _release(tx, work.released)]
         messages = await self._issue_codes(tx, work)
         await add_order_events(tx, work.order_events)
         judgement = await self._judge(tx, work, members, parked)
@@ -93,14 +93,6 @@ class ReferralHandler:
             work.due |= dict.fromkeys(keys[: self._limit], portion.due_until)
         metrics.DEADLINES_FIRED.inc(len(work.due))
 
-    async def _release(self, tx: Tx, work: Work) -> list[RewardKey]:
-        """Release customers; returns the rewards that are due or have waited for a release."""
-        due = list(work.due)
-        if work.released:
-            await release_members(tx, work.released)
-            due += await find_unsettled(tx, work.released)
-        return due
-
     async def _issue_codes(self, tx: Tx, work: Work) -> list[Message]:
         """Give new advocates their codes; returns what to announce."""
         if work.advocates or work.touches:
@@ -130,6 +122,14 @@ class ReferralHandler:
     def _settlement_time(self, work: Work, key: RewardKey) -> SettlementTime:
         now = max(self._clock(work, key.customer), work.due.get(key, CLOCK_START))
         return SettlementTime(now, work.held_until[self._announcer.partition(key.customer)])
+
+
+async def _release(tx: Tx, customers: Collection[str]) -> list[RewardKey]:
+    """Release customers; returns their rewards that have a deadline or waited for the release."""
+    if not customers:
+        return []
+    await release_members(tx, customers)
+    return await find_unsettled(tx, customers)
 
 
 def _to_judge(work: Work, members: Mapping[str, Member]) -> set[str]:
