@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from shared.cli import stack
+from shared.cli.console import console
 from shared.cli.main import app
 from shared.cli.replay import sender
 from shared.client.ingest import AsyncIngestClient
@@ -78,7 +79,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         if name.startswith("STAMMKUNDE_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("STAMMKUNDE_API_KEY", KEY)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "200")  # of consoles that are made later
+    monkeypatch.setattr(console, "width", 200)
     folder = Home(tmp_path / "home")
     assert folder.acquire()
     names = ("ingest", "lifecycle", "lifecycle-worker")
