@@ -72,6 +72,7 @@ class Event(BaseModel):
     data: Data = Data()
     data_base64: Annotated[None, BeforeValidator(_reject_binary), _Forbidden] = None
     mergedfrom: Annotated[None, BeforeValidator(_reject_reserved), _Forbidden] = None
+    mergedvia: Annotated[None, BeforeValidator(_reject_reserved), _Forbidden] = None
     historical: bool = False
     traceparent: Annotated[str, Field(pattern=r"^[\x20-\x7e]{1,256}$")] | None = None
 

@@ -80,7 +80,7 @@ Ingest refuses the following, with the code and the field in the receipt:
 | an id that is empty, too long, or holds control characters | `invalid` | its name |
 | `customer.merged` into the subject itself | `invalid` | `data.into` |
 | U+0000, or a number that is not finite, anywhere | `invalid` | `data` |
-| `mergedfrom`, which only lifecycle sets | `invalid` | `mergedfrom` |
+| `mergedfrom`, `mergedvia`, which only lifecycle sets | `invalid` | its name |
 | `referral.succeeded`, `referral.annulled`: only the referral service publishes them, \
 on its own topic | `reserved_type` | `type` |
 | more than 5 minutes ahead of the clock (except in log time) | `time_in_future` | `time` |

@@ -22,7 +22,9 @@ ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One event; `data` stays undecoded until it is needed. Identity is (subject, source, id).
 
-    `mergedfrom` is the original subject, if that customer was merged into the present one.
+    Two attributes are set on events that a merge brought over. `mergedfrom` is the original
+    subject, and part of the identity. `mergedvia` is the way from there: a JSON array in a text,
+    with [old id, time, source, id] of each merge on it, the last hop last.
     """
 
     specversion: str = msgspec.field(default_factory=lambda: "1.0")
@@ -35,6 +37,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     historical: bool = False
     traceparent: str | None = None
     mergedfrom: str | None = None
+    mergedvia: str | None = None
 
 
 _decoder: Final = msgspec.json.Decoder(Envelope)

@@ -34,5 +34,12 @@ class CustomerEntry:
 
 
 def event_key(event: Envelope) -> int:
-    """Hash source and id, which together identify an event."""
-    return hash64(f"{event.source}\x1f{event.id}")
+    """Hash what identifies an event of a customer: source and id.
+
+    Two people may have events with the same source and id. So the identity of an event that a
+    merge brought over begins with the customer that it was sent for.
+    """
+    origin = event.mergedfrom
+    if origin is None:
+        return hash64(f"{event.source}\x1f{event.id}")
+    return hash64(f"{origin}\x1f{event.source}\x1f{event.id}")

@@ -47,7 +47,7 @@ event = sa.Table(
         sa.BigInteger,
         primary_key=True,
         autoincrement=False,
-        comment="hash of source and id",
+        comment="hash of source and id, and of the customer it was sent for if that is another",
     ),
     sa.Column("order_key", sa.BigInteger, comment="hash of the order that it names"),
     sa.Column("time", instant(), nullable=False),

@@ -96,7 +96,8 @@ CREATE INDEX event_undone ON event (time) INCLUDE (order_key, customer_key, amou
     WHERE type IN ('order.refunded', 'order.cancelled');
 CREATE INDEX event_voiced ON event (type, time) INCLUDE (customer_key) WHERE type IN ({VOICES});
 COMMENT ON COLUMN event.customer_key IS 'hash of the customer';
-COMMENT ON COLUMN event.event_key IS 'hash of source and id';
+COMMENT ON COLUMN event.event_key IS
+    'hash of source and id, and of the customer it was sent for if that is another';
 COMMENT ON COLUMN event.order_key IS 'hash of the order that it names';
 COMMENT ON COLUMN event.type IS 'what has happened, as the record says';
 COMMENT ON COLUMN event.amount IS

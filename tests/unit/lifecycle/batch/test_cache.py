@@ -71,3 +71,10 @@ def test_source_and_id_together_identify_an_event() -> None:
     }
     assert len(keys) == 3
     assert event_key(incoming(one).event) == event_key(incoming({**one, "subject": "b"}).event)
+
+
+def test_whom_it_was_sent_for_identifies_an_event_that_a_merge_brought_over() -> None:
+    own = order("a", 1, id="o1")
+    origins = ("b", "c")
+    keys = {event_key(incoming(own | {"mergedfrom": origin}).event) for origin in origins}
+    assert len(keys | {event_key(incoming(own).event)}) == 3

@@ -126,6 +126,7 @@ REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
     (of("customer.merged", into=ORDER["subject"]), "invalid", "data.into"),
     (of("customer.merged", into="a\nb"), "invalid", "data.into"),
     ({"mergedfrom": "somebody"}, "invalid", "mergedfrom"),
+    ({"mergedvia": "[]"}, "invalid", "mergedvia"),
     ({"data": data(items=["shoe"])}, "invalid", "data.items.0"),
 ]
 
