@@ -1,27 +1,47 @@
 """Settings of referral: the terms of the program."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from services.referral.domain.claims import Terms
+from services.referral.domain.terms import CurrencyTerms, Terms
+from shared.events.money import Currency
 from shared.settings import Settings
 
 Amount = Annotated[int, Field(ge=0, le=10**12)]
 
 
+class CurrencyReward(BaseModel):
+    """The program in one currency; amounts are in its minor units (1000 is 10.00 EUR, 1000 JPY)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recommender: Amount = Field(description="Reward of the recommender.")
+    referee: Amount = Field(description="Reward of the referee.")
+    minimum_order: int = Field(
+        ge=1, le=10**12, description="Least total of a first order that earns them."
+    )
+
+    @property
+    def terms(self) -> CurrencyTerms:
+        """What a claim recorded now promises for an order in this currency."""
+        return CurrencyTerms(self.recommender, self.referee, self.minimum_order)
+
+
+_TEN_AND_FIVE: Final = CurrencyReward(recommender=1000, referee=500, minimum_order=1000)
+_REWARDS: Final[Mapping[str, CurrencyReward]] = MappingProxyType(
+    dict.fromkeys(("EUR", "CHF", "GBP", "USD"), _TEN_AND_FIVE)
+)
+
+
 class ReferralSettings(Settings):
     """What referral needs beyond the common settings; new terms hold for new claims only."""
 
-    reward_recommender: Amount = Field(
-        default=1000,
-        description="Reward of the recommender, in minor units of the order's currency.",
-    )
-    reward_referee: Amount = Field(
-        default=500, description="Reward of the referee, in minor units likewise."
-    )
-    minimum_order: Amount = Field(
-        default=0, description="Least total of a first order that earns rewards, likewise."
+    rewards: dict[Currency, CurrencyReward] = Field(
+        default=dict(_REWARDS),
+        description="The program by currency, as JSON; an order in another one earns nothing.",
     )
     claim_days: int = Field(
         default=90, ge=1, le=3650, description="How long a claim waits for the first order."
@@ -41,8 +61,6 @@ class ReferralSettings(Settings):
         """What a claim recorded now promises."""
         return Terms(
             claim_days=self.claim_days,
-            minimum_order=self.minimum_order,
             return_window_days=self.return_window_days,
-            recommender_reward=self.reward_recommender,
-            referee_reward=self.reward_referee,
+            currencies={currency: reward.terms for currency, reward in self.rewards.items()},
         )

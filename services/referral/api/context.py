@@ -8,7 +8,7 @@ from fastapi import Depends, Request, Response
 
 from services.referral.announcements import Announcer
 from services.referral.clocks import partition_clock
-from services.referral.domain.claims import Terms
+from services.referral.domain.terms import Terms
 from shared.clock import CLOCK_START, ClockMode
 from shared.database.connection import Pool, Tx
 from shared.errors import Problem

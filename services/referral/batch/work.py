@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from services.referral.domain.claims import OrderEvent, Terms, Touch, new_touch
+from services.referral.domain.claims import OrderEvent, Touch, new_touch
 from services.referral.domain.rewards import RewardKey, RewardRevision
+from services.referral.domain.terms import Terms
 from services.referral.events import NewAdvocate, ReviewRequest, ShopEvent
 from shared.events.envelope import Envelope
 from shared.stream.batch import Batch

@@ -13,10 +13,10 @@ from services.referral.domain.claims import (
     OrderEventKind,
     Reason,
     State,
-    Terms,
     Touch,
     Verdict,
 )
+from services.referral.domain.terms import Terms
 from shared.database.columns import columns_of
 from shared.database.connection import Pool, Tx
 

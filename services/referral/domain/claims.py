@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.referral.domain import codes
 from services.referral.domain.rewards import Refund, RewardFacts
+from services.referral.domain.terms import Terms
 from shared.ids import stable_id
 
 FIRST_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
@@ -35,6 +36,7 @@ class Reason(StrEnum):
     SELF_REFERRAL = "self_referral"
     ALREADY_CUSTOMER = "already_customer"
     BELOW_MINIMUM = "below_minimum"
+    NO_REWARD_IN_THIS_CURRENCY = "no_reward_in_this_currency"
     HISTORICAL_ORDER = "historical_order"
 
 
@@ -44,20 +46,6 @@ class OrderEventKind(StrEnum):
     COMPLETED = "order.completed"
     REFUNDED = "order.refunded"
     CANCELLED = "order.cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a claim promises: a claim keeps the terms that were in force when it was recorded.
-
-    Amounts are minor units of the order's currency.
-    """
-
-    claim_days: int
-    minimum_order: int
-    return_window_days: int
-    recommender_reward: int
-    referee_reward: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +149,18 @@ def _reason_to_refuse(referee: str, touch: Touch, first: OrderEvent | None) -> R
 def _outcome(touch: Touch, first: OrderEvent) -> Verdict:
     if first.time > touch.expires_at:
         return Verdict(State.EXPIRED)
+    reason = _reason_to_earn_nothing(touch, first)
+    state = State.UNQUALIFIED if reason else State.QUALIFIED
+    return Verdict(state, reason, first.order_id)
+
+
+def _reason_to_earn_nothing(touch: Touch, first: OrderEvent) -> Reason | None:
     if first.historical:
-        return Verdict(State.UNQUALIFIED, Reason.HISTORICAL_ORDER, first.order_id)
-    if first.amount < touch.terms.minimum_order:
-        return Verdict(State.UNQUALIFIED, Reason.BELOW_MINIMUM, first.order_id)
-    return Verdict(State.QUALIFIED, order_id=first.order_id)
+        return Reason.HISTORICAL_ORDER
+    terms = touch.terms.currencies.get(first.currency)
+    if terms is None:
+        return Reason.NO_REWARD_IN_THIS_CURRENCY
+    return Reason.BELOW_MINIMUM if first.amount < terms.minimum_order else None
 
 
 def determine_facts(
@@ -189,6 +184,7 @@ def _facts(
     days = order.return_window_days
     if days is None:
         days = touch.terms.return_window_days
+    terms = touch.terms.currencies[order.currency]
     return RewardFacts(
         order_id=order.order_id,
         referee=referee,
@@ -197,8 +193,8 @@ def _facts(
         total=order.amount,
         earned_at=order.time,
         available_at=order.time + timedelta(days=days),
-        recommender_reward=touch.terms.recommender_reward,
-        referee_reward=touch.terms.referee_reward,
+        recommender_reward=terms.recommender,
+        referee_reward=terms.referee,
         refunds=tuple(_refunds(order, events)),
     )
 

@@ -33,6 +33,7 @@ Reason: TypeAlias = Literal[
     "self_referral",
     "already_customer",
     "below_minimum",
+    "no_reward_in_this_currency",
     "historical_order",
 ]
 """Why a claim was refused, or its order earned nothing."""

@@ -194,9 +194,7 @@ async def test_the_last_touch_wins_and_own_or_mistyped_codes_are_refused(
         signed_up("fay", 102, "fay"),
         signed_up("fay", 103, "eve"),
     ]
-    await run(
-        stack, database, [advocate("fay", 99), *touches, order("fay", 104, amount=100), tick(105)]
-    )
+    await run(stack, database, [advocate("fay", 99), *touches, order("fay", 104), tick(105)])
     assert await claims(database, "fay") == [
         ("superseded", None),
         ("refused", "mistyped_code"),

@@ -17,23 +17,17 @@ from services.referral.domain.claims import (
     OrderEventKind,
     Reason,
     State,
-    Terms,
     Touch,
     Verdict,
     new_touch,
 )
 from services.referral.domain.codes import code_of
 from services.referral.domain.rewards import Reward, RewardKey, RewardState, Side
+from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.events.envelope import decode
 from tests.support.builders import day
 
-TERMS = Terms(
-    claim_days=90,
-    minimum_order=0,
-    return_window_days=14,
-    recommender_reward=1000,
-    referee_reward=500,
-)
+TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})
 ACCEPTED = Verdict(State.ACCEPTED)
 QUALIFIED = Verdict(State.QUALIFIED, order_id="o-3")
 UNKNOWN = Verdict(State.REFUSED, Reason.UNKNOWN_CODE)

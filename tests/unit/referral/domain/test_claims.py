@@ -4,28 +4,25 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
+import pytest
+
 from services.referral.domain.claims import (
     OrderEvent,
     OrderEventKind,
     Reason,
     State,
-    Terms,
     Touch,
     Verdict,
     determine_facts,
     judge,
 )
 from services.referral.domain.codes import code_of
+from services.referral.domain.rewards import Side
+from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.clock import CLOCK_START
 from tests.support.builders import day
 
-TERMS = Terms(
-    claim_days=90,
-    minimum_order=0,
-    return_window_days=14,
-    recommender_reward=1000,
-    referee_reward=500,
-)
+TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})
 NAMESPACE = UUID(int=0)
 
 
@@ -113,10 +110,45 @@ def test_a_claim_made_before_the_clock_started_waits_for_ever() -> None:
 
 
 def test_an_order_below_the_minimum_earns_nothing() -> None:
-    terms = replace(TERMS, minimum_order=8001)
+    terms = replace(TERMS, currencies={"EUR": CurrencyTerms(1000, 500, 8001)})
     assert judged(touch(0, terms=terms), order(1), order(2, 9000)) == [
         Verdict(State.UNQUALIFIED, Reason.BELOW_MINIMUM, "o-1")
     ]
+
+
+CURRENCIES = {
+    "EUR": CurrencyTerms(1000, 500, 2000),
+    "JPY": CurrencyTerms(1500, 700, 3000),
+    "KWD": CurrencyTerms(3000, 1500, 6000),
+}
+"""About ten and five euros in each: minor units do not compare."""
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "rewards", "reason"),
+    [
+        (2000, "EUR", (1000, 500), None),
+        (1999, "EUR", None, Reason.BELOW_MINIMUM),
+        (3000, "JPY", (1500, 700), None),
+        (2999, "JPY", None, Reason.BELOW_MINIMUM),
+        (6000, "KWD", (3000, 1500), None),
+        (5999, "KWD", None, Reason.BELOW_MINIMUM),
+        (0, "EUR", None, Reason.BELOW_MINIMUM),
+        (900_000, "USD", None, Reason.NO_REWARD_IN_THIS_CURRENCY),
+        (0, "USD", None, Reason.NO_REWARD_IN_THIS_CURRENCY),
+    ],
+)
+def test_each_currency_has_its_own_rewards_and_minimum_and_one_without_earns_nothing(
+    amount: int, currency: str, rewards: tuple[int, int] | None, reason: Reason | None
+) -> None:
+    claim = touch(0, terms=replace(TERMS, currencies=CURRENCIES))
+    events = [order(1, amount, currency=currency), order(2)]
+    verdicts = judge("bob", [claim], events)
+    state = State.QUALIFIED if rewards else State.UNQUALIFIED
+    assert verdicts[claim.id] == Verdict(state, reason, "o-1")
+    facts = determine_facts("bob", [claim], events, verdicts).get(claim.id)
+    found = facts and (facts.amount(Side.RECOMMENDER), facts.amount(Side.REFEREE))
+    assert found == rewards
 
 
 def test_an_imported_order_earns_nothing_but_makes_a_buyer() -> None:

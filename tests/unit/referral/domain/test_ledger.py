@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from services.referral.domain.claims import (
     OrderEvent,
     OrderEventKind,
-    Terms,
     Touch,
     determine_facts,
     judge,
@@ -31,15 +30,12 @@ from services.referral.domain.rewards import (
     balance_of,
     movements,
 )
+from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.clock import CLOCK_START
 from tests.support.builders import day
 
 TERMS = Terms(
-    claim_days=90,
-    minimum_order=2000,
-    return_window_days=14,
-    recommender_reward=1001,
-    referee_reward=333,
+    claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1001, 333, 2000)}
 )
 KEY = RewardKey("bob", UUID(int=1))
 
