@@ -25,6 +25,7 @@ from services.lifecycle.domain.state.happenings import (
 )
 from shared.errors import Poison
 from shared.events.envelope import Envelope
+from shared.events.ranks import RANKS
 from shared.kafka.topics import CUSTOMER_EVENTS
 
 SOURCE: Final = "/lifecycle"
@@ -207,7 +208,10 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
             details = _DETAILS_READERS[kind](event.data)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {error}") from error
-    return Happening(event.time, event.source, event.id, kind, details, event.historical, order_key)
+    rank = RANKS[event.type]
+    return Happening(
+        event.time, rank, event.source, event.id, kind, details, event.historical, order_key
+    )
 
 
 def _read_undoing(data: msgspec.Raw) -> OrderUndoing:

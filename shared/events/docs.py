@@ -39,8 +39,10 @@ does not affect the others. `GET /v1/event-types` returns a JSON Schema per type
 **The identity of an event is (subject, source, id).** Sending an event again is safe: it counts
 once. If two events have the same identity but a different type, time or data, the one recorded
 first stays and the other goes to the dead letters (`conflicting_duplicate`). Events may arrive
-late and in any order: they count at their `time`, with ties in the order of (time, source, id),
-and in the end the history is the same as if they had arrived sorted.
+late and in any order: they count at their `time`, and in the end the history is the same as if they
+had arrived sorted. Events of one instant are taken cause before effect: what begins something
+(an order completed, a complaint opened), what answers or uses it, what changes it, what ends it;
+among equals, by (source, id). So a complaint opened and resolved in the same second is resolved.
 
 ## Units
 * *instant*: RFC 3339 with a zone, in the years 1900 to 9998, kept to the microsecond in UTC.

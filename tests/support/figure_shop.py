@@ -23,6 +23,7 @@ from services.lifecycle.events import read
 from services.lifecycle.figures.period import Account
 from services.lifecycle.schedule import load_schedule
 from shared.events.envelope import Envelope, decode
+from shared.events.ranks import rank_of
 from shared.ids import hash64, partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.simulator.shop import Shop as Simulated
@@ -60,9 +61,14 @@ class Life:
 
     def data(self, begin: datetime, end: datetime, *types: str) -> Iterator[tuple[Envelope, Raw]]:
         """The events of these types from `begin` on and before `end`, in order, with their data."""
-        for told in sorted(self.events, key=lambda e: (e.time, e.source, e.id)):
+        for told in sorted(self.events, key=fold_key):
             if begin <= told.time < end and told.type in types:
                 yield told, msgspec.json.decode(told.data)
+
+
+def fold_key(event: Envelope) -> tuple[datetime, int, str, str]:
+    """Where an event stands in its customer's life."""
+    return event.time, rank_of(event.type), event.source, event.id
 
 
 @dataclass(slots=True)

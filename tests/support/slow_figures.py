@@ -18,7 +18,7 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import read
 from services.lifecycle.figures.period import Period
 from shared.events.envelope import Envelope
-from tests.support.figure_shop import Life
+from tests.support.figure_shop import Life, fold_key
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 MOMENT: Final = timedelta(microseconds=1)
@@ -115,14 +115,10 @@ def folded_until(
     if before is None:
         events = [event for event in life.events if event.time <= instant]
     else:
-        events = [event for event in life.events if _key(event) < _key(before)]
+        events = [event for event in life.events if fold_key(event) < fold_key(before)]
     contents = [read("", event) for event in events]
     happenings = [content for content in contents if isinstance(content, Happening)]
     return fold(happenings, policies, until=instant).customer
-
-
-def _key(event: Envelope) -> tuple[datetime, str, str]:
-    return event.time, event.source, event.id
 
 
 # -- contracts -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Evidence, MoneyAmount, PolicyRef, Profile
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-BEGINNING: Final[EventKey] = (EARLIEST, "", "")
+BEGINNING: Final[EventKey] = (EARLIEST, 0, "", "")
 _NO_REVENUE: Final = (0, None)
 
 SILENCE: Final = "silence"

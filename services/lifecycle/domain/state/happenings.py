@@ -9,8 +9,8 @@ import msgspec
 
 from shared.events.transitions import MoneyAmount, OrderRef
 
-EventKey = tuple[datetime, str, str]
-"""Events are folded in the order of (time, source, id)."""
+EventKey = tuple[datetime, int, str, str]
+"""Events are folded in the order of (time, rank, source, id); see shared/events/ranks.py."""
 
 
 class EventKind(StrEnum):
@@ -178,6 +178,7 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     """
 
     time: datetime
+    rank: int
     source: str
     id: str
     kind: EventKind
@@ -188,7 +189,7 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     @property
     def key(self) -> EventKey:
         """Where the event stands in the customer's life."""
-        return self.time, self.source, self.id
+        return self.time, self.rank, self.source, self.id
 
     @property
     def amount_and_currency(self) -> tuple[int | None, str | None]:
@@ -212,5 +213,5 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
 
 _NO_AMOUNT: Final = (None, None)
 
-SORT_KEY: Final = attrgetter("time", "source", "id")
+SORT_KEY: Final = attrgetter("time", "rank", "source", "id")
 """`Happening.key` of a happening, for sorting."""

@@ -129,7 +129,7 @@ def test_a_deadline_that_a_new_policy_moved_further_away_does_not_fire_early() -
 
 
 def test_deadlines_near_the_end_of_time_do_not_overflow() -> None:
-    late = Happening(day(0).replace(year=9998), "/shop", "x", EventKind.NO_EFFECT)
+    late = Happening(day(0).replace(year=9998), 0, "/shop", "x", EventKind.NO_EFFECT)
     customer, _, _ = fold([late], Policy(prospect_days=36_500)).parts
     assert customer.due is not None
 

@@ -38,7 +38,7 @@ def test_every_action_of_a_customer_is_a_purchase_or_other_activity() -> None:
 
 @pytest.mark.parametrize("kind", WITHOUT_EFFECT)
 def test_any_other_event_changes_only_when_the_customer_was_seen(kind: EventKind) -> None:
-    happening = Happening(day(1), "/shop", "e", kind)
+    happening = Happening(day(1), 0, "/shop", "e", kind)
     effect = apply_event(Customer(), happening, Policy(), None)
     contact_at = day(1) if kind is EventKind.SEEN else None
     assert effect == Effect(Customer(last_event=happening.key, contact_at=contact_at), kind)
@@ -53,7 +53,7 @@ def test_any_other_deadline_changes_only_what_was_reached(kind: EventKind) -> No
 @pytest.mark.parametrize("kind", sorted(ACTIVITY - set(EVENT_EFFECTS)))
 def test_activity_ends_a_gap_in_contact(kind: EventKind) -> None:
     at_risk = Customer(phase=Phase.AT_RISK, causes=frozenset({CONTACT, SILENCE}))
-    happening = Happening(day(1), "/shop", "e", kind)
+    happening = Happening(day(1), 0, "/shop", "e", kind)
     customer = apply_event(at_risk, happening, Policy(), None).customer
     assert (customer.causes, customer.contact_at) == (frozenset({SILENCE}), day(1))
 

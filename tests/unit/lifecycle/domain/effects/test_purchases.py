@@ -203,15 +203,6 @@ def test_undoing_what_was_bought_before_an_undone_return_leaves_no_debt() -> Non
     assert (customer.orders, customer.orders_since_return, customer.revenue) == (0, 0, {"EUR": 0})
 
 
-def test_the_return_decides_which_of_two_orders_at_one_instant_is_of_the_episode() -> None:
-    """The first order is followed by the end, and the end by a return, all at one instant."""
-    first = buys(10)[0]
-    second = {**completes_again("second", 10)[0], "id": "z"}
-    events = [*buys(0), {**first, "id": "a"}, {**does("customer.closed", 10)[0], "id": "b"}, second]
-    customer, _, _ = live([*events, *cancels_order(11, "o10")], 12, Policy()).parts
-    assert (customer.phase, customer.orders_since_return) == (Phase.WON_BACK, 1)
-
-
 COST: Final = {"margin": {"amount": 300, "currency": "EUR"}}
 
 

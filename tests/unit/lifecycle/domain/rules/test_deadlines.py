@@ -32,7 +32,7 @@ BUYER: Final = Customer(
     last_order_at=day(0),
     bought_at=day(0),
     purchase_days=1,
-    last_event=(day(0), "/shop", "o"),
+    last_event=(day(0), 0, "/shop", "o"),
 )
 
 

@@ -421,10 +421,16 @@ CHAINING: Final = {
     "a prospect that fades at the instant of a contact is one again": Case(
         [*VIEWED, *does("page.viewed", 365)], 365, [*FADED, "365 first_contact prospect"]
     ),
-    "two events at one instant are folded by source and id": Case(
+    "of two events at one instant the one that ends comes last": Case(
         [*does("customer.closed", 1), *buys(1), *VIEWED],
         2,
-        [*PROSPECT, "1 relationship_ended former", "1 first_purchase new"],
+        [*PROSPECT, "1 first_purchase new", "1 relationship_ended former"],
+    ),
+    "two events of one rank and instant are folded by source and id": Case(
+        [*complains(1, of="a"), *scores(1, "nps", 3), *buys(0), *scores(1, "nps", 7)],
+        2,
+        [*NEW, "1 dissatisfied at_risk"],
+        causes=("complaint:a",),
     ),
     "of deadlines at one instant the order of the table decides": Case(
         PRAISED,

@@ -15,7 +15,7 @@ from services.lifecycle.domain.state.orders import OrderAmounts, Orders, full_am
 from tests.support.builders import day
 
 PLACED: Final = Order("o", Price(1000, "EUR"), margin=Price(300, "EUR"))
-COMPLETED: Final = Happening(day(0), "/shop", "e", EventKind.ORDER, PLACED)
+COMPLETED: Final = Happening(day(0), 0, "/shop", "e", EventKind.ORDER, PLACED)
 ALL: Final = OrderUndoing("o")
 
 
@@ -42,7 +42,7 @@ def test_an_order_that_no_event_has_named_brings_the_same() -> None:
 def test_an_order_is_placed_once() -> None:
     orders = Orders()
     orders.place(COMPLETED, PLACED)
-    assert orders.place(Happening(day(1), "/shop", "f", EventKind.ORDER, PLACED), PLACED) is None
+    assert orders.place(Happening(day(1), 0, "/shop", "f", EventKind.ORDER, PLACED), PLACED) is None
 
 
 def test_a_margin_in_another_currency_does_not_count() -> None:
