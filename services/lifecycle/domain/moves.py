@@ -95,6 +95,7 @@ def _begin_count(entered: Customer, trigger: Trigger) -> Customer:
         entered,
         orders_since_return=int(by_order),
         contracts_since_return=int(not by_order),
+        renewed_since_return=trigger.kind is EventKind.RENEWED,
     )
 
 

@@ -82,6 +82,7 @@ def renew_contract(
         customer,
         contracts=contracts_after(customer.contracts, happening),
         has_renewed=True,
+        renewed_since_return=True,
         contact_at=last_contact(customer, happening),
     )
     return Effect(renewed, EventKind.RENEWED, NO_CAUSES, _is_cleared_by_a_contract)

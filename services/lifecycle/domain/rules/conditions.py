@@ -43,11 +43,10 @@ def buys_habitually(customer: Customer, _: Trigger, policy: Policy) -> bool:
     return customer.orders >= policy.established_after_orders or customer.has_renewed
 
 
-def has_settled(customer: Customer, trigger: Trigger, policy: Policy) -> bool:
-    """Are there enough orders since the return, in whatever phase, or is a contract renewed now?"""
+def has_settled(customer: Customer, _: Trigger, policy: Policy) -> bool:
+    """Are there enough orders since the return, or was a contract renewed, in whatever phase?"""
     return (
-        trigger.kind is EventKind.RENEWED
-        or customer.orders_since_return >= policy.settle_after_orders
+        customer.renewed_since_return or customer.orders_since_return >= policy.settle_after_orders
     )
 
 

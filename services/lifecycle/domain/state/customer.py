@@ -59,6 +59,8 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
       not cancelled before it was completed, `last_order_at` the last one in any case.
     - `orders_since_return` and `contracts_since_return` count from the purchase of the last return
       (or of the first purchase), without undone orders.
+    - `has_renewed` says that a contract was ever renewed, `renewed_since_return` that one was since
+      the last return (or the first purchase).
     - `evidence` is what makes an advocate, each with its instant.
     - `due` is no later than the earliest deadline, `hint_due` the earliest instant of a hint.
     """
@@ -84,6 +86,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     contracts_ever: int = 0
     contracts_since_return: int = 0
     has_renewed: bool = False
+    renewed_since_return: bool = False
     returned: Return | None = None
     complaints: dict[str, Complaint] = {}
     evidence: dict[str, datetime] = {}

@@ -365,6 +365,26 @@ SETTLED: Final = {
     "after a contract two orders are needed": Case(
         [*buys(0), *concludes(200), *buys(205, 206)], 207, [*WON_BACK, "206 settled established"]
     ),
+    "a renewal while at risk counts as soon as the customer is won back again": Case(
+        [*buys(0), *concludes(200), *complains(203), *renews(210), *resolves(220)],
+        221,
+        [
+            *WON_BACK,
+            "203 dissatisfied at_risk",
+            "220 recovered won_back",
+            "220 settled established",
+        ],
+    ),
+    "a renewal before the return does not count": Case(
+        [*concludes(0), *renews(1), *gives_notice(10), *buys(20)],
+        21,
+        [
+            *NEW,
+            "1 habit_formed established",
+            "10 relationship_ended former",
+            "20 returned won_back",
+        ],
+    ),
     "the second order counts as soon as a customer at risk is won back again": Case(
         [*buys(0, 200), *complains(201), *buys(202), *resolves(203)],
         204,
