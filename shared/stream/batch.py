@@ -41,6 +41,14 @@ class DeadLetter(NamedTuple):
     recorded_at: datetime
 
 
+class DueSpan(NamedTuple):
+    """Deadlines of a partition after one instant and up to another."""
+
+    partition: int
+    after: datetime
+    until: datetime
+
+
 @dataclass(slots=True)
 class Portion:
     """One partition's share of a batch.
@@ -76,6 +84,11 @@ class Portion:
         if not self.import_open:
             return BEFORE_EVERY_DEADLINE
         return self.import_began or BEFORE_EVERY_DEADLINE
+
+    @property
+    def due_span(self) -> DueSpan:
+        """The deadlines that may fire."""
+        return DueSpan(self.partition, self.due_after, self.due_until)
 
     def reject(
         self, incoming: Incoming, reason: str, detail: str, *, parked: str | None = None
@@ -136,6 +149,14 @@ class Batch:
             partition: portion
             for partition, portion in self.portions.items()
             if portion.tick or portion.events or portion.advances
+        }
+
+    def ticking(self) -> dict[int, Portion]:
+        """The portions whose deadlines fire, by partition: those with a tick."""
+        return {
+            partition: portion
+            for partition, portion in self.portions.items()
+            if portion.tick is not None
         }
 
     def advances(self) -> list[Advance]:

@@ -9,7 +9,7 @@ from services.reactivation.cases.repository import add_purchases, record_lapses
 from services.reactivation.customers.repository import lock_customers, park_customers
 from services.reactivation.domain.cases import Terms
 from services.reactivation.events import read
-from services.reactivation.timers.repository import DueSpan, find_due
+from services.reactivation.timers.repository import find_due
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
@@ -59,17 +59,10 @@ class ReactivationHandler:
 
     async def _add_due(self, work: Work, batch: Batch) -> None:
         """Add the customers whose deadlines the batch's ticks have passed, up to a limit."""
-        ticking = {
-            partition: portion
-            for partition, portion in batch.portions.items()
-            if portion.tick is not None
-        }
+        ticking = batch.ticking()
         limit = max(1, self._timers_per_batch // max(1, len(ticking)))
         counts = dict.fromkeys(ticking, 0)
-        spans = [
-            DueSpan(partition, portion.due_after, portion.due_until)
-            for partition, portion in ticking.items()
-        ]
+        spans = [portion.due_span for portion in ticking.values()]
         for customer, partition in await find_due(self._reader, spans, limit):
             counts[partition] += 1
             work.setdefault(customer, CustomerWork(ticking[partition]))

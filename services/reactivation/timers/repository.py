@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
+from shared.stream.batch import DueSpan
 
 _SET: Final = """
 INSERT INTO timer (customer, partition, due_at)
@@ -31,14 +32,6 @@ class Timer(NamedTuple):
     customer: str
     partition: int
     due_at: datetime | None
-
-
-class DueSpan(NamedTuple):
-    """Deadlines of a partition after one instant and up to another."""
-
-    partition: int
-    after: datetime
-    until: datetime
 
 
 async def find_due(reader: Tx, spans: Sequence[DueSpan], limit: int) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from services.referral.codes.repository import lock_codes
 from services.referral.customers.repository import Member, lock_members, release_members
 from services.referral.domain.rewards import RewardKey
 from services.referral.rewards.outcome import SettlementTime
-from services.referral.rewards.repository import DueSpan, find_due, find_unsettled
+from services.referral.rewards.repository import find_due, find_unsettled
 from services.referral.rewards.settlement import settle_rewards
 from services.referral.settings import ReferralSettings
 from shared import metrics
@@ -74,18 +74,11 @@ class ReferralHandler:
 
     async def _add_due(self, work: Work, batch: Batch) -> None:
         """Add the rewards whose deadlines the batch's ticks have passed, up to a limit for each."""
-        ticking = {
-            partition: portion
-            for partition, portion in batch.portions.items()
-            if portion.tick is not None
-        }
+        ticking = batch.ticking()
         if not ticking:
             return
         await batch.previous_committed()
-        spans = [
-            DueSpan(portion.partition, portion.due_after, portion.due_until)
-            for portion in ticking.values()
-        ]
+        spans = [portion.due_span for portion in ticking.values()]
         due = await find_due(self._reader, spans, limit=self._limit + 1)
         for partition, keys in due.items():
             portion = ticking[partition]

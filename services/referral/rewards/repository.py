@@ -10,6 +10,7 @@ from services.referral.domain.ledger import Posting
 from services.referral.domain.rewards import Kind, Reward, RewardFacts, RewardKey, RewardState, Side
 from shared.database.columns import columns_of
 from shared.database.connection import Tx
+from shared.stream.batch import DueSpan
 
 _decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
 
@@ -63,14 +64,6 @@ class NewPosting(NamedTuple):
     key: RewardKey
     posting: Posting
     recorded_at: datetime
-
-
-class DueSpan(NamedTuple):
-    """Deadlines of a partition after one instant and up to another."""
-
-    partition: int
-    after: datetime
-    until: datetime
 
 
 async def load_rewards(tx: Tx, keys: Iterable[RewardKey]) -> dict[RewardKey, Reward]:

@@ -75,5 +75,7 @@ def test_a_batch_has_what_its_portions_have_and_drops_those_that_have_nothing() 
     assert batch.epochs == {0: 1, 1: 2}
     assert batch.advances() == full.advances
     assert [letter.offset for letter in batch.dead_letters()] == [2]
+    assert batch.ticking() == {1: ticking}
+    assert ticking.due_span == (1, BEFORE_EVERY_DEADLINE, day(4))
     assert [move.clock for move in batch.clock_moves()] == [day(3), day(4)]
     assert [(portion.partition, i.offset) for portion, i in batch.events()] == [(0, 1), (0, 2)]
