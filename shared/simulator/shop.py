@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from shared.simulator.person.life import Life
 from shared.simulator.person.life_course import live
 from shared.simulator.world.calendar import DAY, HOUR, instant, later_by_months, text
+from shared.simulator.world.extras import NO_EXTRAS, Extras
 from shared.simulator.world.random_streams import RandomStream
 
 SOURCE: Final = "/simulator"
@@ -23,6 +24,7 @@ class Shop:
     duplicates: float = 0.0
     late: float = 0.0
     late_days: float = 5.0
+    extras: Extras = NO_EXTRAS
 
     @property
     def span(self) -> int:
@@ -46,7 +48,7 @@ class Line(NamedTuple):
 def lives(shop: Shop) -> Iterator[Life]:
     """All customers, by number; more customers never change earlier ones."""
     for number in range(1, shop.customers + 1):
-        yield live(shop.seed, number, shop.span)
+        yield live(shop.seed, number, shop.span, shop.extras)
 
 
 def lines(shop: Shop, life: Life, *, code: str | None = None) -> Iterable[Line]:
@@ -60,7 +62,7 @@ def _events(life: Life, *, code: str | None = None) -> Iterator[Line]:
     customer = life.person.customer
     moved = life.id_change
     for number, (t, kind, data) in enumerate(sorted(life.happenings), start=1):
-        subject = f"{customer}.old" if moved and t < moved[0] else customer
+        subject = life.id_of(t, data)
         if code and kind == "customer.signed_up":
             data = f'{data[:-1]},"referral_code":"{code}"}}'
         yield Line(t, kind, _event(f"{customer}-{life.tag}{number}", kind, subject, t, data))
@@ -69,16 +71,21 @@ def _events(life: Life, *, code: str | None = None) -> Iterator[Line]:
 
 
 def _merge(life: Life, t: int) -> Iterator[Line]:
-    """Merge the old id into the present one, and use an old bookmark once more."""
-    customer = life.person.customer
-    old = f"{customer}.old"
-    steps = (
-        (t, "customer.merged", f'{{"into":"{customer}"}}'),
-        (t + 3 * HOUR, "page.viewed", "{}"),
-    )
-    for at, kind, data in steps:
+    """Merge the old id into the present one, and use an old bookmark once more.
+
+    If that is taken back, the old id is used again as well.
+    """
+    old = life.old_id
+    steps = [
+        (t, "customer.merged", f'{{"into":"{life.person.customer}"}}', ""),
+        (t + 3 * HOUR, "page.viewed", "{}", ""),
+    ]
+    if life.unmerged is not None:
+        steps.append((life.unmerged, "customer.unmerged", "{}", ""))
+        steps.append((life.unmerged + 3 * HOUR, "page.viewed", "{}", "-again"))
+    for at, kind, data, suffix in steps:
         if at < life.end:
-            yield Line(at, kind, _event(f"{old}-{kind}", kind, old, at, data))
+            yield Line(at, kind, _event(f"{old}-{kind}{suffix}", kind, old, at, data))
 
 
 def _event(id: str, kind: str, subject: str, t: int, data: str) -> str:

@@ -18,9 +18,12 @@ from shared.instants import render
 from shared.simulator.log import Log
 from shared.simulator.shop import Shop, lines
 from shared.simulator.world.calendar import MOST_MONTHS
+from shared.simulator.world.extras import Extras
+from shared.simulator.world.parameters import MERGED
 
 _URL_SCHEMES: Final = ("http://", "https://")
 _NDJSON: Final = ".ndjson"
+_SUFFIX: Final = f"{_NDJSON}{GZIP_SUFFIX}"
 
 CustomersOption = Annotated[
     int, typer.Option(min=1, max=1_000_000, help="The number of customers.")
@@ -61,6 +64,33 @@ EveryOption = Annotated[
         min=1, max=31, metavar="DAYS", help="With a URL: how often to read offers and codes."
     ),
 ]
+EditedOption = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="The share of orders that are edited after they were placed."),
+]
+ReinstatedOption = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="The share of orders that are cancelled, and completed again when paid."
+    ),
+]
+RefundIdsOption = Annotated[bool, typer.Option("--refund-ids", help="Give refunds an id.")]
+RefundsRepeatedOption = Annotated[
+    float,
+    typer.Option(
+        min=0, max=1, help="The share of refunds that are sent again, with the same refund id."
+    ),
+]
+RefundsWithdrawnOption = Annotated[
+    float, typer.Option(min=0, max=1, help="The share of refunds that are withdrawn.")
+]
+MergedOption = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="The share of customers who were known by another id before."),
+]
+UnmergedOption = Annotated[
+    float, typer.Option(min=0, max=1, help="The share of merges that are taken back.")
+]
 
 
 def simulate(
@@ -73,18 +103,24 @@ def simulate(
     late: LateOption = 0.0,
     late_by: LateByOption = 5.0,
     every: EveryOption = READ_EVERY_DAYS,
+    edited: EditedOption = 0.0,
+    reinstated: ReinstatedOption = 0.0,
+    refund_ids: RefundIdsOption = False,
+    refunds_repeated: RefundsRepeatedOption = 0.0,
+    refunds_withdrawn: RefundsWithdrawnOption = 0.0,
+    merged: MergedOption = MERGED,
+    unmerged: UnmergedOption = 0.0,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Generate an imaginary shop whose customers react to offers in a known way."""
-    shop = Shop(customers, months, seed, duplicates=duplicates, late=late, late_days=late_by)
+    extras = Extras(
+        edited, reinstated, refund_ids, refunds_repeated, refunds_withdrawn, merged, unmerged
+    )
+    shop = Shop(customers, months, seed, duplicates, late, late_by, extras)
     if to is not None and to.startswith(_URL_SCHEMES):
         run(until_interrupted(_play(home, to, shop, truth, every)))
-        return
-    file = Path(to or f"simulated-{customers}x{months}-{seed}{_NDJSON}{GZIP_SUFFIX}")
-    try:
-        _write(shop, file, truth or truth_file_of(file))
-    except OSError as error:
-        raise typer.BadParameter(f"cannot be written: {error}", param_hint="--to") from error
+    else:
+        _write(shop, Path(to or f"simulated-{customers}x{months}-{seed}{_SUFFIX}"), truth)
 
 
 def truth_file_of(file: Path) -> Path:
@@ -94,17 +130,26 @@ def truth_file_of(file: Path) -> Path:
     return file.with_name(f"{stem}.truth{_NDJSON}{compression}")
 
 
-def _write(shop: Shop, file: Path, truth: Path) -> None:
+def _write(shop: Shop, file: Path, truth: Path | None) -> None:
+    truth = truth or truth_file_of(file)
     began = monotonic()
-    with Log() as log:
-        counts = generate(shop, lambda life: lines(shop, life), log, truth)
-        write_log(log, file, counts.total())
+    try:
+        counts = _generate(shop, file, truth)
+    except OSError as error:
+        raise typer.BadParameter(f"cannot be written: {error}", param_hint="--to") from error
     seconds = monotonic() - began
     _show_counts(shop, counts)
     say(f"{counts.total():,} events in {file}, the truth in {truth}, after {seconds:.1f} s")
     say("To see the phases: stammkunde up --clock log --detach, then")
     say(f"  stammkunde replay {file} --until {render(shop.ends)}")
     say("  stammkunde phases")
+
+
+def _generate(shop: Shop, file: Path, truth: Path) -> Counter[str]:
+    with Log() as log:
+        counts = generate(shop, lambda life: lines(shop, life), log, truth)
+        write_log(log, file, counts.total())
+    return counts
 
 
 def _show_counts(shop: Shop, counts: Counter[str]) -> None:

@@ -54,7 +54,7 @@ class Population:
     @classmethod
     def of(cls, shop: Shop) -> "Population":
         """The population of a shop, still empty."""
-        return cls(shop, KnownCustomers(shop.seed, shop.span), Recommenders(shop.seed))
+        return cls(shop, KnownCustomers(shop.seed, shop.span, shop.extras), Recommenders(shop.seed))
 
     def add(self, life: Life) -> Iterable[Line]:
         """Add a customer and return the lines of their log.

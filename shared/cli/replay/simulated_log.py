@@ -33,6 +33,7 @@ def generate(shop: Shop, lines_of_life: LinesOfLife, log: Log, truth_file: Path)
             counts.update([event.kind for event in events])
             if line := ground_truth.customer_line(shop, life):
                 truth.write(line + b"\n")
+            truth.writelines(line + b"\n" for line in ground_truth.order_lines(shop, life))
             if number % _UPDATE_EVERY == 0 or number == shop.customers:
                 progress.update(counts.total(), completed=number)
     return counts

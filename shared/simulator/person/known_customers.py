@@ -14,6 +14,7 @@ from shared.simulator.person.outcomes import (
 )
 from shared.simulator.person.traits import Person
 from shared.simulator.world.calendar import DAY
+from shared.simulator.world.extras import Extras
 from shared.simulator.world.random_streams import RandomStream
 
 
@@ -50,9 +51,10 @@ class _KnownCustomer:
 class KnownCustomers:
     """All customers of a shop who have bought."""
 
-    def __init__(self, seed: int, span: int) -> None:
+    def __init__(self, seed: int, span: int, extras: Extras) -> None:
         self._seed = seed
         self._span = span
+        self._extras = extras
         self._known: dict[str, _KnownCustomer] = {}
 
     def add(self, life: Life) -> None:
@@ -90,7 +92,14 @@ class KnownCustomers:
             return None
         known.returns += 1
         name = (self._seed, offer.customer, "return", known.returns)
-        life = Life(known.person, RandomStream.of(*name), self._span, tag=f"r{known.returns}-")
+        life = Life(
+            known.person,
+            RandomStream.of(*name),
+            RandomStream.of(*name, "extras"),
+            self._span,
+            tag=f"r{known.returns}-",
+            extras=self._extras,
+        )
         come_back(life, t, until, offer.code if found.uses_code else None)
         known.added += life.bought
         return life

@@ -8,18 +8,20 @@ from shared.simulator.person.outcomes import own_return, value_class_of
 from shared.simulator.person.traits import draw_person
 from shared.simulator.world import parameters
 from shared.simulator.world.calendar import DAY, HOUR, season
+from shared.simulator.world.extras import NO_EXTRAS, Extras
 from shared.simulator.world.random_streams import RandomStream
 
 _RHYTHM: Final = parameters.RHYTHM_DAYS * DAY
 
 
-def live(seed: int, number: int, span: int) -> Life:
+def live(seed: int, number: int, span: int, extras: Extras = NO_EXTRAS) -> Life:
     """The life of a customer without offers, a pure function of its arguments.
 
     `span` is the simulated time in seconds.
     """
     random = RandomStream.of(seed, number)
-    life = Life(draw_person(number, random, span), random, span)
+    whims = RandomStream.of(seed, number, "extras")
+    life = Life(draw_person(number, random, span), random, whims, span, extras=extras)
     contact.sign_up(life)
     if life.person.buys:
         _buy_and_pause(life)
@@ -63,7 +65,7 @@ def _buy_and_pause(life: Life) -> None:
 
 
 def _buy_repeatedly(life: Life, t: int, until: int, *, coupon: str | None = None) -> int:
-    """Order until a silence begins; returns the time of the last order, or `until`."""
+    """Order until a silence begins; returns the time of the last purchase, or `until`."""
     random = life.random
     person = life.person
     while True:
@@ -72,7 +74,8 @@ def _buy_repeatedly(life: Life, t: int, until: int, *, coupon: str | None = None
         gap = random.exponential(person.gap) / season(t) + HOUR
         extra = parameters.DISAPPOINTED_DROP_OUT if is_disappointed else 0.0
         if random.chance(person.drop_out + extra) or gap > _RHYTHM:
-            return t
+            since, _ = life.bought[-1]
+            return since
         contact.visit(life, t, min(t + gap, until), person.visit)
         t += int(gap)
         if t >= until:
@@ -116,9 +119,12 @@ def _change_id(life: Life) -> None:
     """Let a few customers have been known under another id before."""
     random = life.random
     joined = life.person.joined
-    if not random.chance(parameters.MERGED):
+    if not random.chance(life.extras.merged):
         return
     taken = joined + int(random.between(10, 200) * DAY)
     merged = taken + int(random.between(1, 30) * DAY)
     if merged < life.end:
         life.id_change = (taken, merged)
+        undone = merged + int(life.whims.between(1, 40) * DAY)
+        if life.whims.chance(life.extras.unmerged) and undone < life.end:
+            life.unmerged = undone

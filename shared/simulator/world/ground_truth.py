@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.simulator.person.life import Life, Silence
+from shared.simulator.person.life import Life, PlacedOrder, Silence
 from shared.simulator.person.outcomes import (
     CELLS,
     ENDS,
@@ -18,6 +18,7 @@ from shared.simulator.person.outcomes import (
 )
 from shared.simulator.shop import Shop
 from shared.simulator.world.calendar import DAY, OPENING, text
+from shared.simulator.world.extras import NO_EXTRAS
 from shared.simulator.world.parameters import LONGEST_SILENCE
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -54,6 +55,35 @@ def customer_line(shop: Shop, life: Life) -> bytes | None:
         return None
     silences = [_silence(shop.seed, life, silence) for silence in life.silences]
     return _encode({"kind": "customer", "customer": life.person.customer, "silences": silences})
+
+
+def order_lines(shop: Shop, life: Life) -> Iterator[bytes]:
+    """What has become of the orders of each id of a customer, if orders change in this shop."""
+    if shop.extras == NO_EXTRAS:
+        return
+    by_id: dict[str, list[PlacedOrder]] = {}
+    for order in life.placed:
+        by_id.setdefault(_owner(life, order), []).append(order)
+    for customer, orders in by_id.items():
+        told = [_order(order) for order in orders]
+        yield _encode({"kind": "orders", "customer": customer, "orders": told})
+
+
+def _owner(life: Life, order: PlacedOrder) -> str:
+    """The id to which an order belongs in the end: a merge that lasts brings it to the present."""
+    if life.unmerged is None:
+        return life.person.customer
+    return life.id_of(order.placed, "")
+
+
+def _order(order: PlacedOrder) -> dict[str, Any]:
+    return {
+        "order_id": order.order_id,
+        "purchased_at": text(order.purchased),
+        "total": order.total,
+        "refunded": order.refunded,
+        "stands": order.stands,
+    }
 
 
 def _silence(seed: int, life: Life, silence: Silence) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from shared.simulator.person.outcomes import (
 from shared.simulator.shop import Shop, lines, lives
 from shared.simulator.world import ground_truth
 from shared.simulator.world.calendar import DAY, since_opening
+from shared.simulator.world.extras import NO_EXTRAS
 
 SHOP: Final = Shop(customers=2000, months=24, seed=11)
 TRIES: Final = 4000
@@ -134,7 +135,7 @@ def _check_outcome(customer: str, value: ValueClass, outcome: dict[str, Any]) ->
 def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(
     everybody: list[Life],
 ) -> None:
-    known = KnownCustomers(SHOP.seed, SHOP.span)
+    known = KnownCustomers(SHOP.seed, SHOP.span, SHOP.extras)
     for life in everybody:
         known.add(life)
     coupons = 0
@@ -160,10 +161,8 @@ def test_an_offer_adds_orders_up_to_the_next_one_of_the_untouched_life(
 
 
 def test_an_offer_to_somebody_unknown_changes_nothing() -> None:
-    assert (
-        KnownCustomers(1, 10 * DAY).react(ReceivedOffer("who", DAY, 2 * DAY, "percent", "CODE"))
-        is None
-    )
+    known = KnownCustomers(1, 10 * DAY, NO_EXTRAS)
+    assert known.react(ReceivedOffer("who", DAY, 2 * DAY, "percent", "CODE")) is None
 
 
 def test_value_follows_the_margin_and_an_incentive_of_another_name_is_other() -> None:

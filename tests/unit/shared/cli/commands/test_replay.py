@@ -139,6 +139,41 @@ def test_a_simulated_shop_is_written_with_its_truth_beside_it(
     assert json.loads(truth[0])["customers"] == 20
 
 
+@pytest.mark.parametrize(
+    ("option", "share", "kind", "field"),
+    [
+        ("--edited", 0.5, "order.updated", "total"),
+        ("--reinstated", 0.5, "order.cancelled", "order_id"),
+        ("--refund-ids", None, "order.refunded", "refund_id"),
+        ("--refunds-repeated", 0.5, "order.refunded", "refund_id"),
+        ("--refunds-withdrawn", 1, "order.refund_withdrawn", "refund_id"),
+        ("--merged", 1, "customer.merged", "into"),
+    ],
+)
+def test_a_simulated_shop_changes_orders_and_ids_on_request(
+    command: Command, tmp_path: Path, option: str, share: float | None, kind: str, field: str
+) -> None:
+    file = tmp_path / "shop.ndjson"
+    options = (option,) if share is None else (option, share)
+    result = command("simulate", "--customers", 60, "--months", 12, *options, "--to", file)
+    assert result.exit_code == 0, result.output
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    found = [event["data"].get(field) for event in events if event["type"] == kind]
+    assert found
+    assert None not in found
+    truth = (tmp_path / "shop.truth.ndjson").read_text().splitlines()
+    assert any(json.loads(line)["kind"] == "orders" for line in truth)
+
+
+def test_a_simulated_shop_takes_merges_back_on_request(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "shop.ndjson"
+    shares = ("--merged", 1, "--unmerged", 1)
+    result = command("simulate", "--customers", 60, "--months", 12, *shares, "--to", file)
+    assert result.exit_code == 0, result.output
+    kinds = [json.loads(line)["type"] for line in file.read_text().splitlines()]
+    assert kinds.count("customer.merged") > kinds.count("customer.unmerged") > 0
+
+
 def test_a_place_that_cannot_be_written_is_a_wrong_option(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = command("simulate", "--customers", 1, "--to", tmp_path / "file" / "shop.ndjson")
