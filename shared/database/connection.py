@@ -1,7 +1,8 @@
 """PostgreSQL: connections that act as one service's role, and which errors to try again after."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -134,9 +135,42 @@ async def snapshot(connection: Tx, settings: str = "") -> AsyncIterator[Tx]:
             yield connection
 
 
+_after_commit: Final[ContextVar[list[Callable[[], None]] | None]] = ContextVar(
+    "after_commit", default=None
+)
+"""What is to be done after the transaction that is open in this task; None: none is open."""
+
+
+def on_commit(act: Callable[[], None]) -> None:
+    """Do something as soon as the open transaction is committed, and not at all if it fails.
+
+    Without an open transaction it is done at once.
+    """
+    acts = _after_commit.get()
+    if acts is None:
+        act()
+    else:
+        acts.append(act)
+
+
 @asynccontextmanager
 async def transaction(connection: Tx) -> AsyncIterator[Tx]:
-    """Open a READ COMMITTED transaction; raises Retryable for transient failures."""
-    with retryable_errors():
-        async with connection.transaction():
-            yield connection
+    """Open a READ COMMITTED transaction, or a savepoint inside one.
+
+    Raises Retryable for transient failures.
+    """
+    outer = _after_commit.get() if connection.is_in_transaction() else None
+    acts: list[Callable[[], None]] = []
+    before = _after_commit.get()
+    _after_commit.set(acts)
+    try:
+        with retryable_errors():
+            async with connection.transaction():
+                yield connection
+    finally:
+        _after_commit.set(before)
+    if outer is not None:
+        outer += acts
+        return
+    for act in acts:
+        act()

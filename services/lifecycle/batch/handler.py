@@ -17,7 +17,7 @@ from services.lifecycle.events import PRODUCT_ACTIVATED
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
 from shared.clock import ClockMode
-from shared.database.connection import Tx
+from shared.database.connection import Tx, on_commit
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
 from shared.stream.log.parked_customers import delete_dead_letters
@@ -86,7 +86,7 @@ class LifecycleHandler:
         await delete_dead_letters(tx, work.released)
         hint_messages = [row.message for row in hints]
         await outbox.add(tx, recorder.messages + hint_messages + work.forwarded + work.ticks)
-        _update_metrics(recorder)
+        on_commit(lambda: _count(work))
 
     async def _make_room(self, batch: Batch) -> None:
         if self._cache.is_full:
@@ -132,9 +132,12 @@ class LifecycleHandler:
             work.ticks = timers.finished_ticks()
 
 
-def _update_metrics(recorder: Recorder) -> None:
-    """Count transitions by rule, and corrections."""
+def _count(work: Work) -> None:
+    """Raise the counters for a batch that is committed."""
+    recorder = work.recorder
     for rule, count in recorder.count_by_rule.items():
         metrics.TRANSITIONS.labels(rule).inc(count)
     corrections = {(customer, by) for customer, _, by, _ in recorder.withdrawn}
     metrics.CORRECTIONS.inc(len(corrections))
+    metrics.DEADLINES_FIRED.inc(recorder.deadlines_fired)
+    metrics.PARKED.inc(work.newly_parked)

@@ -43,6 +43,7 @@ class Recorder:
         self._policies: Final = policies
         self.transitions: list[TransitionRow] = []
         self.count_by_rule: Counter[str] = Counter()
+        self.deadlines_fired = 0
         self.withdrawn: list[Withdrawal] = []
         self.messages: list[Message] = []
         self.hints: list[HintRow] = []

@@ -10,7 +10,6 @@ from services.lifecycle.batch.visit import Visit, is_due
 from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.fold import Folded, pass_time
 from services.lifecycle.events import SOURCE
-from shared import metrics
 from shared.events.envelope import CLOCK_TICKED, Envelope, encode
 from shared.kafka.topics import PHASE_TRANSITIONS
 from shared.stream.batch import Portion
@@ -93,7 +92,7 @@ class Timers:
             self._work.recorder.record(
                 entry, before, folded, visit.portion.due_until, visit.portion
             )
-            metrics.DEADLINES_FIRED.inc(len(folded.moves))
+            self._work.recorder.deadlines_fired += len(folded.moves)
         for visit in visits:
             self._work.arm(visit.entry, exactly=True)
 

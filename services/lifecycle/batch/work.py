@@ -41,6 +41,7 @@ class Work:
     events: list[EventRow] = field(default_factory=list)
     timers: dict[str, tuple[int, datetime | None]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
+    newly_parked: int = 0
     rearming: dict[int, RearmingPosition] = field(default_factory=dict)
     first_product_activations: set[int] = field(default_factory=set)
     accounts_before: dict[str, str | None] = field(default_factory=dict)
@@ -139,6 +140,7 @@ class Work:
     def _park(self, visit: Visit, error: Exception) -> None:
         entry = visit.entry
         entry.parked = record_failure(error, partition=entry.partition)
+        self.newly_parked += 1
         for incoming in visit.arrivals.values():
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         self.touched[entry.id] = entry

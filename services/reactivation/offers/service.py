@@ -16,6 +16,7 @@ from services.reactivation.domain.offers import Refusal
 from services.reactivation.offers.schemas import Redemption, RedemptionView
 from shared.database.connection import Tx, transaction
 from shared.errors import Problem
+from shared.stream.log.parked_customers import count_parked
 
 OfferAction = Callable[[Case, datetime], Offer | Refusal]
 """What a request does with the offer of a case, at the clock of its partition."""
@@ -88,6 +89,7 @@ class OfferService:
             await recompute(tx, {snapshot.case.customer: time}, self._context.terms)
         except FoldFailed as failure:
             await park_customers(tx, failure.reasons)
+            count_parked(len(failure.reasons))
         return await _find_case(tx, offer.code)
 
 

@@ -18,7 +18,7 @@ from services.referral.rewards.settlement import settle_rewards
 from services.referral.settings import ReferralSettings
 from shared import metrics
 from shared.clock import CLOCK_START
-from shared.database.connection import Tx
+from shared.database.connection import Tx, on_commit
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
 from shared.stream.outgoing import outbox
@@ -64,6 +64,7 @@ class ReferralHandler:
             lambda key: self._settlement_time(work, key),
         )
         await outbox.add(tx, messages)
+        on_commit(lambda: metrics.DEADLINES_FIRED.inc(len(work.due)))
 
     async def pending_work(self) -> Collection[int]:
         """None."""
@@ -84,7 +85,6 @@ class ReferralHandler:
             portion = ticking[partition]
             portion.unfinished = len(keys) > self._limit
             work.due |= dict.fromkeys(keys[: self._limit], portion.due_until)
-        metrics.DEADLINES_FIRED.inc(len(work.due))
 
     async def _issue_codes(self, tx: Tx, work: Work) -> list[Message]:
         """Give new advocates their codes; returns what to announce."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.database.connection import Pool, Tx
+from shared.stream.log.parked_customers import count_parked
 
 _ADD: Final = "INSERT INTO member (customer) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
 _LOCK: Final = """
@@ -41,6 +42,7 @@ async def lock_members(tx: Tx, customers: Collection[str]) -> dict[str, Member]:
 async def park_members(tx: Tx, reasons: Mapping[str, str]) -> None:
     """Stop judging these customers until an operator releases them."""
     await tx.execute(_PARK, list(reasons), list(reasons.values()))
+    count_parked(len(reasons))
 
 
 async def release_members(tx: Tx, customers: Collection[str]) -> None:

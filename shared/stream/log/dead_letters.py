@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shared import metrics
-from shared.database.connection import Tx
+from shared.database.connection import Tx, on_commit
 from shared.stream.batch import DeadLetter
 
 WINDOW: Final = 1000
@@ -53,5 +53,10 @@ async def add(tx: Tx, letters: Sequence[DeadLetter]) -> None:
     if not letters:
         return
     await tx.execute(_ADD, *map(list, zip(*letters, strict=True)))
-    for letter in letters:
-        metrics.DEAD_LETTERS.labels(letter.reason).inc()
+    reasons = [letter.reason for letter in letters]
+    on_commit(lambda: _count(reasons))
+
+
+def _count(reasons: Sequence[str]) -> None:
+    for reason in reasons:
+        metrics.DEAD_LETTERS.labels(reason).inc()

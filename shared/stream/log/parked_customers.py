@@ -7,7 +7,7 @@ import structlog
 
 from shared import metrics
 from shared.clock import now
-from shared.database.connection import Tx
+from shared.database.connection import Tx, on_commit
 from shared.errors import Problem
 from shared.events import envelope
 from shared.events.envelope import Envelope
@@ -25,10 +25,14 @@ _DELETE: Final = "DELETE FROM dead_letter WHERE customer = ANY($1::text[])"
 
 
 def record_failure(error: Exception, **context: object) -> str:
-    """Count and log that a customer's fold has failed; returns the reason to keep."""
-    metrics.PARKED.inc()
+    """Log that a customer's fold has failed; returns the reason to keep."""
     log.error("customer.parked", exc_info=error, **context)
     return repr(error)
+
+
+def count_parked(customers: int) -> None:
+    """Count customers who are parked by the open transaction."""
+    on_commit(lambda: metrics.PARKED.inc(customers))
 
 
 async def recall_events(
