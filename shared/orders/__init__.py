@@ -1,0 +1,1 @@
+"""What an order is after everything known of it: pure, and the same for every service."""
