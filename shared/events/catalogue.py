@@ -106,13 +106,16 @@ _adapter: Final = TypeAdapter[Event](_union)
 _validate: Final = _adapter.validator.validate_json
 
 
+_MERGERS: Final = (vocabulary.Merged, vocabulary.Unmerged)
+
+
 def parse(raw: bytes) -> Event:
     """Parse a JSON object as an event. Raises InvalidEvent with the first thing that is wrong."""
     try:
         event: Event = _validate(raw)
     except ValidationError as error:
         raise _invalid_event(error.errors(include_url=False, include_input=False)[0]) from None
-    if isinstance(event.data, vocabulary.Merged) and event.data.into == event.subject:
+    if isinstance(event.data, _MERGERS) and event.data.into == event.subject:
         raise InvalidEvent(
             "invalid", FieldError("data.into", "must be another customer than the subject")
         )

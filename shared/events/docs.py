@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from shared.events.catalogue import MODELS
 from shared.events.envelope import CONTROL
-from shared.events.fields import TYPES
+from shared.events.fields import TYPES, CustomerData
 from shared.events.glossary import EFFECTS, FIELDS
 from shared.events.segment import ALIASES, ENVELOPE, SOURCE
 
@@ -47,7 +47,8 @@ among equals, by (source, id). So a complaint opened and resolved in the same se
 ## Units
 * *instant*: RFC 3339 with a zone, in the years 1900 to 9998, kept to the microsecond in UTC.
 * *money*: `{"amount": 1999, "currency": "EUR"}`: whole minor units by the ISO 4217 exponent
-  (EUR 2, JPY 0, KWD 3), 0 to 2^53. Sums are kept per currency and never added across currencies.
+  (EUR 2, JPY 0, KWD 3), 0 to 2^53; a margin may be negative. Sums are kept per currency and
+  never added across currencies.
 * Ids are printable characters of any script, including emoji and slashes; in a path they are
   percent-encoded (`a/b` is `a%2Fb`). Days are 24 hours, months are calendar months in UTC.
 * Required fields are **bold**. A field that is null counts as absent.
@@ -56,6 +57,9 @@ among equals, by (source, id). So a complaint opened and resolved in the same se
 An unknown customer becomes a prospect with the first event, unless the event does more or its
 effect says otherwise; every event restarts the year after which a prospect fades
 (`prospect_faded`). The names of rules are those in transitions.
+
+The `data` of every type also takes `test`: an event with `"test": true` is kept and shown, and
+changes nothing.
 """
 _LEFT_OUT: Final = frozenset({"historical", "traceparent"})
 """Fields that readers would copy from an example by mistake."""
@@ -114,8 +118,8 @@ _SEGMENT: Final = """\
 {fields}; `source` is `{source}`. The decimal numbers `total` and `currency` of an order become \
 money, exactly: 19.99 EUR is 1999, 500 JPY is 500, 1.234 KWD is 1234. A number with more decimals \
 than its currency has is refused, and so is a currency that is no longer in use. A `rating` may be \
-a text of digits; a review is public unless `public` is false. Other properties are kept, except \
-for null and the empty text; `context`, `anonymousId` and the rest of a call are dropped. A \
+a text, such as `"4.5"`; a review is public unless `public` is false. Other properties are kept, \
+except for null and the empty text; `context`, `anonymousId` and the rest of a call are dropped. A \
 receipt names the sender's own fields (`userId`, `timestamp`, `properties.total`).
 """
 
@@ -146,13 +150,24 @@ def _section(name: str, contract: Path) -> str:
 
 
 def _table(schema: Mapping[str, Any]) -> Iterator[str]:
-    if not schema["properties"]:
+    if not schema["properties"].keys() - CustomerData.model_fields.keys():
         return
     yield "| data | holds | meaning |\n|---|---|---|"
     for name, part in schema["properties"].items():
+        if name in CustomerData.model_fields:
+            continue
         shown = f"**{name}**" if name in schema.get("required", ()) else name
         yield f"| {shown} | {_holds(part)} | {FIELDS[name]} |"
     yield ""
+
+
+_NAMED: Final = {
+    "Money": "money",
+    "SignedMoney": "money, also negative",
+    "Discount": "`code` with `amount`",
+    "Acquisition": "`channel`, `campaign`",
+}
+"""How a table names the objects of several types."""
 
 
 def _holds(schema: Mapping[str, Any]) -> str:
@@ -161,7 +176,7 @@ def _holds(schema: Mapping[str, Any]) -> str:
         choices = (choice for choice in schema["anyOf"] if choice != {"type": "null"})
         return ", or ".join(map(_holds, choices))
     if "$ref" in schema:
-        return "money" if schema["$ref"].endswith("/Money") else "anything"
+        return _NAMED.get(schema["$ref"].rpartition("/")[2], "anything")
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     return _holds_by_type(schema)
@@ -176,7 +191,7 @@ def _holds_by_type(schema: Mapping[str, Any]) -> str:
     if kind == "integer":
         bounds = _between(schema.get("minimum"), schema.get("maximum"))
         return f"whole number{bounds}{_default(schema)}"
-    return {"boolean": "true or false", "object": "objects"}[kind]
+    return {"boolean": "true or false", "object": "objects", "number": "number"}[kind]
 
 
 def _text(schema: Mapping[str, Any]) -> str:

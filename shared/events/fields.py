@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 PRINTABLE: Final = r"^(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*$"
 """No control, format or surrogate characters, except for the joiner of compound emoji."""
@@ -18,10 +18,25 @@ Account = Literal["b2c", "b2b"]
 Reachable = Literal["phone", "email", "post", "social"]
 
 
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 1000.0 is 1000."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE: Final = BeforeValidator(_whole)
+"""Stands beside `int` and its bounds: a whole number, however it is written."""
+
+
 class Data(BaseModel):
     """The content of an event; unknown fields are kept."""
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True, ser_json_inf_nan="constants")
+
+
+class CustomerData(Data):
+    """The content of an event of a customer."""
+
+    test: bool | None = None
 
 
 D = TypeVar("D", bound=type[Data])

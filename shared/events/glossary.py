@@ -7,28 +7,47 @@ from typing import Final
 FIELDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "account": "private (b2c) or business (b2b) customer; decides which policy applies",
+        "acquisition": "what brought the customer to the shop: `channel`, `campaign`",
         "address_hash": "one-way hash of the postal address, to detect self-referral",
         "agent": "who spoke with the customer",
-        "amount": "what was refunded; it counts if it is in the currency of the order",
+        "amount": (
+            "what was refunded; it counts if it is in the currency of the order; default: all "
+            "that is left (in `order.refund_withdrawn`: the latest refund of just this amount)"
+        ),
+        "campaign": "the campaign that the message belongs to",
         "case_id": "the win-back case",
         "channel": "the channel of the contact",
+        "checkout_id": "the shop's id of the checkout",
         "code": "the referral code",
         "complaint_id": "the shop's id of the complaint",
         "contract_id": "the shop's id of the contract; several may run at once",
+        "cost": "what the measure cost",
         "coupon": "the redeemed code, for example of a win-back offer",
+        "coupons": "the redeemed codes, if there are several",
         "device_hash": "one-way hash of the device, to detect self-referral",
+        "discounts": "the codes that the shop redeemed, each with `code` and `amount`",
         "effective_at": "when the contract ends; default: at `time`",
         "email_hash": "one-way hash of the e-mail address, to detect self-referral",
         "evidence": "how the consent was given or withdrawn, in any form",
+        "feedback_id": "the shop's id of the feedback",
         "import_id": "identifies the import: the same in `import.started` and `import.finished`",
         "inquiry_id": "the shop's id of the inquiry",
         "into": "the customer whose id stays; different from `subject`",
         "items": "the goods in any form, or only their number",
-        "kind": "what the score measures",
+        "kind": (
+            "what the score measures (`exit`: asked on leaving), or what the customer took part in"
+        ),
         "managed_by_field_sales": "whether a person of the sales force looks after this customer",
-        "margin": "contribution margin; it counts if it is in the currency of `total`",
-        "message_id": "the message that was opened or clicked",
-        "order_id": "the shop's id of the order; it counts once, whatever the ids of its events",
+        "margin": (
+            "contribution margin, negative for a loss; it counts if it is in the currency of "
+            "`total`"
+        ),
+        "measure": "what was done about the complaint, as a code of the shop",
+        "message_id": "the message",
+        "order_id": (
+            "the shop's id of the order; within its store it counts once, whatever the ids of "
+            "its events"
+        ),
         "payment_hash": "one-way hash of the means of payment, to detect self-referral",
         "payment_method": "the means of payment, in the shop's terms",
         "preferred_channel": "the channel on which the customer prefers to be contacted",
@@ -41,7 +60,11 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "reason_text": "why, in the customer's words",
         "referee": "the customer who was referred",
         "referral_code": "the code of the customer who recommended the shop",
+        "refund_id": "the shop's id of the refund; within its order it counts once",
         "renews_at": "when the contract renews; default: `time` plus the term in calendar months",
+        "replacement_of": (
+            "the order that this one replaces free of charge; then it is activity and no purchase"
+        ),
         "requested_by": "who asked for it",
         "required_change": "what would have to change for the customer to come back",
         "result": "how the conversation ended, as a code of the shop",
@@ -49,17 +72,21 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
             "for how many days the order may be returned; rewards are pending until then"
         ),
         "satisfied": "whether the customer is happy with the solution; default: no",
-        "score": "NPS: 0 to 10; CSAT and review: 1 to 5",
+        "score": "NPS: 0 to 10; CSAT: 1 to 5; review: 1 to 5, in halves; `exit` has none",
         "severity": "1 (mild), 2 or 3 (serious)",
         "sku": "the article number",
+        "store": (
+            "the shop that the order belongs to; default: `source`. An order is (store, order_id)"
+        ),
         "term_months": (
             "the term in calendar months; default in a renewal: the previous term, or 12"
         ),
+        "test": "true: kept and shown, changes nothing",
         "text": "free text",
         "timezone": "IANA name, such as Europe/Berlin, for quiet hours",
         "topic": "what it is about, as a code of the shop",
-        "total": "what the customer paid; an order of 0 counts as well",
-        "value": "the value of one term",
+        "total": "what the customer paid, before refunds; an order of 0 counts as well",
+        "value": "the value of one term, or of what is in the basket",
     }
 )
 """What a field of `data` means, by name. A name means the same in every type."""
@@ -83,6 +110,12 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "page.viewed": _SEEN,
         "message.opened": _ACTIVITY,
         "message.clicked": _SEEN,
+        "engagement.recorded": _ACTIVITY,
+        "checkout.started": _ACTIVITY,
+        "message.sent": _NONE,
+        "message.delivered": _NONE,
+        "message.bounced": _NONE,
+        "message.complained": _NONE,
         "product.activated": (
             "Activity: ends the cause `contact` and prevents the hint `onboarding.stalled`. In "
             "the model `six_phase`, the customer is in `activation` instead of `purchase` from "
@@ -99,6 +132,8 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
             "`first_purchase_undone` if it was the last purchase of the episode. A decline of "
             "revenue is judged here."
         ),
+        "order.updated": _NONE,
+        "order.refund_withdrawn": _NONE,
         "order.cancelled": (
             "Undoes the whole order: `first_purchase_undone` if it was the last purchase of the "
             "episode. A decline of revenue is judged here."
@@ -117,10 +152,12 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
             "other contract runs and no order followed the notice."
         ),
         "feedback.submitted": (
-            "NPS up to 6, CSAT or review up to 2: `dissatisfied`; a higher score ends that cause."
+            "NPS up to 6, CSAT or review up to 2: `dissatisfied`; 7 or 3 ends that cause."
             " NPS 9 or 10, or a public review of 5, without an open complaint: `recommends` from "
-            "established. NPS up to 8: `enthusiasm_faded`."
+            "established. NPS up to 8: `enthusiasm_faded`. `exit` is activity only: it ends the "
+            "cause `contact`."
         ),
+        "feedback.answered": _NONE,
         "complaint.opened": (
             "Severity 2 or 3: `dissatisfied` at once. Any severity: `dissatisfied` if nobody "
             "answers within `complaint_overdue_hours`."
@@ -142,6 +179,7 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
             "Every event of the subject, stored or still to come, counts for `into` instead; the "
             f"subject's own history is withdrawn. {_NO_CUSTOMER}"
         ),
+        "customer.unmerged": f"None. {_NO_CUSTOMER}",
         "customer.erasure_requested": f"None. {_NO_CUSTOMER}",
         "referral.succeeded": (
             "`recommends`: the customer becomes an advocate, even if unknown so far."

@@ -7,6 +7,8 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from shared.events.fields import WHOLE
+
 MAX_AMOUNT: Final = 2**53
 """Above this, receivers that read JSON numbers as doubles would round."""
 
@@ -50,5 +52,14 @@ class Money(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", frozen=True)
 
-    amount: int = Field(ge=0, le=MAX_AMOUNT)
+    amount: Annotated[int, Field(ge=0, le=MAX_AMOUNT), WHOLE]
+    currency: Currency
+
+
+class SignedMoney(BaseModel):
+    """An amount in minor units that may be negative, as a margin is after a loss."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    amount: Annotated[int, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT), WHOLE]
     currency: Currency

@@ -1,5 +1,6 @@
 """Translates track calls of Segment's e-commerce and e-mail vocabulary into catalogue events."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -20,6 +21,7 @@ _decode: Final = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _MAX_DIGITS: Final = 20
 """On either side of the decimal point; to reject more exactly would only cost time."""
+_RATING: Final = re.compile(rf"\d{{1,{_MAX_DIGITS}}}(?:\.\d{{1,{_MAX_DIGITS}}})?", re.ASCII)
 _MONEY_PROPERTIES: Final = frozenset({"total", "amount", "currency"})
 
 Properties = dict[str, Any]
@@ -46,13 +48,9 @@ def _convert_review(properties: Properties) -> Properties:
     """Make a product review public unless it says otherwise, and its rating a number."""
     review = {"public": True, **properties, "kind": "review"}
     score = properties.get("score")
-    if isinstance(score, str) and _is_short_number(score):
-        review["score"] = int(score)
+    if isinstance(score, str) and _RATING.fullmatch(score):
+        review["score"] = Decimal(score)
     return review
-
-
-def _is_short_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS
 
 
 ALIASES: Final[Mapping[str, Alias]] = MappingProxyType(

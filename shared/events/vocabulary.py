@@ -2,12 +2,23 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, JsonValue, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from shared.events.fields import (
+    WHOLE,
     Account,
     Channel,
+    CustomerData,
     Data,
     Id,
     Reachable,
@@ -17,12 +28,12 @@ from shared.events.fields import (
     Zone,
     event,
 )
-from shared.events.money import Money
+from shared.events.money import Money, SignedMoney
 from shared.instants import Instant
 
 
 @event("customer.signed_up")
-class SignedUp(Data):
+class SignedUp(CustomerData):
     """A customer opened an account."""
 
     account: Account | None = None
@@ -35,7 +46,7 @@ class SignedUp(Data):
 
 
 @event("customer.updated")
-class Updated(Data):
+class Updated(CustomerData):
     """Master data changed. Fields that are absent stay as they are."""
 
     account: Account | None = None
@@ -46,7 +57,7 @@ class Updated(Data):
 
 
 @event("customer.closed")
-class Closed(Data):
+class Closed(CustomerData):
     """The customer ended the relationship."""
 
     reason_code: Word | None = None
@@ -54,7 +65,7 @@ class Closed(Data):
 
 
 @event("session.signed_in", "page.viewed", "message.opened", "message.clicked")
-class Activity(Data):
+class Activity(CustomerData):
     """The customer was active: signed in, viewed a page, opened or clicked a message."""
 
     topic: Word | None = None
@@ -62,63 +73,151 @@ class Activity(Data):
     message_id: Word | None = None
 
 
+@event("engagement.recorded")
+class Engagement(CustomerData):
+    """The customer took part in something: a webinar, the community, a download."""
+
+    kind: Word
+    topic: Word | None = None
+
+
+@event("checkout.started")
+class CheckoutStarted(CustomerData):
+    """The customer began to check out."""
+
+    checkout_id: Id
+    value: Money | None = None
+
+
+@event("message.sent", "message.delivered", "message.bounced", "message.complained")
+class MessageEvent(CustomerData):
+    """The shop's own mailer sent a message, or learned what became of it."""
+
+    message_id: Word
+    channel: Channel
+    purpose: Word | None = None
+    campaign: Word | None = None
+
+
 @event("product.activated", "product.used")
-class ProductEvent(Data):
+class ProductEvent(CustomerData):
     """A product was put to use for the first time (onboarding is done), or used."""
 
     product: Word
 
 
-@event("order.completed")
-class OrderCompleted(Data):
-    """The customer bought something. `items` lists the goods, or only their number."""
+class Discount(BaseModel):
+    """A code that the shop redeemed; without an amount, what it was worth is not known."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    code: Word
+    amount: Money | None = None
+
+
+class Acquisition(BaseModel):
+    """What brought the customer to the shop."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    channel: Word | None = None
+    campaign: Word | None = None
+
+
+_Items = list[dict[str, JsonValue]] | Annotated[int, Field(ge=0), WHOLE]
+
+
+class OrderEvent(CustomerData):
+    """What every event of an order names: an order is (store, order_id)."""
 
     order_id: Id
+    store: Id | None = None
+
+
+@event("order.completed")
+class OrderCompleted(OrderEvent):
+    """The customer bought something. `items` lists the goods, or only their number."""
+
     total: Money
-    margin: Money | None = None
-    items: list[dict[str, JsonValue]] | Annotated[int, Field(ge=0)] | None = None
+    margin: SignedMoney | None = None
+    items: _Items | None = None
     coupon: Word | None = None
+    coupons: list[Word] | None = None
+    discounts: list[Discount] | None = None
     referral_code: Word | None = None
     payment_method: Word | None = None
     payment_hash: Word | None = None
-    return_window_days: Annotated[int, Field(ge=0, le=3650)] | None = None
+    return_window_days: Annotated[int, Field(ge=0, le=3650), WHOLE] | None = None
+    replacement_of: Id | None = None
+    acquisition: Acquisition | None = None
+
+
+@event("order.updated")
+class OrderUpdated(OrderEvent):
+    """An order was changed. What it names holds from then on; the rest stays as it was."""
+
+    total: Money | None = None
+    margin: SignedMoney | None = None
+    items: _Items | None = None
 
 
 @event("order.refunded")
-class OrderRefunded(Data):
-    """Part or all of an order was refunded."""
+class OrderRefunded(OrderEvent):
+    """An order was refunded: in part, or all that was left of it."""
 
-    order_id: Id
-    amount: Money
+    amount: Money | None = None
+    refund_id: Id | None = None
+
+
+@event("order.refund_withdrawn")
+class RefundWithdrawn(OrderEvent):
+    """A refund was taken back; it is named by its `refund_id`, or by its amount."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["refund_id"], "properties": {"refund_id": {"type": "string"}}},
+                {"required": ["amount"], "properties": {"amount": {"type": "object"}}},
+            ]
+        }
+    )
+
+    refund_id: Id | None = None
+    amount: Annotated[Money | None, Field(validate_default=True)] = None
+
+    @field_validator("amount")
+    @classmethod
+    def _named(cls, amount: Money | None, fields: ValidationInfo) -> Money | None:
+        if amount is None and fields.data.get("refund_id", "") is None:
+            raise PydanticCustomError("missing", "required without refund_id")
+        return amount
 
 
 @event("order.cancelled", "delivery.delayed")
-class OrderEvent(Data):
+class OrderNotice(OrderEvent):
     """An order was cancelled before it was fulfilled, or its delivery is late."""
-
-    order_id: Id
 
 
 @event("contract.concluded")
-class ContractConcluded(Data):
+class ContractConcluded(CustomerData):
     """A contract began. It renews at `renews_at`, or otherwise at the end of its term."""
 
     contract_id: Id
-    term_months: Annotated[int, Field(ge=1, le=1200)]
+    term_months: Annotated[int, Field(ge=1, le=1200), WHOLE]
     value: Money
     renews_at: Instant | None = None
 
 
 @event("contract.renewed")
-class ContractRenewed(Data):
+class ContractRenewed(CustomerData):
     """A contract was renewed for another term."""
 
     contract_id: Id
-    term_months: Annotated[int, Field(ge=1, le=1200)] | None = None
+    term_months: Annotated[int, Field(ge=1, le=1200), WHOLE] | None = None
 
 
 @event("contract.cancelled")
-class ContractCancelled(Data):
+class ContractCancelled(CustomerData):
     """The customer gave notice. The contract ends at `effective_at`, or otherwise at once."""
 
     contract_id: Id
@@ -128,81 +227,134 @@ class ContractCancelled(Data):
 
 
 _SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "review": (1, 5)}
+_HALVES: Final = frozenset({"review"})
+_WITHOUT_SCORE: Final = "exit"
+_Score = Annotated[float, PlainSerializer(lambda score: score if score % 1 else int(score))]
+"""A whole score is written as a whole number."""
+_EXIT: Final[JsonDict] = {
+    "properties": {"kind": {"const": _WITHOUT_SCORE}, "score": {"type": "null"}}
+}
+
+
+def _scored(kind: str) -> JsonDict:
+    """The JSON Schema of feedback of a kind."""
+    low, high = _SCALES[kind]
+    step = 0.5 if kind in _HALVES else 1
+    score: JsonDict = {"type": "number", "minimum": low, "maximum": high, "multipleOf": step}
+    return {"required": ["score"], "properties": {"kind": {"const": kind}, "score": score}}
+
+
+def _wrong_score(kind: str, score: float | None) -> PydanticCustomError | None:
+    """What is wrong with the score of feedback of a kind; None if nothing."""
+    if kind == _WITHOUT_SCORE:
+        wrong = score is not None
+        return PydanticCustomError("score", "an exit has no score") if wrong else None
+    if score is None:
+        return PydanticCustomError("missing", "Field required")
+    low, high = _SCALES[kind]
+    step = 0.5 if kind in _HALVES else 1
+    if low <= score <= high and score % step == 0:
+        return None
+    steps = "in halves" if kind in _HALVES else "a whole number"
+    return PydanticCustomError(
+        "score", f"a score of kind {kind} lies between {low} and {high}, {steps}"
+    )
 
 
 @event("feedback.submitted")
-class FeedbackSubmitted(Data):
-    """The customer gave a score: NPS 0 to 10, CSAT or review 1 to 5."""
+class FeedbackSubmitted(CustomerData):
+    """The customer gave a score, or on leaving an answer without one (`exit`)."""
 
-    kind: Literal["nps", "csat", "review"]
-    score: int
+    model_config = ConfigDict(json_schema_extra={"anyOf": [*map(_scored, _SCALES), _EXIT]})
+
+    kind: Literal["nps", "csat", "review", "exit"]
+    score: Annotated[_Score | None, Field(validate_default=True)] = None
+    feedback_id: Id | None = None
     topic: Word | None = None
     text: Text | None = None
     public: bool | None = None
+    channel: Channel | None = None
 
     @field_validator("score")
     @classmethod
-    def _in_range(cls, score: int, fields: ValidationInfo) -> int:
-        kind = fields.data.get("kind", "nps")
-        low, high = _SCALES[kind]
-        if not low <= score <= high:
-            raise PydanticCustomError(
-                "score", f"a score of kind {kind} lies between {low} and {high}"
-            )
+    def _on_its_scale(cls, score: float | None, fields: ValidationInfo) -> float | None:
+        problem = _wrong_score(fields.data["kind"], score) if "kind" in fields.data else None
+        if problem:
+            raise problem
         return score
 
 
+@event("feedback.answered")
+class FeedbackAnswered(CustomerData):
+    """The shop answered feedback."""
+
+    feedback_id: Id
+
+
 @event("complaint.opened")
-class ComplaintOpened(Data):
+class ComplaintOpened(CustomerData):
     """The customer complained. Severity runs from 1 (mild) to 3; the default is 2."""
 
     complaint_id: Id
     topic: Word | None = None
-    severity: Annotated[int, Field(ge=1, le=3)] = 2
+    severity: Annotated[int, Field(ge=1, le=3), WHOLE] = 2
     text: Text | None = None
+    channel: Channel | None = None
 
 
 @event("complaint.answered")
-class ComplaintAnswered(Data):
+class ComplaintAnswered(CustomerData):
     """The shop answered a complaint."""
 
     complaint_id: Id
 
 
 @event("complaint.resolved")
-class ComplaintResolved(Data):
+class ComplaintResolved(CustomerData):
     """A complaint was closed; `satisfied` says whether the customer is happy with the outcome."""
 
     complaint_id: Id
     satisfied: bool | None = None
+    measure: Word | None = None
+    cost: Money | None = None
 
 
 @event("inquiry.opened", "inquiry.answered")
-class Inquiry(Data):
+class Inquiry(CustomerData):
     """The customer asked a question, or it was answered."""
 
     inquiry_id: Id
     topic: Word | None = None
+    channel: Channel | None = None
 
 
 @event("newsletter.subscribed", "newsletter.unsubscribed")
-class Newsletter(Data):
+class Newsletter(CustomerData):
     """The customer subscribed to the newsletter, or unsubscribed."""
 
     reason: Text | None = None
 
 
-@event("consent.granted", "consent.withdrawn")
-class Consent(Data):
-    """The customer allowed contact on a channel for a purpose, or withdrew that consent."""
+@event("consent.granted")
+class ConsentGranted(CustomerData):
+    """The customer allowed contact on a channel for a purpose."""
 
     channel: Channel
     purpose: Word
     evidence: JsonValue = None
 
 
+@event("consent.withdrawn")
+class ConsentWithdrawn(CustomerData):
+    """The customer withdrew a consent; without channel and purpose, every one for marketing."""
+
+    channel: Channel | None = None
+    purpose: Word | None = None
+    evidence: JsonValue = None
+
+
 @event("contact.made")
-class ContactMade(Data):
+class ContactMade(CustomerData):
     """An agent spoke with the customer about a win-back case."""
 
     case_id: Id
@@ -214,21 +366,28 @@ class ContactMade(Data):
 
 
 @event("customer.merged")
-class Merged(Data):
+class Merged(CustomerData):
     """This customer and `into` are the same person; `into` is the id that stays."""
 
     into: Subject
 
 
+@event("customer.unmerged")
+class Unmerged(CustomerData):
+    """This customer is a person apart: the merge does not hold any more."""
+
+    into: Subject | None = None
+
+
 @event("customer.erasure_requested")
-class ErasureRequested(Data):
+class ErasureRequested(CustomerData):
     """The customer asked for their data to be erased."""
 
     requested_by: Word | None = None
 
 
 @event("referral.succeeded", "referral.annulled")
-class ReferralOutcome(Data):
+class ReferralOutcome(CustomerData):
     """A referral qualified, or was annulled. Only the referral service publishes this."""
 
     referee: Subject | None = None

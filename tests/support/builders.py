@@ -14,7 +14,7 @@ def day(number: float) -> datetime:
 
 
 def event(
-    customer: str, kind: str, at: float | datetime, *, id: str | None = None, **data: Any
+    customer: str, kind: str, at: float | datetime, /, *, id: str | None = None, **data: Any
 ) -> dict[str, Any]:
     """A CloudEvent; its id is made of customer, type and time unless given."""
     time = at if isinstance(at, datetime) else day(at)

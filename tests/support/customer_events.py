@@ -9,7 +9,7 @@ RawEvent: TypeAlias = dict[str, Any]
 CUSTOMER: Final = "ada"
 
 
-def does(kind: str, *at: float, **data: Any) -> list[RawEvent]:
+def does(kind: str, /, *at: float, **data: Any) -> list[RawEvent]:
     """Return events of a type, one for each day; an id is made of type and day."""
     return [event(CUSTOMER, kind, each, id=f"{kind} {each:g}", **data) for each in at]
 

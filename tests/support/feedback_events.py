@@ -4,7 +4,7 @@ from tests.support.builders import event
 from tests.support.customer_events import CUSTOMER, RawEvent, does
 
 
-def scores(at: float, kind: str, score: int, *, public: bool = False) -> list[RawEvent]:
+def scores(at: float, kind: str, score: float, *, public: bool = False) -> list[RawEvent]:
     """Submit feedback."""
     made = event(CUSTOMER, "feedback.submitted", at, id=f"{kind} {score} {at:g}")
     made["data"] = {"kind": kind, "score": score, "public": public}

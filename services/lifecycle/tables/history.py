@@ -25,6 +25,8 @@ VOICES = ", ".join(
         "page.viewed",
         "message.opened",
         "message.clicked",
+        "engagement.recorded",
+        "checkout.started",
         "product.activated",
         "product.used",
         "newsletter.subscribed",

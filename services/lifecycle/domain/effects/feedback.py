@@ -20,7 +20,7 @@ from services.lifecycle.domain.state.open_items import Complaint
 from services.lifecycle.domain.state.orders import Orders
 
 _HIGHEST_LOW_SCORE: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
-"""Scores up to here put the customer at risk; those above clear the cause."""
+"""Scores up to here put the customer at risk; those at least one above clear the cause."""
 PROMOTER: Final = 9
 BEST_REVIEW: Final = 5
 
@@ -30,8 +30,11 @@ def record_score(customer: Customer, happening: Happening, _: Policy, __: Orders
     score = happening.details
     assert isinstance(score, Score)  # noqa: S101
     cause = f"score:{score.kind}"
-    if score.score <= _HIGHEST_LOW_SCORE[score.kind]:
+    highest_low = _HIGHEST_LOW_SCORE[score.kind]
+    if score.score <= highest_low:
         return Effect(customer, EventKind.SCORED, frozenset({cause}))
+    if score.score < highest_low + 1:
+        return Effect(customer, EventKind.SCORED)
     if customer.complaints or not _is_praise(score):
         return Effect(customer, EventKind.SCORED, NO_CAUSES, clears_only(cause))
     praised = replace(customer, evidence={**customer.evidence, score.kind: happening.time})

@@ -98,12 +98,19 @@ class Price(msgspec.Struct, frozen=True, gc=False):
     currency: str
 
 
+class SignedPrice(msgspec.Struct, frozen=True, gc=False):
+    """Minor units of a currency, negative for a loss."""
+
+    amount: Annotated[int, msgspec.Meta(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT)]
+    currency: str
+
+
 class Order(msgspec.Struct, frozen=True, gc=False):
     """A purchase; a margin in a currency other than the total's does not count."""
 
     order_id: str
     total: Price
-    margin: Price | None = None
+    margin: SignedPrice | None = None
     coupon: str | None = None
 
 
@@ -125,10 +132,10 @@ class ContractTerms(msgspec.Struct, frozen=True, gc=False):
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
-    """Feedback on its scale (NPS 0 to 10, CSAT and review 1 to 5)."""
+    """Feedback on its scale (NPS 0 to 10, CSAT 1 to 5, review 1 to 5 in halves)."""
 
     kind: str
-    score: int
+    score: float
     public: bool = False
 
 

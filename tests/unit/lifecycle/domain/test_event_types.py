@@ -19,6 +19,7 @@ from tests.support.purchase_events import buys, concludes, gives_notice
 
 SILENT_TYPES: Final = {
     "customer.merged",
+    "customer.unmerged",
     "customer.closed",
     "consent.granted",
     "consent.withdrawn",
@@ -51,6 +52,27 @@ def test_merging_consent_and_erasure_revive_no_faded_prospect(kind: str) -> None
     assert describe(live([*VIEWED, late], 401, Policy()).moves) == FADED
 
 
+@pytest.mark.parametrize("kind", sorted(EVENT_KINDS))
+def test_an_event_that_is_only_a_test_changes_nothing(kind: str) -> None:
+    event = _least(kind)
+    event["data"] = {**event["data"], "test": True}
+    customer, moves, hints = live([event], 1000, Policy()).parts
+    assert (customer.phase, list(moves), list(hints)) == (None, [], [])
+    event["data"]["test"] = False
+    if kind not in SILENT_TYPES:
+        assert live([event], 0.5, Policy()).customer.phase is not None
+
+
+def test_an_exit_is_activity_without_a_score() -> None:
+    asked = does("feedback.submitted", 95, kind="exit", text="too dear")
+    policy = Policy(contact_days=30, at_risk_days=300, inactive_days=400)
+    assert describe(live([*buys(0), *does("page.viewed", 1), *asked], 96, policy).moves) == [
+        *NEW,
+        "31 bond_weakens at_risk",
+        "95 recovered new",
+    ]
+
+
 def _least(kind: str) -> RawEvent:
     """An event of a type with everything in its data that anybody reads."""
     money = {"amount": 100, "currency": "EUR"}
@@ -69,6 +91,11 @@ def _least(kind: str) -> RawEvent:
         purpose="news",
         into="eve",
         amount=money,
+        total=money,
+        term_months=12,
+        value=money,
+        kind="nps",
+        score=7,
     )[0]
 
 

@@ -132,7 +132,7 @@ REFUSED: Final[list[tuple[dict[str, Any], str, str]]] = [
         "invalid",
         "properties.rating",
     ),
-    ({"event": "Product Reviewed", "properties": {"rating": 4.5}}, "invalid", "properties.rating"),
+    ({"event": "Product Reviewed", "properties": {"rating": 4.4}}, "invalid", "properties.rating"),
     ({"event": "Product Reviewed", "properties": {}}, "missing", "properties.rating"),
 ]
 

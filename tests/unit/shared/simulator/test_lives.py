@@ -21,6 +21,9 @@ SHOP: Final = Shop(customers=700, months=24, seed=7)
 SILENT: Final = {
     "customer.erasure_requested", "contact.made", "referral.succeeded", "referral.annulled",
     "clock.ticked", "import.started", "import.finished", "improvement.delivered",
+    "order.updated", "order.refund_withdrawn", "customer.unmerged", "checkout.started",
+    "engagement.recorded", "feedback.answered", "message.sent", "message.delivered",
+    "message.bounced", "message.complained",
 }  # fmt: skip
 """What no customer does unasked."""
 FOLLOWS: Final = {

@@ -39,6 +39,16 @@ SCORES: Final = {
     "not a CSAT of 3": Case([*BOUGHT, *scores(1, "csat", 3)], 2, NEW),
     "a review of 2": Case([*BOUGHT, *scores(1, "review", 2)], 2, AT_RISK, causes=("score:review",)),
     "not a review of 3": Case([*BOUGHT, *scores(1, "review", 3)], 2, NEW),
+    "a review of 1.5": Case(
+        [*BOUGHT, *scores(1, "review", 1.5)], 2, AT_RISK, causes=("score:review",)
+    ),
+    "not a review of 2.5": Case([*BOUGHT, *scores(1, "review", 2.5)], 2, NEW),
+    "a review of 2.5 does not clear it": Case(
+        [*BOUGHT, *scores(1, "review", 1), *scores(2, "review", 2.5)],
+        3,
+        AT_RISK,
+        causes=("score:review",),
+    ),
     "the established too": Case(
         [*buys(0, 1, 2), *scores(3, "nps", 0)],
         4,

@@ -10,11 +10,12 @@ from services.lifecycle.domain.state.happenings import (
     Order,
     OrderUndoing,
     Price,
+    SignedPrice,
 )
 from services.lifecycle.domain.state.orders import OrderAmounts, Orders, full_amounts
 from tests.support.builders import day
 
-PLACED: Final = Order("o", Price(1000, "EUR"), margin=Price(300, "EUR"))
+PLACED: Final = Order("o", Price(1000, "EUR"), margin=SignedPrice(300, "EUR"))
 COMPLETED: Final = Happening(day(0), 0, "/shop", "e", EventKind.ORDER, PLACED)
 ALL: Final = OrderUndoing("o")
 
@@ -46,7 +47,7 @@ def test_an_order_is_placed_once() -> None:
 
 
 def test_a_margin_in_another_currency_does_not_count() -> None:
-    order = Order("o", Price(1000, "EUR"), margin=Price(300, "USD"))
+    order = Order("o", Price(1000, "EUR"), margin=SignedPrice(300, "USD"))
     assert full_amounts(order).margin is None
 
 
