@@ -1,8 +1,19 @@
 """Settings of ingest."""
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from shared.events.customer_ids import NO_CUSTOMERS
 from shared.settings import Settings
+
+
+def _words(value: object) -> object:
+    """Split a text at its commas."""
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    return value
 
 
 class IngestSettings(Settings):
@@ -12,6 +23,11 @@ class IngestSettings(Settings):
     port: int = Field(default=8001, ge=0, le=65535, description="Port that HTTP listens on.")
     publish_timeout_s: float = Field(
         default=10.0, gt=0, description="Answer 503 if Kafka has not acknowledged by then."
+    )
+    no_customers: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = Field(
+        default=frozenset(NO_CUSTOMERS),
+        description="Words, with commas between them, that are no customer ids in any case; "
+        "empty: all are taken.",
     )
     in_flight_bytes: int = Field(
         default=64 * 1024 * 1024,

@@ -3,7 +3,7 @@
 import functools
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -21,15 +21,17 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from shared.errors import FieldError, StammkundeError
 from shared.events import vocabulary
+from shared.events.customer_ids import NoCustomers
 from shared.events.envelope import CONTROL, ESCAPED_NUL
-from shared.events.fields import PRINTABLE, TYPES, Data, Id, Subject
+from shared.events.fields import PRINTABLE, TRIMMED, TYPES, CustomerId, Data, Id
 from shared.instants import Instant
 
 
 class InvalidEvent(StammkundeError):
     """Not an event of the catalogue; the sender has to correct it.
 
-    `code` is stable: unreadable, unknown_type, missing, no_zone, out_of_range or invalid.
+    `code` is stable: unreadable, unknown_type, missing, no_zone, out_of_range,
+    not_a_customer_id or invalid.
     """
 
     def __init__(self, code: str, error: FieldError) -> None:
@@ -82,7 +84,7 @@ class Event(BaseModel):
 
 
 def _model(name: str, data: type[Data]) -> type[Event]:
-    subject: Any = (Subject, ...)
+    subject: Any = (CustomerId, ...)
     if name in CONTROL:
         subject = (Annotated[None, BeforeValidator(_reject_subject), _Forbidden], None)
     is_required = any(field.is_required() for field in data.model_fields.values())
@@ -135,6 +137,14 @@ def canonical(raw: bytes) -> tuple[Event, bytes]:
     return event, value
 
 
+def named_customers(event: Event) -> dict[str, str]:
+    """The ids of customers in an event, by the field that names them."""
+    named = {} if event.subject is None else {"subject": event.subject}
+    if isinstance(event.data, _MERGERS) and event.data.into is not None:
+        named["data.into"] = event.data.into
+    return named
+
+
 def _is_json(value: bytes) -> bool:
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
@@ -150,6 +160,7 @@ _CODES: Final[Mapping[str, str]] = {
     "json_invalid": "unreadable",
     "no_zone": "no_zone",
     "out_of_range": "out_of_range",
+    "not_a_customer_id": "not_a_customer_id",
 }
 _TAGS: Final = frozenset({"union_tag_not_found", "union_tag_invalid"})
 
@@ -167,6 +178,25 @@ def _invalid_event(error: ErrorDetails) -> InvalidEvent:
     return InvalidEvent(code, FieldError(field, message))
 
 
-def json_schema() -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each type, by name, for senders that validate before they send."""
-    return {name: model.model_json_schema() for name, model in MODELS.items()}
+def json_schema(refused: NoCustomers | None = None) -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each type, by name, for senders that validate before they send.
+
+    `refused` are the words that are no customer ids.
+    """
+    schemas = {name: model.model_json_schema() for name, model in MODELS.items()}
+    if refused is not None:
+        for part in _customer_ids(schemas):
+            part["not"] = {"pattern": refused.pattern}
+    return schemas
+
+
+def _customer_ids(schema: object) -> Iterator[dict[str, Any]]:
+    """The parts of a schema that describe the id of a customer."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _customer_ids(item)
+    if isinstance(schema, dict):
+        if schema.get("pattern") == TRIMMED:
+            yield schema
+        for part in schema.values():
+            yield from _customer_ids(part)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shared.events.catalogue import MODELS
+from shared.events.customer_ids import NO_CUSTOMERS
 from shared.events.envelope import CONTROL
 from shared.events.fields import TYPES, CustomerData
 from shared.events.glossary import EFFECTS, FIELDS
@@ -84,14 +85,21 @@ Ingest refuses the following, with the code and the field in the receipt:
 | money that is negative, not whole, above 2^53, or in no ISO 4217 currency \
 | `invalid` | `data.total.amount`, … |
 | an id that is empty, too long, or holds control characters | `invalid` | its name |
+| a customer id that is blank, begins or ends with white space, or is a word that stands for \
+nobody, in `subject` and `into` | `not_a_customer_id` | its name |
 | `customer.merged` into the subject itself | `invalid` | `data.into` |
 | U+0000, or a number that is not finite, anywhere | `invalid` | `data` |
 | `mergedfrom`, `mergedvia`, which only lifecycle sets | `invalid` | its name |
 | `referral.succeeded`, `referral.annulled`: only the referral service publishes them, \
 on its own topic | `reserved_type` | `type` |
+| `customer.erasure_requested`, until customers can be erased | `not_supported_yet` | `type` |
 | more than 5 minutes ahead of the clock (except in log time) | `time_in_future` | `time` |
 | `clock.ticked` (except in log time) | `clock_not_settable` | `type` |
 | an event that is too large for a record | `too_large` | |
+
+The words that stand for nobody are {no_customers}, in small letters and capitals. The setting
+`STAMMKUNDE_NO_CUSTOMERS` of ingest names others, with commas between them, or none at all; the
+schemas of `GET /v1/event-types` refuse the same.
 
 Records that reach the topic without passing ingest and cannot be read go to the dead letters
 (`undecodable`, `unknown_type`, `invalid_data`).
@@ -131,7 +139,9 @@ def markdown(contract: Path) -> str:
     """
     of_customers = [_section(name, contract) for name in TYPES if name not in CONTROL]
     of_control = [_section(name, contract) for name in TYPES if name in CONTROL]
-    parts = [_HEAD, *of_customers, _CONTROL, *of_control, _segment(contract), _REFUSED]
+    words = ", ".join(f"`{word}`" for word in NO_CUSTOMERS)
+    refused = _REFUSED.format(no_customers=words)
+    parts = [_HEAD, *of_customers, _CONTROL, *of_control, _segment(contract), refused]
     return "\n".join(parts)
 
 

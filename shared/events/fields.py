@@ -3,13 +3,47 @@
 from collections.abc import Callable
 from typing import Annotated, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticCustomError
 
 PRINTABLE: Final = r"^(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*$"
 """No control, format or surrogate characters, except for the joiner of compound emoji."""
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)]
-Subject = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=PRINTABLE)]
+LONGEST_CUSTOMER_ID: Final = 128
+Subject = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_CUSTOMER_ID, pattern=PRINTABLE)
+]
+TRIMMED: Final = (
+    r"^(?:[^\p{C}\p{Z}]|\u{200D})"
+    r"(?:(?:[^\p{C}\p{Zl}\p{Zp}]|\u{200D})*(?:[^\p{C}\p{Z}]|\u{200D}))?$"
+)
+"""Printable, and without white space at either end."""
+
+
+def _trimmed(value: object) -> object:
+    if isinstance(value, str) and (not value or value != value.strip()):
+        raise PydanticCustomError(
+            "not_a_customer_id", "must be neither blank nor begin or end with white space"
+        )
+    return value
+
+
+CustomerId = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST_CUSTOMER_ID, pattern=PRINTABLE),
+    BeforeValidator(_trimmed),
+    WithJsonSchema(
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_CUSTOMER_ID, "pattern": TRIMMED}
+    ),
+]
+"""The customer of an event, as a shop names them."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Zone = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]{0,63}$")]

@@ -19,10 +19,10 @@ from shared.events.fields import (
     Account,
     Channel,
     CustomerData,
+    CustomerId,
     Data,
     Id,
     Reachable,
-    Subject,
     Text,
     Word,
     Zone,
@@ -369,14 +369,14 @@ class ContactMade(CustomerData):
 class Merged(CustomerData):
     """This customer and `into` are the same person; `into` is the id that stays."""
 
-    into: Subject
+    into: CustomerId
 
 
 @event("customer.unmerged")
 class Unmerged(CustomerData):
     """This customer is a person apart: the merge does not hold any more."""
 
-    into: Subject | None = None
+    into: CustomerId | None = None
 
 
 @event("customer.erasure_requested")
@@ -390,7 +390,7 @@ class ErasureRequested(CustomerData):
 class ReferralOutcome(CustomerData):
     """A referral qualified, or was annulled. Only the referral service publishes this."""
 
-    referee: Subject | None = None
+    referee: CustomerId | None = None
     code: Word | None = None
     order_id: Id | None = None
 

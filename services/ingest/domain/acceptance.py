@@ -1,8 +1,9 @@
 """What ingest may accept, and in which order it goes out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from shared.events.envelope import CLOCK_TICKED, CONTROL
@@ -13,6 +14,9 @@ REFERRAL_ONLY: Final = frozenset({"referral.succeeded", "referral.annulled"})
 """Types that come on the referral service's own topic, never through ingest."""
 
 
+ERASURE_REQUESTED: Final = "customer.erasure_requested"
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why an event that is well formed is not accepted."""
@@ -20,6 +24,19 @@ class Refusal:
     code: str
     field: str
     message: str
+
+
+_RESERVED: Final = Refusal(
+    "reserved_type", "type", "only the referral service says this, on its own topic"
+)
+_NEVER: Final[Mapping[str, Refusal]] = MappingProxyType(
+    dict.fromkeys(REFERRAL_ONLY, _RESERVED)
+    | {
+        ERASURE_REQUESTED: Refusal(
+            "not_supported_yet", "type", "customers cannot be erased yet: nothing would be erased"
+        )
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +49,33 @@ class AcceptedEvent:
     traceparent: str | None = None
 
 
-def reason_to_refuse(kind: str, time: datetime, *, now: datetime | None) -> Refusal | None:
-    """Why this deployment refuses any event of this type and time; None if it does not.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What this deployment accepts: nothing from the future, and no word that is no customer.
 
     `now` is None in log time, where senders set the clock and there is no future.
     """
-    if kind in REFERRAL_ONLY:
-        return Refusal(
-            "reserved_type", "type", "only the referral service says this, on its own topic"
-        )
-    if now is None:
-        return None
+
+    now: datetime | None
+    no_customers: Container[str]
+
+
+def reason_to_refuse(
+    kind: str, time: datetime, customers: Mapping[str, str], terms: Terms
+) -> Refusal | None:
+    """Why this deployment refuses an event; None if it does not.
+
+    `customers` are the ids that the event names, by their fields.
+    """
+    if kind in _NEVER:
+        return _NEVER[kind]
+    for place, customer in customers.items():
+        if customer in terms.no_customers:
+            return Refusal("not_a_customer_id", place, "is a word that stands for no customer")
+    return None if terms.now is None else _reason_in_real_time(kind, time, terms.now)
+
+
+def _reason_in_real_time(kind: str, time: datetime, now: datetime) -> Refusal | None:
     if kind == CLOCK_TICKED:
         return Refusal(
             "clock_not_settable",

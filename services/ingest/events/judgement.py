@@ -3,15 +3,15 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from services.ingest.domain.acceptance import AcceptedEvent, reason_to_refuse
+from services.ingest.domain.acceptance import AcceptedEvent, Terms, reason_to_refuse
 from services.ingest.events.schemas import Rejection
 from services.ingest.settings import IngestSettings
 from shared import clock
 from shared.errors import FieldError
 from shared.events import catalogue, segment
 from shared.events.catalogue import InvalidEvent
+from shared.events.customer_ids import no_customers
 from shared.kafka.producer import MAX_EVENT
 
 
@@ -27,33 +27,35 @@ def judge(
     items: Sequence[bytes], settings: IngestSettings, *, traceparent: str | None = None
 ) -> Judgement:
     """Sort events into good and bad; a copy of an event is good, for senders may repeat them."""
+    refused = no_customers(settings.no_customers)
     now = None if settings.clock is clock.ClockMode.LOG else clock.now()
     judgement = Judgement()
     for index, raw in enumerate(items):
         try:
-            judgement.accepted.append(_understand(raw, now, traceparent))
+            judgement.accepted.append(_understand(raw, Terms(now, refused), traceparent))
         except InvalidEvent as error:
             judgement.rejected.append(_rejection(index, raw, error))
     return judgement
 
 
-def _understand(raw: bytes, now: datetime | None, traceparent: str | None) -> AcceptedEvent:
+def _understand(raw: bytes, terms: Terms, traceparent: str | None) -> AcceptedEvent:
     """An event of the catalogue, or a call that is translated into one. Raises InvalidEvent."""
     try:
-        return _accept(raw, now, traceparent)
+        return _accept(raw, terms, traceparent)
     except InvalidEvent as error:
         call = segment.read(raw) if error.field_error.field == "type" else None
         if call is None:
             raise
     try:
-        return _accept(call.event, now, traceparent)
+        return _accept(call.event, terms, traceparent)
     except InvalidEvent as error:
         raise call.in_sender_terms(error) from None
 
 
-def _accept(raw: bytes, now: datetime | None, traceparent: str | None) -> AcceptedEvent:
+def _accept(raw: bytes, terms: Terms, traceparent: str | None) -> AcceptedEvent:
     event, value = catalogue.canonical(raw)
-    refusal = reason_to_refuse(event.type, event.time, now=now)
+    named = catalogue.named_customers(event)
+    refusal = reason_to_refuse(event.type, event.time, named, terms)
     if refusal is not None:
         raise InvalidEvent(refusal.code, FieldError(refusal.field, refusal.message))
     if len(value) > MAX_EVENT:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.events.catalogue import MODELS
-from shared.events.fields import Id, Subject
+from shared.events.fields import CustomerId, Id
 from shared.http import Instant
 from shared.http.openapi.document import SCHEMAS
 
@@ -32,7 +32,7 @@ class EventRequest(BaseModel):
         examples=["order.completed"],
         json_schema_extra={"enum": list(MODELS)},
     )
-    subject: Subject | None = Field(
+    subject: CustomerId | None = Field(
         default=None,
         description="The customer; control records have none.",
         examples=["customer-1"],
@@ -65,8 +65,9 @@ class Rejection(BaseModel):
         description="The event's id, where one could be read.", examples=["o-1002"]
     )
     code: str = Field(
-        description="Stable: unreadable, unknown_type, missing, no_zone, out_of_range, invalid, "
-        "reserved_type, time_in_future, clock_not_settable, too_large.",
+        description="Stable: unreadable, unknown_type, missing, no_zone, out_of_range, "
+        "not_a_customer_id, invalid, reserved_type, not_supported_yet, time_in_future, "
+        "clock_not_settable, too_large.",
         examples=["no_zone"],
     )
     field: str | None = Field(

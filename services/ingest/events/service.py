@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from services.ingest.domain.acceptance import AcceptedEvent, split_into_stages
 from services.ingest.events.body import split_body
@@ -11,6 +12,8 @@ from services.ingest.events.schemas import Receipt
 from services.ingest.settings import IngestSettings
 from shared import metrics
 from shared.errors import Problem, Retryable
+from shared.events import catalogue
+from shared.events.customer_ids import no_customers
 from shared.events.envelope import CONTROL
 from shared.ids import partition_of
 from shared.kafka.publisher import KafkaMessage, Publisher
@@ -38,6 +41,10 @@ class EventService:
         finally:
             self._in_flight -= size
             metrics.PUBLISH_IN_FLIGHT.set(self._in_flight)
+
+    def event_types(self) -> dict[str, Any]:
+        """The JSON Schema of every type of event, by name, as this deployment takes them."""
+        return catalogue.json_schema(no_customers(self._settings.no_customers))
 
     async def accept(self, body: bytes, *, traceparent: str | None = None) -> Receipt:
         """Publish the good events of a body; all replicas have those that the receipt counts.

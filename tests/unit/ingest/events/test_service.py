@@ -14,6 +14,7 @@ from services.ingest.events.service import EventService
 from services.ingest.settings import IngestSettings
 from shared import clock, instants
 from shared.errors import Problem, Retryable
+from shared.events.customer_ids import NO_CUSTOMERS
 from shared.kafka.publisher import KafkaMessage, Publisher
 
 EVENT: Final[dict[str, Any]] = {
@@ -113,6 +114,51 @@ def test_only_the_referral_service_says_that_a_referral_succeeded() -> None:
         assert [r.code for r in judged(EVENT | {"type": kind}, clock="log").rejected] == [
             "reserved_type"
         ]
+
+
+@pytest.mark.parametrize("word", NO_CUSTOMERS)
+def test_a_word_that_stands_for_nobody_is_no_customer(word: str) -> None:
+    into = {"type": "customer.merged", "data": {"into": word}}
+    apart = {"type": "customer.unmerged", "data": {"into": word}}
+    bought = {"data": {"order_id": "o", "total": {"amount": 1, "currency": "EUR"}, "into": word}}
+    found = judged(
+        EVENT | {"subject": word},
+        EVENT | {"subject": word.upper()},
+        EVENT | {"subject": word.title()},
+        EVENT | into,
+        EVENT | apart,
+        TRACK | {"userId": word},
+        EVENT | {"subject": f"{word}s"},
+        EVENT | {"type": "order.completed"} | bought,
+    )
+    refused = [(r.index, r.field) for r in found.rejected if r.code == "not_a_customer_id"]
+    assert refused == [
+        (0, "subject"),
+        (1, "subject"),
+        (2, "subject"),
+        (3, "data.into"),
+        (4, "data.into"),
+        (5, "userId"),
+    ]
+    assert len(found.accepted) == 2
+
+
+def test_a_setting_says_which_words_stand_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAMMKUNDE_NO_CUSTOMERS", "Gast, (x)")
+    words = settings().no_customers
+    events = [EVENT | {"subject": name} for name in ("gast", "(X)", "guest", "x", "Gas")]
+    found = judged(*events, no_customers=words)
+    assert [r.index for r in found.rejected] == [0, 1]
+    assert len(judged(*events, no_customers="").accepted) == 5
+    assert [r.field for r in judged(EVENT | {"subject": " "}, no_customers="").rejected] == [
+        "subject"
+    ]
+
+
+def test_an_erasure_is_refused_for_as_long_as_nothing_is_erased() -> None:
+    for mode in ("log", "wall"):
+        (refused,) = judged(EVENT | {"type": "customer.erasure_requested"}, clock=mode).rejected
+        assert (refused.code, refused.field) == ("not_supported_yet", "type")
 
 
 TRACK: Final[dict[str, Any]] = {
