@@ -9,6 +9,7 @@ import structlog
 
 from shared import metrics
 from shared.aio import in_background, wait
+from shared.error_texts import describe
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -96,7 +97,7 @@ class Periodic:
         retry_s = min(self._longest_retry_s, self._first_retry_s * 2.0 ** min(self.failures, 30))
         self.failures += 1
         metrics.BACKGROUND_FAILURES.labels(self.name).inc()
-        reason = f"{type(error).__name__}: {error}"
+        reason = describe(error)
         if isinstance(error, Retryable):
             log.warning("background.postponed", work=self.name, reason=reason, retry_s=retry_s)
         else:

@@ -11,6 +11,7 @@ from services.ingest.events.routes import router
 from services.ingest.events.service import EventService
 from services.ingest.settings import IngestSettings
 from shared import http, logs
+from shared.error_texts import describe
 from shared.errors import Retryable
 from shared.kafka.publisher import Publisher
 from shared.kafka.topics import CUSTOMER_EVENTS
@@ -36,7 +37,7 @@ def create_app(settings: IngestSettings) -> FastAPI:
             async with asyncio.timeout(settings.publish_timeout_s):
                 await publisher.check()
         except (Retryable, TimeoutError) as error:
-            log.warning("ingest.not_ready", error=repr(error))
+            log.warning("ingest.not_ready", error=describe(error))
         yield
         await publisher.close()
 

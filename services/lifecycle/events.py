@@ -23,6 +23,7 @@ from services.lifecycle.domain.state.happenings import (
     Referral,
     Score,
 )
+from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.events.ranks import RANKS
@@ -250,7 +251,7 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
             if details is None:
                 kind = EventKind.ACTIVE
     except (msgspec.MsgspecError, OverflowError) as error:
-        raise Poison("invalid_data", f"{event.type}: {error}") from error
+        raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
     rank = RANKS[event.type]
     return Happening(
         event.time, rank, event.source, event.id, kind, details, event.historical, order_key

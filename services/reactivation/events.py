@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from services.reactivation.domain import codes
+from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
@@ -83,7 +84,7 @@ def read_purchase(event: Envelope) -> Purchase:
     try:
         order = _order.decode(event.data)
     except msgspec.MsgspecError as error:
-        raise Poison("invalid_data", f"{event.type}: {error}") from error
+        raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
     key = hash64(f"{event.source}\x1f{event.id}")
     return Purchase(event.subject, key, event.time, order.order_id, _offer_code(order.coupon))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from services.referral.domain.claims import OrderEvent, OrderEventKind
 from services.referral.domain.rewards import RewardRevision
+from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
@@ -105,7 +106,7 @@ def read(topic: str, event: Envelope) -> Content | None:
     try:
         return reader(event)
     except msgspec.MsgspecError as error:
-        raise Poison("invalid_data", f"{event.type}: {error}") from error
+        raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
 
 
 def _read_order(event: Envelope) -> ShopEvent:

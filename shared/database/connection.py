@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared.error_texts import describe
 from shared.errors import Retryable
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]
         )
         return connection
     except TRANSIENT as error:
-        raise Retryable(f"PostgreSQL cannot be reached: {error}") from error
+        raise Retryable(f"PostgreSQL cannot be reached: {describe(error)}") from error
 
 
 async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
@@ -118,7 +119,7 @@ def retryable_errors() -> Iterator[None]:
     try:
         yield
     except TRANSIENT as error:
-        raise Retryable(f"{type(error).__name__}: {error}") from error
+        raise Retryable(describe(error)) from error
 
 
 @asynccontextmanager

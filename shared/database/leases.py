@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 
 from shared.database.connection import REFUSED, Pool, retryable_errors
+from shared.error_texts import describe
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -150,7 +151,7 @@ async def _renew_often(lease: Lease, limit: asyncio.Timeout) -> None:
         try:
             renewed = await lease.renew()
         except (Retryable, REFUSED) as error:
-            log.warning("lease.not_renewed", name=lease.name, reason=str(error))
+            log.warning("lease.not_renewed", name=lease.name, reason=describe(error))
             continue
         if not limit.expired():
             limit.reschedule(lease.ends if renewed else 0.0)

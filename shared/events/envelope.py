@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from shared.error_texts import describe
 from shared.errors import Poison
 
 CLOCK_TICKED: Final = "clock.ticked"
@@ -59,7 +60,7 @@ def decode(value: bytes) -> Envelope:
         RecursionError,
         OverflowError,
     ) as error:
-        raise Poison("undecodable", f"{type(error).__name__}: {error}") from error
+        raise Poison("undecodable", describe(error)) from error
     if value.find(b"\\u0000") >= 0 and ESCAPED_NUL.search(value):
         raise Poison("undecodable", "U+0000: PostgreSQL cannot store it")
     return event

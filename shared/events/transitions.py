@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 
@@ -120,4 +121,4 @@ def decode(event: Envelope) -> Transition | Correction | None:
             return _transition.decode(event.data)
         return _correction.decode(event.data) if event.type == CORRECTED else None
     except msgspec.MsgspecError as error:
-        raise Poison("undecodable", str(error)) from error
+        raise Poison("undecodable", describe(error)) from error

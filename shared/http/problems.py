@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from shared.database.connection import TRANSIENT
+from shared.error_texts import describe
 from shared.errors import FieldError, Problem, Retryable
 
 log = structlog.get_logger()
@@ -143,7 +144,7 @@ async def _on_http(_: Request, error: Exception) -> Response:
 
 
 async def _on_transient(_: Request, error: Exception) -> Response:
-    log.warning("http.unavailable", error=f"{type(error).__name__}: {error}")
+    log.warning("http.unavailable", error=describe(error))
     return problem_response(
         Problem(
             503,

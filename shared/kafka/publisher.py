@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from shared import metrics
 from shared.clock import monotonic
+from shared.error_texts import describe
 from shared.errors import Retryable
 from shared.kafka.producer import create_producer
 
@@ -64,7 +65,7 @@ class Publisher:
         try:
             await producer.client.fetch_all_metadata()
         except KafkaError as error:
-            raise Retryable(f"Kafka cannot be reached: {error!r}") from error
+            raise Retryable(f"Kafka cannot be reached: {describe(error)}") from error
         self._check_partitions(producer)
 
     async def close(self) -> None:
@@ -88,8 +89,8 @@ class Publisher:
             # only a new producer helps.
             if self._producer is producer:
                 self._retire()
-            log.warning("publish.failed", error=repr(error))
-            raise Retryable(f"Kafka refused: {error!r}") from error
+            log.warning("publish.failed", error=describe(error))
+            raise Retryable(f"Kafka refused: {describe(error)}") from error
         finally:
             for ack in acks:
                 ack.add_done_callback(_discard)
@@ -111,7 +112,7 @@ class Publisher:
             self._check_partitions(producer)
         except (KafkaError, Retryable) as error:
             await producer.stop()
-            raise Retryable(f"Kafka cannot be used: {error}") from error
+            raise Retryable(f"Kafka cannot be used: {describe(error)}") from error
         except BaseException:
             await producer.stop()
             raise

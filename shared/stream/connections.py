@@ -10,6 +10,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
 from shared.database import connection as db
+from shared.error_texts import describe
 from shared.errors import Retryable
 from shared.kafka.producer import create_producer
 from shared.settings import Settings
@@ -50,7 +51,7 @@ async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator[
         try:
             await client.start()
         except KafkaError as error:
-            raise Retryable(f"Kafka cannot be reached: {error!r}") from error
+            raise Retryable(f"Kafka cannot be reached: {describe(error)}") from error
         yield
     finally:
         await client.stop()

@@ -9,6 +9,7 @@ import structlog
 from shared import metrics
 from shared.aio import wait
 from shared.clock import monotonic
+from shared.error_texts import describe
 from shared.errors import Fenced, Retryable, leaves
 from shared.settings import Settings
 from shared.stream.handler import Handler, Reader, Subscription
@@ -47,7 +48,7 @@ async def consume(
                 delay = FIRST_DELAY_S
             errors = leaves(group)
             metrics.RETRIES.labels(type(errors[0]).__name__).inc()
-            log.warning("session.ended", reasons=list(map(str, errors)), again_in_s=delay)
+            log.warning("session.ended", reasons=list(map(describe, errors)), again_in_s=delay)
         if not stop.is_set():
             await wait(stop, delay)
             delay = min(delay * 2, LAST_DELAY_S)

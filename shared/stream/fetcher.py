@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from shared.error_texts import describe
 from shared.errors import Misconfigured, Retryable
 from shared.stream.assignment import Assignment
 
@@ -46,10 +47,10 @@ class Fetcher:
             return []
         except OffsetOutOfRangeError as error:
             raise Misconfigured(
-                f"a checkpoint lies outside the log: {error}; {RESET_HINT}"
+                f"a checkpoint lies outside the log: {describe(error)}; {RESET_HINT}"
             ) from error
         except KafkaError as error:
-            raise Retryable(f"Kafka cannot be read: {error!r}") from error
+            raise Retryable(f"Kafka cannot be read: {describe(error)}") from error
         self._max_records = self._next_max_records(sum(map(len, fetched.values())))
         return fetched.values()  # type: ignore[no-any-return]  # aiokafka has no types
 

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from shared.clock import ClockMode
 from shared.database import connection as db
+from shared.error_texts import describe
 from shared.errors import Misconfigured, Retryable
 from shared.stream.assignment import Assignment
 from shared.stream.committer import Committer
@@ -66,7 +67,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 self._let_go()
                 self._assignment.take_over(await self._takeover.claim(assigned))
             except KafkaError as error:
-                self._failure = Retryable(f"Kafka cannot be asked about the assignment: {error!r}")
+                self._failure = Retryable(
+                    f"Kafka cannot be asked about the assignment: {describe(error)}"
+                )
             except Exception as error:  # noqa: BLE001  (kept for the loop, which raises it)
                 self._failure = error
 

@@ -13,6 +13,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from shared.clock import ClockMode, now
 from shared.database import connection as db
+from shared.error_texts import describe
 from shared.stream.assignment import Assignment
 from shared.stream.committer import Committer
 from shared.stream.handler import Handler
@@ -49,7 +50,7 @@ class Survey:
             try:
                 await self._survey()
             except KafkaError as error:
-                log.warning("survey.failed", error=repr(error))
+                log.warning("survey.failed", error=describe(error))
 
     async def _survey(self) -> None:
         # During a take-over its partitions would seem to have no lag.
@@ -110,4 +111,4 @@ class Survey:
         try:
             await self._consumer.commit(copy)
         except KafkaError as error:
-            log.info("offsets.not_copied", error=repr(error))
+            log.info("offsets.not_copied", error=describe(error))

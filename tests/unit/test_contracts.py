@@ -33,6 +33,7 @@ REPOSITORIES: Final = {
 FIGURES: Final = {"definitions", "sources"}
 """Rooms whose modules each have the statements of their figure."""
 PURE: Final = {
+    "shared.error_texts",
     "shared.errors",
     "shared.events",
     "shared.events.ranks",
@@ -234,3 +235,60 @@ def test_misplaced_sql_is_found(tmp_path: Path) -> None:
         'Q = "UPDATE owner SET clock = now()"\nR = "DELETE FROM owner"'
     )
     assert misplaced_sql(tmp_path) == ["services/ingest/apply.py", "services/ingest/repository.py"]
+
+
+SPEAK_TO_CALLERS: Final = (
+    "shared/cli",
+    "shared/local",
+    "shared/client",
+    "shared/simulator",
+    "services/lifecycle/cadence/fitter.py",
+    "services/lifecycle/changes/cursor.py",
+    "services/lifecycle/lists/schemas.py",
+    "services/lifecycle/policies/document.py",
+)
+"""What tells a person, or the caller, what is wrong with what they gave; a fit knows no ids."""
+
+
+def quoted_errors(root: Path) -> list[str]:
+    """Lines that turn an error of whatever type into text without shared.error_texts."""
+    found = []
+    for path in sorted([*(root / "services").rglob("*.py"), *(root / "shared").rglob("*.py")]):
+        name = str(path.relative_to(root))
+        if name.startswith(SPEAK_TO_CALLERS) or name == "shared/error_texts.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and node.name and not _catches_ours(node):
+                found += [f"{name}:{line}" for line in _quoting_lines(node, node.name)]
+    return found
+
+
+def _catches_ours(handler: ast.ExceptHandler) -> bool:
+    """Does it catch only errors whose texts this project writes itself?"""
+    assert handler.type is not None
+    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+    return names <= {"StammkundeError", "Retryable", "Fenced", "Problem", "Poison", "FitError"}
+
+
+def _quoting_lines(handler: ast.ExceptHandler, error: str) -> Iterator[int]:
+    for node in ast.walk(handler):
+        match node:
+            case ast.FormattedValue(value=ast.Name(id=name)) if name == error:
+                yield node.lineno
+            case ast.Call(func=ast.Name(id="str" | "repr"), args=[ast.Name(id=name)]) if (
+                name == error
+            ):
+                yield node.lineno
+
+
+def test_no_error_of_others_becomes_text_but_by_error_texts() -> None:
+    assert quoted_errors(ROOT) == []
+
+
+def test_a_quoted_error_is_found(tmp_path: Path) -> None:
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "events.py").write_text(
+        "try:\n    x()\nexcept (ValueError, Retryable) as e:\n    log(str(e), f'{e}', f'{e!r}')\n"
+        "except Retryable as e:\n    log(str(e))\n"
+    )
+    assert quoted_errors(tmp_path) == ["services/events.py:4"] * 3

@@ -94,7 +94,7 @@ class Arrivals:
             first = await repository.load_event(self._reader, visit.entry.key, key)
         event = incoming.event
         if first is not None and not _same_content(envelope.decode(first), event):
-            detail = f"{event.source} {event.id}"
+            detail = "other content under an id that was used before"
             visit.portion.reject(incoming, "conflicting_duplicate", detail)
 
     def _forward(self, incoming: Incoming, into: str) -> None:
@@ -108,7 +108,7 @@ class Arrivals:
         into = incoming.content.details.into
         await self._previous_committed()
         if await self._merges.closes_cycle(customer, into):
-            detail = f"{into} is merged into {customer} already"
+            detail = "the customer who stays is merged into this one already"
             visit.portion.reject(incoming, "merge_cycle", detail)
             return
         visit.merger = incoming

@@ -238,7 +238,7 @@ async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
     """
     start = await tx.fetchval(_CYCLE, list(customers))
     if start is not None:
-        raise Retryable(f"another worker has merged customers in a cycle through {start}")
+        raise Retryable("another worker has merged customers in a cycle with these")
 
 
 async def unfinished_rearming(connection: Tx) -> dict[int, RearmingPosition]:

@@ -10,6 +10,7 @@ import structlog
 from services.lifecycle.cadence.repository import FitAttempt
 from shared import clock, metrics
 from shared.background import Periodic
+from shared.error_texts import describe
 
 log = structlog.get_logger()
 
@@ -70,7 +71,7 @@ class NightlyFit:
         try:
             await self._fit()
         except Exception as error:
-            self._note_failure(str(error))
+            self._note_failure(describe(error))
             raise
         self.failure = None
         self._due = next_night(self._now(), self._hour)

@@ -23,6 +23,7 @@ from shared.background import Periodic
 from shared.clock import CLOCK_START, monotonic, now
 from shared.database.connection import Pool, retryable_errors
 from shared.database.leases import hold
+from shared.error_texts import describe
 from shared.errors import Retryable
 
 log = structlog.get_logger()
@@ -106,7 +107,7 @@ class Precomputation:
                 computed += 1
             except Retryable as error:
                 postponed += 1
-                log.warning("figure.postponed", figure=key, reason=str(error))
+                log.warning("figure.postponed", figure=key, reason=describe(error))
                 if postponed > MOST_POSTPONED:
                     raise
         if computed:

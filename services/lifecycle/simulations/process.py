@@ -35,8 +35,10 @@ from services.lifecycle.simulations.runner import TRY_LATER
 from shared import clock, logs
 from shared.database.connection import Pool, Tx, connect, create_pool, retryable_errors
 from shared.database.leases import hold
-from shared.errors import Retryable, StammkundeError
+from shared.error_texts import describe
+from shared.errors import Retryable
 from shared.events import envelope
+from shared.ids import hash64
 from shared.processes import LIFECYCLE
 from shared.stream.worker import tune_memory
 
@@ -102,7 +104,7 @@ class SimulationRun:
             try:
                 folded = fold(_happenings(record), candidate, until=spec.ends)
             except Exception as error:
-                error.add_note(f"(customer {record.customer})")
+                error.add_note(f"(customer with key {hash64(record.customer)})")
                 raise
             if spec.account is None or folded.customer.account == spec.account:
                 self._events += len(record.events)
@@ -159,9 +161,8 @@ async def _run(url: str, id: UUID, spec: SimulationSpec, pool: Pool) -> None:
 
 def _describe(error: Exception) -> str:
     """What went wrong, and with which customer."""
-    text = str(error) if isinstance(error, StammkundeError) else f"{type(error).__name__}: {error}"
     notes: tuple[str, ...] = getattr(error, "__notes__", ())
-    return " ".join([text, *notes]).replace("\0", "\ufffd")
+    return " ".join([describe(error), *notes]).replace("\0", "\ufffd")
 
 
 def _end_with_parent() -> None:

@@ -8,6 +8,7 @@ import structlog
 from shared import metrics
 from shared.clock import now
 from shared.database.connection import Tx, on_commit
+from shared.error_texts import describe
 from shared.errors import Problem
 from shared.events import envelope
 from shared.events.envelope import Envelope
@@ -27,7 +28,7 @@ _DELETE: Final = "DELETE FROM dead_letter WHERE customer = ANY($1::text[])"
 def record_failure(error: Exception, **context: object) -> str:
     """Log that a customer's fold has failed; returns the reason to keep."""
     log.error("customer.parked", exc_info=error, **context)
-    return repr(error)
+    return describe(error)
 
 
 def count_parked(customers: int) -> None:

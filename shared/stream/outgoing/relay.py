@@ -14,6 +14,7 @@ from shared import metrics
 from shared.aio import wait
 from shared.clock import now
 from shared.database.connection import retryable_errors
+from shared.error_texts import describe
 from shared.errors import Fenced, Retryable
 from shared.stream.log.ownership import TopicPartition
 
@@ -106,7 +107,7 @@ class Relay:
             ]
             await asyncio.gather(*acks)
         except KafkaError as error:
-            raise Retryable(f"Kafka did not acknowledge: {error!r}") from error
+            raise Retryable(f"Kafka did not acknowledge: {describe(error)}") from error
 
     def _batches(self, rows: Sequence[asyncpg.Record]) -> Iterator[BatchBuilder]:
         batch = self._producer.create_batch()

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from shared import background
 from shared.background import Periodic
+from shared.error_texts import describe
 from shared.errors import Retryable
 from shared.http import create_app
 from tests.support.fresh_servers import eventually
@@ -98,7 +99,7 @@ async def test_whatever_a_round_raises_is_logged_counted_and_tried_again(
     assert failures(NAME) == before + 1
     (line,) = logs
     assert line["work"] == NAME
-    assert line["reason"] == f"{type(error).__name__}: {error}"
+    assert line["reason"] == describe(error)
     passing = isinstance(error, Retryable)
     assert (line["event"], line["log_level"]) == (
         ("background.postponed", "warning") if passing else ("background.failed", "error")

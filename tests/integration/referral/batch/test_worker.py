@@ -338,7 +338,7 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
     first = (await rows(database, query))[0]["referee"]
     await run(stack, database, [tick(250)])
     parked = await rows(database, "SELECT parked FROM referral.member WHERE customer = 'pia'")
-    assert [row["parked"] for row in parked] == ["ArithmeticError('a bug')"]
+    assert [row["parked"].partition(" at ")[0] for row in parked] == ["ArithmeticError"]
     monkeypatch.setattr(outcome, "movements", movements)
     await run(stack, database, [tick(252)], timers_per_batch=1)
     assert await balance(database, "pia") == (3000, 0), "the other two rewards rest as well"

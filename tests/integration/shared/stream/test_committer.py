@@ -1,5 +1,6 @@
-"""Counters of workers on real servers: a batch that is not committed counts nothing."""
+"""What workers count and store of failures, on real servers: once committed, and no customer."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -71,6 +72,8 @@ _ADVOCATE: Final[dict[str, Any]] = {
     "occurred_at": day(0).isoformat(),
     "historical": False,
 }
+
+_PARKED_IN: Final = {"lifecycle": "customer", "reactivation": "customer", "referral": "member"}
 
 CASES: Final = {
     "lifecycle": Case(
@@ -150,6 +153,16 @@ async def test_what_batches_do_that_fail_at_their_commit_is_counted_once_they_su
     stored = {counter: (await rows(blank, query))[0][0] for counter, query in case.stored.items()}
     assert counted == stored
     assert all(stored.values())
+    assert await _texts_that_name_a_customer(blank, name) == []
+
+
+async def _texts_that_name_a_customer(database: str, service: str) -> list[str]:
+    """What is stored of errors, where it names a customer."""
+    parked = f"SELECT parked FROM {service}.{_PARKED_IN[service]} WHERE parked IS NOT NULL"
+    letters = f"SELECT reason || ' ' || detail FROM {service}.dead_letter"
+    texts = [row[0] for query in (parked, letters) for row in await rows(database, query)]
+    assert texts
+    return [text for text in texts if re.search(r"\b(ada|bad|bo)\b", text)]
 
 
 def _fail_commits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -172,7 +185,7 @@ def _plant_bug(monkeypatch: pytest.MonkeyPatch, module: Any, function: str) -> N
 
     def fail_for_bad(subject: Any, *more: Any, **named: Any) -> Any:
         if "bad" in (subject, getattr(subject, "customer", None)) or _is_bad(more):
-            raise ZeroDivisionError("a bug")
+            raise ZeroDivisionError("a bug, with bad")
         return original(subject, *more, **named)
 
     monkeypatch.setattr(module, function, fail_for_bad)

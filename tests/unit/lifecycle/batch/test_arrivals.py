@@ -87,6 +87,20 @@ async def test_a_merger_that_closes_a_cycle_is_a_dead_letter() -> None:
     assert dead_letters(work) == [("merge_cycle", None)]
 
 
+async def test_what_is_said_of_a_rejected_event_names_no_customer() -> None:
+    shop = MemoryShop()
+    work = shop.new_work(
+        ORDER,
+        OTHER_AMOUNT,
+        event("anna", "customer.merged", 1, into="ben"),
+        event("ben", "customer.merged", 2, into="anna"),
+    )
+    await shop.visits(work)
+    details = [letter.detail for portion in work.batch.portions.values() for letter in portion.dead]
+    assert len(details) == 2
+    assert not any(name in detail for detail in details for name in ("anna", "ben"))
+
+
 async def test_events_of_a_parked_customer_wait_in_the_dead_letters() -> None:
     shop = MemoryShop()
     await shop.fold(shop.new_work(ORDER))

@@ -51,7 +51,8 @@ async def test_a_deadline_whose_fold_fails_parks_the_customer_and_disarms_it(
     work.touched["anna"] = shop.cache["anna"]
     await Timers(shop.reader, shop.cache, shop.folds(work), work, limit=10).fire()
     entry = shop.cache["anna"]
-    assert entry.parked == "ZeroDivisionError('a bug')"
+    assert entry.parked is not None
+    assert entry.parked.startswith("ZeroDivisionError at ")
     assert entry.armed is None
     assert work.timers == {"anna": (entry.partition, None)}
 
