@@ -18,7 +18,7 @@ from tests.fault.processes import SEEDS, Workers, workers
 from tests.fault.rewards import verify_referral
 from tests.fault.traffic import Traffic, verify
 from tests.fault.winback import verify_winback
-from tests.fault.worker import POINTS
+from tests.fault.worker import LOSSES, POINTS
 from tests.support.builders import event
 from tests.support.pipeline import publish, settled
 from tests.support.server_stack import Stack
@@ -119,7 +119,8 @@ async def test_a_checkpoint_that_moves_before_its_work_is_seen_to_lose_it(
     stack: Stack, clean_database: str, service: str
 ) -> None:
     async with market(stack, clean_database, SEEDS[0]) as here:
-        await here.kill([service], "after_upsert", 2, "--without", "checkpoint")
+        (point,) = LOSSES[service]
+        await here.kill([service], point, 1, "--without", "checkpoint")
         await here.recover([service])
         with pytest.raises(AssertionError, match="differ"):
             await here.verify([service])

@@ -8,12 +8,14 @@ import os
 import pkgutil
 import signal
 import sys
-from collections.abc import Callable, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from importlib import import_module
 from typing import Any, Final
 
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from shared.stream.outgoing import outbox
+from shared.stream.outgoing.outbox import Message
+from shared.stream.outgoing.relay import Relay
 from tests.fault.guards import without
 
 Point = tuple[str, str, bool]
@@ -40,42 +42,75 @@ POINTS: Final[dict[str, dict[str, Point]]] = {
     | {"after_upsert": ("services.referral.rewards.settlement", "save_rewards", True)},
 }
 """Where a process can end: at the n-th call of this function, after it (True) or before."""
+LOSSES: Final[dict[str, dict[str, Point]]] = {
+    REACTIVATION: {
+        "after_new_case": ("services.reactivation.cases.recomputation", "save_changes", True)
+    },
+    REFERRAL: {"after_new_claims": ("services.referral.batch.handler", "add_touches", True)},
+}
+"""Where what a batch has read is lost for good if its checkpoint has moved before it.
+
+What only a tick has brought comes again with the next one.
+"""
+_SEVERAL: Final = 2
+"""New claims of which at least one is not announced twice by chance."""
 
 
 class Fuse:
-    """Ends the process at the n-th call that did something."""
+    """Ends the process at the n-th call that did something for a customer."""
 
     def __init__(self, name: str, nth: int, how: signal.Signals) -> None:
-        self._at_commit = name in ("after_checkpoint", "after_commit")
+        self._name = name
         self._left = nth
         self._how = how
         self._announced = False
 
-    def announced(self, _: object, messages: Sized) -> None:
-        self._announced |= len(messages) > 0
+    def announced(self, _: object, messages: Sequence[Message]) -> None:
+        """Note whether a transaction announces something of a customer: a tick has no key."""
+        self._announced |= any(message.key is not None for message in messages)
 
-    def reached(self, *values: object) -> None:
-        """Count a call by its arguments and result: one with something empty did nothing."""
-        if self._at_commit:
-            did_something = self._announced
-            self._announced = False
-        else:
-            did_something = not any(isinstance(value, Sized) and not len(value) for value in values)
+    def published(self, _: object, rows: Sequence[Mapping[str, object]]) -> None:
+        """Note whether the rows that are about to be published are those of a customer."""
+        self._announced = any(row["key"] is not None for row in rows)
+
+    def reached(self, *values: Any) -> None:
+        """Count a call by its arguments and result."""
+        did_something = self._did_something(values)
         self._left -= did_something
         if did_something and self._left == 0:
             os.kill(os.getpid(), self._how)
 
+    def _did_something(self, values: Sequence[Any]) -> bool:
+        if self._name in ("after_checkpoint", "after_commit"):
+            announced = self._announced
+            self._announced = False
+            return announced
+        if self._name.startswith("relay_"):
+            return self._announced
+        if self._name == "after_new_case":
+            _, changes, _ = values
+            return any(change.before is None for _, change in changes)
+        if self._name == "after_new_claims":
+            return len(values[-1]) >= _SEVERAL
+        return not any(isinstance(value, Sized) and not len(value) for value in values)
+
 
 def end_at(service: str, point: str, nth: int, how: signal.Signals) -> None:
     """Patch the function of a point so that its n-th call that did something ends this process."""
-    place, name, after = POINTS[service][point]
+    place, name, after = (POINTS[service] | LOSSES.get(service, {}))[point]
     owner = pkgutil.resolve_name(place)
     fuse = Fuse(point, nth, how)
-    _patch(outbox, "add", before=fuse.announced)
     if after:
         _patch(owner, name, after=fuse.reached)
     else:
         _patch(owner, name, before=fuse.reached)
+    # Patched last, so that it is called first: what is about to happen is known at the point.
+    if point.startswith("relay_"):
+        _patch(
+            Relay, "_batches" if point == "relay_after_produce" else "_send", before=fuse.published
+        )
+    else:
+        _patch(outbox, "add", before=fuse.announced)
 
 
 def _nothing(*_: object) -> None:
