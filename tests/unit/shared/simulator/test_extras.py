@@ -8,6 +8,10 @@ from typing import Any, Final
 
 import pytest
 
+from shared.events import catalogue
+from shared.instants import parse
+from shared.orders.book import OrderBook
+from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_details
 from shared.simulator.person.life import Life
 from shared.simulator.shop import Line, Shop, lines, lives
 from shared.simulator.world import ground_truth
@@ -22,7 +26,7 @@ ALL: Final = Extras(
     merged=0.3,
     unmerged=0.5,
 )
-SHOP: Final = Shop(customers=300, months=18, seed=5)
+SHOP: Final = Shop(customers=160, months=18, seed=5)
 ON_REQUEST: Final = {"order.updated", "order.refund_withdrawn", "customer.unmerged"}
 
 
@@ -63,6 +67,18 @@ class Order:
             "refunded": refunded,
             "stands": not self.is_cancelled and refunded < self.total,
         }
+
+
+def fact_of(event: dict[str, Any]) -> tuple[str, OrderFact]:
+    """The customer and the fact of an event about an order."""
+    fact = OrderFact(
+        OrderAction(event["type"]),
+        parse(event["time"]),
+        event["source"],
+        event["id"],
+        decode_details(json.dumps(event["data"])),
+    )
+    return event["subject"], fact
 
 
 def shop_with(extras: Extras) -> tuple[Shop, list[Life]]:
@@ -129,6 +145,36 @@ def test_what_is_said_of_orders_is_what_a_plain_fold_of_their_events_says(extras
     truth = truth_of(shop, all_lives)
     assert truth
     assert truth == folded(events_of(shop, all_lives))
+
+
+def test_the_services_come_to_the_same_orders() -> None:
+    shop, all_lives = shop_with(replace(ALL, merged=0.0))
+    books: dict[str, OrderBook] = {}
+    about_orders = [e for e in events_of(shop, all_lives) if e["type"] in ORDER_TYPES]
+    facts = [fact_of(event) for event in about_orders]
+    for customer, fact in sorted(facts, key=lambda found: found[1].key):
+        books.setdefault(customer, OrderBook()).apply(fact)
+    found = {
+        (customer, order.id): {
+            "purchased_at": order.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "total": order.total,
+            "refunded": order.refunded,
+            "stands": order.stands,
+        }
+        for customer, book in books.items()
+        for order in book.orders
+    }
+    assert found == truth_of(shop, all_lives)
+
+
+def test_everything_asked_for_occurs_and_is_accepted_by_its_model() -> None:
+    shop, all_lives = shop_with(ALL)
+    made = [line for life in all_lives for line in lines(shop, life)]
+    kinds = Counter(line.kind for line in made)
+    assert all(kinds[kind] > 10 for kind in (*ON_REQUEST, "customer.merged"))
+    for line in made:
+        if line.kind.startswith(("order.", "customer.")):
+            catalogue.canonical(line.json.encode())
 
 
 def test_a_repeated_refund_is_a_new_event_with_the_id_of_the_first() -> None:
