@@ -1,5 +1,7 @@
 """`make bench`: print speed, memory, and ratios to a reference loop as JSON lines.
 
+`make bench ARGS=lifecycle` runs one part: lifecycle, deadlines, ingest or latency.
+
 The reference loop is a bare consumer with the same durability promise on the same broker and
 database; STAMMKUNDE_REFERENCE_LOOP names the script
 (called with BOOTSTRAP DSN EVENTS CUSTOMERS BATCH). Without it only our own figures are printed.
@@ -10,6 +12,7 @@ import json
 import os
 import statistics
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ from tests.support.server_stack import open_stack
 
 EVENTS, CUSTOMERS, BATCH, ROUNDS = 200_000, 20_000, 2_000, 3
 SHOPPERS = 4_000
+PARTS = ("lifecycle", "deadlines", "ingest", "latency")
+IN_ROUNDS = {"orders": "lifecycle", "updated": "lifecycle_updated"}
+"""The inputs that are compared with the reference loop round by round, by the name printed."""
 REFERENCE = Path(os.environ.get("STAMMKUNDE_REFERENCE_LOOP", "../shared/bench/reference_loop.py"))
 
 
@@ -47,52 +53,74 @@ async def settle(url: str) -> None:
 
 
 async def lifecycle(bootstrap: str, url: str) -> None:
-    """Lifecycle's worker and the reference loop in turns, from empty tables."""
-    ours, reference = list[float](), list[float]()
-    for number in range(ROUNDS):
+    """Lifecycle's worker and the reference loop, in turns and from empty tables.
+
+    Plain orders and orders with an update each are measured in the same rounds, so that they can
+    be compared.
+    """
+    found: dict[str, list[float]] = {name: [] for name in (*IN_ROUNDS, "reference")}
+    for number in range(1, ROUNDS + 1):
         if await asyncio.to_thread(REFERENCE.exists):
-            await settle(url)
-            (found,) = await run(
-                str(REFERENCE), bootstrap, url, str(EVENTS), str(CUSTOMERS), str(BATCH)
-            )
-            reference.append(found["events_per_s"])
-            show({"round": number + 1, "reference": found})
-        await settle(url)
-        (found,) = await run(
-            "-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(CUSTOMERS)
-        )
-        ours.append(found["events_per_s"])
-        show({"round": number + 1, "lifecycle": found})
-    figures: dict[str, Any] = {"lifecycle_events_per_s": statistics.median(ours)}
-    if reference:
-        figures["reference_events_per_s"] = statistics.median(reference)
-        figures["lifecycle_ratio_to_reference"] = round(
-            statistics.median(ours) / statistics.median(reference), 2
-        )
-    show(figures)
-    for kind, customers in (("cadence", CUSTOMERS), ("late", CUSTOMERS), ("simulated", SHOPPERS)):
-        await settle(url)
-        (found,) = await run(
-            "-m", "tests.bench.lifecycle", bootstrap, url, str(EVENTS), str(customers), kind
-        )
-        if reference:
-            found["ratio_to_reference"] = round(
-                found["events_per_s"] / statistics.median(reference), 2
-            )
-        show({f"lifecycle_{kind}": found})
+            figures = await reference(bootstrap, url)
+            found["reference"].append(figures["events_per_s"])
+            show({"round": number, "reference": figures})
+        for kind, name in IN_ROUNDS.items():
+            figures = await worker(bootstrap, url, kind)
+            found[name].append(figures["events_per_s"])
+            show({"round": number, name: figures})
+    speeds = {name: statistics.median(speeds) for name, speeds in found.items() if speeds}
+    show(summary(speeds))
+    for kind in ("cadence", "late", "simulated"):
+        figures = await worker(bootstrap, url, kind)
+        if "reference" in speeds:
+            figures["ratio_to_reference"] = ratio(figures["events_per_s"], speeds["reference"])
+        show({f"lifecycle_{kind}": figures})
 
 
-async def main() -> None:
-    """Everything, one after the other."""
+def summary(speeds: Mapping[str, float]) -> dict[str, float]:
+    """The medians, their ratios to the reference loop, and what the updates cost."""
+    figures = {f"{name}_events_per_s": speed for name, speed in speeds.items()}
+    if "reference" in speeds:
+        for name in IN_ROUNDS.values():
+            figures[f"{name}_ratio_to_reference"] = ratio(speeds[name], speeds["reference"])
+    plain, with_updates = IN_ROUNDS.values()
+    return {**figures, "updated_ratio_to_plain": ratio(speeds[with_updates], speeds[plain])}
+
+
+def ratio(ours: float, theirs: float) -> float:
+    """One speed in relation to another, with two decimals."""
+    return round(ours / theirs, 2)
+
+
+async def reference(bootstrap: str, url: str) -> dict[str, Any]:
+    """One run of the reference loop."""
+    await settle(url)
+    size = (str(EVENTS), str(CUSTOMERS), str(BATCH))
+    (figures,) = await run(str(REFERENCE), bootstrap, url, *size)
+    return figures
+
+
+async def worker(bootstrap: str, url: str, kind: str) -> dict[str, Any]:
+    """One run of lifecycle's worker with an input."""
+    await settle(url)
+    customers = SHOPPERS if kind == "simulated" else CUSTOMERS
+    size = (str(EVENTS), str(customers))
+    (figures,) = await run("-m", "tests.bench.lifecycle", bootstrap, url, *size, kind)
+    return figures
+
+
+async def main(*parts: str) -> None:
+    """The parts that are named, or everything, one after the other."""
     async with open_stack() as stack:
-        await lifecycle(stack.bootstrap, stack.database_url)
-        for line in await run("-m", "tests.bench.deadlines", stack.bootstrap, stack.database_url):
-            show(line)
-        for line in await run("-m", "tests.bench.ingest", stack.bootstrap):
-            show(line)
-        for line in await run("-m", "tests.bench.latency", stack.bootstrap, stack.database_url):
-            show(line)
+        place = (stack.bootstrap, stack.database_url)
+        for part in parts or PARTS:
+            if part == "lifecycle":
+                await lifecycle(*place)
+                continue
+            servers = place[:1] if part == "ingest" else place
+            for line in await run("-m", f"tests.bench.{part}", *servers):
+                show(line)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(*sys.argv[1:]))

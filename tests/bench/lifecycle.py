@@ -3,6 +3,7 @@
 Usage: python -m tests.bench.lifecycle BOOTSTRAP DATABASE_URL EVENTS CUSTOMERS [INPUT]
 INPUT is one of
     orders     the input of the reference loop (the default),
+    updated    as many events: half as many orders, each with one update,
     cadence    the same, with silence judged by the cadence model,
     late       the same, with one event in twenty far behind its place,
     simulated  a simulated shop of so many customers in 24 months (EVENTS is ignored).
@@ -46,11 +47,13 @@ from tests.support.fresh_servers import drop_database, eventually, make_database
 
 PARTITIONS = 8
 LATE_SHARE = 0.05
+UPDATED_WITHIN: Final = 12 * 3_600
+BEGINS: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
     """The reference loop's events: (customer, record)."""
-    rnd, start = random.Random(7), datetime(2026, 1, 1, tzinfo=UTC)
+    rnd = random.Random(7)
     for i in range(events):
         customer = f"c{rnd.randrange(customers)}"
         body = {
@@ -59,7 +62,7 @@ def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
             "source": "/shop",
             "type": "order.completed",
             "subject": customer,
-            "time": (start + timedelta(seconds=i)).isoformat(),
+            "time": _second(i),
             "data": {
                 "order_id": f"o{i}",
                 "total": {"amount": rnd.randrange(9999), "currency": "EUR"},
@@ -67,6 +70,37 @@ def generate(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
             },
         }
         yield customer, json.dumps(body).encode()
+
+
+def updated(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
+    """Half as many orders, each followed by one update up to 12 hours later.
+
+    At one event a second most updates come in another batch (16,000 records) than their order.
+    """
+    rnd, waiting = random.Random(13), list[tuple[int, int, tuple[str, bytes]]]()
+    for number, (customer, order) in enumerate(generate(events // 2, customers)):
+        made = json.loads(order)
+        at = 2 * number
+        while waiting and waiting[0][0] <= at:
+            yield heapq.heappop(waiting)[2]
+        yield customer, json.dumps({**made, "time": _second(at)}).encode()
+        due = at + rnd.randrange(1, UPDATED_WITHIN)
+        heapq.heappush(waiting, (due, number, (customer, _update(made, due, rnd))))
+    yield from (update for _, _, update in sorted(waiting))
+
+
+def _update(order: dict[str, Any], at: int, rnd: random.Random) -> bytes:
+    data = {
+        "order_id": order["data"]["order_id"],
+        "total": {"amount": rnd.randrange(9999), "currency": "EUR"},
+        "items": 3,
+    }
+    told = {"id": f"{order['id']}-u", "type": "order.updated", "time": _second(at), "data": data}
+    return json.dumps({**order, **told}).encode()
+
+
+def _second(number: int) -> str:
+    return (BEGINS + timedelta(seconds=number)).isoformat()
 
 
 def late(events: int, customers: int) -> Iterator[tuple[str, bytes]]:
@@ -89,7 +123,13 @@ def simulated(_: int, customers: int) -> Iterator[tuple[str, bytes]]:
         yield json.loads(line.json)["subject"], line.json.encode()
 
 
-INPUTS: Final = {"orders": generate, "cadence": generate, "late": late, "simulated": simulated}
+INPUTS: Final = {
+    "orders": generate,
+    "updated": updated,
+    "cadence": generate,
+    "late": late,
+    "simulated": simulated,
+}
 
 
 async def publish(bootstrap: str, events: Iterable[tuple[str, bytes]]) -> int:
