@@ -189,6 +189,14 @@ BY_EVENT: Final = {
         answers(4),
         "4 recovered new",
     ),
+    "recovery from an answer that never came": RuleCase(
+        "recovered",
+        [*buys(0), *complains(1, severity=1), *resolves(3, satisfied=False)],
+        4,
+        "an answer to complaint k",
+        answers(5),
+        "5 recovered new",
+    ),
     "recovery from a notice given, and from silence": RuleCase(
         "recovered",
         [*concludes(0, months=12), *gives_notice(2, 300)],

@@ -21,6 +21,8 @@ from services.lifecycle.domain.state.orders import Orders
 
 _HIGHEST_LOW_SCORE: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
 """Scores up to here put the customer at risk; those at least one above clear the cause."""
+SLIGHT: Final = 1
+"""The severity of a complaint that is no cause until it is overdue."""
 PROMOTER: Final = 9
 BEST_REVIEW: Final = 5
 
@@ -73,28 +75,42 @@ def _evidence_name(happening: Happening) -> str:
 def open_complaint(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Open a complaint; from severity 2 on it is a cause at once."""
+    """Open a complaint; from severity 2 on it is a cause at once.
+
+    If it is open already, the higher severity counts, and the time of the first opening.
+    """
     details = _complaint_details(happening)
     id = details.complaint_id
     complaint = customer.complaints.get(id)
     if complaint is None:
         complaint = Complaint(happening.time, details.severity, historical=happening.historical)
-    opened = replace(customer, complaints={**customer.complaints, id: complaint})
-    causes = frozenset({complaint_cause(id)}) if details.severity > 1 else NO_CAUSES
+    elif details.severity > complaint.severity:
+        complaint = replace(complaint, severity=details.severity)
+    opened = replace(
+        customer,
+        complaints={**customer.complaints, id: complaint},
+        never_answered=customer.never_answered - {id},
+    )
+    causes = frozenset({complaint_cause(id)}) if complaint.severity > SLIGHT else NO_CAUSES
     return Effect(opened, EventKind.COMPLAINED, causes)
 
 
 def answer_complaint(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Mark a complaint as answered; if it is of severity 1, it is no cause any more."""
+    """Mark a complaint as answered; if it is slight, it is no cause any more, even if resolved."""
     id = _complaint_details(happening).complaint_id
+    clears = clears_only(complaint_cause(id))
     complaint = customer.complaints.get(id)
-    if complaint is None:
-        return Effect(customer, EventKind.ANSWERED)
-    complaints = {**customer.complaints, id: replace(complaint, answered=True)}
-    clears = clears_only(complaint_cause(id)) if complaint.severity == 1 else None
-    return Effect(replace(customer, complaints=complaints), EventKind.ANSWERED, NO_CAUSES, clears)
+    if complaint is not None:
+        complaints = {**customer.complaints, id: replace(complaint, answered=True)}
+        answered = replace(customer, complaints=complaints)
+        is_slight = complaint.severity == SLIGHT
+        return Effect(answered, EventKind.ANSWERED, NO_CAUSES, clears if is_slight else None)
+    if id in customer.never_answered:
+        answered = replace(customer, never_answered=customer.never_answered - {id})
+        return Effect(answered, EventKind.ANSWERED, NO_CAUSES, clears)
+    return Effect(customer, EventKind.ANSWERED)
 
 
 def resolve_complaint(
@@ -103,9 +119,17 @@ def resolve_complaint(
     """Close a complaint; it is no cause any more if the customer is satisfied."""
     details = _complaint_details(happening)
     resolved = details.complaint_id
+    cause = complaint_cause(resolved)
+    complaint = customer.complaints.get(resolved)
     left = {id: complaint for id, complaint in customer.complaints.items() if id != resolved}
-    clears = clears_only(complaint_cause(resolved)) if details.satisfied else None
-    return Effect(replace(customer, complaints=left), EventKind.RESOLVED, NO_CAUSES, clears)
+    never_answered = customer.never_answered
+    if details.satisfied:
+        never_answered -= {resolved}
+    elif complaint is not None and complaint.severity == SLIGHT and cause in customer.causes:
+        never_answered |= {resolved}
+    closed = replace(customer, complaints=left, never_answered=never_answered)
+    clears = clears_only(cause) if details.satisfied else None
+    return Effect(closed, EventKind.RESOLVED, NO_CAUSES, clears)
 
 
 def complaint_cause(id: str) -> str:

@@ -61,6 +61,8 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
       (or of the first purchase), without undone orders.
     - `has_renewed` says that a contract was ever renewed, `renewed_since_return` that one was since
       the last return (or the first purchase).
+    - `complaints` are the open ones; `never_answered` are ids of slight ones that were resolved
+      without an answer while a cause: an answer still clears it.
     - `evidence` is what makes an advocate, each with its instant.
     - `due` is no later than the earliest deadline, `hint_due` the earliest instant of a hint.
     """
@@ -89,6 +91,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     renewed_since_return: bool = False
     returned: Return | None = None
     complaints: dict[str, Complaint] = {}
+    never_answered: frozenset[str] = frozenset()
     evidence: dict[str, datetime] = {}
     before: Phase | None = None
     causes: frozenset[str] = frozenset()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from services.lifecycle.domain.effects.feedback import SLIGHT
 from services.lifecycle.domain.state.customer import CONTACT, NEWSLETTER, REVENUE, SILENCE, Customer
 from services.lifecycle.domain.state.happenings import CUSTOMER_ACTIONS, PURCHASES, EventKind
 
@@ -39,7 +40,8 @@ _SCORE_NAMES: Final = {"nps": "NPS", "csat": "CSAT", "review": "review"}
 
 def _complaint_remedy(customer: Customer, id: str) -> Remedy:
     complaint = customer.complaints.get(id)
-    if complaint is not None and complaint.severity == 1 and complaint.overdue:
+    waits = complaint is not None and complaint.severity == SLIGHT and complaint.overdue
+    if waits or id in customer.never_answered:
         kinds = frozenset({EventKind.ANSWERED, EventKind.RESOLVED})
         return Remedy(f"an answer to complaint {id}", kinds)
     words = f"complaint {id} resolved to the customer's satisfaction"

@@ -193,6 +193,69 @@ COMPLAINTS: Final = {
         [*NEW, "2 dissatisfied at_risk"],
         causes=("complaint:k",),
     ),
+    "opened again with a higher severity, the higher counts": Case(
+        [*BOUGHT, *complains(1, 1), *complains(1.5, 3)],
+        1.6,
+        [*NEW, "1.5 dissatisfied at_risk"],
+        causes=("complaint:k",),
+    ),
+    "and an answer is no remedy any more": Case(
+        [*BOUGHT, *complains(1, 1), *complains(3, 3), *answers(4)],
+        5,
+        [*NEW, "2 dissatisfied at_risk"],
+        causes=("complaint:k",),
+    ),
+    "opened again with a lower severity, the higher counts too": Case(
+        [*BOUGHT, *complains(1, 3), *complains(1.5, 1), *answers(2)],
+        3,
+        AT_RISK,
+        causes=("complaint:k",),
+    ),
+    "a severe one told again to a won-back customer is a cause again": Case(
+        [*BOUGHT, *complains(1, 3), *does("customer.closed", 2), *buys(3), *complains(4, 1)],
+        4.5,
+        [
+            *AT_RISK,
+            "2 relationship_ended former",
+            "3 returned won_back",
+            "4 dissatisfied at_risk",
+        ],
+        causes=("complaint:k",),
+    ),
+    "a slight one resolved without satisfying stays until it is answered": Case(
+        [*BOUGHT, *complains(1, 1), *resolves(5, satisfied=False)],
+        9,
+        [*NEW, "2 dissatisfied at_risk"],
+        causes=("complaint:k",),
+    ),
+    "and is no cause after an answer": Case(
+        [*BOUGHT, *complains(1, 1), *resolves(5, satisfied=False), *answers(6)],
+        9,
+        [*NEW, "2 dissatisfied at_risk", "6 recovered new"],
+    ),
+    "nor after a resolution that satisfies": Case(
+        [*BOUGHT, *complains(1, 1), *resolves(5, satisfied=False), *resolves(6)],
+        9,
+        [*NEW, "2 dissatisfied at_risk", "6 recovered new"],
+    ),
+    "an answer is no remedy for a severe one that was resolved": Case(
+        [*BOUGHT, *complains(1, 2), *resolves(5, satisfied=False), *answers(6)],
+        9,
+        AT_RISK,
+        causes=("complaint:k",),
+    ),
+    "nor for one opened anew with a higher severity": Case(
+        [
+            *BOUGHT,
+            *complains(1, 1),
+            *resolves(5, satisfied=False),
+            *complains(6, 3),
+            *answers(7),
+        ],
+        9,
+        [*NEW, "2 dissatisfied at_risk"],
+        causes=("complaint:k",),
+    ),
 }
 
 CONTACTS: Final = Policy(contact_days=30)
