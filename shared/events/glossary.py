@@ -105,7 +105,10 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
             "`conversion` from then on."
         ),
         "customer.updated": _NONE,
-        "customer.closed": f"`relationship_ended`: the customer is former at once. {_NO_CUSTOMER}",
+        "customer.closed": (
+            f"`relationship_ended`: the customer is former at once, and all contracts end. "
+            f"{_NO_CUSTOMER}"
+        ),
         "session.signed_in": _SEEN,
         "page.viewed": _SEEN,
         "message.opened": _ACTIVITY,
@@ -149,7 +152,8 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "contract.cancelled": (
             "`cancellation_announced` until the contract ends; then `relationship_ended`, if no "
-            "other contract runs and no order followed the notice."
+            "other contract runs and no order followed the notice. While another runs, the end "
+            "only takes the cause `cancellation` along."
         ),
         "feedback.submitted": (
             "NPS up to 6, CSAT or review up to 2: `dissatisfied`; 7 or 3 ends that cause."
@@ -163,7 +167,8 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
             "answers within `complaint_overdue_hours`."
         ),
         "complaint.answered": (
-            "Stops the deadline for an answer; ends the cause of a complaint of severity 1."
+            "Stops the deadline for an answer; ends the cause of a complaint of severity 1, even "
+            "if it was resolved without satisfying."
         ),
         "complaint.resolved": (
             "Closes the complaint; if `satisfied` is true, its cause ends (`recovered`)."

@@ -205,6 +205,14 @@ BY_EVENT: Final = {
         renews(4),
         "4 recovered new",
     ),
+    "recovery by the end of one contract while another runs": RuleCase(
+        "recovered",
+        [*concludes(0, months=12), *concludes(1, months=12, of="w"), *gives_notice(2, 300)],
+        3,
+        "a contract renewed or newly concluded, or the end of contract v while another runs",
+        gives_notice(4),
+        "4 recovered new",
+    ),
     "recovery by the newsletter": RuleCase(
         "recovered",
         [*buys(0), *does("newsletter.unsubscribed", 1)],

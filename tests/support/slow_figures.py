@@ -127,7 +127,7 @@ def folded_until(
 def renewal_rate(lives: Sequence[Life], period: Period, policies: Policies) -> dict[str, Any]:
     """Look at the contracts before and after each event about them, and just before renewal."""
     found = Counter[str]()
-    types = ("contract.concluded", "contract.renewed", "contract.cancelled")
+    types = ("contract.concluded", "contract.renewed", "contract.cancelled", "customer.closed")
     for life in lives:
         due = set[tuple[str, datetime]]()
         done = set[tuple[str, datetime]]()

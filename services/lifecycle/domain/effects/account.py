@@ -1,4 +1,4 @@
-"""The effects of events about the account: sign-up, updates, a product put to use."""
+"""The effects of events about the account: sign-up, updates, closing, a product put to use."""
 
 from msgspec.structs import replace
 
@@ -25,6 +25,11 @@ def update_account(
     """Note the kind of account."""
     updated = replace(customer, account=_account(customer, happening))
     return Effect(updated, EventKind.UPDATED)
+
+
+def close_account(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
+    """End all contracts with the relationship."""
+    return Effect(replace(customer, contracts={}), EventKind.CLOSED)
 
 
 def activate_product(

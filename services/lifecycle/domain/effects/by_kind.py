@@ -37,6 +37,7 @@ EVENT_EFFECTS: Final[Mapping[EventKind, EventEffect]] = MappingProxyType(
         EventKind.UNSUBSCRIBED: feedback.unsubscribe,
         EventKind.SIGNED_UP: account.sign_up,
         EventKind.UPDATED: account.update_account,
+        EventKind.CLOSED: account.close_account,
         EventKind.ACTIVATED: account.activate_product,
     }
 )

@@ -14,8 +14,8 @@ from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import ContractTerms, EventKind, Happening
 from services.lifecycle.domain.state.open_items import Contract
 from services.lifecycle.domain.state.orders import Orders
-from services.lifecycle.domain.state.phases import Phase
 
+_CANCELLATION: Final = "cancellation:"
 DEFAULT_TERM_MONTHS: Final = 12
 """The term of a contract whose events have named none."""
 
@@ -58,10 +58,8 @@ def _ends_at_once(terms: ContractTerms, time: datetime) -> bool:
 def conclude_contract(
     customer: Customer, happening: Happening, _: Policy, __: Orders | None
 ) -> Effect:
-    """Begin a contract; one that a former customer still had counts as new."""
-    is_new = (
-        _terms(happening).contract_id not in customer.contracts or customer.phase is Phase.FORMER
-    )
+    """Begin a contract; one that runs already is concluded anew, and counts once."""
+    is_new = _terms(happening).contract_id not in customer.contracts
     signed = replace(
         customer,
         contracts=contracts_after(customer.contracts, happening),
@@ -89,7 +87,7 @@ def renew_contract(
 
 
 def _is_cleared_by_a_contract(cause: str) -> bool:
-    return cause in CLEARED_BY_A_PURCHASE or cause.startswith("cancellation:")
+    return cause in CLEARED_BY_A_PURCHASE or cause.startswith(_CANCELLATION)
 
 
 def cancel_contract(
@@ -105,7 +103,7 @@ def cancel_contract(
         ended = {id: replace(running, cancelled_at=happening.time)}
         return end_contracts(customer, ended, EventKind.NO_EFFECT)
     notified = replace(customer, contracts=contracts_after(customer.contracts, happening))
-    return Effect(notified, EventKind.CANCELLED, frozenset({f"cancellation:{id}"}))
+    return Effect(notified, EventKind.CANCELLED, frozenset({_CANCELLATION + id}))
 
 
 def end_contracts(
@@ -114,12 +112,16 @@ def end_contracts(
     """Remove these contracts.
 
     The effect is CONTRACT_ENDED if no other contract runs and no order has followed the
-    cancellation, and `otherwise` if not.
+    cancellation, and `otherwise` if not. While another runs, their notices are causes no more.
     """
     left = {id: contract for id, contract in customer.contracts.items() if id not in ended}
-    ends_all = not left and any(_is_final(contract, customer) for contract in ended.values())
-    kind = EventKind.CONTRACT_ENDED if ends_all else otherwise
-    return Effect(replace(customer, contracts=left), kind)
+    without = replace(customer, contracts=left)
+    if left:
+        return Effect(
+            without, otherwise, NO_CAUSES, {_CANCELLATION + id for id in ended}.__contains__
+        )
+    ends_all = any(_is_final(contract, customer) for contract in ended.values())
+    return Effect(without, EventKind.CONTRACT_ENDED if ends_all else otherwise)
 
 
 def _is_final(ended: Contract, customer: Customer) -> bool:

@@ -36,6 +36,6 @@ def mark_overdue_complaints(customer: Customer, instant: datetime, policy: Polic
 
 
 def end_due_contracts(customer: Customer, instant: datetime, policy: Policy) -> Effect:
-    """End the contracts that have run out, which may end the relationship."""
+    """End the contracts that have run out, which may end the relationship, or else is no event."""
     ended = {id: c for id, c in customer.contracts.items() if c.end(policy) <= instant}
-    return end_contracts(customer, ended, EventKind.ADMINISTRATIVE)
+    return end_contracts(customer, ended, EventKind.CONTRACT_DROPPED)

@@ -55,6 +55,8 @@ class EventKind(StrEnum):
     COMPLAINT_OVERDUE = "complaint_overdue"
     CONTACT_FADED = "contact_faded"
     CONTRACT_ENDED = "contract_ended"
+    CONTRACT_DROPPED = "contract_dropped"
+    """A contract ran out without ending the relationship; no rule looks at it."""
 
 
 DEADLINE_KINDS: Final = frozenset(
@@ -67,6 +69,7 @@ DEADLINE_KINDS: Final = frozenset(
         EventKind.COMPLAINT_OVERDUE,
         EventKind.CONTACT_FADED,
         EventKind.CONTRACT_ENDED,
+        EventKind.CONTRACT_DROPPED,
     }
 )
 """Kinds that only passing time has, apart from CONTRACT_ENDED: a cancellation may have it too."""

@@ -48,6 +48,16 @@ def _complaint_remedy(customer: Customer, id: str) -> Remedy:
     return Remedy(words, frozenset({EventKind.RESOLVED}))
 
 
+def _cancellation_remedy(customer: Customer, id: str) -> Remedy:
+    """A contract that ends while another runs takes its own notice along, and nothing else."""
+    others_run = id in customer.contracts and len(customer.contracts) > 1
+    ended_alike = [cause for cause in customer.causes if _prefix(cause) in _STRONGEST_FIRST]
+    if others_run and len(ended_alike) == 1:
+        words = f"{_CONTRACT.words}, or the end of contract {id} while another runs"
+        return Remedy(words, _CONTRACT.on | {EventKind.CANCELLED})
+    return _CONTRACT
+
+
 def _score_remedy(_: Customer, kind: str) -> Remedy:
     return Remedy(_GOOD_SCORES[kind], frozenset({EventKind.SCORED}))
 
@@ -91,14 +101,14 @@ CAUSE_TEXTS: Final[Mapping[str, _CauseText]] = MappingProxyType(
         ),
         CANCELLATION: _CauseText(
             lambda id: f"notice was given for contract {id}",
-            _always(_CONTRACT),
+            _cancellation_remedy,
         ),
     }
 )
 """The texts by what precedes the colon of a cause."""
 
 _STRONGEST_FIRST: Final = (CANCELLATION, SILENCE, REVENUE, NEWSLETTER, CONTACT)
-"""What ends one of these also ends all that follow it."""
+"""What ends one of these also ends all that follow it, but for a contract that runs out."""
 
 
 def describe_cause(cause: str) -> str:
@@ -118,12 +128,16 @@ def remedies_needed(customer: Customer) -> list[Remedy]:
     return [remedy_for(customer, cause) for cause in _strongest(customer.causes)]
 
 
+def _prefix(cause: str) -> str:
+    return cause.partition(":")[0]
+
+
 def _strongest(causes: Iterable[str]) -> list[str]:
     """Return the causes, without those that end whenever a stronger one ends."""
     ranked: dict[str, str] = {}
     others: list[str] = []
     for cause in sorted(causes):
-        prefix = cause.partition(":")[0]
+        prefix = _prefix(cause)
         if prefix in _STRONGEST_FIRST:
             ranked[prefix] = cause
         else:

@@ -140,8 +140,10 @@ def returned(standpoint: Standpoint) -> Requirements:
 
 
 def settled(standpoint: Standpoint) -> Requirements:
-    lacking = standpoint.policy.settle_after_orders - standpoint.customer.orders_since_return
-    return _orders_or_renewal(standpoint.customer, lacking, _ON[RuleName.SETTLED])
+    customer = standpoint.customer
+    enough = 0 if customer.renewed_since_return else standpoint.policy.settle_after_orders
+    lacking = enough - customer.orders_since_return
+    return _orders_or_renewal(customer, lacking, _ON[RuleName.SETTLED])
 
 
 def first_purchase_undone(standpoint: Standpoint) -> Requirements:
@@ -221,7 +223,7 @@ def _ends_all(standpoint: Standpoint, end: datetime) -> bool:
         if max(contract.end(policy), customer.now) >= end
     }
     only_last = replace(customer, contracts=last)
-    effect = end_contracts(only_last, last, EventKind.ADMINISTRATIVE)
+    effect = end_contracts(only_last, last, EventKind.CONTRACT_DROPPED)
     return effect.kind is EventKind.CONTRACT_ENDED
 
 

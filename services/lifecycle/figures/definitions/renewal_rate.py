@@ -27,7 +27,9 @@ from shared.events import envelope
 
 _AGREED: Final = f"""
 SELECT e.customer_key, e.body FROM event AS e
-WHERE e.type IN ('contract.concluded', 'contract.renewed', 'contract.cancelled')
+WHERE e.type IN (
+        'contract.concluded', 'contract.renewed', 'contract.cancelled', 'customer.closed'
+    )
     AND $1::timestamptz < $2 AND e.time < $2 AND {COUNTED_EVENTS}
 """  # noqa: S608  (constants)
 _AGREEMENTS: Final = event_statements(f"{_AGREED} ORDER BY 1")
@@ -79,9 +81,9 @@ def term_outcomes(
 ) -> Iterator[TermOutcome]:
     """The outcomes of one customer's terms that would end in a period.
 
-    `happenings` are all events of the contracts before its end, and of the account if policies look
-    at it. A contract that has ended before its `renews_at`, or was concluded anew, is not up for
-    renewal then; after its grace a renewal concludes it anew.
+    `happenings` are all events of the contracts before its end, the closing of the account, and its
+    kind if policies look at it. A contract that has ended before its `renews_at`, or was concluded
+    anew, is not up for renewal then; after its grace a renewal concludes it anew.
     """
     running = _RunningContracts(schedule)
     for happening in sorted(happenings, key=SORT_KEY):
@@ -120,6 +122,9 @@ class _RunningContracts:
                 self._account = details.account
                 self._since = happening.time
             return
+        if happening.kind is EventKind.CLOSED:
+            yield from self._close(happening.time)
+            return
         assert isinstance(details, ContractTerms)  # noqa: S101
         before = self.contracts.get(details.contract_id)
         self.contracts = contracts_after(self.contracts, happening)
@@ -129,6 +134,13 @@ class _RunningContracts:
             happening.kind is EventKind.CONCLUDED or details.contract_id not in self.contracts
         ):
             yield from _not_renewed(before, happening.time)
+
+    def _close(self, time: datetime) -> Iterator[TermOutcome]:
+        """End all contracts with the account."""
+        contracts = self.contracts
+        self.contracts = {}
+        for contract in contracts.values():
+            yield from _not_renewed(contract, time)
 
     def end(self, contract: Contract) -> datetime:
         """When a contract ends if nothing happens, by the policies in force one after the other."""
@@ -191,8 +203,8 @@ RENEWAL_RATE: Final = Figure(
     name="renewal_rate",
     formula="terms of contracts whose `renews_at` lies in the period that were renewed before `to` "
     "/ all such terms",
-    source="event: contract.concluded, contract.renewed, contract.cancelled; policy: "
-    "renewal_grace_days",
+    source="event: contract.concluded, contract.renewed, contract.cancelled, customer.closed; "
+    "policy: renewal_grace_days",
     unit=Unit.SHARE,
     value=RenewalValue,
     compute=_renewal_rate,

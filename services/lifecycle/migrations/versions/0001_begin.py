@@ -23,6 +23,7 @@ VOICES = ", ".join(
         "contract.concluded",
         "contract.renewed",
         "contract.cancelled",
+        "customer.closed",
         "referral.succeeded",
         "referral.annulled",
         "customer.signed_up",

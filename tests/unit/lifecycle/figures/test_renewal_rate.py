@@ -44,6 +44,16 @@ def test_the_grace_is_that_of_the_policy_in_force(
     ]
 
 
+@pytest.mark.parametrize(("closed", "outcomes"), [(40, []), (41, [TermOutcome(day(41), False)])])
+def test_closing_the_account_ends_the_contract(closed: float, outcomes: list[TermOutcome]) -> None:
+    events = [
+        event("ada", "contract.concluded", 10, contract_id="k", term_months=1),
+        event("ada", "customer.closed", closed),
+        event("ada", "contract.renewed", 45, contract_id="k"),
+    ]
+    assert list(term_outcomes(read_(events), Policy(), day(40), day(62))) == outcomes
+
+
 @pytest.mark.parametrize(
     ("turned", "came", "done"),
     [

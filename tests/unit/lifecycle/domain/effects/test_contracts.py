@@ -4,7 +4,9 @@ from typing import Final
 
 import pytest
 
+from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.phases import Phase
 from tests.support.builders import day
 from tests.support.customer_events import does
@@ -13,6 +15,8 @@ from tests.support.lives import (
     ESTABLISHED,
     NEW,
     Case,
+    describe,
+    happenings,
     live,
 )
 from tests.support.purchase_events import (
@@ -101,11 +105,67 @@ CONTRACTS: Final = {
     "an order before it does not count": Case(
         [*SIGNED, *buys(4), *gives_notice(5, 20)], 21, [*NOTICED, "20 relationship_ended former"]
     ),
-    "not while another runs": Case(
-        [*SIGNED, *concludes(1, 12, of="w"), *gives_notice(5, 20)],
+    "not while another runs, and the notice is no cause any more": Case(
+        [*SIGNED, *concludes(1, 12, of="w"), *gives_notice(5, 20)], 21, NOTICED
+    ),
+    "so that any later event is a recovery": Case(
+        [
+            *SIGNED,
+            *concludes(1, 12, of="w"),
+            *gives_notice(5, 20),
+            *does("session.signed_in", 25),
+        ],
+        26,
+        [*NOTICED, "25 recovered new"],
+    ),
+    "if nothing else is a cause": Case(
+        [
+            *SIGNED,
+            *concludes(1, 12, of="w"),
+            *gives_notice(5, 20),
+            *scores(6, "nps", 0),
+            *does("session.signed_in", 25),
+        ],
+        26,
+        NOTICED,
+        causes=("score:nps",),
+    ),
+    "notice of two, and one has ended: that of the other is still a cause": Case(
+        [
+            *SIGNED,
+            *concludes(1, 12, of="w"),
+            *gives_notice(5, 20),
+            *gives_notice(6, 30, of="w"),
+        ],
         21,
         NOTICED,
-        causes=("cancellation:v",),
+        causes=("cancellation:w",),
+    ),
+    "cancelled at once after notice, while another runs, it is a recovery": Case(
+        [*SIGNED, *concludes(1, 12, of="w"), *gives_notice(5, 20), *gives_notice(10)],
+        21,
+        [*NOTICED, "10 recovered new"],
+    ),
+    "closing the account ends all contracts": Case(
+        [*SIGNED, *concludes(1, 12, of="w"), *does("customer.closed", 5), *buys(6)],
+        300,
+        [
+            *NEW,
+            "5 relationship_ended former",
+            "6 returned won_back",
+            "96 silence_begins at_risk",
+            "186 fell_silent inactive",
+        ],
+    ),
+    "and what was noticed before": Case(
+        [*SIGNED, *gives_notice(1, 50), *does("customer.closed", 5), *concludes(6, 12, of="w")],
+        52,
+        [
+            *NEW,
+            "1 cancellation_announced at_risk",
+            "5 relationship_ended former",
+            "6 returned won_back",
+        ],
     ),
     "an order does not clear a cancellation": Case(
         [*SIGNED, *gives_notice(5, 20), *buys(6)], 7, NOTICED, causes=("cancellation:v",)
@@ -178,6 +238,21 @@ CONTRACTS: Final = {
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_contracts_read_as_the_domain_says(name: str) -> None:
     CONTRACTS[name].check()
+
+
+def test_a_contract_that_lapses_while_another_runs_is_no_event_for_the_rules() -> None:
+    """Two orders are enough from day 10 on, but no rule looks until something happens."""
+    policies = Schedule(
+        [
+            Activation(1, day(-1), Policy()),
+            Activation(2, day(10), Policy(established_after_orders=2)),
+        ]
+    )
+    events = [*SIGNED, *concludes(0.5, 12, of="w"), *buys(1, 2), *does("session.signed_in", 60)]
+    assert describe(fold(happenings(events), policies, until=day(70)).moves) == [
+        *NEW,
+        "60 habit_formed established",
+    ]
 
 
 TERMS: Final = {

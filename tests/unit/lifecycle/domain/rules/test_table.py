@@ -323,10 +323,10 @@ RETURNED: Final = {
         21,
         [*NEW, "10 relationship_ended former", "20 returned won_back"],
     ),
-    "a former customer's renewal, which settles as well": Case(
+    "a former customer's renewal, which concludes the contract anew": Case(
         [*concludes(0), *does("customer.closed", 10), *renews(20)],
         21,
-        [*NEW, "10 relationship_ended former", "20 returned won_back", "20 settled established"],
+        [*NEW, "10 relationship_ended former", "20 returned won_back"],
     ),
     "the same contract concluded again after closing": Case(
         [*concludes(0), *does("customer.closed", 10), *concludes(20)],
