@@ -46,7 +46,12 @@ had arrived sorted. Events of one instant are taken cause before effect: what be
 among equals, by (source, id). So a complaint opened and resolved in the same second is resolved.
 
 ## Units
-* *instant*: RFC 3339 with a zone, in the years 1900 to 9998, kept to the microsecond in UTC.
+* *instant*: `2024-05-01T12:00:00Z`, in the years 1900 to 9998, kept to the microsecond in UTC. It
+  is read as Java, PHP, Ruby, .NET, Go, JavaScript and Python write it: without seconds, with a
+  fraction of any length after a point or comma, with a blank or small letters, with `Z`, `UTC` or
+  an offset such as `+02:00`, `+0200` or `+02`. A name behind the offset, as in
+  `+02:00[Europe/Berlin]`, is not looked at; a zone is never guessed. On the first day no offset may
+  be positive, and on the last day none negative. Query parameters are read alike.
 * *money*: `{"amount": 1999, "currency": "EUR"}`: whole minor units by the ISO 4217 exponent
   (EUR 2, JPY 0, KWD 3), 0 to 2^53; a margin may be negative. Sums are kept per currency and
   never added across currencies.

@@ -16,6 +16,9 @@ CONTROL: Final = frozenset({CLOCK_TICKED, IMPORT_STARTED, IMPORT_FINISHED, "impr
 """Control records go to every partition, have no subject and never reach a fold."""
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+FIRST_INSTANT: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""Events lie between the two: nearer to the ends of the calendar, days could not be added."""
 ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON writes it; PostgreSQL stores it neither in text nor in jsonb."""
 

@@ -1,5 +1,6 @@
 """Periods of figures: whole UTC days, half-open, each with the one of the same length before."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final, Self, TypeAlias
@@ -17,13 +18,21 @@ DEFAULT_DAYS: Final = 30
 Account: TypeAlias = fields.Account
 
 
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
 def _day(value: object) -> date:
     """The day in a query parameter. Raises PydanticCustomError unless it is a whole UTC day."""
     if not isinstance(value, str):
         raise PydanticCustomError("not_a_day", "must be a day such as 2024-05-01")
-    if "T" not in value.upper():
+    if _DAY.fullmatch(value):
         return instants.parse(f"{value}T00:00:00Z").date()
-    instant = instants.parse(value)
+    try:
+        instant = instants.parse(value)
+    except PydanticCustomError as error:
+        if error.type != "not_an_instant":
+            raise
+        raise PydanticCustomError("not_a_day", "must be a day such as 2024-05-01") from None
     if instant.time() != time.min:
         raise PydanticCustomError(
             "not_midnight", "must be a day, or the instant at which a day begins in UTC"
@@ -32,7 +41,7 @@ def _day(value: object) -> date:
 
 
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
-"""A query parameter: `2024-05-01`, or an RFC 3339 instant at 00:00Z of it."""
+"""A query parameter: `2024-05-01`, or the instant at which it begins in UTC."""
 
 
 @dataclass(frozen=True, slots=True)

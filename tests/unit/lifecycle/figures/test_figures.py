@@ -28,7 +28,14 @@ def asked(begins: date | None, ends: date | None) -> Period:
 
 
 @pytest.mark.parametrize(
-    "text", ["2024-05-01", "2024-05-01T00:00:00Z", "2024-05-01T02:00:00+02:00"]
+    "text",
+    [
+        "2024-05-01",
+        "2024-05-01T00:00:00Z",
+        "2024-05-01T02:00:00+02:00",
+        "2024-05-01 02:00+0200",
+        "2024-05-01T00:00:00 00:00",
+    ],
 )
 def test_a_day_is_a_date_or_the_instant_at_which_it_begins_in_utc(text: str) -> None:
     assert TypeAdapter(Day).validate_python(text) == date(2024, 5, 1)

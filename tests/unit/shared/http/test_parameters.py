@@ -11,7 +11,11 @@ from tests.support.parcel_app import ODD_IDS
     [
         ("2024-05-01T12:00:00Z", "2024-05-01T12:00:00Z"),
         ("2024-05-01T14:00:00.5%2B02:00", "2024-05-01T12:00:00.500000Z"),
+        ("2024-05-01T14:00:00.5+02:00", "2024-05-01T12:00:00.500000Z"),
+        ("2024-05-01T14:00%2B0200", "2024-05-01T12:00:00Z"),
+        ("2024-05-01%2014:00:00%20%2B0200", "2024-05-01T12:00:00Z"),
         ("2024-05-01t12:00:00.123456789z", "2024-05-01T12:00:00.123456Z"),
+        ("2024-05-01T14:00%2B02:00%5BEurope/Berlin%5D", "2024-05-01T12:00:00Z"),
     ],
 )
 async def test_an_instant_comes_back_in_utc(
@@ -28,7 +32,6 @@ async def test_an_instant_comes_back_in_utc(
         "1714564800",
         "2024-05-01",
         "2024-05-01T12:00:00",
-        "2024-05-01T12:00:00+02:00",
         "2024-02-30T00:00:00Z",
         "0001-01-01T00:00:00Z",
         "9999-01-01T00:00:00Z",
@@ -41,7 +44,9 @@ async def test_an_instant_without_a_zone_or_out_of_reach_is_refused(
 ) -> None:
     answer = await client.get(f"/v1/instant?at={text}")
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "at"
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "at"
+    assert "URL" not in error["message"]
 
 
 @pytest.mark.parametrize(("sent", "meant"), ODD_IDS)
