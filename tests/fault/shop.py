@@ -1,4 +1,4 @@
-"""Traffic of a simulated shop: all types of events, some late or doubled, and chains of mergers."""
+"""Traffic of a simulated shop: all types of events, some late or doubled, and chains of merges."""
 
 import json
 import random
@@ -7,43 +7,40 @@ from typing import Any, Final
 
 from shared.simulator.shop import Shop, lines, lives
 from shared.simulator.world.calendar import instant
-from tests.fault.traffic import Traffic
-from tests.support.builders import event, tick
+from shared.simulator.world.extras import Extras
+from tests.fault.merges import merges_among
+from tests.fault.traffic import Traffic, arrivals_of
+from tests.support.builders import tick
 
 CUSTOMERS: Final = 120
-MERGERS: Final = 15
+MERGES: Final = 15
+EXTRAS: Final = Extras(
+    edited=0.15,
+    reinstated=0.1,
+    refund_ids=True,
+    refunds_repeated=0.3,
+    refunds_withdrawn=0.3,
+    merged=0.05,
+)
 
 
 def simulate(seed: int) -> Traffic:
     """Nine months of a small shop, a tick every fifth day until everything has come in."""
-    shop = Shop(customers=CUSTOMERS, months=9, seed=seed, duplicates=0.03, late=0.1, late_days=5)
+    shop = Shop(CUSTOMERS, 9, seed, duplicates=0.03, late=0.1, late_days=5, extras=EXTRAS)
+    people = list(lives(shop))
     arrivals: list[tuple[float, dict[str, Any]]] = [
         (line.arrival / 86_400, json.loads(line.json))
-        for life in lives(shop)
+        for life in people
         for line in lines(shop, life)
     ]
     days = (shop.ends - instant(0)).days
-    arrivals += mergers(
-        random.Random(seed),
-        sorted({made["subject"] for _, made in arrivals if not made["subject"].endswith(".old")}),
-        days,
-    )
+    rnd = random.Random(seed)
+    known = sorted({life.person.customer for life in people})
+    for at, made in merges_among(rnd, known, instant(0), days - 5, number=MERGES):
+        arrivals += arrivals_of(rnd, at, made)
     last = days + 10 - days % 5
     ticks = [
         (number, tick(instant(0) + timedelta(days=number))) for number in range(0, last + 1, 5)
     ]
     events = [made for _, made in sorted([*arrivals, *ticks], key=lambda a: a[0])]
     return Traffic(events, instant(0) + timedelta(days=last))
-
-
-def mergers(
-    rnd: random.Random, customers: list[str], days: int
-) -> list[tuple[float, dict[str, Any]]]:
-    """Each customer into one with a greater id, so that chains arise and cycles do not."""
-    found = []
-    for old in rnd.sample(customers[:-1], MERGERS):
-        at = rnd.uniform(days / 4, days)
-        into = rnd.choice(customers[customers.index(old) + 1 :])
-        made = event(old, "customer.merged", instant(0) + timedelta(days=at), into=into)
-        found.append((at, made))
-    return found

@@ -29,13 +29,9 @@ async def recover(
 
 
 def _places() -> list[tuple[str, Callable[[int], Traffic]]]:
-    """Every point with all that a shop sends; with many seeds also with orders alone.
-
-    Only the shop merges customers.
-    """
+    """Every point with all that a shop sends; with many seeds also with a few types of events."""
     kinds = (generate, simulate) if len(SEEDS) > 1 else (simulate,)
-    places = [(point, kind) for point in POINTS[LIFECYCLE] for kind in kinds]
-    return [place for place in places if place != ("while_merging", generate)]
+    return [(point, kind) for point in POINTS[LIFECYCLE] for kind in kinds]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

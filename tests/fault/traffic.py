@@ -2,13 +2,14 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.customer import Move
@@ -20,8 +21,10 @@ from shared.events.transitions import Correction, Transition
 from shared.ids import stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
 from tests.fault.changes import verify_changes
+from tests.fault.merges import MERGED, UNMERGED, merges_among, survivors
+from tests.fault.orders import changes_of
 from tests.fault.terms import POLICY
-from tests.support.builders import day, encode, event, order, tick
+from tests.support.builders import DAY_0, day, encode, event, order, tick
 from tests.support.pipeline import by_partition, daily_counts_hold, published, rows
 
 DAYS = 200
@@ -45,48 +48,61 @@ class Traffic:
     end: datetime
 
     def expected(self) -> dict[str, list[Move]]:
-        """Return each customer's history by a plain fold of all distinct events, after mergers."""
-        into = {
-            made["subject"]: made["data"]["into"]
-            for made in self.events
-            if made["type"] == "customer.merged"
-        }
-        found: dict[str, dict[tuple[str, str], Happening]] = defaultdict(dict)
+        """Return each customer's history by a plain fold of all distinct events.
+
+        Whose an event is, the merges and unmerges say that hold in the end.
+        """
+        survivor = survivors(self.events)
+        found: dict[str, dict[tuple[str, str, str], Happening]] = defaultdict(dict)
         for made in self.events:
-            if "subject" in made and made["type"] != "customer.merged":
-                content = read(CUSTOMER_EVENTS, decode(encode(made)))
+            if "subject" in made and made["type"] not in (MERGED, UNMERGED):
+                event = _brought_over(decode(encode(made)), survivor)
+                content = read(CUSTOMER_EVENTS, event)
                 assert isinstance(content, Happening)
-                found[_end(made["subject"], into)].setdefault((content.source, content.id), content)
+                identity = made["subject"], event.source, event.id
+                found[event.subject].setdefault(identity, content)
         return {
             customer: list(fold(h.values(), POLICY, until=self.end).moves)
             for customer, h in found.items()
         }
 
 
-def _end(customer: str, into: dict[str, str]) -> str:
-    while customer in into:
-        customer = into[customer]
-    return customer
+def _brought_over(event: Envelope, survivor: Mapping[str, str]) -> Envelope:
+    into = survivor.get(event.subject)
+    return event if into is None else replace(event, subject=into, mergedfrom=event.subject)
 
 
-def generate(seed: int, *, customers: int = 150, events: int = 3000) -> Traffic:
-    """A tenth of the events up to five days late, a few doubled, a tick every fifth day."""
+def generate(seed: int, *, customers: int = 150, events: int = 2500) -> Traffic:
+    """A tenth of the events up to five days late, a few doubled, a tick every fifth day.
+
+    Beside the events that are counted, a third of the orders change, and ids are merged.
+    """
     rnd = random.Random(seed)
     arrivals: list[tuple[float, dict[str, Any]]] = []
+    names = sorted(f"c{n}" for n in range(customers))
+    for when, made in merges_among(rnd, names, DAY_0, DAYS, number=customers // 10):
+        arrivals += arrivals_of(rnd, when, made)
     for n in range(events):
         at = rnd.uniform(0, DAYS)
         customer = f"c{rnd.randrange(customers)}"
         kind = rnd.choice(KINDS)
         if kind == "customer.closed" and rnd.random() < 0.8:
             kind = "message.opened"
-        name = f"e{n}"
-        made = (
-            order(customer, at, id=name)
-            if kind == "order.completed"
-            else event(customer, kind, at, id=name)
-        )
-        arrivals += arrivals_of(rnd, at, made)
+        for when, made in _happens(rnd, customer, kind, at, f"e{n}"):
+            if when < DAYS:
+                arrivals += arrivals_of(rnd, when, made)
     return Traffic(in_order(arrivals), day(DAYS + 5))
+
+
+def _happens(
+    rnd: random.Random, customer: str, kind: str, at: float, name: str
+) -> Iterator[tuple[float, dict[str, Any]]]:
+    if kind != "order.completed":
+        yield at, event(customer, kind, at, id=name)
+        return
+    made = order(customer, at, id=name)
+    yield at, made
+    yield from changes_of(rnd, at, made)
 
 
 def arrivals_of(
