@@ -6,7 +6,7 @@ from typing import Final
 
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.entry import CustomerEntry
-from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.edition import unknown_customer
 from shared.stream.handler import Reader
 
 
@@ -36,7 +36,7 @@ class CustomerCache:
         }
         self._add(
             stored.get(customer)
-            or CustomerEntry(customer, partitions[customer], Customer(known=known))
+            or CustomerEntry(customer, partitions[customer], unknown_customer(known))
             for customer in missing
         )
 

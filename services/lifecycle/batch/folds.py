@@ -7,6 +7,7 @@ from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.visit import Visit, is_due
 from services.lifecycle.batch.work import Work
+from services.lifecycle.domain.edition import is_outdated
 from services.lifecycle.domain.fold import (
     Folded,
     advance,
@@ -17,6 +18,7 @@ from services.lifecycle.domain.fold import (
 )
 from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.notices import hints_to_withdraw
+from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
@@ -56,19 +58,19 @@ class Folds:
             await self._fold_lives(some)
 
     async def apply_schedule(self, visits: Iterable[Visit]) -> None:
-        """Judge customers by all activations and fits known.
+        """Judge customers by all activations and fits known, and by the rules of today.
 
-        Customers whose states are past the instant of one are folded anew.
+        Customers whose states are past the instant of one, or were folded by another edition of
+        the rules, are folded anew.
         """
-        known = self._policies.known
-        outdated = [
+        behind = [
             visit
             for visit in visits
-            if visit.entry.customer.known != known
+            if self._is_behind(visit.entry.customer)
             and not (visit.entry.parked or visit.entry.merged_into)
         ]
         late: list[Visit] = []
-        for visit, folded in self._work.fold_each(outdated, self._judge_by_schedule):
+        for visit, folded in self._work.fold_each(behind, self._judge_by_schedule):
             if folded is None:
                 late.append(visit)
             else:
@@ -96,15 +98,20 @@ class Folds:
         self.accept(visit, folded.customer)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
 
+    def _is_behind(self, customer: Customer) -> bool:
+        return customer.known != self._policies.known or is_outdated(customer)
+
     def _fold_onto_state(self, visit: Visit) -> Folded | None:
         """Fold the new events onto the state.
 
         None if that is not enough: an event is late or repeats an order, an activation reaches
-        back, or the customer is released or merged.
+        back, the rules are another edition, or the customer is released or merged.
         """
         if visit.released or visit.merger is not None:
             return None
         customer = visit.entry.customer
+        if is_outdated(customer):
+            return None
         happenings = visit.happenings()
         if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
             return None
@@ -124,7 +131,9 @@ class Folds:
         return self._until_clock(Folded(customer, moves, hints), visit.portion)
 
     def _judge_by_schedule(self, visit: Visit) -> Folded | None:
-        """Judge a state by what is new in the schedule; None if that reaches back."""
+        """Judge a state by what is new in the schedule; None if it has to be folded anew."""
+        if is_outdated(visit.entry.customer):
+            return None
         folded = apply_schedule(visit.entry.customer, self._policies)
         return None if folded is None else self._until_clock(folded, visit.portion)
 
@@ -140,11 +149,12 @@ class Folds:
         lives = await repository.load_lives(self._reader, [visit.entry for visit in visits])
 
         def fold_life(visit: Visit) -> Folded:
-            stored = happenings_of(visit.entry.id, lives[visit.entry.id].events)
-            folded = fold(
-                [*stored, *visit.happenings()], self._policies, until=visit.entry.customer.reached
-            )
-            return self._until_clock(folded, visit.portion)
+            stored = list(happenings_of(visit.entry.id, lives[visit.entry.id].events))
+            folded = self._fold_all([*stored, *visit.happenings()], visit)
+            if not is_outdated(visit.entry.customer):
+                return folded
+            by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
+            return mark_historical(folded, by_rules_alone)
 
         for visit, folded in self._work.fold_each(visits, fold_life):
             entry = visit.entry
@@ -153,6 +163,11 @@ class Folds:
             hints = [*folded.hints, *withdrawn]
             self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
             self._work.recorder.add_hints(entry, hints, portion.clock, portion)
+
+    def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:
+        """Fold a life from its first event up to the clock."""
+        folded = fold(happenings, self._policies, until=visit.entry.customer.reached)
+        return self._until_clock(folded, visit.portion)
 
 
 def happenings_of(customer: str, records: Iterable[bytes]) -> Iterator[Happening]:

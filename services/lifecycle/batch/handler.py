@@ -36,7 +36,9 @@ class LifecycleHandler:
         self._cache: Final = CustomerCache(
             reader, customers=settings.customers_in_memory, events=settings.events_in_memory
         )
-        self._watch: Final = ScheduleWatch(reader, file, limit=settings.timers_per_batch)
+        self._watch: Final = ScheduleWatch(
+            reader, file, partitions=settings.partitions, limit=settings.timers_per_batch
+        )
         self._product_partitions: set[int] | None = None
 
     def forget(self) -> None:

@@ -10,8 +10,8 @@ from services.lifecycle.batch.folds import Folds
 from services.lifecycle.batch.rows import StoredLife
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
+from services.lifecycle.domain.edition import unknown_customer
 from services.lifecycle.domain.hints import change_withdrawn_hint
-from services.lifecycle.domain.state.customer import Customer
 from shared.aio import in_chunks
 from shared.events import envelope
 from shared.events.envelope import Envelope
@@ -71,7 +71,7 @@ class Merges:
         if notice is not None:
             withdrawn = change_withdrawn_hint(notice, entry.customer.now)
             self._work.recorder.add_hints(entry, [withdrawn], portion.clock, portion)
-        nobody = Customer(known=self._work.policies.known)
+        nobody = unknown_customer(self._work.policies.known)
         self._folds.replace(visit, nobody, life.transitions, [])
 
 

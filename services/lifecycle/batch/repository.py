@@ -142,16 +142,22 @@ WITH RECURSIVE chain AS (
 SELECT start FROM chain WHERE merged_into = start LIMIT 1
 """
 _UNFINISHED_REARMING: Final = """
-SELECT partition, target, after, done, finished FROM rearming WHERE NOT finished
+SELECT p AS partition, r.target, r.edition, r.after, r.done, r.total, r.finished
+FROM generate_series(0, $1::int - 1) AS p LEFT JOIN rearming AS r ON r.partition = p
+WHERE r.finished IS NOT TRUE OR r.edition <> $2
 """
+_COUNT_CUSTOMERS: Final = "SELECT partition, count(*) AS total FROM customer GROUP BY partition"
 _CUSTOMERS_AFTER: Final = """
 SELECT customer FROM customer WHERE partition = $1 AND customer > $2 ORDER BY customer LIMIT $3
 """
 _ADVANCE_REARMING: Final = """
-UPDATE rearming AS r SET after = p.after, done = p.done, finished = p.finished
-FROM unnest($1::int[], $2::bigint[], $3::text[], $4::bigint[], $5::bool[])
-    AS p(partition, target, after, done, finished)
-WHERE r.partition = p.partition AND r.target = p.target
+INSERT INTO rearming AS r (partition, target, edition, after, done, total, finished)
+SELECT * FROM unnest(
+    $1::int[], $2::bigint[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::bool[]
+)
+ON CONFLICT (partition) DO UPDATE SET edition = excluded.edition, after = excluded.after,
+    done = excluded.done, total = excluded.total, finished = excluded.finished
+WHERE r.target = excluded.target
 """
 _SIGHTINGS: Final = "SELECT partition FROM sighting WHERE type = $1"
 _ADD_SIGHTINGS: Final = """
@@ -241,10 +247,34 @@ async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
         raise Retryable("another worker has merged customers in a cycle with these")
 
 
-async def unfinished_rearming(connection: Tx) -> dict[int, RearmingPosition]:
-    """Load how far re-arming has come, by partition, where it is not finished."""
-    rows = await connection.fetch(_UNFINISHED_REARMING)
-    return {row["partition"]: RearmingPosition(*row) for row in rows}
+async def unfinished_rearming(
+    connection: Tx, *, partitions: int, known: int, edition: int
+) -> dict[int, RearmingPosition]:
+    """Load how far re-arming has come, by partition, where it is not finished.
+
+    Where it was finished, or has come on, by another edition of the rules, it begins anew. So it
+    does where no activation was ever announced, up to the number `known`.
+    """
+    rows = await connection.fetch(_UNFINISHED_REARMING, partitions, edition)
+    positions = {
+        row["partition"]: RearmingPosition(*row) for row in rows if row["edition"] == edition
+    }
+    if len(positions) < len(rows):
+        counts = {
+            row["partition"]: row["total"] for row in await connection.fetch(_COUNT_CUSTOMERS)
+        }
+        for partition, target in ((row["partition"], row["target"]) for row in rows):
+            begun = RearmingPosition(
+                partition,
+                known if target is None else target,
+                edition,
+                after="",
+                done=0,
+                total=counts.get(partition, 0),
+                finished=False,
+            )
+            positions.setdefault(partition, begun)
+    return positions
 
 
 async def customers_after(connection: Tx, partition: int, after: str, limit: int) -> list[str]:

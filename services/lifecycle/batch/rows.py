@@ -49,14 +49,16 @@ class HintRow(NamedTuple):
 class RearmingPosition(NamedTuple):
     """How far the customers of a partition are judged by the schedule up to number `target`.
 
-    It is done for the first `done` customers in the order of their ids, the last of whom is
-    `after`.
+    So they are by an edition of the rules. It is done for the first `done` customers in the order
+    of their ids, the last of whom is `after`.
     """
 
     partition: int
     target: int
+    edition: int
     after: str
     done: int
+    total: int
     finished: bool
 
 

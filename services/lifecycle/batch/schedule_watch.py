@@ -1,4 +1,4 @@
-"""The schedule by which a worker judges, and the customers to be re-armed when it changes."""
+"""The schedule by which a worker judges, and who is to be re-armed when it or the rules change."""
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Final
 from services.lifecycle import clocks
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.rows import RearmingPosition
+from services.lifecycle.domain import edition
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.policies import registry
@@ -28,13 +29,15 @@ class PolicyFile:
 class ScheduleWatch:
     """Keeps the schedule up to date, and remembers who is still to be re-armed after a change.
 
-    To re-arm customers is to judge their states by activations and fits that came after. `limit`
-    customers are re-armed in one batch.
+    To re-arm customers is to judge their states by activations and fits that came after, and by
+    the rules of this process where those are another edition. `limit` customers are re-armed in
+    one batch.
     """
 
-    def __init__(self, reader: Reader, file: PolicyFile, *, limit: int) -> None:
+    def __init__(self, reader: Reader, file: PolicyFile, *, partitions: int, limit: int) -> None:
         self._reader: Final = reader
         self._file: Final = file
+        self._partitions: Final = partitions
         self._limit: Final = limit
         self._schedule: Schedule | None = None
         self._rearming: dict[int, RearmingPosition] = {}
@@ -62,7 +65,12 @@ class ScheduleWatch:
         """Load the schedule and the positions; both again if an activation came in between."""
         while True:
             schedule = await load_schedule(self._reader)
-            self._rearming = await repository.unfinished_rearming(self._reader)
+            self._rearming = await repository.unfinished_rearming(
+                self._reader,
+                partitions=self._partitions,
+                known=schedule.known,
+                edition=edition.EDITION,
+            )
             targets = [position.target for position in self._rearming.values()]
             if all(target <= schedule.known for target in targets):
                 return schedule
@@ -75,9 +83,11 @@ class ScheduleWatch:
     def advance(self, partition: int, customers: Sequence[str]) -> RearmingPosition:
         """Note that these customers are re-armed; returns the position reached."""
         before = self._rearming[partition]
+        done = before.done + len(customers)
         position = before._replace(
             after=customers[-1] if customers else before.after,
-            done=before.done + len(customers),
+            done=done,
+            total=max(before.total, done),
             finished=len(customers) < self._limit,
         )
         if position.finished:

@@ -14,6 +14,7 @@ from services.lifecycle.domain.due_dates import (
     set_due_after_order,
     set_due_and_hints,
 )
+from services.lifecycle.domain.edition import unknown_customer
 from services.lifecycle.domain.effects.by_kind import apply_event
 from services.lifecycle.domain.hints import (
     INCENTIVE_DUE,
@@ -62,7 +63,7 @@ def fold(
 ) -> Folded:
     """Fold a whole life: its events, in any order, and then the time up to `until`."""
     orders = Orders()
-    customer = Customer(known=policies.known)
+    customer = unknown_customer(policies.known)
     moves: list[Move] = []
     hints: list[Hint] = []
     for happening in sorted(happenings, key=SORT_KEY):

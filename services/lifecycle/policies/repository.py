@@ -40,10 +40,14 @@ class ActivatedPolicy(NamedTuple):
 
 
 class RearmingProgress(NamedTuple):
-    """How many customers of a partition follow the schedule up to the number `target`."""
+    """How many customers of a partition follow the schedule up to the number `target`.
+
+    They are folded by an `edition` of the rules.
+    """
 
     partition: int
     target: int
+    edition: int
     done: int
     total: int
     finished: bool
@@ -95,7 +99,7 @@ ON CONFLICT (partition) DO UPDATE
 SET target = excluded.target, after = '', done = 0, total = excluded.total, finished = false
 """
 _REARMING: Final = """
-SELECT partition, target, done, total, finished FROM rearming ORDER BY partition
+SELECT partition, target, edition, done, total, finished FROM rearming ORDER BY partition
 """
 
 

@@ -108,7 +108,7 @@ async def compare_policies(
 
 @router.get("/rearming")
 async def show_rearming(service: Service) -> RearmingView:
-    """Show how many customers' deadlines follow the last activation by now."""
+    """Show how many customers follow the last activation, and the rules of this version, by now."""
     return await service.rearming()
 
 

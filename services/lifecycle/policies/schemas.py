@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.lifecycle.domain.edition import EDITION
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import PolicyDocument, differing_fields
 from services.lifecycle.policies.repository import (
@@ -150,10 +151,15 @@ class PolicyDiff(BaseModel):
 
 
 class PartitionProgress(BaseModel):
-    """How many customers of a partition follow the activations up to `target`."""
+    """How many customers of a partition follow the activations up to `target`, and the rules."""
 
     partition: int = Field(description="The number of the partition, from 0.", examples=[0])
     target: int = Field(description="The number of the last activation or fit.", examples=[3])
+    edition: int = Field(
+        description="The edition of the rules by which they are folded; a new version of the "
+        "service may bring another.",
+        examples=[1],
+    )
     done: int = Field(description="Number of customers who follow it by now.", examples=[410])
     total: int = Field(
         description="Number of customers when the last activation was made.", examples=[412]
@@ -162,7 +168,7 @@ class PartitionProgress(BaseModel):
 
 
 class RearmingView(BaseModel):
-    """How many customers' deadlines follow the last activation by now."""
+    """How many customers follow the last activation, and the rules of this version, by now."""
 
     done: int = Field(description="Number of customers who follow it by now.", examples=[410])
     total: int = Field(
@@ -177,9 +183,17 @@ class RearmingView(BaseModel):
         return cls(
             done=sum(row.done for row in rows),
             total=sum(row.total for row in rows),
-            finished=all(row.finished for row in rows),
-            partitions=[PartitionProgress(**row._asdict()) for row in rows],
+            finished=all(is_finished(row) for row in rows),
+            partitions=[
+                PartitionProgress(**row._replace(finished=is_finished(row))._asdict())
+                for row in rows
+            ],
         )
+
+
+def is_finished(row: RearmingProgress) -> bool:
+    """Whether all customers of a partition follow, and by the rules of this version."""
+    return row.finished and row.edition == EDITION
 
 
 def units() -> dict[str, str | None]:

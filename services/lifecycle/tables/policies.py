@@ -76,6 +76,13 @@ rearming = sa.Table(
         comment="the number that customers are being told of",
     ),
     sa.Column(
+        "edition",
+        sa.Integer,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="of the rules by which they are folded",
+    ),
+    sa.Column(
         "after",
         sa.Text,
         nullable=False,

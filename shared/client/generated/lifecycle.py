@@ -324,10 +324,11 @@ PeriodView = TypedDict("PeriodView", {"from": str, "to": str})
 
 
 class PartitionProgress(TypedDict):
-    """How many customers of a partition follow the activations up to `target`."""
+    """How many customers of a partition follow the activations up to `target`, and the rules."""
 
     partition: int
     target: int
+    edition: int
     done: int
     total: int
     finished: bool
@@ -728,7 +729,7 @@ class OpenRule(TypedDict):
 
 
 class RearmingView(TypedDict):
-    """How many customers' deadlines follow the last activation by now."""
+    """How many customers follow the last activation, and the rules of this version, by now."""
 
     done: int
     total: int
@@ -1512,7 +1513,7 @@ class LifecycleClient(Client):
         )
 
     def show_rearming(self) -> RearmingView:
-        """Show how many customers' deadlines follow the last activation by now."""
+        """Show how many customers follow the last activation, and the rules of this version, by now."""
         return self._call(RearmingView, "GET", "/v1/rearming")
 
     def make_fit(self) -> FitView:
@@ -2103,7 +2104,7 @@ class AsyncLifecycleClient(AsyncClient):
         )
 
     async def show_rearming(self) -> RearmingView:
-        """Show how many customers' deadlines follow the last activation by now."""
+        """Show how many customers follow the last activation, and the rules of this version, by now."""
         return await self._call(RearmingView, "GET", "/v1/rearming")
 
     async def make_fit(self) -> FitView:

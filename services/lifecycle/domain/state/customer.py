@@ -49,7 +49,8 @@ class Sale(msgspec.Struct, frozen=True):
 class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state: a pure function of the events folded and the time passed.
 
-    - `known` is the number of the latest activation or fit that the state was folded with.
+    - `known` is the number of the latest activation or fit that the state was folded with, and
+      `edition` that of the rules (domain/edition.py).
     - `since` is when the phase began, `before` the phase to which a customer at risk recovers;
       `faded` marks an inactive prospect.
     - `position` counts the moves so far; `episode` is 1, and one more after every return.
@@ -68,6 +69,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """
 
     known: int = 0
+    edition: int = 0
     account: str | None = None
     phase: Phase | None = None
     since: datetime = EARLIEST

@@ -260,12 +260,14 @@ COMMENT ON COLUMN fit.parameters IS 'the fit as the fold reads it';
 CREATE TABLE rearming (
     partition integer PRIMARY KEY,
     target bigint NOT NULL,
+    edition integer NOT NULL DEFAULT 0,
     after text NOT NULL DEFAULT '',
     done bigint NOT NULL DEFAULT 0,
     total bigint NOT NULL,
     finished boolean NOT NULL DEFAULT false
 );
 COMMENT ON COLUMN rearming.target IS 'the number that customers are being told of';
+COMMENT ON COLUMN rearming.edition IS 'of the rules by which they are folded';
 COMMENT ON COLUMN rearming.after IS 'customers up to this one know it';
 CREATE TABLE simulation (
     id uuid PRIMARY KEY,

@@ -4,6 +4,7 @@ from typing import Final
 
 import pytest
 
+from services.lifecycle.domain.edition import EDITION
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.policies.document import MAX_VERSION, differing_fields, next_version
 from services.lifecycle.policies.registry import has_same_content
@@ -82,12 +83,17 @@ def test_a_version_that_judges_from_the_beginning_has_no_instant() -> None:
 
 
 def test_the_progress_of_all_partitions_is_their_sum_and_finished_when_all_are() -> None:
-    finished = RearmingProgress(partition=0, target=2, done=5, total=5, finished=True)
-    begun = RearmingProgress(partition=1, target=2, done=3, total=7, finished=False)
+    finished = RearmingProgress(
+        partition=0, target=2, edition=EDITION, done=5, total=5, finished=True
+    )
+    begun = RearmingProgress(
+        partition=1, target=2, edition=EDITION, done=3, total=7, finished=False
+    )
     view = RearmingView.of([finished, begun])
     assert (view.done, view.total, view.finished) == (8, 12, False)
     assert [part.partition for part in view.partitions] == [0, 1]
     assert RearmingView.of([finished]).finished
+    assert not RearmingView.of([finished._replace(edition=EDITION - 1)]).finished, "other rules"
     assert RearmingView.of([]).finished
 
 
