@@ -42,7 +42,6 @@ class MemoryShop:
         self.reader = cast(Reader, EmptyDatabase())
         self.cache = CustomerCache(self.reader, customers=1000, events=10_000)
         self.schedule = schedule
-        self.product_partitions: set[int] = set()
 
     def new_work(
         self, *events: dict[str, Any], clock: float = 0, tick: float | None = None
@@ -55,9 +54,7 @@ class MemoryShop:
         for offset, event in enumerate(events):
             arrived = incoming(event, offset)
             portions[arrived.partition].events.append(arrived)
-        return Work(
-            Batch(portions), self.schedule, Recorder(self.schedule, self.product_partitions)
-        )
+        return Work(Batch(portions), self.schedule, Recorder(self.schedule))
 
     async def visits(self, work: Work) -> dict[str, Visit]:
         """The visits of a batch by customer."""

@@ -103,7 +103,7 @@ class _Rows:
 
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
-        self.recorder = Recorder(schedule, set(range(PARTITIONS)))
+        self.recorder = Recorder(schedule)
         self.customers: list[CustomerRow] = []
         self.events: list[EventRow] = []
         self.timers: dict[str, tuple[int, datetime | None]] = {}

@@ -36,7 +36,7 @@ Raw: TypeAlias = dict[str, Any]
 FINAL: Final = {"done", "failed", "cancelled"}
 TABLES: Final = (
     "customer", "event", "transition", "hint", "timer", "outbox", "owner", "checkpoint",
-    "policy", "activation", "fit", "rearming", "sighting", "dead_letter",
+    "policy", "activation", "fit", "rearming", "dead_letter",
 )  # fmt: skip
 """The live tables."""
 EVENTS_AT_A_TIME: Final = 20_000
@@ -49,7 +49,7 @@ class LifeStore:
         self._tx = tx
         self._schedule = schedule
         self._clock = clock
-        self._recorder = Recorder(schedule, set())
+        self._recorder = Recorder(schedule)
         self._customers: list[CustomerRow] = []
         self._events: list[EventRow] = []
         self._repeated: list[tuple[int, int]] = []
@@ -115,7 +115,7 @@ class LifeStore:
         )
         await repository.add_transitions(self._tx, self._recorder.transitions, [])
         await self._recorder.counts.save(self._tx)
-        self._recorder = Recorder(self._schedule, set())
+        self._recorder = Recorder(self._schedule)
         self._customers = []
         self._events = []
         self._repeated = []

@@ -13,7 +13,6 @@ from services.lifecycle.batch.schedule_watch import PolicyFile, ScheduleWatch
 from services.lifecycle.batch.timers import Timers
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
-from services.lifecycle.events import PRODUCT_ACTIVATED
 from services.lifecycle.settings import LifecycleSettings
 from shared import metrics
 from shared.clock import ClockMode
@@ -39,12 +38,10 @@ class LifecycleHandler:
         self._watch: Final = ScheduleWatch(
             reader, file, partitions=settings.partitions, limit=settings.timers_per_batch
         )
-        self._product_partitions: set[int] | None = None
 
     def forget(self) -> None:
         """Drop everything in memory: ownership has changed, somebody else may have written."""
         self._cache.clear()
-        self._product_partitions = None
         self._watch.forget()
 
     async def pending_work(self) -> Collection[int]:
@@ -82,9 +79,6 @@ class LifecycleHandler:
         await counts.save(tx)
         await repository.advance_rearming(tx, work.rearming)
         await repository.set_timers(tx, work.timers)
-        await repository.add_sightings(
-            tx, PRODUCT_ACTIVATED, sorted(work.first_product_activations)
-        )
         await delete_dead_letters(tx, work.released)
         hint_messages = [row.message for row in hints]
         await outbox.add(tx, recorder.messages + hint_messages + work.forwarded + work.ticks)
@@ -96,12 +90,8 @@ class LifecycleHandler:
             self._cache.shrink()
 
     async def _new_work(self, batch: Batch) -> Work:
-        if self._product_partitions is None:
-            self._product_partitions = await repository.partitions_with(
-                self._reader, PRODUCT_ACTIVATED
-            )
         schedule = await self._watch.current_schedule()
-        return Work(batch, schedule, Recorder(schedule, self._product_partitions))
+        return Work(batch, schedule, Recorder(schedule))
 
     async def _fold_events(self, folds: Folds, work: Work) -> None:
         """Fold new events onto the states; where that is not enough, fold whole lives anew."""

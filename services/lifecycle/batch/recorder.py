@@ -12,7 +12,7 @@ from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.rows import HintRow, TransitionRow, Withdrawal
 from services.lifecycle.domain import fact_counts
 from services.lifecycle.domain.fold import Folded
-from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, ONBOARDING_STALLED, Hint
+from services.lifecycle.domain.hints import CHANGE_WITHDRAWN, Hint
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.phases import Phase
@@ -33,13 +33,9 @@ _COMPARED: Final = tuple(
 
 
 class Recorder:
-    """Turns the moves and hints of one batch into rows, messages and daily counts.
+    """Turns the moves and hints of one batch into rows, messages and daily counts."""
 
-    `product_partitions` are the partitions on which the shop has ever sent product.activated.
-    """
-
-    def __init__(self, policies: Policies, product_partitions: set[int]) -> None:
-        self.product_partitions: Final = product_partitions
+    def __init__(self, policies: Policies) -> None:
         self._policies: Final = policies
         self.transitions: list[TransitionRow] = []
         self.count_by_rule: Counter[str] = Counter()
@@ -136,8 +132,6 @@ class Recorder:
         for hint in hints:
             is_past = self._is_past(hint.at, clock, entry) or _is_before_import(hint.at, portion)
             if is_past and hint.name != CHANGE_WITHDRAWN:
-                continue
-            if hint.name == ONBOARDING_STALLED and entry.partition not in self.product_partitions:
                 continue
             identity = stable_text(entry.id, hint.name, hint.occasion)
             message = _message(HINTS, entry, identity, hint.name, hint.at, pack(hint.data))

@@ -159,11 +159,6 @@ ON CONFLICT (partition) DO UPDATE SET edition = excluded.edition, after = exclud
     done = excluded.done, total = excluded.total, finished = excluded.finished
 WHERE r.target = excluded.target
 """
-_SIGHTINGS: Final = "SELECT partition FROM sighting WHERE type = $1"
-_ADD_SIGHTINGS: Final = """
-INSERT INTO sighting (type, partition) SELECT $1, partition FROM unnest($2::int[]) AS s(partition)
-ON CONFLICT DO NOTHING
-"""
 
 
 async def load_customers(connection: Tx, customers: Sequence[str]) -> list[CustomerEntry]:
@@ -292,17 +287,6 @@ async def advance_rearming(tx: Tx, positions: Mapping[int, RearmingPosition]) ->
     if positions:
         rows = [positions[partition] for partition in sorted(positions)]
         await tx.execute(_ADVANCE_REARMING, *columns(rows))
-
-
-async def partitions_with(connection: Tx, event_type: str) -> set[int]:
-    """List the partitions on which an event of a type has ever been seen."""
-    return {row["partition"] for row in await connection.fetch(_SIGHTINGS, event_type)}
-
-
-async def add_sightings(tx: Tx, event_type: str, partitions: Sequence[int]) -> None:
-    """Note that events of a type have been seen."""
-    if partitions:
-        await tx.execute(_ADD_SIGHTINGS, event_type, partitions)
 
 
 async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:

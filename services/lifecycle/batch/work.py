@@ -19,7 +19,6 @@ from shared.stream.outgoing.outbox import Message
 T = TypeVar("T")
 
 _ORDER: Final = EventKind.ORDER
-_PRODUCT_ACTIVATED: Final = EventKind.ACTIVATED
 
 
 @dataclass(slots=True)
@@ -43,7 +42,6 @@ class Work:
     released: list[str] = field(default_factory=list)
     newly_parked: int = 0
     rearming: dict[int, RearmingPosition] = field(default_factory=dict)
-    first_product_activations: set[int] = field(default_factory=set)
     accounts_before: dict[str, str | None] = field(default_factory=dict)
     account_changes: list[AccountChange] = field(default_factory=list)
     repeated_orders: list[tuple[int, int]] = field(default_factory=list)
@@ -121,8 +119,6 @@ class Work:
                 if order_key in entry.order_keys and (happening.kind is _ORDER or time < latest):
                     self.repeated_orders.append((entry.key, order_key))
                 entry.order_keys.add(order_key)
-            elif happening.kind is _PRODUCT_ACTIVATED:
-                self._note_product_activation(entry.partition)
             if time < day_began:
                 self.recorder.counts.restate(time, portion)
             if time > latest:
@@ -131,11 +127,6 @@ class Work:
             type = incoming.event.type
             body = incoming.value
             events.append((entry.key, key, order_key, time, clock, type, amount, currency, body))
-
-    def _note_product_activation(self, partition: int) -> None:
-        if partition not in self.recorder.product_partitions:
-            self.recorder.product_partitions.add(partition)
-            self.first_product_activations.add(partition)
 
     def _park(self, visit: Visit, error: Exception) -> None:
         entry = visit.entry

@@ -136,7 +136,7 @@ class PolicyDocument(BaseModel):
     onboarding_days: DaysOrOff = Field(
         default=Policy.onboarding_days,
         description="`onboarding.stalled` comes this long after the first order without a "
-        "product put to use; 0: off.",
+        "`product.activated`; 0: off, as it is for shops that do not send that event.",
     )
     renewal_notice_days: DaysOrOff = Field(
         default=Policy.renewal_notice_days,

@@ -136,13 +136,6 @@ hint = sa.Table(
     sa.Index("hint_at", "at", postgresql_include=["name"]),
 )
 
-sighting = sa.Table(
-    "sighting",
-    metadata,
-    sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("type", sa.Text, primary_key=True, comment="the shop sends events of this type"),
-)
-
 change = sa.Table(
     "change",
     metadata,

@@ -53,7 +53,7 @@ class Policy:
     act_within_days: int = 7
     active_days: int = 90
     survey_days: int = 7
-    onboarding_days: int = 14
+    onboarding_days: int = 0
     renewal_notice_days: int = 30
     incentive_days: int = 60
     answer_hours: int = 2

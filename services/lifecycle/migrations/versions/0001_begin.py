@@ -205,8 +205,6 @@ CREATE TABLE hint (
 );
 CREATE INDEX hint_at ON hint (at) INCLUDE (name);
 COMMENT ON COLUMN hint.occasion IS 'each is given once';
-CREATE TABLE sighting (partition integer, type text, PRIMARY KEY (partition, type));
-COMMENT ON COLUMN sighting.type IS 'the shop sends events of this type';
 CREATE TABLE timer (
     customer text PRIMARY KEY,
     partition integer NOT NULL,

@@ -107,7 +107,7 @@ async def late(tx: Tx, customer: str, events: Iterable[Raw]) -> None:
     happenings = [read(CUSTOMER_EVENTS, decode(encode(told))) for told in events]
     schedule = await load_schedule(tx)
     recorder, entry = (
-        Recorder(schedule, set()),
+        Recorder(schedule),
         CustomerEntry(customer, partition_of(customer, PARTITIONS)),
     )
     folded = fold(

@@ -93,13 +93,3 @@ async def test_an_order_that_comes_again_is_noted_for_the_figures() -> None:
     shop.folds(work).accept(visits["anna"], entry.customer)
     (order_key,) = entry.order_keys
     assert work.repeated_orders == [(entry.key, order_key)]
-
-
-async def test_the_first_activation_of_a_partition_is_noted_once() -> None:
-    shop = MemoryShop()
-    activated = [event("anna", "product.activated", at, product="p1") for at in (1, 2)]
-    first, second = shop.new_work(activated[0]), shop.new_work(activated[1])
-    for work in (first, second):
-        await shop.fold(work)
-    assert first.first_product_activations == {shop.cache["anna"].partition}
-    assert second.first_product_activations == set()

@@ -10,7 +10,7 @@ from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.codecs import decode_transition
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.hints import WELCOME, Hint
+from services.lifecycle.domain.hints import ONBOARDING_STALLED, WELCOME, Hint
 from services.lifecycle.domain.state.customer import Customer
 from shared.events.envelope import decode
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
@@ -27,7 +27,7 @@ def folded(*orders: dict[str, Any]) -> Folded:
 
 def recorded(entry: CustomerEntry, life: Folded) -> tuple[Recorder, list[Transition]]:
     """Record a whole life; returns its transitions."""
-    recorder = Recorder(SCHEDULE, set())
+    recorder = Recorder(SCHEDULE)
     entry.customer = life.customer
     recorder.record(entry, Customer(), life, CLOCK, Portion(0, 1, CLOCK))
     return recorder, transitions(recorder)
@@ -39,7 +39,7 @@ def transitions(recorder: Recorder) -> list[Transition]:
 
 def replaced(entry: CustomerEntry, old: Sequence[Transition], life: Folded) -> Recorder:
     """Record that the life was another."""
-    recorder = Recorder(SCHEDULE, set())
+    recorder = Recorder(SCHEDULE)
     before, entry.customer = entry.customer, life.customer
     recorder.replace(entry, before, old, life.moves, Portion(0, 1, CLOCK))
     return recorder
@@ -131,12 +131,20 @@ def test_a_record_is_withdrawn_whole() -> None:
 
 @pytest.mark.parametrize(("age", "began", "given"), [(0, None, 1), (2000, None, 0), (5, 4, 0)])
 def test_hints_about_the_past_are_not_given(age: float, began: float | None, given: int) -> None:
-    recorder = Recorder(SCHEDULE, set())
+    recorder = Recorder(SCHEDULE)
     hint = Hint(WELCOME, day(150 - age), "first")
     import_began = None if began is None else day(150 - began)
     portion = Portion(0, 1, CLOCK, import_began)
     recorder.add_hints(CustomerEntry("anna", 0), [hint], CLOCK, portion)
     assert len(recorder.hints) == given
+
+
+def test_whether_products_are_to_be_put_to_use_is_left_to_the_policy() -> None:
+    """It does not matter whether a partition has ever seen a product.activated."""
+    recorder = Recorder(SCHEDULE)
+    hint = Hint(ONBOARDING_STALLED, CLOCK, "first_order")
+    recorder.add_hints(CustomerEntry("anna", 0), [hint], CLOCK, Portion(0, 1, CLOCK))
+    assert [row.name for row in recorder.hints] == [ONBOARDING_STALLED]
 
 
 def test_days_that_were_over_are_restated_at_the_clock() -> None:

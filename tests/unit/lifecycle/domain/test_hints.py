@@ -21,6 +21,7 @@ WELCOME: Final = "0 incentive.due"
 SURVEY: Final = "7 survey.due"
 STALLED: Final = "14 onboarding.stalled"
 FIRST: Final = [WELCOME, SURVEY, STALLED]
+ONBOARDING: Final = Policy(onboarding_days=14)
 RENEWAL: Final = "1 contract.renewal_due"
 UNANSWERED: Final = f"{2 / 24:.8g} complaint.overdue"
 
@@ -144,7 +145,11 @@ CASES: Final[dict[str, tuple[list[RawEvent], float, list[str]]]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_hint_comes_at_its_instant_and_only_while_it_is_true(name: str) -> None:
     events, until, expected = CASES[name]
-    assert hints(events, until) == expected
+    assert hints(events, until, ONBOARDING) == expected
+
+
+def test_nobody_is_expected_to_put_products_to_use_unless_the_policy_says_so() -> None:
+    assert hints(buys(0), 80) == [WELCOME, SURVEY]
 
 
 def test_an_incentive_is_never_the_same_twice_in_a_row() -> None:
