@@ -126,11 +126,12 @@ class Recorder:
     ) -> None:
         """Make a message of each hint that can still be acted on.
 
-        This leaves out hints about the past and those due before an import began, but a notice
+        This leaves out hints that help no more and those due before an import began, but a notice
         that was given is withdrawn however late it is.
         """
+        policy = self._policies.at(clock, entry.customer.account)
         for hint in hints:
-            is_past = self._is_past(hint.at, clock, entry) or _is_before_import(hint.at, portion)
+            is_past = not hint.still_helps(clock, policy) or _is_before_import(hint.at, portion)
             if is_past and hint.name != CHANGE_WITHDRAWN:
                 continue
             identity = stable_text(entry.id, hint.name, hint.occasion)

@@ -22,6 +22,7 @@ from services.lifecycle.domain.hints import (
     Hint,
     change_due_hint,
     next_hints,
+    passed_hints,
 )
 from services.lifecycle.domain.moves import Moved, apply_rules
 from services.lifecycle.domain.notices import plan_notice, update_notice
@@ -93,6 +94,7 @@ def _take_event(
     customer: Customer, happening: Happening, policies: Policies, orders: Orders | None
 ) -> Folded:
     """Apply the effect of an event and the rules, and set what is due afterwards."""
+    before = customer
     time = happening.time
     account = customer.account
     had_orders = customer.orders
@@ -110,6 +112,7 @@ def _take_event(
         customer = set_due_after_order(customer, time, policies)
     elif moves or not had_orders or kind in KINDS_MOVING_HINTS or changes_account:
         customer = set_due_and_hints(customer, policies)
+        hints = [*hints, *passed_hints(before, customer, policies)]
     else:
         customer = set_due(customer, policies)
     if policies.gives_notice or customer.noticed:

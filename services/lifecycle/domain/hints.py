@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
 from services.lifecycle.domain.policy.schedule import Policies
@@ -44,12 +45,25 @@ _ESTABLISHED: Final = Phase.ESTABLISHED
 
 
 class Hint(msgspec.Struct, frozen=True):
-    """Something worth doing for a customer; the same name and `occasion` are the same hint."""
+    """Something worth doing for a customer; the same name and `occasion` are the same hint.
+
+    `ahead` is the instant that it is about, if that is still to come when the hint is given.
+    """
 
     name: str
     at: datetime
     occasion: str
     data: dict[str, str] = {}
+    ahead: datetime | None = None
+
+    def still_helps(self, instant: datetime, policy: Policy) -> bool:
+        """Is it of use at an instant after its own?
+
+        Until what it is about has come, or else for as long as anybody acts on what has happened.
+        """
+        if self.ahead is not None:
+            return instant < self.ahead
+        return instant - self.at <= policy.act_within
 
 
 def welcome_hint(instant: datetime) -> Hint:
@@ -70,7 +84,7 @@ def change_withdrawn_hint(notice: Notice, instant: datetime) -> Hint:
 def _change_hint(name: str, notice: Notice, instant: datetime) -> Hint:
     at = notice.at.isoformat()
     data = {"rule": notice.rule, "to": notice.to, "at": at}
-    return Hint(name, instant, f"{notice.rule} {at}", data)
+    return Hint(name, instant, f"{notice.rule} {at}", data, ahead=notice.at)
 
 
 def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None, Sequence[Hint]]:
@@ -81,10 +95,14 @@ def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None,
     account = customer.account
     now = customer.now
     start: datetime | None = now
+    before: Policy | None = None
     while start is not None:
         policy = policies.at(start, account)
         end = policies.next_change(start, account)
         hints = _hints_from(customer, policy, start, now)
+        if before is not None:
+            hints += _passed_by_activation(customer, before, policy, start)
+        before = policy
         if hints:
             first = min([hint.at for hint in hints])
             if end is None or first < end:
@@ -93,20 +111,63 @@ def next_hints(customer: Customer, policies: Policies) -> tuple[datetime | None,
     return None, ()
 
 
+def passed_hints(before: Customer, after: Customer, policies: Policies) -> list[Hint]:
+    """Return the hints that an event has made known when they were due, or later.
+
+    `before` and `after` are the states around the event. The hints are due at once, if they still
+    help.
+    """
+    now = after.now
+    policy = policies.at(now, after.account)
+    passed = [hint for hint in _hints_of(after, policy) if hint.at <= now]
+    if not passed:
+        return passed
+    stood = replace(before, orders=after.orders)  # not asked again of an order that was undone
+    known = _hints_of(stood, policies.at(now, before.account))
+    given = [hint for hint in known if hint.at <= now]
+    return _at_once(passed, given, policy, now)
+
+
+def _passed_by_activation(
+    customer: Customer, before: Policy, policy: Policy, start: datetime
+) -> list[Hint]:
+    """Return the hints that a policy would have given before it came into force."""
+    passed = [hint for hint in _hints_of(customer, policy) if hint.at < start]
+    given = [hint for hint in _hints_of(customer, before) if hint.at < start]
+    return _at_once(passed, given, policy, start)
+
+
+def _at_once(
+    passed: Sequence[Hint], given: Sequence[Hint], policy: Policy, now: datetime
+) -> list[Hint]:
+    """Return what has passed, still helps and has not been given, as hints of `now`."""
+    known = {(hint.name, hint.occasion) for hint in given}
+    return [
+        replace(hint, at=now)
+        for hint in passed
+        if (hint.name, hint.occasion) not in known and hint.still_helps(now, policy)
+    ]
+
+
 def _hints_from(customer: Customer, policy: Policy, start: datetime, now: datetime) -> list[Hint]:
     """Return every hint from `start` on, and after `now`.
 
-    Hints up to `now` have been sent, so that the state needs no mark of them.
+    Hints up to `now` have been given, so that the state needs no mark of them.
     """
-    phase = customer.phase
+    hints = _hints_of(customer, policy)
+    if customer.phase is _ESTABLISHED and policy.incentive_days:
+        hints.append(_incentive_hint(customer, policy, start, now))
+    return [hint for hint in hints if start <= hint.at < LAST_INSTANT and hint.at > now]
+
+
+def _hints_of(customer: Customer, policy: Policy) -> list[Hint]:
+    """Return the hints of every instant, past ones too, but for incentives."""
     hints = _complaint_hints(customer, policy) if customer.complaints else []
-    if phase is not _FORMER:
+    if customer.phase is not _FORMER:
         hints += _first_order_hints(customer, policy)
         if customer.contracts:
             hints += _contract_hints(customer, policy)
-        if phase is _ESTABLISHED and policy.incentive_days:
-            hints.append(_incentive_hint(customer, policy, start, now))
-    return [hint for hint in hints if start <= hint.at < LAST_INSTANT and hint.at > now]
+    return hints
 
 
 def _incentive_hint(customer: Customer, policy: Policy, start: datetime, now: datetime) -> Hint:
@@ -152,7 +213,7 @@ def _contract_hints(customer: Customer, policy: Policy) -> list[Hint]:
             due = renews_at.isoformat()
             at = renews_at - policy.renewal_notice
             data = {"contract_id": id, "renews_at": due}
-            hints.append(Hint(RENEWAL_DUE, at, f"{id} {due}", data))
+            hints.append(Hint(RENEWAL_DUE, at, f"{id} {due}", data, ahead=renews_at))
     return hints
 
 

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.lifecycle.domain.due_dates import next_move
-from services.lifecycle.domain.hints import Hint, change_withdrawn_hint
+from services.lifecycle.domain.hints import Hint, change_due_hint, change_withdrawn_hint
 from services.lifecycle.domain.moves import Moved
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move, Notice
@@ -21,26 +21,38 @@ class PlannedNotice(msgspec.Struct, frozen=True, gc=False):
 
 
 def plan_notice(customer: Customer, policies: Policies) -> PlannedNotice | None:
-    """Return the notice of what time alone will bring.
+    """Return the notice of what time alone will bring, due now if its instant has passed.
 
-    None if the policy in force then announces nothing.
+    None if no policy in force until then announces it.
     """
     if not policies.gives_notice:
         return None
     move = next_move(customer, policies)
     if move is None:
         return None
-    policy = policies.at(move.occurred_at, customer.account)
-    if not policy.gives_notice:
+    due = _due_before(move.occurred_at, customer, policies)
+    if due is None:
         return None
-    notice = Notice(move.rule, move.to, move.occurred_at)
-    return PlannedNotice(notice, move.occurred_at - policy.notice)
+    return PlannedNotice(Notice(move.rule, move.to, move.occurred_at), due)
+
+
+def _due_before(instant: datetime, customer: Customer, policies: Policies) -> datetime | None:
+    """Return when to announce what comes at an instant, by the policy that is in force then."""
+    start: datetime | None = customer.now
+    while start is not None and start < instant:
+        policy = policies.at(start, customer.account)
+        end = policies.next_change(start, customer.account)
+        due = max(start, instant - policy.notice)
+        if policy.gives_notice and (end is None or due < end):
+            return due
+        start = end
+    return None
 
 
 def update_notice(
     customer: Customer, moves: Sequence[Move], hints: Sequence[Hint], policies: Policies
 ) -> Moved:
-    """Withdraw a notice that is no longer true, and set when the next one is due.
+    """Withdraw a notice that is no longer true, and give the next one or set when it is due.
 
     `moves` and `hints` are those that have just led to this state.
     """
@@ -52,8 +64,12 @@ def update_notice(
         customer = replace(customer, noticed=None)
         if not _came_true(noticed, moves):
             hints = [*hints, change_withdrawn_hint(noticed, customer.now)]
-    if planned is None or customer.noticed is not None or planned.due <= customer.now:
+    if planned is None or customer.noticed is not None:
         return customer, moves, hints
+    now = customer.now
+    if planned.due <= now:  # the change has come near suddenly
+        hints = [*hints, change_due_hint(planned.notice, now)]
+        return replace(customer, noticed=planned.notice), moves, hints
     hint_due = min(planned.due, customer.hint_due or planned.due)
     return replace(customer, hint_due=hint_due), moves, hints
 

@@ -10,7 +10,7 @@ from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.codecs import decode_transition
 from services.lifecycle.domain.fold import Folded, fold
-from services.lifecycle.domain.hints import ONBOARDING_STALLED, WELCOME, Hint
+from services.lifecycle.domain.hints import ONBOARDING_STALLED, RENEWAL_DUE, WELCOME, Hint
 from services.lifecycle.domain.state.customer import Customer
 from shared.events.envelope import decode
 from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
@@ -136,6 +136,14 @@ def test_hints_about_the_past_are_not_given(age: float, began: float | None, giv
     import_began = None if began is None else day(150 - began)
     portion = Portion(0, 1, CLOCK, import_began)
     recorder.add_hints(CustomerEntry("anna", 0), [hint], CLOCK, portion)
+    assert len(recorder.hints) == given
+
+
+@pytest.mark.parametrize(("ahead", "given"), [(151, 1), (150, 0)])
+def test_a_late_hint_is_given_while_what_it_is_about_lies_ahead(ahead: float, given: int) -> None:
+    recorder = Recorder(SCHEDULE)
+    hint = Hint(RENEWAL_DUE, day(-2000), "v", ahead=day(ahead))
+    recorder.add_hints(CustomerEntry("anna", 0), [hint], CLOCK, Portion(0, 1, CLOCK))
     assert len(recorder.hints) == given
 
 

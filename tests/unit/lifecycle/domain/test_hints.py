@@ -1,15 +1,24 @@
 """Hints for the shop: each at its instant, once, never about history, only while it is true."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import pytest
 
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.hints import (
+    COMPLAINT_OVERDUE,
+    ONBOARDING_STALLED,
+    RENEWAL_DUE,
+    SURVEY_DUE,
+)
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from tests.support.builders import day
 from tests.support.customer_events import RawEvent, does, imported
 from tests.support.feedback_events import answers, complains, refers, resolves
-from tests.support.lives import day_number, live
+from tests.support.lives import day_number, happenings, live
 from tests.support.purchase_events import buys, cancels_order, concludes, gives_notice, renews
 
 
@@ -150,6 +159,126 @@ def test_a_hint_comes_at_its_instant_and_only_while_it_is_true(name: str) -> Non
 
 def test_nobody_is_expected_to_put_products_to_use_unless_the_policy_says_so() -> None:
     assert hints(buys(0), 80) == [WELCOME, SURVEY]
+
+
+MONTHLY: Final = concludes(0)
+"""Renews on 1 February (day 31), then 1 March (60), 1 April (91), 1 May (121)."""
+FEW: Final = Policy(survey_days=0, incentive_days=0)
+UNASKED: Final = Policy(survey_days=0, answer_hours=0, renewal_notice_days=0)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A hint whose instant has passed when it becomes known, after the welcome of a new customer.
+
+    If `later` is given, it is the policy in force from day 10 on.
+    """
+
+    events: list[RawEvent]
+    expected: list[str]
+    policy: Policy = FEW
+    later: Policy | None = None
+    until: float = 200
+
+
+PASSED: Final = {
+    "contract.renewal_due: for monthly contracts in every month": Passed(
+        [*MONTHLY, *renews(31), *renews(60), *renews(91)],
+        [f"{at} contract.renewal_due" for at in (1, 31, 61, 91)],
+        until=120,
+    ),
+    "contract.renewal_due: at once for a term that ends soon": Passed(
+        concludes(0, renews_at=day(12).isoformat()), ["0 contract.renewal_due"], until=13
+    ),
+    "contract.renewal_due: at once if it is due at that very instant": Passed(
+        concludes(0, renews_at=day(30).isoformat()), ["0 contract.renewal_due"], until=31
+    ),
+    "contract.renewal_due: not for a term that is over": Passed(
+        concludes(0, renews_at=day(-1).isoformat()), [], until=10
+    ),
+    "contract.renewal_due: at once when a notice is taken back": Passed(
+        [*MONTHLY, *gives_notice(0.5, 40), *renews(39)],
+        ["39 contract.renewal_due"],
+        until=40,
+    ),
+    "contract.renewal_due: at once by a policy with a longer notice": Passed(
+        concludes(0, renews_at=day(50).isoformat()),
+        ["10 contract.renewal_due"],
+        later=Policy(survey_days=0, renewal_notice_days=45),
+        until=51,
+    ),
+    "contract.renewal_due: not again by a policy with a longer notice": Passed(
+        MONTHLY,
+        ["1 contract.renewal_due"],
+        later=Policy(survey_days=0, renewal_notice_days=45),
+        until=32,
+    ),
+    "contract.renewal_due: by the earlier policy, if that is due at the change": Passed(
+        concludes(0, renews_at=day(40).isoformat()),
+        ["10 contract.renewal_due"],
+        later=Policy(survey_days=0, renewal_notice_days=35),
+        until=41,
+    ),
+    "survey.due: at once by a policy that asks earlier": Passed(
+        buys(0), ["10 survey.due"], Policy(survey_days=14), Policy(survey_days=5)
+    ),
+    "survey.due: not once it is older than anybody acts on": Passed(
+        buys(0), [], UNASKED, Policy(survey_days=2)
+    ),
+    "survey.due: not when it was asked before": Passed(
+        buys(0), ["7 survey.due"], Policy(), Policy(survey_days=9)
+    ),
+    "survey.due: at once when a customer returns who has left": Passed(
+        [*buys(0), *does("customer.closed", 5), *buys(10)], ["10 survey.due"], Policy()
+    ),
+    "survey.due: not when the return is too late": Passed(
+        [*buys(0), *does("customer.closed", 5), *buys(15)], [], Policy()
+    ),
+    "onboarding.stalled: at once by a policy that expects use earlier": Passed(
+        buys(0), ["10 onboarding.stalled"], UNASKED, Policy(survey_days=0, onboarding_days=8)
+    ),
+    "onboarding.stalled: not with a product in use": Passed(
+        [*buys(0), *does("product.activated", 9, product="p")],
+        [],
+        UNASKED,
+        Policy(survey_days=0, onboarding_days=8),
+    ),
+    "complaint.overdue: at once by a policy that wants an answer earlier": Passed(
+        [*buys(0), *complains(8, 1)],
+        ["10 complaint.overdue"],
+        Policy(survey_days=0, answer_hours=72, complaint_overdue_hours=240),
+        Policy(survey_days=0, answer_hours=24, complaint_overdue_hours=240),
+    ),
+    "complaint.overdue: not with an answer": Passed(
+        [*buys(0), *complains(8, 1), *answers(9.5)],
+        [],
+        Policy(survey_days=0, answer_hours=72, complaint_overdue_hours=240),
+        Policy(survey_days=0, answer_hours=24, complaint_overdue_hours=240),
+    ),
+    "complaint.overdue: not an old one": Passed(
+        [*buys(0), *complains(1, 1)],
+        [],
+        Policy(survey_days=0, answer_hours=0, complaint_overdue_hours=2400),
+        Policy(survey_days=0, answer_hours=24, complaint_overdue_hours=2400),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PASSED.values(), ids=PASSED.keys())
+def test_a_hint_that_becomes_known_too_late_is_given_at_once_if_it_still_helps(
+    case: Passed,
+) -> None:
+    activations = [Activation(1, day(-100), case.policy)]
+    if case.later is not None:
+        activations.append(Activation(2, day(10), case.later))
+    found = fold(happenings(case.events), Schedule(activations), until=day(case.until)).hints
+    assert [f"{day_number(hint.at):.8g} {hint.name}" for hint in found] == [WELCOME, *case.expected]
+
+
+def test_hints_of_every_name_have_a_case_of_being_late() -> None:
+    """Incentives follow the present phase, and change notices have tests of their own."""
+    late = {name.partition(":")[0] for name in PASSED}
+    assert late == {SURVEY_DUE, ONBOARDING_STALLED, RENEWAL_DUE, COMPLAINT_OVERDUE}
 
 
 def test_an_incentive_is_never_the_same_twice_in_a_row() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from tests.support.builders import day, event, order
 from tests.support.lives import day_number, happenings
 
@@ -58,8 +59,36 @@ def test_a_closed_relationship_takes_back_what_can_no_longer_come() -> None:
     assert notices(order("ada", 0), closed, until=400)[1:] == [("withdrawn", 85, "silence_begins")]
 
 
-def test_a_change_nearer_than_the_notice_is_not_announced() -> None:
-    assert notices(order("ada", 0), until=90, notice_days=91) == []
+def test_a_change_nearer_than_the_notice_is_announced_at_once() -> None:
+    assert notices(order("ada", 0), until=90, notice_days=91) == [
+        ("due", 0, "silence_begins"),
+        ("due", 90, "fell_silent"),
+    ]
+
+
+def test_a_change_that_comes_near_suddenly_is_announced_at_once() -> None:
+    events = (
+        event("ada", "contract.concluded", 0, contract_id="v", term_months=24),
+        event("ada", "contract.cancelled", 10, contract_id="v", effective_at=day(13).isoformat()),
+    )
+    assert notices(*events, until=13) == [("due", 10, "relationship_ended")]
+
+
+def test_a_notice_is_given_by_the_policy_that_is_in_force_then() -> None:
+    """On day 85 a policy begins that announces changes ten days ahead."""
+    schedule = Schedule([Activation(1, day(-1), policy(0)), Activation(2, day(85), policy(10))])
+    hints = fold(happenings([order("ada", 0)]), schedule, until=day(90)).hints
+    assert [(hint.name, day_number(hint.at)) for hint in hints if "change" in hint.name] == [
+        ("phase.change_due", 85)
+    ]
+
+
+def test_a_notice_is_not_put_off_by_another_policy() -> None:
+    schedule = Schedule([Activation(1, day(-1), policy(10)), Activation(2, day(85), policy(10))])
+    hints = fold(happenings([order("ada", 0)]), schedule, until=day(90)).hints
+    assert [(hint.name, day_number(hint.at)) for hint in hints if "change" in hint.name] == [
+        ("phase.change_due", 80)
+    ]
 
 
 def test_notices_are_off_unless_the_policy_asks() -> None:
