@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Final, TypeAlias, TypeVar
-from zlib import crc32
 
 import msgspec
 
@@ -17,9 +16,6 @@ from services.lifecycle.domain.state.happenings import (
     EventKind,
     Happening,
     MergeTarget,
-    Order,
-    OrderUndoing,
-    Price,
     Referral,
     Score,
 )
@@ -28,6 +24,8 @@ from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.events.ranks import RANKS
 from shared.kafka.topics import CUSTOMER_EVENTS
+from shared.orders.book import order_hash
+from shared.orders.facts import OrderAction, OrderFact, decode_order
 
 SOURCE: Final = "/lifecycle"
 """The source of the events that this service publishes."""
@@ -42,6 +40,8 @@ EVENT_KINDS: Final = MappingProxyType(
         "order.completed": EventKind.ORDER,
         "order.refunded": EventKind.UNDONE,
         "order.cancelled": EventKind.UNDONE,
+        "order.updated": EventKind.ORDER_CHANGED,
+        "order.refund_withdrawn": EventKind.ORDER_CHANGED,
         "contract.concluded": EventKind.CONCLUDED,
         "contract.renewed": EventKind.RENEWED,
         "contract.cancelled": EventKind.CANCELLED,
@@ -69,8 +69,6 @@ EVENT_KINDS: Final = MappingProxyType(
         ),
         **dict.fromkeys(
             (
-                "order.updated",
-                "order.refund_withdrawn",
                 "delivery.delayed",
                 "inquiry.answered",
                 "feedback.answered",
@@ -103,11 +101,6 @@ _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _WITHOUT_SCORE: Final = "exit"
 _Months = Annotated[int, msgspec.Meta(ge=1, le=1200)]
-
-
-class _UndoingData(msgspec.Struct, frozen=True, gc=False):
-    order_id: str
-    amount: Price | None = None
 
 
 class _ContractData(msgspec.Struct, frozen=True, gc=False):
@@ -220,10 +213,7 @@ class _TestMark(msgspec.Struct, frozen=True, gc=False):
 
 _TEST_KEY: Final = b'"test"'
 _decode_test_mark: Final = msgspec.json.Decoder(_TestMark).decode
-_ORDER: Final = EventKind.ORDER
-_UNDONE: Final = EventKind.UNDONE
-_decode_order: Final = msgspec.json.Decoder(Order).decode
-_decode_undoing: Final = msgspec.json.Decoder(_UndoingData).decode
+_ACTIONS: Final[Mapping[str, OrderAction]] = {str(action): action for action in OrderAction}
 
 
 def read(topic: str, event: Envelope) -> Happening | str | None:
@@ -239,13 +229,10 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     order_key = None
     try:
         if _is_test(event.data):
-            kind = EventKind.ADMINISTRATIVE
-        elif kind is _ORDER:
-            details = _decode_order(event.data)
-            order_key = crc32(details.order_id.encode())
-        elif kind is _UNDONE:
-            details = _read_undoing(event.data)
-            order_key = crc32(details.order_id.encode())
+            kind = EventKind.TEST
+        elif event.type in _ACTIONS:
+            details = _read_order(event)
+            order_key = order_hash(details.details.order_id)
         elif kind in _DETAILS_READERS:
             details = _DETAILS_READERS[kind](event.data)
             if details is None:
@@ -262,12 +249,18 @@ def _is_test(data: msgspec.Raw) -> bool:
     return _TEST_KEY in bytes(data) and bool(_decode_test_mark(data).test)
 
 
-def _read_undoing(data: msgspec.Raw) -> OrderUndoing:
-    undoing = _decode_undoing(data)
-    amount = undoing.amount
-    if amount is None:
-        return OrderUndoing(undoing.order_id)
-    return OrderUndoing(undoing.order_id, amount.amount, amount.currency)
+def _read_order(event: Envelope) -> OrderFact:
+    action = _ACTIONS[event.type]
+    details = decode_order(action, event.data)
+    return OrderFact(
+        action,
+        event.time,
+        event.source,
+        event.id,
+        details,
+        event.mergedfrom or "",
+        event.historical,
+    )
 
 
 def _read_other(topic: str, event: Envelope) -> str | None:

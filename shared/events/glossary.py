@@ -128,18 +128,28 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         "order.completed": (
             "`first_purchase`, `habit_formed`, `returned` or `settled`; ends the causes "
             "`silence`, `revenue`, `contact` and `newsletter` (`recovered`) and restarts the "
-            "deadlines of silence. A decline of revenue is judged here (`bond_weakens`)."
+            "deadlines of silence. A decline of revenue is judged here (`bond_weakens`). Of an "
+            "order that is known it says the total; a cancelled one is bought anew. With "
+            "`replacement_of` it is activity."
+        ),
+        "order.updated": (
+            "Says the total and margin from then on. An order whose refunds reach the new total "
+            "is undone; one whose total is more than its refunds stands again."
         ),
         "order.refunded": (
             "Subtracts revenue. An order of which nothing is left is undone: "
-            "`first_purchase_undone` if it was the last purchase of the episode. A decline of "
-            "revenue is judged here."
+            "`first_purchase_undone` if it was the last purchase of the episode, `habit_undone` "
+            "if too few are left. Silence is measured from the last purchase that stands. A "
+            "decline of revenue is judged here."
         ),
-        "order.updated": _NONE,
-        "order.refund_withdrawn": _NONE,
+        "order.refund_withdrawn": (
+            "Takes a refund back. An order that it had undone stands again, with the time of "
+            "purchase that it had."
+        ),
         "order.cancelled": (
             "Undoes the whole order: `first_purchase_undone` if it was the last purchase of the "
-            "episode. A decline of revenue is judged here."
+            "episode, `habit_undone` if too few are left. Silence is measured from the last "
+            "purchase that stands. A decline of revenue is judged here."
         ),
         "delivery.delayed": _NONE,
         "contract.concluded": (

@@ -53,6 +53,8 @@ class OrderBook:
         self._waiting: dict[str, list[WithoutEffect]] = {}
         self._versions: dict[OrderKey, list[OrderVersion]] = {}
         self._without_effect: list[WithoutEffect] = []
+        self.applied_at: datetime | None = None
+        """The time of the last event that was applied."""
 
     @property
     def without_effect(self) -> list[WithoutEffect]:
@@ -65,6 +67,7 @@ class OrderBook:
 
         `free_counts` says whether an order of 0 is a purchase.
         """
+        self.applied_at = fact.time
         if self._named_before:
             self._refuse_uncertain(fact)
         if fact.action is _COMPLETED:

@@ -12,6 +12,9 @@ LARGEST_AMOUNT: Final = 2**63 - 1
 """Minor units that PostgreSQL can store."""
 
 
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
 class OrderAction(StrEnum):
     """The types of events that are about orders."""
 
@@ -47,12 +50,12 @@ class OrderDetails(msgspec.Struct, frozen=True, gc=False):
     does not count. An order with `replacement_of` is activity, not a purchase.
     """
 
-    order_id: str
-    store: str | None = None
+    order_id: Name
+    store: Name | None = None
     total: Price | None = None
     margin: Margin | None = None
     amount: Price | None = None
-    refund_id: str | None = None
+    refund_id: Name | None = None
     replacement_of: str | None = None
     coupon: str | None = None
 
@@ -75,4 +78,18 @@ class OrderFact(msgspec.Struct, frozen=True, gc=False):
 
 
 decode_details: Final = msgspec.json.Decoder(OrderDetails).decode
-"""Decode the data of an event about an order. Raises msgspec.ValidationError."""
+"""Decode what an event says of an order, whatever its action. Raises msgspec.ValidationError."""
+
+
+def decode_order(action: OrderAction, data: bytes | msgspec.Raw) -> OrderDetails:
+    """Decode the data of an event about an order. Raises msgspec.ValidationError."""
+    details = decode_details(data)
+    if action is _COMPLETED and details.total is None:
+        raise msgspec.ValidationError("a completed order has a `total`")
+    if action is _WITHDRAWN and details.refund_id is None and details.amount is None:
+        raise msgspec.ValidationError("a withdrawal names a `refund_id` or an `amount`")
+    return details
+
+
+_COMPLETED: Final = OrderAction.COMPLETED
+_WITHDRAWN: Final = OrderAction.REFUND_WITHDRAWN

@@ -37,6 +37,9 @@ class OrderIndex:
         """Iterate over the orders by their times of purchase."""
         return (self._orders[key] for _, key in self._places)
 
+    def __len__(self) -> int:
+        return len(self._places)
+
     def __contains__(self, key: OrderKey) -> bool:
         return key in self._orders
 

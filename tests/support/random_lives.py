@@ -7,13 +7,14 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from services.lifecycle.domain.fold import Folded, advance, apply_schedule, fold, pass_time
+from services.lifecycle.domain.fold import Folded, apply_schedule, fold, fold_on, pass_time
 from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import EVENT_KINDS
+from shared.orders.index import OrdersIncompleteError
 from tests.support.builders import day, event
 from tests.support.customer_events import CUSTOMER, RawEvent
 from tests.support.lives import happenings
@@ -70,6 +71,8 @@ SCORE: Final = st.one_of(
     always(kind=st.just("nps"), score=st.integers(0, 10)),
     always(kind=st.sampled_from(("csat", "review")), score=st.integers(1, 5), public=st.booleans()),
 )
+STORE: Final = st.sampled_from(("/shop0", "/at"))
+SELDOM: Final = st.sampled_from((None, None, None, None, "0"))
 SEVERAL: Final = st.sampled_from("abcdefgh")
 ORDER_ID: Final = always(order_id=SEVERAL)
 CONTRACT_ID: Final = always(contract_id=FEW)
@@ -83,9 +86,16 @@ def both(
 
 
 DATA: Final[dict[str, st.SearchStrategy[RawEvent]]] = {
-    "order.completed": both(always(order_id=SEVERAL, total=MONEY), maybe(margin=MONEY)),
-    "order.refunded": always(order_id=SEVERAL, amount=MONEY),
-    "order.cancelled": ORDER_ID,
+    "order.completed": both(
+        always(order_id=SEVERAL, total=MONEY),
+        maybe(margin=MONEY, store=STORE, replacement_of=SELDOM, test=SELDOM.map(bool)),
+    ),
+    "order.updated": both(ORDER_ID, maybe(total=MONEY, margin=MONEY, store=STORE)),
+    "order.refunded": both(ORDER_ID, maybe(amount=MONEY, refund_id=FEW, store=STORE)),
+    "order.refund_withdrawn": st.one_of(
+        always(order_id=SEVERAL, refund_id=FEW), always(order_id=SEVERAL, amount=MONEY)
+    ),
+    "order.cancelled": both(ORDER_ID, maybe(store=STORE)),
     "contract.concluded": both(always(contract_id=FEW, term_months=TERM), maybe(renews_at=INSTANT)),
     "contract.renewed": both(CONTRACT_ID, maybe(term_months=TERM)),
     "contract.cancelled": both(CONTRACT_ID, maybe(effective_at=INSTANT)),
@@ -103,6 +113,8 @@ DATA: Final[dict[str, st.SearchStrategy[RawEvent]]] = {
 OFTEN: Final = ("order.completed",) * 20 + (
     "order.cancelled",
     "order.refunded",
+    "order.updated",
+    "order.refund_withdrawn",
     "feedback.submitted",
     "contract.concluded",
     "contract.cancelled",
@@ -142,7 +154,7 @@ def sampled(examples: int) -> settings:
 class Worker:
     """Folds what arrives as the service does.
 
-    Onward where it can, anew where an event is late or repeats an order.
+    Onward where it can, anew where an event is late or changes an order that is not recent.
     """
 
     def __init__(self, policies: Policies = POLICY) -> None:
@@ -182,19 +194,12 @@ class Worker:
         self._add(folded)
 
     def _onward(self, ordered: list[Happening]) -> bool:
-        customer = self.customer
-        moves = list[Move]()
-        hints = list[Hint]()
-        named = set(self._orders)
-        for happening in ordered:
-            if customer.is_late(happening) or happening.order_key in named:
-                return False
-            if happening.order_key is not None:
-                named.add(happening.order_key)
-            customer, new_moves, new_hints = advance(customer, happening, self.policies).parts
-            moves += new_moves
-            hints += new_hints
-        self._add(Folded(customer, moves, hints))
+        if any(self.customer.is_late(happening) for happening in ordered):
+            return False
+        try:
+            self._add(fold_on(self.customer, ordered, self.policies, self._orders))
+        except OrdersIncompleteError:
+            return False
         return True
 
     def _add(self, folded: Folded) -> None:

@@ -292,6 +292,30 @@ BY_EVENT: Final = {
         cancels_order(202, "o200"),
         "202 first_purchase_undone inactive",
     ),
+    "an order of a habit undone": RuleCase(
+        "habit_undone",
+        buys(0, 1, 2),
+        3,
+        "an order cancelled or wholly refunded",
+        cancels_order(4, "o1"),
+        "4 habit_undone new",
+    ),
+    "more orders of a habit undone": RuleCase(
+        "habit_undone",
+        [*buys(0, 1, 2, 3), *cancels_order(4, "o0")],
+        5,
+        "an order cancelled or wholly refunded",
+        cancels_order(6, "o1"),
+        "6 habit_undone new",
+    ),
+    "a habit of the won back undone": RuleCase(
+        "habit_undone",
+        buys(0, 200, 201),
+        202,
+        "an order cancelled or wholly refunded",
+        cancels_order(203, "o201"),
+        "203 habit_undone won_back",
+    ),
 }
 
 

@@ -10,13 +10,12 @@ from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.edition import is_outdated
 from services.lifecycle.domain.fold import (
     Folded,
-    advance,
     apply_schedule,
     fold,
+    fold_on,
     pass_time,
     with_exact_due,
 )
-from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
@@ -25,6 +24,7 @@ from services.lifecycle.events import read
 from shared.aio import in_chunks
 from shared.events import envelope
 from shared.events.transitions import Transition
+from shared.orders.index import OrdersIncompleteError
 from shared.stream.batch import Portion
 from shared.stream.handler import Reader
 
@@ -88,6 +88,7 @@ class Folds:
         """Take a state that was folded anew; its moves replace the history so far."""
         before = visit.entry.customer
         self.accept(visit, customer)
+        self._work.refolded.add(visit.entry.key)
         self._work.recorder.replace(visit.entry, before, history, moves, visit.portion)
 
     def _accept_next(self, visit: Visit, folded: Folded) -> None:
@@ -96,6 +97,7 @@ class Folds:
         portion = visit.portion
         before = entry.customer
         self.accept(visit, folded.customer)
+        self._work.add_order_versions(entry, folded.order_versions)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
 
     def _is_behind(self, customer: Customer) -> bool:
@@ -104,8 +106,9 @@ class Folds:
     def _fold_onto_state(self, visit: Visit) -> Folded | None:
         """Fold the new events onto the state.
 
-        None if that is not enough: an event is late or repeats an order, an activation reaches
-        back, the rules are another edition, or the customer is released or merged.
+        None if that is not enough: an event is late or changes an order that is not recent, an
+        activation reaches back, the rules are another edition, or the customer is released or
+        merged.
         """
         if visit.released or visit.merger is not None:
             return None
@@ -113,22 +116,21 @@ class Folds:
         if is_outdated(customer):
             return None
         happenings = visit.happenings()
-        if customer.is_late(happenings[0]) or visit.repeats_order(happenings):
+        if customer.is_late(happenings[0]):
             return None
-        moves: list[Move] = []
-        hints: list[Hint] = []
+        updated = Folded(customer)
         if customer.known != self._policies.known:
-            updated = apply_schedule(customer, self._policies)
-            if updated is None:
+            judged = apply_schedule(customer, self._policies)
+            if judged is None:
                 return None
-            customer = updated.customer
-            hints += updated.hints
-        for happening in happenings:
-            step = advance(customer, happening, self._policies)
-            customer = step.customer
-            moves += step.moves
-            hints += step.hints
-        return self._until_clock(Folded(customer, moves, hints), visit.portion)
+            updated = judged
+        try:
+            folded = fold_on(updated.customer, happenings, self._policies, visit.entry.order_keys)
+        except OrdersIncompleteError:
+            return None
+        if updated.hints:
+            folded = updated.then(folded)
+        return self._until_clock(folded, visit.portion)
 
     def _judge_by_schedule(self, visit: Visit) -> Folded | None:
         """Judge a state by what is new in the schedule; None if it has to be folded anew."""
@@ -162,6 +164,7 @@ class Folds:
             withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
             hints = [*folded.hints, *withdrawn]
             self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
+            self._work.add_order_versions(entry, folded.order_versions)
             self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 
     def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:

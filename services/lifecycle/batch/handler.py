@@ -66,6 +66,7 @@ class LifecycleHandler:
         counts = recorder.counts
         await repository.add_events(tx, work.events)
         await repository.note_repeated_orders(tx, work.repeated_orders)
+        await repository.save_order_versions(tx, work.refolded, work.order_versions.values())
         if work.merged:
             await repository.lock_merging(tx)
         for partition, since in await daily_counts.move_accounts(tx, work.account_changes):

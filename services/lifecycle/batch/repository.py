@@ -1,6 +1,6 @@
 """What a batch reads and writes: at most one statement for each table and purpose."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +12,7 @@ from services.lifecycle.batch.rows import (
     DueRange,
     EventRow,
     HintRow,
+    OrderVersionRow,
     RearmingPosition,
     StoredLife,
     TransitionRow,
@@ -35,6 +36,16 @@ EVENT_COLUMNS: Final = (
     "amount",
     "currency",
     "body",
+)
+ORDER_VERSION_COLUMNS: Final = (
+    "customer_key",
+    "order_key",
+    "store_key",
+    "at",
+    "bought_at",
+    "amount",
+    "currency",
+    "stands",
 )
 TRANSITION_COLUMNS: Final = (
     "customer",
@@ -102,6 +113,17 @@ _NOTE_REPEATED_ORDERS: Final = """
 INSERT INTO retold (customer_key, order_key)
 SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING
 """
+_DROP_ORDER_VERSIONS: Final = "DELETE FROM order_version WHERE customer_key = ANY($1::bigint[])"
+_ADD_ORDER_VERSIONS: Final = f"""
+INSERT INTO order_version ({", ".join(ORDER_VERSION_COLUMNS)})
+SELECT * FROM unnest(
+    $1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::timestamptz[],
+    $6::bigint[], $7::text[], $8::boolean[]
+)
+ON CONFLICT (customer_key, order_key, store_key, at) DO UPDATE SET
+    bought_at = excluded.bought_at, amount = excluded.amount, currency = excluded.currency,
+    stands = excluded.stands
+"""  # noqa: S608  (constants)
 _WITHDRAW: Final = """
 UPDATE transition AS t SET withdrawn = w.by, withdrawn_at = w.at
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[])
@@ -318,6 +340,17 @@ async def note_repeated_orders(tx: Tx, orders: Sequence[tuple[int, int]]) -> Non
     """
     if orders:
         await tx.execute(_NOTE_REPEATED_ORDERS, *columns(sorted(orders)))
+
+
+async def save_order_versions(
+    tx: Tx, refolded: Collection[int], versions: Iterable[OrderVersionRow]
+) -> None:
+    """Write the versions of changed orders; those of customers folded anew replace all before."""
+    if refolded:
+        await tx.execute(_DROP_ORDER_VERSIONS, list(refolded))
+    rows = sorted(versions)
+    if rows:
+        await tx.execute(_ADD_ORDER_VERSIONS, *columns(rows))
 
 
 async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:

@@ -8,9 +8,12 @@ import msgspec
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import LARGEST_AMOUNT
 from services.lifecycle.tables.customers import magnitude
 from shared.events.transitions import Transition
+from shared.ids import hash64
+from shared.orders.book import order_hash
+from shared.orders.facts import LARGEST_AMOUNT
+from shared.orders.order import Order
 from shared.stream.outgoing.outbox import Message
 
 EventRow: TypeAlias = tuple[
@@ -22,6 +25,12 @@ TransitionRow: TypeAlias = tuple[
     str, int, int, str | None, str, str, datetime, datetime, datetime | None, bytes
 ]
 """One transition to store: `repository.TRANSITION_COLUMNS`."""
+
+OrderVersionKey: TypeAlias = tuple[int, int, int, datetime]
+"""The hashes of customer, order id and store, and the instant from which the version holds."""
+
+OrderVersionRow: TypeAlias = tuple[int, int, int, datetime, datetime, int, str, bool]
+"""What a changed order was from an instant on: `repository.ORDER_VERSION_COLUMNS`."""
 
 Withdrawal: TypeAlias = tuple[str, int, int, datetime]
 """The customer, the version that is void, the version of the correction, and its clock."""
@@ -111,6 +120,20 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
             state.account, state.since if state.phase else None, state.first_order_at,
             state.causes, value, currency, magnitude(value),
         )  # fmt: skip
+
+
+def order_version_row(customer_key: int, at: datetime, order: Order) -> OrderVersionRow:
+    """Make the row of one version of an order."""
+    return (
+        customer_key,
+        order_hash(order.id),
+        hash64(order.store),
+        at,
+        order.at,
+        order.left,
+        order.currency,
+        order.stands,
+    )
 
 
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

@@ -1,6 +1,5 @@
 """One customer in a batch, with the events that are new."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -51,18 +50,6 @@ class Visit(msgspec.Struct):
         if len(found) > 1:
             found.sort(key=SORT_KEY)
         return found
-
-    def repeats_order(self, happenings: Sequence[Happening]) -> bool:
-        """Does one of them name an order that another event has named?
-
-        Two orders may have the same hash by chance: then the life is folded anew for nothing.
-        """
-        if len(happenings) == 1:
-            return happenings[0].order_key in self.entry.order_keys
-        keys = [happening.order_key for happening in happenings if happening.order_key is not None]
-        if not self.entry.order_keys.isdisjoint(keys):
-            return True
-        return len(keys) > 1 and len(set(keys)) < len(keys)
 
 
 def is_due(customer: Customer, portion: Portion, until: datetime) -> bool:

@@ -7,11 +7,20 @@ from typing import Final, TypeVar
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.rows import AccountChange, CustomerRow, EventRow, RearmingPosition
+from services.lifecycle.batch.rows import (
+    AccountChange,
+    CustomerRow,
+    EventRow,
+    OrderVersionKey,
+    OrderVersionRow,
+    RearmingPosition,
+    order_version_row,
+)
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
+from shared.orders.book import OrderVersion
 from shared.stream.batch import Batch
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
@@ -19,6 +28,7 @@ from shared.stream.outgoing.outbox import Message
 T = TypeVar("T")
 
 _ORDER: Final = EventKind.ORDER
+_TEST: Final = EventKind.TEST
 
 
 @dataclass(slots=True)
@@ -27,6 +37,7 @@ class Work:
 
     - `touched` are the entries that have changed. `finish` copies them to `customers`, because
       the next batch changes the entries again.
+    - `refolded` are the keys of customers folded anew: their `order_versions` replace those before.
     - `timers` has partition and instant by customer; None disarms the timer.
     - `accounts_before` has the kind of account before the batch, by customer, where transitions
       are stored.
@@ -45,6 +56,8 @@ class Work:
     accounts_before: dict[str, str | None] = field(default_factory=dict)
     account_changes: list[AccountChange] = field(default_factory=list)
     repeated_orders: list[tuple[int, int]] = field(default_factory=list)
+    refolded: set[int] = field(default_factory=set)
+    order_versions: dict[OrderVersionKey, OrderVersionRow] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
     forwarded: list[Message] = field(default_factory=list)
     ticks: list[Message] = field(default_factory=list)
@@ -77,6 +90,12 @@ class Work:
             self.released.append(entry.id)
         self.touched[entry.id] = entry
         self.arm(entry, exactly=visit.portion.import_open or visit.released)
+
+    def add_order_versions(self, entry: CustomerEntry, versions: Iterable[OrderVersion]) -> None:
+        """Keep what changed orders were and are; the last version of an instant is the one."""
+        for at, order in versions:
+            row = order_version_row(entry.key, at, order)
+            self.order_versions[row[:4]] = row
 
     def arm(self, entry: CustomerEntry, *, exactly: bool) -> None:
         """Keep the timer no later than the earliest deadline.
@@ -125,6 +144,8 @@ class Work:
                 latest = time
             amount, currency = happening.amount_and_currency
             type = incoming.event.type
+            if happening.kind is _TEST:
+                type = f"test.{type}"
             body = incoming.value
             events.append((entry.key, key, order_key, time, clock, type, amount, currency, body))
 

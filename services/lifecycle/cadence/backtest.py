@@ -125,7 +125,6 @@ def _alarms(episodes: Iterable[PurchaseEpisode], policy: Policy) -> list[float]:
 def _customer_after(episode: PurchaseEpisode) -> Customer:
     return Customer(
         first_order_at=episode.first,
-        bought_at=episode.at,
         last_order_at=episode.at,
         purchase_days=episode.x + 1,
     )

@@ -18,13 +18,13 @@ from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
 
-_ORDER: Final = EventKind.ORDER
 _AT_RISK: Final = Phase.AT_RISK
 _FIRST_PURCHASE: Final = RuleName.FIRST_PURCHASE
 _FIRST_PURCHASE_UNDONE: Final = RuleName.FIRST_PURCHASE_UNDONE
 _PROSPECT_FADED: Final = RuleName.PROSPECT_FADED
 _ENTHUSIASM_FADED: Final = RuleName.ENTHUSIASM_FADED
 _RETURNED: Final = RuleName.RETURNED
+_FORM_A_HABIT: Final = (RuleName.HABIT_FORMED, RuleName.SETTLED)
 """Names of the module: looking a member up in its enum takes ten times as long."""
 
 Moved: TypeAlias = tuple[Customer, Sequence[Move], Sequence[Hint]]
@@ -80,17 +80,19 @@ def _enter_phase(
     if rule.name is _FIRST_PURCHASE:
         return _begin_count(entered, trigger)
     if rule.name is _RETURNED:
-        return _begin_episode(_begin_count(entered, trigger), customer)
+        return _begin_episode(_begin_count(entered, trigger), customer, trigger)
     if rule.name is _FIRST_PURCHASE_UNDONE and customer.returned:
         return replace(entered, since=customer.returned.since, returned=None)
     if rule.name is _ENTHUSIASM_FADED:
         return replace(entered, evidence={})
+    if rule.name in _FORM_A_HABIT:
+        return replace(entered, has_undone=False)
     return entered
 
 
 def _begin_count(entered: Customer, trigger: Trigger) -> Customer:
     """Count orders and contracts anew, beginning with the one that has led to this phase."""
-    by_order = trigger.kind is _ORDER
+    by_order = trigger.bought_at is not None
     return replace(
         entered,
         orders_since_return=int(by_order),
@@ -99,9 +101,10 @@ def _begin_count(entered: Customer, trigger: Trigger) -> Customer:
     )
 
 
-def _begin_episode(entered: Customer, before: Customer) -> Customer:
+def _begin_episode(entered: Customer, before: Customer, trigger: Trigger) -> Customer:
     assert before.phase is not None  # noqa: S101  (only the inactive and the former return)
-    origin = Return(before.last_event, before.phase, before.since)
+    bought_at = trigger.bought_at or before.last_event[0]
+    origin = Return(bought_at, before.phase, before.since)
     return replace(entered, episode=before.episode + 1, returned=origin)
 
 

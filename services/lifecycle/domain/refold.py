@@ -20,13 +20,13 @@ def mark_historical(folded: Folded, by_rules_alone: Folded) -> Folded:
     """
     moves = {_move_identity(move) for move in by_rules_alone.moves}
     hints = {_hint_identity(hint) for hint in by_rules_alone.hints}
-    return Folded(
-        folded.customer,
-        [
+    return replace(
+        folded,
+        moves=[
             replace(move, historical=True) if _move_identity(move) in moves else move
             for move in folded.moves
         ],
-        [hint for hint in folded.hints if _hint_identity(hint) not in hints],
+        hints=[hint for hint in folded.hints if _hint_identity(hint) not in hints],
     )
 
 

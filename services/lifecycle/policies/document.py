@@ -181,6 +181,10 @@ class PolicyDocument(BaseModel):
         default=Policy.default_margin_rate,
         description="The margin's share of revenue where no margin is known.",
     )
+    free_orders_count: bool = Field(
+        default=Policy.free_orders_count,
+        description="Whether an order with a total of 0 is a purchase; if not, it is activity.",
+    )
 
     @field_validator("inactive_days", "inactive_probability")
     @classmethod

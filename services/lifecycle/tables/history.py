@@ -89,6 +89,33 @@ retold = sa.Table(
     comment="orders to be looked at one by one: told again, or undone before they were told",
 )
 
+order_version = sa.Table(
+    "order_version",
+    metadata,
+    sa.Column("customer_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column(
+        "order_key",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of the id, as its events have it",
+    ),
+    sa.Column(
+        "store_key",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of the store",
+    ),
+    sa.Column("at", instant(), primary_key=True, comment="from here to the next version"),
+    sa.Column("bought_at", instant(), nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False, comment="minor units: what is left"),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("stands", sa.Boolean, nullable=False, comment="a purchase that is not undone"),
+    sa.Index("order_version_bought", "bought_at"),
+    comment="orders that are more than one plain purchase: what they were and are",
+)
+
 transition = sa.Table(
     "transition",
     metadata,

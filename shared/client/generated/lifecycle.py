@@ -367,6 +367,7 @@ class PolicyDocument(TypedDict):
     min_at_risk_days: NotRequired[int]
     discount_rate: NotRequired[float]
     default_margin_rate: NotRequired[float]
+    free_orders_count: NotRequired[bool]
 
 
 PolicyState: TypeAlias = Literal["draft", "active", "scheduled", "superseded"]

@@ -6,10 +6,10 @@ from services.lifecycle.domain.effects.effect import Effect
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import AccountDetails, EventKind, Happening
-from services.lifecycle.domain.state.orders import Orders
+from shared.orders.book import OrderBook
 
 
-def sign_up(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
+def sign_up(customer: Customer, happening: Happening, _: Policy, __: OrderBook | None) -> Effect:
     """Note the kind of account, and the instant of the first sign-up."""
     signed_up = replace(
         customer,
@@ -20,20 +20,20 @@ def sign_up(customer: Customer, happening: Happening, _: Policy, __: Orders | No
 
 
 def update_account(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Note the kind of account."""
     updated = replace(customer, account=_account(customer, happening))
     return Effect(updated, EventKind.UPDATED)
 
 
-def close_account(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
+def close_account(customer: Customer, _: Happening, __: Policy, ___: OrderBook | None) -> Effect:
     """End all contracts with the relationship."""
     return Effect(replace(customer, contracts={}), EventKind.CLOSED)
 
 
 def activate_product(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Note the instant at which a product was first put to use."""
     activated = replace(customer, activated_at=customer.activated_at or happening.time)

@@ -18,12 +18,13 @@ from services.lifecycle.domain.effects.effect import (
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import ACTIVITY, EventKind, Happening
-from services.lifecycle.domain.state.orders import Orders
+from shared.orders.book import OrderBook
 
 EVENT_EFFECTS: Final[Mapping[EventKind, EventEffect]] = MappingProxyType(
     {
-        EventKind.ORDER: purchases.complete_order,
-        EventKind.UNDONE: purchases.undo_order,
+        EventKind.ORDER: purchases.change_order,
+        EventKind.ORDER_CHANGED: purchases.change_order,
+        EventKind.UNDONE: purchases.change_order,
         EventKind.CONCLUDED: contracts.conclude_contract,
         EventKind.RENEWED: contracts.renew_contract,
         EventKind.CANCELLED: contracts.cancel_contract,
@@ -58,16 +59,16 @@ _ORDER: Final = EventKind.ORDER
 
 
 def apply_event(
-    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+    customer: Customer, happening: Happening, policy: Policy, orders: OrderBook | None
 ) -> Effect:
     """Return the effect of an event.
 
-    `orders` are those of the whole life, if it is folded from its beginning. Without them the
-    event must not be about an order that another event has already named.
+    `orders` are needed for events about orders: all those of the customer, or the recent ones.
+    Raises OrdersIncompleteError if these are not enough.
     """
     kind = happening.kind
     if kind is _ORDER:  # the most frequent kind: it notes in one step that the event was seen
-        return update_causes(purchases.complete_order(customer, happening, policy, orders))
+        return update_causes(purchases.change_order(customer, happening, policy, orders))
     seen = replace(customer, last_event=happening.key)
     effect_of = EVENT_EFFECTS.get(kind)
     effect = effect_of(seen, happening, policy, orders) if effect_of else Effect(seen, kind)

@@ -13,7 +13,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import ContractTerms, EventKind, Happening
 from services.lifecycle.domain.state.open_items import Contract
-from services.lifecycle.domain.state.orders import Orders
+from shared.orders.book import OrderBook
 
 _CANCELLATION: Final = "cancellation:"
 DEFAULT_TERM_MONTHS: Final = 12
@@ -56,7 +56,7 @@ def _ends_at_once(terms: ContractTerms, time: datetime) -> bool:
 
 
 def conclude_contract(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Begin a contract; one that runs already is concluded anew, and counts once."""
     is_new = _terms(happening).contract_id not in customer.contracts
@@ -71,7 +71,7 @@ def conclude_contract(
 
 
 def renew_contract(
-    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+    customer: Customer, happening: Happening, policy: Policy, orders: OrderBook | None
 ) -> Effect:
     """Add another term from the end of the present one; conclude a contract that is unknown."""
     if _terms(happening).contract_id not in customer.contracts:
@@ -91,7 +91,7 @@ def _is_cleared_by_a_contract(cause: str) -> bool:
 
 
 def cancel_contract(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Make notice of a later end a cause; end the contract if it ends at once."""
     terms = _terms(happening)

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
-from services.lifecycle.domain.state.orders import Orders
 from services.lifecycle.domain.state.phases import Phase
+from shared.orders.book import OrderBook
 
 NO_CAUSES: Final[frozenset[str]] = frozenset()
 _AT_RISK: Final = Phase.AT_RISK
@@ -22,16 +22,18 @@ class Effect(msgspec.Struct, frozen=True, gc=False):
     """The state afterwards, and what the event or deadline means to the rules.
 
     `new_causes` are the causes of being at risk that it brings. `clears` says of an earlier cause
-    whether it is gone now (None: none is).
+    whether it is gone now (None: none is). `bought_at` is the time of the purchase, of an order
+    that is completed or stands again.
     """
 
     customer: Customer
     kind: EventKind
     new_causes: frozenset[str] = NO_CAUSES
     clears: Callable[[str], bool] | None = None
+    bought_at: datetime | None = None
 
 
-EventEffect: TypeAlias = Callable[[Customer, Happening, Policy, Orders | None], Effect]
+EventEffect: TypeAlias = Callable[[Customer, Happening, Policy, OrderBook | None], Effect]
 """One function per kind of event; `orders` as for `apply_event`."""
 DeadlineEffect: TypeAlias = Callable[[Customer, datetime, Policy], Effect]
 """One function per kind of deadline; it gets the instant at which the deadline passes."""

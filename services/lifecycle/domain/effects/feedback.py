@@ -17,7 +17,7 @@ from services.lifecycle.domain.state.happenings import (
     Score,
 )
 from services.lifecycle.domain.state.open_items import Complaint
-from services.lifecycle.domain.state.orders import Orders
+from shared.orders.book import OrderBook
 
 _HIGHEST_LOW_SCORE: Final[Mapping[str, int]] = MappingProxyType({"nps": 6, "csat": 2, "review": 2})
 """Scores up to here put the customer at risk; those at least one above clear the cause."""
@@ -27,7 +27,9 @@ PROMOTER: Final = 9
 BEST_REVIEW: Final = 5
 
 
-def record_score(customer: Customer, happening: Happening, _: Policy, __: Orders | None) -> Effect:
+def record_score(
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
+) -> Effect:
     """Make a low score a cause, let a better one clear it, and take the best as praise."""
     score = happening.details
     assert isinstance(score, Score)  # noqa: S101
@@ -50,7 +52,7 @@ def _is_praise(score: Score) -> bool:
 
 
 def record_referral(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Add a successful referral to the evidence of an advocate."""
     evidence = {**customer.evidence, _evidence_name(happening): happening.time}
@@ -58,7 +60,7 @@ def record_referral(
 
 
 def annul_referral(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Take a referral out of the evidence again."""
     annulled = _evidence_name(happening)
@@ -73,7 +75,7 @@ def _evidence_name(happening: Happening) -> str:
 
 
 def open_complaint(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Open a complaint; from severity 2 on it is a cause at once.
 
@@ -96,7 +98,7 @@ def open_complaint(
 
 
 def answer_complaint(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Mark a complaint as answered; if it is slight, it is no cause any more, even if resolved."""
     id = _complaint_details(happening).complaint_id
@@ -114,7 +116,7 @@ def answer_complaint(
 
 
 def resolve_complaint(
-    customer: Customer, happening: Happening, _: Policy, __: Orders | None
+    customer: Customer, happening: Happening, _: Policy, __: OrderBook | None
 ) -> Effect:
     """Close a complaint; it is no cause any more if the customer is satisfied."""
     details = _complaint_details(happening)
@@ -142,11 +144,11 @@ def _complaint_details(happening: Happening) -> ComplaintDetails:
     return happening.details
 
 
-def unsubscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
+def unsubscribe(customer: Customer, _: Happening, __: Policy, ___: OrderBook | None) -> Effect:
     """Make the cancelled newsletter a cause."""
     return Effect(customer, EventKind.UNSUBSCRIBED, frozenset({NEWSLETTER}))
 
 
-def subscribe(customer: Customer, _: Happening, __: Policy, ___: Orders | None) -> Effect:
+def subscribe(customer: Customer, _: Happening, __: Policy, ___: OrderBook | None) -> Effect:
     """Clear the cause of the cancelled newsletter."""
     return Effect(customer, EventKind.SUBSCRIBED, NO_CAUSES, clears_only(NEWSLETTER))

@@ -1,78 +1,99 @@
-"""The effects of orders, refunds and cancellations, including a decline of revenue."""
+"""The effects of orders and of what changes them, including a decline of revenue."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec.structs import replace
 
-from services.lifecycle.domain.effects.contact import last_contact
+from services.lifecycle.domain.effects.contact import last_contact, record_activity
 from services.lifecycle.domain.effects.effect import NO_CAUSES, Effect
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import (
-    BEGINNING,
     CONTACT,
     NEWSLETTER,
     REVENUE,
     SILENCE,
     Customer,
-    Sale,
 )
-from services.lifecycle.domain.state.happenings import EventKind, Happening, Order, OrderUndoing
-from services.lifecycle.domain.state.orders import OrderAmounts, Orders, full_amounts
+from services.lifecycle.domain.state.happenings import EventKind, Happening
+from shared.orders.book import OrderBook
+from shared.orders.facts import OrderFact
+from shared.orders.order import Order
 
 QUARTER: Final = timedelta(days=90)
+TWO_QUARTERS: Final = 2 * QUARTER
 LEAST_EARLIER_SALES: Final = 3
 """With fewer orders in the earlier quarter, revenue is not compared with it."""
 CLEARED_BY_A_PURCHASE: Final = frozenset({SILENCE, REVENUE, CONTACT, NEWSLETTER})
 """The causes that any purchase clears."""
 
 _ORDER: Final = EventKind.ORDER
+_UNDONE: Final = EventKind.UNDONE
 _is_cleared: Final = CLEARED_BY_A_PURCHASE.__contains__
 
 
-def complete_order(
-    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
+def change_order(
+    customer: Customer, happening: Happening, policy: Policy, orders: OrderBook | None
 ) -> Effect:
-    """Add an order; it counts once, even if several events with different ids report it."""
-    order = happening.details
-    assert isinstance(order, Order)  # noqa: S101
-    amounts = orders.place(happening, order) if orders else full_amounts(order)
-    if amounts is None:  # known already, by an event with another id
+    """Change the order that an event is about, and the sums and dates that it changes."""
+    fact = happening.details
+    assert isinstance(fact, OrderFact)  # noqa: S101
+    assert orders is not None  # noqa: S101  (without them no event about an order is folded)
+    change = orders.apply(fact, free_counts=policy.free_orders_count)
+    before = change.before
+    after = change.after
+    if after is None or after is before:
         return Effect(replace(customer, last_event=happening.key), EventKind.NO_EFFECT)
-    time = happening.time
-    if amounts.all_undone:  # cancelled before: no purchase, but silence is measured from it
-        ordered = replace(customer, last_event=happening.key, last_order_at=time)
-        return Effect(ordered, EventKind.NO_EFFECT)
-    bought = _with_purchase(customer, happening, amounts)
-    if not (policy.revenue_decline_share or policy.keeps_sales):
-        return Effect(bought, _ORDER, NO_CAUSES, _is_cleared)
-    sale = Sale(order.order_id, time, amounts.currency, amounts.amount)
-    bought = replace(bought, sales=(*_recent_sales(bought, time), sale))
-    return Effect(bought, _ORDER, _revenue_decline(bought, time, policy), _is_cleared)
+    stood = before is not None and before.stands
+    if not (stood or after.stands):
+        return _change_no_purchase(customer, happening, before, after)
+    if not stood:
+        changed = _stand(customer, happening, after, orders)
+    elif not after.stands:
+        changed = _undo(customer, happening, before or after, orders)
+    else:
+        kind = _UNDONE if happening.kind is _UNDONE else EventKind.ORDER_CHANGED
+        changed = Effect(replace(customer, last_event=happening.key), kind)
+    amounts = _with_amounts(changed.customer, before, after)
+    causes = _revenue_decline(happening, policy, orders) if stood or changed.bought_at else None
+    return replace(changed, customer=amounts, new_causes=causes or NO_CAUSES)
 
 
-def _with_purchase(customer: Customer, happening: Happening, amounts: OrderAmounts) -> Customer:
-    """Return the customer with one more order."""
+def _change_no_purchase(
+    customer: Customer, happening: Happening, before: Order | None, after: Order
+) -> Effect:
+    """Take a replacement as activity; an order that was undone before it came is nothing."""
+    seen = replace(customer, last_event=happening.key)
+    if before is None and not after.is_purchase:
+        return record_activity(Effect(seen, EventKind.ACTIVE), happening)
+    return Effect(seen, EventKind.NO_EFFECT)
+
+
+def _stand(customer: Customer, happening: Happening, order: Order, orders: OrderBook) -> Effect:
+    """Add a purchase: one that is made now, or one that stands again with the time it had."""
+    if happening.kind is _ORDER and order.at == happening.time:
+        bought = _with_purchase(customer, happening)
+        return Effect(bought, _ORDER, NO_CAUSES, _is_cleared, order.at)
+    restored = _with_restored(customer, happening, order, orders)
+    return Effect(restored, EventKind.RESTORED, NO_CAUSES, _is_cleared, order.at)
+
+
+def _with_purchase(customer: Customer, happening: Happening) -> Customer:
+    """Return the customer with one more order, made now."""
     time = happening.time
-    currency = amounts.currency
-    bought_at = customer.bought_at
-    margin = customer.margin
-    if amounts.margin is not None:
-        margin = _with_amount(margin, currency, amounts.margin)
+    last_at = customer.last_order_at
     first_at = customer.first_order_at
     first_historical = customer.first_order_historical
     if first_at is None:
         first_at = time
         first_historical = happening.historical
-    is_new_day = bought_at is None or bought_at.date() != time.date()
+    is_new_day = last_at is None or last_at.date() != time.date()
     return replace(
         customer,
         last_event=happening.key,
         purchase_days=customer.purchase_days + is_new_day,
-        bought_at=time,
         orders=customer.orders + 1,
-        revenue=_with_amount(customer.revenue, currency, amounts.amount),
-        margin=margin,
         first_order_at=first_at,
         first_order_historical=first_historical,
         last_order_at=time,
@@ -81,42 +102,80 @@ def _with_purchase(customer: Customer, happening: Happening, amounts: OrderAmoun
     )
 
 
-def undo_order(
-    customer: Customer, happening: Happening, policy: Policy, orders: Orders | None
-) -> Effect:
-    """Subtract what was undone from the sums, and an order wholly undone from the counts."""
-    undoing = happening.details
-    assert isinstance(undoing, OrderUndoing)  # noqa: S101
-    amounts = orders.undo(undoing) if orders else None
-    if amounts is None:
-        return Effect(customer, EventKind.NO_EFFECT)
-    left = _without_amounts(customer, undoing.order_id, amounts)
-    if amounts.all_undone:
-        left = _without_order(left, amounts)
-    return Effect(left, EventKind.UNDONE, _revenue_decline(left, happening.time, policy))
-
-
-def _without_amounts(customer: Customer, order_id: str, amounts: OrderAmounts) -> Customer:
-    margin = customer.margin
-    if amounts.margin is not None:
-        margin = _with_amount(margin, amounts.currency, -amounts.margin)
+def _with_restored(
+    customer: Customer, happening: Happening, order: Order, orders: OrderBook
+) -> Customer:
+    """Return the customer with a purchase that was undone and stands again."""
+    at = order.at
+    last_at = customer.last_order_at
+    first_at = customer.first_order_at
+    first_historical = customer.first_order_historical
+    if first_at is None or at < first_at:
+        first_at = at
+        first_historical = order.is_historical
+    is_only_of_day = orders.orders.standing_on(at.date()) == 1
     return replace(
         customer,
-        revenue=_with_amount(customer.revenue, amounts.currency, -amounts.amount),
-        margin=margin,
-        sales=tuple(_sales_without(customer.sales, order_id, amounts)),
+        last_event=happening.key,
+        purchase_days=customer.purchase_days + is_only_of_day,
+        orders=customer.orders + 1,
+        first_order_at=first_at,
+        first_order_historical=first_historical,
+        last_order_at=at if last_at is None else max(last_at, at),
+        orders_since_return=customer.orders_since_return + _is_of_episode(customer, order),
+        contact_at=last_contact(customer, happening),
     )
 
 
-def _without_order(customer: Customer, amounts: OrderAmounts) -> Customer:
-    placed = amounts.key or BEGINNING
-    is_of_episode = customer.returned is None or placed >= customer.returned.key
-    since_return = customer.orders_since_return - is_of_episode
-    return replace(
+def _undo(customer: Customer, happening: Happening, order: Order, orders: OrderBook) -> Effect:
+    """Subtract a purchase; silence is measured from the last one that stands."""
+    standing = orders.orders
+    if customer.orders == 1:
+        first = None
+        last = None
+        is_day_left = False
+    else:
+        is_day_left = standing.standing_on(order.at.date()) > 0
+        last = standing.last_standing()
+        is_first = order.at == customer.first_order_at
+        first = standing.first_standing() if is_first else None
+    since_return = customer.orders_since_return - _is_of_episode(customer, order)
+    undone = replace(
         customer,
+        last_event=happening.key,
+        has_undone=True,
+        purchase_days=customer.purchase_days - (not is_day_left),
         orders=customer.orders - 1,
+        last_order_at=last and last.at,
         orders_since_return=max(since_return, 0),  # 0 already if the return itself was undone
     )
+    if last is None or first is not None:
+        undone = replace(
+            undone,
+            first_order_at=first and first.at,
+            first_order_historical=first is not None and first.is_historical,
+        )
+    return Effect(undone, _UNDONE)
+
+
+def _is_of_episode(customer: Customer, order: Order) -> bool:
+    """Was it bought since the last return, if there was one?"""
+    return customer.returned is None or order.at >= customer.returned.at
+
+
+def _with_amounts(customer: Customer, before: Order | None, after: Order) -> Customer:
+    """Return the customer with the revenue and margin of an order as it is now."""
+    currency = after.currency
+    revenue = customer.revenue.copy()
+    margin = customer.margin
+    if before is not None:
+        revenue[before.currency] = revenue.get(before.currency, 0) - before.left
+        if before.margin_left is not None:
+            margin = _with_amount(margin, before.currency, -before.margin_left)
+    revenue[currency] = revenue.get(currency, 0) + after.left
+    if after.margin_left is not None:
+        margin = _with_amount(margin, currency, after.margin_left)
+    return replace(customer, revenue=revenue, margin=margin)
 
 
 def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dict[str, int]:
@@ -125,38 +184,24 @@ def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dic
     return amounts
 
 
-def _sales_without(sales: tuple[Sale, ...], order_id: str, amounts: OrderAmounts) -> list[Sale]:
-    """Return the sales without these amounts of an order."""
-    left: list[Sale] = []
-    for sale in sales:
-        if sale.order_id != order_id:
-            left.append(sale)
-        elif not amounts.all_undone:
-            left.append(replace(sale, amount=sale.amount - amounts.amount))
-    return left
+def _revenue_decline(happening: Happening, policy: Policy, orders: OrderBook) -> frozenset[str]:
+    """Return REVENUE as a cause if the revenue of any currency has declined, or no cause.
 
-
-def _recent_sales(customer: Customer, now: datetime) -> list[Sale]:
-    """Return the sales of the last two quarters."""
-    return [sale for sale in customer.sales if sale.time > now - 2 * QUARTER]
-
-
-def _revenue_decline(customer: Customer, now: datetime, policy: Policy) -> frozenset[str]:
-    """Return REVENUE as a cause if the revenue of any currency has declined, or no cause."""
+    Only orders, refunds and cancellations are a reason to look.
+    """
     share = policy.revenue_decline_share
-    if not share:
+    if not share or happening.kind is EventKind.ORDER_CHANGED:
         return NO_CAUSES
-    recent = _recent_sales(customer, now)
-    for currency in {sale.currency for sale in recent}:
-        sales = [sale for sale in recent if sale.currency == currency]
-        if _has_declined(sales, now, share):
+    now = happening.time
+    recent = orders.orders.bought_since(now - TWO_QUARTERS)
+    for currency in {order.currency for order in recent}:
+        if _has_declined([o for o in recent if o.currency == currency], now - QUARTER, share):
             return frozenset({REVENUE})
     return NO_CAUSES
 
 
-def _has_declined(sales: list[Sale], now: datetime, share: float) -> bool:
-    """Is revenue of (now - 90 d, now] below this share of revenue of the 90 days before?"""
-    middle = now - QUARTER
-    earlier = [sale.amount for sale in sales if sale.time <= middle]
-    late = [sale.amount for sale in sales if sale.time > middle]
+def _has_declined(orders: Sequence[Order], middle: datetime, share: float) -> bool:
+    """Is revenue after the middle of two quarters below this share of revenue before it?"""
+    earlier = [order.left for order in orders if order.at <= middle]
+    late = [order.left for order in orders if order.at > middle]
     return len(earlier) >= LEAST_EARLIER_SALES and sum(late) < share * sum(earlier)

@@ -64,6 +64,7 @@ class Policy:
     min_at_risk_days: int = 30
     discount_rate: float = 0.10
     default_margin_rate: float = 0.30
+    free_orders_count: bool = True
     fits: tuple[Fit, ...] = field(default=(), compare=False)
     keeps_sales: bool = field(default=False, compare=False)
 

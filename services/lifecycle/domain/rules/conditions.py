@@ -23,14 +23,24 @@ def always(_: Customer, __: Trigger, ___: Policy) -> bool:
     return True
 
 
-def never_bought_before(customer: Customer, _: Trigger, __: Policy) -> bool:
+def never_bought_before(customer: Customer, trigger: Trigger, _: Policy) -> bool:
     """Is it the first purchase? Of the unknown and of prospects, any purchase counts as that."""
-    return customer.phase in (None, Phase.PROSPECT) or customer.purchases == 1
+    if customer.phase in (None, Phase.PROSPECT):
+        return True
+    return customer.purchases == 1 and _bought_in_phase(customer, trigger)
 
 
 def bought_before(customer: Customer, trigger: Trigger, _: Policy) -> bool:
     """Was there a purchase before this one? A renewed contract was concluded before."""
-    return customer.purchases > 1 or trigger.kind is EventKind.RENEWED
+    is_further = customer.purchases > 1 or trigger.kind is EventKind.RENEWED
+    return is_further and _bought_in_phase(customer, trigger)
+
+
+def _bought_in_phase(customer: Customer, trigger: Trigger) -> bool:
+    """Is it a purchase of this phase, not an earlier one that stands again?"""
+    if trigger.kind is not EventKind.RESTORED or trigger.bought_at is None:
+        return True
+    return trigger.bought_at > customer.since
 
 
 def unknown_or_faded(customer: Customer, _: Trigger, __: Policy) -> bool:
@@ -73,6 +83,21 @@ def brings_a_cause(_: Customer, trigger: Trigger, __: Policy) -> bool:
 def no_cause_left(customer: Customer, _: Trigger, __: Policy) -> bool:
     """Does nothing put the customer at risk any more?"""
     return not customer.causes
+
+
+def too_few_orders(customer: Customer, _: Trigger, policy: Policy) -> bool:
+    """Are so few orders left after an undoing that they would not have made a habit?"""
+    return habit_is_undone(customer, policy)
+
+
+def habit_is_undone(customer: Customer, policy: Policy) -> bool:
+    """Was an order undone, and are too few left to make a habit?"""
+    if not customer.has_undone:
+        return False
+    if customer.episode == 1:
+        return customer.orders < policy.established_after_orders and not customer.has_renewed
+    is_settled = customer.orders_since_return >= policy.settle_after_orders
+    return not (is_settled or customer.renewed_since_return)
 
 
 def no_purchase_left(customer: Customer, _: Trigger, __: Policy) -> bool:

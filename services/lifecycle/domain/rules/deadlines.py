@@ -77,9 +77,9 @@ def silence_limits(customer: Customer, policy: Policy) -> tuple[timedelta, timed
 
 def purchase_rhythm(customer: Customer) -> tuple[int, int]:
     """Return the repeat purchases (one a day at most) and the days from the first to the last."""
-    if customer.first_order_at is None or customer.bought_at is None:
+    if customer.first_order_at is None or customer.last_order_at is None:
         return 0, 0
-    span = customer.bought_at.date() - customer.first_order_at.date()
+    span = customer.last_order_at.date() - customer.first_order_at.date()
     return customer.purchase_days - 1, span.days
 
 

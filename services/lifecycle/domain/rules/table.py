@@ -57,7 +57,7 @@ RULES: Final = (
     Rule(
         RuleName.FIRST_PURCHASE,
         sources=_any_of(None, Phase.PROSPECT, Phase.INACTIVE, Phase.FORMER),
-        on=_any_of(EventKind.ORDER, EventKind.CONCLUDED),
+        on=_any_of(EventKind.ORDER, EventKind.RESTORED, EventKind.CONCLUDED),
         to=Phase.NEW,
         when=conditions.never_bought_before,
     ),
@@ -108,6 +108,7 @@ RULES: Final = (
         on=_any_of(
             EventKind.UNSUBSCRIBED,
             EventKind.ORDER,
+            EventKind.ORDER_CHANGED,
             EventKind.UNDONE,
             EventKind.CONTACT_FADED,
         ),
@@ -149,7 +150,7 @@ RULES: Final = (
     Rule(
         RuleName.RETURNED,
         sources=_any_of(Phase.INACTIVE, Phase.FORMER),
-        on=_any_of(EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED),
+        on=_any_of(EventKind.ORDER, EventKind.RESTORED, EventKind.CONCLUDED, EventKind.RENEWED),
         to=Phase.WON_BACK,
         when=conditions.bought_before,
     ),
@@ -162,10 +163,17 @@ RULES: Final = (
     ),
     Rule(
         RuleName.FIRST_PURCHASE_UNDONE,
-        sources=_any_of(Phase.NEW, Phase.WON_BACK),
+        sources=_any_of(Phase.NEW, Phase.ESTABLISHED, Phase.AT_RISK, Phase.WON_BACK),
         on=_any_of(EventKind.UNDONE),
         to=targets.phase_before_purchase,
         when=conditions.no_purchase_left,
+    ),
+    Rule(
+        RuleName.HABIT_UNDONE,
+        sources=_any_of(Phase.ESTABLISHED),
+        on=_ANY_EVENT,
+        to=targets.phase_before_habit,
+        when=conditions.too_few_orders,
     ),
 )
 

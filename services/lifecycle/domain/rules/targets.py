@@ -17,6 +17,11 @@ def phase_by_purchases(customer: Customer, policy: Policy) -> Phase:
     return Phase.NEW if customer.purchases else Phase.PROSPECT
 
 
+def phase_before_habit(customer: Customer, _: Policy) -> Phase:
+    """Return the phase of a customer who buys, but not yet again and again."""
+    return Phase.NEW if customer.episode == 1 else Phase.WON_BACK
+
+
 def phase_before_purchase(customer: Customer, _: Policy) -> Phase:
     """Return the phase from which the customer had returned, or else prospect."""
     return customer.returned.from_ if customer.returned else Phase.PROSPECT

@@ -9,6 +9,7 @@ from services.lifecycle.domain.state.happenings import EventKey, Happening
 from services.lifecycle.domain.state.open_items import Complaint, Contract
 from services.lifecycle.domain.state.phases import Phase
 from shared.events.transitions import Evidence, MoneyAmount, PolicyRef, Profile
+from shared.orders.order import Order
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
 BEGINNING: Final[EventKey] = (EARLIEST, 0, "", "")
@@ -22,9 +23,9 @@ NEWSLETTER: Final = "newsletter"
 
 
 class Return(msgspec.Struct, frozen=True):
-    """Where a won-back customer has returned from: restored if the return is undone."""
+    """A return: the time of the purchase, and the phase restored if that is undone."""
 
-    key: EventKey
+    at: datetime
     from_: Phase
     since: datetime
 
@@ -37,15 +38,6 @@ class Notice(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Sale(msgspec.Struct, frozen=True):
-    """An order of the last 180 days, kept only where revenue decline is watched."""
-
-    order_id: str
-    time: datetime
-    currency: str
-    amount: int
-
-
 class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The state: a pure function of the events folded and the time passed.
 
@@ -56,8 +48,11 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     - `position` counts the moves so far; `episode` is 1, and one more after every return.
     - `reached` is the last instant at which something fell due.
     - `revenue` and `margin` are minor units by currency.
-    - `purchase_days` counts the UTC days with an order; `bought_at` is the last order that was
-      not cancelled before it was completed, `last_order_at` the last one in any case.
+    - `orders`, `revenue`, `margin` and the times of orders are of those that stand;
+      `purchase_days` counts the UTC days with one.
+    - `recent_orders` are the last ones, undone ones too; `has_older_orders` says that there are
+      more, `keeps_two_quarters` that none of the last 180 days is missing.
+    - `has_undone` says that an order was wholly undone since the habit was formed.
     - `orders_since_return` and `contracts_since_return` count from the purchase of the last return
       (or of the first purchase), without undone orders.
     - `has_renewed` says that a contract was ever renewed, `renewed_since_return` that one was since
@@ -82,8 +77,11 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     first_order_at: datetime | None = None
     first_order_historical: bool = False
     last_order_at: datetime | None = None
-    bought_at: datetime | None = None
     purchase_days: int = 0
+    has_undone: bool = False
+    recent_orders: tuple[Order, ...] = ()
+    has_older_orders: bool = False
+    keeps_two_quarters: bool = False
     last_event: EventKey = BEGINNING
     orders_since_return: int = 0
     contracts: dict[str, Contract] = {}
@@ -101,7 +99,6 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     signed_up_at: datetime | None = None
     activated_at: datetime | None = None
     contact_at: datetime | None = None
-    sales: tuple[Sale, ...] = ()
     incentives: int = 0
     noticed: Notice | None = None
     due: datetime | None = None

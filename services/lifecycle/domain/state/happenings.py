@@ -3,11 +3,12 @@
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
 from shared.events.transitions import MoneyAmount, OrderRef
+from shared.orders.facts import OrderAction, OrderFact
 
 EventKey = tuple[datetime, int, str, str]
 """Events are folded in the order of (time, rank, source, id); see shared/events/ranks.py."""
@@ -17,8 +18,13 @@ class EventKind(StrEnum):
     """What an event, or the passing of a deadline, means to the rules."""
 
     ORDER = "order"
+    """A purchase: an order is completed, for the first time or after it was cancelled."""
+    ORDER_CHANGED = "order_changed"
+    """Another total or margin, or a refund withdrawn, of an order that stands."""
+    RESTORED = "restored"
+    """An order stands again, as the purchase that it was."""
     UNDONE = "undone"
-    """An order was refunded or cancelled."""
+    """An order was refunded or cancelled, in part or wholly."""
     CONCLUDED = "concluded"
     RENEWED = "renewed"
     CANCELLED = "cancelled"
@@ -46,6 +52,8 @@ class EventKind(StrEnum):
     """Another id is the same customer; no rule looks at it."""
     ADMINISTRATIVE = "notice"
     """Concerns a customer without making one known."""
+    TEST = "test"
+    """The shop tries something out: nothing changes."""
 
     SILENCE = "silence"
     LONG_SILENCE = "long_silence"
@@ -88,41 +96,6 @@ ACTIVITY: Final = frozenset(
 """Acts of the customer that end a gap in contact; purchases do so as part of their own effect."""
 CUSTOMER_ACTIONS: Final = PURCHASES | ACTIVITY
 """Events in which the customer has acted, bought, clicked or paid."""
-
-
-LARGEST_AMOUNT: Final = 2**63 - 1
-"""Minor units that PostgreSQL can store."""
-
-
-class Price(msgspec.Struct, frozen=True, gc=False):
-    """Minor units of a currency, never negative."""
-
-    amount: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_AMOUNT)]
-    currency: str
-
-
-class SignedPrice(msgspec.Struct, frozen=True, gc=False):
-    """Minor units of a currency, negative for a loss."""
-
-    amount: Annotated[int, msgspec.Meta(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT)]
-    currency: str
-
-
-class Order(msgspec.Struct, frozen=True, gc=False):
-    """A purchase; a margin in a currency other than the total's does not count."""
-
-    order_id: str
-    total: Price
-    margin: SignedPrice | None = None
-    coupon: str | None = None
-
-
-class OrderUndoing(msgspec.Struct, frozen=True, gc=False):
-    """A refund or cancellation of an order: how many minor units of it (None: all)."""
-
-    order_id: str
-    amount: int | None = None
-    currency: str | None = None
 
 
 class ContractTerms(msgspec.Struct, frozen=True, gc=False):
@@ -169,14 +142,7 @@ class MergeTarget(msgspec.Struct, frozen=True, gc=False):
 
 
 Details: TypeAlias = (
-    Order
-    | OrderUndoing
-    | ContractTerms
-    | Score
-    | ComplaintDetails
-    | Referral
-    | AccountDetails
-    | MergeTarget
+    OrderFact | ContractTerms | Score | ComplaintDetails | Referral | AccountDetails | MergeTarget
 )
 
 
@@ -204,23 +170,26 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     @property
     def amount_and_currency(self) -> tuple[int | None, str | None]:
         """The total of an order, or what of it is undone (None: all of it), in minor units."""
-        details = self.details
-        if isinstance(details, Order):
-            return details.total.amount, details.total.currency
-        if isinstance(details, OrderUndoing):
-            return details.amount, details.currency
-        return _NO_AMOUNT
+        fact = self.details
+        if not isinstance(fact, OrderFact):
+            return _NO_AMOUNT
+        price = fact.details.total or fact.details.amount
+        return _NO_AMOUNT if price is None else (price.amount, price.currency)
 
     @property
     def order(self) -> OrderRef | None:
-        """The order as transitions name it, if this is one."""
-        order = self.details
-        if not isinstance(order, Order):
+        """The order as transitions name it, if the event completes one."""
+        fact = self.details
+        if not isinstance(fact, OrderFact) or fact.action is not _COMPLETED:
+            return None
+        order = fact.details
+        if order.total is None:
             return None
         total = MoneyAmount(order.total.amount, order.total.currency)
         return OrderRef(order.order_id, total, order.coupon)
 
 
+_COMPLETED: Final = OrderAction.COMPLETED
 _NO_AMOUNT: Final = (None, None)
 
 SORT_KEY: Final = attrgetter("time", "rank", "source", "id")

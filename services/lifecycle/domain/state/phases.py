@@ -40,3 +40,4 @@ class RuleName(StrEnum):
     RETURNED = "returned"
     SETTLED = "settled"
     FIRST_PURCHASE_UNDONE = "first_purchase_undone"
+    HABIT_UNDONE = "habit_undone"

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from msgspec.structs import replace
 
 from services.lifecycle.domain.effects.contracts import end_contracts
+from services.lifecycle.domain.rules.conditions import habit_is_undone
 from services.lifecycle.domain.rules.table import RULES
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind
@@ -157,6 +158,23 @@ def first_purchase_undone(standpoint: Standpoint) -> Requirements:
     these = {1: "the order", 2: "both orders"}.get(orders, f"all {orders} orders")
     since = "the return" if customer.returned else "the first purchase"
     yield _event(f"{these} since {since} cancelled or wholly refunded", EventKind.UNDONE)
+
+
+def habit_undone(standpoint: Standpoint) -> Requirements:
+    customer = standpoint.customer
+    policy = standpoint.policy
+    if habit_is_undone(customer, policy):
+        yield Requirement("any further event", _ON[RuleName.HABIT_UNDONE])
+        return
+    if customer.episode == 1:
+        renewed = customer.has_renewed
+        spare = customer.orders - policy.established_after_orders
+    else:
+        renewed = customer.renewed_since_return
+        spare = customer.orders_since_return - policy.settle_after_orders
+    if not renewed and customer.orders:
+        words = "an order" if spare < 1 else f"{spare + 1} orders"
+        yield _event(f"{words} cancelled or wholly refunded", EventKind.UNDONE)
 
 
 def _event(lacks: str, *kinds: EventKind) -> Requirement:

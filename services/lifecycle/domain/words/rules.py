@@ -95,6 +95,10 @@ RULE_TEXTS: Final[Mapping[RuleName, RuleText]] = MappingProxyType(
             requirements.first_purchase_undone,
             by_event="every order since the first, or since the return, was undone",
         ),
+        RuleName.HABIT_UNDONE: RuleText(
+            requirements.habit_undone,
+            by_event="too few orders are left to be a habit ({orders} orders)",
+        ),
     }
 )
 """One entry per rule, in the order of the table of rules."""

@@ -109,6 +109,25 @@ COMMENT ON COLUMN event.body IS 'the record as it was read';
 CREATE TABLE retold (customer_key bigint, order_key bigint, PRIMARY KEY (customer_key, order_key));
 COMMENT ON TABLE retold IS
     'orders to be looked at one by one: told again, or undone before they were told';
+CREATE TABLE order_version (
+    customer_key bigint,
+    order_key bigint,
+    store_key bigint,
+    at timestamptz,
+    bought_at timestamptz NOT NULL,
+    amount bigint NOT NULL,
+    currency text NOT NULL,
+    stands boolean NOT NULL,
+    PRIMARY KEY (customer_key, order_key, store_key, at)
+);
+COMMENT ON TABLE order_version IS
+    'orders that are more than one plain purchase: what they were and are';
+COMMENT ON COLUMN order_version.order_key IS 'hash of the id, as its events have it';
+COMMENT ON COLUMN order_version.store_key IS 'hash of the store';
+COMMENT ON COLUMN order_version.at IS 'from here to the next version';
+COMMENT ON COLUMN order_version.amount IS 'minor units: what is left';
+COMMENT ON COLUMN order_version.stands IS 'a purchase that is not undone';
+CREATE INDEX order_version_bought ON order_version (bought_at);
 CREATE TABLE transition (
     customer text,
     version bigint,

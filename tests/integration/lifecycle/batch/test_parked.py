@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from services.lifecycle.app import create_app
-from services.lifecycle.batch import folds, timers
+from services.lifecycle.batch import timers
 from services.lifecycle.domain import fold
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import RELEASED
@@ -34,7 +34,6 @@ class Fault:
             return original(state, happening, policy, orders)
 
         monkeypatch.setattr(fold, "advance", advance)
-        monkeypatch.setattr(folds, "advance", advance)
 
 
 @asynccontextmanager

@@ -86,7 +86,7 @@ CASES: Final = {
                 _broken("order.completed"),
             ]
         },
-        (folds, "advance"),
+        (folds, "fold_on"),
         {
             "stammkunde_transitions_total": "SELECT count(*) FROM lifecycle.transition",
             "stammkunde_dead_letters_total": "SELECT count(*) FROM lifecycle.dead_letter",

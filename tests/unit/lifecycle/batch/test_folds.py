@@ -1,6 +1,7 @@
 """Customers folded on in memory, one batch after the other."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -29,15 +30,18 @@ async def test_two_batches_lead_to_the_state_that_one_leads_to() -> None:
     [
         (order("anna", 6), False),
         (order("anna", 4), True),
-        (order("anna", 6, id="again", order_id="o5"), True),
+        (order("anna", 6, id="again", order_id="o5"), False),
+        (event("anna", "order.cancelled", 6, order_id="o5"), False),
+        (event("anna", "order.cancelled", 6, order_id="o1"), True),
+        (event("anna", "order.cancelled", 6, order_id="o7"), False),
         (event("anna", "page.viewed", 4), True),
     ],
 )
-async def test_what_is_late_or_repeats_an_order_takes_more_than_the_state(
+async def test_what_is_late_or_changes_an_old_order_takes_more_than_the_state(
     later: dict[str, Any], late: bool
 ) -> None:
     shop = MemoryShop()
-    await shop.fold(shop.new_work(order("anna", 5, id="o5", order_id="o5")))
+    await shop.fold(shop.new_work(*(order("anna", n, id=f"o{n}") for n in range(1, 6))))
     before = shop.cache["anna"].customer
     work = shop.new_work(later)
     assert await shop.fold(work) == (["anna"] if late else [])
@@ -57,14 +61,14 @@ async def test_an_event_behind_the_clock_is_judged_as_of_the_clock() -> None:
 async def test_a_fold_that_fails_parks_its_customer_and_nobody_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    advance = fold.advance
+    fold_on = fold.fold_on
 
-    def broken(state: Any, happening: Happening, policies: Any) -> Any:
-        if happening.id == "bad":
+    def broken(state: Any, happenings: Sequence[Happening], *rest: Any) -> Any:
+        if any(happening.id == "bad" for happening in happenings):
             raise ZeroDivisionError("a bug")
-        return advance(state, happening, policies)
+        return fold_on(state, happenings, *rest)
 
-    monkeypatch.setattr(folds, "advance", broken)
+    monkeypatch.setattr(folds, "fold_on", broken)
     shop = MemoryShop()
     await shop.fold(shop.new_work(order("anna", 0)))
     work = shop.new_work(order("anna", 1, id="bad"), order("anna", 2), order("ben", 1))

@@ -81,7 +81,7 @@ CASES: Final = {
         [
             *buys(0),
             *again(buys(0), id="other"),
-            *again(buys(0), source="/till", time="2024-01-04T12:00:00Z"),
+            *again(buys(0), id="late", time="2024-01-04T12:00:00Z"),
         ],
         [NEW],
         1,

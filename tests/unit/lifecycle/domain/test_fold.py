@@ -120,9 +120,10 @@ TABLE: Final[dict[str, tuple[frozenset[Phase | None], frozenset[Phase]]]] = {
         ("settled", {Phase.WON_BACK}, {Phase.ESTABLISHED}),
         (
             "first_purchase_undone",
-            {Phase.NEW, Phase.WON_BACK},
+            {Phase.NEW, Phase.ESTABLISHED, Phase.AT_RISK, Phase.WON_BACK},
             {Phase.PROSPECT, Phase.INACTIVE, Phase.FORMER},
         ),
+        ("habit_undone", {Phase.ESTABLISHED}, {Phase.NEW, Phase.WON_BACK}),
     )
 }
 """The table of the domain, written a second time."""

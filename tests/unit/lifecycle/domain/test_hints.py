@@ -73,7 +73,7 @@ CASES: Final[dict[str, tuple[list[RawEvent], float, list[str]]]] = {
     "also when another was undone": (
         [*refers(0), *buys(1), *cancels_order(9, "o1"), *buys(10)],
         60,
-        ["8 survey.due", "15 onboarding.stalled"],
+        ["8 survey.due", "17 survey.due", "24 onboarding.stalled"],
     ),
     "an imported order gets none": (imported(buys(0)), 80, []),
     "nor does a later one": ([*imported(buys(0)), *buys(1)], 80, []),

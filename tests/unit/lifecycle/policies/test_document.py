@@ -24,7 +24,7 @@ from tests.support.checkout import ROOT
 
 PAGE: Final = (ROOT / "docs" / "policies.md").read_text()
 PROPERTIES: Final[dict[str, Any]] = PolicyDocument.model_json_schema()["properties"]
-NAMES: Final = {"name", "version", "account", "currency", "silence"}
+NAMES: Final = {"name", "version", "account", "currency", "silence", "free_orders_count"}
 BOUNDS: Final = (
     ("exclusiveMinimum", "> {}"),
     ("minimum", "≥ {}"),
@@ -38,6 +38,8 @@ BOUNDS: Final = (
 def limits(schema: dict[str, Any]) -> str:
     """The limits of a value, as the page shows them."""
     schema = schema | (schema["anyOf"][0] if "anyOf" in schema else {})
+    if schema.get("type") == "boolean":
+        return "true, false"
     if "enum" in schema:
         return ", ".join(f"`{word}`" for word in schema["enum"])
     bounds = [text.format(f"{schema[key]:,}") for key, text in BOUNDS if key in schema]

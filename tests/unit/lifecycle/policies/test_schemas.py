@@ -65,7 +65,14 @@ def test_a_difference_has_both_values_and_their_unit() -> None:
 
 def test_every_threshold_has_a_unit() -> None:
     without = {name for name, unit in units().items() if unit is None}
-    assert without == {"name", "version", "account", "currency", "silence"}
+    assert without == {
+        "name",
+        "version",
+        "account",
+        "currency",
+        "silence",
+        "free_orders_count",
+    }
 
 
 def test_a_version_without_a_status_is_a_draft_since_it_was_stored() -> None:

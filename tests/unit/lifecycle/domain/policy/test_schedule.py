@@ -162,7 +162,8 @@ def test_who_was_folded_without_watching_is_folded_anew_for_it() -> None:
     worker = Worker(schedule().quiet)
     worker.take(happenings(DECLINE[:-1]))
     worker.learn(schedule((114, WATCHFUL)).quiet)
-    assert len(worker.customer.sales) == len(DECLINE) - 1
+    assert worker.customer.keeps_two_quarters
+    assert len(worker.customer.recent_orders) == len(DECLINE) - 1
 
 
 def test_what_a_schedule_adds_makes_no_other_policy_of_one() -> None:

@@ -30,7 +30,6 @@ BUYER: Final = Customer(
     orders=1,
     first_order_at=day(0),
     last_order_at=day(0),
-    bought_at=day(0),
     purchase_days=1,
     last_event=(day(0), 0, "/shop", "o"),
 )
@@ -104,7 +103,6 @@ FIT: Final = Fit(1, day(-1), r=0.6, alpha=7.0, a=0.8, b=1.2)
 BY_RHYTHM: Final = replace(POLICY, silence=CADENCE, fits=(FIT,), min_at_risk_days=30)
 REGULAR: Final = Customer(
     first_order_at=day(0),
-    bought_at=day(70),
     last_order_at=day(70),
     purchase_days=11,
 )

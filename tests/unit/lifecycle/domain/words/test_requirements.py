@@ -15,10 +15,10 @@ from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.rules.table import RULES
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
-from services.lifecycle.domain.state.orders import Orders
 from services.lifecycle.domain.state.phases import RuleName
 from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
 from services.lifecycle.domain.words.standpoint import Standpoint
+from shared.orders.book import OrderBook
 from tests.support.builders import day
 from tests.support.customer_events import does
 from tests.support.feedback_events import complains, refers
@@ -171,7 +171,7 @@ def foresees(before: Customer, move: Move, kinds: set[EventKind]) -> bool:
 @given(lives())
 def test_no_rule_fires_that_was_not_listed(events: list[Happening]) -> None:
     customer = Customer()
-    orders = Orders()
+    orders = OrderBook()
 
     def let_pass(customer: Customer, until: datetime) -> Customer:
         while customer.wakes_at is not None and customer.wakes_at <= until:
