@@ -3,7 +3,7 @@
 import functools
 import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -21,9 +21,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from shared.errors import FieldError, StammkundeError
 from shared.events import vocabulary
-from shared.events.customer_ids import NoCustomers
 from shared.events.envelope import CONTROL, ESCAPED_NUL
-from shared.events.fields import PRINTABLE, TRIMMED, TYPES, CustomerId, Data, Id
+from shared.events.fields import PRINTABLE, TYPES, CustomerId, Data, Id
 from shared.instants import Instant
 
 
@@ -55,7 +54,9 @@ def _reject_reserved(_: object) -> None:
 
 
 _Forbidden = WithJsonSchema({"not": {}})
-_Json = Annotated[str, Field(pattern=r"^application/(?:[\w.+-]+\+)?json(?:\s*;.*)?$")]
+_Json = Annotated[
+    str, Field(pattern=r"^application/(?:[A-Za-z0-9_.+-]+\+)?json(?: *;[\x20-\x7e]*)?$")
+]
 
 
 class Event(BaseModel):
@@ -176,27 +177,3 @@ def _invalid_event(error: ErrorDetails) -> InvalidEvent:
     unprintable = error.get("ctx", {}).get("pattern") == PRINTABLE
     message = "must hold printable characters only" if unprintable else error["msg"]
     return InvalidEvent(code, FieldError(field, message))
-
-
-def json_schema(refused: NoCustomers | None = None) -> dict[str, dict[str, Any]]:
-    """The JSON Schema of each type, by name, for senders that validate before they send.
-
-    `refused` are the words that are no customer ids.
-    """
-    schemas = {name: model.model_json_schema() for name, model in MODELS.items()}
-    if refused is not None:
-        for part in _customer_ids(schemas):
-            part["not"] = {"pattern": refused.pattern}
-    return schemas
-
-
-def _customer_ids(schema: object) -> Iterator[dict[str, Any]]:
-    """The parts of a schema that describe the id of a customer."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from _customer_ids(item)
-    if isinstance(schema, dict):
-        if schema.get("pattern") == TRIMMED:
-            yield schema
-        for part in schema.values():
-            yield from _customer_ids(part)

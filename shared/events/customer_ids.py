@@ -32,8 +32,9 @@ class NoCustomers:
     """Ids that are refused, in any case."""
 
     def __init__(self, words: Collection[str]) -> None:
-        self.pattern: Final = "^(?:" + "|".join(map(_in_any_case, sorted(words))) + ")$"
-        """A regular expression that JSON Schema knows as well."""
+        alternatives = "|".join(map(_in_any_case, sorted(words)))
+        self.pattern: Final = f"^(?:{alternatives})$" if words else ""
+        """A regular expression that JSON Schema knows as well; empty if there are no words."""
         self._longest = max(map(len, words), default=0)
         self._matches = re.compile(self.pattern).fullmatch
 

@@ -22,7 +22,9 @@ a test compares.*
 A shop sends what has happened as [CloudEvents 1.0](https://cloudevents.io) in JSON, one object or
 an array of up to 1,000 (5 MiB), to `POST /v1/events` of ingest. The receipt says how many events
 are safely in the log, and what is wrong with each of the others, by its position. One bad event
-does not affect the others. `GET /v1/event-types` returns a JSON Schema per type.
+does not affect the others. `GET /v1/event-types` returns a JSON Schema per type: what it takes
+is taken. Only a merge of a customer into itself, and a number that no double holds in a field of
+the sender's own, are refused all the same.
 
 ## The envelope
 | field | holds | meaning |

@@ -44,7 +44,8 @@ def _known(code: str) -> str:
     return code
 
 
-Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"]), AfterValidator(_known)]
+CURRENCY_PATTERN: Final = "^[A-Z]{3}$"
+Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN, examples=["EUR"]), AfterValidator(_known)]
 
 
 class Money(BaseModel):

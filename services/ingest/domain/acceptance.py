@@ -60,6 +60,11 @@ class Terms:
     no_customers: Container[str]
 
 
+def is_taken(kind: str, *, in_log_time: bool) -> bool:
+    """Whether a deployment takes events of a type at all."""
+    return kind not in _NEVER and (in_log_time or kind != CLOCK_TICKED)
+
+
 def reason_to_refuse(
     kind: str, time: datetime, customers: Mapping[str, str], terms: Terms
 ) -> Refusal | None:

@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from services.ingest.events.schemas import Receipt, request_body
 from services.ingest.events.service import EventService
 from shared.errors import Problem
-from shared.events import catalogue
+from shared.events import schema
+from shared.events.customer_ids import NO_CUSTOMERS, no_customers
 from shared.http import ProblemKind, problems
 from shared.http.app import MAX_BODY
 
@@ -39,7 +40,9 @@ _RESPONSES: Final = problems(
     ProblemKind(503, "overloaded", "Too much is under way: send the same again."),
     also={422: _NOTHING_ACCEPTED},
 )
-_EXAMPLE: Final = {"product.used": catalogue.MODELS["product.used"].model_json_schema()}
+_EXAMPLE: Final = {
+    "product.used": schema.published("product.used", no_customers(frozenset(NO_CUSTOMERS)))
+}
 
 
 async def _service(request: Request) -> EventService:
@@ -69,7 +72,7 @@ async def accept_events(request: Request, service: Service) -> Response:
     "/event-types", responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}}
 )
 async def event_types(service: Service) -> dict[str, Any]:
-    """Show the JSON Schema of every type of event, by name."""
+    """Show the JSON Schema of every type of event that is taken here, by name."""
     return service.event_types()
 
 

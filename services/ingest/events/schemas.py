@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from shared.events.catalogue import MODELS
 from shared.events.fields import CustomerId, Id
 from shared.http import Instant
 from shared.http.openapi.document import SCHEMAS
+from shared.instants import PATTERN
 
 
 class EventRequest(BaseModel):
@@ -37,8 +38,9 @@ class EventRequest(BaseModel):
         description="The customer; control records have none.",
         examples=["customer-1"],
     )
-    time: Instant = Field(
-        description="When it happened, not when it was sent.", examples=["2024-05-01T12:00:00Z"]
+    time: Annotated[Instant, WithJsonSchema({"type": "string", "pattern": PATTERN})] = Field(
+        description="When it happened, not when it was sent, with a zone, in ISO 8601.",
+        examples=["2024-05-01T12:00:00Z"],
     )
     data: dict[str, Any] = Field(
         default_factory=dict,

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from services.ingest.domain.acceptance import AcceptedEvent, split_into_stages
+from services.ingest.domain.acceptance import AcceptedEvent, is_taken, split_into_stages
 from services.ingest.events.body import split_body
 from services.ingest.events.judgement import Judgement, judge
 from services.ingest.events.schemas import Receipt
 from services.ingest.settings import IngestSettings
 from shared import metrics
+from shared.clock import ClockMode
 from shared.errors import Problem, Retryable
-from shared.events import catalogue
+from shared.events import schema
+from shared.events.catalogue import MODELS
 from shared.events.customer_ids import no_customers
 from shared.events.envelope import CONTROL
 from shared.ids import partition_of
@@ -43,8 +45,14 @@ class EventService:
             metrics.PUBLISH_IN_FLIGHT.set(self._in_flight)
 
     def event_types(self) -> dict[str, Any]:
-        """The JSON Schema of every type of event, by name, as this deployment takes them."""
-        return catalogue.json_schema(no_customers(self._settings.no_customers))
+        """The JSON Schema of every type of event that this deployment takes, by name."""
+        refused = no_customers(self._settings.no_customers)
+        in_log_time = self._settings.clock is ClockMode.LOG
+        return {
+            name: schema.published(name, refused)
+            for name in MODELS
+            if is_taken(name, in_log_time=in_log_time)
+        }
 
     async def accept(self, body: bytes, *, traceparent: str | None = None) -> Receipt:
         """Publish the good events of a body; all replicas have those that the receipt counts.

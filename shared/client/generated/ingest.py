@@ -97,7 +97,7 @@ class IngestClient(Client):
         return self._call(Receipt, "POST", "/v1/events", body=body, also=[422])
 
     def event_types(self) -> dict[str, Any]:
-        """Show the JSON Schema of every type of event, by name."""
+        """Show the JSON Schema of every type of event that is taken here, by name."""
         return self._call(dict[str, Any], "GET", "/v1/event-types")
 
 
@@ -112,5 +112,5 @@ class AsyncIngestClient(AsyncClient):
         return await self._call(Receipt, "POST", "/v1/events", body=body, also=[422])
 
     async def event_types(self) -> dict[str, Any]:
-        """Show the JSON Schema of every type of event, by name."""
+        """Show the JSON Schema of every type of event that is taken here, by name."""
         return await self._call(dict[str, Any], "GET", "/v1/event-types")

@@ -270,14 +270,6 @@ def test_unknown_fields_and_extensions_are_kept() -> None:
     assert (sent["ext"], sent["data"]["new"]) == ("e", {"a": [1, None, 2.5]})
 
 
-def test_there_is_a_schema_for_every_type() -> None:
-    schemas = catalogue.json_schema()
-    assert schemas.keys() == catalogue.MODELS.keys()
-    assert "subject" in schemas["order.completed"]["required"]
-    assert "subject" not in schemas["clock.ticked"]["required"]
-    assert all(schema["description"] for schema in schemas.values())
-
-
 def test_an_error_tells_nothing_of_the_content() -> None:
     with pytest.raises(catalogue.InvalidEvent) as refused:
         catalogue.parse(order(data=data(order_id=["anna@example.org"])))
