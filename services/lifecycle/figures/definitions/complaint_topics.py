@@ -18,12 +18,14 @@ _FIRST: Final = "SELECT time FROM event WHERE type = 'complaint.opened' ORDER BY
 _OPENED: Final = event_statements(
     f"""
 WITH opened AS (
-    SELECT DISTINCT ON (e.customer_key, content.complaint_id) e.time, content.topic
+    SELECT DISTINCT ON (e.customer_key, content.data ->> 'complaint_id')
+        e.time, content.data ->> 'topic' AS topic
     FROM event AS e
-    CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json -> 'data')
-        AS content(complaint_id text, topic text)
+    CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json)
+        AS content(source text, id text, data json)
     WHERE e.type = 'complaint.opened' AND e.time >= $1 AND e.time < $2 AND {COUNTED_EVENTS}
-    ORDER BY e.customer_key, content.complaint_id, e.time
+    ORDER BY e.customer_key, content.data ->> 'complaint_id', e.time,
+        content.source COLLATE "C", content.id COLLATE "C"
 )
 SELECT topic,
     ((time AT TIME ZONE 'UTC')::date - ($1 AT TIME ZONE 'UTC')::date) / 7 AS week,

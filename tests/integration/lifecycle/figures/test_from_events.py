@@ -143,6 +143,15 @@ def odd_lives() -> dict[str, list[Raw]]:
         ],
         [contract("grace", "concluded", 10, term_months=1), contract("grace", "renewed", 54.9)],
         [
+            contract("closing", "concluded", 10, term_months=1),
+            event("closing", "customer.closed", 30),
+        ],
+        [
+            contract("closed", "concluded", 10, term_months=1),
+            event("closed", "customer.closed", 45),
+            contract("closed", "renewed", 50),
+        ],
+        [
             contract("slow", "concluded", 10, term_months=1),
             contract("slow", "renewed", 55.1, term_months=2),
         ],
@@ -165,6 +174,10 @@ def odd_lives() -> dict[str, list[Raw]]:
             complaint("back", "resolved", 40.5),
         ],
         [complaint("wait", "opened", 59.4, topic="app"), complaint("wait", "answered", 59.9)],
+        [
+            complaint("torn", "opened", 196.5, topic="app"),
+            {**complaint("torn", "opened", 196.5, topic="price"), "id": "a"},
+        ],
     ]
     lives = {events[0]["subject"]: events for events in found}
     for n in range(14):
