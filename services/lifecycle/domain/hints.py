@@ -122,9 +122,11 @@ def passed_hints(before: Customer, after: Customer, policies: Policies) -> list[
     passed = [hint for hint in _hints_of(after, policy) if hint.at <= now]
     if not passed:
         return passed
-    stood = replace(before, orders=after.orders)  # not asked again of an order that was undone
-    known = _hints_of(stood, policies.at(now, before.account))
-    given = [hint for hint in known if hint.at <= now]
+    earlier = policies.at(now, before.account)
+    given = [hint for hint in _hints_of(before, earlier) if hint.at <= now]
+    if before.phase is _FORMER:  # what fell due before the relationship ended
+        asked = _first_order_hints(before, earlier)
+        given += [hint for hint in asked if hint.at <= before.since]
     return _at_once(passed, given, policy, now)
 
 

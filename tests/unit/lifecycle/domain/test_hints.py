@@ -231,6 +231,9 @@ PASSED: Final = {
     "survey.due: at once when a customer returns who has left": Passed(
         [*buys(0), *does("customer.closed", 5), *buys(10)], ["10 survey.due"], Policy()
     ),
+    "survey.due: not again when it was asked before leaving": Passed(
+        [*buys(0), *does("customer.closed", 8), *buys(10)], ["7 survey.due"], Policy()
+    ),
     "survey.due: not when the return is too late": Passed(
         [*buys(0), *does("customer.closed", 5), *buys(15)], [], Policy()
     ),
