@@ -7,6 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 SEEDS ?= 20
+LIVES ?= 2000
 REQUESTS ?= 200
 
 .DEFAULT_GOAL := help
@@ -30,8 +31,8 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP) ## Start the whole system and replay a real shop through it; ARGS=--exit stops after the tables
 	@$(BIN)/stammkunde run $(ARGS)
 
-test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL
-	$(PYTEST) -n 2 --dist loadscope $(ARGS)
+test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL (LIVES=2000 random lives against the plain fold)
+	PLAIN_LIVES=$(LIVES) $(PYTEST) -n 2 --dist loadscope $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, architecture, unit tests: under a minute
 	$(BIN)/ruff check

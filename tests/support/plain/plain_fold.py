@@ -6,6 +6,7 @@ cleverness here on purpose: each line can be held against the table of rules.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from tests.support.customer_events import RawEvent
@@ -15,7 +16,6 @@ from tests.support.plain.plain_policies import PlainActivation
 from tests.support.plain.plain_rules import offer
 from tests.support.plain.plain_time import pass_time
 from tests.support.plain.plain_triggers import (
-    ACTIVITY,
     CONTACT,
     causes_brought,
     causes_cleared,
@@ -37,14 +37,15 @@ def plain_fold(
 
 
 def _happen(life: PlainLife, event: PlainEvent) -> None:
-    orders = {(o.order_id, o.store): o for o in life.standing}
+    orders = life.orders
     contracts = life.contracts
     life.now = event.time
     life.account = event.data.get("account") or life.account
-    life.events.append(event)
+    life.events.append(replace(event, free_counts=life.policy.free_orders_count))
     trigger = trigger_of(life, event, orders, contracts)
     keep_evidence(life, trigger)
-    if event.type in CONTACT or ("contact" in life.causes and event.type in ACTIVITY):
+    ends_gap = "contact" in life.causes and (trigger.acted or trigger.bought)
+    if event.type in CONTACT or ends_gap:
         life.contact_at = event.time
     if life.phase == "at_risk":
         life.causes -= causes_cleared(life, trigger)

@@ -61,6 +61,7 @@ class PlainLife:
     contact_at: datetime | None = None
     overdue: set[tuple[str, datetime]] = field(default_factory=set)
     moves: list[PlainMove] = field(default_factory=list)
+    computed: dict[int, PlainOrders] = field(default_factory=dict)
 
     # -- what is known, from the events so far
 
@@ -73,7 +74,13 @@ class PlainLife:
     @property
     def orders(self) -> PlainOrders:
         """Return what the orders are now."""
-        return orders_of(self.events)
+        return self.orders_after(len(self.events))
+
+    def orders_after(self, number: int) -> PlainOrders:
+        """Return what the orders were after so many events: computed anew, but only once."""
+        if number not in self.computed:
+            self.computed[number] = orders_of(self.events[:number])
+        return self.computed[number]
 
     @property
     def standing(self) -> list[PlainOrder]:

@@ -27,6 +27,7 @@ VARIANTS: Final[tuple[dict[str, Any], ...]] = (
     {"contact_days": 30},
     {"revenue_decline_share": 0.5},
     {"at_risk_days": 30, "inactive_days": 90, "renewal_grace_days": 0},
+    {"free_orders_count": False},
     {"established_after_orders": 2, "settle_after_orders": 3},
     {"prospect_days": 20, "advocate_days": 30, "former_after_inactive_days": 20},
     {"complaint_overdue_hours": 24, "contact_days": 20},
@@ -57,7 +58,6 @@ def life_of(seed: int) -> PlainLifeStory:
         raws.append({**_event(random, number, type, at), "at": at})
     for raw in raws:
         del raw["at"]
-    raws += random.sample(raws, random.randint(0, 2) if len(raws) > 1 else 0)
     return PlainLifeStory(raws, _activations(random), day(random.choice((LENGTH, LENGTH + 400))))
 
 

@@ -35,6 +35,11 @@ class PlainOrder:
     refunds: list[PlainRefund] = field(default_factory=list)
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What identifies it."""
+        return self.order_id, self.store
+
+    @property
     def live(self) -> list[PlainRefund]:
         """The refunds that count: in the present currency, and not withdrawn."""
         return [r for r in self.refunds if r.live and r.currency == self.currency]
@@ -103,7 +108,7 @@ def _complete(orders: PlainOrders, event: PlainEvent) -> None:
     order_id = event.data["order_id"]
     store = event.data.get("store") or event.source
     for order in orders.known:
-        if (order.order_id, order.store) == (order_id, store):
+        if order.key == (order_id, store):
             _change(orders, order, event)
             return
     order = PlainOrder(order_id, store, event.source, event.subject, event.time)

@@ -6,7 +6,6 @@ from typing import Final
 
 from tests.support.plain.plain_feedback import is_cool, is_praise
 from tests.support.plain.plain_life import BONDED, GONE, PlainLife, PlainMove
-from tests.support.plain.plain_orders import orders_of
 from tests.support.plain.plain_triggers import (
     Trigger,
     announced_cancellation,
@@ -125,8 +124,8 @@ def _habit_undone(life: PlainLife, _: Trigger) -> str | None:
 def _undone_since_habit(life: PlainLife) -> bool:
     """Did an order that stood cease to stand, at any event since the habit was formed?"""
     for place in range(life.habit_place + 1, len(life.events)):
-        before = {(o.order_id, o.store) for o in orders_of(life.events[:place]).standing}
-        after = {(o.order_id, o.store) for o in orders_of(life.events[: place + 1]).standing}
+        before = {o.key for o in life.orders_after(place).standing}
+        after = {o.key for o in life.orders_after(place + 1).standing}
         if before - after:
             return True
     return False
@@ -153,11 +152,16 @@ TABLE: Final[tuple[tuple[str, tuple[str | None, ...], Condition], ...]] = (
 
 
 def offer(life: PlainLife, trigger: Trigger) -> None:
-    """Offer an event to the rules, and after each move again, each rule at most once."""
+    """Offer an event to the rules, and after each move again, each rule at most once.
+
+    A cancellation that ends the last contract at once is for one rule alone.
+    """
     used = set[str]()
     while True:
         for rule, phases, condition in TABLE:
             if rule in used or life.phase not in phases:
+                continue
+            if trigger.contract_ended and rule != "relationship_ended":
                 continue
             to = condition(life, trigger)
             if to is not None:
@@ -211,5 +215,4 @@ def _begin(
         life.habit_place = place
     if rule == "first_purchase_undone" and life.back is not None:
         life.since = life.back[1]
-        life.episode -= 1
         life.back = None

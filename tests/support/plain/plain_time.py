@@ -62,24 +62,21 @@ def _weaken(life: PlainLife, rule: str, cause: str) -> None:
 
 
 def _end_contract(life: PlainLife, contract_id: str) -> None:
-    """A contract that time ends: the relationship, if no other runs and no order came since."""
+    """A contract that time ends: it ends the relationship, unless an order followed its notice.
+
+    While another runs it is no event for the rules, and takes its notice along.
+    """
     assert life.now is not None
     contract = life.contracts.running[contract_id]
     data = {"contract_id": contract_id}
     life.events.append(PlainEvent(ENDED, "", contract_id, "", life.now, data))
-    others = life.contracts.running
     notice = contract.cancelled_at
-    ordered = notice is not None and any(o.purchased_at > notice for o in life.standing)
-    if not others and not ordered:
-        if life.phase not in (None, "former"):
-            move(life, "relationship_ended", "former", None)
+    if life.contracts.running:
+        life.causes.discard(f"cancellation:{contract_id}")
+    elif notice is not None and any(o.purchased_at > notice for o in life.standing):
         return
-    cause = f"cancellation:{contract_id}"
-    if life.phase == "at_risk" and cause in life.causes:
-        life.causes.remove(cause)
-        if not life.causes:
-            assert life.before is not None
-            move(life, "recovered", life.before, None)
+    elif life.phase != "former":
+        move(life, "relationship_ended", "former", None)
 
 
 def _deadlines(life: PlainLife) -> Iterator[Deadline]:

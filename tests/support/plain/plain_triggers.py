@@ -1,5 +1,6 @@
 """What an event changes, and which causes of being at risk it brings and clears."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from tests.support.plain.plain_contracts import PlainContracts
 from tests.support.plain.plain_events import PlainEvent
 from tests.support.plain.plain_feedback import is_good, is_low, is_praise
 from tests.support.plain.plain_life import PlainLife
-from tests.support.plain.plain_orders import PlainOrder
+from tests.support.plain.plain_orders import PlainOrder, PlainOrders
 
 CONTACT: Final = ("session.signed_in", "page.viewed", "message.clicked")
 ACTIVITY: Final = (
@@ -19,7 +20,6 @@ ACTIVITY: Final = (
     "message.opened",
     "product.activated",
     "product.used",
-    "order.completed",
     "checkout.started",
     "engagement.recorded",
     "contract.concluded",
@@ -32,37 +32,56 @@ WINDOW: Final = timedelta(days=90)
 
 @dataclass
 class Trigger:
-    """An event, with what it changed."""
+    """An event, with what it changed; a contract is dropped if it ends while another runs."""
 
     event: PlainEvent
     bought: list[PlainOrder]
     undone: list[PlainOrder]
+    acted: bool
     concluded: bool
     revenue_fell: bool
     notice_given: bool
     contract_ended: bool
+    contract_dropped: bool
 
 
 def trigger_of(
     life: PlainLife,
     event: PlainEvent,
-    orders: dict[tuple[str, str], PlainOrder],
+    orders: PlainOrders,
     contracts: PlainContracts,
 ) -> Trigger:
     """Compare what stands after an event with the `orders` and `contracts` before it."""
-    now = {(o.order_id, o.store): o for o in life.standing}
+    before = {order.key: order for order in orders.known}
+    changed = [order for order in life.orders.known if order != before.get(order.key)]
+    stood = [order.key for order in orders.standing]
     after = life.contracts
     cancelled = event.type == "contract.cancelled"
     contract_id = event.data.get("contract_id")
+    ended = cancelled and contract_id in contracts.running and contract_id not in after.running
     return Trigger(
         event,
-        bought=[order for key, order in now.items() if key not in orders],
-        undone=[order for key, order in orders.items() if key not in now],
+        bought=[order for order in changed if order.stands and order.key not in stood],
+        undone=[order for order in changed if order.key in stood and not order.stands],
+        acted=_acted(event, changed, before),
         concluded=len(after.began) > len(contracts.began),
-        revenue_fell=_revenue_fell(life, event),
+        revenue_fell=any(o.stands or o.key in stood for o in changed)
+        and _revenue_fell(life, event),
         notice_given=cancelled and contract_id in after.running,
-        contract_ended=cancelled and contract_id in contracts.running and not after.running,
+        contract_ended=ended and not after.running,
+        contract_dropped=ended and bool(after.running),
     )
+
+
+def _acted(
+    event: PlainEvent, changed: Sequence[PlainOrder], before: Mapping[tuple[str, str], PlainOrder]
+) -> bool:
+    """Is it an activity? An order is, if it is a purchase or takes the place of one.
+
+    One that was undone before it came is not, nor is one that is told again.
+    """
+    new = [order for order in changed if order.key not in before]
+    return event.type in ACTIVITY or any(o.stands or not o.is_purchase for o in new)
 
 
 def _revenue_fell(life: PlainLife, event: PlainEvent) -> bool:
@@ -108,21 +127,27 @@ def causes_cleared(life: PlainLife, trigger: Trigger) -> set[str]:
     cleared = set[str]()
     if trigger.bought or renewed:
         cleared |= {"silence", "revenue", "contact", "newsletter"}
-    if event.type in ACTIVITY:
+    if trigger.acted:
         cleared.add("contact")
     if event.type == "newsletter.subscribed":
         cleared.add("newsletter")
     if renewed:
         cleared |= {cause for cause in life.causes if cause.startswith("cancellation:")}
+    if trigger.contract_dropped:
+        cleared.add(f"cancellation:{event.data['contract_id']}")
     if is_good(event):
         cleared.add(f"score:{event.data['kind']}")
-    if event.type in ("complaint.resolved", "complaint.answered"):
-        complaint = life.complaints.get(event.data["complaint_id"])
-        mild = complaint is not None and complaint.severity == 1
-        by_answer = event.type == "complaint.answered" and mild
-        if by_answer or event.data.get("satisfied"):
-            cleared.add(f"complaint:{event.data['complaint_id']}")
+    if _settles_complaint(life, event):
+        cleared.add(f"complaint:{event.data['complaint_id']}")
     return cleared
+
+
+def _settles_complaint(life: PlainLife, event: PlainEvent) -> bool:
+    """Is it a solution that satisfies, or an answer to a complaint of severity 1?"""
+    if event.type == "complaint.answered":
+        complaint = life.complaints.get(event.data["complaint_id"])
+        return complaint is not None and complaint.severity == 1
+    return event.type == "complaint.resolved" and bool(event.data.get("satisfied"))
 
 
 def causes_brought(life: PlainLife, trigger: Trigger) -> set[str]:
