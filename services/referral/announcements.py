@@ -5,14 +5,23 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.domain.claims import State, Touch, Verdict
+from services.referral.domain.ledger import Posting
 from services.referral.domain.rewards import (
     Reward,
     RewardBalance,
     RewardFacts,
+    RewardKey,
     RewardRevision,
     RewardState,
+    RewardTransfer,
 )
-from services.referral.events import CODE_FOUND, RELEASED, REWARD_DETERMINED
+from services.referral.events import (
+    CODE_FOUND,
+    RELEASED,
+    REVIEW_REQUESTED,
+    REWARD_DETERMINED,
+    REWARD_TRANSFERRED,
+)
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import partition_of, stable_text
@@ -41,6 +50,13 @@ class Announcer:
         """Internal: asks the referee's owner to judge claims on a code that is issued only now."""
         return self._message(CODE_FOUND, referee, at, {"code": code}, code)
 
+    def review_requested(self, customer: str, at: datetime, *cause: str) -> Message:
+        """Internal: asks the owner of a person's survivor to judge all that its ids have done.
+
+        `cause` is the customer, source and id of the event that gave reason to.
+        """
+        return self._message(REVIEW_REQUESTED, customer, at, {}, *cause)
+
     def customer_released(self, customer: str, *, parked: str | None) -> Message:
         """Internal: an operator asks the customer's owner to judge a parked customer again.
 
@@ -68,16 +84,36 @@ class Announcer:
         identity = (revision.claim_id, revision.revision)
         return self._message(REWARD_DETERMINED, recommender, at, revision, *identity)
 
-    def referral_succeeded(self, claim_id: UUID, facts: RewardFacts) -> Message:
-        """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
-        return self._outcome("referral.succeeded", claim_id, facts, facts.earned_at)
+    def reward_transferred(
+        self, key: RewardKey, to: str, departure: Posting | None, at: datetime
+    ) -> Message:
+        """Internal: sends what a customer had of a reward to the owner of who stands for it now."""
+        data = RewardTransfer(key.claim_id, key.side)
+        if departure:
+            data = RewardTransfer(
+                key.claim_id,
+                key.side,
+                departure.id,
+                departure.currency,
+                -departure.pending,
+                -departure.available,
+            )
+        identity = (key.customer, key.claim_id, key.side, data.posting or at.isoformat())
+        return self._message(REWARD_TRANSFERRED, to, at, data, *identity)
 
-    def referral_annulled(self, claim_id: UUID, facts: RewardFacts, at: datetime) -> Message:
+    def referral_succeeded(self, recommender: str, claim_id: UUID, facts: RewardFacts) -> Message:
+        """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
+        kind = "referral.succeeded"
+        return self._outcome(kind, recommender, claim_id, facts, facts.earned_at)
+
+    def referral_annulled(
+        self, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
+    ) -> Message:
         """`referral.annulled`, for lifecycle: what was announced as a success was none.
 
-        The order was not the first one, or the claim did not hold.
+        The order was not the first one, the claim did not hold, or the success is somebody else's.
         """
-        return self._outcome("referral.annulled", claim_id, facts, at)
+        return self._outcome("referral.annulled", recommender, claim_id, facts, at)
 
     def reward_moved(
         self,
@@ -91,10 +127,10 @@ class Announcer:
         claim_id = reward.key.claim_id
         data = {
             "claim_id": claim_id,
-            "side": reward.side,
+            "side": reward.key.side,
             "order_id": facts.order_id,
             "currency": facts.currency,
-            "amount": facts.amount(reward.side),
+            "amount": facts.amount(reward.key.side),
             "pending": balance.pending,
             "available": balance.available,
             "reversed": balance.reversed,
@@ -102,10 +138,12 @@ class Announcer:
         identity = (claim_id, reward.revision, *data.values())
         return self._message(f"reward.{state}", reward.key.customer, at, data, *identity)
 
-    def _outcome(self, kind: str, claim_id: UUID, facts: RewardFacts, at: datetime) -> Message:
+    def _outcome(
+        self, kind: str, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
+    ) -> Message:
         data = {"referee": facts.referee, "order_id": facts.order_id, "claim_id": claim_id}
         identity = (claim_id, facts.order_id, facts.earned_at)
-        return self._message(kind, facts.recommender, at, data, *identity)
+        return self._message(kind, recommender, at, data, *identity)
 
     def _message(
         self, kind: str, customer: str, time: datetime, data: object, *identity: object

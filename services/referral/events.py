@@ -1,4 +1,4 @@
-"""What referral reads from Kafka: orders, named codes, new advocates, and requests to itself."""
+"""What referral reads from Kafka: orders, codes, merges, advocates, and requests to itself."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from typing import Annotated, Final
 import msgspec
 
 from services.referral.domain.claims import OrderEvent, OrderEventKind
-from services.referral.domain.rewards import RewardRevision
+from services.referral.domain.people import MergeDecision
+from services.referral.domain.rewards import RewardRevision, RewardTransfer
 from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
@@ -18,6 +19,10 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 
 REWARD_DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: the referee's owner has revised a reward's facts."""
+REWARD_TRANSFERRED: Final = "reward.transferred"
+"""Internal, keyed by who stands for a merged id (or is unmerged): what leaves the other id."""
+REVIEW_REQUESTED: Final = "review.requested"
+"""Internal, keyed by the survivor of a merge: one of the person's ids has news, or has left."""
 CODE_FOUND: Final = "code.found"
 """Internal, keyed by a referee: a code that was named too early has been issued."""
 RELEASED: Final = "referral.released"
@@ -44,12 +49,20 @@ class _Refund(msgspec.Struct, frozen=True):
     amount: _Money
 
 
+class _Test(msgspec.Struct, frozen=True):
+    test: object = False
+
+
 class _Cancellation(msgspec.Struct, frozen=True):
     order_id: str
 
 
 class _SignUp(msgspec.Struct, frozen=True):
     referral_code: str | None = None
+
+
+class _Merger(msgspec.Struct, frozen=True):
+    into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class _Move(msgspec.Struct, frozen=True):
@@ -69,6 +82,9 @@ _sign_up: Final = msgspec.json.Decoder(_SignUp)
 _move: Final = msgspec.json.Decoder(_Move)
 _correction: Final = msgspec.json.Decoder(_Correction)
 _revision: Final = msgspec.json.Decoder(RewardRevision)
+_transfer: Final = msgspec.json.Decoder(RewardTransfer)
+_merger: Final = msgspec.json.Decoder(_Merger)
+_test: Final = msgspec.json.Decoder(_Test)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +109,29 @@ class ReviewRequest:
     release: bool
 
 
-Content = ShopEvent | NewAdvocate | ReviewRequest | RewardRevision
+Content = ShopEvent | NewAdvocate | ReviewRequest | RewardRevision | RewardTransfer | MergeDecision
 
 
 def read(topic: str, event: Envelope) -> Content | None:
-    """What a record says to this service; None if nothing. Raises Poison("invalid_data")."""
+    """What a record says to this service; None if nothing. Raises Poison("invalid_data").
+
+    What lifecycle forwards after a merge says nothing new: the event was read when it came under
+    the id that it was sent for, and merges are followed here as well.
+    """
     reader = _READERS.get((topic, event.type))
-    if reader is None:
+    if reader is None or event.mergedfrom is not None:
         return None
     if b"\\u0000" in bytes(event.data) or "\0" in event.subject + event.source + event.id:
         raise Poison("invalid_data", "a NUL character, which the database cannot hold")
     try:
-        return reader(event)
+        return None if _is_test(event) else reader(event)
     except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
+
+
+def _is_test(event: Envelope) -> bool:
+    """A shop's test of its own wiring changes nothing."""
+    return b'"test"' in bytes(event.data) and _test.decode(event.data).test is True
 
 
 def _read_order(event: Envelope) -> ShopEvent:
@@ -122,7 +147,7 @@ def _read_order(event: Envelope) -> ShopEvent:
         data.return_window_days,
         event.historical,
     )
-    return ShopEvent(order, _named_code(event, data.referral_code))
+    return ShopEvent(order, data.referral_code)
 
 
 def _read_refund(event: Envelope) -> ShopEvent:
@@ -148,13 +173,16 @@ def _read_cancellation(event: Envelope) -> ShopEvent:
 
 
 def _read_sign_up(event: Envelope) -> ShopEvent | None:
-    code = _named_code(event, _sign_up.decode(event.data).referral_code)
+    code = _sign_up.decode(event.data).referral_code
     return ShopEvent(None, code) if code else None
 
 
-def _named_code(event: Envelope, code: str | None) -> str | None:
-    """None for a merged customer's event: its code was claimed under the old id already."""
-    return None if event.mergedfrom else code
+def _read_merger(event: Envelope) -> MergeDecision:
+    return MergeDecision(event.time, event.source, event.id, _merger.decode(event.data).into)
+
+
+def _read_unmerger(event: Envelope) -> MergeDecision:
+    return MergeDecision(event.time, event.source, event.id, None)
 
 
 def _read_transition(event: Envelope) -> NewAdvocate | None:
@@ -179,9 +207,13 @@ _READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] 
         (CUSTOMER_EVENTS, "order.refunded"): _read_refund,
         (CUSTOMER_EVENTS, "order.cancelled"): _read_cancellation,
         (CUSTOMER_EVENTS, "customer.signed_up"): _read_sign_up,
+        (CUSTOMER_EVENTS, "customer.merged"): _read_merger,
+        (CUSTOMER_EVENTS, "customer.unmerged"): _read_unmerger,
         (PHASE_TRANSITIONS, transitions.CHANGED): _read_transition,
         (PHASE_TRANSITIONS, transitions.CORRECTED): _read_correction,
         (REFERRAL_EVENTS, REWARD_DETERMINED): lambda event: _revision.decode(event.data),
+        (REFERRAL_EVENTS, REWARD_TRANSFERRED): lambda event: _transfer.decode(event.data),
+        (REFERRAL_EVENTS, REVIEW_REQUESTED): lambda _: ReviewRequest(release=False),
         (REFERRAL_EVENTS, CODE_FOUND): lambda _: ReviewRequest(release=False),
         (REFERRAL_EVENTS, RELEASED): lambda _: ReviewRequest(release=True),
     }

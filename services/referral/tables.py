@@ -1,4 +1,4 @@
-"""The schema of referral: members, codes, their orders, claims, rewards, and the ledger."""
+"""The schema of referral: members, merges, codes, orders, claims, rewards, and the ledger."""
 
 from enum import StrEnum
 
@@ -38,6 +38,18 @@ member = sa.Table(
         sa.Text,
         comment="why this customer is not judged for now; null while there is no reason",
     ),
+)
+
+alias = sa.Table(
+    "alias",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True, comment="an id that was merged once"),
+    sa.Column("merged_into", sa.Text, comment="who stands for it; null if it was unmerged again"),
+    sa.Column("time", instant(), nullable=False, comment="of the event that decided so"),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Index("alias_into", "merged_into", postgresql_where=sa.text("merged_into IS NOT NULL")),
+    sa.CheckConstraint("merged_into <> customer"),
 )
 
 code = sa.Table(
@@ -82,6 +94,21 @@ claim = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("order_id", sa.Text, comment="the first order, once it has decided"),
     sa.Column(
+        "judged",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="whether the claim was answered, and the answer announced",
+    ),
+    sa.Column(
+        "revision",
+        sa.Integer,
+        nullable=False,
+        server_default=sa.text("0"),
+        comment="how often the facts of its rewards have changed",
+    ),
+    sa.Column("facts", pg.JSONB, comment="what both rewards depend on; null: nothing is earned"),
+    sa.Column(
         "answer",
         sa.Text,
         comment="the reason for which it was refused when recorded; null if it was not",
@@ -95,9 +122,12 @@ claim = sa.Table(
 reward = sa.Table(
     "reward",
     metadata,
-    sa.Column("customer", sa.Text, sa.ForeignKey("member.customer"), primary_key=True),
     sa.Column("claim_id", pg.UUID, primary_key=True),
-    sa.Column("side", sa.Text, nullable=False),
+    sa.Column("side", sa.Text, primary_key=True),
+    sa.Column("customer", sa.Text, sa.ForeignKey("member.customer"), primary_key=True),
+    sa.Column(
+        "earner", sa.Text, nullable=False, comment="the reward is owed to the survivor of this id"
+    ),
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column(
         "revision",
@@ -113,6 +143,17 @@ reward = sa.Table(
     sa.Column(
         "due_at", instant(), comment="when it becomes available; null if it is or never will"
     ),
+    sa.Column(
+        "moved",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.text("false"),
+        comment="whether it is owed to somebody else by now, who was sent the balance",
+    ),
+    sa.Column(
+        "told", sa.Text, comment="to whom the success was announced, if it is the recommender"
+    ),
+    sa.Index("reward_customer", "customer"),
     sa.Index("reward_due", "partition", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     _one_of("side", rewards.Side),
     _one_of("state", rewards.RewardState),
@@ -125,6 +166,7 @@ posting = sa.Table(
     sa.Column("seq", sa.BigInteger, sa.Identity(always=True), nullable=False),
     sa.Column("customer", sa.Text, nullable=False),
     sa.Column("claim_id", pg.UUID, nullable=False),
+    sa.Column("side", sa.Text, nullable=False),
     sa.Column(
         "content", pg.UUID, nullable=False, comment="the same for everything that says the same"
     ),
@@ -135,10 +177,15 @@ posting = sa.Table(
         "cause", sa.Text, nullable=False, comment="the order, or source and id of what reversed it"
     ),
     sa.Column("cancels", pg.UUID, sa.ForeignKey("posting.id"), unique=True),
-    sa.ForeignKeyConstraint(["customer", "claim_id"], ["reward.customer", "reward.claim_id"]),
+    sa.Column("counterpart", pg.UUID, unique=True, comment="the other posting of a transfer"),
+    sa.ForeignKeyConstraint(
+        ["claim_id", "side", "customer"], ["reward.claim_id", "reward.side", "reward.customer"]
+    ),
     sa.Index("posting_customer", "customer", "seq"),
+    sa.Index("posting_reward", "claim_id", "side"),
     _one_of("kind", rewards.Kind),
     sa.CheckConstraint("(kind = 'cancelled') = (cancels IS NOT NULL)"),
+    sa.CheckConstraint("(kind = 'transferred') = (counterpart IS NOT NULL)"),
 )
 
 entry = sa.Table(

@@ -104,6 +104,7 @@ def problem_response(problem: Problem, *, headers: Mapping[str, str] | None = No
         extra["Retry-After"] = str(problem.retry_after)
     if problem.location is not None:
         extra["Location"] = problem.location
+        extra["Cache-Control"] = "no-store"
     return JSONResponse(body, problem.status, extra, PROBLEM_JSON)
 
 

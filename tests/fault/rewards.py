@@ -106,9 +106,9 @@ async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], shop: Shop
             touches[row["referee"]][made.id] = made
     for referee, found in touches.items():
         known = [replace(t, recommender=owners.get(t.code)) for t in found.values()]
-        verdicts = judge(referee, known, orders[referee])
+        verdicts = judge({referee}, known, orders[referee])
         program.verdicts |= {number: (referee, verdict) for number, verdict in verdicts.items()}
-        program.facts |= determine_facts(referee, known, orders[referee], verdicts)
+        program.facts |= determine_facts(known, orders[referee], verdicts)
     return program
 
 

@@ -1,20 +1,28 @@
 """One batch of events: into rows, postings and announcements, in the caller's transaction."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from uuid import UUID
+from typing import NamedTuple
 
 from services.referral.announcements import Announcer
-from services.referral.batch.work import Work, gather
+from services.referral.batch.merges import Regrouping, regroup
+from services.referral.batch.work import Cause, Work, gather
 from services.referral.claims.repository import add_order_events, add_touches
 from services.referral.claims.verdicts import Judgement, judge_referees
 from services.referral.codes.issuer import issue_codes
 from services.referral.codes.repository import lock_codes
-from services.referral.customers.repository import Member, lock_members, release_members
+from services.referral.customers.repository import (
+    Member,
+    load_people,
+    lock_members,
+    lock_people,
+    release_members,
+)
+from services.referral.domain.people import People
 from services.referral.domain.rewards import RewardKey
 from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.repository import find_due, find_unsettled
-from services.referral.rewards.settlement import settle_rewards
+from services.referral.rewards.settlement import RewardTasks, settle_rewards
 from services.referral.settings import ReferralSettings
 from shared import metrics
 from shared.clock import CLOCK_START
@@ -23,6 +31,15 @@ from shared.stream.batch import Batch
 from shared.stream.handler import Reader
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
+
+
+class Affected(NamedTuple):
+    """The persons of a batch: who they are, their locked rows, who is parked, what has changed."""
+
+    people: People
+    members: Mapping[str, Member]
+    parked: Collection[str]
+    regrouping: Regrouping
 
 
 class ReferralHandler:
@@ -47,22 +64,22 @@ class ReferralHandler:
         """Write what the batch means; a customer is changed only under the lock of its row."""
         if not work.customers:
             return
-        members = await lock_members(tx, work.customers)
-        parked = {customer for customer, member in members.items() if member.parked}
-        parked -= work.released
+        affected = await _lock(tx, work)
         due = [*work.due, *await _release(tx, work.released)]
-        messages = await self._issue_codes(tx, work)
+        messages = await self._issue_codes(tx, work, affected.people)
         await add_order_events(tx, work.order_events)
-        judgement = await self._judge(tx, work, members, parked)
+        await self._record_touches(tx, work)
+        judgement = await self._judge(tx, work, affected)
         messages += judgement.messages
+        reviewed = work.reviews | affected.regrouping.changed
         messages += await settle_rewards(
             tx,
-            work.revisions | judgement.revisions,
-            due,
-            parked,
+            RewardTasks(work.revisions | judgement.revisions, work.transfers, due, reviewed),
+            affected.parked,
             self._announcer,
             lambda key: self._settlement_time(work, key),
         )
+        messages += self._ask_for_reviews(work, affected)
         await outbox.add(tx, messages)
         on_commit(lambda: metrics.DEADLINES_FIRED.inc(len(work.due)))
 
@@ -86,28 +103,40 @@ class ReferralHandler:
             portion.unfinished = len(keys) > self._limit
             work.due |= dict.fromkeys(keys[: self._limit], portion.due_until)
 
-    async def _issue_codes(self, tx: Tx, work: Work) -> list[Message]:
+    async def _issue_codes(self, tx: Tx, work: Work, people: People) -> list[Message]:
         """Give new advocates their codes; returns what to announce."""
         if work.advocates or work.touches:
             await lock_codes(tx, to_issue=bool(work.advocates))
-        _, messages = await issue_codes(tx, work.advocates, self._announcer)
+        _, messages = await issue_codes(tx, work.advocates, people, self._announcer)
         return messages
 
-    async def _judge(
-        self, tx: Tx, work: Work, members: Mapping[str, Member], parked: Collection[str]
-    ) -> Judgement:
-        """Record new claims, and judge everybody whose verdicts may change but for the parked."""
-        new = await self._record_touches(tx, work)
-        referees = _to_judge(work, members).difference(parked)
+    async def _judge(self, tx: Tx, work: Work, affected: Affected) -> Judgement:
+        """Judge everybody whose verdicts may change but for the parked and the merged."""
+        people = affected.people
+        referees = {id for id in _to_judge(work, affected) if not people.is_merged(id)}
         return await judge_referees(
-            tx, referees, new, self._announcer, lambda referee: self._clock(work, referee)
+            tx,
+            referees.difference(affected.parked),
+            people,
+            self._announcer,
+            lambda referee: self._clock(work, referee),
         )
 
-    async def _record_touches(self, tx: Tx, work: Work) -> set[UUID]:
-        if not work.touches:
-            return set()
-        recorded_at = {referee: self._clock(work, referee) for referee in work.referees}
-        return await add_touches(tx, work.touches, recorded_at)
+    async def _record_touches(self, tx: Tx, work: Work) -> None:
+        if work.touches:
+            recorded_at = {referee: self._clock(work, referee) for referee in work.referees}
+            await add_touches(tx, work.touches.values(), recorded_at)
+
+    def _ask_for_reviews(self, work: Work, affected: Affected) -> list[Message]:
+        """Ask the owners of the persons whom merged ids belong to, or have left, to judge them."""
+        wanted: dict[str, tuple[Cause, datetime]] = {}
+        for id in sorted(_to_judge(work, affected)):
+            for other in sorted(affected.regrouping.others_to_review(id, affected.people)):
+                wanted.setdefault(other, (work.causes[id], self._clock(work, id)))
+        return [
+            self._announcer.review_requested(customer, at, *cause)
+            for customer, (cause, at) in wanted.items()
+        ]
 
     def _clock(self, work: Work, customer: str) -> datetime:
         return work.clocks[self._announcer.partition(customer)]
@@ -115,6 +144,17 @@ class ReferralHandler:
     def _settlement_time(self, work: Work, key: RewardKey) -> SettlementTime:
         now = max(self._clock(work, key.customer), work.due.get(key, CLOCK_START))
         return SettlementTime(now, work.held_until[self._announcer.partition(key.customer)])
+
+
+async def _lock(tx: Tx, work: Work) -> Affected:
+    """Take the locks of a batch in their order: people, then members by id."""
+    await lock_people(tx, to_change=bool(work.merges))
+    regrouping = await regroup(tx, work.merges)
+    people = await load_people(tx, work.customers)
+    members = await lock_members(tx, people.all_members(work.customers))
+    parked = {id for id, member in members.items() if member.parked}
+    work.released |= {id for id in parked & work.customers if people.is_merged(id)}
+    return Affected(people, members, parked - work.released, regrouping)
 
 
 async def _release(tx: Tx, customers: Collection[str]) -> list[RewardKey]:
@@ -125,7 +165,16 @@ async def _release(tx: Tx, customers: Collection[str]) -> list[RewardKey]:
     return await find_unsettled(tx, customers)
 
 
-def _to_judge(work: Work, members: Mapping[str, Member]) -> set[str]:
-    """The referees whose verdicts may change: all who named a code, or whose orders may decide."""
-    buyers = {customer for customer, _ in work.order_events if members[customer].has_claims}
-    return work.referees | work.reviews | buyers
+def _to_judge(work: Work, affected: Affected) -> set[str]:
+    """The ids whose person's verdicts may change: by a code, an order, a merge, or on request."""
+    people = affected.people
+    buyers = {
+        customer
+        for customer, _ in work.order_events
+        if _have_claims(people.members(customer), affected.members)
+    }
+    return work.referees | work.reviews | buyers | affected.regrouping.changed
+
+
+def _have_claims(person: Iterable[str], members: Mapping[str, Member]) -> bool:
+    return any(members[id].has_claims for id in person)

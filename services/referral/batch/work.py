@@ -1,16 +1,27 @@
 """The work of one batch: what its records ask for."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.referral.domain.claims import OrderEvent, Touch, new_touch
-from services.referral.domain.rewards import RewardKey, RewardRevision
+from services.referral.domain.people import MergeDecision
+from services.referral.domain.rewards import RewardKey, RewardRevision, RewardTransfer, Side
 from services.referral.domain.terms import Terms
 from services.referral.events import NewAdvocate, ReviewRequest, ShopEvent
 from shared.events.envelope import Envelope
 from shared.stream.batch import Batch
+
+
+class Cause(NamedTuple):
+    """The event that gives reason to judge a customer."""
+
+    customer: str
+    source: str
+    id: str
 
 
 @dataclass(slots=True)
@@ -19,48 +30,68 @@ class Work:
 
     `clocks` are the partitions' clocks after the batch; up to `held_until`, deadlines wait for the
     end of a history import. `due` has the rewards whose deadline has passed, with the end of the
-    tick.
-    `touches` are by claim, `advocates` and `reviews` by customer.
+    tick. `touches` are by claim, `advocates`, `reviews` and `causes` by customer; `causes` has the
+    first event of each customer who may have to be judged.
     """
 
     terms: Terms
     clocks: Mapping[int, datetime] = field(default_factory=dict)
     held_until: Mapping[int, datetime] = field(default_factory=dict)
     order_events: list[tuple[str, OrderEvent]] = field(default_factory=list)
-    touches: dict[UUID, tuple[str, Touch]] = field(default_factory=dict)
+    touches: dict[UUID, Touch] = field(default_factory=dict)
+    merges: list[tuple[str, MergeDecision]] = field(default_factory=list)
     advocates: dict[str, datetime] = field(default_factory=dict)
     revisions: dict[RewardKey, RewardRevision] = field(default_factory=dict)
+    transfers: dict[RewardKey, list[RewardTransfer]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     reviews: set[str] = field(default_factory=set)
     released: set[str] = field(default_factory=set)
+    causes: dict[str, Cause] = field(default_factory=dict)
     due: dict[RewardKey, datetime] = field(default_factory=dict)
 
     @property
     def customers(self) -> set[str]:
         """All customers whom the batch may change."""
         customers = {customer for customer, _ in self.order_events}
+        customers |= {customer for customer, _ in self.merges}
         customers |= self.referees
         customers |= self.advocates.keys()
         customers |= self.reviews
-        return customers | {key.customer for key in (*self.revisions, *self.due)}
+        keys = (*self.revisions, *self.transfers, *self.due)
+        return customers | {key.customer for key in keys}
 
     @property
     def referees(self) -> set[str]:
         """The customers who named a code."""
-        return {referee for referee, _ in self.touches.values()}
+        return {touch.referee for touch in self.touches.values()}
 
     def take(self, event: Envelope, content: object) -> None:
         """Add what one record says."""
+        customer = event.subject
         match content:
             case ShopEvent():
+                self._note_cause(event)
                 self._take_shop_event(event, content)
+            case MergeDecision():
+                self._note_cause(event)
+                self.merges.append((customer, content))
             case NewAdvocate():
-                self.advocates.setdefault(event.subject, content.since)
+                self.advocates.setdefault(customer, content.since)
             case ReviewRequest():
-                self.reviews.add(event.subject)
+                self._note_cause(event)
+                self.reviews.add(customer)
                 if content.release:
-                    self.released.add(event.subject)
+                    self.released.add(customer)
             case RewardRevision():
-                self._take_revision(RewardKey(event.subject, content.claim_id), content)
+                self._take_revision(
+                    RewardKey(customer, content.claim_id, Side.RECOMMENDER), content
+                )
+            case RewardTransfer():
+                self.transfers[RewardKey(customer, content.claim_id, content.side)].append(content)
+
+    def _note_cause(self, event: Envelope) -> None:
+        self.causes.setdefault(event.subject, Cause(event.subject, event.source, event.id))
 
     def _take_shop_event(self, event: Envelope, content: ShopEvent) -> None:
         referee = event.subject
@@ -68,7 +99,7 @@ class Work:
             self.order_events.append((referee, content.order_event))
         if content.code:
             touch = new_touch(referee, event.time, event.source, event.id, content.code, self.terms)
-            self.touches.setdefault(touch.id, (referee, touch))
+            self.touches.setdefault(touch.id, touch)
 
     def _take_revision(self, key: RewardKey, revision: RewardRevision) -> None:
         known = self.revisions.get(key)

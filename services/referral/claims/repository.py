@@ -16,11 +16,13 @@ from services.referral.domain.claims import (
     Touch,
     Verdict,
 )
+from services.referral.domain.rewards import RewardFacts
 from services.referral.domain.terms import Terms
 from shared.database.columns import columns_of
 from shared.database.connection import Pool, Tx
 
 _decode_terms: Final = msgspec.json.Decoder(Terms).decode
+_decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
 
 _ADD_ORDER_EVENTS: Final = """
 INSERT INTO order_event (customer, source, id, kind, time, order_id, amount, currency,
@@ -36,7 +38,7 @@ SELECT id, referee, source, event, time, code, terms, expires_at, 'accepted', re
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[],
             $7::jsonb[], $8::timestamptz[], $9::timestamptz[])
     AS t(id, referee, source, event, time, code, terms, expires_at, recorded_at)
-ON CONFLICT DO NOTHING RETURNING id
+ON CONFLICT DO NOTHING
 """
 _HAVE_CLAIMS: Final = """
 UPDATE member SET has_claims = true WHERE customer = ANY($1::text[]) AND NOT has_claims
@@ -50,30 +52,43 @@ _CLAIM_BY_ID: Final = _CLAIM + "WHERE c.id = $1"
 _SAVE_VERDICTS: Final = """
 UPDATE claim AS c
 SET state = v.state, reason = v.reason, order_id = v.order_id, recommender = v.recommender,
-    answer = CASE WHEN v.new THEN v.reason ELSE c.answer END
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[])
-    AS v(id, state, reason, order_id, recommender, new)
+    answer = CASE WHEN c.judged THEN c.answer ELSE v.reason END, judged = true,
+    revision = v.revision, facts = v.facts
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::jsonb[])
+    AS v(id, state, reason, order_id, recommender, revision, facts)
 WHERE c.id = v.id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A claim as stored; `answer` is the reason for refusing it when it was recorded, or None."""
+    """A claim as stored; `answer` is the reason for refusing it when it was recorded, or None.
 
-    referee: str
+    Before it is judged for the first time its verdict says nothing. `facts` are those of its
+    rewards, in the `revision` that was sent last.
+    """
+
     touch: Touch
     verdict: Verdict
     answer: Reason | None
     recorded_at: datetime
+    is_judged: bool = True
+    revision: int = 0
+    facts: RewardFacts | None = None
+
+    @property
+    def referee(self) -> str:
+        """The id that named the code."""
+        return self.touch.referee
 
 
 class NewVerdict(NamedTuple):
-    """A verdict to store; `is_new` says that the claim had none before."""
+    """A verdict to store, and the revision of the rewards' facts that it comes with."""
 
     touch: Touch
     verdict: Verdict
-    is_new: bool
+    revision: int
+    facts: RewardFacts | None
 
 
 async def add_order_events(tx: Tx, rows: Sequence[tuple[str, OrderEvent]]) -> None:
@@ -97,18 +112,12 @@ async def load_order_events(tx: Tx, customers: Collection[str]) -> dict[str, lis
 
 
 async def add_touches(
-    tx: Tx, touches: Mapping[UUID, tuple[str, Touch]], recorded_at: Mapping[str, datetime]
-) -> set[UUID]:
-    """Store the touches of referees as claims without a verdict; returns the ids of the new ones.
-
-    `touches` has the referee and the touch by claim, `recorded_at` the clock by referee.
-    """
-    values = (
-        _claim_row(referee, touch, recorded_at[referee]) for referee, touch in touches.values()
-    )
-    rows = await tx.fetch(_ADD_CLAIMS, *columns_of(values, 9))
-    await tx.execute(_HAVE_CLAIMS, [referee for referee, _ in touches.values()])
-    return {row["id"] for row in rows}
+    tx: Tx, touches: Collection[Touch], recorded_at: Mapping[str, datetime]
+) -> None:
+    """Store touches as claims without a verdict; `recorded_at` has the clock by referee."""
+    values = (_claim_row(touch, recorded_at[touch.referee]) for touch in touches)
+    await tx.execute(_ADD_CLAIMS, *columns_of(values, 9))
+    await tx.execute(_HAVE_CLAIMS, [touch.referee for touch in touches])
 
 
 async def load_claims(tx: Tx, referees: Collection[str]) -> dict[str, list[Claim]]:
@@ -126,12 +135,8 @@ async def find_claim(source: Pool | Tx, id: UUID) -> Claim | None:
 
 
 async def save_verdicts(tx: Tx, verdicts: Iterable[NewVerdict]) -> None:
-    """Store verdicts; for new claims also as the answer given."""
-    values = (
-        (touch.id, verdict.state.value, verdict.reason, verdict.order_id, touch.recommender, is_new)
-        for touch, verdict, is_new in verdicts
-    )
-    await tx.execute(_SAVE_VERDICTS, *columns_of(values, 6))
+    """Store verdicts; for claims that had none yet also as the answer given."""
+    await tx.execute(_SAVE_VERDICTS, *columns_of(map(_verdict_row, verdicts), 7))
 
 
 def _order_event_row(customer: str, event: OrderEvent) -> tuple[Any, ...]:
@@ -149,10 +154,23 @@ def _order_event_row(customer: str, event: OrderEvent) -> tuple[Any, ...]:
     )
 
 
-def _claim_row(referee: str, touch: Touch, recorded_at: datetime) -> tuple[Any, ...]:
+def _verdict_row(new: NewVerdict) -> tuple[Any, ...]:
+    verdict = new.verdict
+    return (
+        new.touch.id,
+        verdict.state.value,
+        verdict.reason,
+        verdict.order_id,
+        new.touch.recommender,
+        new.revision,
+        msgspec.json.encode(new.facts).decode() if new.facts else None,
+    )
+
+
+def _claim_row(touch: Touch, recorded_at: datetime) -> tuple[Any, ...]:
     return (
         touch.id,
-        referee,
+        touch.referee,
         touch.source,
         touch.event,
         touch.time,
@@ -166,6 +184,7 @@ def _claim_row(referee: str, touch: Touch, recorded_at: datetime) -> tuple[Any, 
 def _claim(row: Any) -> Claim:
     touch = Touch(
         id=row["id"],
+        referee=row["referee"],
         time=row["time"],
         source=row["source"],
         event=row["event"],
@@ -176,4 +195,5 @@ def _claim(row: Any) -> Claim:
     reason = Reason(row["reason"]) if row["reason"] else None
     answer = Reason(row["answer"]) if row["answer"] else None
     verdict = Verdict(State(row["state"]), reason, row["order_id"])
-    return Claim(row["referee"], touch, verdict, answer, row["recorded_at"])
+    facts = _decode_facts(row["facts"]) if row["facts"] else None
+    return Claim(touch, verdict, answer, row["recorded_at"], row["judged"], row["revision"], facts)

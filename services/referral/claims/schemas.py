@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.referral.api.fields import AS_OF, CLAIM_ID, CODE, CUSTOMER, ORDER, REFEREE
 from services.referral.claims.repository import Claim
 from services.referral.domain.claims import Reason, State
+from services.referral.domain.people import People
 from shared.events.fields import Subject
 from shared.http import Instant
 
@@ -50,16 +51,16 @@ class ClaimView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, claim: Claim, clock: datetime) -> Self:
-        """The claim as it stands at the clock."""
+    def of(cls, claim: Claim, people: People, clock: datetime) -> Self:
+        """The claim as it stands at the clock, with the present ids of its customers."""
         touch = claim.touch
         verdict = claim.verdict
         has_expired = verdict.state is State.ACCEPTED and touch.expires_at < clock
         return cls(
             id=touch.id,
             code=touch.code,
-            referee=claim.referee,
-            recommender=touch.recommender,
+            referee=people.survivor(claim.referee),
+            recommender=touch.recommender and people.survivor(touch.recommender),
             state=State.EXPIRED if has_expired else verdict.state,
             reason=verdict.reason,
             order_id=verdict.order_id,
@@ -69,7 +70,7 @@ class ClaimView(BaseModel):
         )
 
     @classmethod
-    def receipt(cls, claim: Claim) -> Self:
+    def receipt(cls, claim: Claim, people: People) -> Self:
         """The claim as it was accepted: always the same, however late the request is repeated."""
-        view = cls.of(claim, claim.recorded_at)
+        view = cls.of(claim, people, claim.recorded_at)
         return view.model_copy(update={"state": State.ACCEPTED, "reason": None, "order_id": None})

@@ -1,9 +1,9 @@
 """Judges referees again: changed verdicts go to their claims, changed facts to both rewards."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from typing import TypeVar
 
 from services.referral.announcements import Announcer
 from services.referral.claims.repository import (
@@ -13,16 +13,28 @@ from services.referral.claims.repository import (
     load_order_events,
     save_verdicts,
 )
-from services.referral.customers.repository import park_members
+from services.referral.customers.repository import load_people, park_members
 from services.referral.domain.claims import OrderEvent, State, Verdict, determine_facts, judge
-from services.referral.domain.rewards import Reward, RewardFacts, RewardKey, RewardRevision
-from services.referral.rewards.repository import load_rewards
+from services.referral.domain.people import People
+from services.referral.domain.rewards import RewardFacts, RewardKey, RewardRevision, Side
 from shared.database.connection import Tx
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
+T = TypeVar("T")
+
 ClockOf = Callable[[str], datetime]
 """The clock of a referee's partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Referee:
+    """A person who has named codes: the survivor of its ids, and what is known of all of them."""
+
+    id: str
+    person: Collection[str]
+    claims: Sequence[Claim]
+    events: Sequence[OrderEvent]
 
 
 @dataclass(slots=True)
@@ -41,74 +53,87 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges one referee after another; `new` claims have had no verdict yet."""
+    """Judges one referee after another; `recommenders` says who has the codes now."""
 
-    new: Collection[UUID]
-    rewards: Mapping[RewardKey, Reward]
+    recommenders: People
     announcer: Announcer
     judgement: Judgement = field(default_factory=Judgement)
 
-    def take(
-        self, referee: str, claims: Sequence[Claim], events: Sequence[OrderEvent], now: datetime
-    ) -> None:
+    def take(self, referee: Referee, now: datetime) -> None:
         """Judge all claims of one referee; park the referee if that fails.
 
         This is one of two places that may catch every error: a bug in a rule sets one customer
         aside, and not the batch.
         """
-        touches = [claim.touch for claim in claims]
+        touches = [claim.touch for claim in referee.claims]
         try:
-            verdicts = judge(referee, touches, events)
-            facts = determine_facts(referee, touches, events, verdicts)
+            verdicts = judge(referee.person, touches, referee.events)
+            facts = determine_facts(touches, referee.events, verdicts)
         except Exception as error:  # noqa: BLE001  (see above)
-            self.judgement.parked[referee] = record_failure(error, claims=len(claims))
+            self.judgement.parked[referee.id] = record_failure(error, claims=len(touches))
             return
-        for claim in claims:
-            self._take_verdict(claim, verdicts[claim.touch.id])
-            self._take_facts(claim, facts.get(claim.touch.id), now)
+        for claim in referee.claims:
+            verdict = verdicts[claim.touch.id]
+            self._take(referee.id, claim, verdict, facts.get(claim.touch.id), now)
 
-    def _take_verdict(self, claim: Claim, verdict: Verdict) -> None:
-        is_new = claim.touch.id in self.new
-        if not is_new and verdict == claim.verdict:
+    def _take(
+        self,
+        referee: str,
+        claim: Claim,
+        verdict: Verdict,
+        facts: RewardFacts | None,
+        now: datetime,
+    ) -> None:
+        revision = claim.revision + (facts != claim.facts)
+        if claim.is_judged and (verdict, revision) == (claim.verdict, claim.revision):
             return
-        self.judgement.verdicts.append(NewVerdict(claim.touch, verdict, is_new))
-        if is_new or _answer(verdict) != _answer(claim.verdict):
-            message = self.announcer.claim_judged(claim.referee, claim.touch, verdict)
+        self.judgement.verdicts.append(NewVerdict(claim.touch, verdict, revision, facts))
+        if not claim.is_judged or _answer(verdict) != _answer(claim.verdict):
+            message = self.announcer.claim_judged(referee, claim.touch, verdict)
             self.judgement.messages.append(message)
+        if revision != claim.revision:
+            self._revise(referee, claim, revision, facts, now)
 
-    def _take_facts(self, claim: Claim, facts: RewardFacts | None, now: datetime) -> None:
-        key = RewardKey(claim.referee, claim.touch.id)
-        known = self.rewards.get(key)
-        if facts == (known.facts if known else None):
-            return
-        revision = RewardRevision(claim.touch.id, known.revision + 1 if known else 1, facts)
-        self.judgement.revisions[key] = revision
-        if claim.touch.recommender:
-            message = self.announcer.reward_determined(claim.touch.recommender, revision, now)
-            self.judgement.messages.append(message)
+    def _revise(
+        self, referee: str, claim: Claim, revision: int, facts: RewardFacts | None, now: datetime
+    ) -> None:
+        touch = claim.touch
+        key = RewardKey(referee, touch.id, Side.REFEREE)
+        self.judgement.revisions[key] = RewardRevision(touch.id, revision, facts, touch.referee)
+        if touch.recommender:
+            revised = RewardRevision(touch.id, revision, facts, touch.recommender)
+            to = self.recommenders.survivor(touch.recommender)
+            self.judgement.messages.append(self.announcer.reward_determined(to, revised, now))
 
 
 async def judge_referees(
-    tx: Tx,
-    referees: Collection[str],
-    new: Collection[UUID],
-    announcer: Announcer,
-    clock_of: ClockOf,
+    tx: Tx, referees: Collection[str], people: People, announcer: Announcer, clock_of: ClockOf
 ) -> Judgement:
-    """Judge all claims of these locked referees, and store what has changed."""
+    """Judge all claims of these locked survivors, and store what has changed."""
     if not referees:
         return Judgement()
-    claims = await load_claims(tx, referees)
-    events = await load_order_events(tx, referees)
-    keys = [RewardKey(referee, claim.touch.id) for referee in claims for claim in claims[referee]]
-    judging = Judge(new, await load_rewards(tx, keys), announcer)
-    for referee in sorted(claims):
-        judging.take(referee, claims[referee], events[referee], clock_of(referee))
+    members = people.all_members(referees)
+    claims = await load_claims(tx, members)
+    events = await load_order_events(tx, members)
+    judging = Judge(await _recommenders(tx, claims), announcer)
+    for id in sorted(referees):
+        person = people.members(id)
+        referee = Referee(id, person, _of(person, claims), _of(person, events))
+        judging.take(referee, clock_of(id))
     judgement = judging.judgement
     await save_verdicts(tx, judgement.verdicts)
     if judgement.parked:
         await park_members(tx, judgement.parked)
     return judgement
+
+
+async def _recommenders(tx: Tx, claims: Mapping[str, Sequence[Claim]]) -> People:
+    touches = (claim.touch for each in claims.values() for claim in each)
+    return await load_people(tx, {touch.recommender for touch in touches if touch.recommender})
+
+
+def _of(person: Iterable[str], found: Mapping[str, Sequence[T]]) -> list[T]:
+    return [each for id in sorted(person) for each in found[id]]
 
 
 def _answer(verdict: Verdict) -> tuple[bool, str | None]:

@@ -7,7 +7,10 @@ from typing import Final, NamedTuple
 from shared.database.connection import Pool, Tx
 
 _DIRECTORY: Final = 0x52454645
-_FIND: Final = "SELECT code, issued_at FROM code WHERE customer = $1"
+_FIND: Final = """
+SELECT code, issued_at FROM code WHERE customer = ANY($2::text[])
+ORDER BY (customer = $1) DESC, issued_at, code LIMIT 1
+"""
 _LOAD: Final = "SELECT customer, code FROM code WHERE customer = ANY($1::text[])"
 _OWNER: Final = "SELECT customer FROM code WHERE code = $1"
 _ADD: Final = """
@@ -37,9 +40,9 @@ async def lock_codes(tx: Tx, *, to_issue: bool) -> None:
     await tx.execute(f"SELECT {function}($1)", _DIRECTORY)
 
 
-async def find_code(source: Pool | Tx, customer: str) -> IssuedCode | None:
-    """The code of a customer."""
-    row = await source.fetchrow(_FIND, customer)
+async def find_code(source: Pool | Tx, customer: str, person: Collection[str]) -> IssuedCode | None:
+    """The code of a customer; else the oldest of the ids that are the same person."""
+    row = await source.fetchrow(_FIND, customer, list(person))
     return IssuedCode(row["code"], row["issued_at"]) if row else None
 
 

@@ -8,7 +8,8 @@ from services.referral.api.context import Context, created
 from services.referral.api.fields import CLOCK_NOT_STARTED
 from services.referral.codes.schemas import CodeRequest, CodeView
 from services.referral.codes.service import CodeService
-from shared.http import REUSED_KEY, Conditional, CustomerPath, IdempotencyKey, ProblemKind, problems
+from services.referral.customers.parameters import MERGED, UnmergedCustomer
+from shared.http import REUSED_KEY, Conditional, IdempotencyKey, ProblemKind, problems
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
@@ -38,7 +39,9 @@ async def issue_code(
     return created(response, await service.issue(body.customer, idempotency_key))
 
 
-@router.get("/customers/{customer}/code", responses=problems(_NO_CODE))
-async def show_code(customer: CustomerPath, service: Service, conditional: Conditional) -> CodeView:
+@router.get("/customers/{customer}/code", responses=problems(MERGED, _NO_CODE))
+async def show_code(
+    customer: UnmergedCustomer, service: Service, conditional: Conditional
+) -> CodeView:
     """Show the referral code of a customer."""
     return conditional.answer(await service.show(customer))

@@ -4,7 +4,7 @@ from services.referral.api.context import ApiContext
 from services.referral.codes.issuer import issue_codes
 from services.referral.codes.repository import find_code, lock_codes
 from services.referral.codes.schemas import CodeView
-from services.referral.customers.repository import lock_members
+from services.referral.customers.repository import load_people, lock_members, lock_people
 from services.referral.idempotency.service import remember_request
 from shared.database.connection import transaction
 from shared.errors import Problem
@@ -20,14 +20,16 @@ class CodeService:
     async def issue(self, customer: str, key: str | None) -> tuple[CodeView, bool]:
         """Issue a code if the customer has none. Returns the code, and whether it is new.
 
-        Raises Problem 422 "idempotency_key_reused" and 503 "clock_not_started".
+        For a merged customer it is that of the one who has stayed. Raises Problem 422
+        "idempotency_key_reused" and 503 "clock_not_started".
         """
-        is_new = await self._issue(customer, key)
-        return await self.show(customer), is_new
+        survivor, is_new = await self._issue(customer, key)
+        return await self.show(survivor), is_new
 
     async def show(self, customer: str) -> CodeView:
         """The customer's code. Raises Problem 404 "no_code"."""
-        issued = await find_code(self._context.pool, customer)
+        people = await load_people(self._context.pool, [customer])
+        issued = await find_code(self._context.pool, customer, people.members(customer))
         if issued is None:
             raise Problem(404, "no_code", f"Customer {customer} has no code.")
         clock = await self._context.clock(self._context.pool, customer)
@@ -35,12 +37,16 @@ class CodeService:
             customer=customer, code=issued.code, issued_at=issued.issued_at, as_of=clock
         )
 
-    async def _issue(self, customer: str, key: str | None) -> bool:
+    async def _issue(self, customer: str, key: str | None) -> tuple[str, bool]:
+        announcer = self._context.announcer
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
-            await lock_members(tx, [customer])
+            await lock_people(tx, to_change=False)
+            people = await load_people(tx, [customer])
+            survivor = people.survivor(customer)
+            await lock_members(tx, people.members(customer))
             await lock_codes(tx, to_issue=True)
-            clock = await self._context.started_clock(tx, customer)
-            issued, messages = await issue_codes(tx, {customer: clock}, self._context.announcer)
+            clock = await self._context.started_clock(tx, survivor)
+            issued, messages = await issue_codes(tx, {survivor: clock}, people, announcer)
             await outbox.add(tx, messages)
             await remember_request(tx, "codes", key, customer)
-            return customer in issued
+            return survivor, survivor in issued

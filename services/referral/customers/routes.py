@@ -5,8 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends
 
 from services.referral.api.context import Context
+from services.referral.customers.parameters import MERGED_FOR_WRITES, UnmergedCustomer
 from services.referral.customers.service import CustomerService
-from shared.http import NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
+from shared.http import NOT_REPEATABLE, ProblemKind, Requested, problems
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
@@ -23,10 +24,10 @@ Service = Annotated[CustomerService, Depends(_service)]
 @router.post(
     "/customers/{customer}/release",
     status_code=202,
-    responses=problems(_NOT_PARKED),
+    responses=problems(MERGED_FOR_WRITES, _NOT_PARKED),
     openapi_extra=NOT_REPEATABLE,
 )
-async def release_customer(customer: CustomerPath, service: Service) -> Requested:
+async def release_customer(customer: UnmergedCustomer, service: Service) -> Requested:
     """Judge a parked customer again, once the cause is fixed.
 
     The customer is released in the background; after that, the same request is refused (409).

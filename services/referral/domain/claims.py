@@ -1,6 +1,6 @@
 """Claims: which touch of a referee counts, and whether the first order earns a reward."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -53,6 +53,7 @@ class Touch:
     """A referee named a code; `recommender` is its owner, None while no owner is known."""
 
     id: UUID
+    referee: str
     time: datetime
     source: str
     event: str
@@ -61,8 +62,8 @@ class Touch:
     terms: Terms
 
     @property
-    def key(self) -> tuple[datetime, str, str]:
-        return self.time, self.source, self.event
+    def key(self) -> tuple[datetime, str, str, str]:
+        return self.time, self.source, self.event, self.referee
 
     @property
     def expires_at(self) -> datetime:
@@ -110,18 +111,21 @@ def new_touch(
     """A touch by what the referee typed; the owner of the code is looked up later."""
     code = codes.read(text) or text[:_LONGEST_CODE]
     id = stable_id("claim", referee, source, event)
-    return Touch(id, time, source, event, code, None, terms)
+    return Touch(id, referee, time, source, event, code, None, terms)
 
 
 def judge(
-    referee: str, touches: Iterable[Touch], events: Iterable[OrderEvent]
+    person: Collection[str], touches: Iterable[Touch], events: Iterable[OrderEvent]
 ) -> dict[UUID, Verdict]:
-    """The verdicts on a referee's claims, by claim, whatever the order of touches and events."""
+    """The verdicts on the claims of a person, by claim, whatever the order of touches and events.
+
+    `person` has all ids of the referee: whose code it is, is none of them.
+    """
     first = first_order(events)
     verdicts: dict[UUID, Verdict] = {}
     winner: Touch | None = None
     for touch in sorted(touches, key=lambda t: t.key):
-        reason = _reason_to_refuse(referee, touch, first)
+        reason = _reason_to_refuse(person, touch, first)
         verdicts[touch.id] = Verdict(State.REFUSED, reason) if reason else _SUPERSEDED
         winner = winner if reason else touch
     if winner:
@@ -135,12 +139,14 @@ def first_order(events: Iterable[OrderEvent]) -> OrderEvent | None:
     return min(orders, key=lambda order: order.key, default=None)
 
 
-def _reason_to_refuse(referee: str, touch: Touch, first: OrderEvent | None) -> Reason | None:
+def _reason_to_refuse(
+    person: Collection[str], touch: Touch, first: OrderEvent | None
+) -> Reason | None:
     if codes.read(touch.code) is None:
         return Reason.MISTYPED_CODE
     if touch.recommender is None:
         return Reason.UNKNOWN_CODE
-    if touch.recommender == referee:
+    if touch.recommender in person:
         return Reason.SELF_REFERRAL
     # An order at the instant of the touch may carry it; only an earlier one refuses the claim.
     return Reason.ALREADY_CUSTOMER if first and first.time < touch.time else None
@@ -164,30 +170,27 @@ def _reason_to_earn_nothing(touch: Touch, first: OrderEvent) -> Reason | None:
 
 
 def determine_facts(
-    referee: str,
     touches: Sequence[Touch],
     events: Sequence[OrderEvent],
     verdicts: Mapping[UUID, Verdict],
 ) -> dict[UUID, RewardFacts]:
-    """The facts of the rewards that a referee's claims have earned, by claim: at most one has."""
+    """The facts of the rewards that a person's claims have earned, by claim: at most one has."""
     first = first_order(events)
     return {
-        touch.id: _facts(referee, touch, first, events)
+        touch.id: _facts(touch, first, events)
         for touch in touches
         if first and touch.recommender and verdicts[touch.id].state is State.QUALIFIED
     }
 
 
-def _facts(
-    referee: str, touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]
-) -> RewardFacts:
+def _facts(touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]) -> RewardFacts:
     days = order.return_window_days
     if days is None:
         days = touch.terms.return_window_days
     terms = touch.terms.currencies[order.currency]
     return RewardFacts(
         order_id=order.order_id,
-        referee=referee,
+        referee=touch.referee,
         recommender=touch.recommender or "",
         currency=order.currency,
         total=order.amount,

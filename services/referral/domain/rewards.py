@@ -26,12 +26,17 @@ class RewardState(StrEnum):
 
 
 class Kind(StrEnum):
-    """Kinds of postings; a cancelled one is followed by its opposite."""
+    """Kinds of postings.
+
+    A cancelled one is followed by its opposite; a transferred one has a counterpart: what leaves
+    an id that was merged (or unmerged) comes to the id that stands for the person now.
+    """
 
     EARNED = "earned"
     MATURED = "matured"
     REVERSED = "reversed"
     CANCELLED = "cancelled"
+    TRANSFERRED = "transferred"
 
 
 class Refund(msgspec.Struct, frozen=True):
@@ -44,7 +49,11 @@ class Refund(msgspec.Struct, frozen=True):
 
 
 class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What both sides' rewards depend on; the referee's owner sends it to the recommender's."""
+    """What both sides' rewards depend on; the referee's owner sends it to the recommender's.
+
+    `referee` and `recommender` are the ids that named the code and had it, whatever was merged
+    since.
+    """
 
     order_id: str
     referee: str
@@ -65,33 +74,59 @@ class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RewardRevision(msgspec.Struct, frozen=True):
-    """The facts of a reward as of a revision; without facts it was not earned after all."""
+    """The facts of a reward as of a revision; without facts it was not earned after all.
+
+    `earner` is the side's id in these facts, also if there are none: the reward is owed to the
+    survivor of that id.
+    """
 
     claim_id: UUID
     revision: int
     facts: RewardFacts | None
+    earner: str
 
 
-@dataclass(frozen=True, slots=True)
+class RewardTransfer(msgspec.Struct, frozen=True):
+    """What leaves another id for this one: the second posting of a transfer is still to be made.
+
+    Without a `posting` nothing was left to transfer; the reward moves all the same.
+    """
+
+    claim_id: UUID
+    side: Side
+    posting: UUID | None = None
+    currency: str = ""
+    pending: int = 0
+    available: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class RewardKey:
-    """One customer's reward for one claim: each of the two sides has its own."""
+    """What one customer has of one side's reward for a claim."""
 
     customer: str
     claim_id: UUID
+    side: Side
 
 
 @dataclass(frozen=True, slots=True)
 class Reward:
-    """A reward as stored: the ledger holds its movements until `as_of`; at `due_at` it matures."""
+    """A reward as stored: the ledger holds its movements until `as_of`; at `due_at` it matures.
+
+    It is owed to the survivor of `earner`. `moved` says that this is somebody else by now, and
+    that the balance was sent there. `told` is to whom its success was announced.
+    """
 
     key: RewardKey
-    side: Side
+    earner: str
     partition: int
     revision: int
     facts: RewardFacts | None
     state: RewardState
     as_of: datetime
     due_at: datetime | None
+    moved: bool = False
+    told: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ SELECT CASE WHEN state = 'accepted' AND expires_at < $1 THEN 'expired' ELSE stat
        count(*) AS n
 FROM claim GROUP BY name
 """
-_REWARDS: Final = "SELECT state AS name, count(*) AS n FROM reward GROUP BY state"
+_REWARDS: Final = "SELECT state AS name, count(*) AS n FROM reward WHERE NOT moved GROUP BY state"
 
 
 async def count_codes(source: Pool | Tx) -> int:

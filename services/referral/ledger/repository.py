@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.referral.domain.ledger import Account
-from services.referral.domain.rewards import Kind
+from services.referral.domain.rewards import Kind, Side
 from shared.database.connection import Pool, Tx
 
 _BALANCES: Final = """
@@ -15,7 +15,8 @@ SELECT currency, coalesce(sum(amount) FILTER (WHERE account = $2), 0)::bigint AS
 FROM entry WHERE customer = $1 GROUP BY currency ORDER BY currency
 """
 _POSTINGS: Final = """
-SELECT p.seq, p.id, p.kind, p.time, p.recorded_at, p.claim_id, p.cause, p.cancels, e.entries
+SELECT p.seq, p.id, p.kind, p.time, p.recorded_at, p.claim_id, p.side, p.cause, p.cancels,
+       p.counterpart, e.entries
 FROM posting AS p CROSS JOIN LATERAL (
     SELECT array_agg((account, amount, currency) ORDER BY account) AS entries
     FROM entry WHERE posting_id = p.id
@@ -43,8 +44,10 @@ class PostingRow:
     time: datetime
     recorded_at: datetime
     claim_id: UUID
+    side: Side
     cause: str
     cancels: UUID | None
+    counterpart: UUID | None
     entries: list[tuple[Account, int, str]]
 
 
@@ -72,7 +75,9 @@ def _posting_row(row: Any) -> PostingRow:
         time=row["time"],
         recorded_at=row["recorded_at"],
         claim_id=row["claim_id"],
+        side=Side(row["side"]),
         cause=row["cause"],
         cancels=row["cancels"],
+        counterpart=row["counterpart"],
         entries=entries,
     )

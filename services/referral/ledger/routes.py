@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 
 from services.referral.api.context import Context
-from services.referral.api.fields import CUSTOMER
+from services.referral.customers.parameters import MERGED, ListedCustomer, UnmergedCustomer
 from services.referral.ledger.schemas import BalancesView, PostingPage
 from services.referral.ledger.service import LedgerService
-from shared.events.fields import Subject
-from shared.http import Conditional, CustomerPath, Paging
+from shared.http import Conditional, Paging, problems
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
@@ -19,20 +18,17 @@ async def _service(context: Context) -> LedgerService:
 
 
 Service = Annotated[LedgerService, Depends(_service)]
-OfCustomer = Annotated[
-    Subject, Query(description="The customer whose postings are listed.", examples=[CUSTOMER])
-]
 
 
-@router.get("/customers/{customer}/balance")
+@router.get("/customers/{customer}/balance", responses=problems(MERGED))
 async def show_balance(
-    customer: CustomerPath, service: Service, conditional: Conditional
+    customer: UnmergedCustomer, service: Service, conditional: Conditional
 ) -> BalancesView:
     """Show what a customer has earned, pending and available."""
     return conditional.answer(await service.show_balances(customer))
 
 
-@router.get("/ledger")
-async def list_postings(customer: OfCustomer, part: Paging, service: Service) -> PostingPage:
+@router.get("/ledger", responses=problems(MERGED))
+async def list_postings(customer: ListedCustomer, part: Paging, service: Service) -> PostingPage:
     """List a customer's postings with their entries, newest first."""
     return await service.list_postings(customer, part)

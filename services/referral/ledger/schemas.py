@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from services.referral.api.fields import AS_OF, CLAIM_ID, CURRENCY, CUSTOMER, ORDER
 from services.referral.domain.ledger import Account
-from services.referral.domain.rewards import Kind
+from services.referral.domain.rewards import Kind, Side
 from services.referral.ledger.repository import CurrencyBalance, PostingRow
 from shared.http import Instant, Page
 
@@ -56,11 +56,17 @@ class PostingView(BaseModel):
     time: Instant = Field(description="When, by event time.")
     recorded_at: Instant = Field(description="The clock when it was posted.")
     claim_id: UUID = Field(description="The claim that the reward is for.", examples=[CLAIM_ID])
+    side: Side = Field(description="Whose reward it is.", examples=["recommender"])
     cause: str = Field(
-        description="The order, or source and id of the event that reversed it.", examples=[ORDER]
+        description="The order, source and id of the event that reversed it, or `merge`.",
+        examples=[ORDER],
     )
     cancels: UUID | None = Field(
         description="The posting that it takes back; null if it takes none back."
+    )
+    counterpart: UUID | None = Field(
+        description="The other posting of a transfer, with the customer on the other side of a "
+        "merge; null if it is none."
     )
     entries: list[EntryView] = Field(
         description="Its lines, by account.",
@@ -85,8 +91,10 @@ class PostingView(BaseModel):
             time=row.time,
             recorded_at=row.recorded_at,
             claim_id=row.claim_id,
+            side=row.side,
             cause=row.cause,
             cancels=row.cancels,
+            counterpart=row.counterpart,
             entries=entries,
         )
 

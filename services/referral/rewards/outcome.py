@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from services.referral.announcements import Announcer
-from services.referral.domain.ledger import Posting, plan_postings
+from services.referral.domain.ledger import Posting, plan_departures, plan_postings
+from services.referral.domain.people import People
 from services.referral.domain.rewards import (
     Reward,
     RewardBalance,
@@ -45,6 +46,18 @@ class Outcome:
     messages: list[Message]
 
 
+def latest(
+    key: RewardKey, rewards: Sequence[Reward], people: People, partition: int
+) -> Reward | None:
+    """The reward as last settled, by whichever customer who has or had it, made this customer's."""
+    if not rewards:
+        return None
+    last = max(rewards, key=lambda r: (r.revision, r.as_of, not r.moved, r.key == key))
+    is_told = last.told is not None and people.survivor(last.told) == key.customer
+    told = last.told if is_told else None
+    return replace(last, key=key, partition=partition, moved=False, told=told)
+
+
 def revise(
     before: Reward | None,
     key: RewardKey,
@@ -55,15 +68,11 @@ def revise(
     """The reward with the facts of a revision; unchanged unless the revision is a later one."""
     if revision is None or (before and revision.revision <= before.revision):
         return before
-    side = before.side if before else Side.REFEREE
-    if revision.facts:
-        recommends = revision.facts.recommender == key.customer
-        side = Side.RECOMMENDER if recommends else Side.REFEREE
     if before:
-        return replace(before, revision=revision.revision, facts=revision.facts, side=side)
+        return replace(before, revision=revision.revision, facts=revision.facts)
     return Reward(
         key=key,
-        side=side,
+        earner=revision.earner,
         partition=partition,
         revision=revision.revision,
         facts=revision.facts,
@@ -78,6 +87,26 @@ def postpone(reward: Reward) -> Reward:
     return replace(reward, due_at=reward.as_of)
 
 
+def pass_on(
+    reward: Reward, posted: Sequence[Posting], people: People, announcer: Announcer, now: datetime
+) -> Outcome:
+    """Send what a customer has of a reward to whom it is owed now, through clearing.
+
+    After an unmerge, a success that was announced to this customer is taken back: the one to whom
+    the reward goes announces it anew. After a merge the announcement follows by itself.
+    """
+    key = reward.key
+    to = people.survivor(reward.earner)
+    departures = plan_departures(key, posted, now)
+    leaving: list[Posting | None] = [*departures] or [None]
+    messages = [announcer.reward_transferred(key, to, each, now) for each in leaving]
+    if reward.facts and reward.told and people.survivor(reward.told) != to:
+        told = reward.told
+        messages.append(announcer.referral_annulled(told, key.claim_id, reward.facts, now))
+    postings = [NewPosting(key, posting, now) for posting in departures]
+    return Outcome(replace(reward, moved=True, due_at=None), postings, messages)
+
+
 def settle(
     before: Reward | None,
     after: Reward,
@@ -88,15 +117,20 @@ def settle(
     """Settle a revised reward (`after`), of which `before` is stored and `posted` in the ledger."""
     now = max(after.as_of, time.now)
     facts = after.facts
+    side = after.key.side
     as_of = now if facts is None or _may_mature(before, facts, time) else _last_pending(facts)
-    balance = balance_of(facts, after.side, as_of)
-    wanted = movements(facts, after.side, as_of)
+    balance = balance_of(facts, side, as_of)
+    wanted = movements(facts, side, as_of)
     currency = facts.currency if facts else ""
     new = plan_postings(after.key, posted, wanted, currency, now=now)
+    settled = replace(
+        after, state=balance.state, as_of=as_of, due_at=_due_at(facts, balance, as_of)
+    )
+    outcomes, told = _referral_outcomes(before, after, announcer, now)
     return Outcome(
-        replace(after, state=balance.state, as_of=as_of, due_at=_due_at(facts, balance, as_of)),
+        replace(settled, told=told),
         [NewPosting(after.key, posting, now) for posting in new],
-        list(_announcements(before, after, balance, announcer, now)),
+        [*outcomes, *_reward_steps(before, after, balance, announcer, now)],
     )
 
 
@@ -121,7 +155,26 @@ def _due_at(facts: RewardFacts | None, balance: RewardBalance, as_of: datetime) 
     return facts.available_at
 
 
-def _announcements(
+def _referral_outcomes(
+    before: Reward | None, after: Reward, announcer: Announcer, now: datetime
+) -> tuple[list[Message], str | None]:
+    """What lifecycle is told of the recommendation, and to whom its success is announced then."""
+    if after.key.side is not Side.RECOMMENDER:
+        return [], None
+    claim_id = after.key.claim_id
+    old = before.facts if before else None
+    told = before.told if before else None
+    messages: list[Message] = []
+    if told and old and _order(old) != _order(after.facts):
+        messages.append(announcer.referral_annulled(told, claim_id, old, now))
+        told = None
+    if after.facts and told is None:
+        told = after.key.customer
+        messages.append(announcer.referral_succeeded(told, claim_id, after.facts))
+    return messages, told
+
+
+def _reward_steps(
     before: Reward | None,
     after: Reward,
     balance: RewardBalance,
@@ -132,13 +185,9 @@ def _announcements(
     announced = before if before and before.state is not RewardState.ANNULLED else None
     old = announced.facts if announced else None
     new = after.facts
+    facts = new or old
     if announced and _order(old) != _order(new):
         announced = None
-        if old and after.side is Side.RECOMMENDER:
-            yield announcer.referral_annulled(after.key.claim_id, old, now)
-    if new and announced is None and after.side is Side.RECOMMENDER:
-        yield announcer.referral_succeeded(after.key.claim_id, new)
-    facts = new or old
     if facts:
         for state, at in _steps(_balance_of(announced), balance, facts, now):
             yield announcer.reward_moved(after, facts, balance, state, at)
@@ -147,7 +196,7 @@ def _announcements(
 def _balance_of(announced: Reward | None) -> RewardBalance:
     if announced is None:
         return RewardBalance(RewardState.ANNULLED)
-    return balance_of(announced.facts, announced.side, announced.as_of)
+    return balance_of(announced.facts, announced.key.side, announced.as_of)
 
 
 def _steps(

@@ -8,8 +8,10 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from shared.client.http import AsyncClient, Client, segment
 
-Account: TypeAlias = Literal["customer:pending", "customer:available", "program:expense"]
-"""The accounts. Each customer has the first two; the program has one."""
+Account: TypeAlias = Literal[
+    "customer:pending", "customer:available", "program:expense", "program:clearing"
+]
+"""The accounts. Each customer has the first two, the program the others. `clearing` holds what has left one customer and not yet come to the other."""
 
 
 class BalanceView(TypedDict):
@@ -68,8 +70,11 @@ class CountsView(TypedDict):
     rewards: dict[str, int]
 
 
-Kind: TypeAlias = Literal["earned", "matured", "reversed", "cancelled"]
-"""Kinds of postings; a cancelled one is followed by its opposite."""
+Kind: TypeAlias = Literal["earned", "matured", "reversed", "cancelled", "transferred"]
+"""Kinds of postings. A cancelled one is followed by its opposite; a transferred one has a counterpart: what leaves an id that was merged (or unmerged) comes to the id that stands for the person now."""
+
+Side: TypeAlias = Literal["recommender", "referee"]
+"""The two customers whom a referral rewards."""
 
 
 class Requested(TypedDict):
@@ -118,8 +123,10 @@ class PostingView(TypedDict):
     time: str
     recorded_at: str
     claim_id: str
+    side: Side
     cause: str
     cancels: str | None
+    counterpart: str | None
     entries: list[EntryView]
 
 

@@ -27,6 +27,7 @@ _JSON: Final = "application/json"
 _SCHEMAS: Final = "#/components/schemas/"
 _HEADERS: Final[Mapping[int, tuple[str, str]]] = {
     301: ("Location", "Where the same is found now."),
+    308: ("Location", "Where the same is to be sent now."),
     401: ("WWW-Authenticate", "`Bearer`"),
     **dict.fromkeys(
         (429, 503), ("Retry-After", "Seconds to wait before sending the same request again.")

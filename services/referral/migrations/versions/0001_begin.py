@@ -1,4 +1,4 @@
-"""The core tables; members, codes, order events, claims, rewards; a ledger that guards itself."""
+"""The core tables; members, merges, codes, orders, claims, rewards; a ledger that guards itself."""
 
 from typing import Final
 
@@ -19,6 +19,18 @@ COMMENT ON COLUMN member.customer IS 'the row to lock before a customer is chang
 COMMENT ON COLUMN member.has_claims IS 'as a referee';
 COMMENT ON COLUMN member.parked
     IS 'why this customer is not judged for now; null while there is no reason';
+CREATE TABLE alias (
+    customer text PRIMARY KEY,
+    merged_into text,
+    time timestamptz NOT NULL,
+    source text NOT NULL,
+    event text NOT NULL,
+    CHECK (merged_into <> customer)
+);
+COMMENT ON COLUMN alias.customer IS 'an id that was merged once';
+COMMENT ON COLUMN alias.merged_into IS 'who stands for it; null if it was unmerged again';
+COMMENT ON COLUMN alias.time IS 'of the event that decided so';
+CREATE INDEX alias_into ON alias (merged_into) WHERE merged_into IS NOT NULL;
 CREATE TABLE code (
     customer text PRIMARY KEY REFERENCES member,
     code text NOT NULL UNIQUE,
@@ -53,6 +65,9 @@ CREATE TABLE claim (
                          'unqualified')),
     reason text,
     order_id text,
+    judged boolean NOT NULL DEFAULT false,
+    revision integer NOT NULL DEFAULT 0,
+    facts jsonb,
     answer text,
     recorded_at timestamptz NOT NULL,
     UNIQUE (referee, source, event)
@@ -60,46 +75,65 @@ CREATE TABLE claim (
 COMMENT ON COLUMN claim.recommender IS 'whose code it is; null while nobody''s';
 COMMENT ON COLUMN claim.terms IS 'those in force when it was recorded';
 COMMENT ON COLUMN claim.order_id IS 'the first order, once it has decided';
+COMMENT ON COLUMN claim.judged IS 'whether the claim was answered, and the answer announced';
+COMMENT ON COLUMN claim.revision IS 'how often the facts of its rewards have changed';
+COMMENT ON COLUMN claim.facts IS 'what both rewards depend on; null: nothing is earned';
 COMMENT ON COLUMN claim.answer
     IS 'the reason for which it was refused when recorded; null if it was not';
 CREATE INDEX claim_waiting ON claim (code) WHERE recommender IS NULL;
 CREATE TABLE reward (
-    customer text REFERENCES member,
     claim_id uuid,
-    side text NOT NULL CHECK (side IN ('recommender', 'referee')),
+    side text CHECK (side IN ('recommender', 'referee')),
+    customer text REFERENCES member,
+    earner text NOT NULL,
     partition integer NOT NULL,
     revision integer NOT NULL,
     facts jsonb,
     state text NOT NULL CHECK (state IN ('pending', 'available', 'reversed', 'annulled')),
     as_of timestamptz NOT NULL,
     due_at timestamptz,
-    PRIMARY KEY (customer, claim_id)
+    moved boolean NOT NULL DEFAULT false,
+    told text,
+    PRIMARY KEY (claim_id, side, customer)
 ) WITH (fillfactor = 70);
+COMMENT ON COLUMN reward.earner IS 'the reward is owed to the survivor of this id';
+COMMENT ON COLUMN reward.moved
+    IS 'whether it is owed to somebody else by now, who was sent the balance';
+COMMENT ON COLUMN reward.told
+    IS 'to whom the success was announced, if it is the recommender';
 COMMENT ON COLUMN reward.revision IS 'of the facts; a lower one that arrives later is ignored';
 COMMENT ON COLUMN reward.facts IS 'null: not earned after all';
 COMMENT ON COLUMN reward.as_of IS 'the ledger holds its movements until then';
 COMMENT ON COLUMN reward.due_at IS 'when it becomes available; null if it is or never will';
+CREATE INDEX reward_customer ON reward (customer);
 CREATE INDEX reward_due ON reward (partition, due_at) WHERE due_at IS NOT NULL;
 CREATE TABLE posting (
     id uuid PRIMARY KEY,
     seq bigint GENERATED ALWAYS AS IDENTITY,
     customer text NOT NULL,
     claim_id uuid NOT NULL,
+    side text NOT NULL,
     content uuid NOT NULL,
-    kind text NOT NULL CHECK (kind IN ('earned', 'matured', 'reversed', 'cancelled')),
+    kind text NOT NULL
+        CHECK (kind IN ('earned', 'matured', 'reversed', 'cancelled', 'transferred')),
     time timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL,
     cause text NOT NULL,
     cancels uuid UNIQUE REFERENCES posting,
+    counterpart uuid UNIQUE,
     CHECK ((kind = 'cancelled') = (cancels IS NOT NULL)),
-    FOREIGN KEY (customer, claim_id) REFERENCES reward
+    CHECK ((kind = 'transferred') = (counterpart IS NOT NULL)),
+    FOREIGN KEY (claim_id, side, customer) REFERENCES reward
 );
 COMMENT ON COLUMN posting.content IS 'the same for everything that says the same';
 COMMENT ON COLUMN posting.cause IS 'the order, or source and id of what reversed it';
+COMMENT ON COLUMN posting.counterpart IS 'the other posting of a transfer';
+CREATE INDEX posting_reward ON posting (claim_id, side);
 CREATE INDEX posting_customer ON posting (customer, seq);
 CREATE TABLE entry (
     posting_id uuid REFERENCES posting,
-    account text CHECK (account IN ('customer:pending', 'customer:available', 'program:expense')),
+    account text CHECK (account IN ('customer:pending', 'customer:available', 'program:expense',
+                                    'program:clearing')),
     customer text NOT NULL,
     amount bigint NOT NULL CHECK (amount <> 0),
     currency text,

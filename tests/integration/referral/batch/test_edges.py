@@ -32,7 +32,12 @@ def determined(recommender: str, claim: str, revision: int, order: str | None) -
         "referee_reward": 500,
         "refunds": [],
     }
-    data = {"claim_id": claim, "revision": revision, "facts": facts if order else None}
+    data = {
+        "claim_id": claim,
+        "revision": revision,
+        "facts": facts if order else None,
+        "earner": recommender,
+    }
     made = event(recommender, "reward.determined", 1, id=f"{claim}-{revision}")
     return made | {"source": "/referral", "data": data}
 

@@ -9,8 +9,8 @@ import pytest
 from shared.database import connection as db
 
 POSTING = """
-INSERT INTO posting (id, customer, claim_id, content, kind, time, recorded_at, cause)
-VALUES ($1, 'ann', $2, $1, 'earned', now(), now(), 'o-1')
+INSERT INTO posting (id, customer, claim_id, side, content, kind, time, recorded_at, cause)
+VALUES ($1, 'ann', $2, 'recommender', $1, 'earned', now(), now(), 'o-1')
 """
 ENTRY = """
 INSERT INTO entry (posting_id, account, customer, amount, currency) VALUES ($1, $2, 'ann', $3, $4)
@@ -24,8 +24,8 @@ async def ledger(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
     connection = await db.connect(database, "referral")
     await connection.execute("INSERT INTO member (customer) VALUES ('ann') ON CONFLICT DO NOTHING")
     await connection.execute(
-        "INSERT INTO reward (customer, claim_id, side, partition, revision, state, as_of) "
-        "VALUES ('ann', $1, 'recommender', 0, 1, 'pending', now()) ON CONFLICT DO NOTHING",
+        "INSERT INTO reward (customer, claim_id, side, earner, partition, revision, state, as_of) "
+        "VALUES ('ann', $1, 'recommender', 'ann', 0, 1, 'pending', now()) ON CONFLICT DO NOTHING",
         CLAIM,
     )
     yield connection

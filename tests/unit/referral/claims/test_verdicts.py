@@ -1,6 +1,6 @@
 """Judging a referee anew: what is stored, announced, and sent to the two rewards."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from services.referral.announcements import SOURCE, Announcer
 from services.referral.claims import verdicts
 from services.referral.claims.repository import Claim
 from services.referral.claims.service import answer_of
-from services.referral.claims.verdicts import Judge, Judgement
+from services.referral.claims.verdicts import Judge, Judgement, Referee
 from services.referral.domain.claims import (
     OrderEvent,
     OrderEventKind,
@@ -22,12 +22,14 @@ from services.referral.domain.claims import (
     new_touch,
 )
 from services.referral.domain.codes import code_of
-from services.referral.domain.rewards import Reward, RewardKey, RewardState, Side
+from services.referral.domain.people import MergeDecision, People
+from services.referral.domain.rewards import RewardKey, Side
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.events.envelope import decode
 from tests.support.builders import day
 
 TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})
+NOBODY_MERGED = People({})
 ACCEPTED = Verdict(State.ACCEPTED)
 QUALIFIED = Verdict(State.QUALIFIED, order_id="o-3")
 UNKNOWN = Verdict(State.REFUSED, Reason.UNKNOWN_CODE)
@@ -40,7 +42,11 @@ def touch(owner: str | None = "ann", *, at: float = 0, source: str = "/shop") ->
 
 
 def claim(named: Touch, verdict: Verdict = ACCEPTED, answer: Reason | None = None) -> Claim:
-    return Claim("bob", named, verdict, answer, day(0))
+    return Claim(named, verdict, answer, day(0))
+
+
+def unjudged(named: Touch) -> Claim:
+    return replace(claim(named), is_judged=False)
 
 
 def order(at: float) -> OrderEvent:
@@ -52,12 +58,11 @@ def order(at: float) -> OrderEvent:
 def judged(
     *claims: Claim,
     orders: Sequence[OrderEvent] = (),
-    new: Sequence[Claim] = (),
-    rewards: Sequence[Reward] = (),
+    person: Collection[str] = ("bob",),
+    recommenders: People = NOBODY_MERGED,
 ) -> Judgement:
-    known = {each.key: each for each in rewards}
-    judge = Judge({each.touch.id for each in new}, known, Announcer(4))
-    judge.take("bob", claims, orders, day(9))
+    judge = Judge(recommenders, Announcer(4))
+    judge.take(Referee("bob", person, claims, orders), day(9))
     return judge.judgement
 
 
@@ -102,7 +107,6 @@ def test_what_has_changed_is_stored_and_only_another_answer_is_announced(case: R
     known = claim(touch(case.owner), case.stored)
     judgement = judged(known, orders=case.orders)
     assert [new.verdict for new in judgement.verdicts] == ([case.verdict] if case.verdict else [])
-    assert not any(new.is_new for new in judgement.verdicts)
     assert [kind for kind, _ in announced(judgement)] == case.announced
 
 
@@ -111,15 +115,14 @@ def test_what_has_changed_is_stored_and_only_another_answer_is_announced(case: R
     [("ann", "claim.accepted"), (None, "claim.refused"), ("bob", "claim.refused")],
 )
 def test_a_new_claim_is_always_answered(owner: str | None, kind: str) -> None:
-    known = claim(touch(owner))
-    judgement = judged(known, new=[known])
-    assert [new.is_new for new in judgement.verdicts] == [True]
+    judgement = judged(unjudged(touch(owner)))
+    assert len(judgement.verdicts) == 1
     assert announced(judgement) == [(kind, "bob")]
 
 
 def test_a_refusal_says_why() -> None:
-    known = claim(touch(None))
-    (message,) = judged(known, new=[known]).messages
+    known = unjudged(touch(None))
+    (message,) = judged(known).messages
     data: dict[str, Any] = msgspec.json.decode(decode(message.body).data)
     assert data == {
         "claim_id": str(known.touch.id),
@@ -130,23 +133,22 @@ def test_a_refusal_says_why() -> None:
 
 def test_a_later_touch_supersedes_the_one_before_without_a_word() -> None:
     first = claim(touch())
-    second = claim(touch(at=1))
-    judgement = judged(first, second, new=[second])
+    second = unjudged(touch(at=1))
+    judgement = judged(first, second)
     assert [new.verdict.state for new in judgement.verdicts] == [State.SUPERSEDED, State.ACCEPTED]
     assert announced(judgement) == [("claim.accepted", "bob")]
 
 
-def stored_reward(revision: int, judgement: Judgement | None = None) -> Reward:
-    """The referee's reward with the facts that a judgement has found, or without any."""
-    key = RewardKey("bob", touch().id)
-    facts = judgement.revisions[key].facts if judgement else None
-    return Reward(key, Side.REFEREE, 0, revision, facts, RewardState.PENDING, day(9), None)
+def revised(known: Claim, revision: int, judgement: Judgement) -> Claim:
+    """The claim with the facts that a judgement has found, as of a revision."""
+    (found,) = judgement.revisions.values()
+    return replace(known, revision=revision, facts=found.facts)
 
 
 def test_a_qualified_claim_goes_to_both_rewards() -> None:
     judgement = judged(claim(touch()), orders=[order(3)])
     ((key, revision),) = judgement.revisions.items()
-    assert key == RewardKey("bob", touch().id)
+    assert key == RewardKey("bob", touch().id, Side.REFEREE)
     assert revision.revision == 1
     assert revision.facts is not None
     assert (revision.facts.order_id, revision.facts.available_at) == ("o-3", day(17))
@@ -155,17 +157,32 @@ def test_a_qualified_claim_goes_to_both_rewards() -> None:
     assert decode(message.body).time == day(9)
 
 
+def test_a_recommender_who_was_merged_is_told_as_the_one_who_has_stayed() -> None:
+    merged = People({"ann": MergeDecision(day(1), "/shop", "m", "anna")})
+    judgement = judged(claim(touch()), orders=[order(3)], recommenders=merged)
+    (message,) = judgement.messages
+    assert announced(judgement) == [("reward.determined", "anna")]
+    assert msgspec.json.decode(decode(message.body).data)["earner"] == "ann"
+
+
+def test_two_sides_in_one_person_are_refused_whichever_came_first() -> None:
+    judgement = judged(claim(touch()), orders=[order(3)], person=("ann", "bob"))
+    verdict = Verdict(State.REFUSED, Reason.SELF_REFERRAL)
+    assert [new.verdict for new in judgement.verdicts] == [verdict]
+    assert judgement.revisions == {}
+
+
 def test_the_same_facts_make_no_revision() -> None:
     known = claim(touch(), QUALIFIED)
     first = judged(known, orders=[order(3)])
-    again = judged(known, orders=[order(3)], rewards=[stored_reward(1, first)])
+    again = judged(revised(known, 1, first), orders=[order(3)])
     assert again == Judgement()
 
 
 def test_other_facts_make_the_next_revision() -> None:
     known = claim(touch(), QUALIFIED)
     first = judged(known, orders=[order(3)])
-    earlier = judged(known, orders=[order(3), order(2)], rewards=[stored_reward(4, first)])
+    earlier = judged(revised(known, 4, first), orders=[order(3), order(2)])
     (revision,) = earlier.revisions.values()
     assert revision.revision == 5
     assert revision.facts is not None
@@ -175,7 +192,7 @@ def test_other_facts_make_the_next_revision() -> None:
 def test_a_claim_that_earns_nothing_after_all_takes_the_facts_back() -> None:
     known = claim(touch(), QUALIFIED)
     first = judged(known, orders=[order(3)])
-    undone = judged(known, orders=[order(-1)], rewards=[stored_reward(1, first)])
+    undone = judged(revised(known, 1, first), orders=[order(-1)])
     (revision,) = undone.revisions.values()
     assert (revision.revision, revision.facts) == (2, None)
     assert announced(undone) == [("claim.refused", "bob"), ("reward.determined", "ann")]

@@ -31,7 +31,7 @@ def touch(
 ) -> Touch:
     text = code or code_of(whose or "nobody")
     return Touch(
-        uuid5(NAMESPACE, f"{at} {text}"), day(at), "/shop", f"touch-{at}", text, whose, terms
+        uuid5(NAMESPACE, f"{at} {text}"), "bob", day(at), "/shop", f"touch-{at}", text, whose, terms
     )
 
 
@@ -51,7 +51,7 @@ def refund(at: float, order_id: str, amount: int, currency: str = "EUR") -> Orde
 def judged(*events: Touch | OrderEvent, referee: str = "bob") -> list[Verdict]:
     touches = [event for event in events if isinstance(event, Touch)]
     orders = [event for event in events if isinstance(event, OrderEvent)]
-    verdicts = judge(referee, touches, orders)
+    verdicts = judge({referee}, touches, orders)
     return [verdicts[t.id] for t in touches]
 
 
@@ -143,10 +143,10 @@ def test_each_currency_has_its_own_rewards_and_minimum_and_one_without_earns_not
 ) -> None:
     claim = touch(0, terms=replace(TERMS, currencies=CURRENCIES))
     events = [order(1, amount, currency=currency), order(2)]
-    verdicts = judge("bob", [claim], events)
+    verdicts = judge({"bob"}, [claim], events)
     state = State.QUALIFIED if rewards else State.UNQUALIFIED
     assert verdicts[claim.id] == Verdict(state, reason, "o-1")
-    facts = determine_facts("bob", [claim], events, verdicts).get(claim.id)
+    facts = determine_facts([claim], events, verdicts).get(claim.id)
     found = facts and (facts.amount(Side.RECOMMENDER), facts.amount(Side.REFEREE))
     assert found == rewards
 
@@ -168,7 +168,7 @@ def test_the_facts_hold_the_window_of_the_order_and_everything_that_went_back() 
         refund(7, "o-2", 1, "USD"),
         OrderEvent(OrderEventKind.CANCELLED, day(1), "/shop", "early", "o-2"),
     ]
-    facts = determine_facts("bob", [claim], events, judge("bob", [claim], events))[claim.id]
+    facts = determine_facts([claim], events, judge({"bob"}, [claim], events))[claim.id]
     assert (facts.order_id, facts.recommender, facts.available_at) == ("o-2", "ann", day(32))
     assert [(r.time, r.amount) for r in facts.refunds] == [
         (day(2), None),
@@ -179,6 +179,6 @@ def test_the_facts_hold_the_window_of_the_order_and_everything_that_went_back() 
 
 def test_the_default_window_is_that_of_the_terms() -> None:
     claim = touch(0)
-    facts = determine_facts("bob", [claim], [order(1)], judge("bob", [claim], [order(1)]))[claim.id]
+    facts = determine_facts([claim], [order(1)], judge({"bob"}, [claim], [order(1)]))[claim.id]
     assert facts.available_at == day(15)
     assert isinstance(facts.earned_at, datetime)

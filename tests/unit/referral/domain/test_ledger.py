@@ -1,7 +1,7 @@
 """Rewards and the ledger: every cent in its place, whatever comes first."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 from random import Random
@@ -37,7 +37,7 @@ from tests.support.builders import day
 TERMS = Terms(
     claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1001, 333, 2000)}
 )
-KEY = RewardKey("bob", UUID(int=1))
+KEY = RewardKey("bob", UUID(int=1), Side.REFEREE)
 
 
 def facts(*refunds: tuple[float, int | None], total: int = 3000) -> RewardFacts:
@@ -135,14 +135,9 @@ def balance(postings: list[Posting]) -> tuple[int, int]:
 
 Happening = Touch | OrderEvent
 touches = st.builds(
-    lambda at, whose: Touch(
-        (t := new_touch("bob", day(at), "/shop", f"t{at}-{whose}", code_of(whose), TERMS)).id,
-        t.time,
-        t.source,
-        t.event,
-        t.code,
-        whose,
-        TERMS,
+    lambda at, whose: replace(
+        new_touch("bob", day(at), "/shop", f"t{at}-{whose}", code_of(whose), TERMS),
+        recommender=whose,
     ),
     st.integers(0, 8),
     st.sampled_from(["ann", "eve", "bob"]),
@@ -187,20 +182,20 @@ class World:
                 self.events.setdefault(happening.id, happening)
         known = list(self.touches.values())
         orders = list(self.events.values())
-        found = determine_facts("bob", known, orders, judge("bob", known, orders))
+        found = determine_facts(known, orders, judge({"bob"}, known, orders))
         for named in known:
             for side, customer in (
                 (Side.REFEREE, "bob"),
                 (Side.RECOMMENDER, named.recommender or ""),
             ):
-                self.post(RewardKey(customer, named.id), side, found.get(named.id), clock)
+                self.post(RewardKey(customer, named.id, side), found.get(named.id), clock)
 
-    def post(self, key: RewardKey, side: Side, known: RewardFacts | None, clock: datetime) -> None:
+    def post(self, key: RewardKey, known: RewardFacts | None, clock: datetime) -> None:
         posted = self.ledger.setdefault(key, [])
         before = self.facts.get(key)
         self.facts[key] = known
         currency = known.currency if known else (before.currency if before else "")
-        posted += plan_postings(key, posted, movements(known, side, clock), currency, now=clock)
+        posted += plan_postings(key, posted, movements(known, key.side, clock), currency, now=clock)
 
     def balances(self) -> dict[RewardKey, tuple[int, int]]:
         return {

@@ -35,8 +35,8 @@ from tests.support.builders import day
 
 ANNOUNCER = Announcer(4)
 CLAIM = UUID(int=1)
-ANN = RewardKey("ann", CLAIM)
-BOB = RewardKey("bob", CLAIM)
+ANN = RewardKey("ann", CLAIM, Side.RECOMMENDER)
+BOB = RewardKey("bob", CLAIM, Side.REFEREE)
 START = day(0)
 DEADLINE = day(14)
 TICK = timedelta(microseconds=1)
@@ -69,8 +69,7 @@ def reward(
     state: RewardState = RewardState.ANNULLED,
     as_of: datetime = START,
 ) -> Reward:
-    side = Side.RECOMMENDER if key is ANN else Side.REFEREE
-    return Reward(key, side, 0, revision, known, state, as_of, None)
+    return Reward(key, key.customer, 0, revision, known, state, as_of, None)
 
 
 def settled(known: RewardFacts | None, at: float, **more: Any) -> Outcome:
@@ -119,43 +118,37 @@ STORED = reward(facts(), revision=2, as_of=day(9))
         pytest.param(Revision(None, None, None), id="nothing is known, nothing comes"),
         pytest.param(Revision(STORED, None, STORED), id="only a deadline is due"),
         pytest.param(
-            Revision(STORED, RewardRevision(CLAIM, 2, None), STORED), id="the same revision again"
+            Revision(STORED, RewardRevision(CLAIM, 2, None, "ann"), STORED),
+            id="the same revision again",
         ),
         pytest.param(
-            Revision(STORED, RewardRevision(CLAIM, 1, None), STORED),
+            Revision(STORED, RewardRevision(CLAIM, 1, None, "ann"), STORED),
             id="an earlier one that is late",
         ),
         pytest.param(
             Revision(
                 STORED,
-                RewardRevision(CLAIM, 3, None),
+                RewardRevision(CLAIM, 3, None, "ann"),
                 replace(STORED, revision=3, facts=None),
             ),
             id="not earned after all: the side and the ledger's time stay",
         ),
         pytest.param(
-            Revision(None, RewardRevision(CLAIM, 1, facts()), reward(facts(), as_of=day(5))),
+            Revision(None, RewardRevision(CLAIM, 1, facts(), "ann"), reward(facts(), as_of=day(5))),
             id="the recommender's first",
         ),
         pytest.param(
             Revision(
                 None,
-                RewardRevision(CLAIM, 4, None),
-                replace(reward(None, revision=4, as_of=day(5)), side=Side.REFEREE),
+                RewardRevision(CLAIM, 4, None, "ann"),
+                reward(None, revision=4, as_of=day(5)),
             ),
-            id="taken back before it was seen: the side is not known",
+            id="taken back before it was seen",
         ),
     ],
 )
 def test_a_later_revision_replaces_the_facts(case: Revision) -> None:
     assert revise(case.before, ANN, case.revision, 0, day(5)) == case.expected
-
-
-def test_facts_tell_the_side_of_a_reward_that_was_taken_back_before_it_was_seen() -> None:
-    unseen = revise(None, ANN, RewardRevision(CLAIM, 1, None), 0, day(5))
-    seen = revise(unseen, ANN, RewardRevision(CLAIM, 2, facts()), 0, day(6))
-    assert seen is not None
-    assert seen.side is Side.RECOMMENDER
 
 
 class Settled(NamedTuple):
