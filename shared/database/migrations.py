@@ -51,6 +51,8 @@ CREATE TABLE dead_letter (
     partition integer,
     "offset" bigint,
     customer text,
+    subject text,
+    time timestamptz,
     reason text NOT NULL,
     detail text NOT NULL,
     value bytea NOT NULL,
@@ -59,7 +61,10 @@ CREATE TABLE dead_letter (
 );
 COMMENT ON COLUMN dead_letter.customer IS
     'the parked customer whose event this is; null for bad records';
+COMMENT ON COLUMN dead_letter.subject IS 'whose event it is; null if it cannot be decoded';
+COMMENT ON COLUMN dead_letter.time IS 'when it happened; null if it cannot be decoded';
 CREATE INDEX dead_letter_customer ON dead_letter (customer) WHERE customer IS NOT NULL;
+CREATE INDEX dead_letter_subject ON dead_letter (subject, time) WHERE subject IS NOT NULL;
 CREATE TABLE lease (
     name text PRIMARY KEY,
     holder uuid NOT NULL,

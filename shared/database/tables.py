@@ -63,11 +63,19 @@ def _dead_letter() -> list[SchemaItem]:
         sa.Column("partition", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("offset", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("customer", sa.Text, comment=parked),
+        sa.Column("subject", sa.Text, comment="whose event it is; null if it cannot be decoded"),
+        sa.Column("time", instant(), comment="when it happened; null if it cannot be decoded"),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),
         sa.Column("recorded_at", instant(), nullable=False),
         sa.Index("dead_letter_customer", "customer", postgresql_where=of_customers),
+        sa.Index(
+            "dead_letter_subject",
+            "subject",
+            "time",
+            postgresql_where=sa.text("subject IS NOT NULL"),
+        ),
     ]
 
 

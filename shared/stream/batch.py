@@ -29,12 +29,17 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeadLetter(NamedTuple):
-    """A record that cannot be applied (or not now: `customer` is parked)."""
+    """A record that cannot be applied (or not now: `customer` is parked).
+
+    `subject` is whose event it is, and `time` when it happened; None if it cannot be decoded.
+    """
 
     topic: str
     partition: int
     offset: int
     customer: str | None
+    subject: str | None
+    time: datetime | None
     reason: str
     detail: str
     value: bytes
@@ -100,6 +105,8 @@ class Portion:
                 incoming.partition,
                 incoming.offset,
                 parked,
+                incoming.event.subject,
+                incoming.event.time,
                 reason,
                 detail,
                 incoming.value,

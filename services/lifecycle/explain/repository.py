@@ -22,6 +22,7 @@ _UNDONE: Final = f"'{RuleName.FIRST_PURCHASE_UNDONE}'"
 
 _EVENT: Final = 0
 _TRANSITION: Final = 1
+_DEAD_LETTER: Final = 3
 """The `rank` below, with 2 for hints: of one instant, causes come before what follows."""
 
 _PHASE_THEN: Final = f"""
@@ -72,6 +73,10 @@ SELECT * FROM (
     SELECT at, 2, hashtextextended(name || ' ' || occasion, 0), 0, NULL, NULL,
         NULL, NULL, name, occasion
     FROM hint WHERE customer = $1
+    UNION ALL
+    SELECT time, 3, "offset", hashtextextended(topic || ' ' || partition, 0), recorded_at, value,
+        NULL, NULL, reason, NULL
+    FROM dead_letter WHERE subject = $1
 ) AS entry
 WHERE (at, rank, n, v) < ($4::timestamptz, $5::bigint, $6::bigint, $7::bigint)
 ORDER BY at DESC, rank DESC, n DESC, v DESC LIMIT $8
@@ -112,7 +117,15 @@ class StoredHint(NamedTuple):
     at: datetime
 
 
-EntryContent: TypeAlias = StoredEvent | StoredTransition | StoredHint
+class StoredDeadLetter(NamedTuple):
+    """An event that was set aside for a reason, and the clock when it was."""
+
+    event: Envelope
+    reason: str
+    recorded_at: datetime
+
+
+EntryContent: TypeAlias = StoredEvent | StoredTransition | StoredHint | StoredDeadLetter
 
 
 class Entry(NamedTuple):
@@ -194,7 +207,7 @@ async def find_events(pool: Pool, customer: str, refs: Iterable[EventRef]) -> li
 async def timeline_page(
     pool: Pool, customer: str, *, withdrawn_too: bool, before: EntryKey, limit: int
 ) -> list[Entry]:
-    """Events, transitions and hints before a key, newest first.
+    """Events, transitions, hints and dead letters before a key, newest first.
 
     Of one instant, consequences come before what they follow from.
     """
@@ -208,6 +221,8 @@ def _content(row: Any) -> EntryContent:
     if row["rank"] == _TRANSITION:
         transition = decode_transition(row["body"])
         return StoredTransition(transition, row["withdrawn"], row["withdrawn_at"])
+    if row["rank"] == _DEAD_LETTER:
+        return StoredDeadLetter(envelope.decode(row["body"]), row["name"], row["recorded_at"])
     return StoredHint(row["name"], row["occasion"], row["at"])
 
 

@@ -68,7 +68,7 @@ async def show_timeline(
     names: Names,
     all: WithdrawnToo = False,
 ) -> TimelinePage:
-    """List events, transitions and hints in order of time, newest first.
+    """List events, transitions, hints and events set aside in order of time, newest first.
 
     What is added meanwhile does not disturb later pages.
     """

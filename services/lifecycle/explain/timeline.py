@@ -9,7 +9,13 @@ from services.lifecycle.api.fields import LAPSE
 from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import EXAMPLE_TRANSITION, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
-from services.lifecycle.explain.repository import EntryContent, StoredEvent, StoredHint
+from services.lifecycle.domain.words.remarks import why_set_aside
+from services.lifecycle.explain.repository import (
+    EntryContent,
+    StoredDeadLetter,
+    StoredEvent,
+    StoredHint,
+)
 from shared.http import Instant, Page
 
 
@@ -51,17 +57,32 @@ class HintEntry(BaseModel):
     )
 
 
+class DeadLetterEntry(EventView):
+    """An event that was set aside: it is not part of the customer's history."""
+
+    kind: Literal["dead_letter"] = Field(
+        default="dead_letter", description="What kind of entry this is."
+    )
+    reason: str = Field(description="Why, as a code.", examples=["conflicting_duplicate"])
+    because: str = Field(
+        description="Why, in words.",
+        examples=["other content came under this id before; what came first holds"],
+    )
+
+
 TimelineEntry: TypeAlias = Annotated[
-    EventEntry | TransitionEntry | HintEntry, Field(discriminator="kind")
+    EventEntry | TransitionEntry | HintEntry | DeadLetterEntry, Field(discriminator="kind")
 ]
 
 
 def entry_view(
     content: EntryContent, facts: frozenset[CustomerFact], naming: Naming
-) -> EventEntry | TransitionEntry | HintEntry:
+) -> TimelineEntry:
     """The view of an entry; `facts` held when it happened."""
     if isinstance(content, StoredEvent):
         return EventEntry.of(content.event, content.recorded_at)
+    if isinstance(content, StoredDeadLetter):
+        return _dead_letter(content)
     if isinstance(content, StoredHint):
         return HintEntry(time=content.at, name=content.name, occasion=content.occasion)
     view = TransitionView.of(content.transition, content.withdrawn, facts, naming)
@@ -69,6 +90,13 @@ def entry_view(
         **view.model_dump(by_alias=True),
         time=content.transition.occurred_at,
         withdrawn_at=content.withdrawn_at,
+    )
+
+
+def _dead_letter(letter: StoredDeadLetter) -> DeadLetterEntry:
+    view = EventView.of(letter.event, letter.recorded_at)
+    return DeadLetterEntry(
+        **view.model_dump(), reason=letter.reason, because=why_set_aside(letter.reason)
     )
 
 

@@ -170,6 +170,22 @@ class PolicyView(TypedDict):
     version: int
 
 
+class DeadLetterEntry(TypedDict):
+    """An event that was set aside: it is not part of the customer's history."""
+
+    type: str
+    time: str
+    recorded_at: str
+    source: str
+    id: str
+    historical: bool
+    merged_from: str | None
+    data: Any
+    kind: NotRequired[Literal["dead_letter"]]
+    reason: str
+    because: str
+
+
 class Difference(TypedDict):
     """A field in which two policies differ."""
 
@@ -1277,7 +1293,7 @@ class PhaseCorrection(TypedDict):
 class TimelinePage(TypedDict):
     """A part of all that happened to a customer, newest first."""
 
-    items: list[EventEntry | TransitionEntry | HintEntry]
+    items: list[EventEntry | TransitionEntry | HintEntry | DeadLetterEntry]
     next_cursor: str | None
     as_of: str
 
@@ -1459,7 +1475,7 @@ class LifecycleClient(Client):
         model: Model | None = None,
         language: str | None = None,
     ) -> TimelinePage:
-        """List events, transitions and hints in order of time, newest first.
+        """List events, transitions, hints and events set aside in order of time, newest first.
 
         What is added meanwhile does not disturb later pages.
         """
@@ -2046,7 +2062,7 @@ class AsyncLifecycleClient(AsyncClient):
         model: Model | None = None,
         language: str | None = None,
     ) -> TimelinePage:
-        """List events, transitions and hints in order of time, newest first.
+        """List events, transitions, hints and events set aside in order of time, newest first.
 
         What is added meanwhile does not disturb later pages.
         """

@@ -13,9 +13,10 @@ SHARE: Final = 0.01
 IN_A_ROW: Final = 100
 
 _ADD: Final = """
-INSERT INTO dead_letter (topic, partition, "offset", customer, reason, detail, value, recorded_at)
-SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-                     $7::bytea[], $8::timestamptz[])
+INSERT INTO dead_letter
+    (topic, partition, "offset", customer, subject, time, reason, detail, value, recorded_at)
+SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[],
+                     $6::timestamptz[], $7::text[], $8::text[], $9::bytea[], $10::timestamptz[])
 ON CONFLICT DO NOTHING
 """
 

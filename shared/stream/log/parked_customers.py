@@ -19,8 +19,8 @@ from shared.stream.outgoing.outbox import Message
 log = structlog.get_logger()
 
 _WAITING: Final = """
-SELECT topic, partition, "offset", customer, reason, detail, value, recorded_at FROM dead_letter
-WHERE customer = $1 ORDER BY topic, partition, "offset"
+SELECT topic, partition, "offset", customer, subject, time, reason, detail, value, recorded_at
+FROM dead_letter WHERE customer = $1 ORDER BY topic, partition, "offset"
 """
 _DELETE: Final = "DELETE FROM dead_letter WHERE customer = ANY($1::text[])"
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from shared.clock import from_millis
 from shared.errors import Poison
 from shared.events import envelope
-from shared.events.envelope import CONTROL
+from shared.events.envelope import CONTROL, Envelope
 from shared.ids import partition_of
 from shared.stream.batch import DeadLetter, Incoming, Portion, Read
 from shared.stream.log.dead_letters import Brake
@@ -55,6 +55,7 @@ class RecordReader:
         topic = record.topic
         partition = record.partition
         value = record.value
+        event: Envelope | None = None
         try:
             event = envelope.decode(value)
             subject = event.subject
@@ -66,7 +67,7 @@ class RecordReader:
                 raise Poison("wrong_partition", WRONG_PARTITION.format(event.type))
             content = self._read(topic, event)
         except Poison as poison:
-            portion.dead.append(_dead_letter(record, poison, portion))
+            portion.dead.append(_dead_letter(record, event, poison, portion))
             checkpoint.braked = brake.bad()
             return checkpoint.braked is not None
         if content is not None:
@@ -75,12 +76,16 @@ class RecordReader:
         return False
 
 
-def _dead_letter(record: Record, poison: Poison, portion: Portion) -> DeadLetter:
+def _dead_letter(
+    record: Record, event: Envelope | None, poison: Poison, portion: Portion
+) -> DeadLetter:
     return DeadLetter(
         record.topic,
         record.partition,
         record.offset,
         None,
+        (event.subject or None) if event else None,
+        event.time if event else None,
         poison.reason,
         poison.detail,
         record.value or b"",

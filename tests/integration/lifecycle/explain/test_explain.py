@@ -278,6 +278,30 @@ async def test_all_that_happened_is_listed_newest_first(stack: Stack, blank: str
         assert (await api.get("/v1/customers/nobody/timeline")).status_code == 404
 
 
+async def test_events_that_were_set_aside_are_listed_with_the_reason(
+    stack: Stack, blank: str
+) -> None:
+    first = order("ida", 1, id="o1")
+    other_content = {**order("ida", 2, id="o1"), "time": day(2).isoformat()}
+    invalid = {**event("ida", "order.completed", 3), "data": {"order_id": 7}}
+    unknown = event("ida", "no.such", 4)
+    async with worker(stack, blank), client(stack, blank) as api:
+        await happen(stack, blank, [first, other_content, invalid, unknown, first, tick(5)])
+        found = (await read(api, "ida/timeline"))["items"]
+        one_page = await read(api, "ida/timeline", limit=3)
+    letters = [item for item in found if item["kind"] == "dead_letter"]
+    assert [(item["type"], item["reason"]) for item in letters] == [
+        ("no.such", "unknown_type"),
+        ("order.completed", "invalid_data"),
+        ("order.completed", "conflicting_duplicate"),
+    ]
+    assert (letters[-1]["id"], letters[-1]["because"]) == (
+        "o1",
+        "other content came under this id before; what came first holds, and this does not",
+    )
+    assert letters == one_page["items"], "in their place by the time of the event"
+
+
 async def test_pages_of_a_timeline_hold_while_events_arrive(stack: Stack, blank: str) -> None:
     views = [event("gil", "page.viewed", n, id=f"v{n}") for n in (1, 2, 2, 3, 4, 5)]
     twins = [event("gil", "page.viewed", 3, id=f"twin{n}") for n in range(4)]

@@ -1,0 +1,45 @@
+"""Why events were set aside, in words."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.lifecycle.domain.words.remarks import SET_ASIDE, why_set_aside
+
+ROOT = Path(__file__).parents[5]
+SOURCES = ("services/lifecycle/batch", "services/lifecycle/events.py", "shared/stream/log")
+UNREADABLE = {"undecodable"}
+"""Nobody knows whose record it is."""
+
+
+def reasons_of_dead_letters() -> Iterator[str]:
+    """The reasons that the source names, in Poison(reason, …) and reject(incoming, reason, …)."""
+    for source in SOURCES:
+        paths = [ROOT / source] if source.endswith(".py") else (ROOT / source).rglob("*.py")
+        for path in paths:
+            for node in ast.walk(ast.parse(path.read_text())):
+                match node:
+                    case ast.Call(
+                        func=ast.Name(id="Poison"), args=[ast.Constant(value=str() as reason), *_]
+                    ):
+                        yield reason
+                    case ast.Call(
+                        func=ast.Attribute(attr="reject"),
+                        args=[_, ast.Constant(value=str() as reason), *_],
+                    ):
+                        yield reason
+
+
+def test_every_reason_has_words() -> None:
+    assert SET_ASIDE.keys() == set(reasons_of_dead_letters()) - UNREADABLE
+
+
+@pytest.mark.parametrize("reason", SET_ASIDE)
+def test_words_say_more_than_the_code(reason: str) -> None:
+    assert why_set_aside(reason) != reason.replace("_", " ")
+
+
+def test_a_reason_of_an_older_version_is_spelt_out() -> None:
+    assert why_set_aside("no_longer_used") == "no longer used"
