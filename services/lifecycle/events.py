@@ -22,7 +22,9 @@ from services.lifecycle.domain.state.happenings import (
 from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events.envelope import Envelope
+from shared.events.payload import CustomerName, Instant, Name, payload_decoder, within_range
 from shared.events.ranks import RANKS
+from shared.events.scores import wrong_score
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.orders.book import order_hash
 from shared.orders.facts import OrderAction, OrderFact, decode_order
@@ -97,38 +99,50 @@ EVENT_KINDS: Final = MappingProxyType(
 ACTION_TYPES: Final = [name for name, kind in EVENT_KINDS.items() if kind in CUSTOMER_ACTIONS]
 """Events in which a customer acts: buys, clicks, pays."""
 
-_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_WITHOUT_SCORE: Final = "exit"
+_DEFAULT_SEVERITY: Final = 2
 _Months = Annotated[int, msgspec.Meta(ge=1, le=1200)]
 
 
-class _ContractData(msgspec.Struct, frozen=True, gc=False):
-    contract_id: _Name
+class _ConclusionData(msgspec.Struct, frozen=True, gc=False):
+    contract_id: Name
     term_months: _Months | None = None
-    renews_at: _Instant | None = None
-    effective_at: _Instant | None = None
+    renews_at: Instant | None = None
+
+
+class _RenewalData(msgspec.Struct, frozen=True, gc=False):
+    contract_id: Name
+    term_months: _Months | None = None
+
+
+class _NoticeData(msgspec.Struct, frozen=True, gc=False):
+    contract_id: Name
+    effective_at: Instant | None = None
 
 
 class _FeedbackData(msgspec.Struct, frozen=True, gc=False):
     kind: Annotated[str, msgspec.Meta(pattern="^(nps|csat|review|exit)$")]
-    score: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    score: float | None = None
     public: bool | None = None
 
 
 class _ComplaintData(msgspec.Struct, frozen=True, gc=False):
-    complaint_id: _Name
-    severity: Annotated[int, msgspec.Meta(ge=1, le=3)] = 2
+    complaint_id: Name
+    severity: Annotated[int, msgspec.Meta(ge=1, le=3)] | None = None
+    topic: Name | None = None
+
+
+class _AnswerData(msgspec.Struct, frozen=True, gc=False):
+    complaint_id: Name
+
+
+class _ResolutionData(msgspec.Struct, frozen=True, gc=False):
+    complaint_id: Name
     satisfied: bool | None = None
 
 
-class _NewComplaintData(_ComplaintData, frozen=True, gc=False):
-    topic: _Name | None = None
-
-
 class _ReferralData(msgspec.Struct, frozen=True, gc=False):
-    referee: str | None = None
-    order_id: str | None = None
+    referee: CustomerName | None = None
+    order_id: Name | None = None
 
 
 class _AccountData(msgspec.Struct, frozen=True, gc=False):
@@ -136,26 +150,39 @@ class _AccountData(msgspec.Struct, frozen=True, gc=False):
 
 
 class _MergerData(msgspec.Struct, frozen=True, gc=False):
-    into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    into: CustomerName
 
 
-def _contract(data: _ContractData) -> ContractTerms:
-    return ContractTerms(
-        data.contract_id, data.term_months, _utc(data.renews_at), _utc(data.effective_at)
-    )
+def _conclusion(data: _ConclusionData) -> ContractTerms:
+    return ContractTerms(data.contract_id, data.term_months, _utc(data.renews_at))
+
+
+def _renewal(data: _RenewalData) -> ContractTerms:
+    return ContractTerms(data.contract_id, data.term_months)
+
+
+def _notice(data: _NoticeData) -> ContractTerms:
+    return ContractTerms(data.contract_id, effective_at=_utc(data.effective_at))
 
 
 def _score(data: _FeedbackData) -> Score | None:
     """None for an exit, which has no score."""
-    if data.kind == _WITHOUT_SCORE:
-        return None
-    if data.score is None:
-        raise msgspec.ValidationError("Object missing required field `score`")
-    return Score(data.kind, data.score, bool(data.public))
+    problem = wrong_score(data.kind, data.score)
+    if problem is not None:
+        raise msgspec.ValidationError(problem)
+    return None if data.score is None else Score(data.kind, data.score, bool(data.public))
 
 
 def _complaint(data: _ComplaintData) -> ComplaintDetails:
-    return ComplaintDetails(data.complaint_id, data.severity, bool(data.satisfied))
+    return ComplaintDetails(data.complaint_id, data.severity or _DEFAULT_SEVERITY)
+
+
+def _answer(data: _AnswerData) -> ComplaintDetails:
+    return ComplaintDetails(data.complaint_id)
+
+
+def _resolution(data: _ResolutionData) -> ComplaintDetails:
+    return ComplaintDetails(data.complaint_id, satisfied=bool(data.satisfied))
 
 
 def _referral(data: _ReferralData) -> Referral:
@@ -171,7 +198,7 @@ def _merge_target(data: _MergerData) -> MergeTarget:
 
 
 def _utc(instant: datetime | None) -> datetime | None:
-    return instant and instant.astimezone(UTC)
+    return within_range(instant.astimezone(UTC)) if instant else None
 
 
 Data = TypeVar("Data")
@@ -179,24 +206,22 @@ _DetailsReader: TypeAlias = Callable[[bytes | msgspec.Raw], Details | None]
 
 
 def _reader(model: type[Data], details: Callable[[Data], Details | None]) -> _DetailsReader:
-    decode = msgspec.json.Decoder(model).decode
+    decode = payload_decoder(model)
     return lambda data: details(decode(data))
 
 
-_read_contract: Final = _reader(_ContractData, _contract)
-_read_complaint: Final = _reader(_ComplaintData, _complaint)
 _read_referral: Final = _reader(_ReferralData, _referral)
 _read_account: Final = _reader(_AccountData, _account)
 
 _DETAILS_READERS: Final[Mapping[EventKind, _DetailsReader]] = MappingProxyType(
     {
-        EventKind.CONCLUDED: _read_contract,
-        EventKind.RENEWED: _read_contract,
-        EventKind.CANCELLED: _read_contract,
+        EventKind.CONCLUDED: _reader(_ConclusionData, _conclusion),
+        EventKind.RENEWED: _reader(_RenewalData, _renewal),
+        EventKind.CANCELLED: _reader(_NoticeData, _notice),
         EventKind.SCORED: _reader(_FeedbackData, _score),
-        EventKind.COMPLAINED: _reader(_NewComplaintData, _complaint),
-        EventKind.ANSWERED: _read_complaint,
-        EventKind.RESOLVED: _read_complaint,
+        EventKind.COMPLAINED: _reader(_ComplaintData, _complaint),
+        EventKind.ANSWERED: _reader(_AnswerData, _answer),
+        EventKind.RESOLVED: _reader(_ResolutionData, _resolution),
         EventKind.RECOMMENDED: _read_referral,
         EventKind.ANNULLED: _read_referral,
         EventKind.SIGNED_UP: _read_account,

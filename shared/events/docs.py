@@ -108,8 +108,10 @@ The words that stand for nobody are {no_customers}, in small letters and capital
 `STAMMKUNDE_NO_CUSTOMERS` of ingest names others, with commas between them, or none at all; the
 schemas of `GET /v1/event-types` refuse the same.
 
-Records that reach the topic without passing ingest and cannot be read go to the dead letters
-(`undecodable`, `unknown_type`, `invalid_data`).
+Records that reach the topic without passing ingest are held to the same bounds of instants, ids,
+numbers and scores; what cannot be read goes to the dead letters (`undecodable`, `unknown_type`,
+`invalid_data`), and never parks a customer. A field that its type does not have is the sender's
+own, even if another type has it.
 
 Events that contradict each other are accepted, with the following meaning (in the order of `time`):
 

@@ -1,6 +1,7 @@
 """The envelope of every record on every topic: CloudEvents 1.0 in JSON, with msgspec."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -23,6 +24,9 @@ ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON writes it; PostgreSQL stores it neither in text nor in jsonb."""
 
 
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+
 class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One event; `data` stays undecoded until it is needed. Identity is (subject, source, id).
 
@@ -32,15 +36,15 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc
     """
 
     specversion: str = msgspec.field(default_factory=lambda: "1.0")
-    id: str
-    source: str
-    type: str
+    id: _Name
+    source: _Name
+    type: _Name
     subject: Annotated[str, msgspec.Meta(max_length=128)] = ""
     time: Instant
     data: msgspec.Raw = msgspec.Raw(b"{}")
     historical: bool = False
-    traceparent: str | None = None
-    mergedfrom: str | None = None
+    traceparent: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    mergedfrom: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
     mergedvia: str | None = None
 
 
@@ -56,6 +60,7 @@ def decode(value: bytes) -> Envelope:
             value.decode()  # msgspec accepts any bytes in what it skips; PostgreSQL does not
         if event.time.tzinfo is not UTC:
             event = msgspec.structs.replace(event, time=event.time.astimezone(UTC))
+        _check_bounds(event)
     except (
         msgspec.MsgspecError,
         UnicodeDecodeError,
@@ -67,6 +72,25 @@ def decode(value: bytes) -> Envelope:
     if value.find(b"\\u0000") >= 0 and ESCAPED_NUL.search(value):
         raise Poison("undecodable", "U+0000: PostgreSQL cannot store it")
     return event
+
+
+def _check_bounds(event: Envelope) -> None:
+    """Hold what did not come by way of ingest to the same bounds. Raises ValidationError."""
+    if not FIRST_INSTANT <= event.time <= LAST_INSTANT:
+        raise msgspec.ValidationError("`time` lies outside the years 1900 to 9998")
+    names = event.subject + event.source + event.id
+    if not names.isprintable() and not all(map(_is_printable, names)):
+        raise msgspec.ValidationError("an id holds characters that cannot be printed")
+
+
+def _is_printable(character: str) -> bool:
+    """The joiner of compound emoji is, and so is any blank."""
+    kind = unicodedata.category(character)
+    return character == _JOINER or (kind[0] != "C" and kind not in _LINE_ENDS)
+
+
+_JOINER: Final = "\u200d"
+_LINE_ENDS: Final = frozenset({"Zl", "Zp"})
 
 
 def encode(event: Envelope) -> bytes:

@@ -73,7 +73,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "satisfied": "whether the customer is happy with the solution; default: no",
         "score": "NPS: 0 to 10; CSAT: 1 to 5; review: 1 to 5, in halves; `exit` has none",
-        "severity": "1 (mild), 2 or 3 (serious)",
+        "severity": "1 (mild), 2 or 3 (serious); default: 2",
         "sku": "the article number",
         "store": (
             "the shop that the order belongs to; default: `source`. An order is (store, order_id)"

@@ -29,6 +29,7 @@ from shared.events.fields import (
     event,
 )
 from shared.events.money import Money, SignedMoney
+from shared.events.scores import EXIT, SCALES, STEPS, wrong_score
 from shared.instants import Instant
 
 
@@ -226,46 +227,24 @@ class ContractCancelled(CustomerData):
     reason_text: Text | None = None
 
 
-_SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "review": (1, 5)}
-_HALVES: Final = frozenset({"review"})
-_WITHOUT_SCORE: Final = "exit"
 _Score = Annotated[float, PlainSerializer(lambda score: score if score % 1 else int(score))]
 """A whole score is written as a whole number."""
-_EXIT: Final[JsonDict] = {
-    "properties": {"kind": {"const": _WITHOUT_SCORE}, "score": {"type": "null"}}
-}
+_EXIT: Final[JsonDict] = {"properties": {"kind": {"const": EXIT}, "score": {"type": "null"}}}
 
 
 def _scored(kind: str) -> JsonDict:
     """The JSON Schema of feedback of a kind."""
-    low, high = _SCALES[kind]
-    step = 0.5 if kind in _HALVES else 1
+    low, high = SCALES[kind]
+    step = STEPS[kind]
     score: JsonDict = {"type": "number", "minimum": low, "maximum": high, "multipleOf": step}
     return {"required": ["score"], "properties": {"kind": {"const": kind}, "score": score}}
-
-
-def _wrong_score(kind: str, score: float | None) -> PydanticCustomError | None:
-    """What is wrong with the score of feedback of a kind; None if nothing."""
-    if kind == _WITHOUT_SCORE:
-        wrong = score is not None
-        return PydanticCustomError("score", "an exit has no score") if wrong else None
-    if score is None:
-        return PydanticCustomError("missing", "Field required")
-    low, high = _SCALES[kind]
-    step = 0.5 if kind in _HALVES else 1
-    if low <= score <= high and score % step == 0:
-        return None
-    steps = "in halves" if kind in _HALVES else "a whole number"
-    return PydanticCustomError(
-        "score", f"a score of kind {kind} lies between {low} and {high}, {steps}"
-    )
 
 
 @event("feedback.submitted")
 class FeedbackSubmitted(CustomerData):
     """The customer gave a score, or on leaving an answer without one (`exit`)."""
 
-    model_config = ConfigDict(json_schema_extra={"anyOf": [*map(_scored, _SCALES), _EXIT]})
+    model_config = ConfigDict(json_schema_extra={"anyOf": [*map(_scored, SCALES), _EXIT]})
 
     kind: Literal["nps", "csat", "review", "exit"]
     score: Annotated[_Score | None, Field(validate_default=True)] = None
@@ -278,9 +257,14 @@ class FeedbackSubmitted(CustomerData):
     @field_validator("score")
     @classmethod
     def _on_its_scale(cls, score: float | None, fields: ValidationInfo) -> float | None:
-        problem = _wrong_score(fields.data["kind"], score) if "kind" in fields.data else None
-        if problem:
-            raise problem
+        kind = fields.data.get("kind")
+        if kind is None:
+            return score
+        if score is None and kind != EXIT:
+            raise PydanticCustomError("missing", "Field required")
+        problem = wrong_score(kind, score)
+        if problem is not None:
+            raise PydanticCustomError("score", "{problem}", {"problem": problem})
         return score
 
 
@@ -297,7 +281,7 @@ class ComplaintOpened(CustomerData):
 
     complaint_id: Id
     topic: Word | None = None
-    severity: Annotated[int, Field(ge=1, le=3), WHOLE] = 2
+    severity: Annotated[int, Field(ge=1, le=3), WHOLE] | None = None
     text: Text | None = None
     channel: Channel | None = None
 

@@ -1,18 +1,18 @@
 """What an event says of an order."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
+from shared.events.payload import Amount, Currency, Name, SignedAmount, payload_decoder
 from shared.events.ranks import rank_of
 
 LARGEST_AMOUNT: Final = 2**63 - 1
 """Minor units that PostgreSQL can store."""
-
-
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class OrderAction(StrEnum):
@@ -31,15 +31,15 @@ ORDER_TYPES: Final = frozenset(OrderAction)
 class Price(msgspec.Struct, frozen=True, gc=False):
     """Minor units of a currency, never negative."""
 
-    amount: Annotated[int, msgspec.Meta(ge=0, le=LARGEST_AMOUNT)]
-    currency: str
+    amount: Amount
+    currency: Currency
 
 
 class Margin(msgspec.Struct, frozen=True, gc=False):
     """Minor units of a currency; negative where an order costs more than it brings."""
 
-    amount: Annotated[int, msgspec.Meta(ge=-LARGEST_AMOUNT, le=LARGEST_AMOUNT)]
-    currency: str
+    amount: SignedAmount
+    currency: Currency
 
 
 class OrderDetails(msgspec.Struct, frozen=True, gc=False):
@@ -56,8 +56,8 @@ class OrderDetails(msgspec.Struct, frozen=True, gc=False):
     margin: Margin | None = None
     amount: Price | None = None
     refund_id: Name | None = None
-    replacement_of: str | None = None
-    coupon: str | None = None
+    replacement_of: Name | None = None
+    coupon: Name | None = None
 
 
 class OrderFact(msgspec.Struct, frozen=True, gc=False):
@@ -77,19 +77,95 @@ class OrderFact(msgspec.Struct, frozen=True, gc=False):
         return self.time, rank_of(self.action), self.source, self.id
 
 
+class _Completed(msgspec.Struct, frozen=True, gc=False):
+    order_id: Name
+    total: Price
+    store: Name | None = None
+    margin: Margin | None = None
+    replacement_of: Name | None = None
+    coupon: Name | None = None
+
+
+class _Updated(msgspec.Struct, frozen=True, gc=False):
+    order_id: Name
+    store: Name | None = None
+    total: Price | None = None
+    margin: Margin | None = None
+
+
+class _Refund(msgspec.Struct, frozen=True, gc=False):
+    order_id: Name
+    store: Name | None = None
+    amount: Price | None = None
+    refund_id: Name | None = None
+
+
+class _Cancelled(msgspec.Struct, frozen=True, gc=False):
+    order_id: Name
+    store: Name | None = None
+
+
+_decode_completed: Final = payload_decoder(_Completed)
+_decode_updated: Final = payload_decoder(_Updated)
+_decode_refund: Final = payload_decoder(_Refund)
+_decode_cancelled: Final = payload_decoder(_Cancelled)
 decode_details: Final = msgspec.json.Decoder(OrderDetails).decode
-"""Decode what an event says of an order, whatever its action. Raises msgspec.ValidationError."""
+"""Decode details that were stored as OrderDetails. Raises msgspec.ValidationError."""
 
 
-def decode_order(action: OrderAction, data: bytes | msgspec.Raw) -> OrderDetails:
-    """Decode the data of an event about an order. Raises msgspec.ValidationError."""
-    details = decode_details(data)
-    if action is _COMPLETED and details.total is None:
-        raise msgspec.ValidationError("a completed order has a `total`")
-    if action is _WITHDRAWN and details.refund_id is None and details.amount is None:
+def decode_order(action: OrderAction, data: bytes | str | msgspec.Raw) -> OrderDetails:
+    """Decode the data of an event about an order. Raises msgspec.ValidationError.
+
+    A field that its type does not have is the sender's own, even if another type has it: a
+    cancellation may carry the `total` of the order in any form.
+    """
+    return _READERS[action](data)
+
+
+def _read_completed(data: bytes | str | msgspec.Raw) -> OrderDetails:
+    order = _decode_completed(data)
+    return OrderDetails(
+        order.order_id,
+        order.store,
+        order.total,
+        order.margin,
+        replacement_of=order.replacement_of,
+        coupon=order.coupon,
+    )
+
+
+def _read_updated(data: bytes | str | msgspec.Raw) -> OrderDetails:
+    order = _decode_updated(data)
+    return OrderDetails(order.order_id, order.store, order.total, order.margin)
+
+
+def _read_refund(data: bytes | str | msgspec.Raw) -> OrderDetails:
+    refund = _decode_refund(data)
+    return OrderDetails(
+        refund.order_id, refund.store, amount=refund.amount, refund_id=refund.refund_id
+    )
+
+
+def _read_withdrawal(data: bytes | str | msgspec.Raw) -> OrderDetails:
+    details = _read_refund(data)
+    if details.refund_id is None and details.amount is None:
         raise msgspec.ValidationError("a withdrawal names a `refund_id` or an `amount`")
     return details
 
 
-_COMPLETED: Final = OrderAction.COMPLETED
-_WITHDRAWN: Final = OrderAction.REFUND_WITHDRAWN
+def _read_cancelled(data: bytes | str | msgspec.Raw) -> OrderDetails:
+    order = _decode_cancelled(data)
+    return OrderDetails(order.order_id, order.store)
+
+
+_READERS: Final[Mapping[OrderAction, Callable[[bytes | str | msgspec.Raw], OrderDetails]]] = (
+    MappingProxyType(
+        {
+            OrderAction.COMPLETED: _read_completed,
+            OrderAction.UPDATED: _read_updated,
+            OrderAction.REFUNDED: _read_refund,
+            OrderAction.REFUND_WITHDRAWN: _read_withdrawal,
+            OrderAction.CANCELLED: _read_cancelled,
+        }
+    )
+)

@@ -169,7 +169,7 @@ ENDLESS: Final = {
     "a contract beyond": [
         *THRICE,
         *concludes(3),
-        *gives_notice(4, 2_912_900),
+        *gives_notice(4, 2_912_800),
         *concludes(5, 1200, of="w"),
     ],
     "a customer unheard of since": [*VIEWED, *complains(1), *concludes(2, 1200)],

@@ -1,5 +1,8 @@
 """The envelope: a record that SQL could not read again is refused before it is stored."""
 
+from typing import Final
+
+import msgspec
 import pytest
 
 from shared.errors import Poison
@@ -20,3 +23,54 @@ def test_bytes_that_are_no_utf_8_are_refused_even_where_nobody_reads(wrong: byte
     with pytest.raises(Poison) as poison:
         decode(COMPLAINT.replace("ß".encode(), wrong))
     assert poison.value.reason == "undecodable"
+
+
+def record(**changes: object) -> bytes:
+    return msgspec.json.encode(event("ada", "page.viewed", 0) | changes)
+
+
+BEYOND: Final[dict[str, object]] = {
+    "1899-12-31T23:59:59Z": {"time": "1899-12-31T23:59:59Z"},
+    "1900 by its zone, but not in UTC": {"time": "1900-01-01T00:00:00+01:00"},
+    "the year 9999": {"time": "9999-01-01T00:00:00Z"},
+    "9998 by its zone, but not in UTC": {"time": "9998-12-31T23:59:59-01:00"},
+    "the year 1": {"time": "0001-01-01T00:00:00+23:00"},
+    "no zone": {"time": "2024-05-01T12:00:00"},
+    "an empty id": {"id": ""},
+    "a long id": {"id": "x" * 201},
+    "an empty source": {"source": ""},
+    "a long source": {"source": "x" * 201},
+    "a long type": {"type": "x" * 201},
+    "a long subject": {"subject": "x" * 129},
+    "a subject of two lines": {"subject": "a\nb"},
+    "a subject that turns the text around": {"subject": "a\u202eb"},
+    "a source with a line separator": {"source": "a\u2028"},
+    "an id with an escape": {"id": "a\x1b[31m"},
+    "a long traceparent": {"traceparent": "x" * 257},
+    "a long origin": {"mergedfrom": "x" * 129},
+    "an empty origin": {"mergedfrom": ""},
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_what_ingest_would_refuse_is_refused_from_kafka_as_well(case: str) -> None:
+    changes = BEYOND[case]
+    assert isinstance(changes, dict)
+    with pytest.raises(Poison) as poison:
+        decode(record(**changes))
+    assert poison.value.reason == "undecodable"
+    assert all(str(value) not in poison.value.detail for value in changes.values() if value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time": "1900-01-01T00:00:00Z"},
+        {"time": "9998-12-31T23:59:59.999999Z"},
+        {"subject": "👨‍👩‍👧 顧客\u00a0/?"},
+        {"id": "x" * 200, "source": "y" * 200, "subject": "z" * 128},
+    ],
+    ids=["first", "last", "odd", "long"],
+)
+def test_what_lies_just_within_is_read(changes: dict[str, object]) -> None:
+    assert decode(record(**changes))

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from shared.orders.book import OrderBook
-from shared.orders.facts import OrderAction, OrderFact, decode_details
+from shared.orders.facts import OrderAction, OrderFact, decode_order
 from tests.support.builders import event
 from tests.support.customer_events import CUSTOMER, RawEvent
 from tests.support.plain.plain_events import PlainEvent, in_order
@@ -57,7 +57,7 @@ def _fact(event: PlainEvent) -> OrderFact:
         event.time,
         event.source,
         event.id,
-        decode_details(msgspec.json.encode(event.data)),
+        decode_order(OrderAction(event.type), msgspec.json.encode(event.data)),
         origin="" if event.subject == CUSTOMER else event.subject,
     )
 

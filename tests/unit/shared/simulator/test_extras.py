@@ -11,7 +11,7 @@ import pytest
 from shared.events import catalogue
 from shared.instants import parse
 from shared.orders.book import OrderBook
-from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_details
+from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_order
 from shared.simulator.person.life import Life
 from shared.simulator.shop import Line, Shop, lines, lives
 from shared.simulator.world import ground_truth
@@ -71,12 +71,13 @@ class Order:
 
 def fact_of(event: dict[str, Any]) -> tuple[str, OrderFact]:
     """The customer and the fact of an event about an order."""
+    action = OrderAction(event["type"])
     fact = OrderFact(
-        OrderAction(event["type"]),
+        action,
         parse(event["time"]),
         event["source"],
         event["id"],
-        decode_details(json.dumps(event["data"])),
+        decode_order(action, json.dumps(event["data"])),
     )
     return event["subject"], fact
 

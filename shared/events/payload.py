@@ -1,0 +1,53 @@
+"""Reads the data of events from Kafka, with the bounds that ingest has."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+
+from shared.events.envelope import FIRST_INSTANT, LAST_INSTANT
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+CustomerName = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Currency = Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
+LARGEST_PRICE: Final = 2**53
+Amount = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_PRICE)]
+SignedAmount = Annotated[int, msgspec.Meta(ge=-LARGEST_PRICE, le=LARGEST_PRICE)]
+T = TypeVar("T")
+
+
+def payload_decoder(model: type[T]) -> Callable[[bytes | str | msgspec.Raw], T]:
+    """Make a function that decodes the data of an event.
+
+    Whole numbers may be written with a point, as in 1000.0: JSON makes no difference. The function
+    raises msgspec.ValidationError.
+    """
+    decode = msgspec.json.Decoder(model).decode
+
+    def decode_payload(data: bytes | str | msgspec.Raw) -> T:
+        try:
+            return decode(data)
+        except msgspec.ValidationError:
+            whole = _with_whole_numbers(msgspec.json.decode(data))
+            return msgspec.convert(whole, model)
+
+    return decode_payload
+
+
+def within_range(instant: datetime) -> datetime:
+    """Return the instant if an event may lie there. Raises msgspec.ValidationError."""
+    if not FIRST_INSTANT <= instant <= LAST_INSTANT:
+        raise msgspec.ValidationError("an instant lies outside the years 1900 to 9998")
+    return instant
+
+
+def _with_whole_numbers(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(item) for name, item in value.items()}
+    return value
