@@ -264,9 +264,22 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
                 kind = EventKind.ACTIVE
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
-    rank = RANKS[event.type]
+    return _happening(event, kind, details, order_key)
+
+
+def _happening(
+    event: Envelope, kind: EventKind, details: Details | None, order_key: int | None
+) -> Happening:
     return Happening(
-        event.time, rank, event.source, event.id, kind, details, event.historical, order_key
+        event.time,
+        RANKS[event.type],
+        event.source,
+        event.id,
+        kind,
+        details,
+        event.historical,
+        order_key,
+        event.mergedfrom or "",
     )
 
 

@@ -12,7 +12,7 @@ from shared.events.transitions import Evidence, MoneyAmount, PolicyRef, Profile
 from shared.orders.order import Order
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
-BEGINNING: Final[EventKey] = (EARLIEST, 0, "", "")
+BEGINNING: Final[EventKey] = (EARLIEST, 0, "", "", "")
 _NO_REVENUE: Final = (0, None)
 
 SILENCE: Final = "silence"

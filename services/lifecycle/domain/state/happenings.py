@@ -10,8 +10,11 @@ import msgspec
 from shared.events.transitions import MoneyAmount, OrderRef
 from shared.orders.facts import OrderAction, OrderFact
 
-EventKey = tuple[datetime, int, str, str]
-"""Events are folded in the order of (time, rank, source, id); see shared/events/ranks.py."""
+EventKey = tuple[datetime, int, str, str, str]
+"""Events are folded in the order of (time, rank, source, id); see shared/events/ranks.py.
+
+Last comes the origin, because the events of two merged customers may be equal in all of these.
+"""
 
 
 class EventKind(StrEnum):
@@ -150,7 +153,8 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     """One event, as the rules see it; the type of `details` depends on `kind`.
 
     `order_key` is a short hash of the order that the event names: orders with different hashes
-    are different, but those with the same hash need not be the same.
+    are different, but those with the same hash need not be the same. `origin` is the customer whom
+    the event was sent for, if a merge brought it over.
     """
 
     time: datetime
@@ -161,11 +165,12 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
     details: Details | None = None
     historical: bool = False
     order_key: int | None = None
+    origin: str = ""
 
     @property
     def key(self) -> EventKey:
         """Where the event stands in the customer's life."""
-        return self.time, self.rank, self.source, self.id
+        return self.time, self.rank, self.source, self.id, self.origin
 
     @property
     def amount_and_currency(self) -> tuple[int | None, str | None]:
@@ -192,5 +197,5 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
 _COMPLETED: Final = OrderAction.COMPLETED
 _NO_AMOUNT: Final = (None, None)
 
-SORT_KEY: Final = attrgetter("time", "rank", "source", "id")
+SORT_KEY: Final = attrgetter("time", "rank", "source", "id", "origin")
 """`Happening.key` of a happening, for sorting."""

@@ -9,7 +9,7 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.policy import Policy
 from tests.support.builders import day
 from tests.support.customer_events import RawEvent, does
-from tests.support.feedback_events import annuls, answers, complains, refers, resolves
+from tests.support.feedback_events import annuls, answers, complains, refers, resolves, scores
 from tests.support.lives import Case, describe, happenings
 from tests.support.purchase_events import (
     buys,
@@ -106,3 +106,18 @@ def test_neither_ids_nor_the_order_of_arrival_matter(case: Case) -> None:
         renamed = [{**raw, "id": f"e{number}"} for number, raw in enumerate(events)]
         folded = fold(happenings(renamed), Policy(), until=day(case.until))
         assert describe(folded.moves) == case.moves
+
+
+def test_events_of_two_merged_customers_that_are_equal_in_all_else_have_an_order() -> None:
+    """Both had a score under the id 1 from the same source at the same instant."""
+    low, high = scores(5, "nps", 0)[0], scores(5, "nps", 10)[0]
+    merged = [
+        {**low, "id": "1", "mergedfrom": "bea"},
+        {**high, "id": "1", "mergedfrom": "amy"},
+    ]
+    one, other = (
+        fold(happenings([*buys(0), *some]), Policy(), until=day(10))
+        for some in (merged, merged[::-1])
+    )
+    assert describe(one.moves) == describe(other.moves) == [*NEW, "5 dissatisfied at_risk"]
+    assert one.customer == other.customer

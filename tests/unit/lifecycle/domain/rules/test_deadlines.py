@@ -31,7 +31,7 @@ BUYER: Final = Customer(
     first_order_at=day(0),
     last_order_at=day(0),
     purchase_days=1,
-    last_event=(day(0), 0, "/shop", "o"),
+    last_event=(day(0), 0, "/shop", "o", ""),
 )
 
 

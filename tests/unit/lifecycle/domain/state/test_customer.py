@@ -47,7 +47,7 @@ def test_a_customer_wakes_at_the_earlier_of_deadline_and_hint(
 
 
 def test_now_is_the_last_instant_seen() -> None:
-    heard = Customer(last_event=(day(2), 0, "/shop", "e"))
+    heard = Customer(last_event=(day(2), 0, "/shop", "e", ""))
     assert heard.now == day(2)
     assert Customer(last_event=heard.last_event, reached=day(3)).now == day(3)
 
@@ -66,12 +66,12 @@ LATE: Final[dict[str, tuple[Happening, bool]]] = {
 @pytest.mark.parametrize("name", LATE)
 def test_an_event_is_late_before_what_was_folded(name: str) -> None:
     happening, expected = LATE[name]
-    customer = Customer(last_event=(day(2), 0, "/shop", "m"), reached=day(3))
+    customer = Customer(last_event=(day(2), 0, "/shop", "m", ""), reached=day(3))
     assert customer.is_late(happening) is expected
 
 
 @pytest.mark.parametrize(("id", "expected"), [("a", True), ("m", False), ("z", False)])
 def test_of_one_instant_the_key_decides(id: str, expected: bool) -> None:
-    customer = Customer(last_event=(day(2), 0, "/shop", "m"))
+    customer = Customer(last_event=(day(2), 0, "/shop", "m", ""))
     happening = Happening(day(2), 0, "/shop", id, EventKind.SEEN)
     assert customer.is_late(happening) is expected
