@@ -17,6 +17,7 @@ import pytest
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.simulations import process as simulation_process
 from shared.database.leases import hold
+from shared.ids import hash64
 from tests.support.builders import day, order
 from tests.support.fresh_servers import eventually
 from tests.support.pipeline import rows
@@ -210,7 +211,7 @@ async def test_what_goes_wrong_is_told(shop: Shop, client: httpx.AsyncClient) ->
     failed = await wait_until_ended(client, await request_simulation(client, **REQUEST))
     assert failed["state"] == "failed"
     assert failed["reason"].startswith("undecodable: ")
-    assert failed["reason"].endswith("(customer ada)")
+    assert failed["reason"].endswith(f"(customer with key {hash64('ada')})")
 
 
 async def test_when_the_service_stops_so_does_what_runs_and_the_queue_is_worked_off_after_the_start(
