@@ -80,6 +80,11 @@ TRANSITIONS: Final = Counter("stammkunde_transitions", "Phase transitions record
 CORRECTIONS: Final = Counter(
     "stammkunde_corrections", "Corrections of histories after late or withdrawn events."
 )
+WITHOUT_EFFECT: Final = Counter(
+    "stammkunde_events_without_effect",
+    "Events that had no effect when they came, or wait for their order.",
+    ["reason"],
+)
 DEADLINES_FIRED: Final = Counter(
     "stammkunde_deadlines_fired", "Deadlines that fell due and have been applied."
 )

@@ -253,7 +253,7 @@ def read(topic: str, event: Envelope) -> Happening | str | None:
     details: Details | None = None
     order_key = None
     try:
-        if _is_test(event.data):
+        if is_test(event.data):
             kind = EventKind.TEST
         elif event.type in _ACTIONS:
             details = _read_order(event)
@@ -283,7 +283,8 @@ def _happening(
     )
 
 
-def _is_test(data: msgspec.Raw) -> bool:
+def is_test(data: msgspec.Raw) -> bool:
+    """Is an event with this data only a test, which changes nothing?"""
     return _TEST_KEY in bytes(data) and bool(_decode_test_mark(data).test)
 
 

@@ -30,6 +30,11 @@ class WithoutEffect(NamedTuple):
     fact: OrderFact
     reason: NoEffect
 
+    @property
+    def waits(self) -> bool:
+        """Does it count as soon as its order is known?"""
+        return self.fact.action in _WAITS and self.reason in WAITING
+
 
 def order_hash(order_id: str) -> int:
     """Return a short hash of an order id: different hashes are different ids, not the reverse."""
@@ -131,7 +136,7 @@ class OrderBook:
     def _note_unfound(self, fact: OrderFact, reason: NoEffect) -> None:
         """Let refunds and cancellations wait for their order."""
         noted = WithoutEffect(fact, reason)
-        if fact.action in _WAITS and reason in WAITING:
+        if noted.waits:
             self._waiting.setdefault(fact.details.order_id, []).append(noted)
         else:
             self._without_effect.append(noted)

@@ -34,12 +34,15 @@ class CustomerEntry:
 
 
 def event_key(event: Envelope) -> int:
-    """Hash what identifies an event of a customer: source and id.
+    """Hash what identifies an event of a customer."""
+    return identity_hash(event.source, event.id, event.mergedfrom)
 
-    Two people may have events with the same source and id. So the identity of an event that a
-    merge brought over begins with the customer that it was sent for.
+
+def identity_hash(source: str, id: str, origin: str | None) -> int:
+    """Hash source and id, and the customer that an event was sent for if a merge brought it over.
+
+    Two people may have events with the same source and id.
     """
-    origin = event.mergedfrom
     if origin is None:
-        return hash64(f"{event.source}\x1f{event.id}")
-    return hash64(f"{origin}\x1f{event.source}\x1f{event.id}")
+        return hash64(f"{source}\x1f{id}")
+    return hash64(f"{origin}\x1f{source}\x1f{id}")

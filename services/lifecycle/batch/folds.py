@@ -89,6 +89,7 @@ class Folds:
         before = visit.entry.customer
         self.accept(visit, customer)
         self._work.refolded.add(visit.entry.key)
+        self._work.remarks.forget(visit.entry)
         self._work.recorder.replace(visit.entry, before, history, moves, visit.portion)
 
     def _accept_next(self, visit: Visit, folded: Folded) -> None:
@@ -98,6 +99,7 @@ class Folds:
         before = entry.customer
         self.accept(visit, folded.customer)
         self._work.add_order_versions(entry, folded.order_versions)
+        self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
 
     def _is_behind(self, customer: Customer) -> bool:
@@ -165,6 +167,7 @@ class Folds:
             hints = [*folded.hints, *withdrawn]
             self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
             self._work.add_order_versions(entry, folded.order_versions)
+            self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
             self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 
     def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:

@@ -67,6 +67,7 @@ class LifecycleHandler:
         await repository.add_events(tx, work.events)
         await repository.note_repeated_orders(tx, work.repeated_orders)
         await repository.save_order_versions(tx, work.refolded, work.order_versions.values())
+        await repository.save_remarks(tx, work.refolded, work.remarks.rows)
         if work.merged:
             await repository.lock_merging(tx)
         for partition, since in await daily_counts.move_accounts(tx, work.account_changes):
@@ -134,3 +135,5 @@ def _count(work: Work) -> None:
     metrics.CORRECTIONS.inc(len(corrections))
     metrics.DEADLINES_FIRED.inc(recorder.deadlines_fired)
     metrics.PARKED.inc(work.newly_parked)
+    for reason, count in work.remarks.count_by_reason.items():
+        metrics.WITHOUT_EFFECT.labels(reason).inc(count)

@@ -14,6 +14,7 @@ from services.lifecycle.batch.rows import (
     HintRow,
     OrderVersionRow,
     RearmingPosition,
+    RemarkRow,
     StoredLife,
     TransitionRow,
     Withdrawal,
@@ -124,6 +125,13 @@ ON CONFLICT (customer_key, order_key, store_key, at) DO UPDATE SET
     bought_at = excluded.bought_at, amount = excluded.amount, currency = excluded.currency,
     stands = excluded.stands
 """  # noqa: S608  (constants)
+_DROP_REMARKS: Final = "DELETE FROM remark WHERE customer_key = ANY($1::bigint[])"
+_ADD_REMARKS: Final = """
+INSERT INTO remark (customer_key, event_key, reason, waits)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::boolean[])
+ON CONFLICT (customer_key, event_key) DO UPDATE
+SET reason = excluded.reason, waits = excluded.waits
+"""
 _WITHDRAW: Final = """
 UPDATE transition AS t SET withdrawn = w.by, withdrawn_at = w.at
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::timestamptz[])
@@ -351,6 +359,14 @@ async def save_order_versions(
     rows = sorted(versions)
     if rows:
         await tx.execute(_ADD_ORDER_VERSIONS, *columns(rows))
+
+
+async def save_remarks(tx: Tx, refolded: Collection[int], remarks: Sequence[RemarkRow]) -> None:
+    """Write which events have had no effect; those of customers folded anew replace all before."""
+    if refolded:
+        await tx.execute(_DROP_REMARKS, sorted(refolded))
+    if remarks:
+        await tx.execute(_ADD_REMARKS, *columns(sorted(remarks)))
 
 
 async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:

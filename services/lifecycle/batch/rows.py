@@ -32,6 +32,9 @@ OrderVersionKey: TypeAlias = tuple[int, int, int, datetime]
 OrderVersionRow: TypeAlias = tuple[int, int, int, datetime, datetime, int, str, bool]
 """What a changed order was from an instant on: `repository.ORDER_VERSION_COLUMNS`."""
 
+RemarkRow: TypeAlias = tuple[int, int, str, bool]
+"""The hashes of customer and event, why the event has had no effect, and whether it waits."""
+
 Withdrawal: TypeAlias = tuple[str, int, int, datetime]
 """The customer, the version that is void, the version of the correction, and its clock."""
 

@@ -1,11 +1,12 @@
 """The work of one batch: which customers have changed, and the rows and messages to write."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
-from services.lifecycle.batch.entry import CustomerEntry
+from services.lifecycle.batch.entry import CustomerEntry, identity_hash
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.rows import (
     AccountChange,
@@ -14,13 +15,14 @@ from services.lifecycle.batch.rows import (
     OrderVersionKey,
     OrderVersionRow,
     RearmingPosition,
+    RemarkRow,
     order_version_row,
 )
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
-from shared.orders.book import OrderVersion
+from shared.orders.book import OrderVersion, WithoutEffect
 from shared.stream.batch import Batch
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
@@ -31,13 +33,43 @@ _ORDER: Final = EventKind.ORDER
 _TEST: Final = EventKind.TEST
 
 
+class Remarks:
+    """Which events of the customers of a batch have had no effect, and why."""
+
+    def __init__(self) -> None:
+        self.count_by_reason: Counter[str] = Counter()
+        self._by_customer: dict[int, dict[int, RemarkRow]] = {}
+
+    @property
+    def rows(self) -> list[RemarkRow]:
+        """The remarks to store."""
+        return [row for rows in self._by_customer.values() for row in rows.values()]
+
+    def forget(self, entry: CustomerEntry) -> None:
+        """Forget what was remarked on a customer, who is folded anew."""
+        self._by_customer.pop(entry.key, None)
+
+    def add(
+        self, entry: CustomerEntry, remarks: Iterable[WithoutEffect], arrivals: Collection[int]
+    ) -> None:
+        """Remark on events of a customer; those that have just arrived are counted, too."""
+        for remark in remarks:
+            fact = remark.fact
+            key = identity_hash(fact.source, fact.id, fact.origin or None)
+            rows = self._by_customer.setdefault(entry.key, {})
+            rows[key] = (entry.key, key, remark.reason, remark.waits)
+            if key in arrivals:
+                self.count_by_reason[remark.reason] += 1
+
+
 @dataclass(slots=True)
 class Work:
     """The policies that judge one batch, and everything that it writes.
 
     - `touched` are the entries that have changed. `finish` copies them to `customers`, because
       the next batch changes the entries again.
-    - `refolded` are the keys of customers folded anew: their `order_versions` replace those before.
+    - `refolded` are the keys of customers folded anew: their `order_versions` and `remarks`
+      replace those before.
     - `timers` has partition and instant by customer; None disarms the timer.
     - `accounts_before` has the kind of account before the batch, by customer, where transitions
       are stored.
@@ -58,6 +90,7 @@ class Work:
     repeated_orders: list[tuple[int, int]] = field(default_factory=list)
     refolded: set[int] = field(default_factory=set)
     order_versions: dict[OrderVersionKey, OrderVersionRow] = field(default_factory=dict)
+    remarks: Remarks = field(default_factory=Remarks)
     merged: dict[str, str] = field(default_factory=dict)
     forwarded: list[Message] = field(default_factory=list)
     ticks: list[Message] = field(default_factory=list)

@@ -59,6 +59,8 @@ SELECT name, sum(n)::bigint AS n FROM (
 ) AS given GROUP BY name HAVING sum(n) <> 0
 """
 
+_WITHOUT_EFFECT: Final = "SELECT reason, waits, count(*) AS n FROM remark GROUP BY reason, waits"
+
 _SNAPSHOT_SETTINGS: Final = "SET LOCAL jit = off; SET LOCAL work_mem = '64MB'"
 """Compiling the statements takes longer than running them; the keys of all actors are sorted."""
 _OTHER_ACTS: Final = ", ".join(f"'{name}'" for name in ACTION_TYPES if name != "order.completed")
@@ -143,6 +145,14 @@ async def count_causes(pool: Pool, as_of: datetime) -> dict[str, int]:
 async def count_hints(pool: Pool, as_of: datetime) -> dict[str, int]:
     """Hints by name."""
     return await _counts(pool, _HINTS, as_of)
+
+
+async def count_without_effect(pool: Pool) -> tuple[dict[str, int], dict[str, int]]:
+    """Stored events by reason, as last folded: those without effect, and those that wait."""
+    rows = await pool.fetch(_WITHOUT_EFFECT)
+    without_effect = {row["reason"]: row["n"] for row in rows if not row["waits"]}
+    waiting = {row["reason"]: row["n"] for row in rows if row["waits"]}
+    return without_effect, waiting
 
 
 async def count_phases(

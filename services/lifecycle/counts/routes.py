@@ -6,7 +6,13 @@ from fastapi import APIRouter, Depends
 
 from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import AS_OF_IN_FUTURE, AsOf, Names
-from services.lifecycle.counts.schemas import CauseCounts, HintCounts, PhaseCounts, RuleCounts
+from services.lifecycle.counts.schemas import (
+    CauseCounts,
+    HintCounts,
+    PhaseCounts,
+    RuleCounts,
+    WithoutEffectCounts,
+)
 from services.lifecycle.counts.service import CountService
 from shared.http import problems
 
@@ -45,3 +51,13 @@ async def count_causes(service: Service, as_of: AsOf = None) -> CauseCounts:
 async def count_hints(service: Service, as_of: AsOf = None) -> HintCounts:
     """Count the hints given to the shop by name."""
     return await service.hints(as_of)
+
+
+@router.get("/events/without-effect/counts")
+async def count_events_without_effect(service: Service) -> WithoutEffectCounts:
+    """Count the events that change nothing by reason: refunds that match nothing, repetitions.
+
+    An event has the reason that holds by now: a refund that waited for its order counts no more
+    once the order has come.
+    """
+    return await service.without_effect()

@@ -59,6 +59,20 @@ class CauseCounts(BaseModel):
     )
 
 
+class WithoutEffectCounts(BaseModel):
+    """Events that change nothing, by the reason that holds by now."""
+
+    as_of: Instant = Field(description="The clock: later events may change the reasons.")
+    without_effect: dict[str, int] = Field(
+        description="Number of events that have no effect by reason.",
+        examples=[{"refund_repeated": 3, "other_currency": 1}],
+    )
+    waiting: dict[str, int] = Field(
+        description="Number of refunds and cancellations that wait for their order by reason.",
+        examples=[{"order_unknown": 2}],
+    )
+
+
 class HintCounts(BaseModel):
     """Hints by name, up to an instant."""
 

@@ -7,7 +7,13 @@ from typing import Final
 from services.lifecycle.api.context import ApiContext
 from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.counts import repository
-from services.lifecycle.counts.schemas import CauseCounts, HintCounts, PhaseCounts, RuleCounts
+from services.lifecycle.counts.schemas import (
+    CauseCounts,
+    HintCounts,
+    PhaseCounts,
+    RuleCounts,
+    WithoutEffectCounts,
+)
 from services.lifecycle.domain.phase_models import (
     ConditionalLabel,
     Model,
@@ -49,6 +55,12 @@ class CountService:
         """Hints by name."""
         instant = await self._context.instant(as_of)
         return HintCounts(as_of=instant, counts=await repository.count_hints(self._pool, instant))
+
+    async def without_effect(self) -> WithoutEffectCounts:
+        """Events without effect by reason."""
+        instant = await self._context.instant(None)
+        without_effect, waiting = await repository.count_without_effect(self._pool)
+        return WithoutEffectCounts(as_of=instant, without_effect=without_effect, waiting=waiting)
 
     async def _by_activity(self, instant: datetime, cell: ConditionalLabel) -> Counter[str]:
         active = await self._context.active_span()

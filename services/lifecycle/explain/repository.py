@@ -63,19 +63,19 @@ _TIMELINE: Final = """
 SELECT * FROM (
     SELECT time AS at, 0 AS rank, event_key AS n, 0::bigint AS v, recorded_at, body,
         NULL::bigint AS withdrawn, NULL::timestamptz AS withdrawn_at,
-        NULL AS name, NULL AS occasion
-    FROM event WHERE customer_key = $2
+        reason AS name, NULL AS occasion, waits
+    FROM event LEFT JOIN remark USING (customer_key, event_key) WHERE customer_key = $2
     UNION ALL
     SELECT occurred_at, 1, position, version, recorded_at, body,
-        withdrawn, withdrawn_at, NULL, NULL
+        withdrawn, withdrawn_at, NULL, NULL, NULL
     FROM transition WHERE customer = $1 AND (withdrawn IS NULL OR $3)
     UNION ALL
     SELECT at, 2, hashtextextended(name || ' ' || occasion, 0), 0, NULL, NULL,
-        NULL, NULL, name, occasion
+        NULL, NULL, name, occasion, NULL
     FROM hint WHERE customer = $1
     UNION ALL
     SELECT time, 3, "offset", hashtextextended(topic || ' ' || partition, 0), recorded_at, value,
-        NULL, NULL, reason, NULL
+        NULL, NULL, reason, NULL, NULL
     FROM dead_letter WHERE subject = $1
 ) AS entry
 WHERE (at, rank, n, v) < ($4::timestamptz, $5::bigint, $6::bigint, $7::bigint)
@@ -125,7 +125,16 @@ class StoredDeadLetter(NamedTuple):
     recorded_at: datetime
 
 
-EntryContent: TypeAlias = StoredEvent | StoredTransition | StoredHint | StoredDeadLetter
+class RemarkedEvent(NamedTuple):
+    """A stored event, the clock when it was recorded, and why it has had no effect, if so."""
+
+    event: Envelope
+    recorded_at: datetime
+    reason: str | None
+    waits: bool
+
+
+EntryContent: TypeAlias = RemarkedEvent | StoredTransition | StoredHint | StoredDeadLetter
 
 
 class Entry(NamedTuple):
@@ -217,7 +226,8 @@ async def timeline_page(
 
 def _content(row: Any) -> EntryContent:
     if row["rank"] == _EVENT:
-        return StoredEvent(envelope.decode(row["body"]), row["recorded_at"])
+        event = envelope.decode(row["body"])
+        return RemarkedEvent(event, row["recorded_at"], row["name"], bool(row["waits"]))
     if row["rank"] == _TRANSITION:
         transition = decode_transition(row["body"])
         return StoredTransition(transition, row["withdrawn"], row["withdrawn_at"])

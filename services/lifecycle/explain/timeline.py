@@ -1,5 +1,6 @@
 """What the lifecycle API shows of all that happened to a customer, in order of time."""
 
+from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,20 +10,43 @@ from services.lifecycle.api.fields import LAPSE
 from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import EXAMPLE_TRANSITION, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
-from services.lifecycle.domain.words.remarks import why_set_aside
+from services.lifecycle.domain.words.remarks import why_set_aside, why_without_effect
+from services.lifecycle.events import is_test
 from services.lifecycle.explain.repository import (
     EntryContent,
+    RemarkedEvent,
     StoredDeadLetter,
-    StoredEvent,
     StoredHint,
 )
 from shared.http import Instant, Page
+
+
+class EventEffect(StrEnum):
+    """Whether the history takes an event into account."""
+
+    TAKEN = "taken"
+    WITHOUT_EFFECT = "without_effect"
+    WAITING = "waiting"
+    TEST = "test"
 
 
 class EventEntry(EventView):
     """An event."""
 
     kind: Literal["event"] = Field(default="event", description="What kind of entry this is.")
+    effect: EventEffect = Field(
+        description="`taken` into account; `without_effect` or `waiting` for a `reason`; or a"
+        " `test`, which changes nothing.",
+        examples=["taken"],
+    )
+    reason: str | None = Field(
+        description="Why it has had no effect, as a code; null: it has, or is a test.",
+        examples=["refund_repeated"],
+    )
+    because: str | None = Field(
+        description="The same in words.",
+        examples=["a refund with the same refund_id was counted before"],
+    )
 
 
 class TransitionEntry(TransitionView):
@@ -79,8 +103,8 @@ def entry_view(
     content: EntryContent, facts: frozenset[CustomerFact], naming: Naming
 ) -> TimelineEntry:
     """The view of an entry; `facts` held when it happened."""
-    if isinstance(content, StoredEvent):
-        return EventEntry.of(content.event, content.recorded_at)
+    if isinstance(content, RemarkedEvent):
+        return _event(content)
     if isinstance(content, StoredDeadLetter):
         return _dead_letter(content)
     if isinstance(content, StoredHint):
@@ -91,6 +115,23 @@ def entry_view(
         time=content.transition.occurred_at,
         withdrawn_at=content.withdrawn_at,
     )
+
+
+def _event(content: RemarkedEvent) -> EventEntry:
+    view = EventView.of(content.event, content.recorded_at)
+    reason = content.reason
+    return EventEntry(
+        **view.model_dump(),
+        effect=_effect(content),
+        reason=reason,
+        because=None if reason is None else why_without_effect(reason),
+    )
+
+
+def _effect(content: RemarkedEvent) -> EventEffect:
+    if content.reason is not None:
+        return EventEffect.WAITING if content.waits else EventEffect.WITHOUT_EFFECT
+    return EventEffect.TEST if is_test(content.event.data) else EventEffect.TAKEN
 
 
 def _dead_letter(letter: StoredDeadLetter) -> DeadLetterEntry:

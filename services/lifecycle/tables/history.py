@@ -116,6 +116,16 @@ order_version = sa.Table(
     comment="orders that are more than one plain purchase: what they were and are",
 )
 
+remark = sa.Table(
+    "remark",
+    metadata,
+    sa.Column("customer_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("event_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("waits", sa.Boolean, nullable=False, comment="until its order is known"),
+    comment="stored events that have had no effect, and why, as last folded",
+)
+
 transition = sa.Table(
     "transition",
     metadata,

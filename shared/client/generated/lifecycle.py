@@ -204,18 +204,8 @@ class DwellingStepView(TypedDict):
     survival: float
 
 
-class EventEntry(TypedDict):
-    """An event."""
-
-    type: str
-    time: str
-    recorded_at: str
-    source: str
-    id: str
-    historical: bool
-    merged_from: str | None
-    data: Any
-    kind: NotRequired[Literal["event"]]
+EventEffect: TypeAlias = Literal["taken", "without_effect", "waiting", "test"]
+"""Whether the history takes an event into account."""
 
 
 class EventRefView(TypedDict):
@@ -467,6 +457,14 @@ SimulationState: TypeAlias = Literal["queued", "running", "done", "failed", "can
 """The state of a simulation; the last three are final."""
 
 
+class WithoutEffectCounts(TypedDict):
+    """Events that change nothing, by the reason that holds by now."""
+
+    as_of: str
+    without_effect: dict[str, int]
+    waiting: dict[str, int]
+
+
 class ActiveValue(TypedDict):
     """How many customers there are at the end of the period."""
 
@@ -645,6 +643,23 @@ class DwellView(TypedDict):
     ended: int
     median_days: int | None
     survival: list[DwellingStepView]
+
+
+class EventEntry(TypedDict):
+    """An event."""
+
+    type: str
+    time: str
+    recorded_at: str
+    source: str
+    id: str
+    historical: bool
+    merged_from: str | None
+    data: Any
+    kind: NotRequired[Literal["event"]]
+    effect: EventEffect
+    reason: str | None
+    because: str | None
 
 
 class TransitionEvidence(TypedDict):
@@ -1429,6 +1444,14 @@ class LifecycleClient(Client):
         """Count the hints given to the shop by name."""
         return self._call(HintCounts, "GET", "/v1/hints/counts", query={"as_of": as_of})
 
+    def count_events_without_effect(self) -> WithoutEffectCounts:
+        """Count the events that change nothing by reason: refunds that match nothing, repetitions.
+
+        An event has the reason that holds by now: a refund that waited for its order counts no more
+        once the order has come.
+        """
+        return self._call(WithoutEffectCounts, "GET", "/v1/events/without-effect/counts")
+
     def show_phase(
         self,
         customer: str,
@@ -2015,6 +2038,14 @@ class AsyncLifecycleClient(AsyncClient):
     async def count_hints(self, *, as_of: datetime | str | None = None) -> HintCounts:
         """Count the hints given to the shop by name."""
         return await self._call(HintCounts, "GET", "/v1/hints/counts", query={"as_of": as_of})
+
+    async def count_events_without_effect(self) -> WithoutEffectCounts:
+        """Count the events that change nothing by reason: refunds that match nothing, repetitions.
+
+        An event has the reason that holds by now: a refund that waited for its order counts no more
+        once the order has come.
+        """
+        return await self._call(WithoutEffectCounts, "GET", "/v1/events/without-effect/counts")
 
     async def show_phase(
         self,

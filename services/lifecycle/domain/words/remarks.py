@@ -1,8 +1,10 @@
-"""Why an event was set aside, in words."""
+"""Why an event was set aside, or has had no effect, in words."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
+
+from shared.orders.changes import NoEffect
 
 SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -17,6 +19,27 @@ SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """The reasons of dead letters whose customer is known."""
+
+
+WITHOUT_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        NoEffect.UNCHANGED: "it says what was known already",
+        NoEffect.ORDER_UNKNOWN: "no order with this id is known",
+        NoEffect.ORDER_AMBIGUOUS: (
+            "several orders have this id, and nothing says which of them is meant"
+        ),
+        NoEffect.OTHER_CURRENCY: "its amount is in another currency than the order",
+        NoEffect.REFUND_REPEATED: "a refund with the same refund_id was counted before",
+        NoEffect.REFUND_UNKNOWN: "no refund of the order that counts has this id, or this amount",
+        NoEffect.NOTHING_LEFT: "nothing was left of the order: it had been undone before",
+    }
+)
+"""The reasons for which a stored event has no effect."""
+
+
+def why_without_effect(reason: str) -> str:
+    """Say in words why an event has had no effect."""
+    return WITHOUT_EFFECT.get(reason, reason.replace("_", " "))
 
 
 def why_set_aside(reason: str) -> str:

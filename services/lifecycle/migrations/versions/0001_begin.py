@@ -128,6 +128,15 @@ COMMENT ON COLUMN order_version.at IS 'from here to the next version';
 COMMENT ON COLUMN order_version.amount IS 'minor units: what is left';
 COMMENT ON COLUMN order_version.stands IS 'a purchase that is not undone';
 CREATE INDEX order_version_bought ON order_version (bought_at);
+CREATE TABLE remark (
+    customer_key bigint,
+    event_key bigint,
+    reason text NOT NULL,
+    waits boolean NOT NULL,
+    PRIMARY KEY (customer_key, event_key)
+);
+COMMENT ON TABLE remark IS 'stored events that have had no effect, and why, as last folded';
+COMMENT ON COLUMN remark.waits IS 'until its order is known';
 CREATE TABLE transition (
     customer text,
     version bigint,

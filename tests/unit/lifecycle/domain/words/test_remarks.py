@@ -1,4 +1,4 @@
-"""Why events were set aside, in words."""
+"""Why events were set aside, or have had no effect, in words."""
 
 import ast
 from collections.abc import Iterator
@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from services.lifecycle.domain.words.remarks import SET_ASIDE, why_set_aside
+from services.lifecycle.domain.words.remarks import (
+    SET_ASIDE,
+    WITHOUT_EFFECT,
+    why_set_aside,
+    why_without_effect,
+)
+from shared.orders.changes import NoEffect
 
 ROOT = Path(__file__).parents[5]
 SOURCES = ("services/lifecycle/batch", "services/lifecycle/events.py", "shared/stream/log")
@@ -36,10 +42,19 @@ def test_every_reason_has_words() -> None:
     assert SET_ASIDE.keys() == set(reasons_of_dead_letters()) - UNREADABLE
 
 
-@pytest.mark.parametrize("reason", SET_ASIDE)
-def test_words_say_more_than_the_code(reason: str) -> None:
-    assert why_set_aside(reason) != reason.replace("_", " ")
+def test_every_reason_of_having_no_effect_has_words() -> None:
+    assert set(WITHOUT_EFFECT) == set(NoEffect)
 
 
-def test_a_reason_of_an_older_version_is_spelt_out() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [(code, why_set_aside(code)) for code in SET_ASIDE]
+    + [(code, why_without_effect(code)) for code in WITHOUT_EFFECT],
+)
+def test_words_say_more_than_the_code(words: tuple[str, str]) -> None:
+    assert words[1] != words[0].replace("_", " ")
+
+
+def test_a_reason_of_another_version_is_spelt_out() -> None:
     assert why_set_aside("no_longer_used") == "no longer used"
+    assert why_without_effect("not_used_yet") == "not used yet"
