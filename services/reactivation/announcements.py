@@ -6,11 +6,14 @@ from uuid import UUID
 
 import msgspec
 
+from services.reactivation.domain.cases import Case, Offer
 from services.reactivation.domain.changes import OPENING, CaseChange, CaseEvent
+from services.reactivation.events import REGROUPED
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.ids import stable_text
 from shared.kafka.topics import WINBACK_EVENTS
+from shared.stream.batch import Incoming
 from shared.stream.outgoing.outbox import Message
 
 SOURCE: Final = "/reactivation"
@@ -62,13 +65,21 @@ class OfferMade(_CaseRecord, frozen=True):
 class CaseClosed(_CaseRecord, frozen=True):
     """`case.closed`; again if late events changed how it ended.
 
-    `with_code` is false if the customer came back without using the code.
+    `with_code` is false if the customer came back without using the code; `reason` says why a case
+    was let go.
     """
 
     state: str
     closed_at: datetime
     order_id: str | None
     with_code: bool
+    reason: str | None
+
+
+class CaseReopened(_CaseRecord, frozen=True):
+    """`case.reopened`: the order that ended it was undone, and it runs again until `due_at`."""
+
+    due_at: datetime | None
 
 
 class CaseCancelled(_CaseRecord, frozen=True):
@@ -115,12 +126,34 @@ def _record(
             trigger = AnnouncedTrigger(lapse.rule, lapse.phase, lapse.occurred_at)
             return CaseOpened(*head, lapse.occurred_at, trigger)
         case CaseEvent.OFFER_MADE:
-            offer = case.offer
+            offer = _offer_of(case)
             incentive = AnnouncedIncentive("percent", offer.percent)
             return OfferMade(*head, offer.code, incentive, offer.made_at, offer.expires_at)
         case CaseEvent.CASE_CLOSED:
             closed_at = case.ended_at or recorded_at
-            return CaseClosed(*head, case.state, closed_at, case.order_id, bool(case.with_code))
+            return CaseClosed(
+                *head, case.state, closed_at, case.order_id, bool(case.with_code), case.reason
+            )
+        case CaseEvent.CASE_REOPENED:
+            return CaseReopened(*head, case.due)
         case CaseEvent.CASE_CANCELLED:
             was = change.before.state if change.before else case.state
             return CaseCancelled(*head, case.reason or "", was)
+
+
+def _offer_of(case: Case) -> Offer:
+    assert case.offer is not None  # noqa: S101  (an offer is announced where there is one)
+    return case.offer
+
+
+def regrouped(customer: str, cause: Incoming, partition: int) -> Message:
+    """Ask the owner of a customer to fold it again, for a record of an id that belongs to it."""
+    place = (cause.topic, str(cause.partition), str(cause.offset))
+    request = Envelope(
+        id=stable_text(REGROUPED, customer, *place),
+        source=SOURCE,
+        type=REGROUPED,
+        subject=customer,
+        time=cause.event.time,
+    )
+    return Message(partition, WINBACK_EVENTS, customer, envelope.encode(request))

@@ -24,7 +24,7 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await create_pool(settings.database_url, REACTIVATION) as pool:
-            app.state.context = ApiContext(pool, settings.terms)
+            app.state.context = ApiContext(pool, settings.terms, settings.partitions)
             yield
 
     async def ready() -> None:

@@ -1,32 +1,31 @@
-"""What reactivation reads from Kafka: the few fields of orders and transitions that it needs."""
+"""What reactivation reads from Kafka: the few fields of events and transitions that it needs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from types import MappingProxyType
+from typing import Annotated, Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from services.reactivation.domain import codes
+from services.reactivation.domain.history import OrderEvent
+from services.reactivation.domain.identities import Merger
+from services.reactivation.domain.permissions import Permission, PermissionKind
 from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
+from shared.events.ranks import rank_of
 from shared.events.transitions import Correction, Transition
-from shared.ids import hash64
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
+from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_details
 
 RELEASED: Final = "reactivation.released"
 """Internal: an operator asks to fold what waits in the dead letters for a parked customer."""
-ORDER_COMPLETED: Final = "order.completed"
+REGROUPED: Final = "reactivation.regrouped"
+"""Internal: something has changed about an id that has become, or was, one with the customer."""
 LAPSED: Final = frozenset({"inactive", "former"})
-
-
-class _Order(msgspec.Struct, frozen=True):
-    order_id: str
-    coupon: str | None = None
-
-
-_order: Final = msgspec.json.Decoder(_Order)
+_MARKETING: Final = "marketing"
 
 
 class AnnouncedLapse(NamedTuple):
@@ -42,69 +41,162 @@ class AnnouncedLapse(NamedTuple):
 
 
 class LapseWithdrawal(NamedTuple):
-    """The transitions of `version` are void since the correction with the version `by`."""
+    """The transitions of `version` are void since the correction with the version `by`.
+
+    `is_merged` says that the customer has no history any more: it counts for another id.
+    """
 
     customer: str
     version: int
     by: int
+    is_merged: bool
 
 
-class Purchase(NamedTuple):
-    """An order as it is kept; `coupon` is canonical, and None unless it could be a code of ours."""
+class NewHistory(NamedTuple):
+    """A history that begins with the record of this version: what was withdrawn before is void."""
 
     customer: str
-    event_key: int
-    time: datetime
-    order_id: str
-    coupon: str | None
+    version: int
 
 
 class LapseUpdate(NamedTuple):
-    """The lapses that a record of phase-transitions adds and withdraws."""
+    """What a record of phase-transitions says of lapses."""
 
     lapses: list[AnnouncedLapse]
     withdrawals: list[LapseWithdrawal]
+    beginning: NewHistory | None = None
 
 
-def read(topic: str, event: Envelope) -> Purchase | LapseUpdate | str | None:
+Content: TypeAlias = OrderEvent | Permission | Merger | LapseUpdate | str
+"""What a record may say to win-back."""
+
+
+class _Codes(msgspec.Struct, frozen=True):
+    """Where an order may name a code of ours."""
+
+    coupon: str | None = None
+    coupons: list[str] | None = None
+    discounts: "list[_Discount] | None" = None
+
+
+class _Discount(msgspec.Struct, frozen=True):
+    code: str
+
+
+class _Consent(msgspec.Struct, frozen=True):
+    purpose: str | None = None
+
+
+class _Merged(msgspec.Struct, frozen=True):
+    into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class _TestMark(msgspec.Struct, frozen=True):
+    test: bool | None = None
+
+
+_codes: Final = msgspec.json.Decoder(_Codes)
+_consent: Final = msgspec.json.Decoder(_Consent)
+_merged: Final = msgspec.json.Decoder(_Merged)
+_test_mark: Final = msgspec.json.Decoder(_TestMark)
+
+_PERMISSIONS: Final[Mapping[str, PermissionKind]] = MappingProxyType(
+    {
+        "customer.signed_up": PermissionKind.SIGNED_UP,
+        "customer.closed": PermissionKind.CLOSED,
+        "consent.granted": PermissionKind.CONSENT_GRANTED,
+        "consent.withdrawn": PermissionKind.CONSENT_WITHDRAWN,
+        "newsletter.subscribed": PermissionKind.SUBSCRIBED,
+        "newsletter.unsubscribed": PermissionKind.UNSUBSCRIBED,
+    }
+)
+_CONSENTS: Final = frozenset({PermissionKind.CONSENT_GRANTED, PermissionKind.CONSENT_WITHDRAWN})
+
+
+def read(topic: str, event: Envelope) -> Content | None:
     """What a record says to win-back, RELEASED for an operator's request, None if nothing.
 
-    Raises Poison("invalid_data") or Poison("undecodable").
+    Events that a merge brought over say nothing: they were read where they were sent to. Raises
+    Poison("invalid_data") or Poison("undecodable").
     """
     if topic == WINBACK_EVENTS:
-        return RELEASED if event.type == RELEASED else None
+        return {RELEASED: RELEASED, REGROUPED: REGROUPED}.get(event.type)
     if topic == PHASE_TRANSITIONS:
-        update = read_lapses(event)
-        return update if update.lapses or update.withdrawals else None
-    return read_purchase(event) if event.type == ORDER_COMPLETED else None
-
-
-def read_purchase(event: Envelope) -> Purchase:
-    """An order.completed as it is kept. Raises Poison("invalid_data")."""
+        return _read_lapses(event)
+    reader = _READERS.get(event.type)
+    if reader is None or event.mergedfrom is not None:
+        return None
     try:
-        order = _order.decode(event.data)
-    except msgspec.MsgspecError as error:
+        return None if _test_mark.decode(event.data).test else reader(event)
+    except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
-    key = hash64(f"{event.source}\x1f{event.id}")
-    return Purchase(event.subject, key, event.time, order.order_id, _offer_code(order.coupon))
 
 
-def _offer_code(coupon: str | None) -> str | None:
-    """The canonical code in a coupon; None unless it could be a code of ours."""
-    code = codes.canonical(coupon) if coupon else ""
-    return code if codes.is_well_formed(code) else None
+def _read_order(event: Envelope) -> OrderEvent:
+    action = OrderAction(event.type)
+    details = decode_details(event.data)
+    if action is OrderAction.COMPLETED and details.total is None:
+        raise msgspec.ValidationError("Object missing required field `total`")
+    fact = OrderFact(
+        action, event.time, event.source, event.id, details, event.subject, event.historical
+    )
+    return OrderEvent(fact, _offer_codes(event) if action is OrderAction.COMPLETED else ())
 
 
-def read_lapses(event: Envelope) -> LapseUpdate:
-    """The lapses of a transition or a correction. Raises Poison("undecodable")."""
+def _offer_codes(event: Envelope) -> tuple[str, ...]:
+    """The canonical codes that an order names, as far as they could be codes of ours."""
+    named = _codes.decode(event.data)
+    texts = [named.coupon or "", *(named.coupons or ())]
+    texts += [discount.code for discount in named.discounts or ()]
+    canonical = [codes.canonical(text) for text in texts]
+    return tuple(sorted({code for code in canonical if codes.is_well_formed(code)}))
+
+
+def _read_permission(event: Envelope) -> Permission | None:
+    """A permission; None for a consent that is not about marketing."""
+    kind = _PERMISSIONS[event.type]
+    if kind in _CONSENTS:
+        purpose = _consent.decode(event.data).purpose
+        if purpose is not None and purpose.casefold() != _MARKETING:
+            return None
+    return Permission(event.time, rank_of(event.type), event.source, event.id, kind)
+
+
+def _read_merger(event: Envelope) -> Merger:
+    into = None if event.type == "customer.unmerged" else _merged.decode(event.data).into
+    return Merger(event.subject, into, event.time, event.source, event.id)
+
+
+_READERS: Final[Mapping[str, Callable[[Envelope], Content | None]]] = MappingProxyType(
+    {
+        **dict.fromkeys(ORDER_TYPES, _read_order),
+        **dict.fromkeys(_PERMISSIONS, _read_permission),
+        **dict.fromkeys(("customer.merged", "customer.unmerged"), _read_merger),
+    }
+)
+
+
+def _read_lapses(event: Envelope) -> LapseUpdate | None:
+    """The lapses of a transition or a correction, None if it says nothing of any.
+
+    Raises Poison("undecodable").
+    """
     content = transitions.decode(event)
+    if content is None:
+        return None
     customer = event.subject
+    moves = content.added if isinstance(content, Correction) else (content,)
+    withdrawals = []
     if isinstance(content, Correction):
+        is_merged = content.current is None
         withdrawals = [
-            LapseWithdrawal(customer, version, content.version) for version in content.withdrawn
+            LapseWithdrawal(customer, version, content.version, is_merged)
+            for version in content.withdrawn
         ]
-        return LapseUpdate(_lapses(customer, content.added), withdrawals)
-    return LapseUpdate(_lapses(customer, (content,)) if content else [], [])
+    begins = any(move.from_ is None for move in moves)
+    beginning = NewHistory(customer, content.version) if begins else None
+    update = LapseUpdate(_lapses(customer, moves), withdrawals, beginning)
+    return update if any(update) else None
 
 
 def _lapses(customer: str, moves: Iterable[Transition]) -> list[AnnouncedLapse]:

@@ -35,6 +35,12 @@ class ReactivationSettings(Settings):
         min_length=16,
         description="Key of the offer codes; without it one is derived from the API key.",
     )
+    offers_to_closed: bool = Field(
+        default=False, description="Customers who have closed their account get offers, too."
+    )
+    free_orders_count: bool = Field(
+        default=True, description="An order of 0 is a purchase; set it as lifecycle's policy does."
+    )
     timers_per_batch: int = Field(
         default=2000, ge=1, description="Most deadlines applied in one transaction."
     )
@@ -49,6 +55,8 @@ class ReactivationSettings(Settings):
             attribution_days=self.attribution_days,
             cooldown_days=self.case_cooldown_days,
             reservation_minutes=self.reservation_minutes,
+            offers_to_closed=self.offers_to_closed,
+            free_orders_count=self.free_orders_count,
         )
 
     def _secret(self) -> bytes:

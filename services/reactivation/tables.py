@@ -1,8 +1,10 @@
-"""The schema of reactivation: lapses and purchases as read, cases and offers as folded, timers."""
+"""The schema of reactivation: what was read of customers, cases as folded, offers, timers."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.reactivation.domain.cases import RUNNING, State
+from services.reactivation.domain.permissions import PermissionKind
 from shared.database.tables import add_core, instant
 
 metadata = sa.MetaData(schema="reactivation")
@@ -10,6 +12,18 @@ add_core(metadata)
 
 STATES = ", ".join(f"'{state}'" for state in State)
 RUNNING_STATES = ", ".join(f"'{state}'" for state in State if state in RUNNING)
+PERMISSION_KINDS = ", ".join(f"'{kind}'" for kind in PermissionKind)
+
+
+def _event_key() -> sa.Column[int]:
+    return sa.Column(
+        "event_key",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="hash of source and id",
+    )
+
 
 customer = sa.Table(
     "customer",
@@ -18,7 +32,7 @@ customer = sa.Table(
         "customer",
         sa.Text,
         primary_key=True,
-        comment="who has lapsed at least once; the row to lock",
+        comment="who has lapsed at least once, or become one with somebody; the row to lock",
     ),
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column(
@@ -39,23 +53,52 @@ lapse = sa.Table(
     sa.Column("phase", sa.Text, nullable=False),
     sa.Column("historical", sa.Boolean, nullable=False),
     sa.Column("withdrawn", sa.BigInteger, comment="version of the correction that voided it"),
+    sa.Column(
+        "merged",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="voided only because its customer became another id: it counts there",
+    ),
     sa.CheckConstraint("phase IN ('inactive', 'former')", name="lapse_phase"),
 )
 
-purchase = sa.Table(
-    "purchase",
+order_event = sa.Table(
+    "order_event",
     metadata,
     sa.Column("customer", sa.Text, primary_key=True),
-    sa.Column(
-        "event_key",
-        sa.BigInteger,
-        primary_key=True,
-        autoincrement=False,
-        comment="hash of source and id",
-    ),
+    _event_key(),
+    sa.Column("action", sa.Text, nullable=False),
     sa.Column("time", instant(), nullable=False),
-    sa.Column("order_id", sa.Text, nullable=False),
-    sa.Column("coupon", sa.Text, comment="canonical; null unless it could be a code of ours"),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("details", JSONB, nullable=False, comment="shared.orders.facts.OrderDetails"),
+    sa.Column("codes", sa.Text, comment="those that could be ours: canonical, between blanks"),
+)
+
+permission = sa.Table(
+    "permission",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True),
+    _event_key(),
+    sa.Column("time", instant(), nullable=False),
+    sa.Column("rank", sa.SmallInteger, nullable=False, comment="order within one instant"),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.CheckConstraint(f"kind IN ({PERMISSION_KINDS})", name="permission_kind"),
+)
+
+merger = sa.Table(
+    "merger",
+    metadata,
+    sa.Column("customer", sa.Text, primary_key=True),
+    _event_key(),
+    sa.Column("time", instant(), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("into_id", sa.Text, comment="null if the event ends a merge"),
+    sa.Index("merger_into", "into_id"),
 )
 
 winback_case = sa.Table(
@@ -63,6 +106,9 @@ winback_case = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("customer", sa.Text, sa.ForeignKey("customer.customer"), nullable=False),
+    sa.Column(
+        "origin", sa.Text, nullable=False, comment="the id that it was opened for, before any merge"
+    ),
     sa.Column("partition", sa.Integer, nullable=False),
     sa.Column(
         "version", sa.BigInteger, nullable=False, comment="records published about this case"
@@ -75,8 +121,8 @@ winback_case = sa.Table(
     sa.Column("ended_at", instant()),
     sa.Column("order_id", sa.Text, comment="the order that ended the case"),
     sa.Column("with_code", sa.Boolean),
-    sa.Column("used_for", sa.Text, comment="the order that came in with the code"),
-    sa.Column("reason", sa.Text, comment="why it was cancelled"),
+    sa.Column("used_for", sa.Text, comment="the order that the code is used for"),
+    sa.Column("reason", sa.Text, comment="why it was cancelled or let go"),
     sa.CheckConstraint(f"state IN ({STATES})", name="winback_case_state"),
     sa.CheckConstraint(
         f"(state IN ({RUNNING_STATES})) = (ended_at IS NULL)", name="winback_case_ended"
@@ -85,13 +131,16 @@ winback_case = sa.Table(
         "state <> 'won_back' OR (order_id IS NOT NULL AND with_code IS NOT NULL)",
         name="winback_case_won_back",
     ),
-    sa.CheckConstraint("(state = 'cancelled') = (reason IS NOT NULL)", name="winback_case_reason"),
+    sa.CheckConstraint(
+        "(state IN ('cancelled', 'let_go')) = (reason IS NOT NULL)", name="winback_case_reason"
+    ),
     sa.Index(
         "winback_case_running",
         "customer",
         unique=True,
         postgresql_where=sa.text(f"state IN ({RUNNING_STATES})"),
     ),
+    sa.Index("winback_case_origin", "origin"),
     sa.Index("winback_case_newest", "opened_at", "id"),
     sa.Index("winback_case_state_newest", "state", "opened_at", "id"),
     sa.Index("winback_case_customer", "customer", "opened_at", "id"),
@@ -113,12 +162,16 @@ offer = sa.Table(
     ),
     sa.Column("reserved_for", sa.Text, comment="the order that the code is put aside for"),
     sa.Column("reserved_until", instant()),
-    sa.Column("confirmed_for", sa.Text, comment="the order that the shop confirmed the code for"),
-    sa.Column("confirmed_at", instant()),
     sa.CheckConstraint("percent BETWEEN 1 AND 100", name="offer_percent"),
     sa.CheckConstraint("(reserved_for IS NULL) = (reserved_until IS NULL)", name="offer_reserved"),
-    sa.CheckConstraint("(confirmed_for IS NULL) = (confirmed_at IS NULL)", name="offer_confirmed"),
-    sa.CheckConstraint("confirmed_for IS NULL OR reserved_for IS NULL", name="offer_used_once"),
+)
+
+redemption = sa.Table(
+    "redemption",
+    metadata,
+    sa.Column("code", sa.Text, sa.ForeignKey("offer.code"), primary_key=True),
+    sa.Column("order_id", sa.Text, primary_key=True, comment="the order that it was used for"),
+    sa.Column("confirmed_at", instant(), primary_key=True),
 )
 
 timer = sa.Table(

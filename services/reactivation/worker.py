@@ -23,7 +23,10 @@ def handler(settings: ReactivationSettings) -> Callable[[Reader], ReactivationHa
     """Makes the handler of a session."""
     terms = settings.terms
     return lambda reader: ReactivationHandler(
-        reader, terms, timers_per_batch=settings.timers_per_batch
+        reader,
+        terms,
+        partitions=settings.partitions,
+        timers_per_batch=settings.timers_per_batch,
     )
 
 

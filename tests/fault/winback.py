@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,12 +10,16 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.reactivation.domain import codes
-from services.reactivation.domain.cases import Case, History, Lapse, Offer, Order, State, fold_cases
+from services.reactivation.cases.repository import CASE_COLUMNS, CASES_WITH_OFFERS, case_of
+from services.reactivation.domain.cases import Case, Lapse, State
+from services.reactivation.domain.fold import fold_history
+from services.reactivation.domain.history import History, OrderEvent
+from services.reactivation.domain.permissions import Permission
+from services.reactivation.events import REGROUPED, read
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
-from shared.ids import hash64, stable_id
+from shared.ids import stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from tests.fault.announcements import difference, received, verify_announced
 from tests.fault.market import winback_settings
@@ -22,16 +27,15 @@ from tests.support.pipeline import rows
 
 Told = tuple[object, ...]
 
-_CASES: Final = """
-SELECT c.*, o.code, o.percent, o.made_at, o.expires_at, o.attributed_until,
-       o.confirmed_for, o.confirmed_at
-FROM reactivation.winback_case AS c JOIN reactivation.offer AS o ON o.case_id = c.id
-"""
+_CASES: Final = f"SELECT {CASE_COLUMNS} FROM {CASES_WITH_OFFERS}"
 _CLOSING: Final = {
     State.WON_BACK: "case.closed",
     State.EXPIRED: "case.closed",
+    State.LET_GO: "case.closed",
+    State.REOPENED: "case.reopened",
     State.CANCELLED: "case.cancelled",
 }
+_ENDINGS: Final = {"case.closed", "case.cancelled"}
 _LAST: Final = {"offer.made", *_CLOSING.values()}
 
 
@@ -40,48 +44,46 @@ async def verify_winback(
 ) -> None:
     """No case is lost, doubled or left behind, in the tables and on the topic."""
     stored = await rows(database, _CASES)
-    expected = await _expected(bootstrap, stored, end)
-    found = {row["id"]: _ending(row) for row in stored if row["state"] != State.CANCELLED}
+    cases = [case_of(row) for row in stored]
+    expected = await _expected(bootstrap, cases, end)
+    found = {case.id: _ending(case) for case in cases if case.state is not State.CANCELLED}
     assert found == expected, f"cases differ: {difference(found, expected)}"
     assert Counter(ending[1] for ending in expected.values()).keys() >= {
         State.WON_BACK,
         State.EXPIRED,
     }
-    used = {row["code"]: row["confirmed_for"] for row in stored if row["confirmed_for"]}
+    used = {
+        case.offer.code: use.order_id
+        for case in cases
+        if case.offer
+        for use in case.offer.confirmations
+    }
     assert used == confirmed, f"redemptions differ: {difference(used, confirmed)}"
     assert await rows(database, "SELECT 1 FROM reactivation.outbox") == []
     assert await rows(database, "SELECT reason, detail FROM reactivation.dead_letter") == []
     _verify_announcements(await verify_announced(bootstrap, database, WINBACK_EVENTS), stored)
 
 
-async def _expected(
-    bootstrap: str, stored: Sequence[asyncpg.Record], end: datetime
-) -> dict[UUID, Told]:
-    """Fold everything on the topics, with the codes whose use was confirmed."""
+async def _expected(bootstrap: str, stored: Sequence[Case], end: datetime) -> dict[UUID, Told]:
+    """Fold everything on the topics; what was promised and used before is a fact."""
     lapses = await _lapses(bootstrap)
-    orders = await _orders(bootstrap)
-    redeemed: dict[str, dict[UUID, Case]] = defaultdict(dict)
-    for row in stored:
-        if row["confirmed_for"]:
-            redeemed[row["customer"]][row["id"]] = _redeemed(row)
-    histories = [
-        History(c, tuple(found), tuple(orders[c]), redeemed[c]) for c, found in lapses.items()
-    ]
-    folded = [
-        case for history in histories for case in fold_cases(history, winback_settings().terms, end)
-    ]
-    return {
-        case.id: (
-            case.customer,
-            case.state,
-            case.lapse.occurred_at,
-            case.ended_at,
-            case.order_id,
-            case.with_code,
-            case.used_for,
+    said = await _said(bootstrap)
+    promised: dict[str, dict[UUID, Case]] = defaultdict(dict)
+    for case in stored:
+        bare = replace(case, state=State.OFFERED, ended_at=None, used_for=None, reason=None)
+        promised[case.origin][case.id] = bare
+    expected: dict[UUID, Told] = {}
+    for customer, found in lapses.items():
+        history = History(
+            customer,
+            tuple(found),
+            tuple(each for each in said[customer] if isinstance(each, OrderEvent)),
+            tuple(each for each in said[customer] if isinstance(each, Permission)),
+            promised[customer],
         )
-        for case in folded
-    }
+        folded = fold_history(history, winback_settings().terms, end)
+        expected |= {case.id: _ending(case) for case in folded.cases}
+    return expected
 
 
 async def _lapses(bootstrap: str) -> dict[str, list[Lapse]]:
@@ -112,40 +114,23 @@ def _key(move: Transition) -> tuple[datetime, str, str]:
     return move.occurred_at, move.rule, move.to
 
 
-async def _orders(bootstrap: str) -> dict[str, list[Order]]:
-    found: dict[str, list[Order]] = defaultdict(list)
+async def _said(bootstrap: str) -> dict[str, set[object]]:
+    """What the events of each customer say to win-back, each once."""
+    said: dict[str, set[object]] = defaultdict(set)
     for event in await received(bootstrap, CUSTOMER_EVENTS):
-        if event.type == "order.completed":
-            data = msgspec.json.decode(event.data)
-            coupon = codes.canonical(data["coupon"]) if data.get("coupon") else None
-            key = hash64(f"{event.source}\x1f{event.id}")
-            found[event.subject].append(Order(event.time, data["order_id"], coupon, key))
-    return found
+        said[event.subject].add(read(CUSTOMER_EVENTS, event))
+    return said
 
 
-def _redeemed(row: asyncpg.Record) -> Case:
-    offer = Offer(
-        row["code"],
-        row["percent"],
-        row["made_at"],
-        row["expires_at"],
-        row["attributed_until"],
-        confirmed_for=row["confirmed_for"],
-        confirmed_at=row["confirmed_at"],
-    )
-    lapse = Lapse(row["opened_at"], row["rule"], row["phase"])
-    return Case(row["id"], row["customer"], lapse, offer, row["cooldown_days"])
-
-
-def _ending(row: asyncpg.Record) -> Told:
+def _ending(case: Case) -> Told:
     return (
-        row["customer"],
-        row["state"],
-        row["opened_at"],
-        row["ended_at"],
-        row["order_id"],
-        row["with_code"],
-        row["used_for"],
+        case.customer,
+        case.state,
+        case.lapse.occurred_at,
+        case.ended_at,
+        case.order_id,
+        case.with_code,
+        case.used_for,
     )
 
 
@@ -156,13 +141,15 @@ def _verify_announcements(events: list[Envelope], stored: Sequence[asyncpg.Recor
     running: dict[str, set[UUID]] = defaultdict(set)
     for event in events:
         data = msgspec.json.decode(event.data)
+        if event.type == REGROUPED:
+            continue
         case = UUID(data["case_id"])
         told[case].append(event.id)
-        if event.type == "case.opened":
+        if event.type in ("case.opened", "case.reopened"):
             running[event.subject].add(case)
-        elif event.type in _LAST:
+        if event.type in _LAST:
             last[case] = {**data, "type": event.type}
-            running[event.subject] -= {case} if event.type != "offer.made" else set()
+            running[event.subject] -= {case} if event.type in _ENDINGS else set()
         assert len(running[event.subject]) <= 1, f"{event.subject} has two open cases"
     versions = {row["id"]: row["version"] for row in stored}
     assert told == {
@@ -172,5 +159,9 @@ def _verify_announcements(events: list[Envelope], stored: Sequence[asyncpg.Recor
         for case, count in versions.items()
     }
     for row in stored:
-        assert last[row["id"]]["type"] == _CLOSING.get(row["state"], "offer.made"), row
+        ending = last[row["id"]]["type"]
+        if row["state"] == State.OFFERED:
+            assert ending in ("offer.made", "case.reopened"), row
+        else:
+            assert ending == _CLOSING[row["state"]], row
         assert last[row["id"]].get("order_id") == row["order_id"] or row["state"] == State.CANCELLED

@@ -1,4 +1,4 @@
-"""What the routes of all nouns share: the database, and the terms of new offers."""
+"""What the routes of all nouns share: the database, the terms of offers, who has become whom."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -15,6 +15,7 @@ class ApiContext:
 
     pool: Pool
     terms: Terms
+    partitions: int
 
 
 async def api_context(request: Request) -> ApiContext:

@@ -1,31 +1,40 @@
 """One batch of orders, transitions and deadlines: into cases, offers and announcements."""
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from services.reactivation.batch.work import CustomerWork, Work, gather
+from services.reactivation.batch.people import People
+from services.reactivation.batch.work import CustomerWork, Work, contents_of, gather
 from services.reactivation.cases.recomputation import FoldFailed, recompute
-from services.reactivation.cases.repository import add_purchases, record_lapses
 from services.reactivation.customers.repository import lock_customers, park_customers
 from services.reactivation.domain.cases import Terms
-from services.reactivation.events import read
-from services.reactivation.timers.repository import find_due
+from services.reactivation.domain.history import OrderEvent
+from services.reactivation.domain.identities import Merger
+from services.reactivation.domain.permissions import Permission
+from services.reactivation.events import LapseUpdate, read
+from services.reactivation.histories.repository import (
+    add_order_events,
+    add_permissions,
+    record_lapses,
+)
+from services.reactivation.identities.repository import add_mergers, load_mergers
+from services.reactivation.timers.repository import clear_timers, find_due
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
-from shared.stream.log.parked_customers import (
-    count_parked,
-    delete_dead_letters,
-    recall_events,
-)
+from shared.stream.log.parked_customers import delete_dead_letters, recall_events
+from shared.stream.outgoing import outbox
 
 
 class ReactivationHandler:
     """The handler of the batch loop. It caches nothing, for the API changes the same customers."""
 
-    def __init__(self, reader: Reader, terms: Terms, *, timers_per_batch: int) -> None:
+    def __init__(
+        self, reader: Reader, terms: Terms, *, partitions: int, timers_per_batch: int
+    ) -> None:
         self._reader: Final = reader
         self._terms: Final = terms
+        self._partitions: Final = partitions
         self._timers_per_batch: Final = timers_per_batch
 
     async def prepare(self, batch: Batch) -> Work:
@@ -41,15 +50,20 @@ class ReactivationHandler:
         The records of parked customers are put aside. A round in which folds fail is undone; the
         next one goes without those customers.
         """
-        reasons = await lock_customers(tx, work, new=_partitions_of_lapsed(work))
-        parked = {customer: reason for customer, reason in reasons.items() if reason is not None}
+        mergers = contents_of(work, Merger)
+        known = await load_mergers(tx, _all_named(work, mergers))
+        ids = People(known, mergers).ids_of(work)
+        reasons = await lock_customers(tx, ids, new=_partitions_of_kept(work))
+        parked = {
+            customer: reason for customer, reason in reasons.items() if reason and customer in work
+        }
         released = await _recall(tx, {customer: work[customer] for customer in parked})
         waiting = {
             customer: reason for customer, reason in parked.items() if customer not in released
         }
-        while failed := await self._fold(tx, _without(work, waiting), reasons.keys()):
+        locked = _Locked(ids, reasons.keys())
+        while failed := await self._fold(tx, _without(work, waiting), locked):
             waiting |= failed
-            count_parked(len(failed))
         _set_aside(work, waiting)
         folded = released - waiting.keys()
         await park_customers(tx, waiting | dict.fromkeys(folded))
@@ -74,28 +88,54 @@ class ReactivationHandler:
         for partition, count in counts.items():
             ticking[partition].unfinished = count == limit
 
-    async def _fold(self, tx: Tx, work: Work, locked: Collection[str]) -> dict[str, str]:
+    async def _fold(self, tx: Tx, work: Work, locked: "_Locked") -> dict[str, str]:
         """Keep and fold all of the work or nothing; returns why folds have failed, by customer."""
-        updates = [update for each in work.values() for update in each.lapse_updates]
-        times = {customer: each.time for customer, each in work.items() if customer in locked}
+        mergers = contents_of(work, Merger)
         try:
             async with transaction(tx):
-                await add_purchases(
-                    tx, [purchase for each in work.values() for purchase in each.purchases]
-                )
-                await record_lapses(
-                    tx,
-                    [lapse for update in updates for lapse in update.lapses],
-                    [withdrawal for update in updates for withdrawal in update.withdrawals],
-                )
-                await recompute(tx, times, self._terms)
+                people = People(await load_mergers(tx, _all_named(work, mergers)), mergers)
+                await _keep(tx, work, mergers)
+                times = {
+                    customer: each.time
+                    for customer, each in work.items()
+                    if customer in locked.rows and people.is_survivor(customer)
+                }
+                groups = {customer: people.group(customer, among=locked.ids) for customer in times}
+                await recompute(tx, times, groups, self._terms)
+                await clear_timers(tx, {id for id in work if not people.is_survivor(id)})
+                await outbox.add(tx, people.messages(work, self._partitions))
         except FoldFailed as failure:
             return failure.reasons
         return {}
 
 
-def _partitions_of_lapsed(work: Work) -> dict[str, int]:
-    return {customer: each.portion.partition for customer, each in work.items() if each.has_lapses}
+class _Locked(NamedTuple):
+    """The ids that were to be locked, and those of them that have a row."""
+
+    ids: Collection[str]
+    rows: Collection[str]
+
+
+async def _keep(tx: Tx, work: Work, mergers: Sequence[Merger]) -> None:
+    """Keep what the records say."""
+    await add_order_events(tx, contents_of(work, OrderEvent))
+    permissions = [
+        (customer, each) for customer in work for each in work[customer].contents(Permission)
+    ]
+    await add_permissions(tx, permissions)
+    await record_lapses(tx, contents_of(work, LapseUpdate))
+    await add_mergers(tx, mergers)
+
+
+def _all_named(work: Work, mergers: Sequence[Merger]) -> set[str]:
+    """The customers of the batch, and those whom some of them are merged into."""
+    return {*work, *(merger.into for merger in mergers if merger.into)}
+
+
+def _partitions_of_kept(work: Work) -> dict[str, int]:
+    return {
+        customer: each.portion.partition for customer, each in work.items() if each.is_to_be_kept
+    }
 
 
 async def _recall(tx: Tx, parked: Work) -> set[str]:

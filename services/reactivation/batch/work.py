@@ -1,10 +1,16 @@
 """The work of one batch: what its records say about each customer."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from services.reactivation.cases.recomputation import PartitionTime
-from services.reactivation.events import RELEASED, LapseUpdate, Purchase
+from services.reactivation.domain.history import OrderEvent
+from services.reactivation.domain.identities import Merger
+from services.reactivation.domain.permissions import Permission
+from services.reactivation.events import REGROUPED, RELEASED, LapseUpdate
 from shared.stream.batch import Batch, Incoming, Portion
+
+T = TypeVar("T", OrderEvent, Permission, Merger, LapseUpdate)
 
 
 @dataclass(slots=True)
@@ -27,21 +33,22 @@ class CustomerWork:
         )
 
     @property
-    def purchases(self) -> list[Purchase]:
-        """The customer's purchases."""
-        contents = (record.content for record in self.records)
-        return [content for content in contents if isinstance(content, Purchase)]
+    def is_to_be_kept(self) -> bool:
+        """Whether the customer gets a row to lock: it has lapsed, or become one with somebody."""
+        return bool(self.mergers) or any(
+            record.content is REGROUPED
+            or (isinstance(record.content, LapseUpdate) and record.content.lapses)
+            for record in self.records
+        )
 
     @property
-    def lapse_updates(self) -> list[LapseUpdate]:
-        """The lapses that were added and withdrawn, record by record."""
-        contents = (record.content for record in self.records)
-        return [content for content in contents if isinstance(content, LapseUpdate)]
+    def mergers(self) -> list[Merger]:
+        """The merges and unmerges of this id."""
+        return self.contents(Merger)
 
-    @property
-    def has_lapses(self) -> bool:
-        """Whether a record adds a lapse."""
-        return any(update.lapses for update in self.lapse_updates)
+    def contents(self, kind: type[T]) -> list[T]:
+        """What the records say, as far as it is of this kind."""
+        return [record.content for record in self.records if isinstance(record.content, kind)]
 
     def take(self, incoming: Incoming) -> None:
         """Add a record, or note that an operator releases the customer."""
@@ -53,6 +60,11 @@ class CustomerWork:
 
 Work = dict[str, CustomerWork]
 """The work of a batch, by customer."""
+
+
+def contents_of(work: Work, kind: type[T]) -> list[T]:
+    """What all records say, as far as it is of this kind."""
+    return [content for each in work.values() for content in each.contents(kind)]
 
 
 def gather(batch: Batch) -> Work:

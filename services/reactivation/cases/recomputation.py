@@ -1,14 +1,21 @@
 """Folds locked customers again, for the worker and for the checkout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from services.reactivation.announcements import messages_of
-from services.reactivation.cases.repository import load_histories, save_changes
-from services.reactivation.domain.cases import History, Terms, fold_cases
+from services.reactivation.cases.repository import (
+    Group,
+    let_go_of_lost,
+    load_histories,
+    save_changes,
+)
+from services.reactivation.domain.cases import Terms
 from services.reactivation.domain.changes import CaseChange, find_changes
+from services.reactivation.domain.fold import fold_history
+from services.reactivation.timers.repository import clear_timers
 from shared.database.connection import Tx
 from shared.stream.batch import BEFORE_EVERY_DEADLINE
 from shared.stream.log.parked_customers import record_failure
@@ -43,31 +50,39 @@ class _AnnouncedChange(NamedTuple):
     messages: list[Message]
 
 
-async def recompute(tx: Tx, times: Mapping[str, PartitionTime], terms: Terms) -> None:
+async def recompute(
+    tx: Tx, times: Mapping[str, PartitionTime], groups: Mapping[str, Group], terms: Terms
+) -> None:
     """Fold locked customers anew from all that is kept of them; write what changed and announce it.
 
-    `times` is by customer. Raises FoldFailed before anything is written.
+    `times` and `groups` are by customer. Raises FoldFailed before anything is written.
     """
     changed: list[_AnnouncedChange] = []
     reasons: dict[str, str] = {}
-    for history in await load_histories(tx, times.keys()):
+    idle = set[str]()
+    for history in await load_histories(tx, groups):
         time = times[history.customer]
         try:
-            changed += _fold(history, terms, time)
+            folded = fold_history(history, terms, time.until, held_until=time.held_until)
+            changed += _announced(find_changes(history, folded, time.recorded_at), time)
         except Exception as error:  # noqa: BLE001  (a bug in a rule parks this customer, not the worker)
             reasons[history.customer] = record_failure(error, partition=time.partition)
+        else:
+            if not any(case.is_running for case in folded.cases):
+                idle.add(history.customer)
     if reasons:
         raise FoldFailed(reasons)
     changed.sort(key=lambda each: each.change.case.is_running)
+    await let_go_of_lost(tx, groups)
+    await clear_timers(tx, idle)
     await save_changes(tx, [(each.partition, each.change) for each in changed])
     await outbox.add(tx, [message for each in changed for message in each.messages])
 
 
-def _fold(history: History, terms: Terms, time: PartitionTime) -> list[_AnnouncedChange]:
-    cases = fold_cases(history, terms, time.until, held_until=time.held_until)
+def _announced(changes: Iterable[CaseChange], time: PartitionTime) -> list[_AnnouncedChange]:
     return [
         _AnnouncedChange(
             time.partition, change, messages_of(change, time.partition, time.recorded_at)
         )
-        for change in find_changes(history, cases, time.recorded_at)
+        for change in changes
     ]

@@ -1,136 +1,154 @@
-"""SQL of what the fold reads and writes: lapses, purchases, cases with their offers."""
+"""SQL of cases with their offers, and of all that the fold begins with."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from datetime import datetime
+from itertools import starmap
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
 
-from services.reactivation.domain.cases import Case, History, Lapse, Offer, Order, State
+from services.reactivation.domain.cases import Case, Confirmation, Lapse, Offer, State
 from services.reactivation.domain.changes import CaseChange
-from services.reactivation.events import AnnouncedLapse, LapseWithdrawal, Purchase
-from services.reactivation.timers.repository import Timer, clear_timers, set_timers
-from shared.database.columns import execute_rows
+from services.reactivation.domain.history import History, OrderEvent, join
+from services.reactivation.domain.offers import Code
+from services.reactivation.domain.permissions import Permission
+from services.reactivation.histories.repository import (
+    LapsesWanted,
+    load_lapses,
+    load_orders,
+    load_permissions,
+)
+from services.reactivation.timers.repository import Timer, set_timers
+from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
 
-_ADD_PURCHASES: Final = """
-INSERT INTO purchase (customer, event_key, time, order_id, coupon)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[])
-ON CONFLICT DO NOTHING
-"""
-_ADD_LAPSES: Final = """
-INSERT INTO lapse (customer, version, position, occurred_at, rule, phase, historical)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[], $4::timestamptz[], $5::text[],
-                     $6::text[], $7::boolean[])
-ON CONFLICT DO NOTHING
-"""
-_WITHDRAW_LAPSES: Final = """
-UPDATE lapse AS l SET withdrawn = w.by
-FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS w(customer, version, by)
-WHERE l.customer = w.customer AND l.version = w.version AND l.withdrawn IS NULL
-"""
-# A transition that is announced again long after it happened is marked as historical; it counts
-# all the same, for it was acted on before.
-_LAPSES: Final = """
-SELECT customer, occurred_at, rule, min(phase) AS phase FROM lapse
-WHERE customer = ANY($1::text[])
-GROUP BY customer, occurred_at, rule
-HAVING bool_or(withdrawn IS NULL) AND NOT bool_and(historical)
-"""
-_PURCHASES: Final = """
-SELECT p.customer, p.time, p.order_id, p.coupon, p.event_key
-FROM unnest($1::text[], $2::timestamptz[]) AS l(customer, first)
-JOIN purchase AS p ON p.customer = l.customer AND p.time >= l.first
-"""
 CASE_COLUMNS: Final = """
-c.id, c.customer, c.version, c.state, c.opened_at, c.rule, c.phase, c.cooldown_days, c.ended_at,
-c.order_id, c.with_code, c.used_for, c.reason, o.code, o.percent, o.made_at, o.expires_at,
-o.attributed_until, o.reserved_for, o.reserved_until, o.confirmed_for, o.confirmed_at
+c.id, c.customer, c.origin, c.version, c.state, c.opened_at, c.rule, c.phase, c.cooldown_days,
+c.ended_at, c.order_id, c.with_code, c.used_for, c.reason, o.code, o.percent, o.made_at,
+o.expires_at, o.attributed_until, o.reserved_for, o.reserved_until, r.confirmed_for, r.confirmed_at
+"""
+CASES_WITH_OFFERS: Final = """
+winback_case AS c LEFT JOIN offer AS o ON o.case_id = c.id
+CROSS JOIN LATERAL (
+    SELECT array_agg(order_id ORDER BY confirmed_at, order_id) AS confirmed_for,
+           array_agg(confirmed_at ORDER BY confirmed_at, order_id) AS confirmed_at
+    FROM redemption WHERE redemption.code = o.code
+) AS r
 """
 _CASES: Final = f"""
-SELECT {CASE_COLUMNS} FROM winback_case AS c JOIN offer AS o ON o.case_id = c.id
-WHERE c.customer = ANY($1::text[])
+SELECT {CASE_COLUMNS} FROM {CASES_WITH_OFFERS} WHERE c.origin = ANY($1::text[])
 """  # noqa: S608
 _SAVE_CASES: Final = """
-INSERT INTO winback_case (id, customer, partition, version, state, opened_at, rule, phase,
+INSERT INTO winback_case (id, customer, origin, partition, version, state, opened_at, rule, phase,
                           cooldown_days, ended_at, order_id, with_code, used_for, reason)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::bigint[], $5::text[],
-                     $6::timestamptz[], $7::text[], $8::text[], $9::int[], $10::timestamptz[],
-                     $11::text[], $12::boolean[], $13::text[], $14::text[])
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::text[],
+                     $7::timestamptz[], $8::text[], $9::text[], $10::int[], $11::timestamptz[],
+                     $12::text[], $13::boolean[], $14::text[], $15::text[])
 ON CONFLICT (id) DO UPDATE
-SET version = excluded.version, state = excluded.state, ended_at = excluded.ended_at,
-    order_id = excluded.order_id, with_code = excluded.with_code, used_for = excluded.used_for,
-    reason = excluded.reason
+SET customer = excluded.customer, partition = excluded.partition, version = excluded.version,
+    state = excluded.state, ended_at = excluded.ended_at, order_id = excluded.order_id,
+    with_code = excluded.with_code, used_for = excluded.used_for, reason = excluded.reason
 """
 _ADD_OFFERS: Final = """
 INSERT INTO offer (code, case_id, percent, made_at, expires_at, attributed_until)
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[], $5::timestamptz[],
                      $6::timestamptz[])
 """
-_SAVE_OFFERS: Final = """
-UPDATE offer AS o SET reserved_for = s.reserved_for, reserved_until = s.reserved_until,
-    confirmed_for = s.confirmed_for, confirmed_at = s.confirmed_at
-FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::timestamptz[])
-    AS s(code, reserved_for, reserved_until, confirmed_for, confirmed_at)
-WHERE o.code = s.code
+_LET_GO: Final = """
+UPDATE winback_case AS c SET customer = c.origin
+FROM unnest($1::text[]) AS g(customer)
+WHERE c.customer = g.customer AND NOT EXISTS (
+    SELECT FROM unnest($2::text[], $3::text[]) AS m(customer, id)
+    WHERE m.customer = g.customer AND m.id = c.origin
+)
 """
+_RESERVE: Final = "UPDATE offer SET reserved_for = $2, reserved_until = $3 WHERE code = $1"
+_CONFIRM: Final = "INSERT INTO redemption (code, order_id, confirmed_at) VALUES ($1, $2, $3)"
+_USE: Final = "UPDATE winback_case SET used_for = $2 WHERE id = $1"
 
 
-async def add_purchases(tx: Tx, purchases: Sequence[Purchase]) -> None:
-    """Keep purchases; one that is known stays as it was."""
-    await execute_rows(tx, _ADD_PURCHASES, purchases)
+class Group(NamedTuple):
+    """The ids that are one customer, and the last merge between them.
+
+    `merged` are all ids near them that were ever merged: some may have belonged to the customer.
+    """
+
+    members: Collection[str]
+    merged_at: datetime | None
+    merged: Collection[str]
 
 
-async def record_lapses(
-    tx: Tx, lapses: Sequence[AnnouncedLapse], withdrawals: Sequence[LapseWithdrawal]
-) -> None:
-    """Keep lapses and void those withdrawn; recording the same again changes nothing."""
-    await execute_rows(tx, _ADD_LAPSES, lapses)
-    await execute_rows(tx, _WITHDRAW_LAPSES, withdrawals)
+async def let_go_of_lost(tx: Tx, groups: Mapping[str, Group]) -> None:
+    """Give cases back to ids that belong to the customers no longer; their owners take them on."""
+    customers = [customer for customer, group in groups.items() if group.merged]
+    if customers:
+        members = [(customer, id) for customer in customers for id in groups[customer].members]
+        await tx.execute(_LET_GO, customers, *columns_of(members, 2))
 
 
-async def load_histories(tx: Tx, customers: Collection[str]) -> list[History]:
-    """Everything known of locked customers."""
-    if not customers:
+async def load_histories(tx: Tx, groups: Mapping[str, Group]) -> list[History]:
+    """Everything known of locked customers and of the ids that they consist of."""
+    ids = {id for group in groups.values() for id in group.members}
+    if not ids:
         return []
-    lapses = await _load_lapses(tx, customers)
-    orders = await _load_orders(tx, lapses)
-    cases = await _load_cases(tx, customers)
+    lapses = await load_lapses(tx, _lapses_wanted(groups))
+    apart = {
+        id: Group({id}, None, group.merged) for group in groups.values() for id in group.members
+    }
+    is_any_merged = apart.keys() != groups.keys()
+    own_lapses = await load_lapses(tx, _lapses_wanted(apart)) if is_any_merged else lapses
+    facts = _Facts(
+        own_lapses,
+        await load_orders(tx, ids),
+        await load_permissions(tx, ids),
+        await _load_cases(tx, ids),
+    )
     return [
-        History(
+        facts.history(customer)
+        if len(group.members) == 1
+        else join(
             customer,
-            tuple(lapses.get(customer, ())),
-            tuple(orders.get(customer, ())),
-            cases.get(customer, {}),
+            [facts.history(id) for id in sorted(group.members)],
+            lapses.get(customer, ()),
+            group.merged_at,
         )
-        for customer in customers
+        for customer, group in groups.items()
     ]
 
 
-async def _load_lapses(tx: Tx, customers: Collection[str]) -> dict[str, list[Lapse]]:
-    lapses: dict[str, list[Lapse]] = {}
-    for row in await tx.fetch(_LAPSES, list(customers)):
-        lapse = Lapse(row["occurred_at"], row["rule"], row["phase"])
-        lapses.setdefault(row["customer"], []).append(lapse)
-    return lapses
+class _Facts(NamedTuple):
+    """What is known, by the id that it is known of."""
+
+    lapses: Mapping[str, Sequence[Lapse]]
+    orders: Mapping[str, Sequence[OrderEvent]]
+    permissions: Mapping[str, Sequence[Permission]]
+    cases: Mapping[str, Mapping[UUID, Case]]
+
+    def history(self, id: str) -> History:
+        """All that is known of one id."""
+        return History(
+            id,
+            tuple(self.lapses.get(id, ())),
+            tuple(self.orders.get(id, ())),
+            tuple(self.permissions.get(id, ())),
+            self.cases.get(id, {}),
+        )
 
 
-async def _load_orders(tx: Tx, lapses: Mapping[str, Sequence[Lapse]]) -> dict[str, list[Order]]:
-    """The customers' orders since their first lapse."""
-    first = {
-        customer: min(lapse.occurred_at for lapse in lapsed) for customer, lapsed in lapses.items()
-    }
-    orders: dict[str, list[Order]] = {}
-    for row in await tx.fetch(_PURCHASES, list(first), list(first.values())):
-        order = Order(row["time"], row["order_id"], row["coupon"], row["event_key"])
-        orders.setdefault(row["customer"], []).append(order)
-    return orders
+def _lapses_wanted(groups: Mapping[str, Group]) -> list[LapsesWanted]:
+    return [
+        LapsesWanted(customer, id, id in group.merged)
+        for customer, group in groups.items()
+        for id in group.members
+    ]
 
 
-async def _load_cases(tx: Tx, customers: Collection[str]) -> dict[str, dict[UUID, Case]]:
+async def _load_cases(tx: Tx, ids: Collection[str]) -> dict[str, dict[UUID, Case]]:
+    """The cases by the ids that they were opened for."""
     cases: dict[str, dict[UUID, Case]] = {}
-    for row in await tx.fetch(_CASES, list(customers)):
-        cases.setdefault(row["customer"], {})[row["id"]] = case_of(row)
+    for row in await tx.fetch(_CASES, list(ids)):
+        cases.setdefault(row["origin"], {})[row["id"]] = case_of(row)
     return cases
 
 
@@ -139,8 +157,9 @@ def case_of(row: asyncpg.Record) -> Case:
     return Case(
         id=row["id"],
         customer=row["customer"],
+        origin=row["origin"],
         lapse=Lapse(row["opened_at"], row["rule"], row["phase"]),
-        offer=_offer_of(row),
+        offer=_offer_of(row) if row["code"] else None,
         cooldown_days=row["cooldown_days"],
         state=State(row["state"]),
         ended_at=row["ended_at"],
@@ -153,6 +172,7 @@ def case_of(row: asyncpg.Record) -> Case:
 
 
 def _offer_of(row: asyncpg.Record) -> Offer:
+    confirmed = zip(row["confirmed_for"] or (), row["confirmed_at"] or (), strict=True)
     return Offer(
         code=row["code"],
         percent=row["percent"],
@@ -161,8 +181,7 @@ def _offer_of(row: asyncpg.Record) -> Offer:
         attributed_until=row["attributed_until"],
         reserved_for=row["reserved_for"],
         reserved_until=row["reserved_until"],
-        confirmed_for=row["confirmed_for"],
-        confirmed_at=row["confirmed_at"],
+        confirmations=tuple(starmap(Confirmation, confirmed)),
     )
 
 
@@ -171,44 +190,37 @@ async def save_changes(tx: Tx, changes: Sequence[tuple[int, CaseChange]]) -> Non
 
     Endings come first in `changes`, so that a customer never has two running cases.
     """
-    cases = [_case_row(change.case, partition) for partition, change in changes]
-    await execute_rows(tx, _SAVE_CASES, cases)
-    new = [change.case for _, change in changes if change.before is None]
-    await execute_rows(tx, _ADD_OFFERS, [_new_offer_row(case) for case in new])
-    await save_offers(tx, [change.case.offer for _, change in changes if _offer_changed(change)])
-    await _save_timers(tx, changes)
-
-
-async def save_offers(tx: Tx, offers: Sequence[Offer]) -> None:
-    """Write what was done with the codes of locked customers."""
-    rows = [
-        (o.code, o.reserved_for, o.reserved_until, o.confirmed_for, o.confirmed_at) for o in offers
+    await execute_rows(
+        tx, _SAVE_CASES, [_case_row(change.case, partition) for partition, change in changes]
+    )
+    new = [
+        (change.case.id, change.case.offer)
+        for _, change in changes
+        if change.case.offer and not (change.before and change.before.offer)
     ]
-    await execute_rows(tx, _SAVE_OFFERS, rows)
+    await execute_rows(tx, _ADD_OFFERS, [_new_offer_row(id, offer) for id, offer in new])
+    timers = [
+        Timer(change.case.customer, partition, change.case.due)
+        for partition, change in changes
+        if change.case.is_running
+    ]
+    await set_timers(tx, timers)
 
 
-async def _save_timers(tx: Tx, changes: Sequence[tuple[int, CaseChange]]) -> None:
-    """Set the timers of running cases, and clear those of cases that run no longer."""
-    timers: dict[str, Timer] = {}
-    ended = set[str]()
-    for partition, change in changes:
-        case = change.case
-        if case.is_running:
-            timers[case.customer] = Timer(case.customer, partition, case.due)
-        if change.before is not None and change.before.is_running:
-            ended.add(case.customer)
-    await clear_timers(tx, ended - timers.keys())
-    await set_timers(tx, list(timers.values()))
-
-
-def _offer_changed(change: CaseChange) -> bool:
-    return change.before is not None and change.before.offer != change.case.offer
+async def save_code(tx: Tx, case: UUID, before: Code, after: Code) -> None:
+    """Write what was done with the code of a locked customer's case."""
+    offer = after.offer
+    await tx.execute(_RESERVE, offer.code, offer.reserved_for, offer.reserved_until)
+    for confirmation in offer.confirmations[len(before.offer.confirmations) :]:
+        await tx.execute(_CONFIRM, offer.code, *confirmation)
+        await tx.execute(_USE, case, confirmation.order_id)
 
 
 def _case_row(case: Case, partition: int) -> tuple[object, ...]:
     return (
         case.id,
         case.customer,
+        case.origin,
         partition,
         case.version,
         case.state,
@@ -224,11 +236,10 @@ def _case_row(case: Case, partition: int) -> tuple[object, ...]:
     )
 
 
-def _new_offer_row(case: Case) -> tuple[object, ...]:
-    offer = case.offer
+def _new_offer_row(case: UUID, offer: Offer) -> tuple[object, ...]:
     return (
         offer.code,
-        case.id,
+        case,
         offer.percent,
         offer.made_at,
         offer.expires_at,

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from services.reactivation.api.context import Context
 from services.reactivation.api.fields import CASE_ID, CUSTOMER
+from services.reactivation.api.redirects import MERGED, Redirect
 from services.reactivation.cases.schemas import CasePage, CaseView, CountsView
 from services.reactivation.cases.service import CaseService
 from services.reactivation.domain.cases import State
@@ -31,9 +32,18 @@ OfCustomer = Annotated[
 ]
 
 
-@router.get("/cases")
+async def _unmerged(redirect: Redirect, customer: OfCustomer = None) -> str | None:
+    """The customer asked for, if any. Raises Problem 301 for a merged one."""
+    await redirect.check_parameter(customer)
+    return customer
+
+
+@router.get("/cases", responses=problems(MERGED))
 async def list_cases(
-    service: Service, part: Paging, state: InState = None, customer: OfCustomer = None
+    service: Service,
+    part: Paging,
+    customer: Annotated[str | None, Depends(_unmerged)],
+    state: InState = None,
 ) -> CasePage:
     """List cases, newest first."""
     return await service.list(part, state, customer)

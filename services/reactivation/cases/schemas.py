@@ -15,7 +15,7 @@ from services.reactivation.api.fields import (
 )
 from services.reactivation.cases.search import CaseSnapshot, StateCounts
 from services.reactivation.domain.cases import State
-from services.reactivation.domain.offers import OfferState, order_holding, state_of
+from services.reactivation.domain.offers import OfferState
 from shared.http import Instant, Page
 
 
@@ -48,17 +48,18 @@ class OfferView(BaseModel):
 
     @classmethod
     def of(cls, snapshot: CaseSnapshot) -> "OfferView":
-        """The offer of a case, as of its partition's clock."""
-        offer = snapshot.case.offer
+        """The offer of a case that has one, as of its partition's clock."""
+        code = snapshot.offered_code
+        offer = code.offer
         now = max(snapshot.as_of, offer.made_at)
-        state = state_of(snapshot.case, now)
+        state = code.state(now)
         return cls(
             code=offer.code,
             state=state,
             incentive=Incentive(kind="percent", value=offer.percent),
             made_at=offer.made_at,
             expires_at=offer.expires_at,
-            order_id=order_holding(snapshot.case, now),
+            order_id=code.holder(now),
             reserved_until=offer.reserved_until if state is OfferState.RESERVED else None,
         )
 
@@ -86,7 +87,9 @@ class CaseView(BaseModel):
         description="When the customer lapsed.", examples=["2024-04-30T12:00:00Z"]
     )
     trigger: TriggerView = Field(description="The transition that opened it.")
-    offer: OfferView = Field(description="What was promised.")
+    offer: OfferView | None = Field(
+        description="What was promised; null if the case was let go: nothing was."
+    )
     closed_at: Instant | None = Field(
         description="When it ended, by event time; null while it runs.",
         examples=["2024-05-01T12:00:00Z"],
@@ -98,7 +101,12 @@ class CaseView(BaseModel):
         description="Whether that order came with the code; null: no order has ended it."
     )
     reason: str | None = Field(
-        description="Why it was cancelled; null unless it was.", examples=["transition_withdrawn"]
+        description=(
+            "Why it was cancelled (`transition_withdrawn`, `superseded`) or let go "
+            "(`customer_closed`, `consent_withdrawn`, `newsletter_unsubscribed`); "
+            "null unless it was."
+        ),
+        examples=["transition_withdrawn"],
     )
     version: int = Field(
         description="How many records have been published about the case.", examples=[2]
@@ -117,7 +125,7 @@ class CaseView(BaseModel):
             state=case.state,
             opened_at=lapse.occurred_at,
             trigger=TriggerView(rule=lapse.rule, to=lapse.phase, occurred_at=lapse.occurred_at),
-            offer=OfferView.of(snapshot),
+            offer=OfferView.of(snapshot) if case.offer else None,
             closed_at=case.ended_at,
             order_id=case.order_id,
             with_code=case.with_code,
@@ -138,11 +146,21 @@ class CountsView(BaseModel):
     as_of: Instant = Field(description="The least clock of all partitions.")
     cases: dict[State, int] = Field(
         description="Number of cases by state; states without cases count 0.",
-        examples=[{"open": 0, "offered": 12, "won_back": 7, "expired": 3, "cancelled": 1}],
+        examples=[
+            {
+                "open": 0,
+                "offered": 12,
+                "reopened": 0,
+                "won_back": 7,
+                "expired": 3,
+                "let_go": 0,
+                "cancelled": 1,
+            }
+        ],
     )
     offers: dict[OfferState, int] = Field(
         description="Number of offers by state; states without offers count 0.",
-        examples=[{"open": 11, "reserved": 1, "redeemed": 6, "expired": 4, "withdrawn": 1}],
+        examples=[{"open": 11, "reserved": 1, "redeemed": 6, "expired": 5}],
     )
 
     @classmethod

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
-from services.reactivation.cases.repository import CASE_COLUMNS, case_of
+from services.reactivation.cases.repository import CASE_COLUMNS, CASES_WITH_OFFERS, case_of
 from services.reactivation.domain.cases import Case, State
+from services.reactivation.domain.offers import Code
 from shared.clock import CLOCK_START
 from shared.database.connection import Pool, Tx, snapshot
 
@@ -19,6 +20,12 @@ class CaseSnapshot(NamedTuple):
     partition: int
     as_of: datetime
     parked: bool
+
+    @property
+    def offered_code(self) -> Code:
+        """The code of a case that was not let go."""
+        assert self.case.offer is not None  # noqa: S101
+        return Code(self.case.offer, self.case.used_for)
 
 
 class CasePosition(NamedTuple):
@@ -38,7 +45,7 @@ class StateCounts(NamedTuple):
 
 _SNAPSHOT: Final = f"""
 SELECT {CASE_COLUMNS}, c.partition, w.clock, k.parked IS NOT NULL AS parked
-FROM winback_case AS c JOIN offer AS o ON o.case_id = c.id
+FROM {CASES_WITH_OFFERS}
 JOIN customer AS k ON k.customer = c.customer
 LEFT JOIN owner AS w ON w.partition = c.partition
 """  # noqa: S608
@@ -46,12 +53,12 @@ _BY_ID: Final = f"{_SNAPSHOT} WHERE c.id = $1"
 _BY_CODE: Final = f"{_SNAPSHOT} WHERE o.code = $1"
 _NEWEST: Final = "ORDER BY c.opened_at DESC, c.id DESC LIMIT $1"
 _CLOCK: Final = "SELECT min(clock) FROM owner"
+_CLOCK_OF: Final = "SELECT clock FROM owner WHERE partition = $1"
 _COUNT_CASES: Final = "SELECT state, count(*) AS n FROM winback_case GROUP BY state"
-# The same rule as domain.offers.state_of, in its order.
+# The same rule as domain.offers.Code.state, in its order.
 _COUNT_OFFERS: Final = """
 SELECT CASE
-    WHEN o.confirmed_for IS NOT NULL OR c.used_for IS NOT NULL THEN 'redeemed'
-    WHEN c.state = 'cancelled' THEN 'withdrawn'
+    WHEN c.used_for IS NOT NULL THEN 'redeemed'
     WHEN o.expires_at <= w.clock THEN 'expired'
     WHEN o.reserved_until > w.clock THEN 'reserved'
     ELSE 'open' END AS state, count(*) AS n
@@ -71,6 +78,11 @@ async def case_by_code(tx: Tx, code: str) -> CaseSnapshot | None:
     """The case whose offer has this canonical code."""
     row = await tx.fetchrow(_BY_CODE, code)
     return _snapshot(row) if row else None
+
+
+async def clock_of(tx: Tx, partition: int) -> datetime:
+    """The clock of a partition."""
+    return await tx.fetchval(_CLOCK_OF, partition) or CLOCK_START
 
 
 async def newest_cases(

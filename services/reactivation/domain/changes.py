@@ -1,12 +1,13 @@
 """What a new fold changes about the cases that were announced before, and what to publish of it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from services.reactivation.domain.cases import Case, History, Lapse, State
+from services.reactivation.domain.cases import Case, State
+from services.reactivation.domain.fold import Folded
+from services.reactivation.domain.history import History
 
 
 class CaseEvent(StrEnum):
@@ -15,6 +16,7 @@ class CaseEvent(StrEnum):
     CASE_OPENED = "case.opened"
     OFFER_MADE = "offer.made"
     CASE_CLOSED = "case.closed"
+    CASE_REOPENED = "case.reopened"
     CASE_CANCELLED = "case.cancelled"
 
 
@@ -41,35 +43,36 @@ class CaseChange:
     events: tuple[CaseEvent, ...]
 
 
-def find_changes(
-    history: History, folded: Iterable[Case], recorded_at: datetime
-) -> list[CaseChange]:
+def find_changes(history: History, folded: Folded, recorded_at: datetime) -> list[CaseChange]:
     """The difference between known and folded cases; those that end come before those that begin.
 
     A known case that the fold does not have is cancelled in any state: even a case that was won
-    back must no longer count, for the customer had never been gone. It keeps its order: a code that
-    was used stays used. A cancelled case that the fold has again is announced from its opening on.
+    back must no longer count, for the customer had never been gone. Its code stays good, for it was
+    sent. A cancelled case that the fold has again is announced from its opening on.
     """
-    cases = {case.id: case for case in folded}
+    cases = {case.id: case for case in folded.cases}
     cancelled = [
-        _cancelled(case, _reason(case.lapse, history), recorded_at)
+        replace(
+            _cancelled(case, history, recorded_at),
+            customer=history.customer,
+            used_for=folded.used_for.get(case.id),
+        )
         for case in history.cases.values()
-        if case.id not in cases and case.state is not State.CANCELLED
+        if case.id not in cases
     ]
     compared = [_change(history.cases.get(case.id), case) for case in (*cancelled, *cases.values())]
     changes = [change for change in compared if change]
     return sorted(changes, key=lambda change: change.case.is_running)
 
 
-def _cancelled(case: Case, reason: CancellationReason, at: datetime) -> Case:
-    offer = replace(case.offer, reserved_for=None, reserved_until=None)
-    return replace(case, state=State.CANCELLED, ended_at=at, reason=reason, offer=offer)
-
-
-def _reason(lapse: Lapse, history: History) -> CancellationReason:
-    if lapse in history.lapses:
-        return CancellationReason.SUPERSEDED
-    return CancellationReason.TRANSITION_WITHDRAWN
+def _cancelled(case: Case, history: History, at: datetime) -> Case:
+    if case.state is State.CANCELLED:
+        return case
+    still_holds = any(case.lapse.key == lapse.key for lapse in history.lapses)
+    reason = (
+        CancellationReason.SUPERSEDED if still_holds else CancellationReason.TRANSITION_WITHDRAWN
+    )
+    return replace(case, state=State.CANCELLED, ended_at=at, reason=reason)
 
 
 def _change(before: Case | None, case: Case) -> CaseChange | None:
@@ -80,16 +83,27 @@ def _change(before: Case | None, case: Case) -> CaseChange | None:
 
 
 def _events(before: Case | None, case: Case) -> tuple[CaseEvent, ...]:
+    """What to publish; the last record about a case always tells where it stands."""
+    if before is not None and _ending(before) == _ending(case):
+        return ()
     if case.state is State.CANCELLED:
         return (CaseEvent.CASE_CANCELLED,)
+    opening = _opening(before, case)
+    if not case.is_running:
+        return (*opening, CaseEvent.CASE_CLOSED)
+    is_new = CaseEvent.OFFER_MADE in opening and case.state is not State.REOPENED
+    return opening if is_new else (*opening, CaseEvent.CASE_REOPENED)
+
+
+def _opening(before: Case | None, case: Case) -> tuple[CaseEvent, ...]:
     if before is None or before.state is State.CANCELLED:
-        return OPENING if case.is_running else (*OPENING, CaseEvent.CASE_CLOSED)
-    return (CaseEvent.CASE_CLOSED,) if _ending(before) != _ending(case) else ()
+        return OPENING if case.offer else (CaseEvent.CASE_OPENED,)
+    return (CaseEvent.OFFER_MADE,) if case.offer and not before.offer else ()
 
 
 def _ending(case: Case) -> tuple[object, ...]:
-    return case.state, case.ended_at, case.order_id, case.with_code
+    return case.state, case.ended_at, case.order_id, case.with_code, case.reason
 
 
 def _content(case: Case) -> tuple[object, ...]:
-    return *_ending(case), case.used_for
+    return *_ending(case), case.used_for, case.customer

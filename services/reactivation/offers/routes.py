@@ -22,7 +22,6 @@ _NOT_RESERVED: Final = ProblemKind(
     409, "not_reserved", "The code is not reserved for this order, or no longer."
 )
 _EXPIRED: Final = ProblemKind(410, "offer_expired", "The offer has expired.")
-_WITHDRAWN: Final = ProblemKind(410, "offer_withdrawn", "The offer was withdrawn.")
 
 
 async def _service(context: Context) -> OfferService:
@@ -35,17 +34,18 @@ Code = Annotated[
 ]
 
 
-@router.post("/offers/{code}/reserve", responses=problems(*_REFUSALS, _EXPIRED, _WITHDRAWN))
+@router.post("/offers/{code}/reserve", responses=problems(*_REFUSALS, _EXPIRED))
 async def reserve(service: Service, code: Code, order: Redemption) -> RedemptionView:
     """Reserve a code for an order, for `reservation_minutes`, at most until the offer expires."""
     return await service.reserve(code, order)
 
 
-@router.post(
-    "/offers/{code}/confirm", responses=problems(*_REFUSALS, _NOT_RESERVED, _EXPIRED, _WITHDRAWN)
-)
+@router.post("/offers/{code}/confirm", responses=problems(*_REFUSALS, _NOT_RESERVED, _EXPIRED))
 async def confirm(service: Service, code: Code, order: Redemption) -> RedemptionView:
-    """Use a code: the order was placed, and the case is won back."""
+    """Use a code: the order was placed, and the case is won back.
+
+    If the order is cancelled or refunded later, the code comes back.
+    """
     return await service.confirm(code, order)
 
 

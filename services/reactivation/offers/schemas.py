@@ -25,7 +25,8 @@ class Redemption(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     customer: Subject = Field(
-        description="Who orders: the customer whom the code was given to.", examples=[CUSTOMER]
+        description="Who orders: the customer whom the code was given to, by any of its ids.",
+        examples=[CUSTOMER],
     )
     order_id: Id = Field(description="The shop's id of the order.", examples=[ORDER])
 

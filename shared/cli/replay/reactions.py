@@ -113,7 +113,7 @@ class ReactingLog:
     def _meet_offer(self, case: CaseView, now: int) -> None:
         """Let the customer react to an offer not seen before, from tomorrow on."""
         offer = case["offer"]
-        if offer["state"] != _OPEN or case["id"] in self._seen_cases:
+        if offer is None or offer["state"] != _OPEN or case["id"] in self._seen_cases:
             return
         self._seen_cases.add(case["id"])
         customer = case["customer"]

@@ -84,6 +84,7 @@ def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
 def _story(case: CaseView) -> str:
     """The story of a case that was won back, in one line."""
     offer = case["offer"]
+    assert offer is not None  # noqa: S101  (nobody is won back without an offer)
     lapsed = str(case["opened_at"])[:10]
     returned = str(case["closed_at"])[:10]
     expiry = str(offer["expires_at"])[:10]

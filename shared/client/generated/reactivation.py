@@ -8,7 +8,9 @@ from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 from shared.client.http import AsyncClient, Client, segment
 
-State: TypeAlias = Literal["open", "offered", "won_back", "expired", "cancelled"]
+State: TypeAlias = Literal[
+    "open", "offered", "reopened", "won_back", "expired", "let_go", "cancelled"
+]
 """The state of a case."""
 
 
@@ -20,7 +22,7 @@ class TriggerView(TypedDict):
     occurred_at: str
 
 
-OfferState: TypeAlias = Literal["open", "reserved", "redeemed", "expired", "withdrawn"]
+OfferState: TypeAlias = Literal["open", "reserved", "redeemed", "expired"]
 """What may be done with a code now."""
 
 
@@ -89,7 +91,7 @@ class CaseView(TypedDict):
     state: State
     opened_at: str
     trigger: TriggerView
-    offer: OfferView
+    offer: OfferView | None
     closed_at: str | None
     order_id: str | None
     with_code: bool | None
@@ -113,16 +115,16 @@ class ReactivationClient(Client):
         self,
         *,
         state: State | None = None,
-        customer: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        customer: str | None = None,
     ) -> CasePage:
         """List cases, newest first."""
         return self._call(
             CasePage,
             "GET",
             "/v1/cases",
-            query={"state": state, "customer": customer, "limit": limit, "cursor": cursor},
+            query={"state": state, "limit": limit, "cursor": cursor, "customer": customer},
         )
 
     def count_cases(self) -> CountsView:
@@ -138,7 +140,10 @@ class ReactivationClient(Client):
         return self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/reserve", body=body)
 
     def confirm(self, code: str, body: Redemption) -> RedemptionView:
-        """Use a code: the order was placed, and the case is won back."""
+        """Use a code: the order was placed, and the case is won back.
+
+        If the order is cancelled or refunded later, the code comes back.
+        """
         return self._call(RedemptionView, "POST", f"/v1/offers/{segment(code)}/confirm", body=body)
 
     def release(self, code: str, body: Redemption) -> RedemptionView:
@@ -162,16 +167,16 @@ class AsyncReactivationClient(AsyncClient):
         self,
         *,
         state: State | None = None,
-        customer: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        customer: str | None = None,
     ) -> CasePage:
         """List cases, newest first."""
         return await self._call(
             CasePage,
             "GET",
             "/v1/cases",
-            query={"state": state, "customer": customer, "limit": limit, "cursor": cursor},
+            query={"state": state, "limit": limit, "cursor": cursor, "customer": customer},
         )
 
     async def count_cases(self) -> CountsView:
@@ -189,7 +194,10 @@ class AsyncReactivationClient(AsyncClient):
         )
 
     async def confirm(self, code: str, body: Redemption) -> RedemptionView:
-        """Use a code: the order was placed, and the case is won back."""
+        """Use a code: the order was placed, and the case is won back.
+
+        If the order is cancelled or refunded later, the code comes back.
+        """
         return await self._call(
             RedemptionView, "POST", f"/v1/offers/{segment(code)}/confirm", body=body
         )

@@ -8,23 +8,29 @@ import msgspec
 import pytest
 
 from services.reactivation.announcements import messages_of
-from services.reactivation.domain.cases import Case, History, Lapse, State, Terms, fold_cases
+from services.reactivation.domain.cases import Case, Lapse, State, Terms
 from services.reactivation.domain.changes import CaseChange, CaseEvent
+from services.reactivation.domain.fold import fold_history
+from services.reactivation.domain.history import History
 from shared.events.envelope import Envelope, decode
-from shared.instants import parse
+from shared.instants import parse, render
 from shared.kafka.topics import WINBACK_EVENTS
 from tests.support.builders import day
+from tests.support.winback_lives import offer_of
 
 TERMS = Terms(secret=b"secret")
 LAPSE = Lapse(day(1), "fell_silent", "inactive")
 NOW = day(50)
-(OFFERED,) = fold_cases(History("ada", (LAPSE,)), TERMS, day(1))
+(OFFERED,) = fold_history(History("ada", (LAPSE,)), TERMS, day(1)).cases
 WON_BACK = replace(
     OFFERED, state=State.WON_BACK, ended_at=day(9), order_id="o-1", with_code=True, version=3
 )
 EXPIRED = replace(OFFERED, state=State.EXPIRED, ended_at=day(31), version=3)
 CANCELLED = replace(
     OFFERED, state=State.CANCELLED, ended_at=NOW, reason="transition_withdrawn", version=4
+)
+LET_GO = replace(
+    OFFERED, state=State.LET_GO, offer=None, ended_at=day(1), reason="customer_closed", version=2
 )
 
 
@@ -57,7 +63,7 @@ class Published(NamedTuple):
             None,
             CaseEvent.OFFER_MADE,
             day(1),
-            {"code": OFFERED.offer.code, "incentive": {"kind": "percent", "value": 10}},
+            {"code": offer_of(OFFERED).code, "incentive": {"kind": "percent", "value": 10}},
         ),
         Published(
             WON_BACK,
@@ -72,6 +78,20 @@ class Published(NamedTuple):
             CaseEvent.CASE_CLOSED,
             day(31),
             {"state": "expired", "order_id": None, "with_code": False},
+        ),
+        Published(
+            replace(OFFERED, state=State.REOPENED, version=4),
+            WON_BACK,
+            CaseEvent.CASE_REOPENED,
+            NOW,
+            {"due_at": render(day(31))},
+        ),
+        Published(
+            LET_GO,
+            None,
+            CaseEvent.CASE_CLOSED,
+            day(1),
+            {"state": "let_go", "reason": "customer_closed"},
         ),
         Published(
             CANCELLED,

@@ -7,17 +7,22 @@ import pytest
 
 from services.reactivation.domain.cases import Lapse, case_id
 from services.reactivation.domain.codes import code_of
+from services.reactivation.domain.history import OrderEvent
+from services.reactivation.domain.identities import Merger
+from services.reactivation.domain.permissions import Permission, PermissionKind
 from services.reactivation.events import (
+    REGROUPED,
     RELEASED,
     AnnouncedLapse,
     LapseUpdate,
     LapseWithdrawal,
-    Purchase,
+    NewHistory,
     read,
 )
 from shared.errors import Poison
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
+from shared.orders.facts import OrderAction, OrderDetails, OrderFact
 from tests.support.builders import day, encode, event, order
 from tests.support.reactivation_worker import changed, corrected, transition
 
@@ -50,20 +55,71 @@ def test_an_order_keeps_only_a_coupon_that_could_be_a_code_of_ours(
     coupon: str | None, kept: str | None
 ) -> None:
     named: dict[str, Any] = {"coupon": coupon} if coupon is not None else {}
-    purchase = content(CUSTOMER_EVENTS, order("ada", 3, id="o-1", **named))
-    assert isinstance(purchase, Purchase)
-    assert (purchase.customer, purchase.time, purchase.order_id) == ("ada", day(3), "o-1")
-    assert purchase.coupon == kept
+    assert codes_of(order("ada", 3, id="o-1", **named)) == ((kept,) if kept else ())
 
 
-def test_the_same_order_has_the_same_key_and_another_one_another_key() -> None:
-    keys = [
-        purchase.event_key
-        for id_ in ("o-1", "o-1", "o-2")
-        if isinstance(purchase := content(CUSTOMER_EVENTS, order("ada", 3, id=id_)), Purchase)
-    ]
-    assert len(keys) == 3
-    assert keys[0] == keys[1] != keys[2]
+def test_an_order_names_codes_as_coupons_and_as_discounts() -> None:
+    other = code_of(case_id("ada", Lapse(day(2), "fell_silent", "inactive")), b"secret")
+    named = order("ada", 3, coupons=["X", AS_TYPED], discounts=[{"code": other}, {"code": CODE}])
+    assert codes_of(named) == tuple(sorted({CODE, other}))
+
+
+def codes_of(record: dict[str, Any]) -> tuple[str, ...]:
+    said = content(CUSTOMER_EVENTS, record)
+    assert isinstance(said, OrderEvent)
+    return said.codes
+
+
+def test_events_about_orders_are_read_with_the_id_they_were_sent_for() -> None:
+    said = content(CUSTOMER_EVENTS, event("ada", "order.cancelled", 1, id="e", order_id="o-1"))
+    details = OrderDetails("o-1")
+    fact = OrderFact(OrderAction.CANCELLED, day(1), "/shop", "e", details, "ada")
+    assert said == OrderEvent(fact)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "said"),
+    [
+        ("customer.signed_up", {}, PermissionKind.SIGNED_UP),
+        ("customer.closed", {}, PermissionKind.CLOSED),
+        ("newsletter.subscribed", {}, PermissionKind.SUBSCRIBED),
+        ("newsletter.unsubscribed", {}, PermissionKind.UNSUBSCRIBED),
+        ("consent.granted", {"channel": "email", "purpose": "marketing"}, "consent_granted"),
+        ("consent.withdrawn", {"channel": "email", "purpose": "Marketing"}, "consent_withdrawn"),
+        ("consent.withdrawn", {}, PermissionKind.CONSENT_WITHDRAWN),
+        ("consent.withdrawn", {"channel": "email", "purpose": "invoices"}, None),
+    ],
+)
+def test_what_the_shop_says_of_offers_is_read(
+    kind: str, data: dict[str, Any], said: PermissionKind | None
+) -> None:
+    found = content(CUSTOMER_EVENTS, event("ada", kind, 1, id="e", **data))
+    assert (found.kind if isinstance(found, Permission) else found) == said
+
+
+def test_merges_and_unmerges_are_read_where_they_were_sent_to() -> None:
+    merged = event("ada", "customer.merged", 1, id="m", into="ben")
+    parted = event("ada", "customer.unmerged", 2, id="u", into="ben")
+    assert content(CUSTOMER_EVENTS, merged) == Merger("ada", "ben", day(1), "/shop", "m")
+    assert content(CUSTOMER_EVENTS, parted) == Merger("ada", None, day(2), "/shop", "u")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        order("ada", 3),
+        event("ada", "customer.merged", 1, into="ben"),
+        event("ada", "consent.withdrawn", 1),
+    ],
+    ids=lambda record: str(record["type"]),
+)
+def test_events_that_a_merge_brought_over_and_test_events_say_nothing(
+    record: dict[str, Any],
+) -> None:
+    assert content(CUSTOMER_EVENTS, record) is not None
+    assert content(CUSTOMER_EVENTS, {**record, "subject": "ben", "mergedfrom": "ada"}) is None
+    tested = {**record, "data": {**record["data"], "test": True}}
+    assert content(CUSTOMER_EVENTS, tested) is None
 
 
 @pytest.mark.parametrize(
@@ -89,28 +145,43 @@ def test_a_correction_withdraws_transitions_and_adds_lapses_with_its_own_version
     found = content(PHASE_TRANSITIONS, corrected("ada", 3, 30, withdrawn=[1, 2], added=added))
     assert isinstance(found, LapseUpdate)
     assert [(each.version, each.occurred_at) for each in found.lapses] == [(3, day(28))]
-    assert found.withdrawals == [LapseWithdrawal("ada", 1, 3), LapseWithdrawal("ada", 2, 3)]
+    assert found.withdrawals == [LapseWithdrawal("ada", version, 3, True) for version in (1, 2)]
 
 
 @pytest.mark.parametrize(
     ("topic", "record"),
     [
-        (CUSTOMER_EVENTS, event("ada", "customer.signed_up", 1)),
-        (CUSTOMER_EVENTS, event("ada", "order.cancelled", 1, order_id="o-1")),
+        (CUSTOMER_EVENTS, event("ada", "page.viewed", 1)),
         (WINBACK_EVENTS, event("ada", "case.opened", 1)),
     ],
-    ids=["a sign-up", "a cancellation", "an announcement of its own"],
+    ids=["a page view", "an announcement of its own"],
 )
 def test_other_records_say_nothing(topic: str, record: dict[str, Any]) -> None:
     assert content(topic, record) is None
 
 
-def test_a_request_to_release_a_customer_is_read_from_its_own_topic_only() -> None:
-    request = event("ada", RELEASED, 1)
-    assert content(WINBACK_EVENTS, request) is RELEASED
+@pytest.mark.parametrize("kind", [RELEASED, REGROUPED])
+def test_internal_requests_are_read_from_their_own_topic_only(kind: str) -> None:
+    request = event("ada", kind, 1)
+    assert content(WINBACK_EVENTS, request) is kind
     assert content(CUSTOMER_EVENTS, request) is None
 
 
-def test_an_order_without_its_id_is_poison() -> None:
+def test_a_history_that_begins_is_noticed() -> None:
+    first = changed("ada", 4, 30, to="prospect", orders=0)
+    first["data"]["from"] = None
+    assert content(PHASE_TRANSITIONS, first) == LapseUpdate([], [], NewHistory("ada", 4))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        event("ada", "order.completed", 1, total={"amount": 1, "currency": "EUR"}),
+        event("ada", "order.completed", 1, order_id="o-1"),
+        event("ada", "customer.merged", 1),
+    ],
+    ids=["no order id", "no total", "merged into nobody"],
+)
+def test_what_lacks_a_required_field_is_poison(record: dict[str, Any]) -> None:
     with pytest.raises(Poison, match="invalid_data"):
-        content(CUSTOMER_EVENTS, event("ada", "order.completed", 1))
+        content(CUSTOMER_EVENTS, record)

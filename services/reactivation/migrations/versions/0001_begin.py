@@ -1,4 +1,4 @@
-"""Ownership, outbox, dead letters, leases; customers, lapses, purchases, cases, offers, timers."""
+"""Ownership, outbox, dead letters, leases; what was read of customers, cases, offers, timers."""
 
 from alembic import op
 
@@ -13,7 +13,8 @@ CREATE TABLE customer (
     partition integer NOT NULL,
     parked text
 ) WITH (fillfactor = 70);
-COMMENT ON COLUMN customer.customer IS 'who has lapsed at least once; the row to lock';
+COMMENT ON COLUMN customer.customer
+    IS 'who has lapsed at least once, or become one with somebody; the row to lock';
 COMMENT ON COLUMN customer.parked
     IS 'why this customer''s records wait in the dead letters; null if they do not';
 CREATE TABLE lapse (
@@ -25,27 +26,63 @@ CREATE TABLE lapse (
     phase text NOT NULL CONSTRAINT lapse_phase CHECK (phase IN ('inactive', 'former')),
     historical boolean NOT NULL,
     withdrawn bigint,
+    merged boolean NOT NULL DEFAULT false,
     PRIMARY KEY (customer, version, position)
 );
 COMMENT ON COLUMN lapse.withdrawn IS 'version of the correction that voided it';
-CREATE TABLE purchase (
+COMMENT ON COLUMN lapse.merged
+    IS 'voided only because its customer became another id: it counts there';
+CREATE TABLE order_event (
+    customer text,
+    event_key bigint,
+    action text NOT NULL,
+    time timestamptz NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    details jsonb NOT NULL,
+    codes text,
+    PRIMARY KEY (customer, event_key)
+);
+COMMENT ON COLUMN order_event.event_key IS 'hash of source and id';
+COMMENT ON COLUMN order_event.details IS 'shared.orders.facts.OrderDetails';
+COMMENT ON COLUMN order_event.codes IS 'those that could be ours: canonical, between blanks';
+CREATE TABLE permission (
     customer text,
     event_key bigint,
     time timestamptz NOT NULL,
-    order_id text NOT NULL,
-    coupon text,
+    rank smallint NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    kind text NOT NULL
+        CONSTRAINT permission_kind
+        CHECK (kind IN ('signed_up', 'closed', 'consent_granted', 'consent_withdrawn',
+                        'newsletter_subscribed', 'newsletter_unsubscribed')),
     PRIMARY KEY (customer, event_key)
 );
-COMMENT ON COLUMN purchase.event_key IS 'hash of source and id';
-COMMENT ON COLUMN purchase.coupon IS 'canonical; null unless it could be a code of ours';
+COMMENT ON COLUMN permission.event_key IS 'hash of source and id';
+COMMENT ON COLUMN permission.rank IS 'order within one instant';
+CREATE TABLE merger (
+    customer text,
+    event_key bigint,
+    time timestamptz NOT NULL,
+    source text NOT NULL,
+    event_id text NOT NULL,
+    into_id text,
+    PRIMARY KEY (customer, event_key)
+);
+COMMENT ON COLUMN merger.event_key IS 'hash of source and id';
+COMMENT ON COLUMN merger.into_id IS 'null if the event ends a merge';
+CREATE INDEX merger_into ON merger (into_id);
 CREATE TABLE winback_case (
     id uuid PRIMARY KEY,
     customer text NOT NULL REFERENCES customer (customer),
+    origin text NOT NULL,
     partition integer NOT NULL,
     version bigint NOT NULL,
     state text NOT NULL
         CONSTRAINT winback_case_state
-        CHECK (state IN ('open', 'offered', 'won_back', 'expired', 'cancelled')),
+        CHECK (state IN ('open', 'offered', 'reopened', 'won_back', 'expired', 'let_go',
+                         'cancelled')),
     opened_at timestamptz NOT NULL,
     rule text NOT NULL,
     phase text NOT NULL,
@@ -55,18 +92,22 @@ CREATE TABLE winback_case (
     with_code boolean,
     used_for text,
     reason text,
-    CONSTRAINT winback_case_ended CHECK ((state IN ('open', 'offered')) = (ended_at IS NULL)),
+    CONSTRAINT winback_case_ended
+        CHECK ((state IN ('open', 'offered', 'reopened')) = (ended_at IS NULL)),
     CONSTRAINT winback_case_won_back
         CHECK (state <> 'won_back' OR (order_id IS NOT NULL AND with_code IS NOT NULL)),
-    CONSTRAINT winback_case_reason CHECK ((state = 'cancelled') = (reason IS NOT NULL))
+    CONSTRAINT winback_case_reason
+        CHECK ((state IN ('cancelled', 'let_go')) = (reason IS NOT NULL))
 ) WITH (fillfactor = 70);
+COMMENT ON COLUMN winback_case.origin IS 'the id that it was opened for, before any merge';
 COMMENT ON COLUMN winback_case.version IS 'records published about this case';
 COMMENT ON COLUMN winback_case.opened_at IS 'when the customer lapsed';
 COMMENT ON COLUMN winback_case.order_id IS 'the order that ended the case';
-COMMENT ON COLUMN winback_case.used_for IS 'the order that came in with the code';
-COMMENT ON COLUMN winback_case.reason IS 'why it was cancelled';
+COMMENT ON COLUMN winback_case.used_for IS 'the order that the code is used for';
+COMMENT ON COLUMN winback_case.reason IS 'why it was cancelled or let go';
 CREATE UNIQUE INDEX winback_case_running ON winback_case (customer)
-    WHERE state IN ('open', 'offered');
+    WHERE state IN ('open', 'offered', 'reopened');
+CREATE INDEX winback_case_origin ON winback_case (origin);
 CREATE INDEX winback_case_newest ON winback_case (opened_at, id);
 CREATE INDEX winback_case_state_newest ON winback_case (state, opened_at, id);
 CREATE INDEX winback_case_customer ON winback_case (customer, opened_at, id);
@@ -79,15 +120,17 @@ CREATE TABLE offer (
     attributed_until timestamptz NOT NULL,
     reserved_for text,
     reserved_until timestamptz,
-    confirmed_for text,
-    confirmed_at timestamptz,
-    CONSTRAINT offer_reserved CHECK ((reserved_for IS NULL) = (reserved_until IS NULL)),
-    CONSTRAINT offer_confirmed CHECK ((confirmed_for IS NULL) = (confirmed_at IS NULL)),
-    CONSTRAINT offer_used_once CHECK (confirmed_for IS NULL OR reserved_for IS NULL)
+    CONSTRAINT offer_reserved CHECK ((reserved_for IS NULL) = (reserved_until IS NULL))
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN offer.attributed_until IS 'until here a plain return counts as ours';
 COMMENT ON COLUMN offer.reserved_for IS 'the order that the code is put aside for';
-COMMENT ON COLUMN offer.confirmed_for IS 'the order that the shop confirmed the code for';
+CREATE TABLE redemption (
+    code text REFERENCES offer (code),
+    order_id text,
+    confirmed_at timestamptz,
+    PRIMARY KEY (code, order_id, confirmed_at)
+);
+COMMENT ON COLUMN redemption.order_id IS 'the order that it was used for';
 CREATE TABLE timer (
     customer text PRIMARY KEY REFERENCES customer (customer),
     partition integer NOT NULL,

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from services.reactivation.cases import recomputation
-from services.reactivation.domain.cases import History, Terms, fold_cases
+from services.reactivation.domain.cases import Terms
+from services.reactivation.domain.fold import fold_history
+from services.reactivation.domain.history import History
 from services.reactivation.events import RELEASED
 from shared.ids import partition_of
 from shared.instants import render
@@ -41,9 +43,9 @@ class Fault:
         def fold(history: History, terms: Terms, until: Any, **more: Any) -> Any:
             if self.present and fails(history, until):
                 raise ZeroDivisionError("a bug")
-            return fold_cases(history, terms, until, **more)
+            return fold_history(history, terms, until, **more)
 
-        monkeypatch.setattr(recomputation, "fold_cases", fold)
+        monkeypatch.setattr(recomputation, "fold_history", fold)
 
 
 async def waiting(database: str) -> int:
@@ -101,7 +103,7 @@ async def test_a_parked_customers_records_wait_and_release_folds_them_in_event_t
 
         assert await waiting(blank) == 2
         assert not await rows(
-            blank, "SELECT 1 FROM reactivation.purchase WHERE customer = 'bad'"
+            blank, "SELECT 1 FROM reactivation.order_event WHERE customer = 'bad'"
         ), "kept, or waiting"
         shown = await case_of(client, "bad")
         assert (shown["parked"], shown["state"]) == (True, "offered"), "its deadlines rest, too"
@@ -201,7 +203,7 @@ async def test_a_record_and_the_release_behind_it_in_one_batch_lose_nothing(
     await publish(stack.bootstrap, [event("bad", RELEASED, 0)] * 2, topic=WINBACK_EVENTS)
     await run(stack, blank)
     assert await state(blank, "bad") == [("won_back", day(185))]
-    assert len(await rows(blank, "SELECT 1 FROM reactivation.purchase")) == 3
+    assert len(await rows(blank, "SELECT 1 FROM reactivation.order_event")) == 3
     assert not await rows(blank, "SELECT 1 FROM reactivation.dead_letter")
 
 
@@ -209,7 +211,8 @@ async def test_the_code_of_a_parked_customer_is_used_and_the_case_follows_with_t
     stack: Stack, blank: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fault = Fault(
-        monkeypatch, lambda history, _: any(c.offer.confirmed_for for c in history.cases.values())
+        monkeypatch,
+        lambda history, _: any(c.offer and c.offer.confirmations for c in history.cases.values()),
     )
     await send(stack, transitions=[changed("bad", 1, 180), changed("known", 1, 180)])
     await send(stack, events=[tick(190)], transitions=[tick(190)])

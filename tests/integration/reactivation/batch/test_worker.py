@@ -234,8 +234,8 @@ async def test_the_database_keeps_one_running_case_for_each_customer(database: s
     connection = await asyncpg.connect(database)
     copy = """
     INSERT INTO reactivation.winback_case
-        (id, customer, partition, version, state, opened_at, rule, phase, cooldown_days)
-    SELECT gen_random_uuid(), customer, partition, 1, 'offered', opened_at, rule, phase, 90
+        (id, customer, origin, partition, version, state, opened_at, rule, phase, cooldown_days)
+    SELECT gen_random_uuid(), customer, origin, partition, 1, 'offered', opened_at, rule, phase, 90
     FROM reactivation.winback_case WHERE state = 'offered' LIMIT 1
     """
     try:

@@ -1,42 +1,36 @@
 """Codes: how they are made and read, and what the till may do with them."""
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid5
+from datetime import timedelta
+from uuid import NAMESPACE_OID, UUID, uuid5
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.reactivation.domain import codes
-from services.reactivation.domain.cases import Case, History, Lapse, Offer, State, Terms, fold_cases
 from services.reactivation.domain.offers import (
+    Code,
     OfferState,
     Refusal,
     confirm,
-    order_holding,
-    redeemed_for,
     release,
     reserve,
-    state_of,
 )
+from tests.support.winback_lives import START, day, fold, lapse, offer_of
 
-NOW = datetime(2024, 1, 1, tzinfo=UTC)
+NOW = START
 LATER = NOW + timedelta(minutes=30)
 EXPIRY = NOW + timedelta(days=30)
-CASE = fold_cases(History("c1", (Lapse(NOW, "fell_silent", "inactive"),)), Terms(secret=b"s"), NOW)[
-    0
-]
+FRESH = Code(offer_of(fold(lapse(0), until=day(0))[0]), None)
 BODIES = st.text(codes.ALPHABET, min_size=16, max_size=16)
 
 
-def after(outcome: Offer | Refusal, case: Case = CASE) -> Case:
-    assert isinstance(outcome, Offer)
-    return replace(case, offer=outcome)
+def after(outcome: Code | Refusal) -> Code:
+    assert isinstance(outcome, Code)
+    return outcome
 
 
-RESERVED = after(reserve(CASE, "o1", NOW, 30))
-REDEEMED = after(confirm(RESERVED, "o1", NOW), RESERVED)
+RESERVED = after(reserve(FRESH, "o1", NOW, 30))
+REDEEMED = after(confirm(RESERVED, "o1", NOW))
 
 
 @given(st.uuids(), st.binary(min_size=1), st.binary(min_size=1))
@@ -51,7 +45,7 @@ def test_a_code_is_the_same_again_and_differs_by_secret(
 
 
 def test_codes_of_many_cases_are_all_different() -> None:
-    made = {codes.code_of(uuid5(CASE.id, str(n)), b"s") for n in range(20_000)}
+    made = {codes.code_of(uuid5(NAMESPACE_OID, str(n)), b"s") for n in range(20_000)}
     assert len(made) == 20_000
     for place in range(codes.LENGTH):
         assert {code[place] for code in made} == set(codes.ALPHABET)
@@ -71,63 +65,61 @@ def test_a_code_is_read_as_people_write_it() -> None:
 
 
 def test_a_reserved_code_answers_its_order_the_same_and_refuses_others() -> None:
-    assert reserve(RESERVED, "o1", NOW + timedelta(minutes=5), 30) == RESERVED.offer
+    assert reserve(RESERVED, "o1", NOW + timedelta(minutes=5), 30) == RESERVED
     assert reserve(RESERVED, "o2", NOW, 30) is Refusal.ALREADY_RESERVED
     assert confirm(RESERVED, "o2", NOW) is Refusal.ALREADY_RESERVED
     assert release(RESERVED, "o2", NOW) is Refusal.ALREADY_RESERVED
 
 
 def test_a_reservation_lapses_at_its_last_instant() -> None:
-    assert state_of(RESERVED, LATER - timedelta(microseconds=1)) is OfferState.RESERVED
-    assert state_of(RESERVED, LATER) is OfferState.OPEN
-    assert order_holding(RESERVED, LATER) is None
+    assert RESERVED.state(LATER - timedelta(microseconds=1)) is OfferState.RESERVED
+    assert RESERVED.state(LATER) is OfferState.OPEN
+    assert RESERVED.holder(LATER) is None
     assert after(reserve(RESERVED, "o2", LATER, 30)).offer.reserved_for == "o2"
     assert confirm(RESERVED, "o1", LATER) is Refusal.NOT_RESERVED
 
 
 def test_a_reservation_never_outlives_the_offer() -> None:
-    late = after(reserve(CASE, "o1", EXPIRY - timedelta(minutes=1), 30))
+    late = after(reserve(FRESH, "o1", EXPIRY - timedelta(minutes=1), 30))
     assert late.offer.reserved_until == EXPIRY
     assert confirm(late, "o1", EXPIRY) is Refusal.OFFER_EXPIRED
 
 
 def test_a_released_code_is_free_again() -> None:
-    free = after(release(RESERVED, "o1", NOW), RESERVED)
-    assert free.offer == CASE.offer
-    assert release(free, "o1", NOW) == CASE.offer
+    free = after(release(RESERVED, "o1", NOW))
+    assert free == FRESH
+    assert release(free, "o1", NOW) == FRESH
     assert after(reserve(free, "o2", NOW, 30)).offer.reserved_for == "o2"
 
 
 def test_a_code_must_be_reserved_before_it_is_confirmed() -> None:
-    assert confirm(CASE, "o1", NOW) is Refusal.NOT_RESERVED
+    assert confirm(FRESH, "o1", NOW) is Refusal.NOT_RESERVED
 
 
 def test_a_used_code_stays_used() -> None:
-    assert redeemed_for(REDEEMED) == "o1"
-    assert confirm(REDEEMED, "o1", EXPIRY) == REDEEMED.offer
-    assert reserve(REDEEMED, "o1", EXPIRY, 30) == REDEEMED.offer
+    assert REDEEMED.used_for == "o1"
+    assert confirm(REDEEMED, "o1", EXPIRY) == REDEEMED
+    assert reserve(REDEEMED, "o1", EXPIRY, 30) == REDEEMED
     assert reserve(REDEEMED, "o2", NOW, 30) is Refusal.ALREADY_REDEEMED
     assert confirm(REDEEMED, "o2", NOW) is Refusal.ALREADY_REDEEMED
     assert release(REDEEMED, "o1", NOW) is Refusal.ALREADY_REDEEMED
-    assert state_of(replace(REDEEMED, state=State.CANCELLED), EXPIRY) is OfferState.REDEEMED
+    assert REDEEMED.state(EXPIRY) is OfferState.REDEEMED
 
 
 def test_an_order_that_came_in_with_the_code_has_used_it() -> None:
-    used = replace(CASE, used_for="o1")
-    assert reserve(used, "o1", NOW, 30) == CASE.offer
+    used = FRESH._replace(used_for="o1")
+    assert reserve(used, "o1", NOW, 30) == used
     assert reserve(used, "o2", NOW, 30) is Refusal.ALREADY_REDEEMED
 
 
-@pytest.mark.parametrize(
-    ("case", "now", "refusal"),
-    [
-        (CASE, EXPIRY, Refusal.OFFER_EXPIRED),
-        (replace(RESERVED, state=State.CANCELLED), NOW, Refusal.OFFER_WITHDRAWN),
-    ],
-)
-def test_what_is_over_cannot_be_reserved_or_confirmed_but_released(
-    case: Case, now: datetime, refusal: Refusal
-) -> None:
-    assert reserve(case, "o1", now, 30) is refusal
-    assert confirm(case, "o1", now) is refusal
-    assert isinstance(release(case, "o1", now), Offer)
+def test_a_code_that_has_come_back_is_reserved_and_confirmed_anew() -> None:
+    back = REDEEMED._replace(used_for=None)
+    for order_id in ("o1", "o2"):
+        again = after(confirm(after(reserve(back, order_id, NOW, 30)), order_id, NOW))
+        assert (again.used_for, len(again.offer.confirmations)) == (order_id, 2)
+
+
+def test_an_expired_code_cannot_be_reserved_or_confirmed_but_released() -> None:
+    assert reserve(FRESH, "o1", EXPIRY, 30) is Refusal.OFFER_EXPIRED
+    assert confirm(FRESH, "o1", EXPIRY) is Refusal.OFFER_EXPIRED
+    assert release(FRESH, "o1", EXPIRY) == FRESH

@@ -1,0 +1,48 @@
+"""SQL of merges and unmerges: who has become whom."""
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from services.reactivation.domain.identities import Merger
+from shared.database.columns import execute_rows
+from shared.database.connection import Pool, Tx
+from shared.ids import hash64
+
+_ADD: Final = """
+INSERT INTO merger (customer, event_key, time, source, event_id, into_id)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[],
+                     $6::text[])
+ON CONFLICT DO NOTHING
+"""
+_ANY: Final = "SELECT EXISTS (SELECT FROM merger)"
+# Of all ids that mergers connect with the given ones, in whatever direction.
+_CONNECTED: Final = """
+WITH RECURSIVE connected (id) AS (
+    SELECT unnest($1::text[])
+    UNION
+    SELECT other.id FROM connected, LATERAL (
+        SELECT into_id AS id FROM merger
+        WHERE customer = connected.id AND into_id IS NOT NULL
+        UNION ALL
+        SELECT customer FROM merger WHERE into_id = connected.id
+    ) AS other
+)
+SELECT m.customer, m.into_id, m.time, m.source, m.event_id
+FROM connected JOIN merger AS m ON m.customer = connected.id
+"""
+
+
+async def add_mergers(tx: Tx, mergers: Sequence[Merger]) -> None:
+    """Keep merges and unmerges; one that is known stays as it was."""
+    rows = [
+        (m.customer, hash64(f"{m.source}\x1f{m.id}"), m.time, m.source, m.id, m.into)
+        for m in mergers
+    ]
+    await execute_rows(tx, _ADD, rows)
+
+
+async def load_mergers(reader: Tx | Pool, ids: Collection[str]) -> list[Merger]:
+    """All merges and unmerges of the ids, and of the ids that these connect with them."""
+    if not ids or not await reader.fetchval(_ANY):
+        return []
+    return [Merger(*row) for row in await reader.fetch(_CONNECTED, list(ids))]

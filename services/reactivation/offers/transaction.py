@@ -1,0 +1,88 @@
+"""One request at checkout: the case of a code, under the locks that workers take, too."""
+
+from services.reactivation.cases.recomputation import FoldFailed, PartitionTime, recompute
+from services.reactivation.cases.repository import Group, save_code
+from services.reactivation.cases.search import CaseSnapshot, case_by_code, clock_of
+from services.reactivation.customers.repository import lock_customers, park_customers
+from services.reactivation.domain import codes
+from services.reactivation.domain.cases import Terms
+from services.reactivation.domain.identities import Identities
+from services.reactivation.domain.offers import Code
+from services.reactivation.identities.repository import load_mergers
+from shared.database.connection import Tx
+from shared.errors import Problem, Retryable
+from shared.ids import partition_of
+
+
+class CheckoutTransaction:
+    """Locks the customer whom a code belongs to, with all of its ids, and folds it again."""
+
+    def __init__(self, tx: Tx, terms: Terms, partitions: int) -> None:
+        self._tx = tx
+        self._terms = terms
+        self._partitions = partitions
+
+    async def lock(self, code: str, customer: str) -> CaseSnapshot:
+        """The case of a code that the customer may use, read under the customer's lock.
+
+        A case of an id that was merged has come to the customer then, if it had not yet. Raises
+        Problem 404 "unknown_code" and 403 "not_your_code", and Retryable if ids are merged
+        meanwhile.
+        """
+        if not codes.is_well_formed(code):
+            raise _unknown_code()
+        snapshot = await self._find(code)
+        origin = snapshot.case.origin
+        identities = await self._identities(origin, customer)
+        survivor = identities.survivor(origin)
+        if identities.survivor(customer) != survivor:
+            raise Problem(403, "not_your_code", "The code was given to another customer.")
+        partition = partition_of(survivor, self._partitions)
+        members = identities.members(survivor)
+        new = {} if snapshot.case.customer == survivor else {survivor: partition}
+        await lock_customers(self._tx, members, new=new)
+        if (await self._identities(origin, customer)).members(survivor) != members:
+            raise Retryable("the ids of a customer change")
+        snapshot = await self._find(code)
+        if snapshot.case.customer != survivor and not snapshot.parked:
+            return await self._fold(snapshot)
+        return snapshot
+
+    async def save(self, snapshot: CaseSnapshot, code: Code) -> CaseSnapshot:
+        """Write what was done with the code; what follows for the case waits while it is parked."""
+        before = snapshot.offered_code
+        await save_code(self._tx, snapshot.case.id, before, code)
+        is_confirmed = code.offer.confirmations != before.offer.confirmations
+        if is_confirmed and not snapshot.parked:
+            return await self._fold(snapshot)
+        return await self._find(code.offer.code)
+
+    async def _fold(self, snapshot: CaseSnapshot) -> CaseSnapshot:
+        """Fold the customer of a case; park it if that fails."""
+        origin = snapshot.case.origin
+        identities = await self._identities(origin)
+        survivor = identities.survivor(origin)
+        partition = partition_of(survivor, self._partitions)
+        clock = await clock_of(self._tx, partition)
+        times = {survivor: PartitionTime(partition, until=clock, recorded_at=clock)}
+        group = Group(
+            identities.members(survivor), identities.merged_at(survivor), identities.merged
+        )
+        try:
+            await recompute(self._tx, times, {survivor: group}, self._terms)
+        except FoldFailed as failure:
+            await park_customers(self._tx, failure.reasons)
+        return await self._find(snapshot.offered_code.offer.code)
+
+    async def _identities(self, *ids: str) -> Identities:
+        return Identities(await load_mergers(self._tx, ids))
+
+    async def _find(self, code: str) -> CaseSnapshot:
+        snapshot = await case_by_code(self._tx, code)
+        if snapshot is None:
+            raise _unknown_code()
+        return snapshot
+
+
+def _unknown_code() -> Problem:
+    return Problem(404, "unknown_code", "There is no such code.")
