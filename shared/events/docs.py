@@ -11,6 +11,7 @@ from shared.events.customer_ids import NO_CUSTOMERS
 from shared.events.envelope import CONTROL
 from shared.events.fields import TYPES, CustomerData
 from shared.events.glossary import EFFECTS, FIELDS
+from shared.events.ranks import RANKS
 from shared.events.segment import ALIASES, ENVELOPE, SOURCE
 
 _HEAD: Final = """\
@@ -43,9 +44,16 @@ the sender's own, are refused all the same.
 once. If two events have the same identity but a different type, time or data, the one recorded
 first stays and the other goes to the dead letters (`conflicting_duplicate`). Events may arrive
 late and in any order: they count at their `time`, and in the end the history is the same as if they
-had arrived sorted. Events of one instant are taken cause before effect: what begins something
-(an order completed, a complaint opened), what answers or uses it, what changes it, what ends it;
-among equals, by (source, id). So a complaint opened and resolved in the same second is resolved.
+had arrived sorted. An event keeps the subject that it was sent for, also after a merge: two people
+whose shop counts its event ids anew for each of them lose nothing.
+
+## One instant
+Many shops keep time to the second. Events of one instant are taken cause before effect, in this
+order, and inside a line by (source, id):
+
+{ranks}
+
+A deadline that is due at that very instant passes before all of them.
 
 ## Units
 * *instant*: `2024-05-01T12:00:00Z`, in the years 1900 to 9998, kept to the microsecond in UTC. It
@@ -60,6 +68,33 @@ among equals, by (source, id). So a complaint opened and resolved in the same se
 * Ids are printable characters of any script, including emoji and slashes; in a path they are
   percent-encoded (`a/b` is `a%2Fb`). Days are 24 hours, months are calendar months in UTC.
 * Required fields are **bold**. A field that is null counts as absent.
+
+## What an order is
+**An order is (`store`, `order_id`)**; `store` defaults to the `source` of its event. Whatever the
+order in which its events arrive, it is this:
+
+* The latest `order.completed` or `order.updated` says total and margin; what an update leaves out
+  stays. Totals are before refunds. Sending the order again under another event id counts once.
+* A refund without `amount` takes all that is left. With a `refund_id` it counts once in its order;
+  without one, every event is another refund. `order.refund_withdrawn` takes one back, by its id, or
+  the latest one of just its amount.
+* It is **undone** while it is cancelled, or as soon as its refunds reach its total: then it is no
+  purchase, has no revenue, and silence is measured from the last purchase that stands. An order of
+  0 is undone by a refund or cancellation only.
+* It **stands again** when it is completed after its cancellation (paid after all: its time of
+  purchase is then that of the new event; refunds made stay), or when a refund is withdrawn or the
+  total rises above the refunds (with the time of purchase that it had).
+* With `replacement_of` it is activity and no purchase. Whether an order of 0 is a purchase says the
+  policy field `free_orders_count`.
+
+A refund or cancellation **with** `store` means the order of that store. **Without** one it means
+the order of its own source (first among those of the same original subject), else that of the same
+original subject, else the only order with this id, whatever its store: so the payment provider's
+refund finds the shop's order. Once matched, it stays with its order. A refund or cancellation whose
+order is not known yet waits for it; updates and withdrawals do not wait.
+
+An event that changes nothing is not lost: the time line of the customer shows it as
+`without_effect`, or as `waiting`, with the reason.
 
 ## Types
 An unknown customer becomes a prospect with the first event, unless the event does more or its
@@ -122,10 +157,15 @@ no term); the conclusion later supplies its dates and does not count as another 
 | a cancellation of an unknown contract | none |
 | a complaint answered or resolved before it was opened | none; once opened, it is open |
 | refunds above the total | the whole order is undone, and no more |
-| a refund or cancellation of an unknown order | waits for the order; \
-an order that was wholly undone before it was completed does not count |
-| a refund in another currency than the order's | changes no sum and no phase |
-| an order under two event ids | counts once: the earlier event, by `order_id` |
+| a refund or cancellation of an unknown order | `waiting`; \
+an order that was wholly undone before it was completed is no purchase |
+| an update, or the withdrawal of a refund, of an unknown order | none (`order_unknown`) |
+| a refund that several orders could mean | `waiting` (`order_ambiguous`): name the `store` |
+| a refund in another currency than the order's | none (`other_currency`) |
+| a refund with a `refund_id` that its order has had | none (`refund_repeated`) |
+| a withdrawal of a refund that is not known | none (`refund_unknown`) |
+| an order under two event ids | is one order: the later event says its total |
+| an order completed again after its cancellation | stands again, from then on |
 | orders in a second currency | have a sum of their own; both count as orders |
 | a margin in another currency than the total | is ignored |
 | an order with a total of 0 | counts as an order |
@@ -134,7 +174,8 @@ an order that was wholly undone before it was completed does not count |
 _SEGMENT: Final = """\
 {fields}; `source` is `{source}`. The decimal numbers `total` and `currency` of an order become \
 money, exactly: 19.99 EUR is 1999, 500 JPY is 500, 1.234 KWD is 1234. A number with more decimals \
-than its currency has is refused, and so is a currency that is no longer in use. A `rating` may be \
+than its currency has is refused, and so is a currency that is no longer in use. A refund with \
+neither `total` nor `currency` is one of all that is left. A `rating` may be \
 a text, such as `"4.5"`; a review is public unless `public` is false. Other properties are kept, \
 except for null and the empty text; `context`, `anonymousId` and the rest of a call are dropped. A \
 receipt names the sender's own fields (`userId`, `timestamp`, `properties.total`).
@@ -150,8 +191,16 @@ def markdown(contract: Path) -> str:
     of_control = [_section(name, contract) for name in TYPES if name in CONTROL]
     words = ", ".join(f"`{word}`" for word in NO_CUSTOMERS)
     refused = _REFUSED.format(no_customers=words)
-    parts = [_HEAD, *of_customers, _CONTROL, *of_control, _segment(contract), refused]
+    head = _HEAD.replace("{ranks}", "\n".join(_ranks()))
+    parts = [head, *of_customers, _CONTROL, *of_control, _segment(contract), refused]
     return "\n".join(parts)
+
+
+def _ranks() -> Iterator[str]:
+    """A numbered list of the types of each rank."""
+    for rank in sorted(set(RANKS.values())):
+        names = ", ".join(f"`{name}`" for name, its_rank in RANKS.items() if its_rank == rank)
+        yield f"{rank + 1}. {names}"
 
 
 def _section(name: str, contract: Path) -> str:

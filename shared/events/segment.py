@@ -41,7 +41,11 @@ def _convert_order(properties: Properties) -> Properties:
 
 
 def _convert_refund(properties: Properties) -> Properties:
-    return _without_money(properties) | {"amount": _money(properties)}
+    """Take a refund without an amount for one of all that is left, as Segment's spec has it."""
+    rest = _without_money(properties)
+    if properties.keys().isdisjoint(_MONEY_PROPERTIES):
+        return rest
+    return rest | {"amount": _money(properties)}
 
 
 def _convert_review(properties: Properties) -> Properties:
