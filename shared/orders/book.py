@@ -117,13 +117,19 @@ class OrderBook:
     def _change(self, before: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         changed = self._take(before, fact, free_counts=free_counts)
         after = changed.after
-        if after is None or after is before:
-            return changed
+        if after is not None and after is not before:
+            self._add_version(before, after, fact.time)
+        elif fact.action is _COMPLETED and not before.is_changed:
+            told_again = replace(before, is_changed=True)
+            self.orders.replace(told_again)
+            self._add_version(before, told_again, fact.time)
+        return changed
+
+    def _add_version(self, before: Order, after: Order, at: datetime) -> None:
         versions = self._versions.setdefault(after.key, [])
         if not (versions or before.is_changed):
             versions.append(OrderVersion(before.at, before))
-        versions.append(OrderVersion(fact.time, after))
-        return changed
+        versions.append(OrderVersion(at, after))
 
     def _take(self, order: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         changed = change(order, fact, free_counts=free_counts)

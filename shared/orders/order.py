@@ -28,7 +28,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     - `total` and `margin` are what it brings before refunds.
     - `is_purchase` is False for a replacement, and for a free order where these do not count.
     - `is_alone` says that no other order has the same id, and that no event of that id waits.
-    - `is_changed` says that another event than its first completion has changed it.
+    - `is_changed` says that more than one event has said what it is.
     """
 
     id: str

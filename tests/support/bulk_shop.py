@@ -21,7 +21,13 @@ import asyncpg
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.entry import CustomerEntry, event_key
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.rows import CustomerRow, EventRow
+from services.lifecycle.batch.rows import (
+    CustomerRow,
+    EventRow,
+    OrderVersionKey,
+    OrderVersionRow,
+    order_version_row,
+)
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.happenings import Happening
@@ -106,6 +112,7 @@ class _Rows:
         self.recorder = Recorder(schedule)
         self.customers: list[CustomerRow] = []
         self.events: list[EventRow] = []
+        self.order_versions: dict[OrderVersionKey, OrderVersionRow] = {}
         self.timers: dict[str, tuple[int, datetime | None]] = {}
 
     def add(self, number: int) -> None:
@@ -131,6 +138,9 @@ class _Rows:
             self.events.append(row)
         folded = fold(happenings, self._schedule, until=ENDS - timedelta(hours=1))
         entry.customer = folded.customer
+        for at, order in folded.order_versions:
+            version = order_version_row(entry.key, at, order)
+            self.order_versions[version[:4]] = version
         portion = Portion(entry.partition, 1, CLOCK_START)
         for move in folded.moves:
             self.recorder.add_moves(entry, [move], move.occurred_at, portion)
@@ -146,6 +156,7 @@ async def _write(connection: Connection, lives: int) -> None:
         rows.add(number)
     recorder, since = rows.recorder, ENDS - timedelta(days=CHANGED_DAYS)
     await repository.add_events(connection, rows.events)
+    await repository.save_order_versions(connection, (), rows.order_versions.values())
     await repository.save_customers(connection, rows.customers)
     await repository.add_transitions(connection, recorder.transitions, [])
     await repository.set_timers(connection, rows.timers)

@@ -210,6 +210,31 @@ def _scripted(customers: list[str]) -> Iterator[tuple[str, list[Raw]]]:
             ],
         )
         yield d, [order(d, 120 + 20 * n)]
+        yield f"scripted-edits-{n}", _edited(f"scripted-edits-{n}", luck)
+
+
+def _edited(customer: str, luck: random.Random) -> list[Raw]:
+    """Orders that are changed in every way, at random instants of the year."""
+    money = [{"amount": amount, "currency": "EUR"} for amount in (0, 400, 1000, 1500)]
+
+    def change(kind: str, number: int) -> Raw:
+        data: dict[str, Any] = {"order_id": f"edit-{luck.randrange(6)}"}
+        if kind == "completed" or (kind == "updated" and luck.random() < 0.8):
+            data["total"] = luck.choice(money)
+        elif kind == "refunded":
+            data |= {"amount": luck.choice(money)} if luck.random() < 0.7 else {}
+            data |= {"refund_id": f"r{luck.randrange(3)}"} if luck.random() < 0.5 else {}
+        elif kind == "refund_withdrawn":
+            data["refund_id"] = f"r{luck.randrange(3)}"
+        if luck.random() < 0.2:
+            data["store"] = "/second"
+        if kind == "completed" and luck.random() < 0.1:
+            data |= luck.choice([{"test": True}, {"replacement_of": "edit-0"}])
+        told = event(customer, f"order.{kind}", luck.uniform(15, 360), id=f"{customer}-{number}")
+        return {**told, "data": data}
+
+    kinds = ("completed", "completed", "updated", "refunded", "refund_withdrawn", "cancelled")
+    return [change(luck.choice(kinds), number) for number in range(24)]
 
 
 async def _add_merged(connection: Any, merged: dict[str, list[bytes]]) -> None:

@@ -11,11 +11,18 @@ from services.lifecycle.app import create_app
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.recorder import Recorder
-from services.lifecycle.batch.rows import CustomerRow, EventRow
+from services.lifecycle.batch.rows import (
+    CustomerRow,
+    EventRow,
+    OrderVersionKey,
+    OrderVersionRow,
+    order_version_row,
+    stored_type,
+)
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import EventKind, Happening
+from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import read
 from services.lifecycle.schedule import load_schedule
 from shared.clock import CLOCK_START
@@ -52,7 +59,7 @@ class LifeStore:
         self._recorder = Recorder(schedule)
         self._customers: list[CustomerRow] = []
         self._events: list[EventRow] = []
-        self._repeated: list[tuple[int, int]] = []
+        self._order_versions: dict[OrderVersionKey, OrderVersionRow] = {}
 
     async def add(self, customer: str, records: Iterable[bytes]) -> None:
         """Add one customer and all its events; an identity that comes twice counts once."""
@@ -60,6 +67,9 @@ class LifeStore:
         happenings = self._add_events(entry, records)
         folded: Folded = fold(happenings, self._schedule, until=self._clock)
         entry.customer = folded.customer
+        for at, order in folded.order_versions:
+            version = order_version_row(entry.key, at, order)
+            self._order_versions[version[:4]] = version
         moves: list[Move] = [move for move in folded.moves if move.occurred_at <= self._clock]
         whole = Folded(folded.customer, moves)
         portion = Portion(entry.partition, 1, CLOCK_START)
@@ -71,7 +81,6 @@ class LifeStore:
     def _add_events(self, entry: CustomerEntry, records: Iterable[bytes]) -> list[Happening]:
         """Add the rows of events; returns what happened."""
         happenings: dict[int, Happening] = {}
-        latest = CLOCK_START
         for record in records:
             event = decode(record)
             content = read(CUSTOMER_EVENTS, event)
@@ -79,8 +88,6 @@ class LifeStore:
             if not isinstance(content, Happening) or key in happenings:
                 continue
             happenings[key] = content
-            self._note_order(entry, content, latest)
-            latest = max(latest, content.time)
             amount, currency = content.amount_and_currency
             self._events.append(
                 (
@@ -89,7 +96,7 @@ class LifeStore:
                     content.order_key,
                     content.time,
                     self._clock,
-                    event.type,
+                    stored_type(event.type, content),
                     amount,
                     currency,
                     record,
@@ -97,19 +104,10 @@ class LifeStore:
             )
         return list(happenings.values())
 
-    def _note_order(self, entry: CustomerEntry, content: Happening, latest: datetime) -> None:
-        """Note an order that comes again, or was undone before it came."""
-        if content.order_key is None:
-            return
-        is_late = content.kind is EventKind.ORDER or content.time < latest
-        if is_late and content.order_key in entry.order_keys:
-            self._repeated.append((entry.key, content.order_key))
-        entry.order_keys.add(content.order_key)
-
     async def flush(self) -> None:
         """Write what has been added."""
         await repository.add_events(self._tx, self._events)
-        await repository.note_repeated_orders(self._tx, self._repeated)
+        await repository.save_order_versions(self._tx, (), self._order_versions.values())
         await repository.save_customers(
             self._tx, sorted(self._customers, key=lambda row: row.customer)
         )
@@ -118,7 +116,7 @@ class LifeStore:
         self._recorder = Recorder(self._schedule)
         self._customers = []
         self._events = []
-        self._repeated = []
+        self._order_versions = {}
 
 
 async def store_lives(shop: Shop, clock: datetime, lives: dict[str, list[Raw]]) -> None:

@@ -18,6 +18,9 @@ from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import read
 from services.lifecycle.figures.period import Period
 from shared.events.envelope import Envelope
+from shared.kafka.topics import CUSTOMER_EVENTS
+from shared.orders.book import OrderBook
+from shared.orders.facts import OrderFact
 from tests.support.figure_shop import Life, fold_key
 
 EARLIEST: Final = datetime.min.replace(tzinfo=UTC)
@@ -35,22 +38,19 @@ def share(part: float, whole: float) -> float | None:
 
 def standing(life: Life, period: Period) -> Iterator[tuple[str, int]]:
     """Currency and amount of each order of the period that stands at its end."""
-    placed = dict[str, tuple[datetime, int, str]]()
-    for event, data in life.data(EARLIEST, period.until, "order.completed"):
-        placed.setdefault(
-            data["order_id"], (event.time, data["total"]["amount"], data["total"]["currency"])
-        )
-    for order, (time, amount, currency) in placed.items():
-        whole = False
-        back = 0
-        for _, data in life.data(EARLIEST, period.until, "order.refunded", "order.cancelled"):
-            if data["order_id"] == order and data.get("amount") is None:
-                whole = True
-            elif data["order_id"] == order and data["amount"]["currency"] == currency:
-                back += data["amount"]["amount"]
-                whole = whole or back >= amount
-        if time >= period.since and not whole:
-            yield currency, amount - back
+    facts = [
+        told.details
+        for event in life.events
+        if event.time < period.until
+        and isinstance(told := read(CUSTOMER_EVENTS, event), Happening)
+        and isinstance(told.details, OrderFact)
+    ]
+    book = OrderBook()
+    for fact in sorted(facts, key=lambda fact: fact.key):
+        book.apply(fact)
+    for order in book.orders:
+        if order.stands and period.since <= order.at < period.until:
+            yield order.currency, order.left
 
 
 def repurchase(lives: Sequence[Life], period: Period) -> dict[str, Any]:

@@ -65,7 +65,6 @@ class LifecycleHandler:
         recorder = work.recorder
         counts = recorder.counts
         await repository.add_events(tx, work.events)
-        await repository.note_repeated_orders(tx, work.repeated_orders)
         await repository.save_order_versions(tx, work.refolded, work.order_versions.values())
         await repository.save_remarks(tx, work.refolded, work.remarks.rows)
         if work.merged:

@@ -110,10 +110,6 @@ ON CONFLICT (customer) DO UPDATE SET
     first_order_at = excluded.first_order_at, causes = excluded.causes,
     value = excluded.value, currency = excluded.currency, magnitude = excluded.magnitude
 """
-_NOTE_REPEATED_ORDERS: Final = """
-INSERT INTO retold (customer_key, order_key)
-SELECT * FROM unnest($1::bigint[], $2::bigint[]) ON CONFLICT DO NOTHING
-"""
 _DROP_ORDER_VERSIONS: Final = "DELETE FROM order_version WHERE customer_key = ANY($1::bigint[])"
 _ADD_ORDER_VERSIONS: Final = f"""
 INSERT INTO order_version ({", ".join(ORDER_VERSION_COLUMNS)})
@@ -339,15 +335,6 @@ async def add_transitions(
         await tx.execute(_WITHDRAW, *columns(withdrawn))
     if rows:
         await tx.copy_records_to_table("transition", records=rows, columns=TRANSITION_COLUMNS)
-
-
-async def note_repeated_orders(tx: Tx, orders: Sequence[tuple[int, int]]) -> None:
-    """Note orders, by the keys of customer and order, that figures must look at one by one.
-
-    They are orders that came again, or were undone before they came.
-    """
-    if orders:
-        await tx.execute(_NOTE_REPEATED_ORDERS, *columns(sorted(orders)))
 
 
 async def save_order_versions(

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import NamedTuple, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 import msgspec
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.tables.customers import magnitude
 from shared.events.transitions import Transition
 from shared.ids import hash64
@@ -15,6 +16,8 @@ from shared.orders.book import order_hash
 from shared.orders.facts import LARGEST_AMOUNT
 from shared.orders.order import Order
 from shared.stream.outgoing.outbox import Message
+
+_TEST: Final = EventKind.TEST
 
 EventRow: TypeAlias = tuple[
     int, int, int | None, datetime, datetime, str, int | None, str | None, bytes
@@ -137,6 +140,11 @@ def order_version_row(customer_key: int, at: datetime, order: Order) -> OrderVer
         order.currency,
         order.stands,
     )
+
+
+def stored_type(type: str, happening: Happening) -> str:
+    """Return the type of an event as it is stored: no figure counts what was only a test."""
+    return f"test.{type}" if happening.kind is _TEST else type
 
 
 def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:

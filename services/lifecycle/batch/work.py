@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from services.lifecycle.batch.entry import CustomerEntry, identity_hash
 from services.lifecycle.batch.recorder import Recorder
@@ -17,20 +17,18 @@ from services.lifecycle.batch.rows import (
     RearmingPosition,
     RemarkRow,
     order_version_row,
+    stored_type,
 )
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import EventKind, Happening
+from services.lifecycle.domain.state.happenings import Happening
 from shared.orders.book import OrderVersion, WithoutEffect
 from shared.stream.batch import Batch
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
 T = TypeVar("T")
-
-_ORDER: Final = EventKind.ORDER
-_TEST: Final = EventKind.TEST
 
 
 class Remarks:
@@ -87,7 +85,6 @@ class Work:
     rearming: dict[int, RearmingPosition] = field(default_factory=dict)
     accounts_before: dict[str, str | None] = field(default_factory=dict)
     account_changes: list[AccountChange] = field(default_factory=list)
-    repeated_orders: list[tuple[int, int]] = field(default_factory=list)
     refolded: set[int] = field(default_factory=set)
     order_versions: dict[OrderVersionKey, OrderVersionRow] = field(default_factory=dict)
     remarks: Remarks = field(default_factory=Remarks)
@@ -117,7 +114,7 @@ class Work:
         if customer.account != before.account and entry.version:
             self.accounts_before.setdefault(entry.id, before.account)
         entry.customer = customer
-        self._add_events(visit, before.last_event[0])
+        self._add_events(visit)
         if visit.released:
             entry.parked = None
             self.released.append(entry.id)
@@ -156,8 +153,8 @@ class Work:
                 change = AccountChange(customer, entry.partition, before or "", after or "")
                 self.account_changes.append(change)
 
-    def _add_events(self, visit: Visit, latest: datetime) -> None:
-        """Add the new events to the rows; `latest` is when the last event before them happened."""
+    def _add_events(self, visit: Visit) -> None:
+        """Add the new events to the rows."""
         entry = visit.entry
         portion = visit.portion
         clock = portion.clock
@@ -168,17 +165,11 @@ class Work:
             time = happening.time
             order_key = happening.order_key
             if order_key is not None:
-                if order_key in entry.order_keys and (happening.kind is _ORDER or time < latest):
-                    self.repeated_orders.append((entry.key, order_key))
                 entry.order_keys.add(order_key)
             if time < day_began:
                 self.recorder.counts.restate(time, portion)
-            if time > latest:
-                latest = time
             amount, currency = happening.amount_and_currency
-            type = incoming.event.type
-            if happening.kind is _TEST:
-                type = f"test.{type}"
+            type = stored_type(incoming.event.type, happening)
             body = incoming.value
             events.append((entry.key, key, order_key, time, clock, type, amount, currency, body))
 

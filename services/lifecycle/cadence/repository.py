@@ -65,42 +65,31 @@ class FitAttempt(NamedTuple):
 _estimate: Final = msgspec.json.Decoder(FitEstimate)
 
 _PURCHASE_DAYS: Final = """
-WITH told AS (
-    SELECT customer_key, order_key, min(time) AS time FROM event
-    WHERE type = 'order.completed' AND time <= $1 GROUP BY 1, 2
-), before AS (
-    SELECT o.customer_key, o.order_key, u.amount, u.currency, p.total, p.of
-    FROM told AS o
-    JOIN event AS u ON (u.customer_key, u.order_key) = (o.customer_key, o.order_key)
-        AND u.type IN ('order.refunded', 'order.cancelled') AND u.time < o.time
-    CROSS JOIN LATERAL (
-        SELECT amount AS total, currency AS of FROM event
-        WHERE (customer_key, order_key, time) = (o.customer_key, o.order_key, o.time)
-        AND type = 'order.completed'
-        LIMIT 1
-    ) AS p
-), void AS (
-    SELECT customer_key, order_key FROM before
-    WHERE amount IS NULL OR currency = of GROUP BY 1, 2
-    HAVING bool_or(amount IS NULL) OR sum(amount) >= max(total)
+WITH changed AS (
+    SELECT DISTINCT ON (customer_key, order_key, store_key)
+        customer_key, bought_at, amount, currency, stands
+    FROM order_version WHERE at <= $1
+    ORDER BY customer_key, order_key, store_key, at DESC
+), purchase AS (
+    SELECT e.customer_key, e.time, e.amount, e.currency FROM event AS e
+    WHERE e.type = 'order.completed' AND e.time <= $1
+        AND NOT EXISTS (
+            SELECT FROM order_version AS v
+            WHERE (v.customer_key, v.order_key) = (e.customer_key, e.order_key)
+        )
+    UNION ALL
+    SELECT customer_key, bought_at, amount, currency FROM changed WHERE stands
 ), days AS (
     SELECT
-        o.customer_key,
-        (o.time AT TIME ZONE 'UTC')::date AS day,
-        min(o.time) AS began,
-        max(o.time) AS ended
-    FROM told AS o JOIN customer AS c ON c.key = o.customer_key AND c.merged_into IS NULL
-    WHERE NOT EXISTS (
-        SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (o.customer_key, o.order_key)
-    )
+        p.customer_key,
+        (p.time AT TIME ZONE 'UTC')::date AS day,
+        min(p.time) AS began,
+        max(p.time) AS ended
+    FROM purchase AS p JOIN customer AS c ON c.key = p.customer_key AND c.merged_into IS NULL
     GROUP BY 1, 2
 )
 """
-"""The UTC days on which each customer bought.
-
-An order with several event ids counts once, at its first instant. One that was cancelled, or
-refunded in full, before that instant is no purchase.
-"""
+"""The UTC days on which each customer bought something that stands at $1."""
 _HISTORIES: Final = f"""
 {_PURCHASE_DAYS}
 , rhythm AS (
@@ -129,21 +118,11 @@ _VALUES: Final = f"""
 {_PURCHASE_DAYS}
 , began AS (SELECT customer_key, min(day) AS day FROM days GROUP BY 1)
 , placed AS (
-    SELECT DISTINCT ON (customer_key, order_key)
-        customer_key,
-        order_key,
-        (time AT TIME ZONE 'UTC')::date AS day,
-        amount::float8 AS amount,
-        currency
-    FROM event
-    WHERE type = 'order.completed' AND time <= $1
-    ORDER BY customer_key, order_key, time
+    SELECT customer_key, (time AT TIME ZONE 'UTC')::date AS day, amount::float8, currency
+    FROM purchase
 )
 SELECT count(DISTINCT p.day) AS x, sum(p.amount) / count(DISTINCT p.day) AS mean
 FROM placed AS p JOIN began AS b ON b.customer_key = p.customer_key AND b.day < p.day
-WHERE NOT EXISTS (
-    SELECT FROM void AS v WHERE (v.customer_key, v.order_key) = (p.customer_key, p.order_key)
-)
 GROUP BY p.customer_key HAVING bool_and(p.currency = $2) AND sum(p.amount) > 0
 """  # noqa: S608  (constants)
 _STORE: Final = """
@@ -164,7 +143,7 @@ async def histories(connection: Tx, as_of: datetime) -> list[HistoryCount]:
 
 
 async def values(connection: Tx, as_of: datetime, currency: str) -> list[CustomerValue]:
-    """The values of all customers who came back until an instant, before refunds.
+    """The values of all customers who came back until an instant, less refunds.
 
     Customers who came back in another currency are left out.
     """

@@ -66,12 +66,6 @@ event = sa.Table(
         postgresql_where=sa.text("type = 'order.completed'"),
     ),
     sa.Index(
-        "event_undone",
-        "time",
-        postgresql_include=["order_key", "customer_key", "amount", "currency"],
-        postgresql_where=sa.text("type IN ('order.refunded', 'order.cancelled')"),
-    ),
-    sa.Index(
         "event_voiced",
         "type",
         "time",
@@ -79,14 +73,6 @@ event = sa.Table(
         postgresql_where=sa.text(f"type IN ({VOICES})"),
     ),
     postgresql_partition_by="HASH (customer_key)",
-)
-
-retold = sa.Table(
-    "retold",
-    metadata,
-    sa.Column("customer_key", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("order_key", sa.BigInteger, primary_key=True, autoincrement=False),
-    comment="orders to be looked at one by one: told again, or undone before they were told",
 )
 
 order_version = sa.Table(

@@ -36,12 +36,12 @@ active AS (
     SELECT c.key FROM moved AS m JOIN customer AS c USING (customer) WHERE m.phase = ANY($4::text[])
 ),
 {KEPT},
-dated AS (SELECT *, (time AT TIME ZONE 'UTC')::date AS day, bought = 1 AS stood FROM kept),
+dated AS (SELECT *, (time AT TIME ZONE 'UTC')::date AS day FROM kept),
 life AS (
     SELECT customer_key,
-        count(DISTINCT day) FILTER (WHERE stood) - 1 AS x,
-        min(day) FILTER (WHERE stood) AS first,
-        max(day) FILTER (WHERE stood) AS last,
+        count(DISTINCT day) - 1 AS x,
+        min(day) AS first,
+        max(day) AS last,
         sum(orders) AS orders,
         sum(amount) FILTER (WHERE currency = $5)::float8 AS revenue
     FROM dated WHERE customer_key IN (SELECT customer_key FROM active) GROUP BY 1
@@ -160,7 +160,7 @@ EXPECTED_REVENUE: Final = Figure(
     name="expected_revenue",
     formula="sum over customers active at `to` of the orders expected in 12 months x their "
     "expected value, by the fit of the cadence model in force at `to`",
-    source="event: order.completed, order.refunded, order.cancelled; retold; transition; fit",
+    source="event: order.completed; order_version; transition; fit",
     unit=Unit.MONEY,
     value=ExpectedValue,
     compute=_expected_revenue,

@@ -141,7 +141,7 @@ REPURCHASE: Final = Figure(
     name="repurchase",
     formula="customers with at least two orders in the period that stand at `to` / customers with "
     "one",
-    source="event: order.completed, order.refunded, order.cancelled; retold",
+    source="event: order.completed; order_version",
     unit=Unit.SHARE,
     value=RepurchaseValue,
     compute=_repurchase,
@@ -150,7 +150,7 @@ BEST_20_SHARE: Final = Figure(
     name="best_20_share",
     formula="revenue in the period, less what was undone before `to`, of the fifth of the buyers "
     "with the highest revenue / revenue of all buyers, by currency",
-    source="event: order.completed, order.refunded, order.cancelled; retold",
+    source="event: order.completed; order_version",
     unit=Unit.SHARE,
     value=BestShareValue,
     compute=_best_share,

@@ -10,78 +10,40 @@ from services.lifecycle.figures.sources.account_filter import COUNTED_EVENTS
 
 MORE_MEMORY: Final = "SET LOCAL work_mem = '32MB'"
 """So that a month's buyers need no temporary files."""
-_SINGLE_ORDERS: Final = """
-named AS MATERIALIZED (
-    SELECT DISTINCT e.customer_key, e.order_key
-    FROM event AS e JOIN retold AS r USING (customer_key, order_key)
-    WHERE e.type = 'order.completed' AND e.time >= $1 AND e.time < $2
-),
-singly AS (
-    SELECT o.customer_key, o.time, o.currency, o.amount, u.*
-    FROM named AS n
-    CROSS JOIN LATERAL (
-        SELECT e.* FROM event AS e
-        CROSS JOIN LATERAL json_to_record(convert_from(e.body, 'UTF8')::json)
-            AS said(source text, id text)
-        WHERE (e.customer_key, e.order_key) = (n.customer_key, n.order_key)
-            AND e.type = 'order.completed'
-        ORDER BY e.time, said.source COLLATE "C", said.id COLLATE "C" LIMIT 1
-    ) AS o
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(e.amount), 0) AS back,
-            coalesce(bool_or(e.amount IS NULL) OR sum(e.amount) >= o.amount, false) AS whole,
-            coalesce(
-                bool_or(e.amount IS NULL) FILTER (WHERE e.time < o.time)
-                OR sum(e.amount) FILTER (WHERE e.time < o.time) >= o.amount, false
-            ) AS before
-        FROM event AS e
-        WHERE (e.customer_key, e.order_key) = (n.customer_key, n.order_key)
-            AND e.type IN ('order.refunded', 'order.cancelled') AND e.time < $2
-            AND (e.amount IS NULL OR e.currency = o.currency)
-    ) AS u
-    WHERE o.time >= $1
-)
-"""
-"""The few orders that several events report, or that were undone before they were reported."""
-
-_PLAIN_ORDERS: Final = """
-plain AS NOT MATERIALIZED (
-    SELECT e.customer_key, e.order_key, e.time, e.currency, e.amount FROM event AS e
-    WHERE e.type = 'order.completed' AND e.time >= $1 AND e.time < $2
-        AND NOT EXISTS (
-            SELECT FROM retold AS r
-            WHERE (r.customer_key, r.order_key) = (e.customer_key, e.order_key)
-        )
-),
-undone AS (
-    SELECT p.customer_key, p.time, p.currency, p.amount, sum(u.amount) AS back,
-        bool_or(u.amount IS NULL) OR sum(u.amount) >= p.amount AS whole
-    FROM plain AS p
-    JOIN event AS u ON (u.customer_key, u.order_key) = (p.customer_key, p.order_key)
-        AND u.type IN ('order.refunded', 'order.cancelled') AND u.time >= $1 AND u.time < $2
-        AND (u.amount IS NULL OR u.currency = p.currency)
-    GROUP BY p.customer_key, p.order_key, p.time, p.currency, p.amount
-)
-"""
-"""All other orders: one event reports each, and whatever undoes it comes later."""
 
 KEPT: Final = f"""
-{_SINGLE_ORDERS}, {_PLAIN_ORDERS},
+plain AS NOT MATERIALIZED (
+    SELECT e.customer_key, e.time, e.currency, e.amount FROM event AS e
+    WHERE e.type = 'order.completed' AND e.time >= $1 AND e.time < $2
+        AND NOT EXISTS (
+            SELECT FROM order_version AS v
+            WHERE (v.customer_key, v.order_key) = (e.customer_key, e.order_key)
+        )
+),
+bought AS (
+    SELECT DISTINCT customer_key, order_key, store_key FROM order_version
+    WHERE bought_at >= $1 AND bought_at < $2
+),
+changed AS (
+    SELECT customer_key, v.bought_at AS time, v.currency, v.amount, v.stands
+    FROM bought AS b
+    CROSS JOIN LATERAL (
+        SELECT v.bought_at, v.currency, v.amount, v.stands FROM order_version AS v
+        WHERE (v.customer_key, v.order_key, v.store_key)
+            = (b.customer_key, b.order_key, b.store_key) AND v.at < $2
+        ORDER BY v.at DESC LIMIT 1
+    ) AS v
+),
 kept AS (
-    SELECT customer_key, time, currency, 1 AS bought, 1 AS orders, amount
+    SELECT customer_key, time, currency, 1 AS orders, amount
     FROM plain AS e WHERE {COUNTED_EVENTS}
     UNION ALL
-    SELECT customer_key, time, currency, 0, -whole::int,
-        -CASE WHEN whole THEN amount ELSE back::bigint END
-    FROM undone
-    UNION ALL
-    SELECT customer_key, time, currency, 1 - before::int, 1 - whole::int,
-        CASE WHEN whole THEN 0 ELSE amount - back::bigint END
-    FROM singly AS e WHERE {COUNTED_EVENTS}
+    SELECT customer_key, time, currency, 1, amount
+    FROM changed AS e WHERE stands AND time >= $1 AND time < $2 AND {COUNTED_EVENTS}
 )
 """  # noqa: S608  (constants)
-"""Rows to be summed up: `bought` counts orders that stood at first, `orders` those that still do.
+"""The orders that stand, in columns to be summed up.
 
-`time` is that of the order, `amount` what is left of it in minor units. Customers who do not count
-have rows only for what was undone: their sums of `orders` are never above 0.
+`time` is that of the purchase, `amount` what is left of it in minor units, `orders` is 1. Most are
+plain: one event says all of them. The others have versions, of which the last before $2 holds.
 """

@@ -95,8 +95,6 @@ CREATE TABLE event (
 ) PARTITION BY HASH (customer_key);
 CREATE INDEX event_sold ON event (time) INCLUDE (customer_key, order_key, amount, currency)
     WHERE type = 'order.completed';
-CREATE INDEX event_undone ON event (time) INCLUDE (order_key, customer_key, amount, currency)
-    WHERE type IN ('order.refunded', 'order.cancelled');
 CREATE INDEX event_voiced ON event (type, time) INCLUDE (customer_key) WHERE type IN ({VOICES});
 COMMENT ON COLUMN event.customer_key IS 'hash of the customer';
 COMMENT ON COLUMN event.event_key IS
@@ -106,9 +104,6 @@ COMMENT ON COLUMN event.type IS 'what has happened, as the record says';
 COMMENT ON COLUMN event.amount IS
     'minor units: the total of an order, or what of it is undone (null: all)';
 COMMENT ON COLUMN event.body IS 'the record as it was read';
-CREATE TABLE retold (customer_key bigint, order_key bigint, PRIMARY KEY (customer_key, order_key));
-COMMENT ON TABLE retold IS
-    'orders to be looked at one by one: told again, or undone before they were told';
 CREATE TABLE order_version (
     customer_key bigint,
     order_key bigint,

@@ -86,14 +86,3 @@ async def test_a_fold_that_fails_parks_its_customer_and_nobody_else(
         ("ben", True),
     ]
     assert len(work.events) == 1
-
-
-async def test_an_order_that_comes_again_is_noted_for_the_figures() -> None:
-    shop = MemoryShop()
-    await shop.fold(shop.new_work(order("anna", 1, order_id="o1")))
-    entry = shop.cache["anna"]
-    work = shop.new_work(order("anna", 2, order_id="o1"))
-    visits = await shop.visits(work)
-    shop.folds(work).accept(visits["anna"], entry.customer)
-    (order_key,) = entry.order_keys
-    assert work.repeated_orders == [(entry.key, order_key)]
