@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from services.referral.domain.claims import OrderEvent, OrderEventKind
+from services.referral.domain.orders import OrderEvent
 from services.referral.domain.people import MergeDecision
 from services.referral.domain.rewards import RewardRevision, RewardTransfer
 from shared.error_texts import describe
@@ -16,6 +16,7 @@ from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
+from shared.orders.facts import OrderAction, OrderDetails, OrderFact, decode_details
 
 REWARD_DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: the referee's owner has revised a reward's facts."""
@@ -29,32 +30,14 @@ RELEASED: Final = "referral.released"
 """Internal: an operator asks that a parked customer be judged again."""
 _ADVOCATE: Final = "advocate"
 
-Amount = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
-
-class _Money(msgspec.Struct, frozen=True):
-    amount: Amount
-    currency: str
-
 
 class _Order(msgspec.Struct, frozen=True):
-    order_id: str
-    total: _Money
     referral_code: str | None = None
     return_window_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] | None = None
 
 
-class _Refund(msgspec.Struct, frozen=True):
-    order_id: str
-    amount: _Money
-
-
 class _Test(msgspec.Struct, frozen=True):
     test: object = False
-
-
-class _Cancellation(msgspec.Struct, frozen=True):
-    order_id: str
 
 
 class _SignUp(msgspec.Struct, frozen=True):
@@ -76,8 +59,6 @@ class _Correction(msgspec.Struct, frozen=True):
 
 
 _order: Final = msgspec.json.Decoder(_Order)
-_refund: Final = msgspec.json.Decoder(_Refund)
-_cancellation: Final = msgspec.json.Decoder(_Cancellation)
 _sign_up: Final = msgspec.json.Decoder(_SignUp)
 _move: Final = msgspec.json.Decoder(_Move)
 _correction: Final = msgspec.json.Decoder(_Correction)
@@ -135,41 +116,28 @@ def _is_test(event: Envelope) -> bool:
 
 
 def _read_order(event: Envelope) -> ShopEvent:
-    data = _order.decode(event.data)
-    order = OrderEvent(
-        OrderEventKind.COMPLETED,
+    details = decode_details(event.data)
+    if details.total is None:
+        raise Poison("invalid_data", f"{event.type}: without a total")
+    order = _order.decode(event.data)
+    return ShopEvent(_order_event(event, details, order.return_window_days), order.referral_code)
+
+
+def _read_order_change(event: Envelope) -> ShopEvent:
+    return ShopEvent(_order_event(event, decode_details(event.data)), None)
+
+
+def _order_event(event: Envelope, details: OrderDetails, days: int | None = None) -> OrderEvent:
+    fact = OrderFact(
+        OrderAction(event.type),
         event.time,
         event.source,
         event.id,
-        data.order_id,
-        data.total.amount,
-        data.total.currency,
-        data.return_window_days,
-        event.historical,
+        details,
+        origin=event.subject,
+        historical=event.historical,
     )
-    return ShopEvent(order, data.referral_code)
-
-
-def _read_refund(event: Envelope) -> ShopEvent:
-    data = _refund.decode(event.data)
-    refund = OrderEvent(
-        OrderEventKind.REFUNDED,
-        event.time,
-        event.source,
-        event.id,
-        data.order_id,
-        data.amount.amount,
-        data.amount.currency,
-    )
-    return ShopEvent(refund, None)
-
-
-def _read_cancellation(event: Envelope) -> ShopEvent:
-    order_id = _cancellation.decode(event.data).order_id
-    cancellation = OrderEvent(
-        OrderEventKind.CANCELLED, event.time, event.source, event.id, order_id
-    )
-    return ShopEvent(cancellation, None)
+    return OrderEvent(fact, days)
 
 
 def _read_sign_up(event: Envelope) -> ShopEvent | None:
@@ -203,9 +171,8 @@ def _new_advocate(moves: Sequence[_Move]) -> NewAdvocate | None:
 
 _READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] = MappingProxyType(
     {
+        **{(CUSTOMER_EVENTS, str(type)): _read_order_change for type in OrderAction},
         (CUSTOMER_EVENTS, "order.completed"): _read_order,
-        (CUSTOMER_EVENTS, "order.refunded"): _read_refund,
-        (CUSTOMER_EVENTS, "order.cancelled"): _read_cancellation,
         (CUSTOMER_EVENTS, "customer.signed_up"): _read_sign_up,
         (CUSTOMER_EVENTS, "customer.merged"): _read_merger,
         (CUSTOMER_EVENTS, "customer.unmerged"): _read_unmerger,

@@ -7,6 +7,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from services.referral.domain import claims, ledger, rewards
 from shared.database.tables import add_core, instant
+from shared.orders.facts import OrderAction
 
 metadata = sa.MetaData(schema="referral")
 add_core(metadata)
@@ -69,13 +70,15 @@ order_event = sa.Table(
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("time", instant(), nullable=False),
     sa.Column("order_id", sa.Text, nullable=False),
-    sa.Column(
-        "amount", sa.BigInteger, nullable=False, comment="minor units: total, or what was refunded"
-    ),
-    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("store", sa.Text, comment="null: the source"),
+    sa.Column("amount", sa.BigInteger, comment="minor units: total, or what was refunded"),
+    sa.Column("currency", sa.Text),
+    sa.Column("refund_id", sa.Text),
+    sa.Column("replacement_of", sa.Text, comment="the order that a replacement is for"),
     sa.Column("return_window_days", sa.Integer),
     sa.Column("historical", sa.Boolean, nullable=False),
-    _one_of("kind", claims.OrderEventKind),
+    _one_of("kind", OrderAction),
+    sa.CheckConstraint("(amount IS NULL) = (currency IS NULL)"),
 )
 
 claim = sa.Table(

@@ -11,8 +11,6 @@ import asyncpg
 import msgspec
 
 from services.referral.domain.claims import (
-    OrderEvent,
-    OrderEventKind,
     Reason,
     State,
     Touch,
@@ -22,7 +20,9 @@ from services.referral.domain.claims import (
     new_touch,
 )
 from services.referral.domain.codes import code_of
+from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import RewardFacts, Side, balance_of, movements
+from services.referral.events import ShopEvent, read
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
@@ -90,13 +90,13 @@ async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], shop: Shop
     orders: dict[str, list[OrderEvent]] = defaultdict(list)
     terms = referral_settings().terms
     for event in await received(bootstrap, CUSTOMER_EVENTS):
-        data = msgspec.json.decode(event.data)
-        if event.type.startswith("order."):
-            orders[event.subject].append(_order_event(event, data))
-        if data.get("referral_code"):
-            made = new_touch(
-                event.subject, event.time, event.source, event.id, data["referral_code"], terms
-            )
+        said = read(CUSTOMER_EVENTS, event)
+        if not isinstance(said, ShopEvent):
+            continue
+        if said.order_event:
+            orders[event.subject].append(said.order_event)
+        if said.code:
+            made = new_touch(event.subject, event.time, event.source, event.id, said.code, terms)
             touches[event.subject][made.id] = made
     for row in claims:
         if row["source"] == "/referral":
@@ -106,9 +106,10 @@ async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], shop: Shop
             touches[row["referee"]][made.id] = made
     for referee, found in touches.items():
         known = [replace(t, recommender=owners.get(t.code)) for t in found.values()]
-        verdicts = judge({referee}, known, orders[referee])
+        bought = purchases(orders[referee])
+        verdicts = judge({referee}, known, bought)
         program.verdicts |= {number: (referee, verdict) for number, verdict in verdicts.items()}
-        program.facts |= determine_facts(known, orders[referee], verdicts)
+        program.facts |= determine_facts(known, bought, verdicts)
     return program
 
 
@@ -120,20 +121,6 @@ async def _advocates(bootstrap: str) -> set[str]:
         moves = said.added if isinstance(said, Correction) else (said,) if said else ()
         found |= {event.subject for move in moves if move.to == "advocate" and not move.historical}
     return found
-
-
-def _order_event(event: Envelope, data: dict[str, Any]) -> OrderEvent:
-    money = data.get("total") or data.get("amount") or {"amount": 0, "currency": ""}
-    return OrderEvent(
-        OrderEventKind(event.type),
-        event.time,
-        event.source,
-        event.id,
-        data["order_id"],
-        money["amount"],
-        money["currency"],
-        data.get("return_window_days"),
-    )
 
 
 async def _verify_claims(

@@ -169,9 +169,9 @@ def _to_judge(work: Work, affected: Affected) -> set[str]:
     """The ids whose person's verdicts may change: by a code, an order, a merge, or on request."""
     people = affected.people
     buyers = {
-        customer
-        for customer, _ in work.order_events
-        if _have_claims(people.members(customer), affected.members)
+        event.fact.origin
+        for event in work.order_events
+        if _have_claims(people.members(event.fact.origin), affected.members)
     }
     return work.referees | work.reviews | buyers | affected.regrouping.changed
 

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.referral.domain.claims import OrderEvent, Touch, new_touch
+from services.referral.domain.claims import Touch, new_touch
+from services.referral.domain.orders import OrderEvent
 from services.referral.domain.people import MergeDecision
 from services.referral.domain.rewards import RewardKey, RewardRevision, RewardTransfer, Side
 from services.referral.domain.terms import Terms
@@ -37,7 +38,7 @@ class Work:
     terms: Terms
     clocks: Mapping[int, datetime] = field(default_factory=dict)
     held_until: Mapping[int, datetime] = field(default_factory=dict)
-    order_events: list[tuple[str, OrderEvent]] = field(default_factory=list)
+    order_events: list[OrderEvent] = field(default_factory=list)
     touches: dict[UUID, Touch] = field(default_factory=dict)
     merges: list[tuple[str, MergeDecision]] = field(default_factory=list)
     advocates: dict[str, datetime] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class Work:
     @property
     def customers(self) -> set[str]:
         """All customers whom the batch may change."""
-        customers = {customer for customer, _ in self.order_events}
+        customers = {event.fact.origin for event in self.order_events}
         customers |= {customer for customer, _ in self.merges}
         customers |= self.referees
         customers |= self.advocates.keys()
@@ -96,7 +97,7 @@ class Work:
     def _take_shop_event(self, event: Envelope, content: ShopEvent) -> None:
         referee = event.subject
         if content.order_event:
-            self.order_events.append((referee, content.order_event))
+            self.order_events.append(content.order_event)
         if content.code:
             touch = new_touch(referee, event.time, event.source, event.id, content.code, self.terms)
             self.touches.setdefault(touch.id, touch)

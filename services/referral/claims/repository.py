@@ -8,27 +8,23 @@ from uuid import UUID
 
 import msgspec
 
-from services.referral.domain.claims import (
-    OrderEvent,
-    OrderEventKind,
-    Reason,
-    State,
-    Touch,
-    Verdict,
-)
+from services.referral.domain.claims import Reason, State, Touch, Verdict
+from services.referral.domain.orders import OrderEvent
 from services.referral.domain.rewards import RewardFacts
 from services.referral.domain.terms import Terms
-from shared.database.columns import columns_of
+from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Pool, Tx
+from shared.orders.facts import OrderAction, OrderDetails, OrderFact, Price
 
 _decode_terms: Final = msgspec.json.Decoder(Terms).decode
 _decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
 
 _ADD_ORDER_EVENTS: Final = """
-INSERT INTO order_event (customer, source, id, kind, time, order_id, amount, currency,
-                         return_window_days, historical)
+INSERT INTO order_event (customer, source, id, kind, time, order_id, store, amount, currency,
+                         refund_id, replacement_of, return_window_days, historical)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
-                     $6::text[], $7::bigint[], $8::text[], $9::int[], $10::boolean[])
+                     $6::text[], $7::text[], $8::bigint[], $9::text[], $10::text[], $11::text[],
+                     $12::int[], $13::boolean[])
 ON CONFLICT DO NOTHING
 """
 _ORDER_EVENTS: Final = "SELECT * FROM order_event WHERE customer = ANY($1::text[])"
@@ -91,23 +87,16 @@ class NewVerdict(NamedTuple):
     facts: RewardFacts | None
 
 
-async def add_order_events(tx: Tx, rows: Sequence[tuple[str, OrderEvent]]) -> None:
-    """Store events by customer; of two with the same identity the first stays."""
-    if rows:
-        values = (_order_event_row(customer, event) for customer, event in rows)
-        await tx.execute(_ADD_ORDER_EVENTS, *columns_of(values, 10))
+async def add_order_events(tx: Tx, events: Sequence[OrderEvent]) -> None:
+    """Store events; of two with the same identity the first stays."""
+    await execute_rows(tx, _ADD_ORDER_EVENTS, [_order_event_row(event) for event in events])
 
 
 async def load_order_events(tx: Tx, customers: Collection[str]) -> dict[str, list[OrderEvent]]:
     """All events about the orders of these customers, by customer."""
     events: dict[str, list[OrderEvent]] = {customer: [] for customer in customers}
     for row in await tx.fetch(_ORDER_EVENTS, list(customers)):
-        customer, source, id, kind, *rest = row
-        time, order_id, amount, currency, days, historical = rest
-        event = OrderEvent(
-            OrderEventKind(kind), time, source, id, order_id, amount, currency, days, historical
-        )
-        events[customer].append(event)
+        events[row["customer"]].append(_order_event(row))
     return events
 
 
@@ -139,19 +128,49 @@ async def save_verdicts(tx: Tx, verdicts: Iterable[NewVerdict]) -> None:
     await tx.execute(_SAVE_VERDICTS, *columns_of(map(_verdict_row, verdicts), 7))
 
 
-def _order_event_row(customer: str, event: OrderEvent) -> tuple[Any, ...]:
+def _order_event_row(event: OrderEvent) -> tuple[Any, ...]:
+    fact = event.fact
+    details = fact.details
+    price = details.total or details.amount
     return (
-        customer,
-        event.source,
-        event.id,
-        event.kind.value,
-        event.time,
-        event.order_id,
-        event.amount,
-        event.currency,
+        fact.origin,
+        fact.source,
+        fact.id,
+        fact.action.value,
+        fact.time,
+        details.order_id,
+        details.store,
+        price and price.amount,
+        price and price.currency,
+        details.refund_id,
+        details.replacement_of,
         event.return_window_days,
-        event.historical,
+        fact.historical,
     )
+
+
+def _order_event(row: Any) -> OrderEvent:
+    action = OrderAction(row["kind"])
+    price = Price(row["amount"], row["currency"]) if row["currency"] else None
+    says_total = action in (OrderAction.COMPLETED, OrderAction.UPDATED)
+    details = OrderDetails(
+        row["order_id"],
+        store=row["store"],
+        total=price if says_total else None,
+        amount=None if says_total else price,
+        refund_id=row["refund_id"],
+        replacement_of=row["replacement_of"],
+    )
+    fact = OrderFact(
+        action,
+        row["time"],
+        row["source"],
+        row["id"],
+        details,
+        origin=row["customer"],
+        historical=row["historical"],
+    )
+    return OrderEvent(fact, row["return_window_days"])
 
 
 def _verdict_row(new: NewVerdict) -> tuple[Any, ...]:

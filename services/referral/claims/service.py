@@ -19,7 +19,8 @@ from services.referral.claims.verdicts import judge_referees
 from services.referral.codes.repository import find_owner, lock_codes
 from services.referral.customers.repository import load_people, lock_members, lock_people
 from services.referral.domain import codes
-from services.referral.domain.claims import OrderEvent, Reason, State, new_touch
+from services.referral.domain.claims import Reason, State, new_touch
+from services.referral.domain.orders import OrderEvent
 from services.referral.domain.people import People
 from services.referral.idempotency.service import find_claim_of_key, remember_request
 from services.referral.rewards.outcome import SettlementTime
@@ -142,7 +143,7 @@ def _time_of_claim(
 ) -> datetime:
     """The clock, but after all that is known: the clock may stand still or lag behind."""
     known = [claim.touch.time for claim in claims]
-    known += [event.time for event in events]
+    known += [event.fact.time for event in events]
     return max([clock, *(time + _MICROSECOND for time in known)])
 
 

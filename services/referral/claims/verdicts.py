@@ -14,7 +14,8 @@ from services.referral.claims.repository import (
     save_verdicts,
 )
 from services.referral.customers.repository import load_people, park_members
-from services.referral.domain.claims import OrderEvent, State, Verdict, determine_facts, judge
+from services.referral.domain.claims import State, Verdict, determine_facts, judge
+from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.people import People
 from services.referral.domain.rewards import RewardFacts, RewardKey, RewardRevision, Side
 from shared.database.connection import Tx
@@ -67,8 +68,9 @@ class Judge:
         """
         touches = [claim.touch for claim in referee.claims]
         try:
-            verdicts = judge(referee.person, touches, referee.events)
-            facts = determine_facts(touches, referee.events, verdicts)
+            bought = purchases(referee.events)
+            verdicts = judge(referee.person, touches, bought)
+            facts = determine_facts(touches, bought, verdicts)
         except Exception as error:  # noqa: BLE001  (see above)
             self.judgement.parked[referee.id] = record_failure(error, claims=len(touches))
             return

@@ -8,9 +8,11 @@ from typing import Final
 from uuid import UUID
 
 from services.referral.domain import codes
-from services.referral.domain.rewards import Refund, RewardFacts
+from services.referral.domain.orders import Purchase, first_standing
+from services.referral.domain.rewards import RewardFacts
 from services.referral.domain.terms import Terms
 from shared.ids import stable_id
+from shared.orders.order import Order
 
 FIRST_DAY_ENDS: Final = datetime(1970, 1, 2, tzinfo=UTC)
 FOREVER: Final = datetime(9998, 1, 1, tzinfo=UTC)
@@ -40,14 +42,6 @@ class Reason(StrEnum):
     HISTORICAL_ORDER = "historical_order"
 
 
-class OrderEventKind(StrEnum):
-    """The types of events about an order that rewards depend on."""
-
-    COMPLETED = "order.completed"
-    REFUNDED = "order.refunded"
-    CANCELLED = "order.cancelled"
-
-
 @dataclass(frozen=True, slots=True)
 class Touch:
     """A referee named a code; `recommender` is its owner, None while no owner is known."""
@@ -74,25 +68,6 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderEvent:
-    """An order, its refund or its cancellation, which has no amount."""
-
-    kind: OrderEventKind
-    time: datetime
-    source: str
-    id: str
-    order_id: str
-    amount: int = 0
-    currency: str = ""
-    return_window_days: int | None = None
-    historical: bool = False
-
-    @property
-    def key(self) -> tuple[datetime, str, str]:
-        return self.time, self.source, self.id
-
-
-@dataclass(frozen=True, slots=True)
 class Verdict:
     """The judgement of a claim, given everything known of the referee."""
 
@@ -115,13 +90,14 @@ def new_touch(
 
 
 def judge(
-    person: Collection[str], touches: Iterable[Touch], events: Iterable[OrderEvent]
+    person: Collection[str], touches: Iterable[Touch], bought: Sequence[Purchase]
 ) -> dict[UUID, Verdict]:
-    """The verdicts on the claims of a person, by claim, whatever the order of touches and events.
+    """The verdicts on the claims of a person, by claim, whatever the order of touches.
 
-    `person` has all ids of the referee: whose code it is, is none of them.
+    `person` has all ids of the referee: whose code it is, is none of them. The first purchase that
+    stands decides.
     """
-    first = first_order(events)
+    first = first_standing(bought)
     verdicts: dict[UUID, Verdict] = {}
     winner: Touch | None = None
     for touch in sorted(touches, key=lambda t: t.key):
@@ -129,18 +105,12 @@ def judge(
         verdicts[touch.id] = Verdict(State.REFUSED, reason) if reason else _SUPERSEDED
         winner = winner if reason else touch
     if winner:
-        verdicts[winner.id] = _outcome(winner, first) if first else _ACCEPTED
+        verdicts[winner.id] = _outcome(winner, first.order) if first else _ACCEPTED
     return verdicts
 
 
-def first_order(events: Iterable[OrderEvent]) -> OrderEvent | None:
-    """The referee's first order by event time, even if it was cancelled later."""
-    orders = (event for event in events if event.kind is OrderEventKind.COMPLETED)
-    return min(orders, key=lambda order: order.key, default=None)
-
-
 def _reason_to_refuse(
-    person: Collection[str], touch: Touch, first: OrderEvent | None
+    person: Collection[str], touch: Touch, first: Purchase | None
 ) -> Reason | None:
     if codes.read(touch.code) is None:
         return Reason.MISTYPED_CODE
@@ -149,64 +119,70 @@ def _reason_to_refuse(
     if touch.recommender in person:
         return Reason.SELF_REFERRAL
     # An order at the instant of the touch may carry it; only an earlier one refuses the claim.
-    return Reason.ALREADY_CUSTOMER if first and first.time < touch.time else None
+    return Reason.ALREADY_CUSTOMER if first and first.order.at < touch.time else None
 
 
-def _outcome(touch: Touch, first: OrderEvent) -> Verdict:
-    if first.time > touch.expires_at:
+def _outcome(touch: Touch, order: Order) -> Verdict:
+    if order.at > touch.expires_at:
         return Verdict(State.EXPIRED)
-    reason = _reason_to_earn_nothing(touch, first)
+    reason = _reason_to_earn_nothing(touch, order)
     state = State.UNQUALIFIED if reason else State.QUALIFIED
-    return Verdict(state, reason, first.order_id)
+    return Verdict(state, reason, order.id)
 
 
-def _reason_to_earn_nothing(touch: Touch, first: OrderEvent) -> Reason | None:
-    if first.historical:
+def _reason_to_earn_nothing(touch: Touch, order: Order) -> Reason | None:
+    if order.is_historical:
         return Reason.HISTORICAL_ORDER
-    terms = touch.terms.currencies.get(first.currency)
+    terms = touch.terms.currencies.get(order.currency)
     if terms is None:
         return Reason.NO_REWARD_IN_THIS_CURRENCY
-    return Reason.BELOW_MINIMUM if first.amount < terms.minimum_order else None
+    return Reason.BELOW_MINIMUM if order.total < terms.minimum_order else None
 
 
 def determine_facts(
-    touches: Sequence[Touch],
-    events: Sequence[OrderEvent],
-    verdicts: Mapping[UUID, Verdict],
+    touches: Sequence[Touch], bought: Sequence[Purchase], verdicts: Mapping[UUID, Verdict]
 ) -> dict[UUID, RewardFacts]:
-    """The facts of the rewards that a person's claims have earned, by claim: at most one has."""
-    first = first_order(events)
+    """The facts of the rewards that a person's claims have earned, by claim: at most one has.
+
+    While no purchase stands, an accepted claim keeps the reward of the last one that would have
+    earned it, and nothing is left of that.
+    """
     return {
-        touch.id: _facts(touch, first, events)
+        touch.id: _facts(touch, purchase)
         for touch in touches
-        if first and touch.recommender and verdicts[touch.id].state is State.QUALIFIED
+        if touch.recommender and (purchase := _earning(touch, bought, verdicts[touch.id]))
     }
 
 
-def _facts(touch: Touch, order: OrderEvent, events: Sequence[OrderEvent]) -> RewardFacts:
-    days = order.return_window_days
+def _earning(touch: Touch, bought: Sequence[Purchase], verdict: Verdict) -> Purchase | None:
+    if verdict.state is State.QUALIFIED:
+        return first_standing(bought)
+    if verdict.state is not State.ACCEPTED:
+        return None
+    would_have = (
+        purchase
+        for purchase in reversed(bought)
+        if touch.time <= purchase.order.at
+        and _outcome(touch, purchase.order).state is State.QUALIFIED
+    )
+    return next(would_have, None)
+
+
+def _facts(touch: Touch, purchase: Purchase) -> RewardFacts:
+    order = purchase.order
+    days = purchase.return_window_days
     if days is None:
         days = touch.terms.return_window_days
     terms = touch.terms.currencies[order.currency]
     return RewardFacts(
-        order_id=order.order_id,
+        order_id=order.id,
         referee=touch.referee,
         recommender=touch.recommender or "",
         currency=order.currency,
-        total=order.amount,
-        earned_at=order.time,
-        available_at=order.time + timedelta(days=days),
+        total=order.total,
+        earned_at=order.at,
+        available_at=order.at + timedelta(days=days),
         recommender_reward=terms.recommender,
         referee_reward=terms.referee,
-        refunds=tuple(_refunds(order, events)),
+        returns=tuple(purchase.returns),
     )
-
-
-def _refunds(order: OrderEvent, events: Iterable[OrderEvent]) -> Iterable[Refund]:
-    for event in sorted(events, key=lambda e: e.key):
-        if event.order_id != order.order_id:
-            continue
-        if event.kind is OrderEventKind.CANCELLED:
-            yield Refund(max(event.time, order.time), event.source, event.id, None)
-        elif event.kind is OrderEventKind.REFUNDED and event.currency == order.currency:
-            yield Refund(max(event.time, order.time), event.source, event.id, event.amount)

@@ -1,6 +1,6 @@
 """Rewards: what one side of a referral has earned, and the movements on its accounts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -35,17 +35,22 @@ class Kind(StrEnum):
     EARNED = "earned"
     MATURED = "matured"
     REVERSED = "reversed"
+    RESTORED = "restored"
     CANCELLED = "cancelled"
     TRANSFERRED = "transferred"
 
 
-class Refund(msgspec.Struct, frozen=True):
-    """Money of the qualifying order that went back: an amount, or all of it (None)."""
+class Return(msgspec.Struct, frozen=True):
+    """How much of the qualifying order had gone back after an event: `gone` of its `total`.
+
+    All of it, if the order was undone.
+    """
 
     time: datetime
     source: str
     id: str
-    amount: int | None
+    gone: int
+    total: int
 
 
 class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +69,7 @@ class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
     available_at: datetime
     recommender_reward: int
     referee_reward: int
-    refunds: tuple[Refund, ...] = ()
+    returns: tuple[Return, ...] = ()
 
     def customer(self, side: Side) -> str:
         return self.recommender if side is Side.RECOMMENDER else self.referee
@@ -153,32 +158,29 @@ class RewardBalance:
 def movements(facts: RewardFacts | None, side: Side, as_of: datetime) -> list[Movement]:
     """All movements of a reward until `as_of`, in order; none without facts.
 
-    Reversals follow the sum of all refunds: after refunds of r for an order of t,
-    round(amount · r / t) is reversed (halves up, all at r ≥ t), so that the parts add up to the
-    whole and never to more.
+    After an event that leaves r of an order of t gone, round(amount · r / t) is reversed (halves
+    up), so that the parts add up to the whole and never to more; what comes back is restored.
     """
     if facts is None:
         return []
-    reversals = list(_reversals(facts, facts.amount(side)))
+    parts = list(_parts(facts, facts.amount(side)))
     matures_at = facts.available_at
-    before = [(refund, part) for refund, part in reversals if refund.time < matures_at]
-    after = [(refund, part) for refund, part in reversals if refund.time >= matures_at]
-    left = facts.amount(side) - sum(part for _, part in before)
+    before = [(change, part) for change, part in parts if change.time < matures_at]
+    after = [(change, part) for change, part in parts if change.time >= matures_at]
+    left = facts.amount(side) + sum(part for _, part in before)
     moves = [Movement(Kind.EARNED, facts.earned_at, facts.order_id, facts.amount(side), 0)]
     moves += [
-        Movement(Kind.REVERSED, refund.time, _cause(refund), -part, 0) for refund, part in before
+        Movement(_kind(part), change.time, _cause(change), part, 0) for change, part in before
     ]
     if is_mature(facts, as_of):
         moves.append(Movement(Kind.MATURED, matures_at, facts.order_id, -left, left))
-    moves += [
-        Movement(Kind.REVERSED, refund.time, _cause(refund), 0, -part) for refund, part in after
-    ]
+    moves += [Movement(_kind(part), change.time, _cause(change), 0, part) for change, part in after]
     return [movement for movement in moves if movement.pending or movement.available]
 
 
 def is_mature(facts: RewardFacts, as_of: datetime) -> bool:
-    """Whether the return window has ended; a refund after its end shows that it has."""
-    return max([as_of, *(refund.time for refund in facts.refunds)]) >= facts.available_at
+    """Whether the return window has ended; a return after its end shows that it has."""
+    return max([as_of, *(change.time for change in facts.returns)]) >= facts.available_at
 
 
 def balance_of(facts: RewardFacts | None, side: Side, as_of: datetime) -> RewardBalance:
@@ -188,8 +190,8 @@ def balance_of(facts: RewardFacts | None, side: Side, as_of: datetime) -> Reward
     moved = movements(facts, side, as_of)
     pending = sum(movement.pending for movement in moved)
     available = sum(movement.available for movement in moved)
-    reversals = [movement for movement in moved if movement.kind is Kind.REVERSED]
-    gone = -sum(movement.pending + movement.available for movement in reversals)
+    changes = [movement for movement in moved if movement.kind in (Kind.REVERSED, Kind.RESTORED)]
+    gone = -sum(movement.pending + movement.available for movement in changes)
     if gone and not pending + available:
         state = RewardState.REVERSED
     else:
@@ -197,28 +199,18 @@ def balance_of(facts: RewardFacts | None, side: Side, as_of: datetime) -> Reward
     return RewardBalance(state, pending, available, gone)
 
 
-def _reversals(facts: RewardFacts, amount: int) -> Iterator[tuple[Refund, int]]:
-    """Each refund with what it reverses of the amount."""
-    refunded = 0
+def _parts(facts: RewardFacts, amount: int) -> Iterator[tuple[Return, int]]:
+    """Each return with what it takes of the amount (minus) or gives back."""
     gone = 0
-    for refund in _in_order(facts.refunds):
-        refunded = (
-            facts.total if refund.amount is None else min(facts.total, refunded + refund.amount)
-        )
-        whole = refunded >= facts.total and (refund.amount is None or refund.amount > 0)
-        until_now = amount if whole else _share(amount, refunded, facts.total)
-        until_now = max(until_now, gone)
-        yield refund, until_now - gone
+    for change in facts.returns:
+        until_now = (2 * amount * change.gone + change.total) // (2 * change.total)
+        yield change, gone - until_now
         gone = until_now
 
 
-def _share(amount: int, refunded: int, total: int) -> int:
-    return (2 * amount * refunded + total) // (2 * total) if total else 0
+def _kind(part: int) -> Kind:
+    return Kind.REVERSED if part < 0 else Kind.RESTORED
 
 
-def _in_order(refunds: Iterable[Refund]) -> list[Refund]:
-    return sorted(refunds, key=lambda r: (r.time, r.source, r.id))
-
-
-def _cause(refund: Refund) -> str:
-    return f"{refund.source} {refund.id}"
+def _cause(change: Return) -> str:
+    return f"{change.source} {change.id}"

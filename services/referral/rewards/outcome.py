@@ -211,7 +211,8 @@ def _steps(
     if after.state is RewardState.AVAILABLE and before.state is not RewardState.AVAILABLE:
         yield RewardState.AVAILABLE, facts.available_at
     if after.reversed != before.reversed:
-        yield RewardState.REVERSED, max(refund.time for refund in facts.refunds)
+        state = RewardState.REVERSED if after.reversed > before.reversed else after.state
+        yield state, max((change.time for change in facts.returns), default=now)
 
 
 def _order(facts: RewardFacts | None) -> tuple[str, datetime] | None:

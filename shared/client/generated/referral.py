@@ -70,7 +70,7 @@ class CountsView(TypedDict):
     rewards: dict[str, int]
 
 
-Kind: TypeAlias = Literal["earned", "matured", "reversed", "cancelled", "transferred"]
+Kind: TypeAlias = Literal["earned", "matured", "reversed", "restored", "cancelled", "transferred"]
 """Kinds of postings. A cancelled one is followed by its opposite; a transferred one has a counterpart: what leaves an id that was merged (or unmerged) comes to the id that stands for the person now."""
 
 Side: TypeAlias = Literal["recommender", "referee"]

@@ -40,15 +40,23 @@ CREATE TABLE order_event (
     customer text,
     source text,
     id text,
-    kind text NOT NULL CHECK (kind IN ('order.completed', 'order.refunded', 'order.cancelled')),
+    kind text NOT NULL
+        CHECK (kind IN ('order.completed', 'order.updated', 'order.refunded',
+                        'order.refund_withdrawn', 'order.cancelled')),
     time timestamptz NOT NULL,
     order_id text NOT NULL,
-    amount bigint NOT NULL,
-    currency text NOT NULL,
+    store text,
+    amount bigint,
+    currency text,
+    refund_id text,
+    replacement_of text,
     return_window_days integer,
     historical boolean NOT NULL,
-    PRIMARY KEY (customer, source, id)
+    PRIMARY KEY (customer, source, id),
+    CHECK ((amount IS NULL) = (currency IS NULL))
 );
+COMMENT ON COLUMN order_event.store IS 'null: the source';
+COMMENT ON COLUMN order_event.replacement_of IS 'the order that a replacement is for';
 COMMENT ON COLUMN order_event.amount IS 'minor units: total, or what was refunded';
 CREATE TABLE claim (
     id uuid PRIMARY KEY,
@@ -115,7 +123,7 @@ CREATE TABLE posting (
     side text NOT NULL,
     content uuid NOT NULL,
     kind text NOT NULL
-        CHECK (kind IN ('earned', 'matured', 'reversed', 'cancelled', 'transferred')),
+        CHECK (kind IN ('earned', 'matured', 'reversed', 'restored', 'cancelled', 'transferred')),
     time timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL,
     cause text NOT NULL,

@@ -13,8 +13,6 @@ from services.referral.claims.repository import Claim
 from services.referral.claims.service import answer_of
 from services.referral.claims.verdicts import Judge, Judgement, Referee
 from services.referral.domain.claims import (
-    OrderEvent,
-    OrderEventKind,
     Reason,
     State,
     Touch,
@@ -22,11 +20,13 @@ from services.referral.domain.claims import (
     new_touch,
 )
 from services.referral.domain.codes import code_of
+from services.referral.domain.orders import OrderEvent
 from services.referral.domain.people import MergeDecision, People
 from services.referral.domain.rewards import RewardKey, Side
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.events.envelope import decode
 from tests.support.builders import day
+from tests.support.referral_orders import completed
 
 TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})
 NOBODY_MERGED = People({})
@@ -50,9 +50,7 @@ def unjudged(named: Touch) -> Claim:
 
 
 def order(at: float) -> OrderEvent:
-    return OrderEvent(
-        OrderEventKind.COMPLETED, day(at), "/shop", f"order-{at}", f"o-{at}", 3000, "EUR"
-    )
+    return completed(at, f"o-{at}", 3000)
 
 
 def judged(

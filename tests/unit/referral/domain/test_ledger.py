@@ -11,8 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.referral.domain.claims import (
-    OrderEvent,
-    OrderEventKind,
     Touch,
     determine_facts,
     judge,
@@ -20,9 +18,9 @@ from services.referral.domain.claims import (
 )
 from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Posting, plan_postings
+from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import (
     Movement,
-    Refund,
     RewardFacts,
     RewardKey,
     RewardState,
@@ -33,6 +31,14 @@ from services.referral.domain.rewards import (
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.clock import CLOCK_START
 from tests.support.builders import day
+from tests.support.referral_orders import (
+    cancelled,
+    completed,
+    refunded,
+    returns,
+    updated,
+    withdrawn,
+)
 
 TERMS = Terms(
     claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1001, 333, 2000)}
@@ -51,9 +57,7 @@ def facts(*refunds: tuple[float, int | None], total: int = 3000) -> RewardFacts:
         available_at=day(14),
         recommender_reward=1000,
         referee_reward=500,
-        refunds=tuple(
-            Refund(day(at), "/shop", f"r{n}", amount) for n, (at, amount) in enumerate(refunds)
-        ),
+        returns=returns(refunds, total),
     )
 
 
@@ -101,11 +105,6 @@ def test_a_deadline_at_the_instant_of_a_refund_comes_first() -> None:
     assert kinds == [("earned", 1000, 0), ("matured", -1000, 1000), ("reversed", 0, -500)]
 
 
-def test_a_free_order_that_is_cancelled_earns_nothing() -> None:
-    assert sums(facts((1, None), total=0), 20) == (RewardState.REVERSED, 0, 0, 1000)
-    assert sums(facts((1, 0), total=0), 20) == (RewardState.AVAILABLE, 0, 1000, 0)
-
-
 def test_what_is_posted_is_not_posted_again() -> None:
     wanted = movements(facts((3, 750)), Side.REFEREE, day(20))
     posted = plan_postings(KEY, [], wanted, "EUR", now=day(20))
@@ -142,27 +141,28 @@ touches = st.builds(
     st.integers(0, 8),
     st.sampled_from(["ann", "eve", "bob"]),
 )
+names = st.sampled_from(["o0", "o1", "o2"])
 amounts = st.integers(0, 7000)
-orders = st.builds(
-    lambda at, n, amount: OrderEvent(
-        OrderEventKind.COMPLETED, day(at), "/shop", f"o{n}@{at}", f"o{n}", amount, "EUR"
-    ),
-    st.integers(1, 10),
-    st.integers(0, 3),
-    amounts,
+orders = st.builds(completed, st.integers(1, 10), names, amounts)
+changes = st.one_of(
+    st.builds(completed, st.integers(1, 40), names, amounts),
+    st.builds(updated, st.integers(1, 40), names, amounts),
+    st.builds(refunded, st.integers(1, 40), names, st.none() | amounts),
+    st.builds(refunded, st.integers(1, 40), names, amounts, refund_id=st.sampled_from("xy")),
+    st.builds(withdrawn, st.integers(1, 40), names, refund_id=st.sampled_from("xy")),
+    st.builds(cancelled, st.integers(1, 40), names),
 )
-undoings = st.builds(
-    lambda at, n, kind, amount: OrderEvent(
-        kind, day(at), "/shop", f"{kind}{n}@{at}", f"o{n}", amount, "EUR"
-    ),
-    st.integers(1, 40),
-    st.integers(0, 3),
-    st.sampled_from([OrderEventKind.REFUNDED, OrderEventKind.CANCELLED]),
-    amounts,
-)
-happenings = st.lists(
-    st.one_of(touches, orders, undoings, undoings), max_size=14, unique_by=lambda h: h.id
-)
+
+
+def identity(happening: Happening) -> object:
+    return happening.id if isinstance(happening, Touch) else happening.fact.id
+
+
+def time_of(happening: Happening) -> datetime:
+    return happening.time if isinstance(happening, Touch) else happening.fact.time
+
+
+happenings = st.lists(st.one_of(touches, orders, changes, changes), max_size=14, unique_by=identity)
 
 
 @dataclass
@@ -179,10 +179,10 @@ class World:
             if isinstance(happening, Touch):
                 self.touches.setdefault(happening.id, happening)
             else:
-                self.events.setdefault(happening.id, happening)
+                self.events.setdefault(happening.fact.id, happening)
         known = list(self.touches.values())
-        orders = list(self.events.values())
-        found = determine_facts(known, orders, judge({"bob"}, known, orders))
+        bought = purchases(self.events.values())
+        found = determine_facts(known, bought, judge({"bob"}, known, bought))
         for named in known:
             for side, customer in (
                 (Side.REFEREE, "bob"),
@@ -212,7 +212,7 @@ def test_arrival_order_doubles_and_batches_never_change_the_balances(
 ) -> None:
     in_order = World()
     shuffled = World()
-    in_order.take(sorted(events, key=lambda h: h.time), CLOCK_START)
+    in_order.take(sorted(events, key=time_of), CLOCK_START)
     in_order.take([], day(60))
     arriving = events + events[: len(events) // 2]
     random.shuffle(arriving)
@@ -237,7 +237,6 @@ def test_a_ledger_is_balanced_and_never_below_zero(events: list[Happening], at: 
 def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(
     reward: int, total: int, parts: list[int]
 ) -> None:
-    refunds = tuple(Refund(day(n), "/shop", str(n), part) for n, part in enumerate(parts))
     found = RewardFacts(
         order_id="o",
         referee="bob",
@@ -248,7 +247,7 @@ def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(
         available_at=day(4),
         recommender_reward=reward,
         referee_reward=0,
-        refunds=refunds,
+        returns=returns(list(enumerate(parts)), total),
     )
     moved = movements(found, Side.RECOMMENDER, day(9))
     left = sum(m.pending + m.available for m in moved)

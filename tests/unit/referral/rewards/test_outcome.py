@@ -11,7 +11,6 @@ import pytest
 from services.referral.announcements import Announcer
 from services.referral.domain.ledger import Posting
 from services.referral.domain.rewards import (
-    Refund,
     Reward,
     RewardFacts,
     RewardKey,
@@ -32,6 +31,7 @@ from services.referral.rewards.settlement import Settlement
 from shared.events.envelope import decode
 from shared.stream.outgoing.outbox import Message
 from tests.support.builders import day
+from tests.support.referral_orders import returns
 
 ANNOUNCER = Announcer(4)
 CLAIM = UUID(int=1)
@@ -54,10 +54,7 @@ def facts(*refunds: tuple[float, int | None], order: str = "o-1", at: float = 0)
         available_at=day(at + 14),
         recommender_reward=1000,
         referee_reward=500,
-        refunds=tuple(
-            Refund(day(when), "/shop", f"r-{number}", amount)
-            for number, (when, amount) in enumerate(refunds)
-        ),
+        returns=returns(refunds, 3000),
     )
 
 

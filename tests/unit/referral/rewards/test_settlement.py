@@ -1,0 +1,116 @@
+"""Rewards of people who are merged and unmerged: late, doubled and shuffled, the sums are the same.
+
+A merge that would close a cycle is ignored by whoever sees it, so which one of a cycle is depends
+on the order of arrival: here ids are merged into later ones only.
+"""
+
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.referral.domain.codes import code_of
+from tests.support.builders import day, event, order
+from tests.support.referral_world import IDS, World, plain_sums
+
+Event = dict[str, Any]
+END = day(90)
+customers = st.sampled_from(IDS)
+days = st.integers(0, 30)
+amounts = st.integers(0, 9000)
+
+
+def priced(customer: str, kind: str, at: int, number: int, amount: int) -> Event:
+    money = {"amount": amount, "currency": "EUR"}
+    made = event(customer, kind, at, order_id=f"o{number}")
+    field = "total" if kind == "order.updated" else "amount"
+    return {**made, "data": made["data"] | {field: money}}
+
+
+def bought(customer: str, at: int, number: int, amount: int, recommender: str | None) -> Event:
+    made = order(customer, at, amount=amount)
+    made["data"]["order_id"] = f"o{number}"
+    return made if recommender is None else _with_code(made, recommender)
+
+
+def _with_code(made: Event, recommender: str) -> Event:
+    return {**made, "data": made["data"] | {"referral_code": code_of(recommender)}}
+
+
+def merged(pair: tuple[int, int], at: int) -> Event:
+    low, high = sorted(pair)
+    return event(IDS[low], "customer.merged", at, into=IDS[high])
+
+
+numbers = st.integers(0, 2)
+signed_up = st.builds(
+    lambda customer, at, recommender: event(
+        customer, "customer.signed_up", at, referral_code=code_of(recommender)
+    ),
+    customers,
+    days,
+    customers,
+)
+orders = st.builds(bought, customers, days, numbers, amounts, st.none() | customers)
+changes = st.builds(
+    priced, customers, st.sampled_from(["order.updated", "order.refunded"]), days, numbers, amounts
+)
+cancelled = st.builds(
+    lambda customer, at, number: event(customer, "order.cancelled", at, order_id=f"o{number}"),
+    customers,
+    days,
+    numbers,
+)
+places = st.tuples(st.integers(0, 3), st.integers(0, 3)).filter(lambda pair: pair[0] != pair[1])
+merges = st.builds(merged, places, days)
+unmerges = st.builds(lambda id, at: event(id, "customer.unmerged", at), customers, days)
+lives = st.lists(
+    st.one_of(signed_up, orders, orders, changes, cancelled, merges, merges, unmerges),
+    max_size=16,
+    unique_by=lambda made: made["id"],
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(lives, st.randoms(use_true_random=False))
+def test_in_whatever_order_events_and_messages_come_everybody_has_the_same_in_the_end(
+    life: list[Event], random: Random
+) -> None:
+    arriving = life + life[: len(life) // 2]
+    random.shuffle(arriving)
+    world = World()
+    at = 0
+    while arriving:
+        size = random.randint(1, 4)
+        batch = arriving[:size]
+        arriving = arriving[size:]
+        world.take(batch, day(at))
+        world.deliver(random, day(at), most=random.randint(0, 6))
+        if random.random() < 0.2:
+            world.tick(day(at))
+        at += random.randint(0, 6)
+    world.deliver(random, END)
+    world.tick(END)
+    world.deliver(random, END)
+    assert world.balances() == plain_sums(life, END)
+    assert world.clearing() == 0
+
+
+def test_the_random_lives_do_move_rewards() -> None:
+    """The property would hold of lives in which nobody earns anything: some do, and they move."""
+    life = [
+        event("cid", "customer.signed_up", 1, referral_code=code_of("ann")),
+        order("cid", 2, amount=5000),
+        merged((0, 1), 3),
+        merged((1, 3), 4),
+        event("bob", "customer.unmerged", 5),
+    ]
+    world = World()
+    for made in life:
+        world.take([made], day(6))
+        world.deliver(Random(1), day(6))
+    world.tick(END)
+    assert world.balances() == plain_sums(life, END) == {"bob": (0, 1001), "cid": (0, 333)}
+    kinds = {posting.kind for posts in world.postings.values() for posting in posts.values()}
+    assert kinds == {"earned", "transferred", "matured"}
