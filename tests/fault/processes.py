@@ -26,6 +26,8 @@ def seeds(text: str) -> list[int]:
     )
 
 
+PATIENCE_S: Final = 120
+"""How long anything may take on a machine with much else to do; only a failure takes that long."""
 SEEDS: Final = seeds(os.environ.get("FAULT_SEEDS", "1"))
 
 
@@ -74,7 +76,7 @@ class Workers:
     async def stop(self, process: asyncio.subprocess.Process) -> int:
         """SIGTERM; returns the exit status."""
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             return await process.wait()
 
     async def end_all(self) -> None:

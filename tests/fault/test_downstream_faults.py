@@ -14,7 +14,7 @@ from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from tests.fault.announcements import received, record_announcements
 from tests.fault.counter import ShopCalls, shop_calls
 from tests.fault.market import generate_market, recommended_before
-from tests.fault.processes import SEEDS, Workers, workers
+from tests.fault.processes import PATIENCE_S, SEEDS, Workers, workers
 from tests.fault.rewards import verify_referral
 from tests.fault.traffic import Traffic, verify
 from tests.fault.winback import verify_winback
@@ -59,16 +59,16 @@ class Market:
             await self.group.start(point, str(nth), "SIGKILL", *guard, service=name)
             for name in services
         ]
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(PATIENCE_S):
             assert {await victim.wait() for victim in victims} == {-signal.SIGKILL}
 
     async def recover(self, services: Sequence[str], *guard: str) -> None:
         """Sound workers finish the job."""
         await self.send(1)
         sound = [await self.group.start(*guard, service=name) for name in services]
-        await settled(self.stack, self.database, LIFECYCLE, *services, within_s=60)
+        await settled(self.stack, self.database, LIFECYCLE, *services, within_s=PATIENCE_S)
         await self.shop.close()
-        await settled(self.stack, self.database, LIFECYCLE, *services, within_s=60)
+        await settled(self.stack, self.database, LIFECYCLE, *services, within_s=PATIENCE_S)
         assert {await self.group.stop(worker) for worker in sound} == {0}
 
     async def verify(self, services: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from shared.processes import LIFECYCLE
-from tests.fault.processes import SEEDS, Workers, workers
+from tests.fault.processes import PATIENCE_S, SEEDS, Workers, workers
 from tests.fault.shop import simulate
 from tests.fault.traffic import Traffic, generate, verify
 from tests.fault.worker import POINTS
@@ -23,7 +23,7 @@ async def recover(
 ) -> None:
     """A sound worker finishes the job; then everything must be as if nothing had happened."""
     worker = await group.start(*arguments)
-    await settled(stack, database, "lifecycle", within_s=60)
+    await settled(stack, database, "lifecycle", within_s=PATIENCE_S)
     assert await group.stop(worker) == 0
     await verify(stack.bootstrap, database, traffic)
 
@@ -44,7 +44,7 @@ async def test_a_worker_killed_at_any_point_leaves_nothing_lost_or_doubled(
     async with workers(stack, clean_database) as group:
         for nth in (1 + seed % 2, 3 + seed % 5):
             victim = await group.start(point, str(nth), "SIGKILL")
-            async with asyncio.timeout(40):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await victim.wait() == -signal.SIGKILL
         await recover(stack, clean_database, group, traffic)
 
@@ -57,16 +57,17 @@ async def test_an_owner_that_was_stopped_while_another_took_over_changes_nothing
     await publish(stack.bootstrap, traffic.events)
     async with workers(stack, clean_database) as group:
         zombie = await group.start(point, "4", "SIGSTOP", worker="zombie")
-        await eventually(lambda: _stopped(zombie.pid), within_s=30)
+        await eventually(lambda: _stopped(zombie.pid), within_s=PATIENCE_S)
         heir = await group.start(worker="heir")
-        await settled(stack, clean_database, "lifecycle", within_s=60)
+        await settled(stack, clean_database, "lifecycle", within_s=PATIENCE_S)
         zombie.send_signal(signal.SIGCONT)
         await eventually(
-            lambda: "session.ended" in group.log() or zombie.returncode is not None, within_s=30
+            lambda: "session.ended" in group.log() or zombie.returncode is not None,
+            within_s=PATIENCE_S,
         )
         await verify(stack.bootstrap, clean_database, traffic)
         await group.stop(zombie)
-        await settled(stack, clean_database, "lifecycle", within_s=60)
+        await settled(stack, clean_database, "lifecycle", within_s=PATIENCE_S)
         assert await group.stop(heir) == 0
         await verify(stack.bootstrap, clean_database, traffic)
 
@@ -79,14 +80,14 @@ async def test_a_killed_broker_and_a_killed_database_cost_time_but_no_event(
     async with workers(stack, clean_database) as group:
         worker = await group.start()
         await publish(stack.bootstrap, traffic.events[:third])
-        await eventually(lambda: _applied(clean_database), within_s=30)
+        await eventually(lambda: _applied(clean_database), within_s=PATIENCE_S)
         await stack.postgres.kill()
         await stack.postgres.start()
         await publish(stack.bootstrap, traffic.events[third : 2 * third])
         await stack.kafka.kill()
         await stack.kafka.start()
         await publish(stack.bootstrap, traffic.events[2 * third :])
-        await settled(stack, clean_database, "lifecycle", within_s=90)
+        await settled(stack, clean_database, "lifecycle", within_s=PATIENCE_S)
         assert await group.stop(worker) == 0
         await verify(stack.bootstrap, clean_database, traffic)
 
@@ -99,15 +100,17 @@ async def test_workers_that_join_and_leave_under_load_share_the_work_without_a_t
     async with workers(stack, clean_database) as group:
         first = await group.start(worker="a")
         await publish(stack.bootstrap, traffic.events[:quarter])
-        await eventually(lambda: _applied(clean_database), within_s=30)
+        await eventually(lambda: _applied(clean_database), within_s=PATIENCE_S)
         second = await group.start(worker="b")
         await publish(stack.bootstrap, traffic.events[quarter : 2 * quarter])
         await eventually(
-            lambda: group.log().count("partitions.assigned") >= 3, within_s=30, what="two share"
+            lambda: group.log().count("partitions.assigned") >= 3,
+            within_s=PATIENCE_S,
+            what="two share",
         )
         assert await group.stop(first) == 0
         await publish(stack.bootstrap, traffic.events[2 * quarter :])
-        await settled(stack, clean_database, "lifecycle", within_s=60)
+        await settled(stack, clean_database, "lifecycle", within_s=PATIENCE_S)
         assert await group.stop(second) == 0
         await verify(stack.bootstrap, clean_database, traffic)
 
