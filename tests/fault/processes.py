@@ -1,6 +1,7 @@
 """Worker processes of a fault test: started, waited for, and never left behind."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -37,7 +38,9 @@ class Workers:
     def __init__(self, stack: Stack, database: str, folder: Path) -> None:
         policy = folder / "policy.toml"
         document = PolicyDocument.of(POLICY).model_dump(exclude_none=True)
-        policy.write_text("\n".join(f"{name} = {value!r}" for name, value in document.items()))
+        policy.write_text(
+            "\n".join(f"{name} = {json.dumps(value)}" for name, value in document.items())
+        )
         self._environment = {
             **os.environ,
             "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
