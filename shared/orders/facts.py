@@ -123,6 +123,16 @@ def decode_order(action: OrderAction, data: bytes | str | msgspec.Raw) -> OrderD
 
 
 def _read_completed(data: bytes | str | msgspec.Raw) -> OrderDetails:
+    try:  # nearly always, and without a copy
+        details = decode_details(data)
+    except msgspec.ValidationError:
+        return _read_any_completed(data)
+    if details.total is None or details.amount is not None or details.refund_id is not None:
+        return _read_any_completed(data)
+    return details
+
+
+def _read_any_completed(data: bytes | str | msgspec.Raw) -> OrderDetails:
     order = _decode_completed(data)
     return OrderDetails(
         order.order_id,
