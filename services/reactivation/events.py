@@ -15,10 +15,11 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
+from shared.events.payload import payload_decoder
 from shared.events.ranks import rank_of
 from shared.events.transitions import Correction, Transition
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
-from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_details
+from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_order
 
 RELEASED: Final = "reactivation.released"
 """Internal: an operator asks to fold what waits in the dead letters for a parked customer."""
@@ -95,7 +96,7 @@ class _TestMark(msgspec.Struct, frozen=True):
     test: bool | None = None
 
 
-_codes: Final = msgspec.json.Decoder(_Codes)
+_decode_codes: Final = payload_decoder(_Codes)
 _consent: Final = msgspec.json.Decoder(_Consent)
 _merged: Final = msgspec.json.Decoder(_Merged)
 _test_mark: Final = msgspec.json.Decoder(_TestMark)
@@ -134,9 +135,7 @@ def read(topic: str, event: Envelope) -> Content | None:
 
 def _read_order(event: Envelope) -> OrderEvent:
     action = OrderAction(event.type)
-    details = decode_details(event.data)
-    if action is OrderAction.COMPLETED and details.total is None:
-        raise msgspec.ValidationError("Object missing required field `total`")
+    details = decode_order(action, event.data)
     fact = OrderFact(
         action, event.time, event.source, event.id, details, event.subject, event.historical
     )
@@ -145,7 +144,7 @@ def _read_order(event: Envelope) -> OrderEvent:
 
 def _offer_codes(event: Envelope) -> tuple[str, ...]:
     """The canonical codes that an order names, as far as they could be codes of ours."""
-    named = _codes.decode(event.data)
+    named = _decode_codes(event.data)
     texts = [named.coupon or "", *(named.coupons or ())]
     texts += [discount.code for discount in named.discounts or ()]
     canonical = [codes.canonical(text) for text in texts]

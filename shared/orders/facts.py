@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -42,6 +42,9 @@ class Margin(msgspec.Struct, frozen=True, gc=False):
     currency: Currency
 
 
+_Coupon = Annotated[str, msgspec.Meta(max_length=200)]
+
+
 class OrderDetails(msgspec.Struct, frozen=True, gc=False):
     """The `data` of an event about an order, as far as it says what the order is.
 
@@ -57,7 +60,7 @@ class OrderDetails(msgspec.Struct, frozen=True, gc=False):
     amount: Price | None = None
     refund_id: Name | None = None
     replacement_of: Name | None = None
-    coupon: Name | None = None
+    coupon: _Coupon | None = None
 
 
 class OrderFact(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +86,7 @@ class _Completed(msgspec.Struct, frozen=True, gc=False):
     store: Name | None = None
     margin: Margin | None = None
     replacement_of: Name | None = None
-    coupon: Name | None = None
+    coupon: _Coupon | None = None
 
 
 class _Updated(msgspec.Struct, frozen=True, gc=False):

@@ -1,9 +1,11 @@
 """What reactivation reads from Kafka."""
 
+import contextlib
 from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from services.reactivation.domain.cases import Lapse, case_id
 from services.reactivation.domain.codes import code_of
@@ -24,11 +26,34 @@ from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.orders.facts import OrderAction, OrderDetails, OrderFact
 from tests.support.builders import day, encode, event, order
+from tests.support.nearly_golden import as_published, nearly_golden, with_foreign_fields
 from tests.support.reactivation_worker import changed, corrected, transition
 
 CODE = code_of(case_id("ada", Lapse(day(1), "fell_silent", "inactive")), b"secret")
 AS_TYPED = f"{CODE[:4]}-{CODE[4:]}".lower()
 MISTYPED = CODE[:-1] + ("1" if CODE[-1] != "1" else "2")
+
+
+@settings(max_examples=300, deadline=None)
+@given(nearly_golden())
+def test_whatever_ingest_takes_is_read(event: dict[str, Any]) -> None:
+    published = as_published(event)
+    if published is not None:
+        assert not isinstance(read(CUSTOMER_EVENTS, published), LapseUpdate)
+
+
+def test_a_field_of_another_type_is_the_senders_own() -> None:
+    for example in with_foreign_fields():
+        published = as_published(example)
+        assert published is not None
+        assert not isinstance(read(CUSTOMER_EVENTS, published), LapseUpdate)
+
+
+@settings(max_examples=300, deadline=None)
+@given(nearly_golden())
+def test_what_did_not_pass_ingest_is_read_or_a_dead_letter(event: dict[str, Any]) -> None:
+    with contextlib.suppress(Poison):
+        read(CUSTOMER_EVENTS, decode(encode(event)))
 
 
 def content(topic: str, record: dict[str, Any]) -> object:
