@@ -19,9 +19,10 @@ from services.lifecycle.domain.state.happenings import (
     Referral,
     Score,
 )
+from services.lifecycle.domain.state.merges import Ending, Hop, Way
 from shared.error_texts import describe
 from shared.errors import Poison
-from shared.events.envelope import Envelope
+from shared.events.envelope import Envelope, pack
 from shared.events.payload import CustomerName, Instant, Name, payload_decoder, within_range
 from shared.events.ranks import RANKS
 from shared.events.scores import wrong_score
@@ -34,6 +35,12 @@ SOURCE: Final = "/lifecycle"
 
 RELEASED: Final = "customer.released"
 """Internal: an operator asks to fold a parked customer's events from the dead letters."""
+
+MERGE_ENDED: Final = "customer.merge_ended"
+"""Internal: tells an id that events of another customer do not belong to it any more."""
+
+DIRECTIVES: Final = frozenset({"customer.merged", "customer.unmerged"})
+"""Say where the events of an id belong; they concern only the id that they were sent for."""
 
 PRODUCT_ACTIVATED: Final = "product.activated"
 
@@ -84,9 +91,9 @@ EVENT_KINDS: Final = MappingProxyType(
         ),
         "customer.updated": EventKind.UPDATED,
         "customer.merged": EventKind.MERGED,
+        "customer.unmerged": EventKind.UNMERGED,
         **dict.fromkeys(
             (
-                "customer.unmerged",
                 "customer.erasure_requested",
                 "consent.granted",
                 "consent.withdrawn",
@@ -147,6 +154,14 @@ class _ReferralData(msgspec.Struct, frozen=True, gc=False):
 
 class _AccountData(msgspec.Struct, frozen=True, gc=False):
     account: Annotated[str, msgspec.Meta(pattern="^b2[cb]$")] | None = None
+
+
+class _EndingData(msgspec.Struct, frozen=True, gc=False):
+    customer: str
+    time: Instant
+    unmerged: bool
+    source: str
+    id: str
 
 
 class _MergerData(msgspec.Struct, frozen=True, gc=False):
@@ -239,13 +254,15 @@ class _TestMark(msgspec.Struct, frozen=True, gc=False):
 _TEST_KEY: Final = b'"test"'
 _decode_test_mark: Final = msgspec.json.Decoder(_TestMark).decode
 _ACTIONS: Final[Mapping[str, OrderAction]] = {str(action): action for action in OrderAction}
+_decode_ending: Final = msgspec.json.Decoder(_EndingData).decode
+_decode_way: Final = msgspec.json.Decoder(tuple[Hop, ...]).decode
 
 
-def read(topic: str, event: Envelope) -> Happening | str | None:
+def read(topic: str, event: Envelope) -> Happening | Ending | str | None:
     """Read an event into the happening that the fold sees.
 
-    Returns RELEASED for an operator's request, and None for what does not concern lifecycle.
-    Raises Poison("unknown_type") or Poison("invalid_data").
+    Returns RELEASED for an operator's request, an Ending for word of a merge, and None for what
+    does not concern lifecycle. Raises Poison("unknown_type") or Poison("invalid_data").
     """
     kind = EVENT_KINDS.get(event.type)
     if kind is None:
@@ -302,9 +319,45 @@ def _read_order(event: Envelope) -> OrderFact:
     )
 
 
-def _read_other(topic: str, event: Envelope) -> str | None:
+def _read_other(topic: str, event: Envelope) -> Ending | str | None:
     if event.type == RELEASED:
         return RELEASED
+    if event.type == MERGE_ENDED:
+        return _read_ending(event)
     if topic == CUSTOMER_EVENTS:
         raise Poison("unknown_type", f"{event.type} is not in the catalogue")
     return None
+
+
+def _read_ending(event: Envelope) -> Ending:
+    try:
+        data = _decode_ending(event.data)
+    except (msgspec.MsgspecError, OverflowError) as error:
+        raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
+    return Ending(data.customer, (data.time, data.unmerged, data.source, data.id))
+
+
+def pack_ending(ending: Ending) -> msgspec.Raw:
+    """Encode an ending as the data of a MERGE_ENDED event."""
+    return pack(_EndingData(ending.customer, *ending.key))
+
+
+def read_way(event: Envelope) -> Way:
+    """Read the hops by which merges have brought an event; none for the customer's own events.
+
+    Raises Poison("invalid_data") unless they begin with the customer that it was sent for.
+    """
+    if event.mergedfrom is None:
+        return ()
+    try:
+        way = _decode_way(event.mergedvia or "[]")
+    except (msgspec.MsgspecError, OverflowError) as error:
+        raise Poison("invalid_data", f"mergedvia: {describe(error)}") from error
+    if not way or way[0].customer != event.mergedfrom:
+        raise Poison("invalid_data", "mergedvia must begin with the customer in mergedfrom")
+    return way
+
+
+def pack_way(way: Way) -> str:
+    """Encode hops as `read_way` reads them."""
+    return msgspec.json.encode(way).decode()

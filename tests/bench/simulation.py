@@ -31,6 +31,7 @@ from shared.events.envelope import decode
 from shared.simulator.shop import Line, Shop, lines, lives
 from tests.support import policy_shop as shops
 from tests.support.fresh_servers import PARTITIONS, drop_database, make_database
+from tests.support.merge_network import hop_of
 from tests.support.server_stack import open_stack
 from tests.support.simulation_shop import LifeStore
 
@@ -73,7 +74,7 @@ def known(customer: str, life: Iterable[Line]) -> Iterator[bytes]:
         if event.subject == customer:
             yield line.json.encode()
         elif event.type != "customer.merged":
-            yield forwarded(event, customer, PARTITIONS).body
+            yield forwarded(event, customer, hop_of(event.subject), PARTITIONS).body
 
 
 async def simulate(url: str, spec: SimulationSpec) -> dict[str, object]:

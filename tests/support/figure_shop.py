@@ -30,6 +30,7 @@ from shared.simulator.shop import Shop as Simulated
 from shared.simulator.shop import lines, lives
 from tests.support.builders import encode, event, order
 from tests.support.fresh_servers import PARTITIONS
+from tests.support.merge_network import hop_of, merged_into
 from tests.support.policy_shop import Shop, new_shop
 from tests.support.server_stack import Stack
 from tests.support.simulation_shop import LifeStore, api
@@ -150,7 +151,7 @@ def _told() -> tuple[dict[str, list[bytes]], dict[str, list[bytes]]]:
         into = old.removesuffix(".old")
         events_ = [event for event in map(decode, records) if event.type != "customer.merged"]
         told.setdefault(into, []).extend(
-            forwarded(event, into, PARTITIONS).body for event in events_
+            forwarded(event, into, hop_of(old), PARTITIONS).body for event in events_
         )
     return told, merged
 
@@ -241,7 +242,7 @@ async def _add_merged(connection: Any, merged: dict[str, list[bytes]]) -> None:
     customers, events = list[CustomerRow](), list[EventRow]()
     for old, records in sorted(merged.items()):
         entry = CustomerEntry(
-            old, partition_of(old, PARTITIONS), merged_into=old.removesuffix(".old")
+            old, partition_of(old, PARTITIONS), merges=merged_into(old.removesuffix(".old"))
         )
         customers.append(CustomerRow.of(entry))
         for record in records:

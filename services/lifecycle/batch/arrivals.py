@@ -1,4 +1,4 @@
-"""Sorts the events of a batch: which are new, repeated, parked, or to be forwarded."""
+"""Sorts the events of a batch: which are new, repeated, parked, or belong to nobody here."""
 
 from typing import Final
 
@@ -7,23 +7,27 @@ import msgspec
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.entry import event_key
-from services.lifecycle.batch.merges import Merges
+from services.lifecycle.batch.merges import MergeFlow
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
-from services.lifecycle.domain.state.happenings import MergeTarget
-from services.lifecycle.events import RELEASED, read
+from services.lifecycle.domain.state.happenings import EventKind, Happening, MergeTarget
+from services.lifecycle.domain.state.merges import Ending, is_newer
+from services.lifecycle.events import RELEASED, read, read_way
 from shared.aio import in_chunks
+from shared.errors import Poison
 from shared.events import envelope
 from shared.events.envelope import Envelope
-from shared.stream.batch import Incoming, Portion
+from shared.stream.batch import Incoming
 from shared.stream.handler import Reader
 from shared.stream.log.parked_customers import recall_events
+
+_DIRECTIVES: Final = (EventKind.MERGED, EventKind.UNMERGED)
 
 
 class Arrivals:
     """The events of one batch by customer."""
 
-    def __init__(self, reader: Reader, cache: CustomerCache, work: Work, merges: Merges) -> None:
+    def __init__(self, reader: Reader, cache: CustomerCache, work: Work, merges: MergeFlow) -> None:
         self._reader: Final = reader
         self._cache: Final = cache
         self._work: Final = work
@@ -38,11 +42,11 @@ class Arrivals:
                 for incoming in some:
                     visit = visits[incoming.event.subject]
                     key = event_key(incoming.event)
-                    if visit.is_plain(incoming.content, key):
+                    if visit.is_plain(incoming, key):
                         visit.arrivals[key] = incoming
                     else:
                         await self._classify(visit, incoming, key)
-        return [visit for visit in visits.values() if visit.arrivals or visit.released]
+        return [visit for visit in visits.values() if not visit.is_empty]
 
     async def _new_visits(self) -> dict[str, Visit]:
         """Load the customers of the batch, and make each a visit without events."""
@@ -53,11 +57,10 @@ class Arrivals:
         }
         partitions = {customer: portion.partition for customer, portion in portions.items()}
         await self._cache.load(partitions, known=self._work.policies.known)
-        return {customer: self._visit(customer, portion) for customer, portion in portions.items()}
-
-    def _visit(self, customer: str, portion: Portion) -> Visit:
-        entry = self._cache[customer]
-        return Visit(portion, entry, stays=entry.parked is None and entry.merged_into is None)
+        return {
+            customer: Visit.of(portion, self._cache[customer])
+            for customer, portion in portions.items()
+        }
 
     async def _classify(self, visit: Visit, incoming: Incoming, key: int) -> None:
         """Do what is right for an event that is not plainly new."""
@@ -66,12 +69,14 @@ class Arrivals:
             await self._release(visit)
         elif entry.parked and not visit.released:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
+        elif isinstance(incoming.content, Ending):
+            visit.hear(incoming.content)
+        elif not _is_admitted(visit, incoming):
+            return
         elif key in entry.event_keys or key in visit.arrivals:
             await self._compare(visit, incoming, key)
-        elif (into := visit.merges_into or entry.merged_into) is not None:
-            self._forward(incoming, into)
-        elif isinstance(incoming.content.details, MergeTarget):
-            await self._merge(visit, incoming, key)
+        elif incoming.content.kind in _DIRECTIVES and incoming.event.mergedfrom is None:
+            await self._decide(visit, incoming, key)
         else:
             visit.arrivals[key] = incoming
 
@@ -86,35 +91,54 @@ class Arrivals:
             await self._classify(visit, incoming, event_key(incoming.event))
 
     async def _compare(self, visit: Visit, incoming: Incoming, key: int) -> None:
-        """Drop an event that comes again; reject it if its content is another."""
-        if key in visit.arrivals:
-            first: bytes | None = visit.arrivals[key].value
+        """Drop an event that comes again; reject it if its content is another.
+
+        If a newer merge has brought it, that is the way by which it belongs here.
+        """
+        event = incoming.event
+        known = visit.arrivals.get(key) or visit.renewed.get(key)
+        if known is not None:
+            first: Envelope | None = known.event
         else:
             await self._previous_committed()
-            first = await repository.load_event(self._reader, visit.entry.key, key)
-        event = incoming.event
-        if first is not None and not _same_content(envelope.decode(first), event):
+            first = await self._stored_event(visit, key)
+        if first is None:
+            return
+        if not _same_content(first, event):
             detail = "other content under an id that was used before"
             visit.portion.reject(incoming, "conflicting_duplicate", detail)
+        elif event.mergedvia and is_newer(read_way(event), read_way(first)):
+            again = visit.arrivals if key in visit.arrivals else visit.renewed
+            again[key] = incoming
 
-    def _forward(self, incoming: Incoming, into: str) -> None:
-        """Forward an event of a merged customer, unless it is the same merger under another id."""
-        if incoming.content.details != MergeTarget(into):
-            self._merges.forward(incoming.event, into)
+    async def _stored_event(self, visit: Visit, key: int) -> Envelope | None:
+        record = await repository.load_event(self._reader, visit.entry.key, key)
+        return None if record is None else envelope.decode(record)
 
-    async def _merge(self, visit: Visit, incoming: Incoming, key: int) -> None:
-        """Note a merger; reject one that would close a cycle."""
+    async def _decide(self, visit: Visit, incoming: Incoming, key: int) -> None:
+        """Take a merge or unmerge; reject a merge that would close a cycle."""
         customer = visit.entry.id
-        into = incoming.content.details.into
-        await self._previous_committed()
-        if await self._merges.closes_cycle(customer, into):
-            detail = "the customer who stays is merged into this one already"
-            visit.portion.reject(incoming, "merge_cycle", detail)
-            return
-        visit.merger = incoming
-        visit.stays = False
+        happening: Happening = incoming.content
+        into = happening.details.into if isinstance(happening.details, MergeTarget) else None
+        merge_key = (happening.time, into is None, happening.source, happening.id)
+        if visit.merges.decides(merge_key):
+            await self._previous_committed()
+            if into is not None and await self._merges.closes_cycle(customer, into):
+                detail = "the customer who stays is merged into this one already"
+                visit.portion.reject(incoming, "merge_cycle", detail)
+                return
+            visit.decide(merge_key, into)
+            self._work.merged[customer] = into
         visit.arrivals[key] = incoming
-        self._work.merged[customer] = into
+
+
+def _is_admitted(visit: Visit, incoming: Incoming) -> bool:
+    """Does the event belong to the customer? Rejects it if nobody can tell."""
+    try:
+        return visit.admits(incoming.event)
+    except Poison as poison:
+        visit.portion.reject(incoming, poison.reason, poison.detail)
+        return False
 
 
 def _same_content(one: Envelope, other: Envelope) -> bool:

@@ -50,6 +50,11 @@ class CustomerCache:
         entry.event_keys.update(keys)
         self._events += len(keys)
 
+    def remove_events(self, entry: CustomerEntry, keys: Collection[int]) -> None:
+        """Forget the identities of events that do not belong to the customer any more."""
+        entry.event_keys.difference_update(keys)
+        self._events -= len(keys)
+
     @property
     def is_full(self) -> bool:
         """Is there more in memory than allowed?"""

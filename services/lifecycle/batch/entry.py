@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.merges import NONE, Merges
 from shared.events.envelope import Envelope
 from shared.ids import hash64
 
@@ -15,6 +16,7 @@ class CustomerEntry:
     - `armed` is the instant in the timer table, never later than the state's earliest deadline.
     - `parked` is the reason why the fold has failed, if it has.
     - `event_keys` are the keys of all events known, `order_keys` those of the orders they name.
+    - `merges` says where the events go, and which of those that merges bring belong here.
     - `key` is the hash of the customer's id.
     """
 
@@ -23,7 +25,7 @@ class CustomerEntry:
     customer: Customer = field(default_factory=Customer)
     version: int = 0
     parked: str | None = None
-    merged_into: str | None = None
+    merges: Merges = NONE
     armed: datetime | None = None
     event_keys: set[int] = field(default_factory=set)
     order_keys: set[int] = field(default_factory=set)
@@ -31,6 +33,11 @@ class CustomerEntry:
 
     def __post_init__(self) -> None:
         self.key = hash64(self.id)
+
+    @property
+    def merged_into(self) -> str | None:
+        """The customer into whom this one is merged; None if into nobody."""
+        return self.merges.into
 
 
 def event_key(event: Envelope) -> int:

@@ -1,10 +1,11 @@
 """Folds the customers of a batch: onto their states, or anew from everything stored."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import CustomerCache
+from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.visit import Visit, is_due
 from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.edition import is_outdated
@@ -92,6 +93,21 @@ class Folds:
         self._work.remarks.forget(visit.entry)
         self._work.recorder.replace(visit.entry, before, history, moves, visit.portion)
 
+    def restore(self, visit: Visit, folded: Folded) -> None:
+        """Bring back the history of a customer who is not merged any more."""
+        entry = visit.entry
+        portion = visit.portion
+        recorder = self._work.recorder
+        self.accept(visit, folded.customer)
+        self._work.add_order_versions(entry, folded.order_versions)
+        self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
+        recorder.restore(entry, folded.moves, portion)
+        recorder.add_hints(entry, folded.hints, portion.clock, portion)
+
+    def forget_events(self, entry: CustomerEntry, keys: Collection[int]) -> None:
+        """Forget stored events that do not belong to the customer any more."""
+        self._cache.remove_events(entry, keys)
+
     def _accept_next(self, visit: Visit, folded: Folded) -> None:
         """Take a state that was folded onto the one before."""
         entry = visit.entry
@@ -112,7 +128,7 @@ class Folds:
         activation reaches back, the rules are another edition, or the customer is released or
         merged.
         """
-        if visit.released or visit.merger is not None:
+        if visit.released or visit.is_moving:
             return None
         customer = visit.entry.customer
         if is_outdated(customer):
@@ -152,23 +168,31 @@ class Folds:
     async def _fold_lives(self, visits: Sequence[Visit]) -> None:
         lives = await repository.load_lives(self._reader, [visit.entry for visit in visits])
 
-        def fold_life(visit: Visit) -> Folded:
-            stored = list(happenings_of(visit.entry.id, lives[visit.entry.id].events))
-            folded = self._fold_all([*stored, *visit.happenings()], visit)
-            if not is_outdated(visit.entry.customer):
-                return folded
-            by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
-            return mark_historical(folded, by_rules_alone)
+        def fold_stored(visit: Visit) -> Folded:
+            return self.fold_life(visit, lives[visit.entry.id].events)
 
-        for visit, folded in self._work.fold_each(visits, fold_life):
-            entry = visit.entry
-            portion = visit.portion
-            withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
-            hints = [*folded.hints, *withdrawn]
-            self.replace(visit, folded.customer, lives[entry.id].transitions, folded.moves)
-            self._work.add_order_versions(entry, folded.order_versions)
-            self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
-            self._work.recorder.add_hints(entry, hints, portion.clock, portion)
+        for visit, folded in self._work.fold_each(visits, fold_stored):
+            self.take_life(visit, folded, lives[visit.entry.id].transitions)
+
+    def fold_life(self, visit: Visit, records: Iterable[bytes]) -> Folded:
+        """Fold a customer anew, from the records stored and the new events of the visit."""
+        stored = list(happenings_of(visit, records))
+        folded = self._fold_all([*stored, *visit.happenings()], visit)
+        if not is_outdated(visit.entry.customer):
+            return folded
+        by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
+        return mark_historical(folded, by_rules_alone)
+
+    def take_life(self, visit: Visit, folded: Folded, history: Sequence[Transition]) -> None:
+        """Take a life that was folded anew, in place of the history so far."""
+        entry = visit.entry
+        portion = visit.portion
+        withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
+        hints = [*folded.hints, *withdrawn]
+        self.replace(visit, folded.customer, history, folded.moves)
+        self._work.add_order_versions(entry, folded.order_versions)
+        self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
+        self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 
     def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:
         """Fold a life from its first event up to the clock."""
@@ -176,9 +200,14 @@ class Folds:
         return self._until_clock(folded, visit.portion)
 
 
-def happenings_of(customer: str, records: Iterable[bytes]) -> Iterator[Happening]:
-    """Read the stored events of a customer, but not those of another with the same hash."""
+def happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:
+    """Read the stored events that belong to a customer.
+
+    Records may be those of another with the same hash, or have come by a merge that is over.
+    """
+    customer = visit.entry.id
     for event in map(envelope.decode, records):
         content = read("", event)
-        if event.subject == customer and isinstance(content, Happening):
+        belongs = event.subject == customer and visit.admits(event)
+        if belongs and isinstance(content, Happening):
             yield content

@@ -7,7 +7,7 @@ from services.lifecycle.batch import daily_counts, repository
 from services.lifecycle.batch.arrivals import Arrivals
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.folds import Folds
-from services.lifecycle.batch.merges import Merges
+from services.lifecycle.batch.merges import MergeFlow
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.schedule_watch import PolicyFile, ScheduleWatch
 from services.lifecycle.batch.timers import Timers
@@ -65,6 +65,8 @@ class LifecycleHandler:
         recorder = work.recorder
         counts = recorder.counts
         await repository.add_events(tx, work.events)
+        await repository.remove_events(tx, work.removed_events)
+        await repository.renew_events(tx, work.renewed_events)
         await repository.save_order_versions(tx, work.refolded, work.order_versions.values())
         await repository.save_remarks(tx, work.refolded, work.remarks.rows)
         if work.merged:
@@ -96,13 +98,13 @@ class LifecycleHandler:
 
     async def _fold_events(self, folds: Folds, work: Work) -> None:
         """Fold new events onto the states; where that is not enough, fold whole lives anew."""
-        merges = Merges(self._reader, folds, work, partitions=self._settings.partitions)
+        merges = MergeFlow(self._reader, folds, work, partitions=self._settings.partitions)
         visits = await Arrivals(self._reader, self._cache, work, merges).visits()
         late = await folds.fold_on(visits)
         if late:
             await work.batch.previous_committed()
-            await folds.fold_anew([visit for visit in late if visit.merger is None])
-            await merges.merge([visit for visit in late if visit.merger is not None])
+            await folds.fold_anew([visit for visit in late if not visit.is_moving])
+            await merges.settle([visit for visit in late if visit.is_moving])
 
     async def _rearm(self, folds: Folds, work: Work) -> None:
         """Judge more customers, all of one partition, by what is new in the schedule."""
@@ -113,7 +115,7 @@ class LifecycleHandler:
         await work.batch.previous_committed()
         customers = await self._watch.next_customers(partition)
         await self._cache.load(dict.fromkeys(customers, partition), known=work.policies.known)
-        visits = [Visit(portions[partition], self._cache[customer]) for customer in customers]
+        visits = [Visit.of(portions[partition], self._cache[customer]) for customer in customers]
         await folds.apply_schedule(visits)
         work.rearming[partition] = self._watch.advance(partition, customers)
 

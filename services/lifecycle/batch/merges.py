@@ -1,21 +1,32 @@
-"""Merging two ids of one customer: the events of the old id are forwarded to the one that stays."""
+"""Merging and parting ids of one customer: events go where they belong, histories follow them."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
 from services.lifecycle.batch import repository
+from services.lifecycle.batch.entry import event_key
 from services.lifecycle.batch.folds import Folds
 from services.lifecycle.batch.rows import StoredLife
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.edition import unknown_customer
+from services.lifecycle.domain.fold import Folded
 from services.lifecycle.domain.hints import change_withdrawn_hint
+from services.lifecycle.domain.state.merges import Ending, Hop, Merges, endings
+from services.lifecycle.events import (
+    DIRECTIVES,
+    MERGE_ENDED,
+    SOURCE,
+    pack_ending,
+    pack_way,
+    read_way,
+)
 from shared.aio import in_chunks
 from shared.events import envelope
 from shared.events.envelope import Envelope
-from shared.ids import partition_of
+from shared.ids import partition_of, stable_text
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.handler import Reader
 from shared.stream.outgoing.outbox import Message
@@ -24,8 +35,16 @@ MergedInto = Callable[[str], Awaitable[str | None]]
 """Looks up into whom a customer is merged; None if into nobody."""
 
 
-class Merges:
-    """The mergers of one batch."""
+class MovingLife(NamedTuple):
+    """A customer whose merges matter in this batch, as they were `before`, and what is stored."""
+
+    visit: Visit
+    before: Merges
+    life: StoredLife
+
+
+class MergeFlow:
+    """The merges and unmerges of one batch, and the events that they move."""
 
     def __init__(self, reader: Reader, folds: Folds, work: Work, *, partitions: int) -> None:
         self._reader: Final = reader
@@ -33,54 +52,128 @@ class Merges:
         self._work: Final = work
         self._partitions: Final = partitions
 
-    def forward(self, event: Envelope, into: str) -> None:
-        """Send an event to the customer who stays."""
-        self._work.forwarded.append(forwarded(event, into, self._partitions))
-
     async def closes_cycle(self, customer: str, into: str) -> bool:
         """Is `into` merged into the customer already, in this batch or before?"""
 
         async def merged_into(other: str) -> str | None:
-            in_batch = self._work.merged.get(other)
-            return in_batch or await repository.merged_into(self._reader, other)
+            if other in self._work.merged:
+                return self._work.merged[other]
+            return await repository.merged_into(self._reader, other)
 
         return await leads_back(customer, into, merged_into)
 
-    async def merge(self, visits: Sequence[Visit]) -> None:
-        """Withdraw the histories of customers who are merged into others; forward their events."""
+    async def settle(self, visits: Sequence[Visit]) -> None:
+        """Move the events of these customers, and fold the histories that change by it."""
         async for some in in_chunks(visits):
-            lives = await repository.load_lives(self._reader, [visit.entry for visit in some])
-            for visit in some:
-                self._merge_one(visit, lives[visit.entry.id])
+            lives = await self._load_lives(some)
+            moving = {
+                visit.entry.id: MovingLife(visit, visit.entry.merges, lives[visit.entry.id])
+                for visit in some
+            }
+            for each in moving.values():
+                self._move_events(each)
 
-    def _merge_one(self, visit: Visit, life: StoredLife) -> None:
+            def fold(visit: Visit, moving: dict[str, MovingLife] = moving) -> Folded | None:
+                if visit.entry.merged_into is not None:
+                    return None
+                return self._folds.fold_life(visit, moving[visit.entry.id].life.events)
+
+            for visit, folded in self._work.fold_each(some, fold):
+                self._change_history(moving[visit.entry.id], folded)
+
+    async def _load_lives(self, visits: Sequence[Visit]) -> dict[str, StoredLife]:
+        """Load what is stored, but not of customers whose new events are only forwarded."""
+        changed = [visit.entry for visit in visits if not visit.only_forwards]
+        lives = await repository.load_lives(self._reader, changed)
+        return {visit.entry.id: lives.get(visit.entry.id, StoredLife([], [])) for visit in visits}
+
+    def _move_events(self, moving: MovingLife) -> None:
+        """Drop events whose merge is over, forward what belongs elsewhere, and say what has ended.
+
+        This is done even if the customer's fold then fails: others wait for it.
+        """
+        visit, before, life = moving
         entry = visit.entry
-        portion = visit.portion
-        into = visit.merges_into
-        assert into is not None  # noqa: S101
-        events = [envelope.decode(record) for record in life.events]
-        events += [
-            incoming.event for incoming in visit.arrivals.values() if incoming is not visit.merger
-        ]
-        for event in events:
+        after = visit.merges
+        stored = self._drop_ended(visit, life)
+        arrived = [incoming.event for incoming in visit.arrivals.values()]
+        renewed = [incoming.event for incoming in visit.renewed.values()]
+        for key, incoming in visit.renewed.items():
+            self._work.renewed_events.append((entry.key, key, incoming.value))
+        if after.into is not None:
+            again = stored if after.merge != before.merge else renewed
+            self._forward([*again, *arrived], after.into, after.next_hop(entry.id))
+        if (before.into is None) != (after.into is None):
+            self._restate(visit, [*stored, *arrived])
+        words = endings(entry.id, before, after)
+        self._work.forwarded += [_word_of(ending, to, self._partitions) for to, ending in words]
+        entry.merges = after
+
+    def _drop_ended(self, visit: Visit, life: StoredLife) -> list[Envelope]:
+        """Return the stored events that belong to the customer, and remove all others."""
+        entry = visit.entry
+        kept: list[Envelope] = []
+        ended: list[Envelope] = []
+        for event in map(envelope.decode, life.events):
             if event.subject == entry.id:
-                self.forward(event, into)
-            self._work.recorder.counts.restate(event.time, portion)
-        entry.merged_into = into
+                renewed = visit.renewed.get(event_key(event))
+                current = event if renewed is None else renewed.event
+                admitted = visit.merges.admits(entry.id, read_way(current))
+                (kept if admitted else ended).append(current)
+        keys = {event_key(event) for event in ended}
+        self._work.removed_events += [(entry.key, key) for key in keys]
+        self._folds.forget_events(entry, keys)
+        self._restate(visit, ended)
+        return kept
+
+    def _forward(self, events: Iterable[Envelope], into: str, hop: Hop) -> None:
+        """Send events to the customer who stays; merges concern only whom they were sent for."""
+        self._work.forwarded += [
+            forwarded(event, into, hop, self._partitions)
+            for event in events
+            if event.type not in DIRECTIVES
+        ]
+
+    def _restate(self, visit: Visit, events: Iterable[Envelope]) -> None:
+        """Have the figures of the days computed again on which these events happened."""
+        for event in events:
+            self._work.recorder.counts.restate(event.time, visit.portion)
+
+    def _change_history(self, moving: MovingLife, folded: Folded | None) -> None:
+        """Withdraw the history of a customer who is merged, or bring it back; else correct it."""
+        visit, before, life = moving
+        folds = self._folds
+        if folded is None:
+            if before.into is None:
+                self._withdraw_notice(visit)
+                nobody = unknown_customer(self._work.policies.known)
+                folds.replace(visit, nobody, life.transitions, [])
+            else:
+                folds.accept(visit, visit.entry.customer)
+        elif before.into is None:
+            folds.take_life(visit, folded, life.transitions)
+        else:
+            folds.restore(visit, folded)
+
+    def _withdraw_notice(self, visit: Visit) -> None:
+        entry = visit.entry
         notice = entry.customer.noticed
         if notice is not None:
             withdrawn = change_withdrawn_hint(notice, entry.customer.now)
-            self._work.recorder.add_hints(entry, [withdrawn], portion.clock, portion)
-        nobody = unknown_customer(self._work.policies.known)
-        self._folds.replace(visit, nobody, life.transitions, [])
+            self._work.recorder.add_hints(entry, [withdrawn], visit.portion.clock, visit.portion)
 
 
-def forwarded(event: Envelope, into: str, partitions: int) -> Message:
+def forwarded(event: Envelope, into: str, hop: Hop, partitions: int) -> Message:
     """Make the event one of the customer who stays.
 
     Source and id are kept, so that forwarding it again changes nothing.
     """
-    moved = replace(event, subject=into, mergedfrom=event.mergedfrom or event.subject)
+    moved = replace(
+        event,
+        subject=into,
+        mergedfrom=event.mergedfrom or event.subject,
+        mergedvia=pack_way((*read_way(event), hop)),
+    )
     return Message(
         partition_of(into, partitions),
         CUSTOMER_EVENTS,
@@ -88,6 +181,20 @@ def forwarded(event: Envelope, into: str, partitions: int) -> Message:
         envelope.encode(moved),
         event.traceparent,
     )
+
+
+def _word_of(ending: Ending, to: str, partitions: int) -> Message:
+    """Make the message that tells the customer `to` of an ending."""
+    time, unmerged, source, id = ending.key
+    event = Envelope(
+        id=stable_text(MERGE_ENDED, to, ending.customer, str(unmerged), source, id),
+        source=SOURCE,
+        type=MERGE_ENDED,
+        subject=to,
+        time=time,
+        data=pack_ending(ending),
+    )
+    return Message(partition_of(to, partitions), CUSTOMER_EVENTS, to, envelope.encode(event))
 
 
 async def leads_back(customer: str, into: str, merged_into: MergedInto) -> bool:

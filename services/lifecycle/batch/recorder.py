@@ -83,6 +83,13 @@ class Recorder:
             current = new[-1].to if new else None
             self._correct(entry, old[kept:], new[kept:], current, portion)
 
+    def restore(self, entry: CustomerEntry, moves: Sequence[Move], portion: Portion) -> None:
+        """Put back the history of a customer that had been withdrawn: one correction adds it."""
+        facts = fact_counts.fact_count_changes(_NOBODY, moves, entry.customer)
+        self.counts.add_facts(entry, facts, 1)
+        if moves:
+            self._correct(entry, [], moves, moves[-1].to, portion)
+
     def add_moves(
         self, entry: CustomerEntry, moves: Sequence[Move], clock: datetime, portion: Portion
     ) -> None:

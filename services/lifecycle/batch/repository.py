@@ -15,13 +15,15 @@ from services.lifecycle.batch.rows import (
     OrderVersionRow,
     RearmingPosition,
     RemarkRow,
+    RenewedEvent,
     StoredLife,
     TransitionRow,
     Withdrawal,
     columns,
 )
-from services.lifecycle.codecs import decode_customer, decode_transition
+from services.lifecycle.codecs import decode_customer, decode_merges, decode_transition
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
+from services.lifecycle.domain.state.merges import NONE
 from shared.database.connection import Tx
 from shared.errors import Retryable
 
@@ -62,7 +64,7 @@ TRANSITION_COLUMNS: Final = (
 )
 
 _LOAD: Final = """
-SELECT c.customer, c.partition, c.version, c.state, c.parked, c.merged_into, t.due_at
+SELECT c.customer, c.partition, c.version, c.state, c.parked, c.merges, t.due_at
 FROM customer AS c LEFT JOIN timer AS t USING (customer) WHERE c.customer = ANY($1::text[])
 """
 _EVENT_KEYS: Final = """
@@ -88,27 +90,38 @@ CROSS JOIN LATERAL (
 _SAVE: Final = """
 INSERT INTO customer (
     customer, partition, version, key, state,
-    phase, parked, merged_into, signed_up_at, activated_at,
+    phase, parked, merged_into, merges, signed_up_at, activated_at,
     account, since, first_order_at, causes,
     value, currency, magnitude
 )
 SELECT customer, partition, version, key, state,
-    phase, parked, merged_into, signed_up_at, activated_at,
+    phase, parked, merged_into, merges, signed_up_at, activated_at,
     account, since, first_order_at, coalesce(causes, '{}'),
     coalesce(value, 0), currency, coalesce(magnitude, 0)
 FROM json_to_recordset($1::json) AS row (
     customer text, partition int, version bigint, key bigint, state json,
-    phase text, parked text, merged_into text, signed_up_at timestamptz, activated_at timestamptz,
+    phase text, parked text, merged_into text, merges json,
+    signed_up_at timestamptz, activated_at timestamptz,
     account text, since timestamptz, first_order_at timestamptz, causes text[],
     value bigint, currency text, magnitude smallint
 )
 ON CONFLICT (customer) DO UPDATE SET
     version = excluded.version, state = excluded.state,
     phase = excluded.phase, parked = excluded.parked, merged_into = excluded.merged_into,
+    merges = excluded.merges,
     signed_up_at = excluded.signed_up_at, activated_at = excluded.activated_at,
     account = excluded.account, since = excluded.since,
     first_order_at = excluded.first_order_at, causes = excluded.causes,
     value = excluded.value, currency = excluded.currency, magnitude = excluded.magnitude
+"""
+_REMOVE_EVENTS: Final = """
+DELETE FROM event AS e USING unnest($1::bigint[], $2::bigint[]) AS gone(customer_key, event_key)
+WHERE (e.customer_key, e.event_key) = (gone.customer_key, gone.event_key)
+"""
+_RENEW_EVENTS: Final = """
+UPDATE event AS e SET body = n.body
+FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS n(customer_key, event_key, body)
+WHERE (e.customer_key, e.event_key) = (n.customer_key, n.event_key)
 """
 _DROP_ORDER_VERSIONS: Final = "DELETE FROM order_version WHERE customer_key = ANY($1::bigint[])"
 _ADD_ORDER_VERSIONS: Final = f"""
@@ -197,7 +210,7 @@ async def load_customers(connection: Tx, customers: Sequence[str]) -> list[Custo
             decode_customer(row["state"]),
             row["version"],
             row["parked"],
-            row["merged_into"],
+            NONE if row["merges"] is None else decode_merges(row["merges"]),
             row["due_at"],
         )
         for row in rows
@@ -319,6 +332,18 @@ async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
     """Append to the event store."""
     if rows:
         await tx.copy_records_to_table("event", records=rows, columns=EVENT_COLUMNS)
+
+
+async def remove_events(tx: Tx, keys: Sequence[tuple[int, int]]) -> None:
+    """Remove events, by the keys of customer and event, whose merge is over."""
+    if keys:
+        await tx.execute(_REMOVE_EVENTS, *columns(sorted(keys)))
+
+
+async def renew_events(tx: Tx, rows: Sequence[RenewedEvent]) -> None:
+    """Replace the records of events that have come again by a newer merge."""
+    if rows:
+        await tx.execute(_RENEW_EVENTS, *columns(sorted(rows)))
 
 
 async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
+from services.lifecycle.domain.state.merges import NONE, Merges
 from services.lifecycle.tables.customers import magnitude
 from shared.events.transitions import Transition
 from shared.ids import hash64
@@ -40,6 +41,10 @@ RemarkRow: TypeAlias = tuple[int, int, str, bool]
 
 Withdrawal: TypeAlias = tuple[str, int, int, datetime]
 """The customer, the version that is void, the version of the correction, and its clock."""
+
+
+RenewedEvent: TypeAlias = tuple[int, int, bytes]
+"""The keys of customer and event, and the record by which a newer merge has brought it."""
 
 
 class AccountChange(NamedTuple):
@@ -103,6 +108,7 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
     phase: str | None = None
     parked: str | None = None
     merged_into: str | None = None
+    merges: Merges | None = None
     signed_up_at: datetime | None = None
     activated_at: datetime | None = None
     account: str | None = None
@@ -122,7 +128,9 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
             value = LARGEST_AMOUNT
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,
-            state.phase, entry.parked, entry.merged_into, state.signed_up_at, state.activated_at,
+            state.phase, entry.parked, entry.merged_into,
+            entry.merges if entry.merges is not NONE else None,
+            state.signed_up_at, state.activated_at,
             state.account, state.since if state.phase else None, state.first_order_at,
             state.causes, value, currency, magnitude(value),
         )  # fmt: skip

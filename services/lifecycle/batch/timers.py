@@ -42,7 +42,7 @@ class Timers:
         partitions = await self._due_in_database() | self._due_in_memory()
         await self._cache.load(partitions, known=self._work.policies.known)
         visits = [
-            Visit(self._ticking[partition], self._cache[customer])
+            Visit.of(self._ticking[partition], self._cache[customer])
             for customer, partition in partitions.items()
         ]
         await self._folds.apply_schedule(visits)

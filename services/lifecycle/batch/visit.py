@@ -1,25 +1,28 @@
 """One customer in a batch, with the events that are new."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final, Self
 
 import msgspec
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
-from services.lifecycle.events import RELEASED
+from services.lifecycle.domain.state.merges import NONE, Ending, MergeKey, Merges
+from services.lifecycle.events import read_way
+from shared.events.envelope import Envelope
 from shared.stream.batch import Incoming, Portion
 
-_MERGED: Final = EventKind.MERGED
+_DIRECTIVES: Final = (EventKind.MERGED, EventKind.UNMERGED)
 
 
 class Visit(msgspec.Struct):
     """One customer in a batch: `arrivals` are the new events, by their key.
 
-    `merger` is the event that merges the customer into another; what comes after it is forwarded
-    at once. A customer who `stays` is neither merged nor parked. `released` means that an operator
-    has asked to fold a parked customer.
+    `merges` are those of the customer after this batch, `renewed` the events known already that
+    have come by a newer merge, by their key. A customer who `stays` is neither parked nor merged,
+    and its merges do not change. `released` means that an operator has asked to fold a parked
+    customer.
     """
 
     portion: Portion
@@ -27,22 +30,71 @@ class Visit(msgspec.Struct):
     arrivals: dict[int, Incoming] = {}
     stays: bool = True
     released: bool = False
-    merger: Incoming | None = None
+    renewed: dict[int, Incoming] = {}
+    merges: Merges = msgspec.field(default_factory=lambda: NONE)
 
-    @property
-    def merges_into(self) -> str | None:
-        """The customer into whom this batch merges this one."""
-        return None if self.merger is None else self.merger.content.details.into
+    @classmethod
+    def of(cls, portion: Portion, entry: CustomerEntry) -> Self:
+        """Begin a visit to a customer."""
+        merges = entry.merges
+        return cls(
+            portion, entry, stays=entry.parked is None and merges.into is None, merges=merges
+        )
 
-    def is_plain(self, content: Any, key: int) -> bool:
-        """Is this event new, neither a merger nor a release, of a customer who stays?"""
+    def is_plain(self, incoming: Incoming, key: int) -> bool:
+        """Is this a new event of the customer's own, but no merge, and does the customer stay?"""
+        content = incoming.content
         return (
             self.stays
             and key not in self.entry.event_keys
             and key not in self.arrivals
-            and content is not RELEASED
-            and content.kind is not _MERGED
+            and content.__class__ is Happening
+            and content.kind not in _DIRECTIVES
+            and incoming.event.mergedfrom is None
         )
+
+    @property
+    def is_moving(self) -> bool:
+        """Are there merges to look at: past ones, or such as this batch makes or ends?"""
+        return (
+            self.merges is not self.entry.merges
+            or self.entry.merged_into is not None
+            or bool(self.renewed)
+        )
+
+    @property
+    def only_forwards(self) -> bool:
+        """Is the customer merged as before, so that new events are only stored and sent on?"""
+        return self.merges is self.entry.merges and self.entry.merged_into is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Has nothing come that changes anything?"""
+        return not (
+            self.arrivals or self.released or self.renewed or self.merges is not self.entry.merges
+        )
+
+    def hear(self, ending: Ending) -> None:
+        """Take word that a merge is over; drop what this batch has brought by it."""
+        self.merges = self.merges.heard(ending)
+        self.stays = False
+        self.arrivals = self._belonging(self.arrivals)
+        self.renewed = self._belonging(self.renewed)
+
+    def _belonging(self, events: dict[int, Incoming]) -> dict[int, Incoming]:
+        return {key: incoming for key, incoming in events.items() if self.admits(incoming.event)}
+
+    def admits(self, event: Envelope) -> bool:
+        """Does this event belong to the customer? Not if it has come by a merge that is over.
+
+        Raises Poison if nothing says by which merges it has come.
+        """
+        return event.mergedfrom is None or self.merges.admits(self.entry.id, read_way(event))
+
+    def decide(self, key: MergeKey, into: str | None) -> None:
+        """Take a merge or unmerge of the customer."""
+        self.merges = self.merges.decided(key, into)
+        self.stays = False
 
     def happenings(self) -> list[Happening]:
         """The new events in the order of the fold."""

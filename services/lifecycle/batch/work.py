@@ -16,6 +16,7 @@ from services.lifecycle.batch.rows import (
     OrderVersionRow,
     RearmingPosition,
     RemarkRow,
+    RenewedEvent,
     order_version_row,
     stored_type,
 )
@@ -69,6 +70,7 @@ class Work:
     - `refolded` are the keys of customers folded anew: their `order_versions` and `remarks`
       replace those before.
     - `timers` has partition and instant by customer; None disarms the timer.
+    - `merged` says, of the customers whose merges change, into whom they are merged afterwards.
     - `accounts_before` has the kind of account before the batch, by customer, where transitions
       are stored.
     """
@@ -88,8 +90,10 @@ class Work:
     refolded: set[int] = field(default_factory=set)
     order_versions: dict[OrderVersionKey, OrderVersionRow] = field(default_factory=dict)
     remarks: Remarks = field(default_factory=Remarks)
-    merged: dict[str, str] = field(default_factory=dict)
+    merged: dict[str, str | None] = field(default_factory=dict)
     forwarded: list[Message] = field(default_factory=list)
+    removed_events: list[tuple[int, int]] = field(default_factory=list)
+    renewed_events: list[RenewedEvent] = field(default_factory=list)
     ticks: list[Message] = field(default_factory=list)
 
     def fold_each(

@@ -36,6 +36,7 @@ customer = sa.Table(
     sa.Column(
         "merged_into", sa.Text, comment="the customer who stays; this one's events go on to it"
     ),
+    sa.Column("merges", sa.JSON, comment="its latest merge or unmerge; merges into it that ended"),
     sa.Column(
         "key", sa.BigInteger, nullable=False, comment="hash of the customer, as its events have it"
     ),

@@ -50,6 +50,7 @@ _FIRST_CONTACTS: Final = _ANY_EVENT - {
     EventKind.RECOMMENDED,
     EventKind.CLOSED,
     EventKind.MERGED,
+    EventKind.UNMERGED,
     EventKind.ADMINISTRATIVE,
 }
 

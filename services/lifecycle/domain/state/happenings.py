@@ -53,6 +53,8 @@ class EventKind(StrEnum):
     """Makes a customer known and changes nothing else, or turned out to have no effect."""
     MERGED = "merged"
     """Another id is the same customer; no rule looks at it."""
+    UNMERGED = "unmerged"
+    """It is another customer after all; no rule looks at it."""
     ADMINISTRATIVE = "notice"
     """Concerns a customer without making one known."""
     TEST = "test"

@@ -31,7 +31,7 @@ class Requirement:
 
 Requirements: TypeAlias = Iterator[Requirement]
 
-_ON: Final = {rule.name: rule.on - {EventKind.MERGED} for rule in RULES}
+_ON: Final = {rule.name: rule.on - {EventKind.MERGED, EventKind.UNMERGED} for rule in RULES}
 
 
 def first_purchase(standpoint: Standpoint) -> Requirements:

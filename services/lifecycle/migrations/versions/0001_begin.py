@@ -48,6 +48,7 @@ CREATE TABLE customer (
     state json NOT NULL,
     parked text,
     merged_into text,
+    merges json,
     key bigint NOT NULL,
     signed_up_at timestamptz,
     activated_at timestamptz,
@@ -66,6 +67,8 @@ COMMENT ON COLUMN customer.state IS 'as folded';
 COMMENT ON COLUMN customer.parked IS
     'why this customer''s events wait in the dead letters; null while they do not';
 COMMENT ON COLUMN customer.merged_into IS 'the customer who stays; this one''s events go on to it';
+COMMENT ON COLUMN customer.merges IS
+    'its latest merge or unmerge; merges into it that ended';
 COMMENT ON COLUMN customer.key IS 'hash of the customer, as its events have it';
 COMMENT ON COLUMN customer.signed_up_at IS 'of the state: the first sign-up';
 COMMENT ON COLUMN customer.activated_at IS 'of the state: the first product put to use';

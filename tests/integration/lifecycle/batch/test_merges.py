@@ -1,5 +1,7 @@
 """Two ids of one person: the old id's events go on to the one that stays, whatever comes when."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from services.lifecycle.worker import SUBSCRIPTION
 from shared.database import connection as db
 from shared.errors import Retryable
 from shared.events import envelope, transitions
+from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, HINTS, PHASE_TRANSITIONS
@@ -24,6 +27,7 @@ from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, encode, event, order, tick
 from tests.support.fresh_servers import PARTITIONS
 from tests.support.lifecycle_worker import POLICY, history, on, orders_of, worker
+from tests.support.merge_network import merged_into
 from tests.support.pipeline import publish, published, rows, running, settled, worker_settings
 from tests.support.server_stack import Stack
 
@@ -32,6 +36,10 @@ pytestmark = pytest.mark.usefixtures("fresh_topics")
 
 def merged(customer: str, into: str, at: float, **more: Any) -> dict[str, Any]:
     return event(customer, "customer.merged", at, into=into, **more)
+
+
+def unmerged(customer: str, at: float, **more: Any) -> dict[str, Any]:
+    return event(customer, "customer.unmerged", at, **more)
 
 
 def elsewhere(customer: str, name: str) -> str:
@@ -59,6 +67,20 @@ async def reasons(database: str) -> list[str]:
         row["reason"]
         for row in await rows(database, "SELECT reason FROM lifecycle.dead_letter ORDER BY 1")
     ]
+
+
+async def versions_have_no_gap(stack: Stack) -> None:
+    """Every record published for a customer has the next version."""
+    versions: dict[str, list[int]] = {}
+    for record in await published(stack.bootstrap, PHASE_TRANSITIONS):
+        versions.setdefault(record.subject, []).append(transitions.decode(record).version)
+    for customer, found in versions.items():
+        assert found == list(range(1, len(found) + 1)), customer
+
+
+async def publish_records(stack: Stack, records: Sequence[Envelope]) -> None:
+    """Put records of the topic on it again."""
+    await publish(stack.bootstrap, [json.loads(envelope.encode(record)) for record in records])
 
 
 async def send(stack: Stack, database: str, *events: dict[str, Any]) -> None:
@@ -156,7 +178,7 @@ async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str
 
     async def merge(customer: str, into: str | None) -> None:
         await repository.save_customers(
-            connection, [CustomerRow.of(CustomerEntry(customer, 0, merged_into=into))]
+            connection, [CustomerRow.of(CustomerEntry(customer, 0, merges=merged_into(into)))]
         )
 
     try:
@@ -179,6 +201,87 @@ async def test_two_people_may_have_events_with_the_same_ids(stack: Stack, blank:
         await send(stack, blank, *later, one)
         assert await reasons(blank) == []
         assert await orders_of(blank, "e2") == 4
+
+
+async def test_an_unmerge_leaves_both_as_if_they_had_never_been_merged(
+    stack: Stack, blank: str
+) -> None:
+    old, kept = "part-ada", elsewhere("part-ada", "part-berta")
+    lives = {
+        old: [order(old, 0), order(old, 60)],
+        kept: [order(kept, 30), order(kept, 200), order(kept, 201)],
+    }
+    async with worker(stack, blank), client(stack, blank) as api:
+        await send(stack, blank, *lives[old], *lives[kept], tick(201))
+        await send(stack, blank, merged(old, kept, 201), order(old, 202), tick(203))
+        assert await orders_of(blank, kept) == 6
+        assert (await api.get(f"/v1/customers/{old}")).status_code == 301
+        await send(stack, blank, unmerged(old, 204), tick(205))
+        lives[old].append(order(old, 202))
+        for customer, events in lives.items():
+            assert await current(blank, customer) == expected(events, 205), customer
+            assert await orders_of(blank, customer) == len(events)
+            assert (await api.get(f"/v1/customers/{customer}")).status_code == 200
+        await versions_have_no_gap(stack)
+        await send(stack, blank, order(old, 206), order(kept, 207), tick(208))
+        assert [await orders_of(blank, customer) for customer in lives] == [4, 4]
+        assert await reasons(blank) == []
+
+
+async def test_what_comes_over_late_from_a_merge_that_has_ended_is_dropped(
+    stack: Stack, blank: str
+) -> None:
+    old, kept = "stale-ada", elsewhere("stale-ada", "stale-berta")
+    async with worker(stack, blank):
+        await send(stack, blank, order(old, 0), order(kept, 1), merged(old, kept, 2))
+        over = [e for e in await published(stack.bootstrap, CUSTOMER_EVENTS) if e.mergedfrom == old]
+        await send(stack, blank, unmerged(old, 3))
+        assert await orders_of(blank, kept) == 1
+        await publish_records(stack, over)
+        await settled(stack, blank, "lifecycle")
+        assert await orders_of(blank, kept) == 1
+        await send(stack, blank, merged(old, kept, 4))
+        assert await orders_of(blank, kept) == 2
+
+
+async def test_an_unmerge_in_the_middle_of_a_chain_parts_it_there(stack: Stack, blank: str) -> None:
+    async with worker(stack, blank):
+        orders = [order(customer, day) for day, customer in enumerate(("f1", "f2", "f3"))]
+        await send(stack, blank, *orders, merged("f1", "f2", 3), merged("f2", "f3", 3))
+        assert await orders_of(blank, "f3") == 3
+        await send(stack, blank, unmerged("f1", 4))
+        assert [await orders_of(blank, customer) for customer in ("f1", "f3")] == [1, 2]
+        await send(stack, blank, merged("f1", "f2", 5))
+        assert await orders_of(blank, "f3") == 3
+        await send(stack, blank, unmerged("f2", 6))
+        assert [await orders_of(blank, customer) for customer in ("f2", "f3")] == [2, 1]
+        await send(stack, blank, merged("f1", "f3", 7), order("f1", 8))
+        assert [await orders_of(blank, customer) for customer in ("f2", "f3")] == [1, 3]
+        await versions_have_no_gap(stack)
+
+
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [
+        ([("unmerged", 5), ("merged", 2)], "apart"),
+        ([("merged", 5), ("unmerged", 2)], "together"),
+        ([("merged", 2), ("merged", 5), ("unmerged", 4)], "together"),
+        ([("merged", 2), ("unmerged", 2)], "apart"),
+        ([("unmerged", 2), ("merged", 2)], "apart"),
+    ],
+)
+async def test_the_latest_decides_whatever_comes_first(
+    stack: Stack, blank: str, told: list[tuple[str, float]], ends: str
+) -> None:
+    directives = [
+        merged("g1", "g2", at) if kind == "merged" else unmerged("g1", at) for kind, at in told
+    ]
+    async with worker(stack, blank):
+        await send(stack, blank, order("g1", 0), order("g2", 1))
+        for directive in directives:
+            await send(stack, blank, directive, directive)
+        assert await orders_of(blank, "g2") == (2 if ends == "together" else 1)
+        assert await reasons(blank) == []
 
 
 async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_merged(

@@ -1,17 +1,25 @@
 """Which events of a batch are new."""
 
+from itertools import islice
 from typing import Any
 
 import pytest
 
 from services.lifecycle.events import RELEASED
 from shared.events.envelope import decode
-from tests.support.batches import MemoryShop, dead_letters
+from shared.ids import partition_of
+from tests.support.batches import PARTITIONS, MemoryShop, dead_letters
 from tests.support.builders import event, order
 
 ORDER = order("anna", 1, id="o1")
 OTHER_AMOUNT = order("anna", 1, id="o1", amount=2000)
 OTHER_TIME = order("anna", 2, id="o1")
+
+
+def same_partition() -> list[str]:
+    """Two customers of one partition."""
+    names = (f"customer-{n}" for n in range(1000))
+    return list(islice((name for name in names if partition_of(name, PARTITIONS) == 0), 2))
 
 
 async def test_new_events_go_to_their_customers_in_the_order_of_the_log() -> None:
@@ -53,27 +61,50 @@ async def test_the_same_identity_with_another_content_is_a_dead_letter(
     assert dead_letters(work) == [("conflicting_duplicate", None)]
 
 
-async def test_events_behind_a_merger_are_forwarded_to_the_customer_who_stays() -> None:
+async def test_a_merge_decides_for_the_whole_batch_what_becomes_of_its_events() -> None:
     shop = MemoryShop()
     merger = event("anna", "customer.merged", 2, into="ben")
-    later = order("anna", 3)
-    work = shop.new_work(ORDER, merger, later)
-    visits = await shop.visits(work)
+    work = shop.new_work(ORDER, merger, order("anna", 3))
+    visit = (await shop.visits(work))["anna"]
     assert work.merged == {"anna": "ben"}
-    assert visits["anna"].merges_into == "ben"
-    assert len(visits["anna"].arrivals) == 2, "the order before it, and the merger itself"
-    (message,) = work.forwarded
-    forwarded = decode(message.body)
-    assert (message.key, forwarded.subject, forwarded.mergedfrom) == ("ben", "ben", "anna")
-    assert forwarded.id == later["id"]
+    assert visit.is_moving
+    assert visit.merges.into == "ben"
+    assert len(visit.arrivals) == 3, "the id stores its own events, merged or not"
+    assert work.forwarded == [], "they go on when the whole batch is read"
 
 
-async def test_the_same_merger_under_another_id_is_not_forwarded() -> None:
+async def test_an_unmerge_in_the_same_batch_takes_a_merge_back() -> None:
     shop = MemoryShop()
-    mergers = [event("anna", "customer.merged", 2, id=id, into="ben") for id in ("m1", "m2")]
-    work = shop.new_work(*mergers)
+    merger = event("anna", "customer.merged", 2, into="ben")
+    work = shop.new_work(merger, event("anna", "customer.unmerged", 3))
+    assert (await shop.visits(work))["anna"].merges.into is None
+    assert work.merged == {"anna": None}
+
+
+async def test_ids_may_be_merged_the_other_way_round_once_they_have_parted() -> None:
+    """Both ids are on one partition, so that the order of the log is theirs."""
+    shop = MemoryShop()
+    one, two = same_partition()
+    work = shop.new_work(
+        event(one, "customer.merged", 1, into=two),
+        event(one, "customer.unmerged", 2),
+        event(two, "customer.merged", 3, into=one),
+    )
     await shop.visits(work)
-    assert work.forwarded == []
+    assert work.merged == {one: None, two: one}
+    assert dead_letters(work) == []
+
+
+@pytest.mark.parametrize(
+    "via", [{}, {"mergedvia": "?"}, {"mergedvia": "[]"}, {"mergedvia": '[["x","2026","",""]]'}]
+)
+async def test_an_event_of_another_without_the_merge_that_brought_it_is_a_dead_letter(
+    via: dict[str, Any],
+) -> None:
+    shop = MemoryShop()
+    work = shop.new_work({**ORDER, "mergedfrom": "ben", **via})
+    assert await shop.visits(work) == {}
+    assert dead_letters(work) == [("invalid_data", None)]
 
 
 async def test_a_merger_that_closes_a_cycle_is_a_dead_letter() -> None:
