@@ -21,6 +21,9 @@ UNKNOWN_CUSTOMER: Final = ProblemKind(
 MERGED: Final = ProblemKind(
     301, "merged", "The customer has been merged into another one: ask about that one."
 )
+MERGED_WRITE: Final = ProblemKind(
+    308, "merged", "The customer has been merged into another one: send the same to that one."
+)
 
 
 class MergerRedirect:
@@ -32,11 +35,16 @@ class MergerRedirect:
         self._pool: Final = pool
 
     async def check(self) -> None:
-        """Raise Problem 301 for a merged customer, with the same address for the other one."""
+        """Raise Problem 301 for a merged customer, with the same address for the other one.
+
+        For a write it is 308, so that it is repeated as it is. Neither may be cached: an unmerge
+        would not be seen.
+        """
         end = await repository.end_of_chain(self._pool, self._customer)
         if end is not None:
             detail = f"{self._customer} has been merged into {end}."
-            raise Problem(301, "merged", detail, location=self._location(end))
+            kind = MERGED if self._request.method == "GET" else MERGED_WRITE
+            raise Problem(kind.status, kind.code, detail, location=self._location(end))
 
     async def unless_found(self, answer: Awaitable[T]) -> T:
         """Wait for the answer; if it is a problem and the customer is merged, raise Problem 301."""
@@ -63,7 +71,7 @@ Redirect = Annotated[MergerRedirect, Depends(merger_redirect)]
 
 
 async def unmerged_customer(customer: CustomerPath, redirect: Redirect) -> CustomerId:
-    """The customer asked for. Raises Problem 301 for a merged one."""
+    """The customer asked for. Raises Problem 301 for a merged one, to writes 308."""
     await redirect.check()
     return customer
 

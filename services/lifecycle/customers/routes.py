@@ -9,6 +9,7 @@ from services.lifecycle.api.parameters import Names, WithdrawnToo
 from services.lifecycle.api.transitions import HistoryPage
 from services.lifecycle.customers.parameters import (
     MERGED,
+    MERGED_WRITE,
     UNKNOWN_CUSTOMER,
     Redirect,
     UnmergedCustomer,
@@ -65,7 +66,7 @@ async def show_history(
 @router.post(
     "/customers/{customer}/release",
     status_code=202,
-    responses=problems(MERGED, UNKNOWN_CUSTOMER, NOT_PARKED),
+    responses=problems(MERGED_WRITE, UNKNOWN_CUSTOMER, NOT_PARKED),
     openapi_extra=NOT_REPEATABLE,
 )
 async def release_customer(customer: UnmergedCustomer, service: Service) -> Requested:

@@ -73,7 +73,9 @@ async def versions_have_no_gap(stack: Stack) -> None:
     """Every record published for a customer has the next version."""
     versions: dict[str, list[int]] = {}
     for record in await published(stack.bootstrap, PHASE_TRANSITIONS):
-        versions.setdefault(record.subject, []).append(transitions.decode(record).version)
+        published_record = transitions.decode(record)
+        assert published_record is not None
+        versions.setdefault(record.subject, []).append(published_record.version)
     for customer, found in versions.items():
         assert found == list(range(1, len(found) + 1)), customer
 
@@ -106,7 +108,12 @@ async def test_the_one_who_stays_has_lived_both_lives(stack: Stack, blank: str) 
         answer = await api.get(f"/v1/customers/{old}/history?limit=5")
         assert answer.status_code == 301
         assert answer.headers["Location"] == f"/v1/customers/{kept}/history?limit=5"
+        assert answer.headers["Cache-Control"] == "no-store"
         assert answer.json()["code"] == "merged"
+        write = await api.post(f"/v1/customers/{old}/release")
+        assert (write.status_code, write.json()["code"]) == (308, "merged")
+        assert write.headers["Location"] == f"/v1/customers/{kept}/release"
+        assert write.headers["Cache-Control"] == "no-store"
         assert (await api.get(f"/v1/customers/{old}", follow_redirects=True)).json()[
             "customer"
         ] == kept

@@ -29,9 +29,10 @@ class FakePool:
         return self._end
 
 
-def redirect(pool: Any, query: bytes = b"") -> MergerRedirect:
+def redirect(pool: Any, query: bytes = b"", *, method: str = "GET") -> MergerRedirect:
     scope = {
         "type": "http",
+        "method": method,
         "path": "/v1/customers/ada/history",
         "query_string": query,
         "headers": [],
@@ -57,6 +58,13 @@ async def test_the_same_is_asked_about_the_other_customer(
         await redirect(FakePool(end), query).check()
     assert (raised.value.status, raised.value.code) == (301, "merged")
     assert raised.value.location == location
+
+
+async def test_a_write_is_to_be_sent_again_as_it_is() -> None:
+    with pytest.raises(Problem) as raised:
+        await redirect(FakePool("eve"), method="POST").check()
+    assert (raised.value.status, raised.value.code) == (308, "merged")
+    assert raised.value.location == "/v1/customers/eve/history"
 
 
 async def test_who_is_not_merged_is_not_sent_on() -> None:
