@@ -58,7 +58,7 @@ class MemoryShop:
 
     async def visits(self, work: Work) -> dict[str, Visit]:
         """The visits of a batch by customer."""
-        merges = MergeFlow(self.reader, self.folds(work), work, partitions=PARTITIONS)
+        merges = MergeFlow(self.reader, self.cache, self.folds(work), work, partitions=PARTITIONS)
         visits = await Arrivals(self.reader, self.cache, work, merges).visits()
         return {visit.entry.id: visit for visit in visits}
 

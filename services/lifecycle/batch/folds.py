@@ -1,11 +1,10 @@
 """Folds the customers of a batch: onto their states, or anew from everything stored."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import CustomerCache
-from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.batch.visit import Visit, is_due
 from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.edition import is_outdated
@@ -18,6 +17,7 @@ from services.lifecycle.domain.fold import (
     with_exact_due,
 )
 from services.lifecycle.domain.notices import hints_to_withdraw
+from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
@@ -67,7 +67,7 @@ class Folds:
         behind = [
             visit
             for visit in visits
-            if self._is_behind(visit.entry.customer)
+            if _is_behind(visit.entry.customer, self._policies)
             and not (visit.entry.parked or visit.entry.merged_into)
         ]
         late: list[Visit] = []
@@ -104,10 +104,6 @@ class Folds:
         recorder.restore(entry, folded.moves, portion)
         recorder.add_hints(entry, folded.hints, portion.clock, portion)
 
-    def forget_events(self, entry: CustomerEntry, keys: Collection[int]) -> None:
-        """Forget stored events that do not belong to the customer any more."""
-        self._cache.remove_events(entry, keys)
-
     def _accept_next(self, visit: Visit, folded: Folded) -> None:
         """Take a state that was folded onto the one before."""
         entry = visit.entry
@@ -117,9 +113,6 @@ class Folds:
         self._work.add_order_versions(entry, folded.order_versions)
         self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
-
-    def _is_behind(self, customer: Customer) -> bool:
-        return customer.known != self._policies.known or is_outdated(customer)
 
     def _fold_onto_state(self, visit: Visit) -> Folded | None:
         """Fold the new events onto the state.
@@ -198,6 +191,10 @@ class Folds:
         """Fold a life from its first event up to the clock."""
         folded = fold(happenings, self._policies, until=visit.entry.customer.reached)
         return self._until_clock(folded, visit.portion)
+
+
+def _is_behind(customer: Customer, policies: Schedule) -> bool:
+    return customer.known != policies.known or is_outdated(customer)
 
 
 def happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:

@@ -98,7 +98,9 @@ class LifecycleHandler:
 
     async def _fold_events(self, folds: Folds, work: Work) -> None:
         """Fold new events onto the states; where that is not enough, fold whole lives anew."""
-        merges = MergeFlow(self._reader, folds, work, partitions=self._settings.partitions)
+        merges = MergeFlow(
+            self._reader, self._cache, folds, work, partitions=self._settings.partitions
+        )
         visits = await Arrivals(self._reader, self._cache, work, merges).visits()
         late = await folds.fold_on(visits)
         if late:

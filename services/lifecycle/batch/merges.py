@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from services.lifecycle.batch import repository
+from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.entry import event_key
 from services.lifecycle.batch.folds import Folds
 from services.lifecycle.batch.rows import StoredLife
@@ -46,8 +47,11 @@ class MovingLife(NamedTuple):
 class MergeFlow:
     """The merges and unmerges of one batch, and the events that they move."""
 
-    def __init__(self, reader: Reader, folds: Folds, work: Work, *, partitions: int) -> None:
+    def __init__(
+        self, reader: Reader, cache: CustomerCache, folds: Folds, work: Work, *, partitions: int
+    ) -> None:
         self._reader: Final = reader
+        self._cache: Final = cache
         self._folds: Final = folds
         self._work: Final = work
         self._partitions: Final = partitions
@@ -122,7 +126,7 @@ class MergeFlow:
                 (kept if admitted else ended).append(current)
         keys = {event_key(event) for event in ended}
         self._work.removed_events += [(entry.key, key) for key in keys]
-        self._folds.forget_events(entry, keys)
+        self._cache.remove_events(entry, keys)
         self._restate(visit, ended)
         return kept
 
