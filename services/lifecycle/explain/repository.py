@@ -13,6 +13,7 @@ from services.lifecycle.events import ACTION_TYPES, PRODUCT_ACTIVATED
 from shared.database.connection import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
+from shared.events.ranks import RANKS
 from shared.events.transitions import EventRef, Transition
 from shared.ids import hash64
 
@@ -59,9 +60,11 @@ _EVENTS: Final = """
 SELECT recorded_at, body FROM event
 WHERE customer_key = $1 AND event_key = ANY($2::bigint[]) ORDER BY time
 """
-_TIMELINE: Final = """
+_RANK_OF_TYPE: Final = " ".join(f"WHEN '{type}' THEN {rank}" for type, rank in RANKS.items())
+_TIMELINE: Final = f"""
 SELECT * FROM (
-    SELECT time AS at, 0 AS rank, event_key AS n, 0::bigint AS v, recorded_at, body,
+    SELECT time AS at, 0 AS rank,
+        (CASE type {_RANK_OF_TYPE} ELSE 0 END)::bigint AS n, event_key AS v, recorded_at, body,
         NULL::bigint AS withdrawn, NULL::timestamptz AS withdrawn_at,
         reason AS name, NULL AS occasion, waits
     FROM event LEFT JOIN remark USING (customer_key, event_key) WHERE customer_key = $2
@@ -80,7 +83,7 @@ SELECT * FROM (
 ) AS entry
 WHERE (at, rank, n, v) < ($4::timestamptz, $5::bigint, $6::bigint, $7::bigint)
 ORDER BY at DESC, rank DESC, n DESC, v DESC LIMIT $8
-"""
+"""  # noqa: S608  (constants)
 
 EntryKey: TypeAlias = tuple[datetime, int, int, int]
 """The place of an entry: its instant, its rank, and two numbers that tell it from its equals."""

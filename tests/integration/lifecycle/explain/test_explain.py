@@ -278,6 +278,29 @@ async def test_all_that_happened_is_listed_newest_first(stack: Stack, blank: str
         assert (await api.get("/v1/customers/nobody/timeline")).status_code == 404
 
 
+async def test_events_of_one_instant_are_listed_with_the_effect_before_the_cause(
+    stack: Stack, blank: str
+) -> None:
+    types = [
+        "customer.signed_up",
+        "complaint.opened",
+        "complaint.answered",
+        "order.refunded",
+        "order.refund_withdrawn",
+    ]
+    amount = {"amount": 100, "currency": "EUR"}
+    happened = [
+        event("joe", kind, 1, id=f"e{number}", complaint_id="k", order_id="o", amount=amount)
+        for number, kind in enumerate(types)
+    ]
+    async with worker(stack, blank), client(stack, blank) as api:
+        await happen(stack, blank, [*happened, tick(2)])
+        found = (await read(api, "joe/timeline", limit=3))["items"]
+        everything = (await read(api, "joe/timeline"))["items"]
+    assert [item["type"] for item in everything if item["kind"] == "event"] == types[::-1]
+    assert found == everything[:3]
+
+
 async def test_events_that_were_set_aside_are_listed_with_the_reason(
     stack: Stack, blank: str
 ) -> None:
