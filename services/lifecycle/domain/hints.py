@@ -35,6 +35,7 @@ KINDS_MOVING_HINTS: Final = frozenset(
         EventKind.RESOLVED,
         EventKind.ACTIVATED,
         EventKind.UNDONE,
+        EventKind.RESTORED,
     }
 )
 """Events that move the instant of a hint without a change of phase."""

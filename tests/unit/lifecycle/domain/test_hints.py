@@ -19,7 +19,14 @@ from tests.support.builders import day
 from tests.support.customer_events import RawEvent, does, imported
 from tests.support.feedback_events import answers, complains, refers, resolves
 from tests.support.lives import day_number, happenings, live
-from tests.support.purchase_events import buys, cancels_order, concludes, gives_notice, renews
+from tests.support.purchase_events import (
+    buys,
+    cancels_order,
+    concludes,
+    gives_notice,
+    refunds,
+    renews,
+)
 
 
 def hints(events: list[RawEvent], until: float, policy: Policy = Policy()) -> list[str]:  # noqa: B008  (frozen)
@@ -31,6 +38,7 @@ SURVEY: Final = "7 survey.due"
 STALLED: Final = "14 onboarding.stalled"
 FIRST: Final = [WELCOME, SURVEY, STALLED]
 ONBOARDING: Final = Policy(onboarding_days=14)
+PRICE: Final = {"amount": 1000, "currency": "EUR"}
 RENEWAL: Final = "1 contract.renewal_due"
 UNANSWERED: Final = f"{2 / 24:.8g} complaint.overdue"
 
@@ -74,6 +82,29 @@ CASES: Final[dict[str, tuple[list[RawEvent], float, list[str]]]] = {
         [*refers(0), *buys(1), *cancels_order(9, "o1"), *buys(10)],
         60,
         ["8 survey.due", "17 survey.due", "24 onboarding.stalled"],
+    ),
+    "a first order undone leaves the next one to be asked for": (
+        [*buys(0, 3), *refunds(5, "o0")],
+        16,
+        [WELCOME, "10 survey.due"],
+    ),
+    "one that stands again is asked for as before": (
+        [
+            *buys(0, 3),
+            *refunds(5, "o0"),
+            *does("order.refund_withdrawn", 6, order_id="o0", amount=PRICE),
+        ],
+        13,
+        [WELCOME, SURVEY],
+    ),
+    "at once if that has passed": (
+        [
+            *buys(0, 3),
+            *refunds(5, "o0"),
+            *does("order.refund_withdrawn", 8, order_id="o0", amount=PRICE),
+        ],
+        13,
+        [WELCOME, "8 survey.due"],
     ),
     "an imported order gets none": (imported(buys(0)), 80, []),
     "nor does a later one": ([*imported(buys(0)), *buys(1)], 80, []),
