@@ -15,8 +15,9 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
+from shared.events.payload import payload_decoder
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
-from shared.orders.facts import OrderAction, OrderDetails, OrderFact, decode_details
+from shared.orders.facts import OrderAction, OrderFact, decode_order
 
 REWARD_DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: the referee's owner has revised a reward's facts."""
@@ -58,7 +59,7 @@ class _Correction(msgspec.Struct, frozen=True):
     added: tuple[_Move, ...]
 
 
-_order: Final = msgspec.json.Decoder(_Order)
+_decode_order: Final = payload_decoder(_Order)
 _sign_up: Final = msgspec.json.Decoder(_SignUp)
 _move: Final = msgspec.json.Decoder(_Move)
 _correction: Final = msgspec.json.Decoder(_Correction)
@@ -102,8 +103,6 @@ def read(topic: str, event: Envelope) -> Content | None:
     reader = _READERS.get((topic, event.type))
     if reader is None or event.mergedfrom is not None:
         return None
-    if b"\\u0000" in bytes(event.data) or "\0" in event.subject + event.source + event.id:
-        raise Poison("invalid_data", "a NUL character, which the database cannot hold")
     try:
         return None if _is_test(event) else reader(event)
     except msgspec.MsgspecError as error:
@@ -116,24 +115,22 @@ def _is_test(event: Envelope) -> bool:
 
 
 def _read_order(event: Envelope) -> ShopEvent:
-    details = decode_details(event.data)
-    if details.total is None:
-        raise Poison("invalid_data", f"{event.type}: without a total")
-    order = _order.decode(event.data)
-    return ShopEvent(_order_event(event, details, order.return_window_days), order.referral_code)
+    order = _decode_order(event.data)
+    return ShopEvent(_order_event(event, order.return_window_days), order.referral_code)
 
 
 def _read_order_change(event: Envelope) -> ShopEvent:
-    return ShopEvent(_order_event(event, decode_details(event.data)), None)
+    return ShopEvent(_order_event(event), None)
 
 
-def _order_event(event: Envelope, details: OrderDetails, days: int | None = None) -> OrderEvent:
+def _order_event(event: Envelope, days: int | None = None) -> OrderEvent:
+    action = OrderAction(event.type)
     fact = OrderFact(
-        OrderAction(event.type),
+        action,
         event.time,
         event.source,
         event.id,
-        details,
+        decode_order(action, event.data),
         origin=event.subject,
         historical=event.historical,
     )

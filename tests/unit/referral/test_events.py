@@ -1,14 +1,47 @@
 """What referral reads out of customer-events."""
 
+import contextlib
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from services.referral.domain.people import MergeDecision
+from services.referral.domain.rewards import RewardRevision
 from services.referral.events import ShopEvent, read
+from shared.errors import Poison
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import day, encode, event, order
+from tests.support.nearly_golden import as_published, nearly_golden, with_foreign_fields
+
+
+@settings(max_examples=300, deadline=None)
+@given(nearly_golden())
+def test_whatever_ingest_takes_is_read(event: dict[str, Any]) -> None:
+    published = as_published(event)
+    if published is not None:
+        assert not isinstance(read(CUSTOMER_EVENTS, published), RewardRevision)
+
+
+def test_a_field_of_another_type_is_the_senders_own() -> None:
+    for example in with_foreign_fields():
+        published = as_published(example)
+        assert published is not None
+        assert not isinstance(read(CUSTOMER_EVENTS, published), RewardRevision)
+
+
+@settings(max_examples=300, deadline=None)
+@given(nearly_golden())
+def test_what_did_not_pass_ingest_is_read_or_a_dead_letter(event: dict[str, Any]) -> None:
+    with contextlib.suppress(Poison):
+        read(CUSTOMER_EVENTS, decode(encode(event)))
+
+
+def test_a_text_may_speak_of_u0000() -> None:
+    told = order("ada", 1, referral_code="BEN", note="\\u0000")
+    assert isinstance(read(CUSTOMER_EVENTS, decode(encode(told))), ShopEvent)
+
 
 SIGN_UP = event("ada", "customer.signed_up", 0, referral_code="BEN")
 ORDER = order("ada", 1, referral_code="BEN")
