@@ -14,6 +14,9 @@ from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import day, encode
 from tests.support.customer_events import RawEvent, does
+from tests.support.plain.plain_fold import plain_fold
+from tests.support.plain.plain_life import PlainLife
+from tests.support.plain.plain_policies import PlainActivation
 from tests.support.purchase_events import buys
 
 BUILT_IN: Final = Policy()
@@ -30,10 +33,13 @@ class Case:
     policy: Policy = BUILT_IN
 
     def check(self) -> None:
-        """Compare with the fold."""
+        """Compare with the fold, and with the plain one that was written from the rules alone."""
         customer, moves, _ = live(self.events, self.until, self.policy).parts
         assert describe(moves) == self.moves
         assert tuple(sorted(customer.causes)) == self.causes
+        plain = live_plainly(self.events, self.until, self.policy)
+        assert describe_plain(plain) == self.moves
+        assert tuple(sorted(plain.causes)) == self.causes
 
 
 def happenings(events: Iterable[RawEvent]) -> list[Happening]:
@@ -46,6 +52,16 @@ def live(events: Iterable[RawEvent], until: float | datetime, policy: Policy) ->
     """Fold the whole life up to and including a day."""
     end = until if isinstance(until, datetime) else day(until)
     return fold(happenings(events), policy, until=end)
+
+
+def live_plainly(events: Iterable[RawEvent], until: float, policy: Policy) -> PlainLife:
+    """Fold the whole life by the plain fold."""
+    return plain_fold(events, [PlainActivation(day(0), policy)], day(until))
+
+
+def describe_plain(life: PlainLife) -> list[str]:
+    """Return each move of the plain fold as `day rule phase`."""
+    return [f"{day_number(move.at):.8g} {move.rule} {move.to}" for move in life.moves]
 
 
 def describe(moves: Iterable[Move]) -> list[str]:
