@@ -1,7 +1,7 @@
 """Finds the orders of one customer: by id, by store, and by time of purchase."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -107,11 +107,11 @@ class OrderIndex:
         """Return the first purchase that stands. Raises OrdersIncompleteError."""
         if self.has_older:
             raise OrdersIncompleteError
-        return self._first_of(self._places)
+        return _first_standing(self._orders, self._places)
 
     def last_standing(self) -> Order | None:
         """Return the last purchase that stands. Raises OrdersIncompleteError."""
-        last = self._first_of(reversed(self._places))
+        last = _first_standing(self._orders, reversed(self._places))
         if last is None and self.has_older:
             raise OrdersIncompleteError
         return last
@@ -125,12 +125,21 @@ class OrderIndex:
         last = bisect_left(places, day + _DAY, key=_day_of)
         return sum([self._orders[key].stands for _, key in places[first:last]])
 
-    def _first_of(self, places: Iterable[_Place]) -> Order | None:
-        for _, key in places:
-            order = self._orders[key]
-            if order.stands:
-                return order
-        return None
+    def standing_since(self, instant: datetime) -> int:
+        """Count the purchases from an instant on that stand. Raises OrdersIncompleteError."""
+        places = self._places
+        if self.has_older and not (places and places[0][0] < instant):
+            raise OrdersIncompleteError
+        first = bisect_left(places, instant, key=_time_of)
+        return sum([self._orders[key].stands for _, key in places[first:]])
+
+
+def _first_standing(orders: Mapping[OrderKey, Order], places: Iterable[_Place]) -> Order | None:
+    for _, key in places:
+        order = orders[key]
+        if order.stands:
+            return order
+    return None
 
 
 def _time_of(place: _Place) -> datetime:

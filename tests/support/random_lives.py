@@ -7,11 +7,12 @@ from typing import Any, Final
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from services.lifecycle.domain.edition import unknown_customer
 from services.lifecycle.domain.fold import Folded, apply_schedule, fold, fold_on, pass_time
 from services.lifecycle.domain.hints import Hint
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
-from services.lifecycle.domain.state.customer import Customer, Move
+from services.lifecycle.domain.state.customer import Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import EVENT_KINDS
 from shared.orders.index import OrdersIncompleteError
@@ -159,16 +160,17 @@ class Worker:
 
     def __init__(self, policies: Policies = POLICY) -> None:
         self.policies = policies
-        self.customer = Customer(known=policies.known)
+        self.customer = unknown_customer(policies.known)
         self.moves = list[Move]()
         self.hints = list[Hint]()
         self.published = set[tuple[str, str]]()
-        self._known = dict[tuple[str, str], Happening]()
+        self._known = dict[tuple[str, str, str], Happening]()
         self._orders = set[int]()
 
     def take(self, batch: Iterable[Happening]) -> None:
         """Fold a batch of events; those that are known are left out."""
-        new = {(h.source, h.id): h for h in batch if (h.source, h.id) not in self._known}
+        arrived = {(h.origin, h.source, h.id): h for h in batch}
+        new = {identity: h for identity, h in arrived.items() if identity not in self._known}
         self._known |= new
         ordered = sorted(new.values(), key=lambda h: h.key)
         if not self._onward(ordered):

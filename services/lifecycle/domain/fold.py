@@ -159,7 +159,7 @@ def _take_event(
     changes_account = customer.account != account
     if changes_account:
         policy = policies.at(time, customer.account)
-    trigger = Trigger(kind, effect.new_causes, happening, effect.bought_at)
+    trigger = Trigger(kind, effect.new_causes, happening, effect.bought_at, orders)
     customer, moves, hints = apply_rules(customer, trigger, time, policy)
     is_further_order = kind is _ORDER and had_orders and not moves
     if is_further_order and customer.due and customer.phase is not _AT_RISK:

@@ -91,21 +91,31 @@ def _enter_phase(
 
 
 def _begin_count(entered: Customer, trigger: Trigger) -> Customer:
-    """Count orders and contracts anew, beginning with the one that has led to this phase."""
+    """Count orders and contracts anew, beginning with the one that has led to this phase.
+
+    Nothing that was undone before undoes a habit from here on.
+    """
     by_order = trigger.bought_at is not None
     return replace(
         entered,
-        orders_since_return=int(by_order),
+        orders_since_return=entered.orders,
         contracts_since_return=int(not by_order),
         renewed_since_return=trigger.kind is EventKind.RENEWED,
+        has_undone=False,
     )
 
 
 def _begin_episode(entered: Customer, before: Customer, trigger: Trigger) -> Customer:
+    """Count only the orders that were bought with the return, which may be several."""
     assert before.phase is not None  # noqa: S101  (only the inactive and the former return)
+    assert trigger.orders is not None  # noqa: S101  (no deadline brings a customer back)
     bought_at = trigger.bought_at or before.last_event[0]
-    origin = Return(bought_at, before.phase, before.since)
-    return replace(entered, episode=before.episode + 1, returned=origin)
+    return replace(
+        entered,
+        episode=before.episode + 1,
+        returned=Return(bought_at, before.phase, before.since),
+        orders_since_return=trigger.orders.orders.standing_since(bought_at),
+    )
 
 
 def _describe_move(

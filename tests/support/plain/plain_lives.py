@@ -58,6 +58,7 @@ def life_of(seed: int) -> PlainLifeStory:
         raws.append({**_event(random, number, type, at), "at": at})
     for raw in raws:
         del raw["at"]
+    raws += _twins(random, raws)
     return PlainLifeStory(raws, _activations(random), day(random.choice((LENGTH, LENGTH + 400))))
 
 
@@ -73,8 +74,15 @@ def _event(random: Random, number: int, type: str, at: float) -> RawEvent:
     raw = event(CUSTOMER, type, at, id=f"{number * 7 % 25:02}")
     raw = {**raw, "source": random.choice(SOURCES), "data": data}
     if random.random() < 0.1:
-        raw["mergedfrom"] = random.choice(MERGED_IDS)
+        raw |= {"mergedfrom": random.choice(MERGED_IDS)}
     return raw
+
+
+def _twins(random: Random, raws: Sequence[RawEvent]) -> list[RawEvent]:
+    """Return some of the events again, of a merged customer for whom the shop used the same ids."""
+    own = [raw for raw in raws if "mergedfrom" not in raw]
+    twins = random.sample(own, min(2, len(own))) if random.random() < 0.1 else []
+    return [{**raw, "mergedfrom": "dot"} for raw in twins]
 
 
 def _activations(random: Random) -> list[PlainActivation]:

@@ -57,7 +57,8 @@ def _first_contact(life: PlainLife, trigger: Trigger) -> str | None:
 
 
 def _has_habit(life: PlainLife) -> bool:
-    return len(life.standing) >= life.policy.established_after_orders or life.has_renewed
+    enough = len(life.standing) >= life.policy.established_after_orders
+    return enough or bool(life.contracts.renewed)
 
 
 def _habit_formed(life: PlainLife, _: Trigger) -> str | None:

@@ -7,8 +7,9 @@ import pytest
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import to_money
 from services.lifecycle.domain.state.phases import Phase
-from tests.support.customer_events import RawEvent, does
-from tests.support.feedback_events import annuls, complains, refers, resolves
+from tests.support.builders import day, order
+from tests.support.customer_events import CUSTOMER, RawEvent, does
+from tests.support.feedback_events import annuls, complains, refers, resolves, scores
 from tests.support.lives import (
     ESTABLISHED,
     INACTIVE,
@@ -33,6 +34,15 @@ UNDONE: Final = "first_purchase_undone"
 def completes_again(of: str, at: float) -> list[RawEvent]:
     """The same order under another event id."""
     return [{**raw, "data": {**raw["data"], "order_id": of}} for raw in buys(at)]
+
+
+TWO_AT_ONCE: Final = [
+    order(CUSTOMER, 0, id="a"),
+    *concludes(0, renews_at=day(-50).isoformat()),
+    order(CUSTOMER, 0, id="o"),
+]
+"""The contract, whose grace has passed, ends at once between the orders."""
+RETURNED_AT_ONCE: Final = [*NEW, "0 relationship_ended former", "0 returned won_back"]
 
 
 ORDERS: Final = {
@@ -131,6 +141,32 @@ ORDERS: Final = {
     ),
     "settling counts orders since the return, not undone ones": Case(
         [*buys(0), *concludes(200), *buys(201, 203), *cancels_order(202, "o201")], 204, WON_BACK
+    ),
+    "what was undone before the return undoes no habit after it": Case(
+        [
+            *buys(0, 1, 2, 200),
+            *cancels_order(3, "o2"),
+            *refers(201),
+            *scores(202, "nps", 8),
+        ],
+        203,
+        [
+            *ESTABLISHED,
+            "3 habit_undone new",
+            "91 silence_begins at_risk",
+            "181 fell_silent inactive",
+            "200 returned won_back",
+            "201 recommends advocate",
+            "202 enthusiasm_faded established",
+        ],
+    ),
+    "of two at the instant of the return, both are since the return": Case(
+        [*TWO_AT_ONCE], 1, [*RETURNED_AT_ONCE, "0 settled established"]
+    ),
+    "so that the other still stands when one is undone": Case(
+        [*TWO_AT_ONCE, *cancels_order(1, "a")],
+        2,
+        [*RETURNED_AT_ONCE, "0 settled established", "1 habit_undone won_back"],
     ),
     "silence is measured from the last order that stands": Case(
         [*buys(0, 10), *cancels_order(11, "o10")],
