@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Annotated, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -15,7 +15,7 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import payload_decoder
+from shared.events.payload import CustomerName, Name, payload_decoder
 from shared.events.ranks import rank_of
 from shared.events.transitions import Correction, Transition
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
@@ -26,6 +26,11 @@ RELEASED: Final = "reactivation.released"
 REGROUPED: Final = "reactivation.regrouped"
 """Internal: something has changed about an id that has become, or was, one with the customer."""
 LAPSED: Final = frozenset({"inactive", "former"})
+_BUYERS: Final = frozenset({"new", "established", "won_back"})
+"""Phases that only a purchase or a contract leads to."""
+_AT_RISK: Final = "at_risk"
+_ENDED: Final = "relationship_ended"
+"""With a deadline for evidence it is a contract that has ended."""
 _MARKETING: Final = "marketing"
 
 
@@ -75,21 +80,21 @@ Content: TypeAlias = OrderEvent | Permission | Merger | LapseUpdate | str
 class _Codes(msgspec.Struct, frozen=True):
     """Where an order may name a code of ours."""
 
-    coupon: str | None = None
-    coupons: list[str] | None = None
+    coupon: Name | None = None
+    coupons: list[Name] | None = None
     discounts: "list[_Discount] | None" = None
 
 
 class _Discount(msgspec.Struct, frozen=True):
-    code: str
+    code: Name
 
 
 class _Consent(msgspec.Struct, frozen=True):
-    purpose: str | None = None
+    purpose: Name | None = None
 
 
 class _Merged(msgspec.Struct, frozen=True):
-    into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    into: CustomerName
 
 
 class _TestMark(msgspec.Struct, frozen=True):
@@ -97,9 +102,9 @@ class _TestMark(msgspec.Struct, frozen=True):
 
 
 _decode_codes: Final = payload_decoder(_Codes)
-_consent: Final = msgspec.json.Decoder(_Consent)
-_merged: Final = msgspec.json.Decoder(_Merged)
-_test_mark: Final = msgspec.json.Decoder(_TestMark)
+_decode_consent: Final = payload_decoder(_Consent)
+_decode_merged: Final = payload_decoder(_Merged)
+_decode_test_mark: Final = payload_decoder(_TestMark)
 
 _PERMISSIONS: Final[Mapping[str, PermissionKind]] = MappingProxyType(
     {
@@ -128,7 +133,7 @@ def read(topic: str, event: Envelope) -> Content | None:
     if reader is None or event.mergedfrom is not None:
         return None
     try:
-        return None if _test_mark.decode(event.data).test else reader(event)
+        return None if _decode_test_mark(event.data).test else reader(event)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
 
@@ -155,14 +160,14 @@ def _read_permission(event: Envelope) -> Permission | None:
     """A permission; None for a consent that is not about marketing."""
     kind = _PERMISSIONS[event.type]
     if kind in _CONSENTS:
-        purpose = _consent.decode(event.data).purpose
+        purpose = _decode_consent(event.data).purpose
         if purpose is not None and purpose.casefold() != _MARKETING:
             return None
     return Permission(event.time, rank_of(event.type), event.source, event.id, kind)
 
 
 def _read_merger(event: Envelope) -> Merger:
-    into = None if event.type == "customer.unmerged" else _merged.decode(event.data).into
+    into = None if event.type == "customer.unmerged" else _decode_merged(event.data).into
     return Merger(event.subject, into, event.time, event.source, event.id)
 
 
@@ -210,5 +215,12 @@ def _lapses(customer: str, moves: Iterable[Transition]) -> list[AnnouncedLapse]:
             move.historical,
         )
         for move in moves
-        if move.to in LAPSED and move.profile.orders > 0
+        if move.to in LAPSED and _has_bought(move)
     ]
+
+
+def _has_bought(move: Transition) -> bool:
+    """Whether a purchase of the customer stands, or a contract ran."""
+    if move.profile.orders > 0 or move.from_ in _BUYERS:
+        return True
+    return move.rule == _ENDED and move.from_ == _AT_RISK and move.evidence.deadline is not None

@@ -23,6 +23,7 @@ from services.reactivation.events import (
 )
 from shared.errors import Poison
 from shared.events.envelope import decode
+from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.orders.facts import OrderAction, OrderDetails, OrderFact
 from tests.support.builders import day, encode, event, order
@@ -71,10 +72,9 @@ def lapse(version: int, at: datetime, *, to: str = "inactive") -> AnnouncedLapse
         (AS_TYPED, CODE),
         (MISTYPED, None),
         ("SUMMER10", None),
-        ("", None),
         (None, None),
     ],
-    ids=["as made", "as typed", "mistyped", "another shop's", "empty", "none"],
+    ids=["as made", "as typed", "mistyped", "another shop's", "none"],
 )
 def test_an_order_keeps_only_a_coupon_that_could_be_a_code_of_ours(
     coupon: str | None, kept: str | None
@@ -163,6 +163,26 @@ def test_only_a_buyer_who_becomes_inactive_or_former_lapses(
 ) -> None:
     found = content(PHASE_TRANSITIONS, changed("ada", 1, 30, to=to, orders=orders))
     assert found == (LapseUpdate([lapse(1, day(30), to=to)], []) if is_lapse else None)
+
+
+@pytest.mark.parametrize(
+    ("from_", "rule", "deadline", "is_lapse"),
+    [
+        ("new", "relationship_ended", None, True),
+        ("at_risk", "relationship_ended", day(30), True),
+        ("at_risk", "relationship_ended", None, False),
+        ("prospect", "relationship_ended", None, False),
+        ("inactive", "relationship_ended", day(30), False),
+        ("prospect", "prospect_faded", day(30), False),
+    ],
+)
+def test_who_has_had_a_contract_has_bought_even_without_an_order(
+    from_: str, rule: str, deadline: datetime | None, is_lapse: bool
+) -> None:
+    record = changed("ada", 1, 30, to="former", rule=rule, orders=0)
+    record["data"]["from"] = from_
+    record["data"]["evidence"] = {} if deadline is None else {"deadline": render(deadline)}
+    assert (content(PHASE_TRANSITIONS, record) is not None) == is_lapse
 
 
 def test_a_correction_withdraws_transitions_and_adds_lapses_with_its_own_version() -> None:

@@ -136,6 +136,16 @@ def test_a_lapse_that_the_merge_has_moved_keeps_the_older_case_and_opens_none() 
     assert [(case.origin, case.state) for case in folded.cases] == [("ben", State.OFFERED)]
 
 
+def test_cases_that_were_opened_apart_stay_although_one_person_would_have_had_to_wait() -> None:
+    known = [*opened("ada", lapse(0), until=60), *opened("ben", lapse(50), until=60)]
+    merged = one([lapse(0)], [lapse(50)], known=known, at=61)
+    folded = fold_history(merged, TERMS, day(62))
+    assert [(case.origin, case.state) for case in folded.cases] == [
+        ("ada", State.EXPIRED),
+        ("ben", State.OFFERED),
+    ]
+
+
 def test_a_lapse_that_a_correction_has_moved_keeps_its_case_and_code() -> None:
     (before,) = fold(lapse(0), until=day(5))
     (after,) = fold(lapse(4), known=[before], until=day(6))
