@@ -155,7 +155,9 @@ Events that contradict each other are accepted, with the following meaning (in t
 | a contract renewed before it was concluded | the renewal concludes it (12 months, if it names \
 no term); the conclusion later supplies its dates and does not count as another contract |
 | a cancellation of an unknown contract | none |
+| a contract renewed after its end, or after the account was closed | concluded anew: a return |
 | a complaint answered or resolved before it was opened | none; once opened, it is open |
+| a complaint opened again while it is open | the higher severity counts, and the first time |
 | refunds above the total | the whole order is undone, and no more |
 | a refund or cancellation of an unknown order | `waiting`; \
 an order that was wholly undone before it was completed is no purchase |

@@ -59,6 +59,20 @@ CASES: Final = {
         {"EUR": 1000},
         complaints=1,
     ),
+    "a complaint opened again has the higher severity": Contradiction(
+        [*buys(0), *complains(1, 1), *complains(1.5, 3), *complains(1.6, 1)],
+        [NEW, "1.5 dissatisfied at_risk"],
+        1,
+        {"EUR": 1000},
+        complaints=1,
+    ),
+    "a contract renewed after the account was closed is concluded anew": Contradiction(
+        [*concludes(0, 12), *does("customer.closed", 1), *renews(2)],
+        [NEW, "1 relationship_ended former", "2 returned won_back"],
+        0,
+        {},
+        contracts=1,
+    ),
     "refunds above the total undo the whole order and no more": Contradiction(
         [*buys(0, 1), *refunds(2, "o1", 700), *refunds(3, "o1", 900)], [NEW], 1, {"EUR": 1000}
     ),
