@@ -5,6 +5,7 @@ looks like, which currencies there are, and that U+0000 stands nowhere.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, Final
 
 from shared import instants
@@ -44,8 +45,9 @@ _DEFINITIONS: Final[Schema] = {
 }
 
 
+@cache
 def published(name: str, refused: NoCustomers) -> Schema:
-    """The schema of the events of a type; `refused` are no customer ids."""
+    """The schema of the events of a type; `refused` are no customer ids. Not to be changed."""
     schema = MODELS[name].model_json_schema()
     for part in list(_parts(schema)):
         _amend(part, refused)

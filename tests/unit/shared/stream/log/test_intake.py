@@ -216,9 +216,12 @@ def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> 
     nul = encode({**order(CUSTOMER, 0), "subject": "a\0b"})
     inside = encode(order(CUSTOMER, 0, coupon="a\0b"))
     long = encode({**order(CUSTOMER, 0), "subject": "a" * 129})
+    early = encode({**order(CUSTOMER, 0), "time": "1899-12-31T23:59:59Z"})
+    late = encode({**order(CUSTOMER, 0), "time": "9999-01-01T00:00:00Z"})
+    ticked = encode({**tick(1), "time": "9999-01-01T00:00:00Z"})
     made = intake()
-    made.add(records(deep, beyond, nul, inside, long))
-    assert [letter.reason for letter in made.next_batch().portions[0].dead] == ["undecodable"] * 5
+    made.add(records(deep, beyond, nul, inside, long, early, late, ticked))
+    assert [letter.reason for letter in made.next_batch().portions[0].dead] == ["undecodable"] * 8
 
 
 def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:
