@@ -15,8 +15,8 @@ SCHEMAS: Final = "x-schemas"
 ABOUT: Final = """\
 Send the key as `Authorization: Bearer <key>` with every request except the probes.
 
-* **Instants** are RFC 3339 in UTC (`2024-05-01T12:00:00Z`). A day has 24 hours; months are \
-calendar months in UTC.
+* **Instants** are answered as RFC 3339 in UTC (`2024-05-01T12:00:00Z`), and read with any zone, \
+as ISO 8601 is commonly written. A day has 24 hours; months are calendar months in UTC.
 * **Money** is a whole number of minor units by the ISO 4217 exponent (1999 EUR is 19.99 €, \
 500 JPY is 500 ¥), beside its `currency`. Sums are kept per currency and never added across \
 currencies.
