@@ -32,6 +32,8 @@ _SETTINGS: Final = {
     "checkpoint_timeout": "15min",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    # The details of an error quote the row that it is about.
+    "log_error_verbosity": "terse",
 }
 
 

@@ -22,7 +22,11 @@ from services.reactivation.timers.repository import clear_timers, find_due
 from shared.database.connection import Tx, transaction
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
-from shared.stream.log.parked_customers import delete_dead_letters, recall_events
+from shared.stream.log.parked_customers import (
+    count_parked,
+    delete_dead_letters,
+    recall_events,
+)
 from shared.stream.outgoing import outbox
 
 
@@ -64,6 +68,7 @@ class ReactivationHandler:
         locked = _Locked(ids, reasons.keys())
         while failed := await self._fold(tx, _without(work, waiting), locked):
             waiting |= failed
+            count_parked(len(failed))
         _set_aside(work, waiting)
         folded = released - waiting.keys()
         await park_customers(tx, waiting | dict.fromkeys(folded))

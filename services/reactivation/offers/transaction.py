@@ -12,6 +12,7 @@ from services.reactivation.identities.repository import load_mergers
 from shared.database.connection import Tx
 from shared.errors import Problem, Retryable
 from shared.ids import partition_of
+from shared.stream.log.parked_customers import count_parked
 
 
 class CheckoutTransaction:
@@ -72,6 +73,7 @@ class CheckoutTransaction:
             await recompute(self._tx, times, {survivor: group}, self._terms)
         except FoldFailed as failure:
             await park_customers(self._tx, failure.reasons)
+            count_parked(len(failure.reasons))
         return await self._find(snapshot.offered_code.offer.code)
 
     async def _identities(self, *ids: str) -> Identities:

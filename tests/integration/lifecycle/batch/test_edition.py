@@ -1,6 +1,6 @@
 """A new edition of the rules reaches every customer, and what comes of it is history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, Final
@@ -111,11 +111,13 @@ async def test_nobody_gets_an_offer_because_a_rule_has_changed(stack: Stack, sho
     assert [row["customer"] for row in found] == ["leaver"]
 
 
+@pytest.mark.parametrize("late", [(), (5,)], ids=["what comes next", "what is late"])
 async def test_who_is_touched_before_the_turn_comes_is_folded_anew_then(
-    stack: Stack, shop: str
+    stack: Stack, shop: str, late: Sequence[float]
 ) -> None:
     last = max(CUSTOMERS, key=lambda c: (partition_of(c, PARTITIONS), c))
-    await publish(stack.bootstrap, [order(last, 19, id="return"), order(last, 5, id="late")])
+    events = [order(last, at, id=f"on day {at}") for at in (19, *late)]
+    await publish(stack.bootstrap, events)
     async with worker(stack, shop, timers_per_batch=FEW):
         await settled(stack, shop, "lifecycle")
         await eventually(lambda: all_refolded(shop), what="all are folded anew")

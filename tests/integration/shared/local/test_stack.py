@@ -89,6 +89,17 @@ async def test_postgresql_is_durable_and_sorts_as_python_does(
         await connection.close()
 
 
+async def test_the_log_of_postgresql_quotes_no_row(
+    servers: tuple[EmbeddedKafka, EmbeddedPostgres],
+) -> None:
+    connection = await asyncpg.connect(servers[1].url)
+    try:
+        assert await connection.fetchval("SHOW log_error_verbosity") == "terse", "no DETAIL"
+        assert await connection.fetchval("SHOW log_parameter_max_length_on_error") == "0"
+    finally:
+        await connection.close()
+
+
 async def test_servers_run_in_sessions_of_their_own(
     servers: tuple[EmbeddedKafka, EmbeddedPostgres],
 ) -> None:
