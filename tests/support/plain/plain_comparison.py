@@ -1,13 +1,14 @@
 """Tells a life by the service's fold and by the plain one, in the same words, and shrinks it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
-from tests.support.customer_events import RawEvent
+from shared.orders.book import WithoutEffect
+from tests.support.customer_events import CUSTOMER, RawEvent
 from tests.support.lives import day_number, happenings
 from tests.support.plain.plain_fold import plain_fold
 from tests.support.plain.plain_life import PlainLife, PlainMove
@@ -18,7 +19,8 @@ Teller = Callable[[PlainLifeStory], list[str]]
 
 def tell(story: PlainLifeStory) -> list[str]:
     """Return the life as the service folds it."""
-    return describe(fold(happenings(story.raws), schedule_of(story), until=story.until))
+    folded = fold(happenings(story.raws), schedule_of(story), until=story.until)
+    return [*describe(folded), *sorted(map(_remark, folded.without_effect))]
 
 
 def schedule_of(story: PlainLifeStory) -> Schedule:
@@ -37,25 +39,47 @@ def describe(folded: Folded) -> list[str]:
 def tell_plainly(story: PlainLifeStory) -> list[str]:
     """Return the life as the plain fold sees it."""
     life = plain_fold(story.raws, story.activations, story.until)
+    remarks = [_plain_remark(*remark) for remark in life.orders.remarks.items()]
+    return [*_describe_plainly(life), *sorted(remarks)]
+
+
+def tell_plainly_without_remarks(story: PlainLifeStory) -> list[str]:
+    """Return the life as the plain fold sees it, but not which events had no effect."""
+    return _describe_plainly(plain_fold(story.raws, story.activations, story.until))
+
+
+def _describe_plainly(life: PlainLife) -> list[str]:
     return [*map(_plain_move, life.moves), *_plain_end(life)]
 
 
-def smallest(story: PlainLifeStory, teller: Teller = tell) -> PlainLifeStory:
-    """Leave out events and activations as long as both still tell different lives."""
-    for smaller in _smaller(story):
-        if teller(smaller) != tell_plainly(smaller):
-            return smallest(smaller, teller)
-    return story
+@dataclass(frozen=True)
+class LifeComparison:
+    """Two that tell a life in the same words: the service and the plain fold."""
 
+    service: Teller
+    plain: Teller
 
-def report(story: PlainLifeStory, teller: Teller = tell) -> str:
-    """Return the events of a life, and what both tell of it."""
-    events = [f"{_day(_time(raw))} {raw}" for raw in sorted(story.raws, key=_time)]
-    policies = [f"{_day(each.at)} {each.policy}" for each in story.activations]
-    lines = [*events, *policies, f"until {_day(story.until)}"]
-    return "\n".join(
-        [*lines, "the service:", *teller(story), "the plain fold:", *tell_plainly(story)]
-    )
+    def expect_same(self, story: PlainLifeStory) -> None:
+        """Fail with the smallest life of which both tell different things."""
+        if self._differ(story):
+            raise AssertionError(self._report(self._smallest(story)))
+
+    def _differ(self, story: PlainLifeStory) -> bool:
+        return self.service(story) != self.plain(story)
+
+    def _smallest(self, story: PlainLifeStory) -> PlainLifeStory:
+        """Leave out events and activations as long as both still differ."""
+        for smaller in _smaller(story):
+            if self._differ(smaller):
+                return self._smallest(smaller)
+        return story
+
+    def _report(self, story: PlainLifeStory) -> str:
+        events = [f"{_day(_time(raw))} {raw}" for raw in sorted(story.raws, key=_time)]
+        policies = [f"{_day(each.at)} {each.policy}" for each in story.activations]
+        lines = ["", *events, *policies, f"until {_day(story.until)}"]
+        told = ["the service:", *self.service(story), "the plain fold:", *self.plain(story)]
+        return "\n".join([*lines, *told])
 
 
 def _smaller(story: PlainLifeStory) -> Iterator[PlainLifeStory]:
@@ -116,3 +140,13 @@ def _plain_end(life: PlainLife) -> list[str]:
         f"episode {life.episode}",
         f"{len(orders)} orders, the last {last}: {sorted(revenue.items())}",
     ]
+
+
+def _remark(remark: WithoutEffect) -> str:
+    fact = remark.fact
+    return f"{fact.source} {fact.id} of {fact.origin or CUSTOMER}: {remark.reason}"
+
+
+def _plain_remark(identity: tuple[str, str, str], reason: str) -> str:
+    source, id, subject = identity
+    return f"{source} {id} of {subject}: {reason}"

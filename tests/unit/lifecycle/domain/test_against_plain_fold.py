@@ -17,13 +17,12 @@ from shared.events.ranks import RANKS
 from tests.support.builders import day
 from tests.support.lives import happenings
 from tests.support.plain.plain_comparison import (
-    Teller,
+    LifeComparison,
     describe,
-    report,
     schedule_of,
-    smallest,
     tell,
     tell_plainly,
+    tell_plainly_without_remarks,
 )
 from tests.support.plain.plain_fold import plain_fold
 from tests.support.plain.plain_lives import LENGTH, PlainLifeStory, life_of
@@ -33,16 +32,13 @@ LIVES: Final = int(os.environ.get("PLAIN_LIVES", "200"))
 AT_A_TIME: Final = 50
 
 
-def expect_same(seed: int, teller: Teller) -> None:
-    story = life_of(seed)
-    if teller(story) != tell_plainly(story):
-        pytest.fail(f"seed {seed}\n{report(smallest(story, teller), teller)}")
+SORTED: Final = LifeComparison(tell, tell_plainly)
 
 
 @pytest.mark.parametrize("first", range(0, LIVES, AT_A_TIME))
 def test_the_fold_and_the_plain_one_tell_the_same_lives(first: int) -> None:
     for seed in range(first, min(first + AT_A_TIME, LIVES)):
-        expect_same(seed, tell)
+        SORTED.expect_same(life_of(seed))
 
 
 def tell_as_it_arrives(story: PlainLifeStory) -> list[str]:
@@ -61,10 +57,13 @@ def tell_as_it_arrives(story: PlainLifeStory) -> list[str]:
     return describe(Folded(worker.customer, worker.moves))
 
 
+ARRIVING: Final = LifeComparison(tell_as_it_arrives, tell_plainly_without_remarks)
+
+
 @pytest.mark.parametrize("first", range(0, LIVES // 4, AT_A_TIME))
 def test_nor_does_it_matter_how_events_arrive(first: int) -> None:
     for seed in range(first, min(first + AT_A_TIME, LIVES // 4)):
-        expect_same(seed, tell_as_it_arrives)
+        ARRIVING.expect_same(life_of(seed))
 
 
 def test_the_lives_fire_every_rule_and_hold_every_type_of_event() -> None:
