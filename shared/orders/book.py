@@ -1,7 +1,8 @@
 """The orders of one customer: each event about an order changes the order that it means."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -36,6 +37,54 @@ class WithoutEffect(NamedTuple):
         return self.fact.action in _WAITS and self.reason in WAITING
 
 
+class _OrderVersions:
+    """The versions of the orders that are more than one plain purchase."""
+
+    def __init__(self) -> None:
+        self._of_orders: dict[OrderKey, list[OrderVersion]] = {}
+
+    def __iter__(self) -> Iterator[OrderVersion]:
+        return chain.from_iterable(self._of_orders.values())
+
+    def begin(self, order: Order) -> None:
+        """Add the first version of an order, unless there is one."""
+        self._of_orders.setdefault(order.key, [OrderVersion(order.at, order)])
+
+    def add(self, before: Order, after: Order, at: datetime) -> None:
+        """Add what an order is from now on, and what it was if nothing was said of that yet."""
+        versions = self._of_orders.setdefault(after.key, [])
+        if not (versions or before.is_changed):
+            versions.append(OrderVersion(before.at, before))
+        versions.append(OrderVersion(at, after))
+
+
+class _Remarks:
+    """Events without effect, and those that still wait for their order."""
+
+    def __init__(self) -> None:
+        self._final: list[WithoutEffect] = []
+        self._waiting: dict[str, list[WithoutEffect]] = {}
+
+    def __iter__(self) -> Iterator[WithoutEffect]:
+        return chain(self._final, *self._waiting.values())
+
+    def add(self, fact: OrderFact, reason: NoEffect) -> None:
+        """Remark on an event; a refund or cancellation without its order waits for that."""
+        remark = WithoutEffect(fact, reason)
+        if remark.waits:
+            self._waiting.setdefault(fact.details.order_id, []).append(remark)
+        else:
+            self._final.append(remark)
+
+    def is_awaited(self, id: str) -> bool:
+        """Does an event wait for an order with this id?"""
+        return id in self._waiting
+
+    def take_waiting(self, id: str) -> list[OrderFact]:
+        """Return what waits for an order with this id, and forget it."""
+        return [remark.fact for remark in self._waiting.pop(id, ())]
+
+
 def order_hash(order_id: str) -> int:
     """Return a short hash of an order id: different hashes are different ids, not the reverse."""
     return crc32(order_id.encode())
@@ -50,22 +99,32 @@ class OrderBook:
     """
 
     def __init__(
-        self, recent: Iterable[Order] = (), *, older: bool = False, named: Collection[int] = ()
+        self, recent: Sequence[Order] = (), *, older: bool = False, named: Collection[int] = ()
     ) -> None:
-        self.orders: Final = OrderIndex(recent, older=older)
-        self._named_before: Final = named
-        self._named: set[int] = set()
-        self._waiting: dict[str, list[WithoutEffect]] = {}
-        self._versions: dict[OrderKey, list[OrderVersion]] = {}
-        self._without_effect: list[WithoutEffect] = []
         self.applied_at: datetime | None = None
         """The time of the last event that was applied."""
+        self._recent: Final = recent
+        self._has_older: Final = older
+        self._named_before: Final = named
+        self._named: set[int] = set()
+        self._placed: list[Order] = []
+        self._index: OrderIndex | None = None
+        self._remarks: Final = _Remarks()
+        self._versions: Final = _OrderVersions()
+
+    @property
+    def orders(self) -> OrderIndex:
+        """All orders of the book; they are indexed when they are first asked for."""
+        if self._index is None:
+            self._index = OrderIndex(self._recent, older=self._has_older)
+            for order in self._placed:
+                self._index.add(order)
+        return self._index
 
     @property
     def without_effect(self) -> list[WithoutEffect]:
         """The events that have changed nothing, and those that still wait for their order."""
-        waiting = [waits for facts in self._waiting.values() for waits in facts]
-        return [*self._without_effect, *waiting]
+        return list(self._remarks)
 
     def apply(self, fact: OrderFact, *, free_counts: bool = True) -> OrderChange:
         """Apply an event that is not earlier than those before it.
@@ -73,6 +132,8 @@ class OrderBook:
         `free_counts` says whether an order of 0 is a purchase.
         """
         self.applied_at = fact.time
+        if self._index is None and fact.action is _COMPLETED and self._names_first(fact):
+            return self._place_first(fact, free_counts=free_counts)
         if self._named_before:
             self._refuse_uncertain(fact)
         if fact.action is _COMPLETED:
@@ -82,70 +143,86 @@ class OrderBook:
             return self._change(self.orders[key], fact, free_counts=free_counts)
         found = self.orders.find(fact)
         if isinstance(found, NoEffect):
-            self._note_unfound(fact, found)
+            self._remarks.add(fact, found)
             return OrderChange(None, None, found)
         return self._change(self.orders[found], fact, free_counts=free_counts)
 
     def recent(self, most: int, since: datetime | None = None) -> tuple[Order, ...]:
         """Return the last orders as a later book needs them; see OrderIndex.recent."""
+        if self._index is None and since is None:
+            return (*self._recent, *self._placed)[-most:]
         return tuple([self._marked(order) for order in self.orders.recent(most, since)])
+
+    def has_more_than(self, number: int) -> bool:
+        """Does the customer have more orders than this?"""
+        if self._has_older:
+            return True
+        if self._index is None:
+            return len(self._recent) + len(self._placed) > number
+        return len(self._index) > number
 
     def versions(self) -> list[OrderVersion]:
         """Return every version of each order that is more than one plain purchase."""
-        return [
-            version
-            for key, versions in self._versions.items()
-            if not (_is_plain(versions) and self._is_alone(self.orders[key]))
-            for version in versions
-        ]
+        return list(self._versions)
+
+    def _names_first(self, fact: OrderFact) -> bool:
+        """Is it the first event that names this order, and later than every order so far?"""
+        last = self._placed[-1:] or self._recent[-1:]
+        if last and last[0].at >= fact.time:
+            return False
+        named = order_hash(fact.details.order_id)
+        if named in self._named_before or named in self._named:
+            return False
+        self._named.add(named)
+        return True
+
+    def _place_first(self, fact: OrderFact, *, free_counts: bool) -> OrderChange:
+        """Add an order of which nothing else is known, which needs no index."""
+        order = place(fact, free_counts=free_counts)
+        self._placed.append(order)
+        if not order.is_purchase:
+            self._versions.begin(order)
+        return OrderChange(None, order)
 
     def _place(self, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         """Add an order, and apply the refunds and cancellations that have waited for it."""
         order = place(fact, free_counts=free_counts)
-        key = order.key
         self.orders.add(order)
-        for waits in self._waiting.pop(order.id, ()):
-            found = self.orders.find(waits.fact)
-            if isinstance(found, NoEffect):
-                self._note_unfound(waits.fact, found)
-            else:
-                self._take(self.orders[found], waits.fact, free_counts=free_counts)
-        order = self.orders[key]
-        self._versions[key] = [OrderVersion(fact.time, order)]
+        if self._remarks.is_awaited(order.id):
+            self._apply_waiting(order.id, free_counts=free_counts)
+            order = self.orders[order.key]
+        same_id = self.orders.with_id(order.id)
+        if not order.is_purchase or order.is_changed or len(same_id) > 1:
+            for other in same_id:
+                self._versions.begin(other)
         return OrderChange(None, order)
+
+    def _apply_waiting(self, id: str, *, free_counts: bool) -> None:
+        for fact in self._remarks.take_waiting(id):
+            found = self.orders.find(fact)
+            if isinstance(found, NoEffect):
+                self._remarks.add(fact, found)
+            else:
+                self._take(self.orders[found], fact, free_counts=free_counts)
 
     def _change(self, before: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         changed = self._take(before, fact, free_counts=free_counts)
         after = changed.after
         if after is not None and after is not before:
-            self._add_version(before, after, fact.time)
+            self._versions.add(before, after, fact.time)
         elif fact.action is _COMPLETED and not before.is_changed:
             told_again = replace(before, is_changed=True)
             self.orders.replace(told_again)
-            self._add_version(before, told_again, fact.time)
+            self._versions.add(before, told_again, fact.time)
         return changed
-
-    def _add_version(self, before: Order, after: Order, at: datetime) -> None:
-        versions = self._versions.setdefault(after.key, [])
-        if not (versions or before.is_changed):
-            versions.append(OrderVersion(before.at, before))
-        versions.append(OrderVersion(at, after))
 
     def _take(self, order: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         changed = change(order, fact, free_counts=free_counts)
         if changed.no_effect is not None:
-            self._without_effect.append(WithoutEffect(fact, changed.no_effect))
+            self._remarks.add(fact, changed.no_effect)
         if changed.after is not None and changed.after is not order:
             self.orders.replace(changed.after)
         return changed
-
-    def _note_unfound(self, fact: OrderFact, reason: NoEffect) -> None:
-        """Let refunds and cancellations wait for their order."""
-        noted = WithoutEffect(fact, reason)
-        if noted.waits:
-            self._waiting.setdefault(fact.details.order_id, []).append(noted)
-        else:
-            self._without_effect.append(noted)
 
     def _refuse_uncertain(self, fact: OrderFact) -> None:
         """Raise OrdersIncompleteError if an order that is not recent could be meant."""
@@ -165,16 +242,9 @@ class OrderBook:
 
     def _marked(self, order: Order) -> Order:
         """Return an order with the mark whether it is alone with its id."""
-        is_alone = self._is_alone(order)
+        is_alone = (
+            order.is_alone
+            and len(self.orders.with_id(order.id)) == 1
+            and not self._remarks.is_awaited(order.id)
+        )
         return order if is_alone is order.is_alone else replace(order, is_alone=is_alone)
-
-    def _is_alone(self, order: Order) -> bool:
-        id = order.id
-        is_only = len(self.orders.with_id(id)) == 1 and id not in self._waiting
-        return is_only and order.is_alone
-
-
-def _is_plain(versions: Sequence[OrderVersion]) -> bool:
-    """Is this one purchase that nothing has changed?"""
-    first = versions[0].order
-    return len(versions) == 1 and first.is_purchase and not first.is_changed

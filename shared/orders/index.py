@@ -1,7 +1,7 @@
 """Finds the orders of one customer: by id, by store, and by time of purchase."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from typing import Final, TypeAlias
 
@@ -49,9 +49,14 @@ class OrderIndex:
     def add(self, order: Order) -> None:
         """Add an order that was not known."""
         key = order.key
+        place = order.at, key
+        places = self._places
         self._orders[key] = order
         self._by_id.setdefault(order.id, []).append(key)
-        insort(self._places, (order.at, key))
+        if not places or places[-1] < place:
+            places.append(place)
+        else:
+            insort(places, place)
 
     def replace(self, order: Order) -> None:
         """Put an order in the place of what it was before."""
@@ -107,11 +112,11 @@ class OrderIndex:
         """Return the first purchase that stands. Raises OrdersIncompleteError."""
         if self.has_older:
             raise OrdersIncompleteError
-        return _first_standing(self._orders, self._places)
+        return _first_standing(self)
 
     def last_standing(self) -> Order | None:
         """Return the last purchase that stands. Raises OrdersIncompleteError."""
-        last = _first_standing(self._orders, reversed(self._places))
+        last = _first_standing(self._orders[key] for _, key in reversed(self._places))
         if last is None and self.has_older:
             raise OrdersIncompleteError
         return last
@@ -134,12 +139,8 @@ class OrderIndex:
         return sum([self._orders[key].stands for _, key in places[first:]])
 
 
-def _first_standing(orders: Mapping[OrderKey, Order], places: Iterable[_Place]) -> Order | None:
-    for _, key in places:
-        order = orders[key]
-        if order.stands:
-            return order
-    return None
+def _first_standing(orders: Iterable[Order]) -> Order | None:
+    return next((order for order in orders if order.stands), None)
 
 
 def _time_of(place: _Place) -> datetime:

@@ -70,11 +70,15 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def stands(self) -> bool:
         """Is it a purchase that is not undone?"""
-        return self.is_purchase and not (self.is_cancelled or (self.refunds and self.is_undone))
+        if self.is_cancelled or not self.is_purchase:
+            return False
+        return not (self.refunds and self.is_undone)
 
     @property
     def left(self) -> int:
         """What it brings after refunds; 0 unless it stands."""
+        if not self.refunds:
+            return self.total if self.stands else 0
         return self.total - self.refunded if self.stands else 0
 
     @property
@@ -83,7 +87,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         margin = self.margin
         if margin is None or not self.stands:
             return None if margin is None else 0
-        return margin * self.left // self.total if self.total else margin
+        return margin * self.left // self.total if self.refunds and self.total else margin
 
     def _counted_refunds(self) -> list[Refund]:
         currency = self.currency

@@ -123,7 +123,7 @@ def _with_recent_orders(
     return replace(
         customer,
         recent_orders=recent,
-        has_older_orders=len(recent) < len(orders.orders) or orders.orders.has_older,
+        has_older_orders=orders.has_more_than(len(recent)),
         keeps_two_quarters=policies.keeps_sales,
     )
 

@@ -45,6 +45,10 @@ def change_order(
     after = change.after
     if after is None or after is before:
         return Effect(replace(customer, last_event=happening.key), EventKind.NO_EFFECT)
+    if before is None and after.stands:
+        causes = _revenue_decline(happening, policy, orders)
+        bought = _with_purchase(customer, happening, after)
+        return Effect(bought, _ORDER, causes, _is_cleared, happening.time)
     stood = before is not None and before.stands
     if not (stood or after.stands):
         return _change_no_purchase(customer, happening, before, after)
@@ -55,9 +59,9 @@ def change_order(
     else:
         kind = _UNDONE if happening.kind is _UNDONE else EventKind.ORDER_CHANGED
         changed = Effect(replace(customer, last_event=happening.key), kind)
-    amounts = _with_amounts(changed.customer, before, after)
-    causes = _revenue_decline(happening, policy, orders) if stood or changed.bought_at else None
-    return replace(changed, customer=amounts, new_causes=causes or NO_CAUSES)
+    if before is not None:
+        changed = replace(changed, customer=_with_amounts(changed.customer, before, after))
+    return replace(changed, new_causes=_revenue_decline(happening, policy, orders))
 
 
 def _change_no_purchase(
@@ -73,15 +77,22 @@ def _change_no_purchase(
 def _stand(customer: Customer, happening: Happening, order: Order, orders: OrderBook) -> Effect:
     """Add a purchase: one that is made now, or one that stands again with the time it had."""
     if happening.kind is _ORDER and order.at == happening.time:
-        bought = _with_purchase(customer, happening)
+        bought = _with_purchase(customer, happening, None)
         return Effect(bought, _ORDER, NO_CAUSES, _is_cleared, order.at)
     restored = _with_restored(customer, happening, order, orders)
     return Effect(restored, EventKind.RESTORED, NO_CAUSES, _is_cleared, order.at)
 
 
-def _with_purchase(customer: Customer, happening: Happening) -> Customer:
-    """Return the customer with one more order, made now."""
+def _with_purchase(customer: Customer, happening: Happening, placed: Order | None) -> Customer:
+    """Return the customer with one more order, made now.
+
+    What it brings is added if it has just been `placed`.
+    """
     time = happening.time
+    revenue = customer.revenue
+    margin = customer.margin
+    if placed is not None:
+        revenue, margin = _sums_with(customer, placed)
     last_at = customer.last_order_at
     first_at = customer.first_order_at
     first_historical = customer.first_order_historical
@@ -94,12 +105,22 @@ def _with_purchase(customer: Customer, happening: Happening) -> Customer:
         last_event=happening.key,
         purchase_days=customer.purchase_days + is_new_day,
         orders=customer.orders + 1,
+        revenue=revenue,
+        margin=margin,
         first_order_at=first_at,
         first_order_historical=first_historical,
         last_order_at=time,
         orders_since_return=customer.orders_since_return + 1,
         contact_at=last_contact(customer, happening),
     )
+
+
+def _sums_with(customer: Customer, order: Order) -> tuple[dict[str, int], dict[str, int]]:
+    """Return revenue and margin of a customer with those of an order."""
+    margin = customer.margin
+    if order.margin_left is not None:
+        margin = _with_amount(margin, order.currency, order.margin_left)
+    return _with_amount(customer.revenue, order.currency, order.left), margin
 
 
 def _with_restored(
@@ -163,19 +184,15 @@ def _is_of_episode(customer: Customer, order: Order) -> bool:
     return customer.returned is None or order.at >= customer.returned.at
 
 
-def _with_amounts(customer: Customer, before: Order | None, after: Order) -> Customer:
+def _with_amounts(customer: Customer, before: Order, after: Order) -> Customer:
     """Return the customer with the revenue and margin of an order as it is now."""
-    currency = after.currency
-    revenue = customer.revenue.copy()
     margin = customer.margin
-    if before is not None:
-        revenue[before.currency] = revenue.get(before.currency, 0) - before.left
-        if before.margin_left is not None:
-            margin = _with_amount(margin, before.currency, -before.margin_left)
-    revenue[currency] = revenue.get(currency, 0) + after.left
-    if after.margin_left is not None:
-        margin = _with_amount(margin, currency, after.margin_left)
-    return replace(customer, revenue=revenue, margin=margin)
+    if before.margin_left is not None:
+        margin = _with_amount(margin, before.currency, -before.margin_left)
+    revenue = _with_amount(customer.revenue, before.currency, -before.left)
+    without = replace(customer, revenue=revenue, margin=margin)
+    revenue, margin = _sums_with(without, after)
+    return replace(without, revenue=revenue, margin=margin)
 
 
 def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dict[str, int]:
