@@ -194,7 +194,10 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
             "Every event of the subject, stored or still to come, counts for `into` instead; the "
             f"subject's own history is withdrawn. {_NO_CUSTOMER}"
         ),
-        "customer.unmerged": f"None. {_NO_CUSTOMER}",
+        "customer.unmerged": (
+            "The subject and the customer it was merged into are as if that had never been. Of "
+            f"all merges and unmerges of an id the latest by `time` decides. {_NO_CUSTOMER}"
+        ),
         "customer.erasure_requested": f"None. {_NO_CUSTOMER}",
         "referral.succeeded": (
             "`recommends`: the customer becomes an advocate, even if unknown so far."
