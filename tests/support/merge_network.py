@@ -21,7 +21,7 @@ class Told(NamedTuple):
     """A merge of `customer` (into None: an unmerge) at a second."""
 
     customer: str
-    second: int
+    second: float
     into: str | None
     id: str = ""
 
