@@ -128,6 +128,7 @@ def _end(customer: Customer) -> list[str]:
         f"{customer.phase} since {_day(since)} because of {sorted(customer.causes)}",
         f"episode {customer.episode}",
         f"{customer.orders} orders, the last {last}: {sorted(revenue.items())}",
+        f"{customer.purchase_days} days with one, the first {_day(customer.first_order_at)}",
     ]
 
 
@@ -135,10 +136,13 @@ def _plain_end(life: PlainLife) -> list[str]:
     orders = life.standing
     revenue = {currency: amount for currency, amount in life.revenue.items() if amount}
     last = _day(life.last_purchase)
+    bought = [order.purchased_at for order in orders]
+    dates = {instant.date() for instant in bought}
     return [
         f"{life.phase} since {_day(life.since)} because of {sorted(life.causes)}",
         f"episode {life.episode}",
         f"{len(orders)} orders, the last {last}: {sorted(revenue.items())}",
+        f"{len(dates)} days with one, the first {_day(min(bought, default=None))}",
     ]
 
 

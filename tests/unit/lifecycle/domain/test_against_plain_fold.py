@@ -5,6 +5,7 @@ PLAIN_LIVES says how many lives are compared: `make test LIVES=10000`.
 
 import os
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -42,9 +43,12 @@ def test_the_fold_and_the_plain_one_tell_the_same_lives(first: int) -> None:
 
 
 def tell_as_it_arrives(story: PlainLifeStory) -> list[str]:
-    """Fold a life as a worker does: in batches, late, repeated, and with time passing between."""
+    """Fold a life as a worker does: in batches, late, repeated, and with time passing between.
+
+    All activations but the first become known after the first batch.
+    """
     random = Random(len(story.raws))
-    worker = Worker(schedule_of(story))
+    worker = Worker(schedule_of(replace(story, activations=story.activations[:1])))
     arriving = list[Happening](happenings(story.raws))
     random.shuffle(arriving)
     arriving += random.sample(arriving, min(2, len(arriving)))
@@ -53,6 +57,7 @@ def tell_as_it_arrives(story: PlainLifeStory) -> list[str]:
         worker.take(arriving[:size])
         arriving = arriving[size:]
         worker.tick(day(random.randint(0, LENGTH)))
+        worker.learn(schedule_of(story))
     worker.tick(story.until)
     return describe(Folded(worker.customer, worker.moves))
 
