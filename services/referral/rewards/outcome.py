@@ -208,11 +208,16 @@ def _steps(
         return
     if before.state is RewardState.ANNULLED:
         yield RewardState.PENDING, facts.earned_at
-    if after.state is RewardState.AVAILABLE and before.state is not RewardState.AVAILABLE:
+    becomes_available = (
+        after.state is RewardState.AVAILABLE and before.state is not RewardState.AVAILABLE
+    )
+    if becomes_available:
         yield RewardState.AVAILABLE, facts.available_at
-    if after.reversed != before.reversed:
-        state = RewardState.REVERSED if after.reversed > before.reversed else after.state
-        yield state, max((change.time for change in facts.returns), default=now)
+    changed_at = max((change.time for change in facts.returns), default=now)
+    if after.reversed > before.reversed:
+        yield RewardState.REVERSED, changed_at
+    elif after.reversed < before.reversed and not becomes_available:
+        yield after.state, changed_at
 
 
 def _order(facts: RewardFacts | None) -> tuple[str, datetime] | None:

@@ -246,6 +246,13 @@ def test_settling_again_changes_and_announces_nothing() -> None:
     assert again == Outcome(first.reward, [], [])
 
 
+def test_a_refund_withdrawn_by_the_deadline_is_announced_with_it_once() -> None:
+    first = settled(facts((3, 600)), 9)
+    found = settled_again(first, facts(), SettlementTime(day(20)))
+    assert announced(found) == ["reward.available"]
+    assert data_of(found.messages[0])["available"] == 1000
+
+
 def test_repeated_work_makes_the_same_messages() -> None:
     assert settled(facts(), 5).messages == settled(facts(), 5).messages
 
