@@ -21,6 +21,7 @@ from shared.events.envelope import Envelope
 from shared.events.transitions import Correction, Transition
 from shared.ids import stable_id
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
+from shared.processes import REACTIVATION
 from tests.fault.announcements import difference, received, verify_announced
 from tests.fault.market import winback_settings
 from tests.support.pipeline import rows
@@ -43,7 +44,7 @@ async def verify_winback(
     bootstrap: str, database: str, confirmed: dict[str, str], end: datetime
 ) -> None:
     """No case is lost, doubled or left behind, in the tables and on the topic."""
-    stored = await rows(database, _CASES)
+    stored = await rows(database, _CASES, schema=REACTIVATION)
     cases = [case_of(row) for row in stored]
     expected = await _expected(bootstrap, cases, end)
     found = {case.id: _ending(case) for case in cases if case.state is not State.CANCELLED}

@@ -117,9 +117,11 @@ async def by_partition(bootstrap: str, topic: str) -> dict[int, list[Envelope]]:
         await consumer.stop()
 
 
-async def rows(database: str, query: str, *args: Any) -> Sequence[asyncpg.Record]:
-    """The rows of a query, as superuser."""
-    connection = await asyncpg.connect(database)
+async def rows(
+    database: str, query: str, *args: Any, schema: str = "public"
+) -> Sequence[asyncpg.Record]:
+    """The rows of a query, as superuser; names without a schema are those of `schema`."""
+    connection = await asyncpg.connect(database, server_settings={"search_path": schema})
     try:
         return await connection.fetch(query, *args)
     finally:
