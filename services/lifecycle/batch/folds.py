@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.visit import Visit, is_due
@@ -20,7 +22,8 @@ from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.domain.state.happenings import EventKind, Happening, MergeTarget
+from services.lifecycle.domain.state.merges import MergeKey, unmerges_of_nobody
 from services.lifecycle.events import read
 from shared.aio import in_chunks
 from shared.events import envelope
@@ -100,7 +103,7 @@ class Folds:
         recorder = self._work.recorder
         self.accept(visit, folded.customer)
         self._work.add_order_versions(entry, folded.order_versions)
-        self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
+        self._work.remarks.add(entry, folded, visit.arrivals)
         recorder.restore(entry, folded.moves, portion)
         recorder.add_hints(entry, folded.hints, portion.clock, portion)
 
@@ -111,7 +114,7 @@ class Folds:
         before = entry.customer
         self.accept(visit, folded.customer)
         self._work.add_order_versions(entry, folded.order_versions)
-        self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
+        self._work.remarks.add(entry, folded, visit.arrivals)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
 
     def _fold_onto_state(self, visit: Visit) -> Folded | None:
@@ -170,7 +173,11 @@ class Folds:
     def fold_life(self, visit: Visit, records: Iterable[bytes]) -> Folded:
         """Fold a customer anew, from the records stored and the new events of the visit."""
         stored = list(happenings_of(visit, records))
-        folded = self._fold_all([*stored, *visit.happenings()], visit)
+        happenings = [*stored, *visit.happenings()]
+        folded = self._fold_all(happenings, visit)
+        nothing_undone = unmerges_of_nobody(_directives(happenings))
+        if nothing_undone:
+            folded = replace(folded, unmerges_of_nobody=nothing_undone)
         if not is_outdated(visit.entry.customer):
             return folded
         by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
@@ -184,7 +191,7 @@ class Folds:
         hints = [*folded.hints, *withdrawn]
         self.replace(visit, folded.customer, history, folded.moves)
         self._work.add_order_versions(entry, folded.order_versions)
-        self._work.remarks.add(entry, folded.without_effect, visit.arrivals)
+        self._work.remarks.add(entry, folded, visit.arrivals)
         self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 
     def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:
@@ -195,6 +202,15 @@ class Folds:
 
 def _is_behind(customer: Customer, policies: Schedule) -> bool:
     return customer.known != policies.known or is_outdated(customer)
+
+
+def _directives(happenings: Iterable[Happening]) -> Iterator[tuple[MergeKey, str | None]]:
+    """Find the merges and unmerges of a life, with the id merged into (None: an unmerge)."""
+    for happening in happenings:
+        if happening.kind in (EventKind.MERGED, EventKind.UNMERGED):
+            details = happening.details
+            into = details.into if isinstance(details, MergeTarget) else None
+            yield (happening.time, into is None, happening.source, happening.id), into
 
 
 def happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:

@@ -21,10 +21,12 @@ from services.lifecycle.batch.rows import (
     stored_type,
 )
 from services.lifecycle.batch.visit import Visit
+from services.lifecycle.domain.fold import Folded
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
-from shared.orders.book import OrderVersion, WithoutEffect
+from services.lifecycle.domain.words.remarks import NOT_MERGED
+from shared.orders.book import OrderVersion
 from shared.stream.batch import Batch
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
@@ -48,17 +50,24 @@ class Remarks:
         """Forget what was remarked on a customer, who is folded anew."""
         self._by_customer.pop(entry.key, None)
 
-    def add(
-        self, entry: CustomerEntry, remarks: Iterable[WithoutEffect], arrivals: Collection[int]
-    ) -> None:
-        """Remark on events of a customer; those that have just arrived are counted, too."""
-        for remark in remarks:
+    def add(self, entry: CustomerEntry, folded: Folded, arrivals: Collection[int]) -> None:
+        """Remark on the events of a customer, as folded.
+
+        Those that have just arrived are counted, too.
+        """
+        for remark in folded.without_effect:
             fact = remark.fact
             key = identity_hash(fact.source, fact.id, fact.origin or None)
-            rows = self._by_customer.setdefault(entry.key, {})
-            rows[key] = (entry.key, key, remark.reason, remark.waits)
-            if key in arrivals:
-                self.count_by_reason[remark.reason] += 1
+            self._note((entry.key, key, remark.reason, remark.waits), arrivals)
+        for _, _, source, id in folded.unmerges_of_nobody:
+            key = identity_hash(source, id, None)
+            self._note((entry.key, key, NOT_MERGED, False), arrivals)
+
+    def _note(self, row: RemarkRow, arrivals: Collection[int]) -> None:
+        customer_key, key, reason, _ = row
+        self._by_customer.setdefault(customer_key, {})[key] = row
+        if key in arrivals:
+            self.count_by_reason[reason] += 1
 
 
 @dataclass(slots=True)

@@ -31,6 +31,7 @@ from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
+from services.lifecycle.domain.state.merges import MergeKey
 from services.lifecycle.domain.state.phases import Phase
 from shared.orders.book import OrderBook, OrderVersion, WithoutEffect
 
@@ -48,7 +49,8 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     """The state afterwards, with the moves and hints on the way to it, in order.
 
     `order_versions` are those of orders that are more than one plain purchase; `without_effect`
-    are the events about orders that have changed nothing, or wait for their order.
+    are the events about orders that have changed nothing, or wait for their order, and
+    `unmerges_of_nobody` the unmerges of an id that was not merged.
     """
 
     customer: Customer
@@ -56,6 +58,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     hints: Sequence[Hint] = ()
     order_versions: Sequence[OrderVersion] = ()
     without_effect: Sequence[WithoutEffect] = ()
+    unmerges_of_nobody: Sequence[MergeKey] = ()
 
     @property
     def parts(self) -> tuple[Customer, Sequence[Move], Sequence[Hint]]:
@@ -70,6 +73,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             [*self.hints, *more.hints],
             [*self.order_versions, *more.order_versions],
             [*self.without_effect, *more.without_effect],
+            [*self.unmerges_of_nobody, *more.unmerges_of_nobody],
         )
 
 

@@ -21,6 +21,8 @@ SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
 """The reasons of dead letters whose customer is known."""
 
 
+NOT_MERGED: Final = "not_merged"
+"""Why an unmerge of an id that was not merged has no effect."""
 WITHOUT_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
     {
         NoEffect.UNCHANGED: "it says what was known already",
@@ -32,6 +34,7 @@ WITHOUT_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
         NoEffect.REFUND_REPEATED: "a refund with the same refund_id was counted before",
         NoEffect.REFUND_UNKNOWN: "no refund of the order that counts has this id, or this amount",
         NoEffect.NOTHING_LEFT: "nothing was left of the order: it had been undone before",
+        NOT_MERGED: "the customer was not merged into another",
     }
 )
 """The reasons for which a stored event has no effect."""

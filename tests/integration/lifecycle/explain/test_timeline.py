@@ -8,6 +8,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
+from services.lifecycle.domain.words.remarks import NOT_MERGED
 from shared.orders.changes import NoEffect
 from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import event, order, tick
@@ -19,7 +20,7 @@ Json = dict[str, Any]
 TAKEN: Final = ("taken", None)
 
 
-def told(reason: NoEffect) -> tuple[str, str | None]:
+def told(reason: str) -> tuple[str, str | None]:
     return "without_effect", reason
 
 
@@ -80,6 +81,12 @@ CASES: Final[dict[str, list[tuple[Json, tuple[str, str | None]]]]] = {
         (bought(0), TAKEN),
         (about("cancelled", 1), TAKEN),
         (about("refunded", 2), told(NoEffect.NOTHING_LEFT)),
+    ],
+    "an unmerge of an id that was never merged": [
+        (bought(0), TAKEN),
+        (event("ann", "customer.unmerged", 1), told(NOT_MERGED)),
+        (bought(2, id="o2"), TAKEN),
+        (bought(1, id="o3"), TAKEN),
     ],
     "a test": [(bought(0), TAKEN), (bought(1, id="o2", test=True), ("test", None))],
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.lifecycle.domain.words.remarks import (
+    NOT_MERGED,
     SET_ASIDE,
     WITHOUT_EFFECT,
     why_set_aside,
@@ -43,7 +44,7 @@ def test_every_reason_has_words() -> None:
 
 
 def test_every_reason_of_having_no_effect_has_words() -> None:
-    assert set(WITHOUT_EFFECT) == set(NoEffect)
+    assert set(WITHOUT_EFFECT) == {*NoEffect, NOT_MERGED}
 
 
 @pytest.mark.parametrize(
