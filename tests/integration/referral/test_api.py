@@ -19,7 +19,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 from tests.support.builders import event, order, tick
 from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
-from tests.support.referral_worker import client_of, settings
+from tests.support.referral_worker import client_of, merged, settings, unmerged
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
@@ -285,3 +285,65 @@ async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(
         )
     assert (answer.status_code, answer.json()["code"]) == (503, "clock_not_started")
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_who_asks_for_a_merged_customer_is_sent_to_the_one_who_has_stayed(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    code = await issue(api, "mia")
+    await tell(stack, database, merged("mia", 30, "mara/1"), tick(31))
+    for path, there in (
+        ("/v1/customers/mia/balance", "/v1/customers/mara%2F1/balance"),
+        ("/v1/customers/mia/code", "/v1/customers/mara%2F1/code"),
+        ("/v1/ledger?customer=mia&limit=5", "/v1/ledger?customer=mara%2F1&limit=5"),
+    ):
+        answer = await api.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (301, "merged")
+        assert answer.headers["location"] == there
+        assert answer.headers["cache-control"] == "no-store"
+        assert (await api.get(there)).status_code == 200
+    written = await api.post("/v1/customers/mia/release")
+    assert (written.status_code, written.headers["location"]) == (
+        308,
+        "/v1/customers/mara%2F1/release",
+    )
+    assert written.headers["cache-control"] == "no-store"
+    assert (await api.get("/v1/customers/mara%2F1/code")).json()["code"] == code
+    again = await api.post("/v1/codes", json={"customer": "mia"})
+    assert (again.status_code, again.json()["customer"], again.json()["code"]) == (
+        200,
+        "mara/1",
+        code,
+    )
+    await tell(stack, database, unmerged("mia", 32), tick(33))
+    assert (await api.get("/v1/customers/mia/code")).json()["code"] == code
+    assert (await api.get("/v1/customers/mara%2F1/code")).json()["code"] == "no_code"
+
+
+async def test_a_claim_of_a_merged_referee_is_that_of_the_one_who_has_stayed(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    body = {"code": await issue(api, "nora"), "referee": "nick"}
+    first = await api.post("/v1/claims", json=body)
+    assert (first.status_code, first.json()["referee"]) == (201, "nick")
+    await tell(stack, database, merged("nick", 34, "nils"), tick(35))
+    again = await api.post("/v1/claims", json=body)
+    assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
+    assert again.json()["referee"] == "nils"
+    own = {"code": await issue(api, "nils"), "referee": "nick"}
+    assert (await api.post("/v1/claims", json=own)).json()["code"] == "self_referral"
+    await tell(stack, database, merged("nora", 36, "nina"), tick(37))
+    shown = (await api.get(f"/v1/claims/{first.json()['id']}")).json()
+    assert (shown["referee"], shown["recommender"], shown["state"]) == ("nils", "nina", "accepted")
+
+
+async def test_an_order_in_a_currency_without_a_program_is_told(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    body = {"code": await issue(api, "olga"), "referee": "otto"}
+    claim = (await api.post("/v1/claims", json=body)).json()
+    made = order("otto", 38, total={"amount": 900_000, "currency": "JPY"})
+    await tell(stack, database, made, tick(39))
+    shown = (await api.get(f"/v1/claims/{claim['id']}")).json()
+    assert (shown["state"], shown["reason"]) == ("unqualified", "no_reward_in_this_currency")
+    assert (await api.get("/v1/customers/olga/balance")).json()["balances"] == []

@@ -3,9 +3,14 @@
 import asyncpg
 import pytest
 
+from services.referral.batch.handler import ReferralHandler
+from services.referral.customers.repository import lock_people
 from services.referral.domain.codes import code_of
+from services.referral.worker import SUBSCRIPTION
+from shared.database import connection as db
 from tests.support.builders import event, order, tick
-from tests.support.pipeline import rows
+from tests.support.fresh_servers import eventually
+from tests.support.pipeline import publish, rows, running, settled
 from tests.support.referral_worker import (
     advocate,
     announced,
@@ -15,6 +20,7 @@ from tests.support.referral_worker import (
     merged,
     refund,
     run,
+    settings,
     signed_up,
     under_way,
     unmerged,
@@ -197,3 +203,19 @@ async def test_a_test_merge_changes_nothing(stack: Stack, database: str) -> None
     told = event("lea", "customer.merged", 250, into="leo", test=True)
     await run(stack, database, [told, tick(251)])
     assert await rows(database, "SELECT 1 FROM referral.alias WHERE customer = 'lea'") == []
+
+
+async def test_a_merge_waits_for_those_who_rely_on_who_is_who(stack: Stack, database: str) -> None:
+    config = settings(stack, database)
+    waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    connection = await db.connect(database, "referral")
+    async with running(SUBSCRIPTION, config, lambda reader: ReferralHandler(reader, config)):
+        async with connection.transaction():
+            await lock_people(connection, to_change=False)
+            await publish(stack.bootstrap, [merged("max", 260, "moe")])
+            await eventually(lambda: rows(database, waiting), what="the merge waits")
+            stored = "SELECT 1 FROM referral.alias WHERE customer = 'max'"
+            assert await rows(database, stored) == []
+        await settled(stack, database, "referral")
+        assert await rows(database, stored) != []
+    await connection.close()

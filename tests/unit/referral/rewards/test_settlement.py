@@ -65,11 +65,23 @@ cancelled = st.builds(
 places = st.tuples(st.integers(0, 3), st.integers(0, 3)).filter(lambda pair: pair[0] != pair[1])
 merges = st.builds(merged, places, days)
 unmerges = st.builds(lambda id, at: event(id, "customer.unmerged", at), customers, days)
-lives = st.lists(
-    st.one_of(signed_up, orders, orders, changes, cancelled, merges, merges, unmerges),
-    max_size=16,
-    unique_by=lambda made: made["id"],
-)
+happenings = st.one_of(signed_up, orders, changes, cancelled, merges, merges, unmerges)
+
+
+def recommended(pair: tuple[int, int], at: int, number: int, amount: int) -> list[Event]:
+    """One recommends another, who buys."""
+    recommender, referee = (IDS[place] for place in pair)
+    named = event(referee, "customer.signed_up", at, referral_code=code_of(recommender))
+    return [named, bought(referee, at + 1, number, amount, None)]
+
+
+def distinct(stories: list[list[Event]], others: list[Event]) -> list[Event]:
+    found = [made for story in stories for made in story] + others
+    return list({made["id"]: made for made in found}.values())
+
+
+stories = st.lists(st.builds(recommended, places, days, numbers, amounts), min_size=1, max_size=3)
+lives = st.builds(distinct, stories, st.lists(happenings, max_size=10))
 
 
 @settings(max_examples=100, deadline=None)
