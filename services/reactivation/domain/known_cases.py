@@ -19,8 +19,8 @@ class KnownCases:
     def oldest_for(self, lapse: Lapse, taken: Collection[UUID]) -> Case | None:
         """The oldest case, but for those taken, that a lapse has opened or keeps alive.
 
-        It keeps a case alive whose own lapse does not hold any longer, or that an id had before it
-        was merged, if the times of both overlap: the lapse has only moved.
+        It keeps a case alive whose own lapse does not hold any longer, or an older one that an id
+        had before it was merged, if the times of both overlap: the lapse has only moved.
         """
         fitting = [
             case
@@ -41,7 +41,9 @@ class KnownCases:
             return True
         if case.offer is None or not _overlap(case, lapse):
             return False
-        return case.lapse.key not in self._holding or self.is_kept(case.id)
+        if case.lapse.key not in self._holding:
+            return True
+        return self.is_kept(case.id) and case.lapse.occurred_at < lapse.occurred_at
 
 
 def _overlap(case: Case, lapse: Lapse) -> bool:

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from services.reactivation.domain.cases import Case, Confirmation, State
+from services.reactivation.domain.cases import Case, Confirmation, Lapse, State
 from services.reactivation.domain.changes import CancellationReason, CaseChange, find_changes
 from services.reactivation.domain.fold import fold_history
-from services.reactivation.domain.history import History, join
+from services.reactivation.domain.history import History, OrderEvent, join
 from services.reactivation.domain.offers import Code, OfferState, confirm, reserve
 from tests.support.winback_lives import (
     TERMS,
@@ -48,10 +50,13 @@ def one(
     return join("ben", members, lapses.values(), day(at))
 
 
+def all_changes(merged: History, until: datetime) -> list[CaseChange]:
+    return find_changes(merged, fold_history(merged, TERMS, until), until)
+
+
 def changes(merged: History, until: datetime) -> dict[str, CaseChange]:
     """What changes, by the id that a case was opened for."""
-    folded = fold_history(merged, TERMS, until)
-    return {each.case.origin: each for each in find_changes(merged, folded, until)}
+    return {each.case.origin: each for each in all_changes(merged, until)}
 
 
 def code_in(case: Case) -> Code:
@@ -174,6 +179,25 @@ def test_a_lapse_of_before_the_merge_that_is_known_only_after_it_opens_its_own_c
     (case,) = fold_history(merged, TERMS, day(9)).cases
     assert (case.origin, case.customer) == ("ada", "ben")
     assert offer_of(case).code == code(5, "ada")
+
+
+LAPSES = st.lists(st.sampled_from([0, 10, 100, 110, 120, 130, 140]).map(lapse), max_size=4)
+ORDERS = st.lists(st.builds(order, st.integers(0, 40).map(lambda n: 5 * n + 1)), max_size=2)
+
+
+@settings(max_examples=150, deadline=None)
+@given(LAPSES, LAPSES, ORDERS, ORDERS, st.integers(0, 200))
+def test_folding_once_more_changes_nothing(
+    ada: list[Lapse],
+    ben: list[Lapse],
+    adas: list[OrderEvent],
+    bens: list[OrderEvent],
+    at: int,
+) -> None:
+    steps = [*set(ada), *set(adas)], [*set(ben), *set(bens)]
+    before = one(*steps, at=at)
+    cases = {each.case.id: each.case for each in all_changes(before, day(220))}
+    assert all_changes(one(*steps, known=cases.values(), at=at), day(220)) == []
 
 
 def test_ids_that_are_two_again_have_their_own_cases_again() -> None:
