@@ -194,7 +194,10 @@ def test_folding_once_more_changes_nothing(
     bens: list[OrderEvent],
     at: int,
 ) -> None:
-    steps = [*set(ada), *set(adas)], [*set(ben), *set(bens)]
+    steps: tuple[list[Step], list[Step]] = (
+        [*set(ada), *set(adas)],
+        [*set(ben), *set(bens)],
+    )
     before = one(*steps, at=at)
     cases = {each.case.id: each.case for each in all_changes(before, day(220))}
     assert all_changes(one(*steps, known=cases.values(), at=at), day(220)) == []
