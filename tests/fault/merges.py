@@ -13,6 +13,8 @@ from tests.support.builders import encode, event
 
 MERGED: Final = "customer.merged"
 UNMERGED: Final = "customer.unmerged"
+UNDONE: Final = 0.5
+AGAIN: Final = 0.4
 
 
 def merges_among(
@@ -20,12 +22,19 @@ def merges_among(
 ) -> Iterator[tuple[float, dict[str, Any]]]:
     """Merges into later customers, so that chains arise and cycles do not.
 
-    All of it within so many days from `begin`.
+    Half of them are taken back, and some of these are made again, perhaps into another; all of it
+    within so many days from `begin`.
     """
     for old in rnd.sample(customers[:-1], number):
         others = customers[customers.index(old) + 1 :]
-        at = rnd.uniform(days / 4, days)
+        at = rnd.uniform(days / 4, days / 2)
         yield at, event(old, MERGED, begin + timedelta(days=at), into=rnd.choice(others))
+        if rnd.random() < UNDONE:
+            at += rnd.choice((0, rnd.uniform(0, days / 4)))
+            yield at, event(old, UNMERGED, begin + timedelta(days=at))
+            if rnd.random() < AGAIN:
+                at += rnd.uniform(0, days / 4)
+                yield at, event(old, MERGED, begin + timedelta(days=at), into=rnd.choice(others))
 
 
 def survivors(events: Iterable[dict[str, Any]]) -> dict[str, str]:

@@ -13,14 +13,15 @@ from tests.fault.traffic import Traffic, arrivals_of
 from tests.support.builders import tick
 
 CUSTOMERS: Final = 120
-MERGES: Final = 15
+MERGES: Final = 25
 EXTRAS: Final = Extras(
     edited=0.15,
     reinstated=0.1,
     refund_ids=True,
     refunds_repeated=0.3,
     refunds_withdrawn=0.3,
-    merged=0.05,
+    merged=0.15,
+    unmerged=0.5,
 )
 
 

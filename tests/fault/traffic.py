@@ -75,7 +75,7 @@ def _brought_over(event: Envelope, survivor: Mapping[str, str]) -> Envelope:
 def generate(seed: int, *, customers: int = 150, events: int = 2500) -> Traffic:
     """A tenth of the events up to five days late, a few doubled, a tick every fifth day.
 
-    Beside the events that are counted, a third of the orders change, and ids are merged.
+    Beside the events that are counted, a third of the orders change, and ids are merged and parted.
     """
     rnd = random.Random(seed)
     arrivals: list[tuple[float, dict[str, Any]]] = []
