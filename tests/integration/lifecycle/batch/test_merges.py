@@ -291,6 +291,18 @@ async def test_the_latest_decides_whatever_comes_first(
         assert await reasons(blank) == []
 
 
+async def test_an_unmerge_that_has_nothing_to_undo_is_told(stack: Stack, blank: str) -> None:
+    vain = unmerged("vain-1", 5, id="vain")
+    async with worker(stack, blank), client(stack, blank) as api:
+        await send(stack, blank, order("vain-1", 0), vain, order("vain-1", 6), tick(7))
+        page = (await api.get("/v1/customers/vain-1/timeline")).json()["items"]
+        told = [(item["effect"], item["reason"]) for item in page if item.get("id") == "vain"]
+        assert told == [("without_effect", "not_merged")]
+        await send(stack, blank, merged("vain-1", "vain-2", 4))
+        assert await rows(blank, "SELECT reason FROM lifecycle.remark") == []
+        assert await orders_of(blank, "vain-1") == 2
+
+
 async def test_a_notice_is_taken_back_however_late_its_customer_changes_or_is_merged(
     stack: Stack, blank: str
 ) -> None:
