@@ -78,7 +78,7 @@ def _enter_phase(
         faded=rule.name is _PROSPECT_FADED,
     )
     if rule.name is _FIRST_PURCHASE:
-        return _begin_count(entered, trigger)
+        return replace(_begin_count(entered, trigger), returned=None)
     if rule.name is _RETURNED:
         return _begin_episode(_begin_count(entered, trigger), customer, trigger)
     if rule.name is _FIRST_PURCHASE_UNDONE and customer.returned:

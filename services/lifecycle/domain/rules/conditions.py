@@ -94,7 +94,7 @@ def habit_is_undone(customer: Customer, policy: Policy) -> bool:
     """Was an order undone, and are too few left to make a habit?"""
     if not customer.has_undone:
         return False
-    if customer.episode == 1:
+    if customer.returned is None:
         return customer.orders < policy.established_after_orders and not customer.has_renewed
     is_settled = customer.orders_since_return >= policy.settle_after_orders
     return not (is_settled or customer.renewed_since_return)

@@ -19,7 +19,7 @@ def phase_by_purchases(customer: Customer, policy: Policy) -> Phase:
 
 def phase_before_habit(customer: Customer, _: Policy) -> Phase:
     """Return the phase of a customer who buys, but not yet again and again."""
-    return Phase.NEW if customer.episode == 1 else Phase.WON_BACK
+    return Phase.NEW if customer.returned is None else Phase.WON_BACK
 
 
 def phase_before_purchase(customer: Customer, _: Policy) -> Phase:

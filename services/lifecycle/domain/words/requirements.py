@@ -166,7 +166,7 @@ def habit_undone(standpoint: Standpoint) -> Requirements:
     if habit_is_undone(customer, policy):
         yield Requirement("any further event", _ON[RuleName.HABIT_UNDONE])
         return
-    if customer.episode == 1:
+    if customer.returned is None:
         renewed = customer.has_renewed
         spare = customer.orders - policy.established_after_orders
     else:

@@ -72,7 +72,7 @@ def test_nor_does_it_matter_how_events_arrive(first: int) -> None:
 
 
 def test_the_lives_fire_every_rule_and_hold_every_type_of_event() -> None:
-    stories = [life_of(seed) for seed in range(300)]
+    stories = [life_of(seed) for seed in range(600)]
     types = {raw["type"] for story in stories for raw in story.raws}
     assert types == set(RANKS)
     rules = Counter(

@@ -160,6 +160,38 @@ ORDERS: Final = {
             "202 enthusiasm_faded established",
         ],
     ),
+    "a first purchase after all before it was undone goes back to prospect": Case(
+        [
+            *buys(0, 200),
+            *does("customer.closed", 201),
+            *(cancels_order(202, "o0") + cancels_order(203, "o200")),
+            *buys(204),
+            *cancels_order(205, "o204"),
+        ],
+        206,
+        [
+            *WON_BACK,
+            "201 relationship_ended former",
+            "204 first_purchase new",
+            f"205 {UNDONE} prospect",
+        ],
+    ),
+    "and its habit is that of a new customer": Case(
+        [
+            *buys(0, 200),
+            *(cancels_order(202, "o200") + cancels_order(203, "o0")),
+            *buys(204, 205, 206),
+            *cancels_order(207, "o206"),
+        ],
+        208,
+        [
+            *WON_BACK,
+            f"202 {UNDONE} inactive",
+            "204 first_purchase new",
+            "206 habit_formed established",
+            "207 habit_undone new",
+        ],
+    ),
     "of two at the instant of the return, both are since the return": Case(
         [*TWO_AT_ONCE], 1, [*RETURNED_AT_ONCE, "0 settled established"]
     ),
