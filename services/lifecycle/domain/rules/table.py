@@ -110,6 +110,7 @@ RULES: Final = (
             EventKind.UNSUBSCRIBED,
             EventKind.ORDER,
             EventKind.ORDER_CHANGED,
+            EventKind.RESTORED,
             EventKind.UNDONE,
             EventKind.CONTACT_FADED,
         ),

@@ -192,6 +192,14 @@ ORDERS: Final = {
             "207 habit_undone new",
         ],
     ),
+    "revenue is judged also when an order that is completed again stands again": Case(
+        [*buys(0, 1, 2, 3), *refunds(4, "o3"), *buys(80, amount=2000)]
+        + [{**raw, "data": {**raw["data"], "order_id": "o3"}} for raw in buys(95, amount=9000)],
+        96,
+        [*ESTABLISHED, "95 bond_weakens at_risk"],
+        causes=("revenue",),
+        policy=Policy(revenue_decline_share=0.5),
+    ),
     "of two at the instant of the return, both are since the return": Case(
         [*TWO_AT_ONCE], 1, [*RETURNED_AT_ONCE, "0 settled established"]
     ),
