@@ -19,7 +19,10 @@ _WAITS: Final = frozenset({OrderAction.REFUNDED, OrderAction.CANCELLED})
 
 
 class OrderVersion(NamedTuple):
-    """What an order was from an instant on, until its next version."""
+    """What an order was from an instant on, until its next version.
+
+    Before its first version an order is the one plain purchase that its completion says.
+    """
 
     at: datetime
     order: Order
@@ -50,12 +53,9 @@ class _OrderVersions:
         """Add the first version of an order, unless there is one."""
         self._of_orders.setdefault(order.key, [OrderVersion(order.at, order)])
 
-    def add(self, before: Order, after: Order, at: datetime) -> None:
-        """Add what an order is from now on, and what it was if nothing was said of that yet."""
-        versions = self._of_orders.setdefault(after.key, [])
-        if not (versions or before.is_changed):
-            versions.append(OrderVersion(before.at, before))
-        versions.append(OrderVersion(at, after))
+    def add(self, order: Order, at: datetime) -> None:
+        """Add what an order is from now on."""
+        self._of_orders.setdefault(order.key, []).append(OrderVersion(at, order))
 
 
 class _Remarks:
@@ -209,11 +209,11 @@ class OrderBook:
         changed = self._take(before, fact, free_counts=free_counts)
         after = changed.after
         if after is not None and after is not before:
-            self._versions.add(before, after, fact.time)
+            self._versions.add(after, fact.time)
         elif fact.action is _COMPLETED and not before.is_changed:
             told_again = replace(before, is_changed=True)
             self.orders.replace(told_again)
-            self._versions.add(before, told_again, fact.time)
+            self._versions.add(told_again, fact.time)
         return changed
 
     def _take(self, order: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:

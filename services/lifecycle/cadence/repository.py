@@ -76,6 +76,7 @@ WITH changed AS (
         AND NOT EXISTS (
             SELECT FROM order_version AS v
             WHERE (v.customer_key, v.order_key) = (e.customer_key, e.order_key)
+                AND v.at <= $1
         )
     UNION ALL
     SELECT customer_key, bought_at, amount, currency FROM changed WHERE stands

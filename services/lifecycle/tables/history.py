@@ -99,7 +99,7 @@ order_version = sa.Table(
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("stands", sa.Boolean, nullable=False, comment="a purchase that is not undone"),
     sa.Index("order_version_bought", "bought_at"),
-    comment="orders that are more than one plain purchase: what they were and are",
+    comment="what orders were and are once they are more than one plain purchase",
 )
 
 remark = sa.Table(

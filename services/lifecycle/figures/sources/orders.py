@@ -18,6 +18,7 @@ plain AS NOT MATERIALIZED (
         AND NOT EXISTS (
             SELECT FROM order_version AS v
             WHERE (v.customer_key, v.order_key) = (e.customer_key, e.order_key)
+                AND v.at < $2
         )
 ),
 bought AS (

@@ -119,7 +119,7 @@ CREATE TABLE order_version (
     PRIMARY KEY (customer_key, order_key, store_key, at)
 );
 COMMENT ON TABLE order_version IS
-    'orders that are more than one plain purchase: what they were and are';
+    'what orders were and are once they are more than one plain purchase';
 COMMENT ON COLUMN order_version.order_key IS 'hash of the id, as its events have it';
 COMMENT ON COLUMN order_version.store_key IS 'hash of the store';
 COMMENT ON COLUMN order_version.at IS 'from here to the next version';
