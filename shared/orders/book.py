@@ -76,6 +76,11 @@ class _Remarks:
         else:
             self._final.append(remark)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Does any event wait for its order?"""
+        return bool(self._waiting)
+
     def is_awaited(self, id: str) -> bool:
         """Does an event wait for an order with this id?"""
         return id in self._waiting
@@ -151,7 +156,10 @@ class OrderBook:
         """Return the last orders as a later book needs them; see OrderIndex.recent."""
         if self._index is None and since is None:
             return (*self._recent, *self._placed)[-most:]
-        return tuple([self._marked(order) for order in self.orders.recent(most, since)])
+        orders = self.orders.recent(most, since)
+        if not (self.orders.shares_ids or self._remarks.has_waiting):
+            return tuple(orders)
+        return tuple([self._marked(order) for order in orders])
 
     def has_more_than(self, number: int) -> bool:
         """Does the customer have more orders than this?"""

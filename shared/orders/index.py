@@ -71,6 +71,11 @@ class OrderIndex:
         """Return the orders with an id; there may be one in each store."""
         return [self._orders[key] for key in self._by_id.get(id, ())]
 
+    @property
+    def shares_ids(self) -> bool:
+        """Do several orders have one id?"""
+        return len(self._by_id) < len(self._orders)
+
     def find(self, fact: OrderFact) -> OrderKey | NoEffect:
         """Return the order that an event means, which does not complete it.
 
@@ -103,10 +108,6 @@ class OrderIndex:
         if since is not None:
             first = min(first, bisect_right(places, since, key=_time_of))
         return [self._orders[key] for _, key in places[first:]]
-
-    def bought_since(self, instant: datetime) -> list[Order]:
-        """Return the orders bought after an instant that stand."""
-        return [order for order in self.recent(0, instant) if order.stands]
 
     def first_standing(self) -> Order | None:
         """Return the first purchase that stands. Raises OrdersIncompleteError."""

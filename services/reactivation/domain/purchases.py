@@ -57,7 +57,7 @@ class Purchases:
 
     def bought_after(self, instant: datetime) -> bool:
         """Whether a purchase that stands was made after an instant."""
-        return bool(self._book.orders.bought_since(instant))
+        return any(order.stands for order in self._book.orders.recent(0, instant))
 
     def has_code(self, order: Order, code: str) -> bool:
         """Whether the order came with the code."""

@@ -186,13 +186,15 @@ def _is_of_episode(customer: Customer, order: Order) -> bool:
 
 def _with_amounts(customer: Customer, before: Order, after: Order) -> Customer:
     """Return the customer with the revenue and margin of an order as it is now."""
+    revenue = customer.revenue.copy()
+    revenue[before.currency] = revenue.get(before.currency, 0) - before.left
+    revenue[after.currency] = revenue.get(after.currency, 0) + after.left
     margin = customer.margin
     if before.margin_left is not None:
         margin = _with_amount(margin, before.currency, -before.margin_left)
-    revenue = _with_amount(customer.revenue, before.currency, -before.left)
-    without = replace(customer, revenue=revenue, margin=margin)
-    revenue, margin = _sums_with(without, after)
-    return replace(without, revenue=revenue, margin=margin)
+    if after.margin_left is not None:
+        margin = _with_amount(margin, after.currency, after.margin_left)
+    return replace(customer, revenue=revenue, margin=margin)
 
 
 def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dict[str, int]:
@@ -210,7 +212,8 @@ def _revenue_decline(happening: Happening, policy: Policy, orders: OrderBook) ->
     if not share or happening.kind is EventKind.ORDER_CHANGED:
         return NO_CAUSES
     now = happening.time
-    recent = orders.orders.bought_since(now - TWO_QUARTERS)
+    bought = orders.orders.recent(0, now - TWO_QUARTERS)
+    recent = [order for order in bought if order.stands]
     for currency in {order.currency for order in recent}:
         if _has_declined([o for o in recent if o.currency == currency], now - QUARTER, share):
             return frozenset({REVENUE})
