@@ -22,13 +22,20 @@ from services.lifecycle.domain.state.happenings import (
 from services.lifecycle.domain.state.merges import Ending, Hop, Way
 from shared.error_texts import describe
 from shared.errors import Poison
-from shared.events.envelope import Envelope, pack
-from shared.events.payload import CustomerName, Instant, Name, payload_decoder, within_range
+from shared.events.envelope import Envelope, Instant, pack
+from shared.events.payload import (
+    CustomerName,
+    MergerData,
+    Name,
+    is_test,
+    payload_decoder,
+    within_range,
+)
 from shared.events.ranks import RANKS
 from shared.events.scores import wrong_score
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.orders.book import order_hash
-from shared.orders.facts import OrderAction, OrderFact, decode_order
+from shared.orders.facts import ORDER_TYPES, read_order
 
 SOURCE: Final = "/lifecycle"
 """The source of the events that this service publishes."""
@@ -164,10 +171,6 @@ class _EndingData(msgspec.Struct, frozen=True, gc=False):
     id: str
 
 
-class _MergerData(msgspec.Struct, frozen=True, gc=False):
-    into: CustomerName
-
-
 def _conclusion(data: _ConclusionData) -> ContractTerms:
     return ContractTerms(data.contract_id, data.term_months, _utc(data.renews_at))
 
@@ -208,7 +211,7 @@ def _account(data: _AccountData) -> AccountDetails:
     return AccountDetails(data.account)
 
 
-def _merge_target(data: _MergerData) -> MergeTarget:
+def _merge_target(data: MergerData) -> MergeTarget:
     return MergeTarget(data.into)
 
 
@@ -241,19 +244,12 @@ _DETAILS_READERS: Final[Mapping[EventKind, _DetailsReader]] = MappingProxyType(
         EventKind.ANNULLED: _read_referral,
         EventKind.SIGNED_UP: _read_account,
         EventKind.UPDATED: _read_account,
-        EventKind.MERGED: _reader(_MergerData, _merge_target),
+        EventKind.MERGED: _reader(MergerData, _merge_target),
     }
 )
 """How to read the data of events other than orders; no rule looks at the data of the rest."""
 
 
-class _TestMark(msgspec.Struct, frozen=True, gc=False):
-    test: bool | None = None
-
-
-_TEST_KEY: Final = b'"test"'
-_decode_test_mark: Final = msgspec.json.Decoder(_TestMark).decode
-_ACTIONS: Final[Mapping[str, OrderAction]] = {str(action): action for action in OrderAction}
 _decode_ending: Final = msgspec.json.Decoder(_EndingData).decode
 _decode_way: Final = msgspec.json.Decoder(tuple[Hop, ...]).decode
 
@@ -272,9 +268,10 @@ def read(topic: str, event: Envelope) -> Happening | Ending | str | None:
     try:
         if is_test(event.data):
             kind = EventKind.TEST
-        elif event.type in _ACTIONS:
-            details = _read_order(event)
-            order_key = order_hash(details.details.order_id)
+        elif event.type in ORDER_TYPES:
+            fact = read_order(event, event.mergedfrom or "")
+            details = fact
+            order_key = order_hash(fact.details.order_id)
         elif kind in _DETAILS_READERS:
             details = _DETAILS_READERS[kind](event.data)
             if details is None:
@@ -297,25 +294,6 @@ def _happening(
         event.historical,
         order_key,
         event.mergedfrom or "",
-    )
-
-
-def is_test(data: msgspec.Raw) -> bool:
-    """Is an event with this data only a test, which changes nothing?"""
-    return _TEST_KEY in bytes(data) and bool(_decode_test_mark(data).test)
-
-
-def _read_order(event: Envelope) -> OrderFact:
-    action = _ACTIONS[event.type]
-    details = decode_order(action, event.data)
-    return OrderFact(
-        action,
-        event.time,
-        event.source,
-        event.id,
-        details,
-        event.mergedfrom or "",
-        event.historical,
     )
 
 

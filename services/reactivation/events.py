@@ -15,11 +15,11 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import CustomerName, Name, payload_decoder
+from shared.events.payload import MergerData, Name, is_test, payload_decoder
 from shared.events.ranks import rank_of
 from shared.events.transitions import Correction, Transition
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
-from shared.orders.facts import ORDER_TYPES, OrderAction, OrderFact, decode_order
+from shared.orders.facts import ORDER_TYPES, OrderAction, read_order
 
 RELEASED: Final = "reactivation.released"
 """Internal: an operator asks to fold what waits in the dead letters for a parked customer."""
@@ -93,18 +93,9 @@ class _Consent(msgspec.Struct, frozen=True):
     purpose: Name | None = None
 
 
-class _Merged(msgspec.Struct, frozen=True):
-    into: CustomerName
-
-
-class _TestMark(msgspec.Struct, frozen=True):
-    test: bool | None = None
-
-
 _decode_codes: Final = payload_decoder(_Codes)
 _decode_consent: Final = payload_decoder(_Consent)
-_decode_merged: Final = payload_decoder(_Merged)
-_decode_test_mark: Final = payload_decoder(_TestMark)
+_decode_merger: Final = payload_decoder(MergerData)
 
 _PERMISSIONS: Final[Mapping[str, PermissionKind]] = MappingProxyType(
     {
@@ -133,18 +124,14 @@ def read(topic: str, event: Envelope) -> Content | None:
     if reader is None or event.mergedfrom is not None:
         return None
     try:
-        return None if _decode_test_mark(event.data).test else reader(event)
+        return None if is_test(event.data) else reader(event)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
 
 
 def _read_order(event: Envelope) -> OrderEvent:
-    action = OrderAction(event.type)
-    details = decode_order(action, event.data)
-    fact = OrderFact(
-        action, event.time, event.source, event.id, details, event.subject, event.historical
-    )
-    return OrderEvent(fact, _offer_codes(event) if action is OrderAction.COMPLETED else ())
+    fact = read_order(event, event.subject)
+    return OrderEvent(fact, _offer_codes(event) if fact.action is OrderAction.COMPLETED else ())
 
 
 def _offer_codes(event: Envelope) -> tuple[str, ...]:
@@ -167,7 +154,7 @@ def _read_permission(event: Envelope) -> Permission | None:
 
 
 def _read_merger(event: Envelope) -> Merger:
-    into = None if event.type == "customer.unmerged" else _decode_merged(event.data).into
+    into = None if event.type == "customer.unmerged" else _decode_merger(event.data).into
     return Merger(event.subject, into, event.time, event.source, event.id)
 
 

@@ -15,9 +15,9 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import payload_decoder
+from shared.events.payload import MergerData, is_test, payload_decoder
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
-from shared.orders.facts import OrderAction, OrderFact, decode_order
+from shared.orders.facts import ORDER_TYPES, read_order
 
 REWARD_DETERMINED: Final = "reward.determined"
 """Internal, keyed by the recommender: the referee's owner has revised a reward's facts."""
@@ -37,16 +37,8 @@ class _Order(msgspec.Struct, frozen=True):
     return_window_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] | None = None
 
 
-class _Test(msgspec.Struct, frozen=True):
-    test: object = False
-
-
 class _SignUp(msgspec.Struct, frozen=True):
     referral_code: str | None = None
-
-
-class _Merger(msgspec.Struct, frozen=True):
-    into: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
 class _Move(msgspec.Struct, frozen=True):
@@ -60,13 +52,12 @@ class _Correction(msgspec.Struct, frozen=True):
 
 
 _decode_order: Final = payload_decoder(_Order)
-_sign_up: Final = msgspec.json.Decoder(_SignUp)
-_move: Final = msgspec.json.Decoder(_Move)
-_correction: Final = msgspec.json.Decoder(_Correction)
-_revision: Final = msgspec.json.Decoder(RewardRevision)
-_transfer: Final = msgspec.json.Decoder(RewardTransfer)
-_merger: Final = msgspec.json.Decoder(_Merger)
-_test: Final = msgspec.json.Decoder(_Test)
+_decode_sign_up: Final = msgspec.json.Decoder(_SignUp).decode
+_decode_merger: Final = msgspec.json.Decoder(MergerData).decode
+_decode_move: Final = msgspec.json.Decoder(_Move).decode
+_decode_correction: Final = msgspec.json.Decoder(_Correction).decode
+_decode_revision: Final = msgspec.json.Decoder(RewardRevision).decode
+_decode_transfer: Final = msgspec.json.Decoder(RewardTransfer).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,46 +95,28 @@ def read(topic: str, event: Envelope) -> Content | None:
     if reader is None or event.mergedfrom is not None:
         return None
     try:
-        return None if _is_test(event) else reader(event)
+        return None if is_test(event.data) else reader(event)
     except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
 
 
-def _is_test(event: Envelope) -> bool:
-    """A shop's test of its own wiring changes nothing."""
-    return b'"test"' in bytes(event.data) and _test.decode(event.data).test is True
-
-
 def _read_order(event: Envelope) -> ShopEvent:
     order = _decode_order(event.data)
-    return ShopEvent(_order_event(event, order.return_window_days), order.referral_code)
+    fact = read_order(event, event.subject)
+    return ShopEvent(OrderEvent(fact, order.return_window_days), order.referral_code)
 
 
 def _read_order_change(event: Envelope) -> ShopEvent:
-    return ShopEvent(_order_event(event), None)
-
-
-def _order_event(event: Envelope, days: int | None = None) -> OrderEvent:
-    action = OrderAction(event.type)
-    fact = OrderFact(
-        action,
-        event.time,
-        event.source,
-        event.id,
-        decode_order(action, event.data),
-        origin=event.subject,
-        historical=event.historical,
-    )
-    return OrderEvent(fact, days)
+    return ShopEvent(OrderEvent(read_order(event, event.subject)), None)
 
 
 def _read_sign_up(event: Envelope) -> ShopEvent | None:
-    code = _sign_up.decode(event.data).referral_code
+    code = _decode_sign_up(event.data).referral_code
     return ShopEvent(None, code) if code else None
 
 
 def _read_merger(event: Envelope) -> MergeDecision:
-    return MergeDecision(event.time, event.source, event.id, _merger.decode(event.data).into)
+    return MergeDecision(event.time, event.source, event.id, _decode_merger(event.data).into)
 
 
 def _read_unmerger(event: Envelope) -> MergeDecision:
@@ -151,11 +124,11 @@ def _read_unmerger(event: Envelope) -> MergeDecision:
 
 
 def _read_transition(event: Envelope) -> NewAdvocate | None:
-    return _new_advocate([_move.decode(event.data)])
+    return _new_advocate([_decode_move(event.data)])
 
 
 def _read_correction(event: Envelope) -> NewAdvocate | None:
-    return _new_advocate(_correction.decode(event.data).added)
+    return _new_advocate(_decode_correction(event.data).added)
 
 
 def _new_advocate(moves: Sequence[_Move]) -> NewAdvocate | None:
@@ -168,15 +141,15 @@ def _new_advocate(moves: Sequence[_Move]) -> NewAdvocate | None:
 
 _READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] = MappingProxyType(
     {
-        **{(CUSTOMER_EVENTS, str(type)): _read_order_change for type in OrderAction},
+        **{(CUSTOMER_EVENTS, type): _read_order_change for type in ORDER_TYPES},
         (CUSTOMER_EVENTS, "order.completed"): _read_order,
         (CUSTOMER_EVENTS, "customer.signed_up"): _read_sign_up,
         (CUSTOMER_EVENTS, "customer.merged"): _read_merger,
         (CUSTOMER_EVENTS, "customer.unmerged"): _read_unmerger,
         (PHASE_TRANSITIONS, transitions.CHANGED): _read_transition,
         (PHASE_TRANSITIONS, transitions.CORRECTED): _read_correction,
-        (REFERRAL_EVENTS, REWARD_DETERMINED): lambda event: _revision.decode(event.data),
-        (REFERRAL_EVENTS, REWARD_TRANSFERRED): lambda event: _transfer.decode(event.data),
+        (REFERRAL_EVENTS, REWARD_DETERMINED): lambda event: _decode_revision(event.data),
+        (REFERRAL_EVENTS, REWARD_TRANSFERRED): lambda event: _decode_transfer(event.data),
         (REFERRAL_EVENTS, REVIEW_REQUESTED): lambda _: ReviewRequest(release=False),
         (REFERRAL_EVENTS, CODE_FOUND): lambda _: ReviewRequest(release=False),
         (REFERRAL_EVENTS, RELEASED): lambda _: ReviewRequest(release=True),

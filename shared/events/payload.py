@@ -10,12 +10,33 @@ from shared.events.envelope import FIRST_INSTANT, LAST_INSTANT
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 CustomerName = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Currency = Annotated[str, msgspec.Meta(min_length=3, max_length=3)]
 LARGEST_PRICE: Final = 2**53
 Amount = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_PRICE)]
 SignedAmount = Annotated[int, msgspec.Meta(ge=-LARGEST_PRICE, le=LARGEST_PRICE)]
 T = TypeVar("T")
+
+
+class MergerData(msgspec.Struct, frozen=True, gc=False):
+    """The data of `customer.merged`."""
+
+    into: CustomerName
+
+
+class _TestMark(msgspec.Struct, frozen=True, gc=False):
+    test: bool | None = None
+
+
+_TEST_KEY: Final = b'"test"'
+_decode_test_mark: Final = msgspec.json.Decoder(_TestMark).decode
+
+
+def is_test(data: msgspec.Raw) -> bool:
+    """Is an event with this data only a test, which changes nothing?
+
+    Raises msgspec.ValidationError if it says neither yes nor no.
+    """
+    return _TEST_KEY in bytes(data) and bool(_decode_test_mark(data).test)
 
 
 def payload_decoder(model: type[T]) -> Callable[[bytes | str | msgspec.Raw], T]:

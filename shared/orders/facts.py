@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from shared.events.envelope import Envelope
 from shared.events.payload import Amount, Currency, Name, SignedAmount, payload_decoder
 from shared.events.ranks import rank_of
 
@@ -25,7 +26,9 @@ class OrderAction(StrEnum):
     CANCELLED = "order.cancelled"
 
 
-ORDER_TYPES: Final = frozenset(OrderAction)
+_ACTIONS: Final[Mapping[str, OrderAction]] = {str(action): action for action in OrderAction}
+ORDER_TYPES: Final = _ACTIONS.keys()
+"""The types of events that are about orders."""
 
 
 class Price(msgspec.Struct, frozen=True, gc=False):
@@ -75,9 +78,9 @@ class OrderFact(msgspec.Struct, frozen=True, gc=False):
     historical: bool = False
 
     @property
-    def key(self) -> tuple[datetime, int, str, str]:
-        """Where the event stands in the customer's life: time, rank, source, id."""
-        return self.time, rank_of(self.action), self.source, self.id
+    def key(self) -> tuple[datetime, int, str, str, str]:
+        """Where the event stands in the customer's life: time, rank, source, id, origin."""
+        return self.time, rank_of(self.action), self.source, self.id, self.origin
 
 
 class _Completed(msgspec.Struct, frozen=True, gc=False):
@@ -114,6 +117,13 @@ _decode_refund: Final = payload_decoder(_Refund)
 _decode_cancelled: Final = payload_decoder(_Cancelled)
 decode_details: Final = msgspec.json.Decoder(OrderDetails).decode
 """Decode details that were stored as OrderDetails. Raises msgspec.ValidationError."""
+
+
+def read_order(event: Envelope, origin: str) -> OrderFact:
+    """Read an event about an order; `origin` as in OrderFact. Raises msgspec.ValidationError."""
+    action = _ACTIONS[event.type]
+    details = decode_order(action, event.data)
+    return OrderFact(action, event.time, event.source, event.id, details, origin, event.historical)
 
 
 def decode_order(action: OrderAction, data: bytes | str | msgspec.Raw) -> OrderDetails:

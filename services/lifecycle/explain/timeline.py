@@ -11,13 +11,13 @@ from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import EXAMPLE_TRANSITION, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
 from services.lifecycle.domain.words.remarks import why_set_aside, why_without_effect
-from services.lifecycle.events import is_test
 from services.lifecycle.explain.repository import (
     EntryContent,
     RemarkedEvent,
     StoredDeadLetter,
     StoredHint,
 )
+from shared.events.payload import is_test
 from shared.http import Instant, Page
 
 

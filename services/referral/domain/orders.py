@@ -54,7 +54,7 @@ def purchases(events: Iterable[OrderEvent]) -> list[Purchase]:
     """The purchases of a person by time, from all events of all its ids; also those undone."""
     book = OrderBook()
     found: dict[OrderKey, Purchase] = {}
-    for event in sorted(events, key=lambda each: (*each.fact.key, each.fact.origin)):
+    for event in sorted(events, key=lambda each: each.fact.key):
         after = book.apply(event.fact).after
         if after is not None:
             found.setdefault(after.key, Purchase(after)).take(event, after)

@@ -8,10 +8,12 @@ in any order and more than once: all that counts in the end is which hops are ov
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Annotated, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
+
+from shared.events.envelope import Instant
 
 MergeKey: TypeAlias = tuple[datetime, bool, str, str]
 """Merges and unmerges of an id in the order of (time, is it an unmerge?, source, id)."""
@@ -21,7 +23,7 @@ class Hop(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One merge by which an event has come: of whom, and by which event."""
 
     customer: str
-    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    time: Instant
     source: str
     id: str
 

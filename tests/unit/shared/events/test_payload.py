@@ -13,6 +13,7 @@ from shared.events.payload import (
     Currency,
     Name,
     SignedAmount,
+    is_test,
     payload_decoder,
     within_range,
 )
@@ -66,3 +67,22 @@ def test_instants_lie_between_the_ends_of_time() -> None:
     for beyond in (datetime(1899, 12, 31, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)):
         with pytest.raises(msgspec.ValidationError):
             within_range(beyond)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"test": true}', True),
+        (b'{"test": false}', False),
+        (b'{"test": null}', False),
+        (b"{}", False),
+        (b'{"code": "test"}', False),
+    ],
+)
+def test_an_event_says_itself_that_it_is_only_a_test(data: bytes, expected: bool) -> None:
+    assert is_test(msgspec.Raw(data)) is expected
+
+
+def test_a_test_mark_that_says_neither_yes_nor_no_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        is_test(msgspec.Raw(b'{"test": "yes"}'))
