@@ -4,6 +4,7 @@ from shared.http.answers import Requested
 from shared.http.app import create_app
 from shared.http.etag import Conditional
 from shared.http.language import LabelLanguage, Language
+from shared.http.mergers import MERGED, MERGED_WRITE, merged
 from shared.http.pages import Page, Paging, Slice
 from shared.http.parameters import (
     CustomerPath,
@@ -22,6 +23,8 @@ from shared.http.server import serve, serve_within
 from shared.instants import Instant
 
 __all__ = [
+    "MERGED",
+    "MERGED_WRITE",
     "NOT_REPEATABLE",
     "PROBLEM_JSON",
     "REUSED_KEY",
@@ -38,6 +41,7 @@ __all__ = [
     "Requested",
     "Slice",
     "create_app",
+    "merged",
     "problem_response",
     "problems",
     "serve",

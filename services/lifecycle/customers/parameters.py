@@ -9,20 +9,13 @@ from services.lifecycle.api.context import Context
 from services.lifecycle.customers import repository
 from shared.database.connection import Pool
 from shared.errors import Problem
-from shared.http import CustomerPath, ProblemKind
+from shared.http import CustomerPath, ProblemKind, merged
 from shared.ids import CustomerId
-from shared.urls import segment
 
 T = TypeVar("T")
 
 UNKNOWN_CUSTOMER: Final = ProblemKind(
     404, "unknown_customer", "No event has made anybody with this id a customer."
-)
-MERGED: Final = ProblemKind(
-    301, "merged", "The customer has been merged into another one: ask about that one."
-)
-MERGED_WRITE: Final = ProblemKind(
-    308, "merged", "The customer has been merged into another one: send the same to that one."
 )
 
 
@@ -35,16 +28,10 @@ class MergerRedirect:
         self._pool: Final = pool
 
     async def check(self) -> None:
-        """Raise Problem 301 for a merged customer, with the same address for the other one.
-
-        For a write it is 308, so that it is repeated as it is. Neither may be cached: an unmerge
-        would not be seen.
-        """
+        """Raise Problem 301 for a merged customer, and 308 for a write."""
         end = await repository.end_of_chain(self._pool, self._customer)
         if end is not None:
-            detail = f"{self._customer} has been merged into {end}."
-            kind = MERGED if self._request.method == "GET" else MERGED_WRITE
-            raise Problem(kind.status, kind.code, detail, location=self._location(end))
+            raise merged(self._request, self._customer, end)
 
     async def unless_found(self, answer: Awaitable[T]) -> T:
         """Wait for the answer; if it is a problem and the customer is merged, raise Problem 301."""
@@ -53,11 +40,6 @@ class MergerRedirect:
         except Problem:
             await self.check()
             raise
-
-    def _location(self, customer: str) -> str:
-        path: str = self._request.scope["route"].path_format.format(customer=segment(customer))
-        query = self._request.url.query
-        return f"{path}?{query}" if query else path
 
 
 async def merger_redirect(

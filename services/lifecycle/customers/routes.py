@@ -8,8 +8,6 @@ from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import Names, WithdrawnToo
 from services.lifecycle.api.transitions import HistoryPage
 from services.lifecycle.customers.parameters import (
-    MERGED,
-    MERGED_WRITE,
     UNKNOWN_CUSTOMER,
     Redirect,
     UnmergedCustomer,
@@ -17,6 +15,8 @@ from services.lifecycle.customers.parameters import (
 from services.lifecycle.customers.schemas import CustomerView
 from services.lifecycle.customers.service import CustomerService
 from shared.http import (
+    MERGED,
+    MERGED_WRITE,
     NOT_REPEATABLE,
     Conditional,
     CustomerPath,

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Query
 
 from services.lifecycle.api.context import Context
 from services.lifecycle.api.parameters import AS_OF_IN_FUTURE, AsOf, Names, WithdrawnToo
-from services.lifecycle.customers.parameters import MERGED, UNKNOWN_CUSTOMER, UnmergedCustomer
+from services.lifecycle.customers.parameters import UNKNOWN_CUSTOMER, UnmergedCustomer
 from services.lifecycle.explain.past_phase import PhaseAt
 from services.lifecycle.explain.schemas import Explanation
 from services.lifecycle.explain.service import ExplanationService
 from services.lifecycle.explain.timeline import TimelinePage
-from shared.http import Conditional, Instant, Paging, ProblemKind, problems
+from shared.http import MERGED, Conditional, Instant, Paging, ProblemKind, problems
 
 router = APIRouter(prefix="/v1", tags=["lifecycle"])
 

@@ -1,4 +1,4 @@
-"""What the routes of all nouns share: the database, the terms of offers, who has become whom."""
+"""What the routes of all nouns share: the database, and the terms of offers."""
 
 from dataclasses import dataclass
 from typing import Annotated

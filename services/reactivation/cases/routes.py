@@ -6,12 +6,12 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from services.reactivation.api.context import Context
 from services.reactivation.api.fields import CASE_ID, CUSTOMER
-from services.reactivation.api.redirects import MERGED, Redirect
+from services.reactivation.api.redirects import Redirect
 from services.reactivation.cases.schemas import CasePage, CaseView, CountsView
 from services.reactivation.cases.service import CaseService
 from services.reactivation.domain.cases import State
 from shared.events.fields import Subject
-from shared.http import Conditional, IdPath, Paging, ProblemKind, problems
+from shared.http import MERGED, Conditional, IdPath, Paging, ProblemKind, problems
 
 router = APIRouter(prefix="/v1", tags=["cases"])
 
@@ -34,7 +34,8 @@ OfCustomer = Annotated[
 
 async def _unmerged(redirect: Redirect, customer: OfCustomer = None) -> str | None:
     """The customer asked for, if any. Raises Problem 301 for a merged one."""
-    await redirect.check_parameter(customer)
+    if customer is not None:
+        await redirect.check(customer)
     return customer
 
 

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends
 
 from services.reactivation.api.context import Context
-from services.reactivation.api.redirects import MERGED_WRITE, Redirect
+from services.reactivation.api.redirects import Redirect
 from services.reactivation.customers.service import CustomerService
-from shared.http import NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
+from shared.http import MERGED_WRITE, NOT_REPEATABLE, CustomerPath, ProblemKind, Requested, problems
 from shared.ids import CustomerId
 
 router = APIRouter(prefix="/v1", tags=["customers"])
@@ -25,7 +25,7 @@ Service = Annotated[CustomerService, Depends(_service)]
 
 async def _unmerged(redirect: Redirect, customer: CustomerPath) -> CustomerId:
     """The customer in the path. Raises Problem 308 for a merged one."""
-    await redirect.check_path(customer)
+    await redirect.check(customer)
     return customer
 
 

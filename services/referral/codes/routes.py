@@ -8,8 +8,8 @@ from services.referral.api.context import Context, created
 from services.referral.api.fields import CLOCK_NOT_STARTED
 from services.referral.codes.schemas import CodeRequest, CodeView
 from services.referral.codes.service import CodeService
-from services.referral.customers.parameters import MERGED, UnmergedCustomer
-from shared.http import REUSED_KEY, Conditional, IdempotencyKey, ProblemKind, problems
+from services.referral.customers.parameters import UnmergedCustomer
+from shared.http import MERGED, REUSED_KEY, Conditional, IdempotencyKey, ProblemKind, problems
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends
 
 from services.referral.api.context import Context
-from services.referral.customers.parameters import MERGED_FOR_WRITES, UnmergedCustomer
+from services.referral.customers.parameters import UnmergedCustomer
 from services.referral.customers.service import CustomerService
-from shared.http import NOT_REPEATABLE, ProblemKind, Requested, problems
+from shared.http import MERGED_WRITE, NOT_REPEATABLE, ProblemKind, Requested, problems
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
@@ -24,7 +24,7 @@ Service = Annotated[CustomerService, Depends(_service)]
 @router.post(
     "/customers/{customer}/release",
     status_code=202,
-    responses=problems(MERGED_FOR_WRITES, _NOT_PARKED),
+    responses=problems(MERGED_WRITE, _NOT_PARKED),
     openapi_extra=NOT_REPEATABLE,
 )
 async def release_customer(customer: UnmergedCustomer, service: Service) -> Requested:

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 
 from services.referral.api.context import Context
-from services.referral.customers.parameters import MERGED, ListedCustomer, UnmergedCustomer
+from services.referral.customers.parameters import ListedCustomer, UnmergedCustomer
 from services.referral.ledger.schemas import BalancesView, PostingPage
 from services.referral.ledger.service import LedgerService
-from shared.http import Conditional, Paging, problems
+from shared.http import MERGED, Conditional, Paging, problems
 
 router = APIRouter(prefix="/v1", tags=["referral"])
 
