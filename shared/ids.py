@@ -45,3 +45,8 @@ def parse_uuid(text: str) -> uuid.UUID | None:
 def hash64(text: str) -> int:
     """Return a signed 64-bit hash (XXH3), for keys that an index holds by the million."""
     return xxh3_64_intdigest(text.encode()) - 2**63
+
+
+def event_hash(source: str, id: str) -> int:
+    """Hash what identifies an event among those of its customer."""
+    return hash64(f"{source}\x1f{id}")

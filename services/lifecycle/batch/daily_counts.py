@@ -6,9 +6,10 @@ from datetime import date, datetime
 from typing import Final, TypeAlias
 
 from services.lifecycle.batch.entry import CustomerEntry
-from services.lifecycle.batch.rows import AccountChange, HintRow, columns
+from services.lifecycle.batch.rows import AccountChange, HintRow
 from services.lifecycle.domain import fact_counts
 from services.lifecycle.domain.state.phases import Phase
+from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
 from shared.events.transitions import Transition
 from shared.stream.batch import Portion
@@ -114,17 +115,13 @@ class DailyCounts:
         """Add all of it to the tables."""
         await _add(tx, _ADD_FLOWS, self.flows)
         await _add(tx, _ADD_TALLIES, self.tallies)
-        if self.restated:
-            days = sorted(self.restated)
-            clocks = [self.restated[day] for day in days]
-            await tx.execute(_RESTATE, *columns(days), clocks)
+        rows = [(*day, self.restated[day]) for day in sorted(self.restated)]
+        await execute_rows(tx, _RESTATE, rows)
 
 
 async def _add(tx: Tx, statement: str, counts: Mapping[Flow, int] | Mapping[Tally, int]) -> None:
     """Add to a table in the order of its keys, so that no two workers deadlock."""
-    changed = sorted((*key, n) for key, n in counts.items() if n)
-    if changed:
-        await tx.execute(statement, *columns(changed))
+    await execute_rows(tx, statement, sorted((*key, n) for key, n in counts.items() if n))
 
 
 async def move_accounts(tx: Tx, changes: Sequence[AccountChange]) -> list[tuple[int, datetime]]:
@@ -134,5 +131,5 @@ async def move_accounts(tx: Tx, changes: Sequence[AccountChange]) -> list[tuple[
     """
     if not changes:
         return []
-    rows = await tx.fetch(_MOVE_ACCOUNTS, *columns(changes))
+    rows = await tx.fetch(_MOVE_ACCOUNTS, *columns_of(changes, 4))
     return [tuple(row) for row in rows]

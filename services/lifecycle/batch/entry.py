@@ -6,7 +6,7 @@ from datetime import datetime
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.merges import NONE, Merges
 from shared.events.envelope import Envelope
-from shared.ids import hash64
+from shared.ids import event_hash, hash64
 
 
 @dataclass(slots=True)
@@ -51,5 +51,5 @@ def identity_hash(source: str, id: str, origin: str | None) -> int:
     Two people may have events with the same source and id.
     """
     if origin is None:
-        return hash64(f"{source}\x1f{id}")
+        return event_hash(source, id)
     return hash64(f"{origin}\x1f{source}\x1f{id}")

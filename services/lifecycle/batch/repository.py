@@ -19,11 +19,11 @@ from services.lifecycle.batch.rows import (
     StoredLife,
     TransitionRow,
     Withdrawal,
-    columns,
 )
 from services.lifecycle.codecs import decode_customer, decode_merges, decode_transition
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
 from services.lifecycle.domain.state.merges import NONE
+from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
 from shared.errors import Retryable
 
@@ -323,9 +323,8 @@ async def advance_rearming(tx: Tx, positions: Mapping[int, RearmingPosition]) ->
     Nothing is saved for a partition if another activation has come in between: its re-arming
     begins anew.
     """
-    if positions:
-        rows = [positions[partition] for partition in sorted(positions)]
-        await tx.execute(_ADVANCE_REARMING, *columns(rows))
+    rows = [positions[partition] for partition in sorted(positions)]
+    await execute_rows(tx, _ADVANCE_REARMING, rows)
 
 
 async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
@@ -336,14 +335,12 @@ async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:
 
 async def remove_events(tx: Tx, keys: Sequence[tuple[int, int]]) -> None:
     """Remove events, by the keys of customer and event, whose merge is over."""
-    if keys:
-        await tx.execute(_REMOVE_EVENTS, *columns(sorted(keys)))
+    await execute_rows(tx, _REMOVE_EVENTS, sorted(keys))
 
 
 async def renew_events(tx: Tx, rows: Sequence[RenewedEvent]) -> None:
     """Replace the records of events that have come again by a newer merge."""
-    if rows:
-        await tx.execute(_RENEW_EVENTS, *columns(sorted(rows)))
+    await execute_rows(tx, _RENEW_EVENTS, sorted(rows))
 
 
 async def save_customers(tx: Tx, rows: Sequence[CustomerRow]) -> None:
@@ -356,8 +353,7 @@ async def add_transitions(
     tx: Tx, rows: Sequence[TransitionRow], withdrawn: Sequence[Withdrawal]
 ) -> None:
     """Void what corrections withdraw, then append."""
-    if withdrawn:
-        await tx.execute(_WITHDRAW, *columns(withdrawn))
+    await execute_rows(tx, _WITHDRAW, withdrawn)
     if rows:
         await tx.copy_records_to_table("transition", records=rows, columns=TRANSITION_COLUMNS)
 
@@ -368,17 +364,14 @@ async def save_order_versions(
     """Write the versions of changed orders; those of customers folded anew replace all before."""
     if refolded:
         await tx.execute(_DROP_ORDER_VERSIONS, list(refolded))
-    rows = sorted(versions)
-    if rows:
-        await tx.execute(_ADD_ORDER_VERSIONS, *columns(rows))
+    await execute_rows(tx, _ADD_ORDER_VERSIONS, sorted(versions))
 
 
 async def save_remarks(tx: Tx, refolded: Collection[int], remarks: Sequence[RemarkRow]) -> None:
     """Write which events have had no effect; those of customers folded anew replace all before."""
     if refolded:
         await tx.execute(_DROP_REMARKS, sorted(refolded))
-    if remarks:
-        await tx.execute(_ADD_REMARKS, *columns(sorted(remarks)))
+    await execute_rows(tx, _ADD_REMARKS, sorted(remarks))
 
 
 async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) -> None:
@@ -393,8 +386,7 @@ async def set_timers(tx: Tx, timers: Mapping[str, tuple[int, datetime | None]]) 
             armed.append((customer, partition, due_at))
     if disarmed:
         await tx.execute(_DISARM, disarmed)
-    if armed:
-        await tx.execute(_ARM, *columns(armed))
+    await execute_rows(tx, _ARM, armed)
 
 
 async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[HintRow]:
@@ -407,7 +399,9 @@ async def add_hints(tx: Tx, rows: Sequence[HintRow]) -> list[HintRow]:
     dropped = await _add_new(tx, [row for row in hints.values() if row.name != CHANGE_WITHDRAWN])
     if withdrawals:
         occasions = [(row.customer, row.occasion) for row in withdrawals]
-        notices = {tuple(row) for row in await tx.fetch(_NOTICES, CHANGE_DUE, *columns(occasions))}
+        notices = {
+            tuple(row) for row in await tx.fetch(_NOTICES, CHANGE_DUE, *columns_of(occasions, 2))
+        }
         noticed = [row for row in withdrawals if (row.customer, row.occasion) in notices]
         dropped |= {row[:3] for row in withdrawals} - {row[:3] for row in noticed}
         dropped |= await _add_new(tx, noticed)
@@ -418,5 +412,5 @@ async def _add_new(tx: Tx, rows: Sequence[HintRow]) -> set[tuple[str, ...]]:
     """Note hints, each once; return the identities of those that had been given before."""
     if not rows:
         return set()
-    customers, names, occasions, instants, _ = columns(rows)
+    customers, names, occasions, instants, _ = columns_of(rows, 5)
     return {tuple(row) for row in await tx.fetch(_ADD_HINTS, customers, names, occasions, instants)}

@@ -1,6 +1,6 @@
 """The rows that a batch reads and writes; plain tuples where there are many (decision 0021)."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, NamedTuple, Self, TypeAlias
 
@@ -153,8 +153,3 @@ def order_version_row(customer_key: int, at: datetime, order: Order) -> OrderVer
 def stored_type(type: str, happening: Happening) -> str:
     """Return the type of an event as it is stored: no figure counts what was only a test."""
     return f"test.{type}" if happening.kind is _TEST else type
-
-
-def columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    """Turn rows into one list per column, as unnest() takes them."""
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -15,7 +15,7 @@ from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.events.ranks import RANKS
 from shared.events.transitions import EventRef, Transition
-from shared.ids import hash64
+from shared.ids import event_hash, hash64
 
 _SIGNED_UP: Final = "customer.signed_up"
 _ENDED: Final = f"('{Phase.INACTIVE}', '{Phase.FORMER}')"
@@ -206,7 +206,7 @@ async def known_facts(
 
 async def find_events(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[StoredEvent]:
     """The events referred to, oldest first."""
-    keys = [hash64(f"{ref.source}\x1f{ref.id}") for ref in refs]
+    keys = [event_hash(ref.source, ref.id) for ref in refs]
     if not keys:
         return []
     return [

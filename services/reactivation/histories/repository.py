@@ -11,7 +11,7 @@ from services.reactivation.domain.permissions import Permission, PermissionKind
 from services.reactivation.events import LapseUpdate
 from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
-from shared.ids import hash64
+from shared.ids import event_hash
 from shared.orders.facts import OrderAction, OrderFact, decode_details
 
 _ADD_ORDER_EVENTS: Final = """
@@ -67,7 +67,7 @@ async def add_order_events(tx: Tx, events: Sequence[OrderEvent]) -> None:
     rows = [
         (
             event.fact.origin,
-            _event_key(event.fact),
+            event_hash(event.fact.source, event.fact.id),
             event.fact.action,
             event.fact.time,
             event.fact.source,
@@ -83,7 +83,15 @@ async def add_order_events(tx: Tx, events: Sequence[OrderEvent]) -> None:
 async def add_permissions(tx: Tx, permissions: Sequence[tuple[str, Permission]]) -> None:
     """Keep permissions, each with its customer; one that is known stays as it was."""
     rows = [
-        (customer, _event_key(each), each.time, each.rank, each.source, each.id, each.kind)
+        (
+            customer,
+            event_hash(each.source, each.id),
+            each.time,
+            each.rank,
+            each.source,
+            each.id,
+            each.kind,
+        )
         for customer, each in permissions
     ]
     await execute_rows(tx, _ADD_PERMISSIONS, rows)
@@ -144,7 +152,3 @@ async def load_permissions(tx: Tx, ids: Collection[str]) -> dict[str, list[Permi
         permission = Permission(time, rank, source, id, PermissionKind(kind))
         permissions.setdefault(customer, []).append(permission)
     return permissions
-
-
-def _event_key(event: OrderFact | Permission) -> int:
-    return hash64(f"{event.source}\x1f{event.id}")

@@ -6,7 +6,7 @@ from typing import Final
 from services.reactivation.domain.identities import Merger
 from shared.database.columns import execute_rows
 from shared.database.connection import Pool, Tx
-from shared.ids import hash64
+from shared.ids import event_hash
 
 _ADD: Final = """
 INSERT INTO merger (customer, event_key, time, source, event_id, into_id)
@@ -35,8 +35,7 @@ FROM connected JOIN merger AS m ON m.customer = connected.id
 async def add_mergers(tx: Tx, mergers: Sequence[Merger]) -> None:
     """Keep merges and unmerges; one that is known stays as it was."""
     rows = [
-        (m.customer, hash64(f"{m.source}\x1f{m.id}"), m.time, m.source, m.id, m.into)
-        for m in mergers
+        (m.customer, event_hash(m.source, m.id), m.time, m.source, m.id, m.into) for m in mergers
     ]
     await execute_rows(tx, _ADD, rows)
 
