@@ -1,6 +1,6 @@
 """Reads of explanations: phases as known at any time, events behind a transition, timelines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -14,8 +14,8 @@ from shared.database.connection import Pool
 from shared.events import envelope
 from shared.events.envelope import Envelope
 from shared.events.ranks import RANKS
-from shared.events.transitions import EventRef, Transition
-from shared.ids import event_hash, hash64
+from shared.events.transitions import Transition
+from shared.ids import hash64
 
 _SIGNED_UP: Final = "customer.signed_up"
 _ENDED: Final = f"('{Phase.INACTIVE}', '{Phase.FORMER}')"
@@ -58,7 +58,7 @@ WHERE c.customer = $1 ORDER BY t.position DESC LIMIT 1
 """
 _EVENTS: Final = """
 SELECT recorded_at, body FROM event
-WHERE customer_key = $1 AND event_key = ANY($2::bigint[]) ORDER BY time
+WHERE customer_key = $1 AND time = $2
 """
 _RANK_OF_TYPE: Final = " ".join(f"WHEN '{type}' THEN {rank}" for type, rank in RANKS.items())
 _TIMELINE: Final = f"""
@@ -204,15 +204,16 @@ async def known_facts(
     )
 
 
-async def find_events(pool: Pool, customer: str, refs: Iterable[EventRef]) -> list[StoredEvent]:
-    """The events referred to, oldest first."""
-    keys = [event_hash(ref.source, ref.id) for ref in refs]
-    if not keys:
+async def find_evidence(pool: Pool, customer: str, transition: Transition) -> list[StoredEvent]:
+    """The events that are evidence of a transition, also those that a merge has brought."""
+    named = {(ref.source, ref.id) for ref in transition.evidence.events}
+    if not named:
         return []
     return [
         StoredEvent(event, row["recorded_at"])
-        for row in await pool.fetch(_EVENTS, hash64(customer), keys)
+        for row in await pool.fetch(_EVENTS, hash64(customer), transition.occurred_at)
         for event in _own_event(customer, row["body"])
+        if (event.source, event.id) in named
     ]
 
 

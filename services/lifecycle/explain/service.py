@@ -57,7 +57,6 @@ class ExplanationService:
         as_of, then = judged.instants(clock)
         instants = [as_of, then, stored.transition.occurred_at]
         facts, facts_then, facts_before = await self._customers.facts(id, instants, naming.model)
-        evidence = stored.transition.evidence.events
         snapshot = CustomerSnapshot(
             id=id,
             customer=judged.customer,
@@ -73,7 +72,7 @@ class ExplanationService:
             standpoint=Standpoint(judged.customer, schedule),
             transition=stored.transition,
             facts=facts_before,
-            evidence=await repository.find_events(self._pool, id, evidence),
+            evidence=await repository.find_evidence(self._pool, id, stored.transition),
             naming=naming,
         ).view()
 

@@ -233,6 +233,16 @@ async def test_a_merged_customer_is_named_where_it_went(
         assert (await api.get(moved.headers["location"])).status_code == 200
 
 
+async def test_evidence_that_a_merge_has_brought_is_shown(stack: Stack, blank: str) -> None:
+    merger = event("old", "customer.merged", 2, into="ann")
+    bought = order("old", 1)
+    async with worker(stack, blank), client(stack, blank) as api:
+        await happen(stack, blank, [bought, merger, tick(3)])
+        found = await read(api, "ann/explain")
+    assert found["transition"]["rule"] == "first_purchase"
+    assert [shown["id"] for shown in found["evidence"]["events"]] == [bought["id"]]
+
+
 # -- timelines
 
 
