@@ -46,8 +46,8 @@ RELEASED: Final = "customer.released"
 MERGE_ENDED: Final = "customer.merge_ended"
 """Internal: tells an id that events of another customer do not belong to it any more."""
 
-DIRECTIVES: Final = frozenset({"customer.merged", "customer.unmerged"})
-"""Say where the events of an id belong; they concern only the id that they were sent for."""
+DIRECTIVE_TYPES: Final = frozenset({"customer.merged", "customer.unmerged"})
+"""The types of merges and unmerges."""
 
 PRODUCT_ACTIVATED: Final = "product.activated"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from services.lifecycle.domain.state.merges import (
-    NONE,
+    NO_MERGES,
     Ending,
     Hop,
     MergeKey,
@@ -49,7 +49,7 @@ def hop_of(old: str) -> Hop:
 
 def merged_into(into: str | None) -> Merges:
     """The merges of an id that is merged into another; of one that never was (None)."""
-    return NONE if into is None else NONE.decided(Told("", 0, into, "m").key, into)
+    return NO_MERGES if into is None else NO_MERGES.decided(Told("", 0, into, "m").key, into)
 
 
 @dataclass

@@ -10,8 +10,8 @@ from services.lifecycle.batch.entry import event_key
 from services.lifecycle.batch.merges import MergeFlow
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
-from services.lifecycle.domain.state.happenings import EventKind, Happening, MergeTarget
-from services.lifecycle.domain.state.merges import Ending, is_newer
+from services.lifecycle.domain.state.happenings import DIRECTIVES
+from services.lifecycle.domain.state.merges import Ending, directive_of, is_newer
 from services.lifecycle.events import RELEASED, read, read_way
 from shared.aio import in_chunks
 from shared.errors import Poison
@@ -20,8 +20,6 @@ from shared.events.envelope import Envelope
 from shared.stream.batch import Incoming
 from shared.stream.handler import Reader
 from shared.stream.log.parked_customers import recall_events
-
-_DIRECTIVES: Final = (EventKind.MERGED, EventKind.UNMERGED)
 
 
 class Arrivals:
@@ -75,7 +73,7 @@ class Arrivals:
             return
         elif key in entry.event_keys or key in visit.arrivals:
             await self._compare(visit, incoming, key)
-        elif incoming.content.kind in _DIRECTIVES and incoming.event.mergedfrom is None:
+        elif incoming.content.kind in DIRECTIVES and incoming.event.mergedfrom is None:
             await self._decide(visit, incoming, key)
         else:
             visit.arrivals[key] = incoming
@@ -118,9 +116,7 @@ class Arrivals:
     async def _decide(self, visit: Visit, incoming: Incoming, key: int) -> None:
         """Take a merge or unmerge; reject a merge that would close a cycle."""
         customer = visit.entry.id
-        happening: Happening = incoming.content
-        into = happening.details.into if isinstance(happening.details, MergeTarget) else None
-        merge_key = (happening.time, into is None, happening.source, happening.id)
+        merge_key, into = directive_of(incoming.content)
         if visit.merges.decides(merge_key):
             await self._previous_committed()
             if into is not None and await self._merges.closes_cycle(customer, into):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.merges import NONE, Merges
+from services.lifecycle.domain.state.merges import NO_MERGES, Merges
 from shared.events.envelope import Envelope
 from shared.ids import event_hash, hash64
 
@@ -25,7 +25,7 @@ class CustomerEntry:
     customer: Customer = field(default_factory=Customer)
     version: int = 0
     parked: str | None = None
-    merges: Merges = NONE
+    merges: Merges = NO_MERGES
     armed: datetime | None = None
     event_keys: set[int] = field(default_factory=set)
     order_keys: set[int] = field(default_factory=set)

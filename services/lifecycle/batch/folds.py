@@ -22,8 +22,8 @@ from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import EventKind, Happening, MergeTarget
-from services.lifecycle.domain.state.merges import MergeKey, unmerges_of_nobody
+from services.lifecycle.domain.state.happenings import DIRECTIVES, Happening
+from services.lifecycle.domain.state.merges import directive_of, unmerges_of_nobody
 from services.lifecycle.events import read
 from shared.aio import in_chunks
 from shared.events import envelope
@@ -102,8 +102,7 @@ class Folds:
         portion = visit.portion
         recorder = self._work.recorder
         self.accept(visit, folded.customer)
-        self._work.add_order_versions(entry, folded.order_versions)
-        self._work.remarks.add(entry, folded, visit.arrivals)
+        self._work.note_orders(visit, folded)
         recorder.restore(entry, folded.moves, portion)
         recorder.add_hints(entry, folded.hints, portion.clock, portion)
 
@@ -113,8 +112,7 @@ class Folds:
         portion = visit.portion
         before = entry.customer
         self.accept(visit, folded.customer)
-        self._work.add_order_versions(entry, folded.order_versions)
-        self._work.remarks.add(entry, folded, visit.arrivals)
+        self._work.note_orders(visit, folded)
         self._work.recorder.record(entry, before, folded, portion.clock, portion)
 
     def _fold_onto_state(self, visit: Visit) -> Folded | None:
@@ -175,7 +173,8 @@ class Folds:
         stored = list(happenings_of(visit, records))
         happenings = [*stored, *visit.happenings()]
         folded = self._fold_all(happenings, visit)
-        nothing_undone = unmerges_of_nobody(_directives(happenings))
+        directives = [directive_of(each) for each in happenings if each.kind in DIRECTIVES]
+        nothing_undone = unmerges_of_nobody(directives)
         if nothing_undone:
             folded = replace(folded, unmerges_of_nobody=nothing_undone)
         if not is_outdated(visit.entry.customer):
@@ -190,8 +189,7 @@ class Folds:
         withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
         hints = [*folded.hints, *withdrawn]
         self.replace(visit, folded.customer, history, folded.moves)
-        self._work.add_order_versions(entry, folded.order_versions)
-        self._work.remarks.add(entry, folded, visit.arrivals)
+        self._work.note_orders(visit, folded)
         self._work.recorder.add_hints(entry, hints, portion.clock, portion)
 
     def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:
@@ -202,15 +200,6 @@ class Folds:
 
 def _is_behind(customer: Customer, policies: Schedule) -> bool:
     return customer.known != policies.known or is_outdated(customer)
-
-
-def _directives(happenings: Iterable[Happening]) -> Iterator[tuple[MergeKey, str | None]]:
-    """Find the merges and unmerges of a life, with the id merged into (None: an unmerge)."""
-    for happening in happenings:
-        if happening.kind in (EventKind.MERGED, EventKind.UNMERGED):
-            details = happening.details
-            into = details.into if isinstance(details, MergeTarget) else None
-            yield (happening.time, into is None, happening.source, happening.id), into
 
 
 def happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:

@@ -1,6 +1,7 @@
 """Merging and parting ids of one customer: events go where they belong, histories follow them."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from services.lifecycle.domain.fold import Folded
 from services.lifecycle.domain.hints import change_withdrawn_hint
 from services.lifecycle.domain.state.merges import Ending, Hop, Merges, endings
 from services.lifecycle.events import (
-    DIRECTIVES,
+    DIRECTIVE_TYPES,
     MERGE_ENDED,
     SOURCE,
     pack_ending,
@@ -76,12 +77,7 @@ class MergeFlow:
             }
             for each in moving.values():
                 self._move_events(each)
-
-            def fold(visit: Visit, moving: dict[str, MovingLife] = moving) -> Folded | None:
-                if visit.entry.merged_into is not None:
-                    return None
-                return self._folds.fold_life(visit, moving[visit.entry.id].life.events)
-
+            fold = partial(self._fold_moved, moving)
             for visit, folded in self._work.fold_each(some, fold):
                 self._change_history(moving[visit.entry.id], folded)
 
@@ -130,12 +126,18 @@ class MergeFlow:
         self._restate(visit, ended)
         return kept
 
+    def _fold_moved(self, moving: Mapping[str, MovingLife], visit: Visit) -> Folded | None:
+        """Fold what belongs to a customer now; None for one who is merged."""
+        if visit.entry.merged_into is not None:
+            return None
+        return self._folds.fold_life(visit, moving[visit.entry.id].life.events)
+
     def _forward(self, events: Iterable[Envelope], into: str, hop: Hop) -> None:
         """Send events to the customer who stays; merges concern only whom they were sent for."""
         self._work.forwarded += [
             forwarded(event, into, hop, self._partitions)
             for event in events
-            if event.type not in DIRECTIVES
+            if event.type not in DIRECTIVE_TYPES
         ]
 
     def _restate(self, visit: Visit, events: Iterable[Envelope]) -> None:

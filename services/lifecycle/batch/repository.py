@@ -22,7 +22,7 @@ from services.lifecycle.batch.rows import (
 )
 from services.lifecycle.codecs import decode_customer, decode_merges, decode_transition
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
-from services.lifecycle.domain.state.merges import NONE
+from services.lifecycle.domain.state.merges import NO_MERGES
 from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
 from shared.errors import Retryable
@@ -210,7 +210,7 @@ async def load_customers(connection: Tx, customers: Sequence[str]) -> list[Custo
             decode_customer(row["state"]),
             row["version"],
             row["parked"],
-            NONE if row["merges"] is None else decode_merges(row["merges"]),
+            NO_MERGES if row["merges"] is None else decode_merges(row["merges"]),
             row["due_at"],
         )
         for row in rows

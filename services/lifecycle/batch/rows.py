@@ -9,7 +9,7 @@ import msgspec
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind, Happening
-from services.lifecycle.domain.state.merges import NONE, Merges
+from services.lifecycle.domain.state.merges import NO_MERGES, Merges
 from services.lifecycle.tables.customers import magnitude
 from shared.events.transitions import Transition
 from shared.ids import hash64
@@ -129,7 +129,7 @@ class CustomerRow(msgspec.Struct, frozen=True, omit_defaults=True):
         return cls(
             entry.id, entry.partition, entry.version, entry.key, state,
             state.phase, entry.parked, entry.merged_into,
-            entry.merges if entry.merges is not NONE else None,
+            entry.merges if entry.merges is not NO_MERGES else None,
             state.signed_up_at, state.activated_at,
             state.account, state.since if state.phase else None, state.first_order_at,
             state.causes, value, currency, magnitude(value),

@@ -1,19 +1,17 @@
 """One customer in a batch, with the events that are new."""
 
 from datetime import datetime
-from typing import Final, Self
+from typing import Self
 
 import msgspec
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
-from services.lifecycle.domain.state.merges import NONE, Ending, MergeKey, Merges
+from services.lifecycle.domain.state.happenings import DIRECTIVES, SORT_KEY, Happening
+from services.lifecycle.domain.state.merges import NO_MERGES, Ending, MergeKey, Merges
 from services.lifecycle.events import read_way
 from shared.events.envelope import Envelope
 from shared.stream.batch import Incoming, Portion
-
-_DIRECTIVES: Final = (EventKind.MERGED, EventKind.UNMERGED)
 
 
 class Visit(msgspec.Struct):
@@ -31,7 +29,7 @@ class Visit(msgspec.Struct):
     stays: bool = True
     released: bool = False
     renewed: dict[int, Incoming] = {}
-    merges: Merges = msgspec.field(default_factory=lambda: NONE)
+    merges: Merges = msgspec.field(default_factory=lambda: NO_MERGES)
 
     @classmethod
     def of(cls, portion: Portion, entry: CustomerEntry) -> Self:
@@ -49,7 +47,7 @@ class Visit(msgspec.Struct):
             and key not in self.entry.event_keys
             and key not in self.arrivals
             and content.__class__ is Happening
-            and content.kind not in _DIRECTIVES
+            and content.kind not in DIRECTIVES
             and incoming.event.mergedfrom is None
         )
 

@@ -26,7 +26,6 @@ from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.words.remarks import NOT_MERGED
-from shared.orders.book import OrderVersion
 from shared.stream.batch import Batch
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
@@ -134,11 +133,16 @@ class Work:
         self.touched[entry.id] = entry
         self.arm(entry, exactly=visit.portion.import_open or visit.released)
 
-    def add_order_versions(self, entry: CustomerEntry, versions: Iterable[OrderVersion]) -> None:
-        """Keep what changed orders were and are; the last version of an instant is the one."""
-        for at, order in versions:
+    def note_orders(self, visit: Visit, folded: Folded) -> None:
+        """Keep what changed orders were and are, and which events have had no effect.
+
+        Of the versions of an order at one instant the last holds.
+        """
+        entry = visit.entry
+        for at, order in folded.order_versions:
             row = order_version_row(entry.key, at, order)
             self.order_versions[row[:4]] = row
+        self.remarks.add(entry, folded, visit.arrivals)
 
     def arm(self, entry: CustomerEntry, *, exactly: bool) -> None:
         """Keep the timer no later than the earliest deadline.

@@ -13,10 +13,13 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from services.lifecycle.domain.state.happenings import Happening, MergeTarget
 from shared.events.envelope import Instant
 
 MergeKey: TypeAlias = tuple[datetime, bool, str, str]
 """Merges and unmerges of an id in the order of (time, is it an unmerge?, source, id)."""
+Directive: TypeAlias = tuple[MergeKey, str | None]
+"""The key of a merge or unmerge, and the id merged into (None: an unmerge)."""
 
 
 class Hop(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -113,7 +116,7 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
         return Hop(customer, time, source, id)
 
 
-NONE: Final = Merges()
+NO_MERGES: Final = Merges()
 """Of an id that was never merged, and into which nobody was."""
 
 
@@ -144,11 +147,15 @@ def endings(customer: str, before: Merges, after: Merges) -> Iterator[tuple[str,
             yield into, Ending(other, key)
 
 
-def unmerges_of_nobody(directives: Iterable[tuple[MergeKey, str | None]]) -> list[MergeKey]:
-    """Find the unmerges of an id that was not merged at their place, in their order.
+def directive_of(happening: Happening) -> Directive:
+    """Return what a merge or unmerge says."""
+    details = happening.details
+    into = details.into if isinstance(details, MergeTarget) else None
+    return (happening.time, into is None, happening.source, happening.id), into
 
-    A directive is the key of a merge or unmerge, and the id merged into (None: an unmerge).
-    """
+
+def unmerges_of_nobody(directives: Iterable[Directive]) -> list[MergeKey]:
+    """Find the unmerges of an id that was not merged at their place, in their order."""
     found: list[MergeKey] = []
     current: str | None = None
     for key, into in sorted(directives, key=lambda directive: directive[0]):

@@ -8,7 +8,7 @@ import pytest
 
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.events import DIRECTIVES, read
+from services.lifecycle.events import DIRECTIVE_TYPES, read
 from shared.events.envelope import decode
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.integration.lifecycle.batch.test_merges import (
@@ -75,7 +75,7 @@ def accepted(traffic: Sequence[Raw], stored: set[tuple[str, str]]) -> list[Told]
             one["id"],
         )
         for one in traffic
-        if one["type"] in DIRECTIVES and (one["subject"], one["id"]) in stored
+        if one["type"] in DIRECTIVE_TYPES and (one["subject"], one["id"]) in stored
     ]
 
 
@@ -84,7 +84,7 @@ def plain_history(traffic: Sequence[Raw], customer: str, members: Sequence[str])
     happenings = []
     for one in traffic:
         own = one["subject"] == customer
-        if own or (one["subject"] in members and one["type"] not in DIRECTIVES):
+        if own or (one["subject"] in members and one["type"] not in DIRECTIVE_TYPES):
             origin = {} if own else {"mergedfrom": one["subject"]}
             content = read(CUSTOMER_EVENTS, decode(encode({**one, "subject": customer, **origin})))
             assert isinstance(content, Happening)
@@ -114,15 +114,17 @@ async def test_each_id_has_lived_the_events_that_belong_to_it(
         await settled(stack, blank, "lifecycle")
     stored = await rows(blank, _STORED)
     records = [(row["customer"], decode(row["body"].encode())) for row in stored]
-    own = {(customer, one.id) for customer, one in records if one.type in DIRECTIVES}
+    own = {(customer, one.id) for customer, one in records if one.type in DIRECTIVE_TYPES}
     into = plain_target(accepted(traffic, own))
     for customer in IDS:
         members = [other for other in IDS if customer in chain(other, into)]
         found = [one for one in await history(blank, customer) if not one[2]]
         whole = [] if into(customer) else plain_history(traffic, customer, members)
         assert [(rule, at) for rule, at, _, _ in found] == whole, customer
-        kept = [one for owner, one in records if owner == customer and one.type not in DIRECTIVES]
-        due = [e for e in traffic if e["subject"] in members and e["type"] not in DIRECTIVES]
+        kept = [
+            one for owner, one in records if owner == customer and one.type not in DIRECTIVE_TYPES
+        ]
+        due = [e for e in traffic if e["subject"] in members and e["type"] not in DIRECTIVE_TYPES]
         assert len(kept) == len(due), customer
     await versions_have_no_gap(stack)
     await daily_counts_hold(blank)

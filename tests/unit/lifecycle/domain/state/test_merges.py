@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.lifecycle.domain.state.merges import (
-    NONE,
+    NO_MERGES,
     Ending,
     Hop,
     MergeKey,
@@ -50,14 +50,14 @@ def hop(customer: str, second: int) -> Hop:
 def test_the_latest_merge_or_unmerge_decides(
     told: list[tuple[MergeKey, str | None]], into: str | None
 ) -> None:
-    merges = NONE
+    merges = NO_MERGES
     for at, target in told:
         merges = merges.decided(at, target)
     assert merges.into == into
 
 
 def test_a_further_merge_into_the_same_id_ends_nothing() -> None:
-    once = NONE.decided(key(1), "b")
+    once = NO_MERGES.decided(key(1), "b")
     twice = once.decided(key(2), "b")
     assert twice.next_hop("a") == once.next_hop("a") == hop("a", 1)
     assert list(endings("a", once, twice)) == []
@@ -66,7 +66,7 @@ def test_a_further_merge_into_the_same_id_ends_nothing() -> None:
 
 
 def test_events_of_a_merge_that_is_over_are_not_admitted_however_late_they_come() -> None:
-    merges = NONE.heard(Ending("a", key(2, unmerge=True)))
+    merges = NO_MERGES.heard(Ending("a", key(2, unmerge=True)))
     assert not merges.admits("b", [hop("a", 1)])
     assert not merges.admits("b", [hop("a", 2), hop("c", 9)]), "the merge stood before the unmerge"
     assert merges.admits("b", [hop("a", 3)])
@@ -75,14 +75,14 @@ def test_events_of_a_merge_that_is_over_are_not_admitted_however_late_they_come(
 
 
 def test_an_event_that_comes_back_to_where_it_was_is_not_admitted() -> None:
-    assert not NONE.admits("b", [hop("a", 1), hop("b", 2), hop("c", 3)])
+    assert not NO_MERGES.admits("b", [hop("a", 1), hop("b", 2), hop("c", 3)])
 
 
 def test_endings_are_passed_on_while_the_id_is_merged() -> None:
     ending = Ending("a", key(5, unmerge=True))
-    merged = NONE.decided(key(1), "c")
+    merged = NO_MERGES.decided(key(1), "c")
     assert list(endings("b", merged, merged.heard(ending))) == [("c", ending)]
-    assert list(endings("b", NONE, NONE.heard(ending))) == []
+    assert list(endings("b", NO_MERGES, NO_MERGES.heard(ending))) == []
     parted = merged.heard(ending).decided(key(6, unmerge=True), None)
     assert [to for to, _ in endings("b", merged, parted)] == ["c"], "one word ends all of it"
 
