@@ -170,7 +170,7 @@ an order that was wholly undone before it was completed is no purchase |
 | an order completed again after its cancellation | stands again, from then on |
 | orders in a second currency | have a sum of their own; both count as orders |
 | a margin in another currency than the total | is ignored |
-| an order with a total of 0 | counts as an order |
+| an order with a total of 0 | a purchase, unless the policy field `free_orders_count` is false |
 | feedback of the same kind again | the later score replaces the earlier one |
 """
 _SEGMENT: Final = """\

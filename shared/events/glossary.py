@@ -85,7 +85,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "text": "free text",
         "timezone": "IANA name, such as Europe/Berlin, for quiet hours",
         "topic": "what it is about, as a code of the shop",
-        "total": "what the customer paid, before refunds; an order of 0 counts as well",
+        "total": "what the customer paid, before refunds; it may be 0",
         "value": "the value of one term, or of what is in the basket",
     }
 )

@@ -57,7 +57,7 @@ class ReactivationHandler:
         mergers = contents_of(work, Merger)
         known = await load_mergers(tx, _all_named(work, mergers))
         ids = People(known, mergers).ids_of(work)
-        reasons = await lock_customers(tx, ids, new=_partitions_of_kept(work))
+        reasons = await lock_customers(tx, ids, new=_partitions_of_new(work))
         parked = {
             customer: reason for customer, reason in reasons.items() if reason and customer in work
         }
@@ -137,10 +137,9 @@ def _all_named(work: Work, mergers: Sequence[Merger]) -> set[str]:
     return {*work, *(merger.into for merger in mergers if merger.into)}
 
 
-def _partitions_of_kept(work: Work) -> dict[str, int]:
-    return {
-        customer: each.portion.partition for customer, each in work.items() if each.is_to_be_kept
-    }
+def _partitions_of_new(work: Work) -> dict[str, int]:
+    """The customers who get a row unless they have one, with their partitions."""
+    return {customer: each.portion.partition for customer, each in work.items() if each.gets_row}
 
 
 async def _recall(tx: Tx, parked: Work) -> set[str]:

@@ -33,7 +33,7 @@ class CustomerWork:
         )
 
     @property
-    def is_to_be_kept(self) -> bool:
+    def gets_row(self) -> bool:
         """Whether the customer gets a row to lock: it has lapsed, or become one with somebody."""
         return bool(self.mergers) or any(
             record.content is REGROUPED

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from services.reactivation.announcements import messages_of
 from services.reactivation.cases.repository import (
     Group,
-    let_go_of_lost,
+    give_back_cases,
     load_histories,
     save_changes,
 )
@@ -73,7 +73,7 @@ async def recompute(
     if reasons:
         raise FoldFailed(reasons)
     changed.sort(key=lambda each: each.change.case.is_running)
-    await let_go_of_lost(tx, groups)
+    await give_back_cases(tx, groups)
     await clear_timers(tx, idle)
     await save_changes(tx, [(each.partition, each.change) for each in changed])
     await outbox.add(tx, [message for each in changed for message in each.messages])

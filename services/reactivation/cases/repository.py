@@ -55,7 +55,7 @@ INSERT INTO offer (code, case_id, percent, made_at, expires_at, attributed_until
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::int[], $4::timestamptz[], $5::timestamptz[],
                      $6::timestamptz[])
 """
-_LET_GO: Final = """
+_GIVE_BACK: Final = """
 UPDATE winback_case AS c SET customer = c.origin
 FROM unnest($1::text[]) AS g(customer)
 WHERE c.customer = g.customer AND NOT EXISTS (
@@ -79,12 +79,12 @@ class Group(NamedTuple):
     merged: Collection[str]
 
 
-async def let_go_of_lost(tx: Tx, groups: Mapping[str, Group]) -> None:
-    """Give cases back to ids that belong to the customers no longer; their owners take them on."""
+async def give_back_cases(tx: Tx, groups: Mapping[str, Group]) -> None:
+    """Give cases back to ids that no longer belong to these customers; their owners go on."""
     customers = [customer for customer, group in groups.items() if group.merged]
     if customers:
         members = [(customer, id) for customer in customers for id in groups[customer].members]
-        await tx.execute(_LET_GO, customers, *columns_of(members, 2))
+        await tx.execute(_GIVE_BACK, customers, *columns_of(members, 2))
 
 
 async def load_histories(tx: Tx, groups: Mapping[str, Group]) -> list[History]:

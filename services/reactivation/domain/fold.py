@@ -80,16 +80,13 @@ class _Fold:
             return
         taken = {attempt.case.id for attempt in self._attempts}
         known = self._known.oldest_for(lapse, taken)
-        if (
-            known is not None
-            and known.offer
-            and (self._known.is_kept(known.id) or self._is_free(lapse))
-        ):
+        if known is None or known.offer is None:
+            if self._may_begin(lapse):
+                self._begin(lapse, known)
+        elif self._known.is_kept(known.id) or self._is_free(lapse):
             case = _opened_again(known, self._history.customer)
             begins_at = min(lapse.occurred_at, known.lapse.occurred_at)
             self._attempts.append(Attempt(case, lapse.key, begins_at))
-        elif (known is None or not known.offer) and self._may_begin(lapse):
-            self._begin(lapse, known)
 
     def take_order(self, event: OrderEvent) -> None:
         """Apply an event about an order; a case whose order it undoes is open again, or over."""
@@ -123,7 +120,7 @@ class _Fold:
         )
 
     def _may_begin(self, lapse: Lapse) -> bool:
-        """Whether a new case may be opened. A merge never is the reason for one."""
+        """Whether a new case may be opened; a merge alone is no reason to."""
         merged_at = self._history.merged_at
         if merged_at and lapse.occurred_at <= merged_at and lapse.key not in self._alone:
             return False
@@ -163,10 +160,10 @@ class _Fold:
         self._attempts.append(Attempt(case, lapse.key, lapse.occurred_at))
 
     def _reason_against(self, at: datetime) -> LetGoReason | None:
+        """Why the customer gets no offer at an instant; None if nothing speaks against one."""
         permissions = self._history.permissions
-        closed_at = closed_since(permissions, at)
-        may_close = closed_at is not None and not self._terms.offers_to_closed
-        if may_close and closed_at and not self._purchases.bought_after(closed_at):
+        closed_at = None if self._terms.offers_to_closed else closed_since(permissions, at)
+        if closed_at is not None and not self._purchases.bought_after(closed_at):
             return LetGoReason.CUSTOMER_CLOSED
         return objection(permissions, at)
 

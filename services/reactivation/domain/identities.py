@@ -30,7 +30,7 @@ class Identities:
 
     def __init__(self, mergers: Collection[Merger]) -> None:
         self.merged: Final = frozenset(each.customer for each in mergers if each.into is not None)
-        """All ids that were ever merged, also if they are no longer."""
+        """All ids that were ever merged, even if they no longer are."""
         into: dict[str, str] = {}
         since: dict[str, datetime] = {}
         for merger in sorted(set(mergers), key=lambda each: each.key):

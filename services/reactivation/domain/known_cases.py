@@ -19,8 +19,8 @@ class KnownCases:
     def oldest_for(self, lapse: Lapse, taken: Collection[UUID]) -> Case | None:
         """The oldest case, but for those taken, that a lapse has opened or keeps alive.
 
-        It keeps a case alive whose own lapse does not hold any longer, or an older one that an id
-        had before it was merged, if the times of both overlap: the lapse has only moved.
+        It keeps a case alive if their times overlap, and the case's own lapse does not hold any
+        longer or is an older one of before a merge: the lapse has only moved.
         """
         fitting = [
             case
@@ -47,7 +47,7 @@ class KnownCases:
 
 
 def _overlap(case: Case, lapse: Lapse) -> bool:
-    """Whether the lapse lies in the case's time, or the case in the time of a like one."""
+    """Whether the lapse lies less than the case's time before or after its opening."""
     assert case.offer is not None  # noqa: S101
     time = case.offer.deadline - case.lapse.occurred_at
     return abs(lapse.occurred_at - case.lapse.occurred_at) < time

@@ -1,6 +1,5 @@
 """Which order uses the code of an offer."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -19,9 +18,6 @@ class CodeUse(NamedTuple):
     def is_of(self, order: Order) -> bool:
         """Whether it is this order."""
         return self.order_id == order.id if self.key is None else self.key == order.key
-
-
-FindUse = Callable[[Offer], CodeUse | None]
 
 
 def use_of(offer: Offer, purchases: Purchases, until: datetime) -> CodeUse | None:

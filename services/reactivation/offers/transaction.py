@@ -26,7 +26,7 @@ class CheckoutTransaction:
     async def lock(self, code: str, customer: str) -> CaseSnapshot:
         """The case of a code that the customer may use, read under the customer's lock.
 
-        A case of an id that was merged has come to the customer then, if it had not yet. Raises
+        A case of a merged id that has not come to the one who stays yet does so now. Raises
         Problem 404 "unknown_code" and 403 "not_your_code", and Retryable if ids are merged
         meanwhile.
         """

@@ -111,7 +111,7 @@ class ReferralHandler:
         return messages
 
     async def _judge(self, tx: Tx, work: Work, affected: Affected) -> Judgement:
-        """Judge everybody whose verdicts may change but for the parked and the merged."""
+        """Judge everybody whose verdicts may change, except the parked and the merged."""
         people = affected.people
         referees = {id for id in _to_judge(work, affected) if not people.is_merged(id)}
         return await judge_referees(

@@ -94,7 +94,7 @@ def judge(
 ) -> dict[UUID, Verdict]:
     """The verdicts on the claims of a person, by claim, whatever the order of touches.
 
-    `person` has all ids of the referee: whose code it is, is none of them. The first purchase that
+    `person` has all ids of the referee; none of them may own the code. The first purchase that
     stands decides.
     """
     first = first_standing(bought)

@@ -49,7 +49,7 @@ class Outcome:
 def latest(
     key: RewardKey, rewards: Sequence[Reward], people: People, partition: int
 ) -> Reward | None:
-    """The reward as last settled, by whichever customer who has or had it, made this customer's."""
+    """The reward as last settled for any customer who has had it, as one of this customer."""
     if not rewards:
         return None
     last = max(rewards, key=lambda r: (r.revision, r.as_of, not r.moved, r.key == key))
