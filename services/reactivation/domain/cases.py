@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 _CASES: Final = UUID("5d6e0b5c-6f0f-5b0c-9d5e-3c1c1d6f2a10")
-LAST_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class State(StrEnum):
@@ -133,6 +133,6 @@ def case_id(customer: str, lapse: Lapse) -> UUID:
 
 def later(anchor: datetime, days: int) -> datetime:
     """So many days later, but no later than datetimes reach."""
-    if (LAST_INSTANT - anchor).days < days:
-        return LAST_INSTANT
+    if (END_OF_TIME - anchor).days < days:
+        return END_OF_TIME
     return anchor + timedelta(days=days)

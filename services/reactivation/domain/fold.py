@@ -23,7 +23,7 @@ from services.reactivation.domain.permissions import LetGoReason, closed_since, 
 from services.reactivation.domain.purchases import Purchases, in_order
 from services.reactivation.domain.redemptions import use_of
 
-_FIRST_INSTANT: Final = datetime.min.replace(tzinfo=UTC)
+_BEGINNING_OF_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Folded(NamedTuple):
@@ -38,7 +38,7 @@ class Folded(NamedTuple):
 
 
 def fold_history(
-    history: History, terms: Terms, until: datetime, *, held_until: datetime = _FIRST_INSTANT
+    history: History, terms: Terms, until: datetime, *, held_until: datetime = _BEGINNING_OF_TIME
 ) -> Folded:
     """The customer's cases after all events and the deadlines up to `until`.
 
@@ -62,7 +62,7 @@ class _Fold:
     def __init__(self, history: History, terms: Terms) -> None:
         self._history = history
         self._terms = terms
-        self._now = _FIRST_INSTANT
+        self._now = _BEGINNING_OF_TIME
         self._attempts: list[Attempt] = []
         self._offers = {id: case.offer for id, case in history.cases.items() if case.offer}
         self._known = KnownCases(history)
@@ -97,7 +97,7 @@ class _Fold:
             else []
         )
         deadlines = [offer.deadline for offer in self._offers.values()]
-        self._purchases.apply(event, max(deadlines, default=_FIRST_INSTANT))
+        self._purchases.apply(event, max(deadlines, default=_BEGINNING_OF_TIME))
         for attempt in won:
             if not self._ending(attempt):
                 self._undo(attempt)
@@ -228,12 +228,12 @@ def _known_to_have_passed(history: History) -> datetime:
     cases = history.cases.values()
     instants = [case.ended_at for case in cases if case.state is State.EXPIRED]
     instants += [use.at for case in cases if case.offer for use in case.offer.confirmations]
-    return max((instant for instant in instants if instant), default=_FIRST_INSTANT)
+    return max((instant for instant in instants if instant), default=_BEGINNING_OF_TIME)
 
 
 def _opened_alone(history: History, terms: Terms) -> frozenset[LapseKey]:
     """The lapses that would open a case if no id had been merged into another."""
-    folded = [fold_history(member, terms, _FIRST_INSTANT) for member in history.members]
+    folded = [fold_history(member, terms, _BEGINNING_OF_TIME) for member in history.members]
     return frozenset(key for each in folded for key in each.opened_by)
 
 

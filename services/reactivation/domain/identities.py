@@ -25,7 +25,7 @@ class Merger:
 class Identities:
     """The customers that some ids have become.
 
-    Of all mergers of an id the latest counts; one that would close a circle never does.
+    Of all mergers of an id the latest counts; one that would close a cycle never does.
     """
 
     def __init__(self, mergers: Collection[Merger]) -> None:

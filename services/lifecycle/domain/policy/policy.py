@@ -2,19 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import ClassVar, Final
 
 from services.lifecycle.domain.policy.cadence import Fit
+from shared.events.envelope import LAST_INSTANT
 
 FIXED: Final = "fixed"
 CADENCE: Final = "cadence"
 AUTO: Final = "auto"
 """Models of silence: the same days for all, the rhythm of purchases, or that once a fit exists."""
-
-LAST_INSTANT: Final = datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-"""The last instant that an event may have; no deadline is later."""
 
 
 def _span(of: Callable[["Policy"], timedelta]) -> cached_property[timedelta]:
@@ -145,7 +143,7 @@ class Policy:
 
 
 def later(anchor: datetime, span: timedelta) -> datetime:
-    """Return `anchor + span`, but never more than LAST_INSTANT."""
+    """Return `anchor + span`, but no later than an event may lie."""
     try:
         instant = anchor + span
     except OverflowError:

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy, later
+from services.lifecycle.domain.policy.policy import Policy, later
+from shared.events.envelope import LAST_INSTANT
 
 
 class Contract(msgspec.Struct, frozen=True, omit_defaults=True):

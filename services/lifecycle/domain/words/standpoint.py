@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.lifecycle.domain.policy.policy import LAST_INSTANT, Policy
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.deadlines import DEADLINES
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind
+from shared.events.envelope import LAST_INSTANT
 
 
 @dataclass(frozen=True, slots=True)

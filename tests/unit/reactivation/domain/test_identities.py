@@ -30,9 +30,9 @@ TABLE: list[tuple[str, list[Merger], dict[str, str]]] = [
     ),
     ("the later one counts", [merged(1, "a", "b"), merged(2, "a", "c")], {"a": "c", "b": "b"}),
     ("parted in the same instant", [merged(1, "a", "b"), merged(1, "a", None)], {"a": "a"}),
-    ("a circle", [merged(1, "a", "b"), merged(2, "b", "a")], {"a": "b", "b": "b"}),
+    ("a cycle", [merged(1, "a", "b"), merged(2, "b", "a")], {"a": "b", "b": "b"}),
     (
-        "a long circle",
+        "a long cycle",
         [merged(1, "a", "b"), merged(2, "b", "c"), merged(3, "c", "a")],
         {"a": "c", "b": "c", "c": "c"},
     ),
