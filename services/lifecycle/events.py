@@ -157,6 +157,7 @@ class _ResolutionData(msgspec.Struct, frozen=True, gc=False):
 class _ReferralData(msgspec.Struct, frozen=True, gc=False):
     referee: CustomerName | None = None
     order_id: Name | None = None
+    claim_id: Name | None = None
 
 
 class _AccountData(msgspec.Struct, frozen=True, gc=False):
@@ -204,7 +205,8 @@ def _resolution(data: _ResolutionData) -> ComplaintDetails:
 
 
 def _referral(data: _ReferralData) -> Referral:
-    return Referral(f"{data.referee or ''} {data.order_id or ''}")
+    """By its claim: another order may take the place of the first one announced."""
+    return Referral(data.claim_id or f"{data.referee or ''} {data.order_id or ''}")
 
 
 def _account(data: _AccountData) -> AccountDetails:

@@ -101,17 +101,18 @@ class Announcer:
         identity = (key.customer, key.claim_id, key.side, data.posting or at.isoformat())
         return self._message(REWARD_TRANSFERRED, to, at, data, *identity)
 
-    def referral_succeeded(self, recommender: str, claim_id: UUID, facts: RewardFacts) -> Message:
+    def referral_succeeded(
+        self, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
+    ) -> Message:
         """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
-        kind = "referral.succeeded"
-        return self._outcome(kind, recommender, claim_id, facts, facts.earned_at)
+        return self._outcome("referral.succeeded", recommender, claim_id, facts, at)
 
     def referral_annulled(
         self, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
     ) -> Message:
         """`referral.annulled`, for lifecycle: what was announced as a success was none.
 
-        The order was not the first one, the claim did not hold, or the success is somebody else's.
+        The claim does not hold, or the success is somebody else's.
         """
         return self._outcome("referral.annulled", recommender, claim_id, facts, at)
 
@@ -142,7 +143,7 @@ class Announcer:
         self, kind: str, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
     ) -> Message:
         data = {"referee": facts.referee, "order_id": facts.order_id, "claim_id": claim_id}
-        identity = (claim_id, facts.order_id, facts.earned_at)
+        identity = (claim_id, facts.order_id, at)
         return self._message(kind, recommender, at, data, *identity)
 
     def _message(

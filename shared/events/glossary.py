@@ -18,6 +18,7 @@ FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "case_id": "the win-back case",
         "channel": "the channel of the contact",
         "checkout_id": "the shop's id of the checkout",
+        "claim_id": "the claim by which the recommender was named; whichever order it counts by",
         "code": "the referral code",
         "complaint_id": "the shop's id of the complaint",
         "contract_id": "the shop's id of the contract; several may run at once",

@@ -377,6 +377,7 @@ class ReferralOutcome(CustomerData):
     referee: CustomerId | None = None
     code: Word | None = None
     order_id: Id | None = None
+    claim_id: Id | None = None
 
 
 @event("clock.ticked")

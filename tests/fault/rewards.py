@@ -227,13 +227,15 @@ def _verify_verdicts(events: list[Envelope], program: Program) -> None:
 def _verify_recommendations(
     by_kind: dict[str, list[tuple[Envelope, Any]]], program: Program
 ) -> None:
-    def orders(kind: str) -> set[tuple[str, UUID, str]]:
-        return {(e.subject, UUID(data["claim_id"]), data["order_id"]) for e, data in by_kind[kind]}
-
-    expected = {
-        (facts.recommender, claim, facts.order_id) for claim, facts in program.facts.items()
+    """By time, as lifecycle reads them: of a claim the last one counts."""
+    told = [*by_kind["referral.succeeded"], *by_kind["referral.annulled"]]
+    told.sort(key=lambda each: (each[0].time, each[0].type == "referral.annulled"))
+    last = {
+        (event.subject, UUID(data["claim_id"])): event.type == "referral.succeeded"
+        for event, data in told
     }
-    found = orders("referral.succeeded") - orders("referral.annulled")
+    expected = {(facts.recommender, claim) for claim, facts in program.facts.items()}
+    found = {recommendation for recommendation, stands in last.items() if stands}
     assert found == expected, f"recommendations differ: {found ^ expected}"
 
 

@@ -158,20 +158,31 @@ def _due_at(facts: RewardFacts | None, balance: RewardBalance, as_of: datetime) 
 def _referral_outcomes(
     before: Reward | None, after: Reward, announcer: Announcer, now: datetime
 ) -> tuple[list[Message], str | None]:
-    """What lifecycle is told of the recommendation, and to whom its success is announced then."""
+    """What lifecycle is told of the recommendation, and to whom its success is announced then.
+
+    If another order takes the place of the one announced, or the same one is bought anew, the
+    success is announced anew, not annulled: the recommendation has held all the time.
+    """
     if after.key.side is not Side.RECOMMENDER:
         return [], None
     claim_id = after.key.claim_id
     old = before.facts if before else None
     told = before.told if before else None
-    messages: list[Message] = []
-    if told and old and _order(old) != _order(after.facts):
-        messages.append(announcer.referral_annulled(told, claim_id, old, now))
-        told = None
-    if after.facts and told is None:
-        told = after.key.customer
-        messages.append(announcer.referral_succeeded(told, claim_id, after.facts))
-    return messages, told
+    if after.facts is None:
+        gone = told and old and announcer.referral_annulled(told, claim_id, old, now)
+        return [gone] if gone else [], None
+    if told and _order(old) == _order(after.facts):
+        return [], told
+    told = after.key.customer
+    at = _succeeded_at(before, after.facts)
+    return [announcer.referral_succeeded(told, claim_id, after.facts, at)], told
+
+
+def _succeeded_at(before: Reward | None, facts: RewardFacts) -> datetime:
+    """The time of the order; of a success that was annulled before: just after that."""
+    if before is None or before.facts:
+        return facts.earned_at
+    return max(facts.earned_at, before.as_of + _MICROSECOND)
 
 
 def _reward_steps(

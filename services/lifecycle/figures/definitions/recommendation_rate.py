@@ -12,8 +12,10 @@ from shared.database.connection import Tx
 _RECOMMENDERS: Final = """
 WITH notice AS (
     SELECT customer_key, time, type, body ->> 'subject' AS customer,
-        coalesce(body #>> '{data,referee}', '') AS referee,
-        coalesce(body #>> '{data,order_id}', '') AS order_id
+        coalesce(
+            body #>> '{data,claim_id}',
+            concat_ws(' ', body #>> '{data,referee}', body #>> '{data,order_id}')
+        ) AS claim
     FROM (
         SELECT customer_key, time, type, convert_from(body, 'UTF8')::jsonb AS body FROM event
         WHERE type IN ('referral.succeeded', 'referral.annulled') AND time >= $1 AND time < $2
@@ -24,7 +26,7 @@ FROM (
     SELECT c.customer FROM notice
     JOIN customer AS c ON c.key = notice.customer_key AND c.customer = notice.customer
     WHERE c.merged_into IS NULL AND ($3::text IS NULL OR c.account = $3)
-    GROUP BY c.customer, referee, order_id
+    GROUP BY c.customer, claim
     HAVING max(time) FILTER (WHERE type = 'referral.succeeded')
         > coalesce(max(time) FILTER (WHERE type = 'referral.annulled'), '-infinity')
 ) AS referral

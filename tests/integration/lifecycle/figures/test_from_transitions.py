@@ -109,11 +109,12 @@ async def test_prospects_who_become_new(
 async def test_who_recommends(past: Past, period: Period, account: Account | None) -> None:
     lives, recommending, referrals = past.of(account), set[str](), 0
     for life in lives:
-        standing: dict[tuple[Any, Any], bool] = {}
+        standing: dict[Any, bool] = {}
         for told, data in life.data(
             period.since, period.until, "referral.succeeded", "referral.annulled"
         ):
-            standing[data.get("referee"), data.get("order_id")] = told.type == "referral.succeeded"
+            claim = data.get("claim_id") or (data.get("referee"), data.get("order_id"))
+            standing[claim] = told.type == "referral.succeeded"
         referrals += sum(standing.values())
         recommending |= {life.customer} if any(standing.values()) else set()
     now = sum(active(life, period.until) for life in lives)

@@ -278,14 +278,32 @@ def test_an_earlier_order_takes_the_place_of_the_one_announced() -> None:
     first = settled(facts(), 20)
     replaced = settled_again(first, facts(order="o-0", at=-1), SettlementTime(day(20)))
     assert announced(replaced) == [
-        "referral.annulled",
         "referral.succeeded",
         "reward.pending",
         "reward.available",
     ]
     assert kinds(replaced) == ["cancelled", "cancelled", "earned", "matured"]
     named = [data_of(message)["order_id"] for message in replaced.messages]
-    assert named == ["o-1", "o-0", "o-0", "o-0"]
+    assert named == ["o-0", "o-0", "o-0"]
+
+
+def test_an_order_bought_anew_is_a_success_anew_and_none_is_annulled() -> None:
+    reversed_ = settled_again(settled(facts(), 1), facts((2, 3000)), SettlementTime(day(2)))
+    anew = settled_again(reversed_, facts(at=3), SettlementTime(day(3)))
+    assert announced(reversed_) == ["reward.reversed"]
+    assert announced(anew) == ["referral.succeeded", "reward.pending"]
+    assert decode(anew.messages[0].body).time == day(3)
+
+
+def test_a_success_after_an_annulment_is_later_than_that_and_another_event() -> None:
+    first = settled(facts(), 5)
+    annulled = settled_again(first, None, SettlementTime(day(6)))
+    again = settled_again(annulled, facts(), SettlementTime(day(6)))
+    gone = settled_again(again, None, SettlementTime(day(7)))
+    assert announced(again) == ["referral.succeeded", "reward.pending"]
+    told = [decode(found.messages[0].body) for found in (first, annulled, again, gone)]
+    assert [each.time for each in told] == [day(0), day(6), day(6) + TICK, day(7)]
+    assert len({each.id for each in told}) == 4
 
 
 def test_only_the_recommenders_reward_speaks_of_the_recommendation() -> None:
