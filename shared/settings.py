@@ -1,11 +1,23 @@
 """Settings that every process reads from the environment (`STAMMKUNDE_…`); frozen once read."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.clock import ClockMode
+
+
+def _words(value: object) -> object:
+    """Split a text at its commas."""
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    return value
+
+
+Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
+"""A setting of several words, with commas between them."""
 
 
 class Settings(BaseSettings):

@@ -1,19 +1,9 @@
 """Settings of ingest."""
 
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
-from pydantic_settings import NoDecode
+from pydantic import Field
 
 from shared.events.customer_ids import NO_CUSTOMERS
-from shared.settings import Settings
-
-
-def _words(value: object) -> object:
-    """Split a text at its commas."""
-    if isinstance(value, str):
-        return [word.strip() for word in value.split(",") if word.strip()]
-    return value
+from shared.settings import Settings, Words
 
 
 class IngestSettings(Settings):
@@ -24,7 +14,7 @@ class IngestSettings(Settings):
     publish_timeout_s: float = Field(
         default=10.0, gt=0, description="Answer 503 if Kafka has not acknowledged by then."
     )
-    no_customers: Annotated[frozenset[str], NoDecode, BeforeValidator(_words)] = Field(
+    no_customers: Words = Field(
         default=frozenset(NO_CUSTOMERS),
         description="Words, with commas between them, that are no customer ids in any case; "
         "empty: all are taken.",

@@ -16,6 +16,7 @@ from services.referral.ledger import routes as ledger_routes
 from services.referral.settings import ReferralSettings
 from shared import http, logs
 from shared.database.connection import create_pool, ping
+from shared.events.customer_ids import no_customers
 from shared.processes import REFERRAL
 
 ROUTERS: Final = (
@@ -34,7 +35,11 @@ def create_app(settings: ReferralSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with await create_pool(settings.database_url, REFERRAL) as pool:
             app.state.context = ApiContext(
-                pool, settings.terms, Announcer(settings.partitions), settings.clock
+                pool,
+                settings.terms,
+                Announcer(settings.partitions),
+                settings.clock,
+                no_customers(settings.no_customers),
             )
             yield
 

@@ -7,8 +7,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.referral.domain.terms import CurrencyTerms, Terms
+from shared.events.customer_ids import NO_CUSTOMERS
 from shared.events.money import Currency
-from shared.settings import Settings
+from shared.settings import Settings, Words
 
 Amount = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -42,6 +43,11 @@ class ReferralSettings(Settings):
     rewards: dict[Currency, CurrencyReward] = Field(
         default=dict(_REWARDS),
         description="The program by currency, as JSON; an order in another one earns nothing.",
+    )
+    no_customers: Words = Field(
+        default=frozenset(NO_CUSTOMERS),
+        description="Words, with commas between them, that are no customer ids in any case; "
+        "the same as those of ingest.",
     )
     claim_days: int = Field(
         default=90, ge=1, le=3650, description="How long a claim waits for the first order."

@@ -140,8 +140,8 @@ on its own topic | `reserved_type` | `type` |
 | an event that is too large for a record | `too_large` | |
 
 The words that stand for nobody are {no_customers}, in small letters and capitals. The setting
-`STAMMKUNDE_NO_CUSTOMERS` of ingest names others, with commas between them, or none at all; the
-schemas of `GET /v1/event-types` refuse the same.
+`STAMMKUNDE_NO_CUSTOMERS` of ingest and referral names others, with commas between them, or none
+at all; the schemas of `GET /v1/event-types` refuse the same.
 
 Records that reach the topic without passing ingest are held to the same bounds of instants, ids,
 numbers and scores; what cannot be read goes to the dead letters (`undecodable`, `unknown_type`,

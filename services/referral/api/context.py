@@ -11,7 +11,8 @@ from services.referral.clocks import partition_clock
 from services.referral.domain.terms import Terms
 from shared.clock import CLOCK_START, ClockMode
 from shared.database.connection import Pool, Tx
-from shared.errors import Problem
+from shared.errors import FieldError, Problem
+from shared.events.customer_ids import NoCustomers
 
 V = TypeVar("V")
 
@@ -24,6 +25,14 @@ class ApiContext:
     terms: Terms
     announcer: Announcer
     clock_mode: ClockMode
+    no_customers: NoCustomers
+
+    def require_customer(self, field: str, id: str) -> None:
+        """Raise Problem 422 "not_a_customer_id" for what ingest takes for nobody, too."""
+        if id == id.strip() and id not in self.no_customers:
+            return
+        detail = f"{field} is blank, begins or ends with white space, or stands for no customer."
+        raise Problem(422, "not_a_customer_id", detail, errors=(FieldError(field, detail),))
 
     async def clock(self, source: Pool | Tx, customer: str) -> datetime:
         """The clock of the customer's partition."""

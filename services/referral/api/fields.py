@@ -16,6 +16,9 @@ AS_OF: Final[Any] = Field(
 )
 CURRENCY: Final[Any] = Field(description="ISO 4217.", examples=["EUR"])
 
+NOT_A_CUSTOMER_ID: Final = ProblemKind(
+    422, "not_a_customer_id", "The id is blank, or a word that stands for no customer."
+)
 CLOCK_NOT_STARTED: Final = ProblemKind(
     503, "clock_not_started", "No worker has read this partition's clock yet."
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Path, Response
 
 from services.referral.api.context import Context, created
-from services.referral.api.fields import CLAIM_ID, CLOCK_NOT_STARTED
+from services.referral.api.fields import CLAIM_ID, CLOCK_NOT_STARTED, NOT_A_CUSTOMER_ID
 from services.referral.claims.schemas import ClaimRequest, ClaimView
 from services.referral.claims.service import ClaimService
 from shared.http import REUSED_KEY, Conditional, IdempotencyKey, IdPath, ProblemKind, problems
@@ -36,7 +36,9 @@ ClaimId = Annotated[IdPath, Path(description="The id of the claim.", examples=[C
 @router.post(
     "/claims",
     status_code=201,
-    responses=problems(*_REFUSALS, REUSED_KEY, CLOCK_NOT_STARTED, also={200: _MADE_BEFORE}),
+    responses=problems(
+        *_REFUSALS, NOT_A_CUSTOMER_ID, REUSED_KEY, CLOCK_NOT_STARTED, also={200: _MADE_BEFORE}
+    ),
 )
 async def claim(
     body: ClaimRequest, response: Response, service: Service, idempotency_key: IdempotencyKey = None

@@ -52,8 +52,9 @@ class ClaimService:
 
         Without a new touch in between, the same code of the same referee is the same claim until
         it expires. A merged referee is the one who has stayed. Raises Problem with the reason if
-        the claim is refused; it stays recorded.
+        the claim is refused; it stays recorded, unless the referee is nobody.
         """
+        self._context.require_customer("referee", referee)
         readable = codes.read(code)
         if readable is None:
             raise _refusal(Reason.MISTYPED_CODE)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Response
 
 from services.referral.api.context import Context, created
-from services.referral.api.fields import CLOCK_NOT_STARTED
+from services.referral.api.fields import CLOCK_NOT_STARTED, NOT_A_CUSTOMER_ID
 from services.referral.codes.schemas import CodeRequest, CodeView
 from services.referral.codes.service import CodeService
 from services.referral.customers.parameters import UnmergedCustomer
@@ -30,7 +30,7 @@ Service = Annotated[CodeService, Depends(_service)]
 @router.post(
     "/codes",
     status_code=201,
-    responses=problems(REUSED_KEY, CLOCK_NOT_STARTED, also={200: _HAD_ONE}),
+    responses=problems(NOT_A_CUSTOMER_ID, REUSED_KEY, CLOCK_NOT_STARTED, also={200: _HAD_ONE}),
 )
 async def issue_code(
     body: CodeRequest, response: Response, service: Service, idempotency_key: IdempotencyKey = None

@@ -21,8 +21,9 @@ class CodeService:
         """Issue a code if the customer has none. Returns the code, and whether it is new.
 
         For a merged customer it is that of the one who has stayed. Raises Problem 422
-        "idempotency_key_reused" and 503 "clock_not_started".
+        "not_a_customer_id" and "idempotency_key_reused", and 503 "clock_not_started".
         """
+        self._context.require_customer("customer", customer)
         survivor, is_new = await self._issue(customer, key)
         return await self.show(survivor), is_new
 

@@ -152,6 +152,18 @@ async def test_refusals_say_why(api: httpx.AsyncClient, stack: Stack, database: 
     assert told == ["claim.refused"]
 
 
+@pytest.mark.parametrize("word", ["guest", "NULL", " ", "ann "])
+async def test_nobody_has_a_code_and_nobody_is_recommended(
+    api: httpx.AsyncClient, word: str
+) -> None:
+    code = await issue(api, "noah")
+    asked = await api.post("/v1/codes", json={"customer": word})
+    claimed = await api.post("/v1/claims", json={"code": code, "referee": word})
+    for answer, field in ((asked, "customer"), (claimed, "referee")):
+        assert (answer.status_code, answer.json()["code"]) == (422, "not_a_customer_id")
+        assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
 async def test_another_code_takes_the_place_of_the_first(api: httpx.AsyncClient) -> None:
     one = await api.post("/v1/claims", json={"code": await issue(api, "eve"), "referee": "emil"})
     other = await api.post("/v1/claims", json={"code": await issue(api, "edda"), "referee": "emil"})
