@@ -58,7 +58,7 @@ async def lifecycle(bootstrap: str, url: str) -> None:
     Plain orders and orders with an update each are measured in the same rounds, so that they can
     be compared.
     """
-    found: dict[str, list[float]] = {name: [] for name in (*IN_ROUNDS, "reference")}
+    found: dict[str, list[float]] = {name: [] for name in (*IN_ROUNDS.values(), "reference")}
     for number in range(1, ROUNDS + 1):
         if await asyncio.to_thread(REFERENCE.exists):
             figures = await reference(bootstrap, url)
