@@ -112,9 +112,11 @@ class Announcer:
     ) -> Message:
         """`referral.annulled`, for lifecycle: what was announced as a success was none.
 
-        The claim does not hold, or the success is somebody else's.
+        The claim does not hold, or the success is somebody else's. It is never dated before the
+        success: the clock may not have reached that yet.
         """
-        return self._outcome("referral.annulled", recommender, claim_id, facts, at)
+        time = max(at, facts.earned_at)
+        return self._outcome("referral.annulled", recommender, claim_id, facts, time)
 
     def reward_moved(
         self,

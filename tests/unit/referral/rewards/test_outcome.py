@@ -306,6 +306,12 @@ def test_a_success_after_an_annulment_is_later_than_that_and_another_event() -> 
     assert len({each.id for each in told}) == 4
 
 
+def test_an_annulment_is_not_dated_before_the_success() -> None:
+    first = settled(facts(at=5), 1)
+    undone = settled_again(first, None, SettlementTime(day(2)))
+    assert decode(undone.messages[0].body).time == day(5), "the clock is behind the order"
+
+
 def test_only_the_recommenders_reward_speaks_of_the_recommendation() -> None:
     first = settled(facts(), 5, key=BOB)
     replaced = settled_again(first, facts(order="o-0", at=-1), SettlementTime(day(5)))
