@@ -165,11 +165,11 @@ class _AccountData(msgspec.Struct, frozen=True, gc=False):
 
 
 class _EndingData(msgspec.Struct, frozen=True, gc=False):
-    customer: str
+    customer: CustomerName
     time: Instant
     unmerged: bool
-    source: str
-    id: str
+    source: Name
+    id: Name
 
 
 def _conclusion(data: _ConclusionData) -> ContractTerms:
@@ -312,6 +312,7 @@ def _read_other(topic: str, event: Envelope) -> Ending | str | None:
 def _read_ending(event: Envelope) -> Ending:
     try:
         data = _decode_ending(event.data)
+        within_range(data.time)
     except (msgspec.MsgspecError, OverflowError) as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
     return Ending(data.customer, (data.time, data.unmerged, data.source, data.id))

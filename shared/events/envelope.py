@@ -78,7 +78,13 @@ def _check_bounds(event: Envelope) -> None:
     """Hold what did not come by way of ingest to the same bounds. Raises ValidationError."""
     if not FIRST_INSTANT <= event.time <= LAST_INSTANT:
         raise msgspec.ValidationError("`time` lies outside the years 1900 to 9998")
-    names = event.subject + event.source + event.id
+    check_printable(event.subject + event.source + event.id)
+    if event.mergedfrom is not None:
+        check_printable(event.mergedfrom)
+
+
+def check_printable(names: str) -> None:
+    """Hold ids to what ingest takes. Raises ValidationError."""
     if not names.isprintable() and not all(map(_is_printable, names)):
         raise msgspec.ValidationError("an id holds characters that cannot be printed")
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from shared.events.envelope import FIRST_INSTANT, LAST_INSTANT
+from shared.events.envelope import FIRST_INSTANT, LAST_INSTANT, check_printable
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 CustomerName = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -21,6 +21,9 @@ class MergerData(msgspec.Struct, frozen=True, gc=False):
     """The data of `customer.merged`."""
 
     into: CustomerName
+
+    def __post_init__(self) -> None:
+        check_printable(self.into)
 
 
 class _TestMark(msgspec.Struct, frozen=True, gc=False):

@@ -73,6 +73,27 @@ BEYOND: Final[dict[str, Json]] = {
     },
     "a referral of nobody": {"type": "referral.succeeded", "data": {"referee": ""}},
     "a merge into nobody": {"type": "customer.merged", "data": {"into": ""}},
+    "a merge into what cannot be printed": {"type": "customer.merged", "data": {"into": "a\x07"}},
+    "an ended merge beyond the calendar": {
+        "type": "customer.merge_ended",
+        "data": {
+            "customer": "a",
+            "time": "9999-12-31T23:59:59-14:00",
+            "unmerged": True,
+            "source": "s",
+            "id": "i",
+        },
+    },
+    "an ended merge of a long id": {
+        "type": "customer.merge_ended",
+        "data": {
+            "customer": "a" * 129,
+            "time": "2024-01-01T00:00:00Z",
+            "unmerged": True,
+            "source": "s",
+            "id": "i",
+        },
+    },
 }
 
 

@@ -224,9 +224,10 @@ def test_a_history_that_begins_is_noticed() -> None:
         event("ada", "order.completed", 1, total={"amount": 1, "currency": "EUR"}),
         event("ada", "order.completed", 1, order_id="o-1"),
         event("ada", "customer.merged", 1),
+        event("ada", "customer.merged", 1, into="a\x07"),
     ],
-    ids=["no order id", "no total", "merged into nobody"],
+    ids=["no order id", "no total", "merged into nobody", "merged into no name"],
 )
-def test_what_lacks_a_required_field_is_poison(record: dict[str, Any]) -> None:
+def test_what_lacks_or_garbles_a_required_field_is_poison(record: dict[str, Any]) -> None:
     with pytest.raises(Poison, match="invalid_data"):
         content(CUSTOMER_EVENTS, record)

@@ -72,3 +72,10 @@ def test_what_a_shop_sends_as_a_test_says_nothing(told: dict[str, Any]) -> None:
     test = {**told, "data": told["data"] | {"test": True}}
     assert read(CUSTOMER_EVENTS, decode(encode(real))) is not None
     assert read(CUSTOMER_EVENTS, decode(encode(test))) is None
+
+
+@pytest.mark.parametrize("data", [{"into": "a\x07"}, {"into": "eva", "test": "yes"}], ids=str)
+def test_a_merge_that_other_services_refuse_is_refused_here(data: dict[str, Any]) -> None:
+    merged = event("ada", "customer.merged", 2, **data)
+    with pytest.raises(Poison, match="invalid_data"):
+        read(CUSTOMER_EVENTS, decode(encode(merged)))
