@@ -14,6 +14,7 @@ from services.referral.domain.rewards import (
     RewardRevision,
     RewardState,
     RewardTransfer,
+    Told,
 )
 from services.referral.events import (
     CODE_FOUND,
@@ -102,21 +103,18 @@ class Announcer:
         return self._message(REWARD_TRANSFERRED, to, at, data, *identity)
 
     def referral_succeeded(
-        self, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
+        self, recommender: str, claim_id: UUID, told: Told, at: datetime
     ) -> Message:
         """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
-        return self._outcome("referral.succeeded", recommender, claim_id, facts, at)
+        return self._outcome("referral.succeeded", recommender, claim_id, told, at)
 
-    def referral_annulled(
-        self, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
-    ) -> Message:
+    def referral_annulled(self, recommender: str, claim_id: UUID, told: Told) -> Message:
         """`referral.annulled`, for lifecycle: what was announced as a success was none.
 
-        The claim does not hold, or the success is somebody else's. It is never dated before the
-        success: the clock may not have reached that yet.
+        The claim does not hold, or the success is somebody else's. It is never dated before a
+        success that it takes back.
         """
-        time = max(at, facts.earned_at)
-        return self._outcome("referral.annulled", recommender, claim_id, facts, time)
+        return self._outcome("referral.annulled", recommender, claim_id, told, told.at)
 
     def reward_moved(
         self,
@@ -142,11 +140,11 @@ class Announcer:
         return self._message(f"reward.{state}", reward.key.customer, at, data, *identity)
 
     def _outcome(
-        self, kind: str, recommender: str, claim_id: UUID, facts: RewardFacts, at: datetime
+        self, kind: str, recommender: str, claim_id: UUID, told: Told, at: datetime
     ) -> Message:
-        data = {"referee": facts.referee, "order_id": facts.order_id, "claim_id": claim_id}
-        identity = (claim_id, facts.order_id, at)
-        return self._message(kind, recommender, at, data, *identity)
+        """Each change of an outcome is an event of its own: its number is part of the id."""
+        data = {"referee": told.referee, "order_id": told.order_id, "claim_id": claim_id}
+        return self._message(kind, recommender, at, data, claim_id, told.number)
 
     def _message(
         self, kind: str, customer: str, time: datetime, data: object, *identity: object

@@ -147,15 +147,19 @@ reward = sa.Table(
         "due_at", instant(), comment="when it becomes available; null if it is or never will"
     ),
     sa.Column(
+        "since",
+        instant(),
+        nullable=False,
+        comment="the time of the event that made the outcome what it is",
+    ),
+    sa.Column(
         "moved",
         sa.Boolean,
         nullable=False,
         server_default=sa.text("false"),
         comment="whether it is owed to somebody else by now, who was sent the balance",
     ),
-    sa.Column(
-        "told", sa.Text, comment="to whom the success was announced, if it is the recommender"
-    ),
+    sa.Column("told", pg.JSONB, comment="what was announced last of the recommendation's outcome"),
     sa.Index("reward_customer", "customer"),
     sa.Index("reward_due", "partition", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     _one_of("side", rewards.Side),

@@ -8,6 +8,11 @@ from random import Random
 from typing import Any, Final
 from uuid import UUID
 
+from services.lifecycle.domain.fold import fold
+from services.lifecycle.domain.policy.policy import Policy
+from services.lifecycle.domain.state.customer import Customer
+from services.lifecycle.domain.state.happenings import Happening
+from services.lifecycle.events import read as read_in_lifecycle
 from services.referral.announcements import Announcer
 from services.referral.batch.work import Work
 from services.referral.claims.repository import Claim
@@ -17,7 +22,14 @@ from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Posting
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.people import MergeDecision, People, take_decision
-from services.referral.domain.rewards import Reward, RewardKey, RewardRevision, Side, balance_of
+from services.referral.domain.rewards import (
+    Reward,
+    RewardFacts,
+    RewardKey,
+    RewardRevision,
+    Side,
+    balance_of,
+)
 from services.referral.domain.terms import CurrencyTerms, Terms
 from services.referral.events import read
 from services.referral.rewards.outcome import SettlementTime
@@ -35,8 +47,12 @@ TERMS: Final = Terms(
 _OWNERS: Final = {code_of(id): id for id in IDS}
 _ANNOUNCER: Final = Announcer(4)
 
+_OUTCOMES: Final = ("referral.succeeded", "referral.annulled")
+
 Sums = dict[str, tuple[int, int]]
 """Pending and available by customer; who has nothing is left out."""
+Evidence = dict[str, set[str]]
+"""The referrals that make somebody an advocate; who has none is left out."""
 
 
 @dataclass
@@ -51,6 +67,7 @@ class World:
         default_factory=lambda: defaultdict(dict)
     )
     under_way: dict[str, deque[Message]] = field(default_factory=lambda: defaultdict(deque))
+    outcomes: list[Envelope] = field(default_factory=list)
 
     def take(self, events: Iterable[dict[str, Any]], clock: datetime) -> None:
         """Apply a batch of the shop's events."""
@@ -83,6 +100,21 @@ class World:
             pending[posting.customer] += posting.pending
             available[posting.customer] += posting.available
         return _sums(pending, available)
+
+    def evidence(self) -> Evidence:
+        """The referrals for which lifecycle takes customers for advocates."""
+        found = self.in_lifecycle()
+        return {id: set(customer.evidence) for id, customer in found.items() if customer.evidence}
+
+    def in_lifecycle(self) -> dict[str, Customer]:
+        """What lifecycle makes of the outcomes announced, read as it reads them."""
+        people = People(self.decisions)
+        read_outcomes: dict[str, dict[str, Happening]] = defaultdict(dict)
+        for outcome in self.outcomes:
+            happening = read_in_lifecycle(REFERRAL_EVENTS, outcome)
+            assert isinstance(happening, Happening)
+            read_outcomes[people.survivor(outcome.subject)].setdefault(outcome.id, happening)
+        return {id: fold(each.values(), Policy()).customer for id, each in read_outcomes.items()}
 
     def clearing(self) -> int:
         """What has left one customer and not come to the other."""
@@ -123,7 +155,8 @@ class World:
                 continue
             person = people.members(id)
             claims = [claim for claim in self.claims.values() if claim.referee in person]
-            judging.take(Referee(id, person, claims, self._events_of(person)), clock)
+            events = self._events_of(person)
+            judging.take(Referee(id, person, claims, events, people.decided_at(id)), clock)
         judgement = judging.judgement
         assert judgement.parked == {}
         for new in judgement.verdicts:
@@ -168,19 +201,44 @@ class World:
     def _send(self, messages: Iterable[Message]) -> None:
         for message in messages:
             event = decode(message.body)
+            if event.type in _OUTCOMES:
+                self.outcomes.append(event)
             if read(REFERRAL_EVENTS, event) is not None:
                 self.under_way[event.subject].append(message)
 
 
 def plain_sums(events: Iterable[dict[str, Any]], end: datetime) -> Sums:
-    """What everybody has in the end: each person judged once, from all that is known."""
+    """What everybody has in the end."""
+    people, earned = _judge_plainly(events)
+    pending: Counter[str] = Counter()
+    available: Counter[str] = Counter()
+    for facts in earned.values():
+        for side in Side:
+            owner = people.survivor(facts.customer(side))
+            balance = balance_of(facts, side, end)
+            pending[owner] += balance.pending
+            available[owner] += balance.available
+    return _sums(pending, available)
+
+
+def plain_evidence(events: Iterable[dict[str, Any]]) -> Evidence:
+    """Whose recommendations hold in the end, by recommender."""
+    people, earned = _judge_plainly(events)
+    found: Evidence = defaultdict(set)
+    for claim, facts in earned.items():
+        recommendation = f"referral:{claim}"
+        found[people.survivor(facts.recommender)].add(recommendation)
+    return dict(found)
+
+
+def _judge_plainly(events: Iterable[dict[str, Any]]) -> tuple[People, dict[UUID, RewardFacts]]:
+    """Judge each person once, from all that is known; returns the facts that claims have earned."""
     work = Work(TERMS)
     for event in events:
         decoded = decode(encode(event))
         work.take(decoded, read(CUSTOMER_EVENTS, decoded))
     people = People(dict(sorted(work.merges, key=lambda each: each[1].key)))
-    pending: Counter[str] = Counter()
-    available: Counter[str] = Counter()
+    earned: dict[UUID, RewardFacts] = {}
     for survivor in {people.survivor(id) for id in IDS}:
         person = people.members(survivor)
         touches = [
@@ -190,13 +248,8 @@ def plain_sums(events: Iterable[dict[str, Any]], end: datetime) -> Sums:
         ]
         bought = purchases(_distinct(work.order_events, person))
         verdicts = judge(person, touches, bought)
-        for facts in determine_facts(touches, bought, verdicts).values():
-            for side in Side:
-                owner = people.survivor(facts.customer(side))
-                balance = balance_of(facts, side, end)
-                pending[owner] += balance.pending
-                available[owner] += balance.available
-    return _sums(pending, available)
+        earned |= determine_facts(touches, bought, verdicts)
+    return people, earned
 
 
 def _distinct(events: Iterable[OrderEvent], person: Iterable[str]) -> list[OrderEvent]:

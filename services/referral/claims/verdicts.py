@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from services.referral.announcements import Announcer
 from services.referral.claims.repository import (
     Claim,
@@ -14,8 +16,8 @@ from services.referral.claims.repository import (
     save_verdicts,
 )
 from services.referral.customers.repository import load_people, park_members
-from services.referral.domain.claims import State, Verdict, determine_facts, judge
-from services.referral.domain.orders import OrderEvent, purchases
+from services.referral.domain.claims import Reason, State, Verdict, determine_facts, judge
+from services.referral.domain.orders import OrderEvent, purchases, standing_since
 from services.referral.domain.people import People
 from services.referral.domain.rewards import RewardFacts, RewardKey, RewardRevision, Side
 from shared.database.connection import Tx
@@ -30,12 +32,16 @@ ClockOf = Callable[[str], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Referee:
-    """A person who has named codes: the survivor of its ids, and what is known of all of them."""
+    """A person who has named codes: the survivor of its ids, and what is known of all of them.
+
+    Its ids were merged or unmerged last at `regrouped_at`.
+    """
 
     id: str
     person: Collection[str]
     claims: Sequence[Claim]
     events: Sequence[OrderEvent]
+    regrouped_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -76,11 +82,11 @@ class Judge:
             return
         for claim in referee.claims:
             verdict = verdicts[claim.touch.id]
-            self._take(referee.id, claim, verdict, facts.get(claim.touch.id), now)
+            self._take(referee, claim, verdict, facts.get(claim.touch.id), now)
 
     def _take(
         self,
-        referee: str,
+        referee: Referee,
         claim: Claim,
         verdict: Verdict,
         facts: RewardFacts | None,
@@ -91,21 +97,31 @@ class Judge:
             return
         self.judgement.verdicts.append(NewVerdict(claim.touch, verdict, revision, facts))
         if not claim.is_judged or _answer(verdict) != _answer(claim.verdict):
-            message = self.announcer.claim_judged(referee, claim.touch, verdict)
+            message = self.announcer.claim_judged(referee.id, claim.touch, verdict)
             self.judgement.messages.append(message)
         if revision != claim.revision:
-            self._revise(referee, claim, revision, facts, now)
+            since = self._since(referee, claim, verdict)
+            revised = RewardRevision(claim.touch.id, revision, facts, claim.referee, since)
+            self._revise(referee.id, revised, claim.touch.recommender, now)
 
     def _revise(
-        self, referee: str, claim: Claim, revision: int, facts: RewardFacts | None, now: datetime
+        self, referee: str, revision: RewardRevision, recommender: str | None, now: datetime
     ) -> None:
-        touch = claim.touch
-        key = RewardKey(referee, touch.id, Side.REFEREE)
-        self.judgement.revisions[key] = RewardRevision(touch.id, revision, facts, touch.referee)
-        if touch.recommender:
-            revised = RewardRevision(touch.id, revision, facts, touch.recommender)
-            to = self.recommenders.survivor(touch.recommender)
+        key = RewardKey(referee, revision.claim_id, Side.REFEREE)
+        self.judgement.revisions[key] = revision
+        if recommender:
+            revised = replace(revision, earner=recommender)
+            to = self.recommenders.survivor(recommender)
             self.judgement.messages.append(self.announcer.reward_determined(to, revised, now))
+
+    def _since(self, referee: Referee, claim: Claim, verdict: Verdict) -> datetime:
+        """The time of what made the verdict: of an event of the orders, or of a merge."""
+        touch = claim.touch
+        found = [touch.time, standing_since(referee.events)]
+        if Reason.SELF_REFERRAL in (claim.verdict.reason, verdict.reason):
+            found.append(referee.regrouped_at)
+            found.append(self.recommenders.decided_at(touch.recommender or ""))
+        return max(time for time in found if time)
 
 
 async def judge_referees(
@@ -120,7 +136,8 @@ async def judge_referees(
     judging = Judge(await _recommenders(tx, claims), announcer)
     for id in sorted(referees):
         person = people.members(id)
-        referee = Referee(id, person, _of(person, claims), _of(person, events))
+        regrouped_at = people.decided_at(id)
+        referee = Referee(id, person, _of(person, claims), _of(person, events), regrouped_at)
         judging.take(referee, clock_of(id))
     judgement = judging.judgement
     await save_verdicts(tx, judgement.verdicts)

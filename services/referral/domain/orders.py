@@ -1,6 +1,6 @@
 """A person's orders, as far as referral asks: which was first, and how much of it went back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -54,7 +54,7 @@ def purchases(events: Iterable[OrderEvent]) -> list[Purchase]:
     """The purchases of a person by time, from all events of all its ids; also those undone."""
     book = OrderBook()
     found: dict[OrderKey, Purchase] = {}
-    for event in sorted(events, key=lambda each: each.fact.key):
+    for event in _in_order(events):
         after = book.apply(event.fact).after
         if after is not None:
             found.setdefault(after.key, Purchase(after)).take(event, after)
@@ -62,6 +62,48 @@ def purchases(events: Iterable[OrderEvent]) -> list[Purchase]:
     return sorted(bought, key=lambda purchase: purchase.key)
 
 
+def _in_order(events: Iterable[OrderEvent]) -> list[OrderEvent]:
+    return sorted(events, key=lambda each: each.fact.key)
+
+
 def first_standing(bought: Iterable[Purchase]) -> Purchase | None:
     """The first purchase that stands: the one that decides who is new."""
     return next((purchase for purchase in bought if purchase.order.stands), None)
+
+
+def standing_since(events: Iterable[OrderEvent]) -> datetime | None:
+    """Since when the first purchase that stands has been that, with its present total.
+
+    If none stands, since when none does; None if none ever did.
+    """
+    book = OrderBook()
+    standing: dict[OrderKey, Order] = {}
+    first: Order | None = None
+    since: datetime | None = None
+    for event in _in_order(events):
+        after = book.apply(event.fact).after
+        if after is None:
+            continue
+        if after.is_purchase and after.stands:
+            standing[after.key] = after
+        else:
+            standing.pop(after.key, None)
+        now = _first_of(standing, first, after)
+        if _deciding(now) != _deciding(first):
+            since = event.fact.time
+        first = now
+    return since
+
+
+def _first_of(
+    standing: Mapping[OrderKey, Order], first: Order | None, changed: Order
+) -> Order | None:
+    """The first order that stands after one has changed, of which `first` was the first."""
+    if first and changed.key != first.key and (first.at, first.key) < (changed.at, changed.key):
+        return first
+    return min(standing.values(), key=lambda order: (order.at, order.key), default=None)
+
+
+def _deciding(order: Order | None) -> tuple[OrderKey, datetime, int, str] | None:
+    """What verdicts look at."""
+    return (order.key, order.at, order.total, order.currency) if order else None

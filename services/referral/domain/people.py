@@ -27,13 +27,16 @@ class People:
     It knows nothing of ids that are not connected to those it was made for.
     """
 
-    __slots__ = ("_members", "_survivors")
+    __slots__ = ("_decided_at", "_members", "_survivors")
 
     def __init__(self, decisions: Mapping[str, MergeDecision]) -> None:
         self._survivors = {id: _end_of_chain(decisions, id) for id in decisions}
         self._members: dict[str, set[str]] = defaultdict(set)
+        self._decided_at: dict[str, datetime] = {}
         for id, survivor in self._survivors.items():
             self._members[survivor].add(id)
+            at = decisions[id].time
+            self._decided_at[survivor] = max(at, self._decided_at.get(survivor, at))
 
     def survivor(self, id: str) -> str:
         """The id that this one is merged into at last; itself if it is not merged."""
@@ -47,6 +50,10 @@ class People:
         """All ids of the same person, this one among them."""
         survivor = self.survivor(id)
         return frozenset((*self._members.get(survivor, ()), survivor))
+
+    def decided_at(self, id: str) -> datetime | None:
+        """When an id of the same person was merged or unmerged last."""
+        return self._decided_at.get(self.survivor(id))
 
     def all_members(self, ids: Iterable[str]) -> set[str]:
         """All ids of these persons."""

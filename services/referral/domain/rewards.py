@@ -82,13 +82,14 @@ class RewardRevision(msgspec.Struct, frozen=True):
     """The facts of a reward as of a revision; without facts it was not earned after all.
 
     `earner` is the side's id in these facts, also if there are none: the reward is owed to the
-    survivor of that id.
+    survivor of that id. `since` is the time of the event that made the outcome what it is.
     """
 
     claim_id: UUID
     revision: int
     facts: RewardFacts | None
     earner: str
+    since: datetime
 
 
 class RewardTransfer(msgspec.Struct, frozen=True):
@@ -114,12 +115,35 @@ class RewardKey:
     side: Side
 
 
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The last announcement of a referral's outcome: the `number`th; none is later than `at`.
+
+    The order is that of the success; it was announced `to` a recommender, who is None once that
+    was annulled.
+    """
+
+    number: int
+    at: datetime
+    to: str | None
+    referee: str
+    order_id: str
+    earned_at: datetime
+
+    def is_of(self, facts: RewardFacts | None) -> bool:
+        """Is this the order of these facts?"""
+        return facts is not None and (self.order_id, self.earned_at) == (
+            facts.order_id,
+            facts.earned_at,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Reward:
     """A reward as stored: the ledger holds its movements until `as_of`; at `due_at` it matures.
 
     It is owed to the survivor of `earner`. `moved` says that this is somebody else by now, and
-    that the balance was sent there. `told` is to whom its success was announced.
+    that the balance was sent there. The outcome is what it is `since` an event; `told` is what was
+    announced of it last.
     """
 
     key: RewardKey
@@ -130,8 +154,9 @@ class Reward:
     state: RewardState
     as_of: datetime
     due_at: datetime | None
+    since: datetime
     moved: bool = False
-    told: str | None = None
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,11 @@ from services.referral.domain.rewards import (
     RewardKey,
     RewardRevision,
     RewardState,
-    Side,
     balance_of,
     is_mature,
     movements,
 )
+from services.referral.rewards.recommendation import last_told, take_back, tell
 from services.referral.rewards.repository import NewPosting
 from shared.stream.batch import BEFORE_EVERY_DEADLINE
 from shared.stream.outgoing.outbox import Message
@@ -53,8 +53,7 @@ def latest(
     if not rewards:
         return None
     last = max(rewards, key=lambda r: (r.revision, r.as_of, not r.moved, r.key == key))
-    is_told = last.told is not None and people.survivor(last.told) == key.customer
-    told = last.told if is_told else None
+    told = last_told(key.customer, last, rewards, people)
     return replace(last, key=key, partition=partition, moved=False, told=told)
 
 
@@ -69,7 +68,9 @@ def revise(
     if revision is None or (before and revision.revision <= before.revision):
         return before
     if before:
-        return replace(before, revision=revision.revision, facts=revision.facts)
+        return replace(
+            before, revision=revision.revision, facts=revision.facts, since=revision.since
+        )
     return Reward(
         key=key,
         earner=revision.earner,
@@ -79,6 +80,7 @@ def revise(
         state=RewardState.ANNULLED,
         as_of=now,
         due_at=None,
+        since=revision.since,
     )
 
 
@@ -100,11 +102,10 @@ def pass_on(
     departures = plan_departures(key, posted, now)
     leaving: list[Posting | None] = [*departures] or [None]
     messages = [announcer.reward_transferred(key, to, each, now) for each in leaving]
-    if reward.facts and reward.told and people.survivor(reward.told) != to:
-        told = reward.told
-        messages.append(announcer.referral_annulled(told, key.claim_id, reward.facts, now))
+    taken_back, told = take_back(reward, to, people, announcer)
     postings = [NewPosting(key, posting, now) for posting in departures]
-    return Outcome(replace(reward, moved=True, due_at=None), postings, messages)
+    moved = replace(reward, moved=True, due_at=None, told=told)
+    return Outcome(moved, postings, messages + taken_back)
 
 
 def settle(
@@ -126,7 +127,7 @@ def settle(
     settled = replace(
         after, state=balance.state, as_of=as_of, due_at=_due_at(facts, balance, as_of)
     )
-    outcomes, told = _referral_outcomes(before, after, announcer, now)
+    outcomes, told = tell(before.told if before else None, after, announcer)
     return Outcome(
         replace(settled, told=told),
         [NewPosting(after.key, posting, now) for posting in new],
@@ -153,36 +154,6 @@ def _due_at(facts: RewardFacts | None, balance: RewardBalance, as_of: datetime) 
     if facts is None or balance.state is RewardState.REVERSED or is_mature(facts, as_of):
         return None
     return facts.available_at
-
-
-def _referral_outcomes(
-    before: Reward | None, after: Reward, announcer: Announcer, now: datetime
-) -> tuple[list[Message], str | None]:
-    """What lifecycle is told of the recommendation, and to whom its success is announced then.
-
-    If another order takes the place of the one announced, or the same one is bought anew, the
-    success is announced anew, not annulled: the recommendation has held all the time.
-    """
-    if after.key.side is not Side.RECOMMENDER:
-        return [], None
-    claim_id = after.key.claim_id
-    old = before.facts if before else None
-    told = before.told if before else None
-    if after.facts is None:
-        gone = told and old and announcer.referral_annulled(told, claim_id, old, now)
-        return [gone] if gone else [], None
-    if told and _order(old) == _order(after.facts):
-        return [], told
-    told = after.key.customer
-    at = _succeeded_at(before, after.facts)
-    return [announcer.referral_succeeded(told, claim_id, after.facts, at)], told
-
-
-def _succeeded_at(before: Reward | None, facts: RewardFacts) -> datetime:
-    """The time of the order; of a success that was annulled before: just after that."""
-    if before is None or before.facts:
-        return facts.earned_at
-    return max(facts.earned_at, before.as_of + _MICROSECOND)
 
 
 def _reward_steps(

@@ -9,12 +9,21 @@ from uuid import UUID
 import msgspec
 
 from services.referral.domain.ledger import Posting
-from services.referral.domain.rewards import Kind, Reward, RewardFacts, RewardKey, RewardState, Side
+from services.referral.domain.rewards import (
+    Kind,
+    Reward,
+    RewardFacts,
+    RewardKey,
+    RewardState,
+    Side,
+    Told,
+)
 from shared.database.columns import columns_of
 from shared.database.connection import Tx
 from shared.stream.batch import DueSpan
 
 _decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
+_decode_told: Final = msgspec.json.Decoder(Told).decode
 
 _REWARDS: Final = """
 SELECT r.* FROM reward AS r
@@ -22,13 +31,14 @@ JOIN unnest($1::uuid[], $2::text[]) AS b(claim_id, side) USING (claim_id, side)
 """
 _SAVE_REWARDS: Final = """
 INSERT INTO reward (customer, claim_id, side, earner, partition, revision, facts, state, as_of,
-                    due_at, moved, told)
+                    due_at, since, moved, told)
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[],
                      $7::jsonb[], $8::text[], $9::timestamptz[], $10::timestamptz[],
-                     $11::boolean[], $12::text[])
+                     $11::timestamptz[], $12::boolean[], $13::jsonb[])
 ON CONFLICT (claim_id, side, customer) DO UPDATE
 SET revision = excluded.revision, facts = excluded.facts, state = excluded.state,
-    as_of = excluded.as_of, due_at = excluded.due_at, moved = excluded.moved, told = excluded.told
+    as_of = excluded.as_of, due_at = excluded.due_at, since = excluded.since,
+    moved = excluded.moved, told = excluded.told
 """
 _DUE: Final = """
 SELECT t.partition, found.customer, found.claim_id, found.side
@@ -97,7 +107,7 @@ async def load_rewards(tx: Tx, sides: Collection[RewardSide]) -> Mapping[RewardS
 
 async def save_rewards(tx: Tx, rewards: Iterable[Reward]) -> None:
     """Store rewards, new and changed."""
-    await tx.execute(_SAVE_REWARDS, *columns_of(map(_reward_row, rewards), 12))
+    await tx.execute(_SAVE_REWARDS, *columns_of(map(_reward_row, rewards), 13))
 
 
 async def find_due(tx: Tx, spans: Sequence[DueSpan], *, limit: int) -> dict[int, list[RewardKey]]:
@@ -153,8 +163,9 @@ def _reward(row: Any) -> Reward:
         state=RewardState(row["state"]),
         as_of=row["as_of"],
         due_at=row["due_at"],
+        since=row["since"],
         moved=row["moved"],
-        told=row["told"],
+        told=_decode_told(row["told"]) if row["told"] else None,
     )
 
 
@@ -166,13 +177,18 @@ def _reward_row(reward: Reward) -> tuple[Any, ...]:
         reward.earner,
         reward.partition,
         reward.revision,
-        msgspec.json.encode(reward.facts).decode() if reward.facts else None,
+        _json(reward.facts),
         reward.state.value,
         reward.as_of,
         reward.due_at,
+        reward.since,
         reward.moved,
-        reward.told,
+        _json(reward.told),
     )
+
+
+def _json(content: RewardFacts | Told | None) -> str | None:
+    return msgspec.json.encode(content).decode() if content else None
 
 
 def _posting(row: Any) -> Posting:

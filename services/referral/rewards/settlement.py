@@ -203,7 +203,7 @@ async def _open_books(tx: Tx, keys: Iterable[RewardKey], tasks: RewardTasks) -> 
     rewards = await load_rewards(tx, sides)
     stored = [reward for each in rewards.values() for reward in each]
     ids = {reward.earner for reward in stored}
-    ids |= {reward.told for reward in stored if reward.told}
+    ids |= {reward.told.to for reward in stored if reward.told and reward.told.to}
     ids |= {revision.earner for revision in tasks.revisions.values()}
     posted = await load_postings(tx, rewards.keys())
     return RewardBooks(rewards, posted, await load_people(tx, ids))

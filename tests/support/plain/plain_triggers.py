@@ -112,7 +112,10 @@ def keep_evidence(life: PlainLife, trigger: Trigger) -> None:
 
 
 def _reference(event: PlainEvent) -> str:
-    return "referral:" + str(event.data.get("referee") or event.data.get("code"))
+    """The referral by its claim, else by whom it brought, with which order."""
+    data = event.data
+    by_order = f"{data.get('referee') or ''} {data.get('order_id') or ''}"
+    return f"referral:{data.get('claim_id') or by_order}"
 
 
 def is_complaining(life: PlainLife) -> bool:

@@ -100,15 +100,16 @@ CREATE TABLE reward (
     state text NOT NULL CHECK (state IN ('pending', 'available', 'reversed', 'annulled')),
     as_of timestamptz NOT NULL,
     due_at timestamptz,
+    since timestamptz NOT NULL,
     moved boolean NOT NULL DEFAULT false,
-    told text,
+    told jsonb,
     PRIMARY KEY (claim_id, side, customer)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN reward.earner IS 'the reward is owed to the survivor of this id';
 COMMENT ON COLUMN reward.moved
     IS 'whether it is owed to somebody else by now, who was sent the balance';
-COMMENT ON COLUMN reward.told
-    IS 'to whom the success was announced, if it is the recommender';
+COMMENT ON COLUMN reward.since IS 'the time of the event that made the outcome what it is';
+COMMENT ON COLUMN reward.told IS 'what was announced last of the recommendation''s outcome';
 COMMENT ON COLUMN reward.revision IS 'of the facts; a lower one that arrives later is ignored';
 COMMENT ON COLUMN reward.facts IS 'null: not earned after all';
 COMMENT ON COLUMN reward.as_of IS 'the ledger holds its movements until then';

@@ -37,6 +37,7 @@ def determined(recommender: str, claim: str, revision: int, order: str | None) -
         "revision": revision,
         "facts": facts if order else None,
         "earner": recommender,
+        "since": render(day(1)),
     }
     made = event(recommender, "reward.determined", 1, id=f"{claim}-{revision}")
     return made | {"source": "/referral", "data": data}

@@ -292,6 +292,24 @@ async def test_the_rewards_of_a_parked_customer_wait_for_the_release_and_keep_no
     assert await balance(database, "pia") == (0, 3000)
 
 
+async def test_a_recommendation_that_holds_again_is_announced_anew_and_after_its_annulment(
+    stack: Stack, database: str
+) -> None:
+    before = [advocate("nia", 260), signed_up("ned", 261, "nia"), order("ned", 262, id="n-1")]
+    await run(stack, database, [*before, tick(270)])
+    await run(stack, database, [order("ned", 255, id="n-0"), tick(271)])
+    cancelled = event("ned", "order.cancelled", 265, order_id="n-0")
+    await run(stack, database, [cancelled, tick(272)])
+    assert await claims(database, "ned") == [("qualified", None)]
+    told = [e for e in await announced(stack, "nia") if e.type.startswith("referral.")]
+    assert [(e.type, e.time) for e in told] == [
+        ("referral.succeeded", day(262)),
+        ("referral.annulled", day(262)),
+        ("referral.succeeded", day(265)),
+    ]
+    assert len({e.id for e in told}) == len(told)
+
+
 async def test_the_migrations_build_the_tables_that_are_declared(database: str) -> None:
     def differences(connection: sa.Connection) -> list[Any]:
         options = {

@@ -66,7 +66,7 @@ def reward(
     state: RewardState = RewardState.ANNULLED,
     as_of: datetime = START,
 ) -> Reward:
-    return Reward(key, key.customer, 0, revision, known, state, as_of, None)
+    return Reward(key, key.customer, 0, revision, known, state, as_of, None, START)
 
 
 def settled(known: RewardFacts | None, at: float, **more: Any) -> Outcome:
@@ -77,7 +77,7 @@ def settled(known: RewardFacts | None, at: float, **more: Any) -> Outcome:
 def settled_again(first: Outcome, known: RewardFacts | None, time: SettlementTime) -> Outcome:
     """The same reward with the facts of the next revision."""
     before = first.reward
-    after = replace(before, facts=known, revision=before.revision + 1)
+    after = replace(before, facts=known, revision=before.revision + 1, since=time.now)
     return settle(before, after, postings(first), ANNOUNCER, time)
 
 
@@ -115,29 +115,31 @@ STORED = reward(facts(), revision=2, as_of=day(9))
         pytest.param(Revision(None, None, None), id="nothing is known, nothing comes"),
         pytest.param(Revision(STORED, None, STORED), id="only a deadline is due"),
         pytest.param(
-            Revision(STORED, RewardRevision(CLAIM, 2, None, "ann"), STORED),
+            Revision(STORED, RewardRevision(CLAIM, 2, None, "ann", START), STORED),
             id="the same revision again",
         ),
         pytest.param(
-            Revision(STORED, RewardRevision(CLAIM, 1, None, "ann"), STORED),
+            Revision(STORED, RewardRevision(CLAIM, 1, None, "ann", START), STORED),
             id="an earlier one that is late",
         ),
         pytest.param(
             Revision(
                 STORED,
-                RewardRevision(CLAIM, 3, None, "ann"),
+                RewardRevision(CLAIM, 3, None, "ann", START),
                 replace(STORED, revision=3, facts=None),
             ),
             id="not earned after all: the side and the ledger's time stay",
         ),
         pytest.param(
-            Revision(None, RewardRevision(CLAIM, 1, facts(), "ann"), reward(facts(), as_of=day(5))),
+            Revision(
+                None, RewardRevision(CLAIM, 1, facts(), "ann", START), reward(facts(), as_of=day(5))
+            ),
             id="the recommender's first",
         ),
         pytest.param(
             Revision(
                 None,
-                RewardRevision(CLAIM, 4, None, "ann"),
+                RewardRevision(CLAIM, 4, None, "ann", START),
                 reward(None, revision=4, as_of=day(5)),
             ),
             id="taken back before it was seen",
@@ -272,6 +274,13 @@ def test_a_reward_that_was_not_earned_after_all_is_cancelled() -> None:
     ]
     assert announced(undone) == ["referral.annulled", "reward.reversed"]
     assert undone.postings[0].recorded_at == day(6)
+
+
+def test_a_parked_recommender_hears_with_the_release_that_the_reward_was_not_earned() -> None:
+    first = settled(facts(), 5)
+    waiting = postpone(replace(first.reward, facts=None, revision=2))
+    found = settle(waiting, waiting, postings(first), ANNOUNCER, SettlementTime(day(6)))
+    assert announced(found) == ["referral.annulled"]
 
 
 def test_an_earlier_order_takes_the_place_of_the_one_announced() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.referral.domain.codes import code_of
 from tests.support.builders import day, event, order
-from tests.support.referral_world import IDS, World, plain_sums
+from tests.support.referral_world import IDS, World, plain_evidence, plain_sums
 
 Event = dict[str, Any]
 END = day(90)
@@ -107,6 +107,9 @@ def test_in_whatever_order_events_and_messages_come_everybody_has_the_same_in_th
     world.deliver(random, END)
     assert world.balances() == plain_sums(life, END)
     assert world.clearing() == 0
+    assert world.evidence() == plain_evidence(life), "lifecycle believes something else"
+    told = [(outcome.subject, outcome.id) for outcome in world.outcomes]
+    assert len(set(told)) == len(told), "an outcome was announced as a repeat of another"
 
 
 def test_the_random_lives_do_move_rewards() -> None:
