@@ -13,6 +13,7 @@ from services.reactivation.settings import ReactivationSettings
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from shared.clock import ClockMode
+from tests.fault.orders import changes_of
 from tests.fault.terms import TERMS
 from tests.fault.traffic import DAYS, Traffic, arrivals_of, in_order
 from tests.support.builders import DAY_0, day, event, order
@@ -85,6 +86,7 @@ def _shops(rnd: random.Random, customer: str) -> Arrivals:
             referral_code=named,
         )
         found.append((at, made))
+        found += changes_of(rnd, at, made)
         at += rnd.choice((4, 10, 25, 45, 110)) * rnd.uniform(0.5, 1)
     if rnd.random() < 0.1:
         found.append((DAYS - 60, event(customer, "customer.closed", DAYS - 60)))
@@ -128,9 +130,7 @@ def _buys(rnd: random.Random, customer: str, at: float) -> Arrivals:
             amount=back,
         )
         found.append((when, refund))
-    if rnd.random() < 0.15:
-        when = at + rnd.uniform(0, 20)
-        found.append((when, event(customer, "order.cancelled", when, order_id=first["id"])))
+    found += changes_of(rnd, at, first)
     if rnd.random() < 0.4:
         when = at + rnd.uniform(-3, 20)
         found.append((when + rnd.choice((0, 4)), order(customer, when, id=f"{customer}-second")))

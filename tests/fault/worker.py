@@ -53,7 +53,7 @@ LOSSES: Final[dict[str, dict[str, Point]]] = {
 What only a tick has brought comes again with the next one.
 """
 _SEVERAL: Final = 2
-"""New claims of which at least one is not announced twice by chance."""
+"""Claims of which at least one is new, and not announced twice by chance."""
 
 
 class Fuse:
@@ -91,7 +91,8 @@ class Fuse:
             _, changes, _ = values
             return any(change.before is None for _, change in changes)
         if self._name == "after_new_claims":
-            return len(values[-1]) >= _SEVERAL
+            _, touches, *_ = values
+            return len(touches) >= _SEVERAL
         return not any(isinstance(value, Sized) and not len(value) for value in values)
 
 
