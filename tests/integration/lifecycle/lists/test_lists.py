@@ -52,7 +52,7 @@ ODD: Final = (
     "shop/7/Jürgen 👨‍👩‍👧",
     "顧客 1",
     "😀" * 128,
-    "zero\u200bwidth",
+    "no\u00e9l \u4e2d",
 )
 """The last one is refused by our API, but not by a worker that finds it in Kafka."""
 BREAKING: Final = 'line\nbreak, "quoted"'
