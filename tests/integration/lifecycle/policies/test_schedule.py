@@ -209,7 +209,7 @@ async def test_every_activation_begins_to_tell_all_customers_anew(stack: Stack, 
             "UPDATE lifecycle.rearming SET after = 'zz', done = total, finished = partition > 0",
         )
         assert await told() == (30, 30, False, {2})
-        await rows(shop.url, "UPDATE lifecycle.rearming SET finished = true")
+        await rows(shop.url, "UPDATE lifecycle.rearming SET finished = true, edition = 1")
         await activate(shop, STRICT, 101)
         assert await told() == (30, 30, True, {2}), "the same again tells nobody anything"
         await shop.add_customers("new")
