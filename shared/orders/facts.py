@@ -12,9 +12,6 @@ from shared.events.envelope import Envelope
 from shared.events.payload import Amount, Currency, Name, SignedAmount, payload_decoder
 from shared.events.ranks import rank_of
 
-LARGEST_AMOUNT: Final = 2**63 - 1
-"""Minor units that PostgreSQL can store."""
-
 
 class OrderAction(StrEnum):
     """The types of events that are about orders."""

@@ -14,11 +14,13 @@ from services.lifecycle.tables.customers import magnitude
 from shared.events.transitions import Transition
 from shared.ids import hash64
 from shared.orders.book import order_hash
-from shared.orders.facts import LARGEST_AMOUNT
 from shared.orders.order import Order
 from shared.stream.outgoing.outbox import Message
 
 _TEST: Final = EventKind.TEST
+
+LARGEST_AMOUNT: Final = 2**63 - 1
+"""Minor units that PostgreSQL can store."""
 
 EventRow: TypeAlias = tuple[
     int, int, int | None, datetime, datetime, str, int | None, str | None, bytes

@@ -67,6 +67,9 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
 
     def then(self, more: "Folded") -> "Folded":
         """Return this and what followed as one result."""
+        told = self.moves, self.hints, self.order_versions, self.without_effect
+        if not (any(told) or self.unmerges_of_nobody):
+            return more
         return Folded(
             more.customer,
             [*self.moves, *more.moves],
