@@ -154,5 +154,5 @@ def judge_again(cases: Sequence[PlainCase], events: Sequence[OrderEvent], now: d
             continue
         is_alone = all(other.ended for other in cases if other is not case)
         case.was_undone = is_alone
-        case.gave_way = None if is_alone else now
+        case.gave_way = None if is_alone else min(now, case.lapse.occurred_at + WINDOW)
         judge(case, events, now)

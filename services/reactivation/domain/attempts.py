@@ -68,7 +68,8 @@ def outcome(attempt: Attempt, ending: Ending | None, now: datetime) -> Case:
             with_code=ending.with_code,
         )
     if attempt.ended_early_at is not None:
-        return replace(case, state=State.EXPIRED, ended_at=attempt.ended_early_at)
+        ended_at = min(attempt.ended_early_at, offer.deadline)
+        return replace(case, state=State.EXPIRED, ended_at=ended_at)
     if offer.deadline <= now:
         return replace(case, state=State.EXPIRED, ended_at=offer.deadline)
     return replace(case, state=State.REOPENED if attempt.is_reopened else State.OFFERED)

@@ -24,8 +24,10 @@ async def ledger(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
     connection = await db.connect(database, "referral")
     await connection.execute("INSERT INTO member (customer) VALUES ('ann') ON CONFLICT DO NOTHING")
     await connection.execute(
-        "INSERT INTO reward (customer, claim_id, side, earner, partition, revision, state, as_of) "
-        "VALUES ('ann', $1, 'recommender', 'ann', 0, 1, 'pending', now()) ON CONFLICT DO NOTHING",
+        "INSERT INTO reward "
+        "(customer, claim_id, side, earner, partition, revision, state, since, as_of) "
+        "VALUES ('ann', $1, 'recommender', 'ann', 0, 1, 'pending', now(), now()) "
+        "ON CONFLICT DO NOTHING",
         CLAIM,
     )
     yield connection

@@ -123,17 +123,26 @@ def test_a_free_order_is_no_purchase_if_the_shop_says_so() -> None:
     assert (ending(case), case.used_for) == (OUT, None)
 
 
-def test_an_order_undone_while_another_case_runs_ends_its_own_case() -> None:
-    terms = replace(TERMS, cooldown_days=0)
+@pytest.mark.parametrize(
+    ("second_lapse", "undone", "ended"),
+    [
+        pytest.param(10, 12, 12, id="within its time"),
+        pytest.param(10, 30, 30, id="at its deadline"),
+        pytest.param(40, 41, 30, id="after its deadline"),
+    ],
+)
+def test_an_order_undone_while_another_case_runs_ends_its_own_case(
+    second_lapse: int, undone: int, ended: int
+) -> None:
     first, second = fold(
         lapse(0),
         order(5),
-        lapse(10, "relationship_ended"),
-        cancelled(12),
-        until=day(20),
-        terms=terms,
+        lapse(second_lapse, "relationship_ended"),
+        cancelled(undone),
+        until=day(undone),
+        terms=replace(TERMS, cooldown_days=0),
     )
-    assert (first.state, first.ended_at) == (State.EXPIRED, day(12))
+    assert (first.state, first.ended_at) == (State.EXPIRED, day(ended))
     assert second.state is State.OFFERED
 
 
