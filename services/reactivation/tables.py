@@ -160,10 +160,14 @@ offer = sa.Table(
         nullable=False,
         comment="until here a plain return counts as ours",
     ),
-    sa.Column("reserved_for", sa.Text, comment="the order that the code is put aside for"),
-    sa.Column("reserved_until", instant()),
+    sa.Column("reserved_for", sa.Text, comment="the order that the code was last put aside for"),
+    sa.Column("reserved_by", sa.Text, comment="the customer who did so, by the id of the request"),
+    sa.Column("reserved_until", instant(), comment="null once it is confirmed"),
     sa.CheckConstraint("percent BETWEEN 1 AND 100", name="offer_percent"),
-    sa.CheckConstraint("(reserved_for IS NULL) = (reserved_until IS NULL)", name="offer_reserved"),
+    sa.CheckConstraint("(reserved_for IS NULL) = (reserved_by IS NULL)", name="offer_reserved"),
+    sa.CheckConstraint(
+        "reserved_until IS NULL OR reserved_for IS NOT NULL", name="offer_reserved_until"
+    ),
 )
 
 redemption = sa.Table(

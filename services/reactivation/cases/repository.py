@@ -26,7 +26,8 @@ from shared.database.connection import Tx
 CASE_COLUMNS: Final = """
 c.id, c.customer, c.origin, c.version, c.state, c.opened_at, c.rule, c.phase, c.cooldown_days,
 c.ended_at, c.order_id, c.with_code, c.used_for, c.reason, o.code, o.percent, o.made_at,
-o.expires_at, o.attributed_until, o.reserved_for, o.reserved_until, r.confirmed_for, r.confirmed_at
+o.expires_at, o.attributed_until, o.reserved_for, o.reserved_by, o.reserved_until,
+r.confirmed_for, r.confirmed_at
 """
 CASES_WITH_OFFERS: Final = """
 winback_case AS c LEFT JOIN offer AS o ON o.case_id = c.id
@@ -63,7 +64,9 @@ WHERE c.customer = g.customer AND NOT EXISTS (
     WHERE m.customer = g.customer AND m.id = c.origin
 )
 """
-_RESERVE: Final = "UPDATE offer SET reserved_for = $2, reserved_until = $3 WHERE code = $1"
+_RESERVE: Final = """
+UPDATE offer SET reserved_for = $2, reserved_by = $3, reserved_until = $4 WHERE code = $1
+"""
 _CONFIRM: Final = "INSERT INTO redemption (code, order_id, confirmed_at) VALUES ($1, $2, $3)"
 _USE: Final = "UPDATE winback_case SET used_for = $2 WHERE id = $1"
 
@@ -180,6 +183,7 @@ def _offer_of(row: asyncpg.Record) -> Offer:
         expires_at=row["expires_at"],
         attributed_until=row["attributed_until"],
         reserved_for=row["reserved_for"],
+        reserved_by=row["reserved_by"],
         reserved_until=row["reserved_until"],
         confirmations=tuple(starmap(Confirmation, confirmed)),
     )
@@ -210,7 +214,9 @@ async def save_changes(tx: Tx, changes: Sequence[tuple[int, CaseChange]]) -> Non
 async def save_code(tx: Tx, case: UUID, before: Code, after: Code) -> None:
     """Write what was done with the code of a locked customer's case."""
     offer = after.offer
-    await tx.execute(_RESERVE, offer.code, offer.reserved_for, offer.reserved_until)
+    await tx.execute(
+        _RESERVE, offer.code, offer.reserved_for, offer.reserved_by, offer.reserved_until
+    )
     for confirmation in offer.confirmations[len(before.offer.confirmations) :]:
         await tx.execute(_CONFIRM, offer.code, *confirmation)
         await tx.execute(_USE, case, confirmation.order_id)

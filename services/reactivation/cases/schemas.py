@@ -51,7 +51,7 @@ class OfferView(BaseModel):
         """The offer of a case that has one, as of its partition's clock."""
         code = snapshot.offered_code
         offer = code.offer
-        now = max(snapshot.as_of, offer.made_at)
+        now = snapshot.checkout_at
         state = code.state(now)
         return cls(
             code=offer.code,

@@ -27,6 +27,11 @@ class CaseSnapshot(NamedTuple):
         assert self.case.offer is not None  # noqa: S101
         return Code(self.case.offer, self.case.used_for)
 
+    @property
+    def checkout_at(self) -> datetime:
+        """The instant by which a request judges the code: `as_of`, but not before the offer."""
+        return max(self.as_of, self.offered_code.offer.made_at)
+
 
 class CasePosition(NamedTuple):
     """The place of a case in the list of all cases."""

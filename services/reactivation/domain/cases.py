@@ -57,7 +57,11 @@ class Confirmation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What was promised, and the orders for which the shop has reserved or used the code."""
+    """What was promised, and the orders for which the shop has reserved or used the code.
+
+    `reserved_for` and `reserved_by` are the order and the customer of the last reservation, unless
+    it was released; `reserved_until` is None once it has ended in any way but by time.
+    """
 
     code: str
     percent: int
@@ -65,6 +69,7 @@ class Offer:
     expires_at: datetime
     attributed_until: datetime
     reserved_for: str | None = None
+    reserved_by: str | None = None
     reserved_until: datetime | None = None
     confirmations: tuple[Confirmation, ...] = ()
 

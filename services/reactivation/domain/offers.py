@@ -51,17 +51,25 @@ class Code(NamedTuple):
             return self.offer.reserved_for
         return self.used_for
 
+    def reserver(self, order_id: str, now: datetime) -> str | None:
+        """Who reserved the code for an order that has it at `now`; None if the order has it not."""
+        is_reserved = self.offer.reserved_for == order_id == self.holder(now)
+        return self.offer.reserved_by if is_reserved else None
 
-def reserve(code: Code, order_id: str, now: datetime, minutes: int) -> Code | Refusal:
-    """Reserve the code for an order for some minutes, at most until the offer expires.
 
-    Reserving it again for the same order changes nothing.
+def reserve(
+    code: Code, order_id: str, now: datetime, minutes: int, *, customer: str
+) -> Code | Refusal:
+    """Reserve the code for a customer's order for some minutes, at most until the offer expires.
+
+    Reserving it again for the same order changes nothing, whoever does.
     """
     refusal = _refusal(code, order_id, now)
     if refusal or code.state(now) is not OfferState.OPEN:
         return refusal or code
     until = min(now + timedelta(minutes=minutes), code.offer.expires_at)
-    return code._replace(offer=replace(code.offer, reserved_for=order_id, reserved_until=until))
+    offer = replace(code.offer, reserved_for=order_id, reserved_by=customer, reserved_until=until)
+    return code._replace(offer=offer)
 
 
 def confirm(code: Code, order_id: str, now: datetime) -> Code | Refusal:
@@ -78,7 +86,7 @@ def confirm(code: Code, order_id: str, now: datetime) -> Code | Refusal:
     if state is OfferState.REDEEMED:
         return code
     confirmations = (*code.offer.confirmations, Confirmation(order_id, now))
-    offer = replace(code.offer, reserved_for=None, reserved_until=None, confirmations=confirmations)
+    offer = replace(code.offer, reserved_until=None, confirmations=confirmations)
     return Code(offer, order_id)
 
 
@@ -89,7 +97,8 @@ def release(code: Code, order_id: str, now: datetime) -> Code | Refusal:
         return Refusal.ALREADY_REDEEMED
     if state is OfferState.RESERVED and code.offer.reserved_for != order_id:
         return Refusal.ALREADY_RESERVED
-    return code._replace(offer=replace(code.offer, reserved_for=None, reserved_until=None))
+    offer = replace(code.offer, reserved_for=None, reserved_by=None, reserved_until=None)
+    return code._replace(offer=offer)
 
 
 def _refusal(code: Code, order_id: str, now: datetime) -> Refusal | None:

@@ -25,7 +25,8 @@ class Redemption(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     customer: Subject = Field(
-        description="Who orders: the customer whom the code was given to, by any of its ids.",
+        description="Who orders: the customer whom the code was given to, by any of its ids;"
+        " or, after an unmerge, who reserved it for this order before.",
         examples=[CUSTOMER],
     )
     order_id: Id = Field(description="The shop's id of the order.", examples=[ORDER])

@@ -40,8 +40,10 @@ class OfferService:
         minutes = self._context.terms.reservation_minutes
         return await self._apply(
             code,
-            order.customer,
-            lambda code, now: offers.reserve(code, order.order_id, now, minutes),
+            order,
+            lambda code, now: offers.reserve(
+                code, order.order_id, now, minutes, customer=order.customer
+            ),
         )
 
     async def confirm(self, code: str, order: Redemption) -> RedemptionView:
@@ -52,21 +54,21 @@ class OfferService:
         release.
         """
         return await self._apply(
-            code, order.customer, lambda code, now: offers.confirm(code, order.order_id, now)
+            code, order, lambda code, now: offers.confirm(code, order.order_id, now)
         )
 
     async def release(self, code: str, order: Redemption) -> RedemptionView:
         """Free the code again, for the order was given up."""
         return await self._apply(
-            code, order.customer, lambda code, now: offers.release(code, order.order_id, now)
+            code, order, lambda code, now: offers.release(code, order.order_id, now)
         )
 
-    async def _apply(self, text: str, customer: str, action: CodeAction) -> RedemptionView:
+    async def _apply(self, text: str, order: Redemption, action: CodeAction) -> RedemptionView:
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
             checkout = CheckoutTransaction(tx, self._context.terms, self._context.partitions)
-            snapshot = await checkout.lock(codes.canonical(text), customer)
+            snapshot = await checkout.lock(codes.canonical(text), order.customer, order.order_id)
             code = snapshot.offered_code
-            after = action(code, max(snapshot.as_of, code.offer.made_at))
+            after = action(code, snapshot.checkout_at)
             if isinstance(after, Refusal):
                 status, detail = _REFUSALS[after]
                 raise Problem(status, after, detail)

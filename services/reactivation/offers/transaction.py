@@ -23,8 +23,8 @@ class CheckoutTransaction:
         self._terms = terms
         self._partitions = partitions
 
-    async def lock(self, code: str, customer: str) -> CaseSnapshot:
-        """The case of a code that the customer may use, read under the customer's lock.
+    async def lock(self, code: str, customer: str, order_id: str) -> CaseSnapshot:
+        """The case of a code that a customer may use for an order, read under the owner's lock.
 
         A case of a merged id that has not come to the one who stays yet does so now. Raises
         Problem 404 "unknown_code" and 403 "not_your_code", and Retryable if ids are merged
@@ -34,19 +34,23 @@ class CheckoutTransaction:
             raise _unknown_code()
         snapshot = await self._find(code)
         origin = snapshot.case.origin
-        identities = await self._identities(origin, customer)
+        identities = await self._identities(origin)
         survivor = identities.survivor(origin)
-        if identities.survivor(customer) != survivor:
-            raise Problem(403, "not_your_code", "The code was given to another customer.")
         partition = partition_of(survivor, self._partitions)
         members = identities.members(survivor)
         new = {} if snapshot.case.customer == survivor else {survivor: partition}
         await lock_customers(self._tx, members, new=new)
-        if (await self._identities(origin, customer)).members(survivor) != members:
+        identities = await self._identities(origin, customer)
+        if identities.members(survivor) != members:
             raise Retryable("the ids of a customer change")
         snapshot = await self._find(code)
         if snapshot.case.customer != survivor and not snapshot.parked:
-            return await self._fold(snapshot)
+            snapshot = await self._fold(snapshot)
+        reserver = snapshot.offered_code.reserver(order_id, snapshot.checkout_at)
+        # Whoever reserved it as the same customer may have become another since, by an unmerge.
+        entitled = {identities.survivor(id) for id in (origin, reserver) if id}
+        if identities.survivor(customer) not in entitled:
+            raise Problem(403, "not_your_code", "The code was given to another customer.")
         return snapshot
 
     async def save(self, snapshot: CaseSnapshot, code: Code) -> CaseSnapshot:

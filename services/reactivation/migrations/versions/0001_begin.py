@@ -119,11 +119,15 @@ CREATE TABLE offer (
     expires_at timestamptz NOT NULL,
     attributed_until timestamptz NOT NULL,
     reserved_for text,
+    reserved_by text,
     reserved_until timestamptz,
-    CONSTRAINT offer_reserved CHECK ((reserved_for IS NULL) = (reserved_until IS NULL))
+    CONSTRAINT offer_reserved CHECK ((reserved_for IS NULL) = (reserved_by IS NULL)),
+    CONSTRAINT offer_reserved_until CHECK (reserved_until IS NULL OR reserved_for IS NOT NULL)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN offer.attributed_until IS 'until here a plain return counts as ours';
-COMMENT ON COLUMN offer.reserved_for IS 'the order that the code is put aside for';
+COMMENT ON COLUMN offer.reserved_for IS 'the order that the code was last put aside for';
+COMMENT ON COLUMN offer.reserved_by IS 'the customer who did so, by the id of the request';
+COMMENT ON COLUMN offer.reserved_until IS 'null once it is confirmed';
 CREATE TABLE redemption (
     code text REFERENCES offer (code),
     order_id text,

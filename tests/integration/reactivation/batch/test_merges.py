@@ -195,6 +195,77 @@ async def test_an_unmerge_gives_each_id_its_own_case_again(stack: Stack, databas
     assert [row["customer"] for row in running] == [old]
 
 
+TRIES = {
+    "w confirms": [("confirm", "w", "o1", 200), ("confirm", "w", "o1", 200)],
+    "w and x are one": [("confirm", "x", "o1", 200), ("reserve", "w", "o1", 200)],
+    "v confirms": [("confirm", "v", "o1", 200), ("confirm", "w", "o1", 200)],
+    "w asks again": [("reserve", "w", "o1", 200), ("confirm", "w", "o1", 200)],
+    "released": [
+        ("release", "w", "o1", 200),
+        ("confirm", "w", "o1", 403),
+        ("reserve", "w", "o1", 403),
+        ("reserve", "v", "o1", 200),
+        ("confirm", "w", "o1", 403),
+        ("confirm", "v", "o1", 200),
+    ],
+    "another order": [
+        ("reserve", "w", "o2", 403),
+        ("confirm", "w", "o2", 403),
+        ("release", "w", "o2", 403),
+        ("confirm", "v", "o2", 409),
+    ],
+    "strangers": [
+        ("confirm", "y", "o1", 403),
+        ("release", "y", "o1", 403),
+        ("confirm", "w", "o1", 200),
+        ("confirm", "y", "o1", 403),
+    ],
+    "lapsed": [
+        ("clock", "", "", 0),
+        ("confirm", "w", "o1", 403),
+        ("release", "w", "o1", 403),
+        ("reserve", "w", "o1", 403),
+        ("reserve", "v", "o1", 200),
+    ],
+}
+"""What `v`, whose code `w` reserved for the order `o1` before they were parted, and others do."""
+
+
+@pytest.mark.parametrize("tries", TRIES.values(), ids=TRIES)
+async def test_a_reservation_stands_for_who_made_it_after_an_unmerge(
+    stack: Stack, database: str, tries: list[tuple[str, str, str, int]]
+) -> None:
+    ids = await parted_with_a_reservation(stack, database, str(list(TRIES.values()).index(tries)))
+    (code,) = await codes(database, ids["v"])
+    async with api(stack, database) as client:
+        for act, who, order_id, status in tries:
+            if act == "clock":
+                await send(stack, events=[tick(186)], transitions=[tick(186)])
+                await run(stack, database)
+                continue
+            answer = await at_the_till(client, code, act, ids[who], order_id)
+            assert answer["status"] == status, (act, who, order_id, answer)
+            if status == 403:
+                assert answer["code"] == "not_your_code"
+    used = any(act == "confirm" and status == 200 for act, _, _, status in tries)
+    found = await cases(database, *ids.values())
+    assert found == {ids["v"]: (ids["v"], "won_back" if used else "offered")}
+
+
+async def parted_with_a_reservation(stack: Stack, database: str, prefix: str) -> dict[str, str]:
+    """Four ids: `w` reserved the code of `v` while they were one, and was then merged into `x`."""
+    v, w = names(f"stands {prefix}")
+    ids = {"v": v, "w": w, "x": f"{w} x", "y": f"{w} y"}
+    await send(stack, transitions=[changed(v, 1, 180)], events=[merged(v, w, 181)])
+    await run(stack, database)
+    (code,) = await codes(database, v)
+    async with api(stack, database) as client:
+        assert (await at_the_till(client, code, "reserve", w, "o1"))["status"] == 200
+    await send(stack, events=[unmerged(v, 182), merged(w, ids["x"], 183)])
+    await run(stack, database)
+    return ids
+
+
 async def test_an_id_merged_into_another_than_before_takes_its_case_along(
     stack: Stack, database: str
 ) -> None:

@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.reactivation.domain import offers
 from services.reactivation.domain.cases import Case, Confirmation, Lapse, State
 from services.reactivation.domain.changes import CancellationReason, CaseChange, find_changes
 from services.reactivation.domain.fold import fold_history
 from services.reactivation.domain.history import History, OrderEvent, join
-from services.reactivation.domain.offers import Code, OfferState, confirm, reserve
+from services.reactivation.domain.offers import Code, OfferState, confirm
 from tests.support.winback_lives import (
     TERMS,
     Step,
@@ -26,6 +28,8 @@ from tests.support.winback_lives import (
     offer_of,
     order,
 )
+
+reserve = partial(offers.reserve, customer="ada")
 
 
 def opened(customer: str, *steps: Step, until: float) -> list[Case]:

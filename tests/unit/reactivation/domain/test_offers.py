@@ -1,26 +1,22 @@
 """Codes: how they are made and read, and what the till may do with them."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.reactivation.domain import codes
-from services.reactivation.domain.offers import (
-    Code,
-    OfferState,
-    Refusal,
-    confirm,
-    release,
-    reserve,
-)
+from services.reactivation.domain import codes, offers
+from services.reactivation.domain.offers import Code, OfferState, Refusal, confirm, release
 from tests.support.winback_lives import START, day, fold, lapse, offer_of
 
 NOW = START
 LATER = NOW + timedelta(minutes=30)
 EXPIRY = NOW + timedelta(days=30)
 FRESH = Code(offer_of(fold(lapse(0), until=day(0))[0]), None)
+reserve = partial(offers.reserve, customer="ada")
 BODIES = st.text(codes.ALPHABET, min_size=16, max_size=16)
 
 
@@ -31,6 +27,8 @@ def after(outcome: Code | Refusal) -> Code:
 
 RESERVED = after(reserve(FRESH, "o1", NOW, 30))
 REDEEMED = after(confirm(RESERVED, "o1", NOW))
+BACK = REDEEMED._replace(used_for=None)
+TAKEN = after(offers.reserve(RESERVED, "o2", LATER, 30, customer="ben"))
 
 
 @given(st.uuids(), st.binary(min_size=1), st.binary(min_size=1))
@@ -113,9 +111,8 @@ def test_an_order_that_came_in_with_the_code_has_used_it() -> None:
 
 
 def test_a_code_that_has_come_back_is_reserved_and_confirmed_anew() -> None:
-    back = REDEEMED._replace(used_for=None)
     for order_id in ("o1", "o2"):
-        again = after(confirm(after(reserve(back, order_id, NOW, 30)), order_id, NOW))
+        again = after(confirm(after(reserve(BACK, order_id, NOW, 30)), order_id, NOW))
         assert (again.used_for, len(again.offer.confirmations)) == (order_id, 2)
 
 
@@ -123,3 +120,29 @@ def test_an_expired_code_cannot_be_reserved_or_confirmed_but_released() -> None:
     assert reserve(FRESH, "o1", EXPIRY, 30) is Refusal.OFFER_EXPIRED
     assert confirm(FRESH, "o1", EXPIRY) is Refusal.OFFER_EXPIRED
     assert release(FRESH, "o1", EXPIRY) == FRESH
+
+
+@pytest.mark.parametrize(
+    ("code", "order_id", "now", "reserver"),
+    [
+        (FRESH, "o1", NOW, None),
+        (RESERVED, "o1", NOW, "ada"),
+        (RESERVED, "o2", NOW, None),
+        (RESERVED, "o1", LATER, None),
+        (after(offers.reserve(RESERVED, "o1", NOW, 30, customer="ben")), "o1", NOW, "ada"),
+        (after(release(RESERVED, "o1", NOW)), "o1", NOW, None),
+        (TAKEN, "o1", LATER, None),
+        (TAKEN, "o2", LATER, "ben"),
+        (REDEEMED, "o1", NOW, "ada"),
+        (REDEEMED, "o1", EXPIRY, "ada"),
+        (REDEEMED, "o2", NOW, None),
+        (BACK, "o1", NOW, None),
+        (RESERVED._replace(used_for="o2"), "o1", NOW, None),
+        (RESERVED._replace(used_for="o2"), "o2", NOW, None),
+        (FRESH._replace(used_for="o1"), "o1", NOW, None),
+    ],
+)
+def test_who_reserved_a_code_is_known_while_the_order_has_it(
+    code: Code, order_id: str, now: datetime, reserver: str | None
+) -> None:
+    assert code.reserver(order_id, now) == reserver
