@@ -38,10 +38,12 @@ def event_types(kinds: Collection[EventKind]) -> list[str]:
 def because(customer: Customer, transition: Transition) -> str:
     """Why the customer is in the phase, as a clause.
 
-    For one at risk, the causes that hold; for others, what led to the phase.
+    For one at risk, the causes that hold; none do once a contract under notice has run out beside
+    another, for that alone is no recovery yet. For others, what led to the phase.
     """
-    if customer.phase is Phase.AT_RISK and customer.causes:
-        return "; ".join(describe_cause(cause) for cause in sorted(customer.causes))
+    if customer.phase is Phase.AT_RISK:
+        causes = [describe_cause(cause) for cause in sorted(customer.causes)]
+        return "; ".join(causes) or "what put the customer at risk is over"
     texts = RULE_TEXTS[RuleName(transition.rule)]
     clause = texts.by_event if transition.evidence.deadline is None else texts.by_time
     last = transition.profile.last_order_at

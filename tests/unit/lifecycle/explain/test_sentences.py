@@ -20,9 +20,7 @@ from tests.support.builders import day
 from tests.support.customer_events import RawEvent
 from tests.support.feedback_events import refers, scores
 from tests.support.lives import BUILT_IN, THRICE, VIEWED, live
-from tests.support.purchase_events import (
-    buys,
-)
+from tests.support.purchase_events import buys, concludes, gives_notice
 from tests.support.rule_cases import BY_EVENT, BY_TIME, CLOSED
 
 
@@ -75,6 +73,24 @@ SAID: Final = {
     " If nothing happens before, the customer will be an inactive customer from 29 June 2024 on.": (
         [*buys(0), *scores(1, "nps", 2)],
         2,
+    ),
+    "Customer ada has been at risk since 3 January 2024: what put the customer at risk is over."
+    " To be a new customer again, this is lacking: any further event."
+    " If nothing happens before, the customer will be a former customer from 16 January 2025 on.": (
+        [*concludes(0, months=12), *concludes(1, months=12, of="w"), *gives_notice(2, 20)],
+        25,
+    ),
+    "Customer ada has been at risk since 2 January 2024: what put the customer at risk is over."
+    " To be a new customer again, this is lacking: any further event."
+    " If nothing happens before, the customer will be a former customer from 16 January 2025 on.": (
+        [
+            *concludes(0, months=12),
+            *scores(1, "nps", 2),
+            *concludes(1, months=12, of="w"),
+            *gives_notice(2, 20),
+            *scores(3, "nps", 7),
+        ],
+        25,
     ),
     "Customer ada has been a former customer since 6 January 2024:"
     " the account was closed, or the last contract cancelled."
