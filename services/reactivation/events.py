@@ -9,15 +9,15 @@ import msgspec
 
 from services.reactivation.domain import codes
 from services.reactivation.domain.history import OrderEvent
-from services.reactivation.domain.identities import Merger
 from services.reactivation.domain.permissions import Permission, PermissionKind
 from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import MergerData, Name, is_test, payload_decoder
+from shared.events.payload import Name, is_test, payload_decoder
 from shared.events.ranks import rank_of
 from shared.events.transitions import Correction, Transition
+from shared.identities import Merge, read_merge
 from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.orders.facts import ORDER_TYPES, OrderAction, read_order
 
@@ -73,7 +73,7 @@ class LapseUpdate(NamedTuple):
     beginning: NewHistory | None = None
 
 
-Content: TypeAlias = OrderEvent | Permission | Merger | LapseUpdate | str
+Content: TypeAlias = OrderEvent | Permission | Merge | LapseUpdate | str
 """What a record may say to win-back."""
 
 
@@ -95,7 +95,6 @@ class _Consent(msgspec.Struct, frozen=True):
 
 _decode_codes: Final = payload_decoder(_Codes)
 _decode_consent: Final = payload_decoder(_Consent)
-_decode_merger: Final = payload_decoder(MergerData)
 
 _PERMISSIONS: Final[Mapping[str, PermissionKind]] = MappingProxyType(
     {
@@ -153,16 +152,11 @@ def _read_permission(event: Envelope) -> Permission | None:
     return Permission(event.time, rank_of(event.type), event.source, event.id, kind)
 
 
-def _read_merger(event: Envelope) -> Merger:
-    into = None if event.type == "customer.unmerged" else _decode_merger(event.data).into
-    return Merger(event.subject, into, event.time, event.source, event.id)
-
-
 _READERS: Final[Mapping[str, Callable[[Envelope], Content | None]]] = MappingProxyType(
     {
         **dict.fromkeys(ORDER_TYPES, _read_order),
         **dict.fromkeys(_PERMISSIONS, _read_permission),
-        **dict.fromkeys(("customer.merged", "customer.unmerged"), _read_merger),
+        **dict.fromkeys(("customer.merged", "customer.unmerged"), read_merge),
     }
 )
 

@@ -9,13 +9,13 @@ from typing import Annotated, Final
 import msgspec
 
 from services.referral.domain.orders import OrderEvent
-from services.referral.domain.people import MergeDecision
 from services.referral.domain.rewards import RewardRevision, RewardTransfer
 from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import MergerData, is_test, payload_decoder
+from shared.events.payload import is_test, payload_decoder
+from shared.identities import Merge, read_merge
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from shared.orders.facts import ORDER_TYPES, read_order
 
@@ -53,7 +53,6 @@ class _Correction(msgspec.Struct, frozen=True):
 
 _decode_order: Final = payload_decoder(_Order)
 _decode_sign_up: Final = msgspec.json.Decoder(_SignUp).decode
-_decode_merger: Final = msgspec.json.Decoder(MergerData).decode
 _decode_move: Final = msgspec.json.Decoder(_Move).decode
 _decode_correction: Final = msgspec.json.Decoder(_Correction).decode
 _decode_revision: Final = msgspec.json.Decoder(RewardRevision).decode
@@ -82,7 +81,7 @@ class ReviewRequest:
     release: bool
 
 
-Content = ShopEvent | NewAdvocate | ReviewRequest | RewardRevision | RewardTransfer | MergeDecision
+Content = ShopEvent | NewAdvocate | ReviewRequest | RewardRevision | RewardTransfer | Merge
 
 
 def read(topic: str, event: Envelope) -> Content | None:
@@ -115,14 +114,6 @@ def _read_sign_up(event: Envelope) -> ShopEvent | None:
     return ShopEvent(None, code) if code else None
 
 
-def _read_merger(event: Envelope) -> MergeDecision:
-    return MergeDecision(event.time, event.source, event.id, _decode_merger(event.data).into)
-
-
-def _read_unmerger(event: Envelope) -> MergeDecision:
-    return MergeDecision(event.time, event.source, event.id, None)
-
-
 def _read_transition(event: Envelope) -> NewAdvocate | None:
     return _new_advocate([_decode_move(event.data)])
 
@@ -144,8 +135,8 @@ _READERS: Final[Mapping[tuple[str, str], Callable[[Envelope], Content | None]]] 
         **{(CUSTOMER_EVENTS, type): _read_order_change for type in ORDER_TYPES},
         (CUSTOMER_EVENTS, "order.completed"): _read_order,
         (CUSTOMER_EVENTS, "customer.signed_up"): _read_sign_up,
-        (CUSTOMER_EVENTS, "customer.merged"): _read_merger,
-        (CUSTOMER_EVENTS, "customer.unmerged"): _read_unmerger,
+        (CUSTOMER_EVENTS, "customer.merged"): read_merge,
+        (CUSTOMER_EVENTS, "customer.unmerged"): read_merge,
         (PHASE_TRANSITIONS, transitions.CHANGED): _read_transition,
         (PHASE_TRANSITIONS, transitions.CORRECTED): _read_correction,
         (REFERRAL_EVENTS, REWARD_DETERMINED): lambda event: _decode_revision(event.data),

@@ -41,16 +41,16 @@ member = sa.Table(
     ),
 )
 
-alias = sa.Table(
-    "alias",
+merge = sa.Table(
+    "merge",
     metadata,
-    sa.Column("customer", sa.Text, primary_key=True, comment="an id that was merged once"),
-    sa.Column("merged_into", sa.Text, comment="who stands for it; null if it was unmerged again"),
-    sa.Column("time", instant(), nullable=False, comment="of the event that decided so"),
+    sa.Column("customer", sa.Text, primary_key=True),
+    sa.Column("event_key", sa.BigInteger, primary_key=True, comment="hash of source and id"),
+    sa.Column("time", instant(), nullable=False),
     sa.Column("source", sa.Text, nullable=False),
-    sa.Column("event", sa.Text, nullable=False),
-    sa.Index("alias_into", "merged_into", postgresql_where=sa.text("merged_into IS NOT NULL")),
-    sa.CheckConstraint("merged_into <> customer"),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("into_id", sa.Text, comment="null if the event ends a merge"),
+    sa.Index("merge_into", "into_id"),
 )
 
 code = sa.Table(

@@ -21,7 +21,6 @@ from services.referral.domain.claims import State, Verdict, determine_facts, jud
 from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Posting
 from services.referral.domain.orders import OrderEvent, purchases
-from services.referral.domain.people import MergeDecision, People, take_decision
 from services.referral.domain.rewards import (
     Reward,
     RewardFacts,
@@ -36,6 +35,7 @@ from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.repository import RewardSide
 from services.referral.rewards.settlement import RewardBooks, RewardTasks, Settler
 from shared.events.envelope import Envelope, decode
+from shared.identities import Identities, Merge, new_merges
 from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 from shared.stream.outgoing.outbox import Message
 from tests.support.builders import encode
@@ -59,7 +59,7 @@ Evidence = dict[str, set[str]]
 class World:
     """What the service stores, and the messages that are under way to each customer's owner."""
 
-    decisions: dict[str, MergeDecision] = field(default_factory=dict)
+    merges: list[Merge] = field(default_factory=list)
     claims: dict[UUID, Claim] = field(default_factory=dict)
     events: dict[tuple[str, str], OrderEvent] = field(default_factory=dict)
     rewards: dict[RewardSide, dict[str, Reward]] = field(default_factory=lambda: defaultdict(dict))
@@ -108,7 +108,7 @@ class World:
 
     def in_lifecycle(self) -> dict[str, Customer]:
         """What lifecycle makes of the outcomes announced, read as it reads them."""
-        people = People(self.decisions)
+        people = Identities(self.merges)
         read_outcomes: dict[str, dict[str, Happening]] = defaultdict(dict)
         for outcome in self.outcomes:
             happening = read_in_lifecycle(REFERRAL_EVENTS, outcome)
@@ -128,9 +128,11 @@ class World:
         work = Work(TERMS)
         for topic, event in records:
             work.take(event, read(topic, event))
-        before = People(self.decisions)
-        changed = {id for id, merge in work.merges if take_decision(self.decisions, id, merge)}
-        people = People(self.decisions)
+        before = Identities(self.merges)
+        told = new_merges(self.merges, work.merges)
+        changed = {merge.customer for merge in told}
+        self.merges += told
+        people = Identities(self.merges)
         for touch in work.touches.values():
             named = replace(touch, recommender=_OWNERS.get(touch.code))
             new = Claim(named, Verdict(State.ACCEPTED), None, clock, is_judged=False)
@@ -147,7 +149,7 @@ class World:
                 self._send([_ANNOUNCER.review_requested(other, clock, *work.causes[id])])
 
     def _judge(
-        self, ids: set[str], people: People, clock: datetime
+        self, ids: set[str], people: Identities, clock: datetime
     ) -> dict[RewardKey, RewardRevision]:
         judging = Judge(people, _ANNOUNCER)
         for id in sorted(ids):
@@ -156,7 +158,7 @@ class World:
             person = people.members(id)
             claims = [claim for claim in self.claims.values() if claim.referee in person]
             events = self._events_of(person)
-            judging.take(Referee(id, person, claims, events, people.decided_at(id)), clock)
+            judging.take(Referee(id, person, claims, events, people.changed_at(id)), clock)
         judgement = judging.judgement
         assert judgement.parked == {}
         for new in judgement.verdicts:
@@ -184,7 +186,7 @@ class World:
         }
         rewards = {side: list(each.values()) for side, each in self.rewards.items()}
         posted = {side: list(each.values()) for side, each in self.postings.items()}
-        books = RewardBooks(rewards, posted, People(self.decisions))
+        books = RewardBooks(rewards, posted, Identities(self.merges))
         settler = Settler(tasks, books, (), _ANNOUNCER)
         for key in sorted({*tasks.revisions, *tasks.transfers, *tasks.due, *unmoved}):
             settler.take(key, SettlementTime(clock))
@@ -231,13 +233,13 @@ def plain_evidence(events: Iterable[dict[str, Any]]) -> Evidence:
     return dict(found)
 
 
-def _judge_plainly(events: Iterable[dict[str, Any]]) -> tuple[People, dict[UUID, RewardFacts]]:
+def _judge_plainly(events: Iterable[dict[str, Any]]) -> tuple[Identities, dict[UUID, RewardFacts]]:
     """Judge each person once, from all that is known; returns the facts that claims have earned."""
     work = Work(TERMS)
     for event in events:
         decoded = decode(encode(event))
         work.take(decoded, read(CUSTOMER_EVENTS, decoded))
-    people = People(dict(sorted(work.merges, key=lambda each: each[1].key)))
+    people = Identities(work.merges)
     earned: dict[UUID, RewardFacts] = {}
     for survivor in {people.survivor(id) for id in IDS}:
         person = people.members(survivor)

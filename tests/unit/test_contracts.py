@@ -39,6 +39,7 @@ PURE: Final = {
     "shared.events.payload",
     "shared.events.ranks",
     "shared.events.scores",
+    "shared.identities",
     "shared.ids",
     "shared.orders",
 }

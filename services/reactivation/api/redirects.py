@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from services.reactivation.api.context import ApiContext, Context
-from services.reactivation.domain.identities import Identities
 from services.reactivation.identities.repository import load_mergers
 from shared.http import merged
+from shared.identities import Identities
 
 
 class MergerRedirect:

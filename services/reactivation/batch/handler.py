@@ -9,7 +9,6 @@ from services.reactivation.cases.recomputation import FoldFailed, recompute
 from services.reactivation.customers.repository import lock_customers, park_customers
 from services.reactivation.domain.cases import Terms
 from services.reactivation.domain.history import OrderEvent
-from services.reactivation.domain.identities import Merger
 from services.reactivation.domain.permissions import Permission
 from services.reactivation.events import LapseUpdate, read
 from services.reactivation.histories.repository import (
@@ -20,6 +19,7 @@ from services.reactivation.histories.repository import (
 from services.reactivation.identities.repository import add_mergers, load_mergers
 from services.reactivation.timers.repository import clear_timers, find_due
 from shared.database.connection import Tx, transaction
+from shared.identities import Merge
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
 from shared.stream.log.parked_customers import (
@@ -54,7 +54,7 @@ class ReactivationHandler:
         The records of parked customers are put aside. A round in which folds fail is undone; the
         next one goes without those customers.
         """
-        mergers = contents_of(work, Merger)
+        mergers = contents_of(work, Merge)
         known = await load_mergers(tx, _all_named(work, mergers))
         ids = People(known, mergers).ids_of(work)
         reasons = await lock_customers(tx, ids, new=_partitions_of_new(work))
@@ -95,7 +95,7 @@ class ReactivationHandler:
 
     async def _fold(self, tx: Tx, work: Work, locked: "_Locked") -> dict[str, str]:
         """Keep and fold all of the work or nothing; returns why folds have failed, by customer."""
-        mergers = contents_of(work, Merger)
+        mergers = contents_of(work, Merge)
         try:
             async with transaction(tx):
                 people = People(await load_mergers(tx, _all_named(work, mergers)), mergers)
@@ -121,7 +121,7 @@ class _Locked(NamedTuple):
     rows: Collection[str]
 
 
-async def _keep(tx: Tx, work: Work, mergers: Sequence[Merger]) -> None:
+async def _keep(tx: Tx, work: Work, mergers: Sequence[Merge]) -> None:
     """Keep what the records say."""
     await add_order_events(tx, contents_of(work, OrderEvent))
     permissions = [
@@ -132,7 +132,7 @@ async def _keep(tx: Tx, work: Work, mergers: Sequence[Merger]) -> None:
     await add_mergers(tx, mergers)
 
 
-def _all_named(work: Work, mergers: Sequence[Merger]) -> set[str]:
+def _all_named(work: Work, mergers: Sequence[Merge]) -> set[str]:
     """The customers of the batch, and those whom some of them are merged into."""
     return {*work, *(merger.into for merger in mergers if merger.into)}
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from services.reactivation.announcements import regrouped
 from services.reactivation.batch.work import Work
 from services.reactivation.cases.repository import Group
-from services.reactivation.domain.identities import Identities, Merger
+from shared.identities import Identities, Merge, new_merges
 from shared.ids import partition_of
 from shared.stream.outgoing.outbox import Message
 
@@ -13,16 +13,16 @@ from shared.stream.outgoing.outbox import Message
 class People:
     """The customers of a batch, after the mergers that were `known` and those that are `new`."""
 
-    def __init__(self, known: Collection[Merger], new: Collection[Merger]) -> None:
+    def __init__(self, known: Collection[Merge], new: Collection[Merge]) -> None:
         self._before = Identities(known)
-        self._after = Identities([*known, *new])
+        self._after = Identities([*known, *new_merges(known, new)])
         self._has_mergers = bool(known or new)
 
     def ids_of(self, customers: Iterable[str]) -> set[str]:
         """The customers, and all ids that belong to them before or after the batch."""
         ids = set[str]()
         for customer in customers:
-            ids |= {customer, *self._before.members(customer), *self._after.members(customer)}
+            ids |= {customer, *_ids(self._before, customer), *_ids(self._after, customer)}
         return ids
 
     def group(self, customer: str, *, among: Collection[str]) -> Group:
@@ -32,7 +32,7 @@ class People:
 
     def is_survivor(self, id: str) -> bool:
         """Whether the id is not merged into another after the batch."""
-        return self._after.survivor(id) == id
+        return not self._after.is_merged(id)
 
     def messages(self, work: Work, partitions: int) -> list[Message]:
         """Tell the owners of other customers what has changed for them.
@@ -61,5 +61,10 @@ class People:
         return {
             customer
             for customer in self._before.survivors | self._after.survivors
-            if self._before.members(customer) != self._after.members(customer)
+            if _ids(self._before, customer) != _ids(self._after, customer)
         }
+
+
+def _ids(identities: Identities, customer: str) -> Collection[str]:
+    """The ids that a customer consists of; none if it is merged."""
+    return () if identities.is_merged(customer) else identities.members(customer)

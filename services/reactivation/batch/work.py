@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from services.reactivation.cases.recomputation import PartitionTime
 from services.reactivation.domain.history import OrderEvent
-from services.reactivation.domain.identities import Merger
 from services.reactivation.domain.permissions import Permission
 from services.reactivation.events import REGROUPED, RELEASED, LapseUpdate
+from shared.identities import Merge
 from shared.stream.batch import Batch, Incoming, Portion
 
-T = TypeVar("T", OrderEvent, Permission, Merger, LapseUpdate)
+T = TypeVar("T", OrderEvent, Permission, Merge, LapseUpdate)
 
 
 @dataclass(slots=True)
@@ -42,9 +42,9 @@ class CustomerWork:
         )
 
     @property
-    def mergers(self) -> list[Merger]:
+    def mergers(self) -> list[Merge]:
         """The merges and unmerges of this id."""
-        return self.contents(Merger)
+        return self.contents(Merge)
 
     def contents(self, kind: type[T]) -> list[T]:
         """What the records say, as far as it is of this kind."""

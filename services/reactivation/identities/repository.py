@@ -3,9 +3,9 @@
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from services.reactivation.domain.identities import Merger
 from shared.database.columns import execute_rows
 from shared.database.connection import Pool, Tx
+from shared.identities import Merge
 from shared.ids import event_hash
 
 _ADD: Final = """
@@ -32,7 +32,7 @@ FROM connected JOIN merger AS m ON m.customer = connected.id
 """
 
 
-async def add_mergers(tx: Tx, mergers: Sequence[Merger]) -> None:
+async def add_mergers(tx: Tx, mergers: Sequence[Merge]) -> None:
     """Keep merges and unmerges; one that is known stays as it was."""
     rows = [
         (m.customer, event_hash(m.source, m.id), m.time, m.source, m.id, m.into) for m in mergers
@@ -40,8 +40,8 @@ async def add_mergers(tx: Tx, mergers: Sequence[Merger]) -> None:
     await execute_rows(tx, _ADD, rows)
 
 
-async def load_mergers(reader: Tx | Pool, ids: Collection[str]) -> list[Merger]:
+async def load_mergers(reader: Tx | Pool, ids: Collection[str]) -> list[Merge]:
     """All merges and unmerges of the ids, and of the ids that these connect with them."""
     if not ids or not await reader.fetchval(_ANY):
         return []
-    return [Merger(*row) for row in await reader.fetch(_CONNECTED, list(ids))]
+    return [Merge(*row) for row in await reader.fetch(_CONNECTED, list(ids))]

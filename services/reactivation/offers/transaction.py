@@ -6,11 +6,11 @@ from services.reactivation.cases.search import CaseSnapshot, case_by_code, clock
 from services.reactivation.customers.repository import lock_customers, park_customers
 from services.reactivation.domain import codes
 from services.reactivation.domain.cases import Terms
-from services.reactivation.domain.identities import Identities
 from services.reactivation.domain.offers import Code
 from services.reactivation.identities.repository import load_mergers
 from shared.database.connection import Tx
 from shared.errors import Problem, Retryable
+from shared.identities import Identities
 from shared.ids import partition_of
 from shared.stream.log.parked_customers import count_parked
 

@@ -18,7 +18,6 @@ from services.referral.customers.repository import (
     lock_people,
     release_members,
 )
-from services.referral.domain.people import People
 from services.referral.domain.rewards import RewardKey
 from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.repository import find_due, find_unsettled
@@ -27,6 +26,7 @@ from services.referral.settings import ReferralSettings
 from shared import metrics
 from shared.clock import CLOCK_START
 from shared.database.connection import Tx, on_commit
+from shared.identities import Identities
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
 from shared.stream.outgoing import outbox
@@ -36,7 +36,7 @@ from shared.stream.outgoing.outbox import Message
 class Affected(NamedTuple):
     """The persons of a batch: who they are, their locked rows, who is parked, what has changed."""
 
-    people: People
+    people: Identities
     members: Mapping[str, Member]
     parked: Collection[str]
     regrouping: Regrouping
@@ -103,7 +103,7 @@ class ReferralHandler:
             portion.unfinished = len(keys) > self._limit
             work.due |= dict.fromkeys(keys[: self._limit], portion.due_until)
 
-    async def _issue_codes(self, tx: Tx, work: Work, people: People) -> list[Message]:
+    async def _issue_codes(self, tx: Tx, work: Work, people: Identities) -> list[Message]:
         """Give new advocates their codes; returns what to announce."""
         if work.advocates or work.touches:
             await lock_codes(tx, to_issue=bool(work.advocates))

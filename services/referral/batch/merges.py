@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.referral.customers.repository import load_decisions, save_decisions
-from services.referral.domain.people import MergeDecision, People, take_decision
+from services.referral.customers.repository import add_merges, load_merges
 from shared.database.connection import Tx
+from shared.identities import Identities, Merge, new_merges
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,23 +14,22 @@ class Regrouping:
     """Ids that a batch has merged or unmerged, and who they were `before`."""
 
     changed: frozenset[str]
-    before: People
+    before: Identities
 
-    def others_to_review(self, id: str, now: People) -> set[str]:
+    def others_to_review(self, id: str, now: Identities) -> set[str]:
         """The survivors of the persons that a changed id has left and joined, but for itself."""
         return {self.before.survivor(id), now.survivor(id)} - {id}
 
 
-_NONE: Final = Regrouping(frozenset(), People({}))
+_NONE: Final = Regrouping(frozenset(), Identities())
 
 
-async def regroup(tx: Tx, merges: Sequence[tuple[str, MergeDecision]]) -> Regrouping:
-    """Store the merges and unmerges of a batch that hold: the latest of each id, and no cycle."""
+async def regroup(tx: Tx, merges: Sequence[Merge]) -> Regrouping:
+    """Store the merges and unmerges of a batch that are new."""
     if not merges:
         return _NONE
-    ids = {id for id, _ in merges} | {merge.into for _, merge in merges if merge.into}
-    decisions = await load_decisions(tx, ids)
-    before = People(decisions)
-    changed = {id for id, merge in merges if take_decision(decisions, id, merge)}
-    await save_decisions(tx, {id: decisions[id] for id in changed})
-    return Regrouping(frozenset(changed), before)
+    ids = {merge.customer for merge in merges} | {merge.into for merge in merges if merge.into}
+    known = await load_merges(tx, ids)
+    new = new_merges(known, merges)
+    await add_merges(tx, new)
+    return Regrouping(frozenset(merge.customer for merge in new), Identities(known))

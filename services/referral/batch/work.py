@@ -9,11 +9,11 @@ from uuid import UUID
 
 from services.referral.domain.claims import Touch, new_touch
 from services.referral.domain.orders import OrderEvent
-from services.referral.domain.people import MergeDecision
 from services.referral.domain.rewards import RewardKey, RewardRevision, RewardTransfer, Side
 from services.referral.domain.terms import Terms
 from services.referral.events import NewAdvocate, ReviewRequest, ShopEvent
 from shared.events.envelope import Envelope
+from shared.identities import Merge
 from shared.stream.batch import Batch
 
 
@@ -40,7 +40,7 @@ class Work:
     held_until: Mapping[int, datetime] = field(default_factory=dict)
     order_events: list[OrderEvent] = field(default_factory=list)
     touches: dict[UUID, Touch] = field(default_factory=dict)
-    merges: list[tuple[str, MergeDecision]] = field(default_factory=list)
+    merges: list[Merge] = field(default_factory=list)
     advocates: dict[str, datetime] = field(default_factory=dict)
     revisions: dict[RewardKey, RewardRevision] = field(default_factory=dict)
     transfers: dict[RewardKey, list[RewardTransfer]] = field(
@@ -55,7 +55,7 @@ class Work:
     def customers(self) -> set[str]:
         """All customers whom the batch may change."""
         customers = {event.fact.origin for event in self.order_events}
-        customers |= {customer for customer, _ in self.merges}
+        customers |= {merge.customer for merge in self.merges}
         customers |= self.referees
         customers |= self.advocates.keys()
         customers |= self.reviews
@@ -74,9 +74,9 @@ class Work:
             case ShopEvent():
                 self._note_cause(event)
                 self._take_shop_event(event, content)
-            case MergeDecision():
+            case Merge():
                 self._note_cause(event)
-                self.merges.append((customer, content))
+                self.merges.append(content)
             case NewAdvocate():
                 self.advocates.setdefault(customer, content.since)
             case ReviewRequest():

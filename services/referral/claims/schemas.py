@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.referral.api.fields import AS_OF, CLAIM_ID, CODE, CUSTOMER, ORDER, REFEREE
 from services.referral.claims.repository import Claim
 from services.referral.domain.claims import Reason, State
-from services.referral.domain.people import People
 from shared.events.fields import Subject
 from shared.http import Instant
+from shared.identities import Identities
 
 
 class ClaimRequest(BaseModel):
@@ -51,7 +51,7 @@ class ClaimView(BaseModel):
     as_of: Instant = AS_OF
 
     @classmethod
-    def of(cls, claim: Claim, people: People, clock: datetime) -> Self:
+    def of(cls, claim: Claim, people: Identities, clock: datetime) -> Self:
         """The claim as it stands at the clock, with the present ids of its customers."""
         touch = claim.touch
         verdict = claim.verdict
@@ -70,7 +70,7 @@ class ClaimView(BaseModel):
         )
 
     @classmethod
-    def receipt(cls, claim: Claim, people: People) -> Self:
+    def receipt(cls, claim: Claim, people: Identities) -> Self:
         """The claim as it was accepted: always the same, however late the request is repeated."""
         view = cls.of(claim, people, claim.recorded_at)
         return view.model_copy(update={"state": State.ACCEPTED, "reason": None, "order_id": None})

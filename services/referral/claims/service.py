@@ -21,12 +21,12 @@ from services.referral.customers.repository import load_people, lock_members, lo
 from services.referral.domain import codes
 from services.referral.domain.claims import Reason, State, new_touch
 from services.referral.domain.orders import OrderEvent
-from services.referral.domain.people import People
 from services.referral.idempotency.service import find_claim_of_key, remember_request
 from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.settlement import RewardTasks, settle_rewards
 from shared.database.connection import Tx, transaction
 from shared.errors import FieldError, Problem
+from shared.identities import Identities
 from shared.ids import parse_uuid
 from shared.stream.outgoing import outbox
 
@@ -78,7 +78,9 @@ class ClaimService:
         clock = await self._context.clock(pool, people.survivor(referee))
         return ClaimView.of(claim, people, clock)
 
-    async def _claim(self, code: str, referee: str, key: str | None) -> tuple[Claim, People, bool]:
+    async def _claim(
+        self, code: str, referee: str, key: str | None
+    ) -> tuple[Claim, Identities, bool]:
         """The claim of this request, who its ids are, and whether it was recorded now."""
         request = f"{code} {referee}"
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
@@ -97,7 +99,7 @@ class ClaimService:
             people = await load_people(tx, ids)
         return claim, people, known is None
 
-    async def _find_open(self, tx: Tx, code: str, referee: str, people: People) -> UUID | None:
+    async def _find_open(self, tx: Tx, code: str, referee: str, people: Identities) -> UUID | None:
         """The person's latest claim, if it named this code and has not expired."""
         claims = _all(await load_claims(tx, people.members(referee)))
         if not claims:
@@ -106,7 +108,7 @@ class ClaimService:
         clock = await self._context.started_clock(tx, people.survivor(referee))
         return latest.id if latest.code == code and latest.expires_at >= clock else None
 
-    async def _record(self, tx: Tx, code: str, referee: str, people: People) -> UUID:
+    async def _record(self, tx: Tx, code: str, referee: str, people: Identities) -> UUID:
         """Store a new claim, judge it, and settle the reward that it may have earned."""
         if await find_owner(tx, code) is None:
             raise _refusal(Reason.UNKNOWN_CODE)
@@ -120,7 +122,7 @@ class ClaimService:
         await self._judge(tx, referee, people, clock)
         return touch.id
 
-    async def _judge(self, tx: Tx, referee: str, people: People, clock: datetime) -> None:
+    async def _judge(self, tx: Tx, referee: str, people: Identities, clock: datetime) -> None:
         announcer = self._context.announcer
         judgement = await judge_referees(tx, [referee], people, announcer, lambda _: clock)
         tasks = RewardTasks(judgement.revisions)

@@ -18,9 +18,9 @@ from services.referral.claims.repository import (
 from services.referral.customers.repository import load_people, park_members
 from services.referral.domain.claims import Reason, State, Verdict, determine_facts, judge
 from services.referral.domain.orders import OrderEvent, purchases, standing_since
-from services.referral.domain.people import People
 from services.referral.domain.rewards import RewardFacts, RewardKey, RewardRevision, Side
 from shared.database.connection import Tx
+from shared.identities import Identities
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
@@ -62,7 +62,7 @@ class Judgement:
 class Judge:
     """Judges one referee after another; `recommenders` says who has the codes now."""
 
-    recommenders: People
+    recommenders: Identities
     announcer: Announcer
     judgement: Judgement = field(default_factory=Judgement)
 
@@ -120,12 +120,12 @@ class Judge:
         found = [touch.time, standing_since(referee.events)]
         if Reason.SELF_REFERRAL in (claim.verdict.reason, verdict.reason):
             found.append(referee.regrouped_at)
-            found.append(self.recommenders.decided_at(touch.recommender or ""))
+            found.append(self.recommenders.changed_at(touch.recommender or ""))
         return max(time for time in found if time)
 
 
 async def judge_referees(
-    tx: Tx, referees: Collection[str], people: People, announcer: Announcer, clock_of: ClockOf
+    tx: Tx, referees: Collection[str], people: Identities, announcer: Announcer, clock_of: ClockOf
 ) -> Judgement:
     """Judge all claims of these locked survivors, and store what has changed."""
     if not referees:
@@ -136,7 +136,7 @@ async def judge_referees(
     judging = Judge(await _recommenders(tx, claims), announcer)
     for id in sorted(referees):
         person = people.members(id)
-        regrouped_at = people.decided_at(id)
+        regrouped_at = people.changed_at(id)
         referee = Referee(id, person, _of(person, claims), _of(person, events), regrouped_at)
         judging.take(referee, clock_of(id))
     judgement = judging.judgement
@@ -146,7 +146,7 @@ async def judge_referees(
     return judgement
 
 
-async def _recommenders(tx: Tx, claims: Mapping[str, Sequence[Claim]]) -> People:
+async def _recommenders(tx: Tx, claims: Mapping[str, Sequence[Claim]]) -> Identities:
     touches = (claim.touch for each in claims.values() for claim in each)
     return await load_people(tx, {touch.recommender for touch in touches if touch.recommender})
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from services.referral.announcements import Announcer
 from services.referral.codes.repository import add_codes, load_codes, load_waiting_referees
 from services.referral.domain.codes import code_of
-from services.referral.domain.people import People
 from shared.database.connection import Tx
+from shared.identities import Identities
 from shared.stream.outgoing.outbox import Message
 
 
 async def issue_codes(
-    tx: Tx, wanted: Mapping[str, datetime], people: People, announcer: Announcer
+    tx: Tx, wanted: Mapping[str, datetime], people: Identities, announcer: Announcer
 ) -> tuple[dict[str, str], list[Message]]:
     """Give a code to each of these locked customers who has none; `wanted` says when, by customer.
 

@@ -1,12 +1,13 @@
 """SQL of members and people: the rows to lock before a customer is changed, and who is merged."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from services.referral.domain.people import MergeDecision, People
-from shared.database.columns import columns_of
+from shared.database.columns import execute_rows
 from shared.database.connection import Pool, Tx
+from shared.identities import Identities, Merge
+from shared.ids import event_hash
 from shared.stream.log.parked_customers import count_parked
 
 _PEOPLE_LOCK: Final = 0x50454F50
@@ -24,24 +25,25 @@ _RELEASE: Final = """
 UPDATE member SET parked = NULL WHERE customer = ANY($1::text[]) AND parked IS NOT NULL
 """
 _PARKED: Final = "SELECT parked FROM member WHERE customer = $1"
-_DECISIONS: Final = """
-WITH RECURSIVE up AS (
-    SELECT unnest($1::text[]) AS customer
+_MERGES: Final = """
+WITH RECURSIVE connected (id) AS (
+    SELECT unnest($1::text[])
     UNION
-    SELECT a.merged_into FROM up JOIN alias AS a USING (customer) WHERE a.merged_into IS NOT NULL
-), down AS (
-    SELECT customer FROM up
-    UNION
-    SELECT a.customer FROM down JOIN alias AS a ON a.merged_into = down.customer
+    SELECT other.id FROM connected, LATERAL (
+        SELECT into_id AS id FROM merge
+        WHERE customer = connected.id AND into_id IS NOT NULL
+        UNION ALL
+        SELECT customer FROM merge WHERE into_id = connected.id
+    ) AS other
 )
-SELECT a.* FROM down JOIN alias AS a USING (customer)
+SELECT m.customer, m.into_id, m.time, m.source, m.event_id
+FROM connected JOIN merge AS m ON m.customer = connected.id
 """
-_SAVE_DECISIONS: Final = """
-INSERT INTO alias (customer, merged_into, time, source, event)
-SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
-ON CONFLICT (customer) DO UPDATE
-SET merged_into = excluded.merged_into, time = excluded.time, source = excluded.source,
-    event = excluded.event
+_ADD_MERGES: Final = """
+INSERT INTO merge (customer, event_key, time, source, event_id, into_id)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::text[], $5::text[],
+                     $6::text[])
+ON CONFLICT DO NOTHING
 """
 
 
@@ -63,20 +65,22 @@ async def lock_people(tx: Tx, *, to_change: bool) -> None:
     await tx.execute(f"SELECT {function}($1)", _PEOPLE_LOCK)
 
 
-async def load_decisions(source: Pool | Tx, ids: Collection[str]) -> dict[str, MergeDecision]:
-    """The decisions that hold on these ids and on all that are connected with them."""
-    return {row["customer"]: _decision(row) for row in await source.fetch(_DECISIONS, list(ids))}
+async def load_merges(source: Pool | Tx, ids: Collection[str]) -> list[Merge]:
+    """All merges and unmerges of the ids, and of the ids that these connect with them."""
+    return [Merge(*row) for row in await source.fetch(_MERGES, list(ids))]
 
 
-async def save_decisions(tx: Tx, decisions: Mapping[str, MergeDecision]) -> None:
-    """Store new decisions, by the id that they are about."""
-    rows = [(id, d.into, d.time, d.source, d.event) for id, d in decisions.items()]
-    await tx.execute(_SAVE_DECISIONS, *columns_of(rows, 5))
+async def add_merges(tx: Tx, merges: Sequence[Merge]) -> None:
+    """Keep merges and unmerges; one that is known stays as it was."""
+    rows = [
+        (m.customer, event_hash(m.source, m.id), m.time, m.source, m.id, m.into) for m in merges
+    ]
+    await execute_rows(tx, _ADD_MERGES, rows)
 
 
-async def load_people(source: Pool | Tx, ids: Collection[str]) -> People:
+async def load_people(source: Pool | Tx, ids: Collection[str]) -> Identities:
     """Who these ids are."""
-    return People(await load_decisions(source, ids))
+    return Identities(await load_merges(source, ids))
 
 
 async def lock_members(tx: Tx, customers: Collection[str]) -> dict[str, Member]:
@@ -102,7 +106,3 @@ async def find_parked(source: Pool | Tx, customer: str) -> str | None:
     """Why a customer is parked; None if not."""
     reason: str | None = await source.fetchval(_PARKED, customer)
     return reason
-
-
-def _decision(row: Any) -> MergeDecision:
-    return MergeDecision(row["time"], row["source"], row["event"], row["merged_into"])

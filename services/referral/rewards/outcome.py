@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 from services.referral.announcements import Announcer
 from services.referral.domain.ledger import Posting, plan_departures, plan_postings
-from services.referral.domain.people import People
 from services.referral.domain.rewards import (
     Reward,
     RewardBalance,
@@ -21,6 +20,7 @@ from services.referral.domain.rewards import (
 )
 from services.referral.rewards.recommendation import last_told, take_back, tell
 from services.referral.rewards.repository import NewPosting
+from shared.identities import Identities
 from shared.stream.batch import BEFORE_EVERY_DEADLINE
 from shared.stream.outgoing.outbox import Message
 
@@ -47,7 +47,7 @@ class Outcome:
 
 
 def latest(
-    key: RewardKey, rewards: Sequence[Reward], people: People, partition: int
+    key: RewardKey, rewards: Sequence[Reward], people: Identities, partition: int
 ) -> Reward | None:
     """The reward as last settled for any customer who has had it, as one of this customer."""
     if not rewards:
@@ -90,7 +90,11 @@ def postpone(reward: Reward) -> Reward:
 
 
 def pass_on(
-    reward: Reward, posted: Sequence[Posting], people: People, announcer: Announcer, now: datetime
+    reward: Reward,
+    posted: Sequence[Posting],
+    people: Identities,
+    announcer: Announcer,
+    now: datetime,
 ) -> Outcome:
     """Send what a customer has of a reward to whom it is owed now, through clearing.
 

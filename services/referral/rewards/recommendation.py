@@ -7,8 +7,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.referral.announcements import Announcer
-from services.referral.domain.people import People
 from services.referral.domain.rewards import Reward, RewardFacts, Side, Told
+from shared.identities import Identities
 from shared.stream.outgoing.outbox import Message
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -35,7 +35,7 @@ def tell(told: Told | None, reward: Reward, announcer: Announcer) -> Telling:
     return _succeed(told, reward, reward.facts, announcer)
 
 
-def take_back(reward: Reward, to: str, people: People, announcer: Announcer) -> Telling:
+def take_back(reward: Reward, to: str, people: Identities, announcer: Announcer) -> Telling:
     """Annul a success that was announced to somebody else than the one `to` whom it is owed now.
 
     It holds from the merge or unmerge that made them two people.
@@ -43,13 +43,13 @@ def take_back(reward: Reward, to: str, people: People, announcer: Announcer) -> 
     told = reward.told
     if not (reward.facts and told and told.to) or people.survivor(told.to) == to:
         return [], told
-    decided = (people.decided_at(id) for id in (told.to, reward.earner))
+    decided = (people.changed_at(id) for id in (told.to, reward.earner))
     at = max([told.at, *(time for time in decided if time)])
     return _annul(told, told.to, reward, at, announcer)
 
 
 def last_told(
-    customer: str, last: Reward, rewards: Sequence[Reward], people: People
+    customer: str, last: Reward, rewards: Sequence[Reward], people: Identities
 ) -> Told | None:
     """What was announced last of a reward that several ids have or had; `last` was settled last.
 

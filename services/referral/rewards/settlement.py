@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from services.referral.announcements import Announcer
 from services.referral.customers.repository import load_people, park_members
 from services.referral.domain.ledger import Posting, arrival
-from services.referral.domain.people import People
 from services.referral.domain.rewards import Reward, RewardKey, RewardRevision, RewardTransfer
 from services.referral.rewards.outcome import (
     Outcome,
@@ -27,6 +26,7 @@ from services.referral.rewards.repository import (
     save_rewards,
 )
 from shared.database.connection import Tx
+from shared.identities import Identities
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
@@ -58,7 +58,7 @@ class RewardBooks:
 
     rewards: Mapping[RewardSide, Sequence[Reward]]
     posted: Mapping[RewardSide, Sequence[Posting]]
-    people: People
+    people: Identities
 
 
 @dataclass(slots=True)

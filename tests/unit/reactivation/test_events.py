@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from services.reactivation.domain.cases import Lapse, case_id
 from services.reactivation.domain.codes import code_of
 from services.reactivation.domain.history import OrderEvent
-from services.reactivation.domain.identities import Merger
 from services.reactivation.domain.permissions import Permission, PermissionKind
 from services.reactivation.events import (
     REGROUPED,
@@ -23,6 +22,7 @@ from services.reactivation.events import (
 )
 from shared.errors import Poison
 from shared.events.envelope import decode
+from shared.identities import Merge
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.orders.facts import OrderAction, OrderDetails, OrderFact
@@ -125,8 +125,8 @@ def test_what_the_shop_says_of_offers_is_read(
 def test_merges_and_unmerges_are_read_where_they_were_sent_to() -> None:
     merged = event("ada", "customer.merged", 1, id="m", into="ben")
     parted = event("ada", "customer.unmerged", 2, id="u", into="ben")
-    assert content(CUSTOMER_EVENTS, merged) == Merger("ada", "ben", day(1), "/shop", "m")
-    assert content(CUSTOMER_EVENTS, parted) == Merger("ada", None, day(2), "/shop", "u")
+    assert content(CUSTOMER_EVENTS, merged) == Merge("ada", "ben", day(1), "/shop", "m")
+    assert content(CUSTOMER_EVENTS, parted) == Merge("ada", None, day(2), "/shop", "u")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from services.referral.domain.people import MergeDecision
 from services.referral.domain.rewards import RewardRevision
 from services.referral.events import ShopEvent, read
 from shared.errors import Poison
 from shared.events.envelope import decode
+from shared.identities import Merge
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.support.builders import day, encode, event, order
 from tests.support.nearly_golden import as_published, nearly_golden, with_foreign_fields
@@ -61,9 +61,9 @@ def test_an_event_is_read_under_the_id_that_it_was_sent_for_and_not_again_when_f
 
 def test_a_merge_names_who_stays_and_an_unmerge_nobody() -> None:
     merged = read(CUSTOMER_EVENTS, decode(encode(MERGE)))
-    assert merged == MergeDecision(day(2), "/shop", MERGE["id"], "eva")
+    assert merged == Merge("ada", "eva", day(2), "/shop", MERGE["id"])
     told = event("ada", "customer.unmerged", 3, id="u")
-    assert read(CUSTOMER_EVENTS, decode(encode(told))) == MergeDecision(day(3), "/shop", "u", None)
+    assert read(CUSTOMER_EVENTS, decode(encode(told))) == Merge("ada", None, day(3), "/shop", "u")
 
 
 @pytest.mark.parametrize("told", [SIGN_UP, ORDER, MERGE], ids=lambda told: str(told["type"]))

@@ -19,18 +19,18 @@ COMMENT ON COLUMN member.customer IS 'the row to lock before a customer is chang
 COMMENT ON COLUMN member.has_claims IS 'as a referee';
 COMMENT ON COLUMN member.parked
     IS 'why this customer is not judged for now; null while there is no reason';
-CREATE TABLE alias (
-    customer text PRIMARY KEY,
-    merged_into text,
+CREATE TABLE merge (
+    customer text,
+    event_key bigint,
     time timestamptz NOT NULL,
     source text NOT NULL,
-    event text NOT NULL,
-    CHECK (merged_into <> customer)
+    event_id text NOT NULL,
+    into_id text,
+    PRIMARY KEY (customer, event_key)
 );
-COMMENT ON COLUMN alias.customer IS 'an id that was merged once';
-COMMENT ON COLUMN alias.merged_into IS 'who stands for it; null if it was unmerged again';
-COMMENT ON COLUMN alias.time IS 'of the event that decided so';
-CREATE INDEX alias_into ON alias (merged_into) WHERE merged_into IS NOT NULL;
+COMMENT ON COLUMN merge.event_key IS 'hash of source and id';
+COMMENT ON COLUMN merge.into_id IS 'null if the event ends a merge';
+CREATE INDEX merge_into ON merge (into_id);
 CREATE TABLE code (
     customer text PRIMARY KEY REFERENCES member,
     code text NOT NULL UNIQUE,

@@ -15,10 +15,10 @@ from services.reactivation.domain.cases import Case, Lapse, State, Terms, case_i
 from services.reactivation.domain.codes import code_of
 from services.reactivation.domain.fold import fold_history
 from services.reactivation.domain.history import History, OrderEvent, join
-from services.reactivation.domain.identities import Identities, Merger
 from services.reactivation.events import REGROUPED, read
 from shared.database import connection as db
 from shared.events.envelope import decode
+from shared.identities import Identities, Merge
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.stream.batch import Batch, Incoming, Portion
@@ -81,7 +81,7 @@ class Group:
 
     def identities(self) -> Identities:
         said = [read(CUSTOMER_EVENTS, decode(encode(each))) for each in self.events]
-        return Identities([each for each in said if isinstance(each, Merger)])
+        return Identities([each for each in said if isinstance(each, Merge)])
 
     def all_expected(self, stored: list[Case]) -> dict[object, Case]:
         """The cases of all customers that the ids are, if these cases were opened."""

@@ -202,7 +202,7 @@ async def test_a_merged_customer_who_is_parked_is_judged_with_who_has_stayed(
 async def test_a_test_merge_changes_nothing(stack: Stack, database: str) -> None:
     told = event("lea", "customer.merged", 250, into="leo", test=True)
     await run(stack, database, [told, tick(251)])
-    assert await rows(database, "SELECT 1 FROM referral.alias WHERE customer = 'lea'") == []
+    assert await rows(database, "SELECT 1 FROM referral.merge WHERE customer = 'lea'") == []
 
 
 async def test_a_merge_waits_for_those_who_rely_on_who_is_who(stack: Stack, database: str) -> None:
@@ -214,7 +214,7 @@ async def test_a_merge_waits_for_those_who_rely_on_who_is_who(stack: Stack, data
             await lock_people(connection, to_change=False)
             await publish(stack.bootstrap, [merged("max", 260, "moe")])
             await eventually(lambda: rows(database, waiting), what="the merge waits")
-            stored = "SELECT 1 FROM referral.alias WHERE customer = 'max'"
+            stored = "SELECT 1 FROM referral.merge WHERE customer = 'max'"
             assert await rows(database, stored) == []
         await settled(stack, database, "referral")
         assert await rows(database, stored) != []

@@ -21,15 +21,15 @@ from services.referral.domain.claims import (
 )
 from services.referral.domain.codes import code_of
 from services.referral.domain.orders import OrderEvent
-from services.referral.domain.people import MergeDecision, People
 from services.referral.domain.rewards import RewardKey, Side
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.events.envelope import decode
+from shared.identities import Identities, Merge
 from tests.support.builders import day
 from tests.support.referral_orders import completed
 
 TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})
-NOBODY_MERGED = People({})
+NOBODY_MERGED = Identities()
 ACCEPTED = Verdict(State.ACCEPTED)
 QUALIFIED = Verdict(State.QUALIFIED, order_id="o-3")
 UNKNOWN = Verdict(State.REFUSED, Reason.UNKNOWN_CODE)
@@ -57,7 +57,7 @@ def judged(
     *claims: Claim,
     orders: Sequence[OrderEvent] = (),
     person: Collection[str] = ("bob",),
-    recommenders: People = NOBODY_MERGED,
+    recommenders: Identities = NOBODY_MERGED,
 ) -> Judgement:
     judge = Judge(recommenders, Announcer(4))
     judge.take(Referee("bob", person, claims, orders), day(9))
@@ -156,7 +156,7 @@ def test_a_qualified_claim_goes_to_both_rewards() -> None:
 
 
 def test_a_recommender_who_was_merged_is_told_as_the_one_who_has_stayed() -> None:
-    merged = People({"ann": MergeDecision(day(1), "/shop", "m", "anna")})
+    merged = Identities([Merge("ann", "anna", day(1), "/shop", "m")])
     judgement = judged(claim(touch()), orders=[order(3)], recommenders=merged)
     (message,) = judgement.messages
     assert announced(judgement) == [("reward.determined", "anna")]

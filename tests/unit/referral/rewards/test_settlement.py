@@ -1,7 +1,5 @@
-"""Rewards of people who are merged and unmerged: late, doubled and shuffled, the sums are the same.
-
-A merge that would close a cycle is ignored by whoever sees it, so which one of a cycle is depends
-on the order of arrival: here ids are merged into later ones only.
+"""Rewards of people who are merged and unmerged, in circles too: late, doubled and shuffled, the
+sums are the same.
 """
 
 from random import Random
@@ -39,8 +37,8 @@ def _with_code(made: Event, recommender: str) -> Event:
 
 
 def merged(pair: tuple[int, int], at: int) -> Event:
-    low, high = sorted(pair)
-    return event(IDS[low], "customer.merged", at, into=IDS[high])
+    old, kept = pair
+    return event(IDS[old], "customer.merged", at, into=IDS[kept])
 
 
 numbers = st.integers(0, 2)
@@ -75,13 +73,24 @@ def recommended(pair: tuple[int, int], at: int, number: int, amount: int) -> lis
     return [named, bought(referee, at + 1, number, amount, None)]
 
 
+def merged_to_and_fro(pair: tuple[int, int], first: int, second: int) -> list[Event]:
+    """One id is merged into another, and that one into it."""
+    return [merged(pair, first), merged(pair[::-1], second)]
+
+
 def distinct(stories: list[list[Event]], others: list[Event]) -> list[Event]:
     found = [made for story in stories for made in story] + others
     return list({made["id"]: made for made in found}.values())
 
 
 stories = st.lists(st.builds(recommended, places, days, numbers, amounts), min_size=1, max_size=3)
-lives = st.builds(distinct, stories, st.lists(happenings, max_size=10))
+circles = st.lists(st.builds(merged_to_and_fro, places, days, days), max_size=1)
+lives = st.builds(
+    lambda stories, circles, others: distinct([*stories, *circles], others),
+    stories,
+    circles,
+    st.lists(happenings, max_size=10),
+)
 
 
 @settings(max_examples=100, deadline=None)
@@ -129,3 +138,16 @@ def test_the_random_lives_do_move_rewards() -> None:
     assert world.balances() == plain_sums(life, END) == {"bob": (0, 1001), "cid": (0, 333)}
     kinds = {posting.kind for posts in world.postings.values() for posting in posts.values()}
     assert kinds == {"earned", "transferred", "matured"}
+
+
+def test_who_earns_of_two_who_were_merged_to_and_fro_does_not_depend_on_what_came_first() -> None:
+    earned = recommended((0, 2), 1, 1, 5000)
+    circle = merged_to_and_fro((0, 1), 3, 4)
+    for arriving in (circle, circle[::-1]):
+        world = World()
+        for made in [*earned, *arriving]:
+            world.take([made], day(6))
+            world.deliver(Random(1), day(6))
+        world.tick(END)
+        assert world.balances() == {"bob": (0, 1001), "cid": (0, 333)}
+        assert world.evidence().keys() == {"bob"}
