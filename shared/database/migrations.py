@@ -61,8 +61,8 @@ CREATE TABLE dead_letter (
 );
 COMMENT ON COLUMN dead_letter.customer IS
     'the parked customer whose event this is; null for bad records';
-COMMENT ON COLUMN dead_letter.subject IS 'whose event it is; null if it cannot be decoded';
-COMMENT ON COLUMN dead_letter.time IS 'when it happened; null if it cannot be decoded';
+COMMENT ON COLUMN dead_letter.subject IS 'whose event it is; null if that cannot be read';
+COMMENT ON COLUMN dead_letter.time IS 'when it happened; null if that cannot be read';
 CREATE INDEX dead_letter_customer ON dead_letter (customer) WHERE customer IS NOT NULL;
 CREATE INDEX dead_letter_subject ON dead_letter (subject, time) WHERE subject IS NOT NULL;
 CREATE TABLE lease (

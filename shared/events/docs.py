@@ -145,8 +145,9 @@ at all; the schemas of `GET /v1/event-types` refuse the same.
 
 Records that reach the topic without passing ingest are held to the same bounds of instants, ids,
 numbers and scores; what cannot be read goes to the dead letters (`undecodable`, `unknown_type`,
-`invalid_data`), and never parks a customer. A field that its type does not have is the sender's
-own, even if another type has it.
+`invalid_data`), and never parks a customer. If nothing but its `time` cannot be read, it stands in
+the customer's time line all the same, where it was recorded. A field that
+its type does not have is the sender's own, even if another type has it.
 
 Events that contradict each other are accepted, with the following meaning (in the order of `time`):
 

@@ -31,7 +31,7 @@ class Incoming(msgspec.Struct, frozen=True, gc=False):
 class DeadLetter(NamedTuple):
     """A record that cannot be applied (or not now: `customer` is parked).
 
-    `subject` is whose event it is, and `time` when it happened; None if it cannot be decoded.
+    `subject` is whose event it is, and `time` when it happened; None if that cannot be read.
     """
 
     topic: str

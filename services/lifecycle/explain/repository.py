@@ -77,7 +77,8 @@ SELECT * FROM (
         NULL, NULL, name, occasion, NULL
     FROM hint WHERE customer = $1
     UNION ALL
-    SELECT time, 3, "offset", hashtextextended(topic || ' ' || partition, 0), recorded_at, value,
+    SELECT coalesce(time, recorded_at), 3, "offset",
+        hashtextextended(topic || ' ' || partition, 0), recorded_at, value,
         NULL, NULL, reason, NULL, NULL
     FROM dead_letter WHERE subject = $1
 ) AS entry
@@ -121,7 +122,10 @@ class StoredHint(NamedTuple):
 
 
 class StoredDeadLetter(NamedTuple):
-    """An event that was set aside for a reason, and the clock when it was."""
+    """An event that was set aside for a reason, and the clock when it was.
+
+    That clock is the event's time if its own cannot be read.
+    """
 
     event: Envelope
     reason: str
@@ -236,7 +240,8 @@ def _content(row: Any) -> EntryContent:
         transition = decode_transition(row["body"])
         return StoredTransition(transition, row["withdrawn"], row["withdrawn_at"])
     if row["rank"] == _DEAD_LETTER:
-        return StoredDeadLetter(envelope.decode(row["body"]), row["name"], row["recorded_at"])
+        event = envelope.decode_at(row["body"], row["at"])
+        return StoredDeadLetter(event, row["name"], row["recorded_at"])
     return StoredHint(row["name"], row["occasion"], row["at"])
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.lifecycle.api.events import EventView
-from services.lifecycle.api.fields import LAPSE
+from services.lifecycle.api.fields import LAPSE, LAST_ORDER
 from services.lifecycle.api.phase_names import Naming
 from services.lifecycle.api.transitions import EXAMPLE_TRANSITION, TransitionView
 from services.lifecycle.domain.phase_models import CustomerFact
@@ -86,6 +86,10 @@ class DeadLetterEntry(EventView):
 
     kind: Literal["dead_letter"] = Field(
         default="dead_letter", description="What kind of entry this is."
+    )
+    time: Instant = Field(
+        description="When it happened; `recorded_at` if its own time cannot be read.",
+        examples=[LAST_ORDER],
     )
     reason: str = Field(description="Why, as a code.", examples=["conflicting_duplicate"])
     because: str = Field(

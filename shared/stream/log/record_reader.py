@@ -1,6 +1,7 @@
 """Reading one record: into the events of a portion, to the clocks, or to the dead letters."""
 
 from collections import deque
+from contextlib import suppress
 from typing import Final, Protocol
 
 from shared.clock import from_millis
@@ -79,12 +80,17 @@ class RecordReader:
 def _dead_letter(
     record: Record, event: Envelope | None, poison: Poison, portion: Portion
 ) -> DeadLetter:
+    """If nothing but its time cannot be read, whose event it is stays known."""
+    subject = event.subject if event else ""
+    if event is None:
+        with suppress(Poison):
+            subject = envelope.decode_at(record.value, portion.clock).subject
     return DeadLetter(
         record.topic,
         record.partition,
         record.offset,
         None,
-        (event.subject or None) if event else None,
+        subject or None,
         event.time if event else None,
         poison.reason,
         poison.detail,

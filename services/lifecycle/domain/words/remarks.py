@@ -13,6 +13,7 @@ SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "parked": "the customer's events wait until somebody has released the customer",
         "merge_cycle": "the customer who was to stay is merged into this one already",
+        "undecodable": "its time cannot be read; it stands where it was recorded",
         "invalid_data": "its data does not fit its type",
         "unknown_type": "its type is not in the catalogue",
         "wrong_partition": "it was put on the partition of other customers",

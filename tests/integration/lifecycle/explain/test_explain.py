@@ -7,7 +7,7 @@ import pytest
 
 from services.lifecycle.domain.state.phases import RuleName
 from shared.http.pages import encode_cursor
-from shared.instants import parse
+from shared.instants import parse, render
 from tests.integration.lifecycle.batch.test_parked import client
 from tests.support.builders import day, event, order, tick
 from tests.support.lifecycle_worker import worker
@@ -318,12 +318,15 @@ async def test_events_that_were_set_aside_are_listed_with_the_reason(
     other_content = {**order("ida", 2, id="o1"), "time": day(2).isoformat()}
     invalid = {**event("ida", "order.completed", 3), "data": {"order_id": 7}}
     unknown = event("ida", "no.such", 4)
+    timeless = {**event("ida", "page.viewed", 4, id="v"), "time": "yesterday"}
     async with worker(stack, blank), client(stack, blank) as api:
         await happen(stack, blank, [first, other_content, invalid, unknown, first, tick(5)])
+        await happen(stack, blank, [timeless, tick(6)])
         found = (await read(api, "ida/timeline"))["items"]
-        one_page = await read(api, "ida/timeline", limit=3)
+        one_page = await read(api, "ida/timeline", limit=4)
     letters = [item for item in found if item["kind"] == "dead_letter"]
     assert [(item["type"], item["reason"]) for item in letters] == [
+        ("page.viewed", "undecodable"),
         ("no.such", "unknown_type"),
         ("order.completed", "invalid_data"),
         ("order.completed", "conflicting_duplicate"),
@@ -333,6 +336,8 @@ async def test_events_that_were_set_aside_are_listed_with_the_reason(
         "other content came under this id before; what came first holds, and this does not",
     )
     assert letters == one_page["items"], "in their place by the time of the event"
+    when = render(day(5))
+    assert (letters[0]["id"], letters[0]["time"], letters[0]["recorded_at"]) == ("v", when, when)
 
 
 async def test_pages_of_a_timeline_hold_while_events_arrive(stack: Stack, blank: str) -> None:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from shared.errors import Poison
-from shared.events.envelope import decode
-from tests.support.builders import encode, event
+from shared.events.envelope import decode, decode_at
+from tests.support.builders import day, encode, event
 
 COMPLAINT = encode(event("ada", "complaint.opened", 0, complaint_id="k", topic="Größe 😀"))
 
@@ -74,3 +74,49 @@ def test_what_ingest_would_refuse_is_refused_from_kafka_as_well(case: str) -> No
 )
 def test_what_lies_just_within_is_read(changes: dict[str, object]) -> None:
     assert decode(record(**changes))
+
+
+UNREADABLE_TIMES: Final[dict[str, object]] = {
+    "another calendar": "5784-02-22",
+    "no text": 7,
+    "null": None,
+    "a structure": {"$date": [1]},
+    "too early": "1899-12-31T23:59:59Z",
+    "readable": "2024-05-01T12:00:00Z",
+}
+
+
+@pytest.mark.parametrize("time", UNREADABLE_TIMES.values(), ids=UNREADABLE_TIMES)
+def test_a_record_whose_time_cannot_be_read_is_read_at_another(time: object) -> None:
+    whole = event("ada", "page.viewed", 0, path="Größe 😀")
+    assert decode_at(encode(whole | {"time": time}), day(3)) == decode(
+        encode(whole | {"time": day(3).isoformat()})
+    )
+
+
+def test_a_record_without_a_time_is_read_at_another() -> None:
+    whole = event("ada", "page.viewed", 0)
+    del whole["time"]
+    assert decode_at(encode(whole), day(3)).time == day(3)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        record(id=""),
+        record(subject="a\nb"),
+        record(data={"a": "\0"}),
+        COMPLAINT.replace("ß".encode(), b"\xff"),
+        b'{"data":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+    ids=range(10),
+)
+def test_what_is_wrong_beyond_its_time_stays_undecodable(value: bytes) -> None:
+    with pytest.raises(Poison) as poison:
+        decode_at(value, day(3))
+    assert poison.value.reason == "undecodable"

@@ -221,7 +221,11 @@ def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> 
     ticked = encode({**tick(1), "time": "9999-01-01T00:00:00Z"})
     made = intake()
     made.add(records(deep, beyond, nul, inside, long, early, late, ticked))
-    assert [letter.reason for letter in made.next_batch().portions[0].dead] == ["undecodable"] * 8
+    dead = made.next_batch().portions[0].dead
+    assert [letter.reason for letter in dead] == ["undecodable"] * 8
+    known = [letter.offset for letter in dead if letter.subject == CUSTOMER]
+    assert known == [1, 5, 6], "of which only the time cannot be read"
+    assert {(letter.subject, letter.time) for letter in dead} == {(CUSTOMER, None), (None, None)}
 
 
 def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:
