@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from shared.events.envelope import Envelope, Instant
-from shared.events.payload import MergerData, payload_decoder
+from shared.events.envelope import Envelope
+from shared.events.payload import Instant, MergerData, payload_decoder
 
 MergeKey: TypeAlias = tuple[datetime, bool, str, str]
 """Merges of an id in the order of (time, is it an unmerge?, source, id)."""

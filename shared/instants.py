@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from shared.events.envelope import FIRST_INSTANT, LAST_INSTANT
+from shared.bounds import FIRST_INSTANT, LAST_INSTANT
 
 _PLAIN: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 """RFC 3339 as nearly everybody writes it."""

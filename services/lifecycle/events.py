@@ -22,14 +22,15 @@ from services.lifecycle.domain.state.happenings import (
 from services.lifecycle.domain.state.merges import Ending, Hop, Way
 from shared.error_texts import describe
 from shared.errors import Poison
-from shared.events.envelope import Envelope, Instant, pack
+from shared.events.envelope import Envelope, pack
 from shared.events.payload import (
     CustomerName,
+    Instant,
     MergerData,
     Name,
+    Word,
     is_test,
     payload_decoder,
-    within_range,
 )
 from shared.events.ranks import RANKS
 from shared.events.scores import wrong_score
@@ -142,7 +143,7 @@ class _FeedbackData(msgspec.Struct, frozen=True, gc=False):
 class _ComplaintData(msgspec.Struct, frozen=True, gc=False):
     complaint_id: Name
     severity: Annotated[int, msgspec.Meta(ge=1, le=3)] | None = None
-    topic: Name | None = None
+    topic: Word | None = None
 
 
 class _AnswerData(msgspec.Struct, frozen=True, gc=False):
@@ -218,7 +219,7 @@ def _merge_target(data: MergerData) -> MergeTarget:
 
 
 def _utc(instant: datetime | None) -> datetime | None:
-    return within_range(instant.astimezone(UTC)) if instant else None
+    return instant.astimezone(UTC) if instant else None
 
 
 Data = TypeVar("Data")
@@ -252,8 +253,8 @@ _DETAILS_READERS: Final[Mapping[EventKind, _DetailsReader]] = MappingProxyType(
 """How to read the data of events other than orders; no rule looks at the data of the rest."""
 
 
-_decode_ending: Final = msgspec.json.Decoder(_EndingData).decode
-_decode_way: Final = msgspec.json.Decoder(tuple[Hop, ...]).decode
+_decode_ending: Final = payload_decoder(_EndingData)
+_decode_way: Final = payload_decoder(tuple[Hop, ...])
 
 
 def read(topic: str, event: Envelope) -> Happening | Ending | str | None:
@@ -278,7 +279,7 @@ def read(topic: str, event: Envelope) -> Happening | Ending | str | None:
             details = _DETAILS_READERS[kind](event.data)
             if details is None:
                 kind = EventKind.ACTIVE
-    except (msgspec.MsgspecError, OverflowError) as error:
+    except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
     return _happening(event, kind, details, order_key)
 
@@ -312,8 +313,7 @@ def _read_other(topic: str, event: Envelope) -> Ending | str | None:
 def _read_ending(event: Envelope) -> Ending:
     try:
         data = _decode_ending(event.data)
-        within_range(data.time)
-    except (msgspec.MsgspecError, OverflowError) as error:
+    except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
     return Ending(data.customer, (data.time, data.unmerged, data.source, data.id))
 
@@ -332,7 +332,7 @@ def read_way(event: Envelope) -> Way:
         return ()
     try:
         way = _decode_way(event.mergedvia or "[]")
-    except (msgspec.MsgspecError, OverflowError) as error:
+    except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"mergedvia: {describe(error)}") from error
     if not way or way[0].customer != event.mergedfrom:
         raise Poison("invalid_data", "mergedvia must begin with the customer in mergedfrom")

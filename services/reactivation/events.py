@@ -14,7 +14,7 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import Name, is_test, payload_decoder
+from shared.events.payload import Word, is_test, payload_decoder
 from shared.events.ranks import rank_of
 from shared.events.transitions import Correction, Transition
 from shared.identities import Merge, read_merge
@@ -80,17 +80,17 @@ Content: TypeAlias = OrderEvent | Permission | Merge | LapseUpdate | str
 class _Codes(msgspec.Struct, frozen=True):
     """Where an order may name a code of ours."""
 
-    coupon: Name | None = None
-    coupons: list[Name] | None = None
+    coupon: Word | None = None
+    coupons: list[Word] | None = None
     discounts: "list[_Discount] | None" = None
 
 
 class _Discount(msgspec.Struct, frozen=True):
-    code: Name
+    code: Word
 
 
 class _Consent(msgspec.Struct, frozen=True):
-    purpose: Name | None = None
+    purpose: Word | None = None
 
 
 _decode_codes: Final = payload_decoder(_Codes)
@@ -113,7 +113,7 @@ def read(topic: str, event: Envelope) -> Content | None:
     """What a record says to win-back, RELEASED for an operator's request, None if nothing.
 
     Events that a merge brought over say nothing: they were read where they were sent to. Raises
-    Poison("invalid_data") or Poison("undecodable").
+    Poison("invalid_data").
     """
     if topic == WINBACK_EVENTS:
         return {RELEASED: RELEASED, REGROUPED: REGROUPED}.get(event.type)
@@ -124,7 +124,7 @@ def read(topic: str, event: Envelope) -> Content | None:
         return None
     try:
         return None if is_test(event.data) else reader(event)
-    except (msgspec.MsgspecError, OverflowError) as error:
+    except msgspec.MsgspecError as error:
         raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error
 
 
@@ -164,7 +164,7 @@ _READERS: Final[Mapping[str, Callable[[Envelope], Content | None]]] = MappingPro
 def _read_lapses(event: Envelope) -> LapseUpdate | None:
     """The lapses of a transition or a correction, None if it says nothing of any.
 
-    Raises Poison("undecodable").
+    Raises Poison("invalid_data").
     """
     content = transitions.decode(event)
     if content is None:

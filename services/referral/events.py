@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -14,7 +14,7 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import is_test, payload_decoder
+from shared.events.payload import Instant, Name, Word, is_test, payload_decoder
 from shared.identities import Merge, read_merge
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from shared.orders.facts import ORDER_TYPES, read_order
@@ -33,17 +33,17 @@ _ADVOCATE: Final = "advocate"
 
 
 class _Order(msgspec.Struct, frozen=True):
-    referral_code: str | None = None
+    referral_code: Word | None = None
     return_window_days: Annotated[int, msgspec.Meta(ge=0, le=3650)] | None = None
 
 
 class _SignUp(msgspec.Struct, frozen=True):
-    referral_code: str | None = None
+    referral_code: Word | None = None
 
 
 class _Move(msgspec.Struct, frozen=True):
-    to: str
-    occurred_at: datetime
+    to: Name
+    occurred_at: Instant
     historical: bool
 
 
@@ -52,11 +52,11 @@ class _Correction(msgspec.Struct, frozen=True):
 
 
 _decode_order: Final = payload_decoder(_Order)
-_decode_sign_up: Final = msgspec.json.Decoder(_SignUp).decode
-_decode_move: Final = msgspec.json.Decoder(_Move).decode
-_decode_correction: Final = msgspec.json.Decoder(_Correction).decode
-_decode_revision: Final = msgspec.json.Decoder(RewardRevision).decode
-_decode_transfer: Final = msgspec.json.Decoder(RewardTransfer).decode
+_decode_sign_up: Final = payload_decoder(_SignUp)
+_decode_move: Final = payload_decoder(_Move)
+_decode_correction: Final = payload_decoder(_Correction)
+_decode_revision: Final = payload_decoder(RewardRevision)
+_decode_transfer: Final = payload_decoder(RewardTransfer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _new_advocate(moves: Sequence[_Move]) -> NewAdvocate | None:
     """Only a present move that holds makes an advocate; later corrections take no code away."""
     for move in moves:
         if move.to == _ADVOCATE and not move.historical:
-            return NewAdvocate(move.occurred_at)
+            return NewAdvocate(move.occurred_at.astimezone(UTC))
     return None
 
 

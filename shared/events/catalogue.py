@@ -19,9 +19,10 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from shared.bounds import OutOfBounds, check_json
 from shared.errors import FieldError, StammkundeError
 from shared.events import vocabulary
-from shared.events.envelope import CONTROL, ESCAPED_NUL
+from shared.events.envelope import CONTROL
 from shared.events.fields import PRINTABLE, TYPES, CustomerId, Data, Id
 from shared.instants import Instant
 
@@ -129,12 +130,15 @@ def canonical(raw: bytes) -> tuple[Event, bytes]:
     """The event and the bytes to publish. Raises InvalidEvent."""
     event = parse(raw)
     value = event.to_bytes()
-    if b"\\u0000" in value and ESCAPED_NUL.search(value):
-        raise InvalidEvent(
-            "invalid", FieldError("data", "holds the character U+0000, which cannot be stored")
-        )
-    if (b"Infinity" in value or b"NaN" in value) and not _is_json(value):
-        raise InvalidEvent("invalid", FieldError("data", "holds a number that is not finite"))
+    try:
+        if b"Infinity" in value or b"NaN" in value:
+            msgspec.json.decode(value, type=msgspec.Raw)
+        check_json(value)
+    except OutOfBounds as error:
+        raise InvalidEvent("invalid", FieldError("data", error.message)) from None
+    except msgspec.DecodeError:
+        message = "holds a number that is not finite"
+        raise InvalidEvent("invalid", FieldError("data", message)) from None
     return event, value
 
 
@@ -144,14 +148,6 @@ def named_customers(event: Event) -> dict[str, str]:
     if isinstance(event.data, _MERGERS) and event.data.into is not None:
         named["data.into"] = event.data.into
     return named
-
-
-def _is_json(value: bytes) -> bool:
-    try:
-        msgspec.json.decode(value, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return False
-    return True
 
 
 _CODES: Final[Mapping[str, str]] = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from shared.bounds import DEEPEST
 from shared.events.catalogue import MODELS
 from shared.events.customer_ids import NO_CUSTOMERS
 from shared.events.envelope import CONTROL
@@ -13,6 +14,7 @@ from shared.events.fields import TYPES, CustomerData
 from shared.events.glossary import EFFECTS, FIELDS
 from shared.events.ranks import RANKS
 from shared.events.segment import ALIASES, ENVELOPE, SOURCE
+from shared.kafka.producer import MAX_EVENT
 
 _HEAD: Final = """\
 # Events
@@ -24,8 +26,8 @@ A shop sends what has happened as [CloudEvents 1.0](https://cloudevents.io) in J
 an array of up to 1,000 (5 MiB), to `POST /v1/events` of ingest. The receipt says how many events
 are safely in the log, and what is wrong with each of the others, by its position. One bad event
 does not affect the others. `GET /v1/event-types` returns a JSON Schema per type: what it takes
-is taken. Only a merge of a customer into itself, and a number that no double holds in a field of
-the sender's own, are refused all the same.
+is taken. Only a merge of a customer into itself, and in a field of the sender's own a number that
+no double holds or more than {deepest} levels of JSON, are refused all the same.
 
 ## The envelope
 | field | holds | meaning |
@@ -112,7 +114,7 @@ They have no `subject`, go to every partition and concern no single customer. In
 only after everything sent before it has been acknowledged.
 """
 _REFUSED: Final = """\
-## What is refused, and what contradictions mean
+## What is refused
 Ingest refuses the following, with the code and the field in the receipt:
 
 | what | code | field |
@@ -130,24 +132,45 @@ Ingest refuses the following, with the code and the field in the receipt:
 | a customer id that is blank, begins or ends with white space, or is a word that stands for \
 nobody, in `subject` and `into` | `not_a_customer_id` | its name |
 | `customer.merged` into the subject itself | `invalid` | `data.into` |
-| U+0000, or a number that is not finite, anywhere | `invalid` | `data` |
+| U+0000, a number that no double holds, or more than {deepest} levels of objects and arrays \
+(the event is the first) | `invalid` | `data` |
 | `mergedfrom`, `mergedvia`, which only lifecycle sets | `invalid` | its name |
 | `referral.succeeded`, `referral.annulled`: only the referral service publishes them, \
 on its own topic | `reserved_type` | `type` |
 | `customer.erasure_requested`, until customers can be erased | `not_supported_yet` | `type` |
 | more than 5 minutes ahead of the clock (except in log time) | `time_in_future` | `time` |
 | `clock.ticked` (except in log time) | `clock_not_settable` | `type` |
-| an event that is too large for a record | `too_large` | |
+| an event of more than {largest:,} bytes | `too_large` | |
 
 The words that stand for nobody are {no_customers}, in small letters and capitals. The setting
 `STAMMKUNDE_NO_CUSTOMERS` of ingest and referral names others, with commas between them, or none
 at all; the schemas of `GET /v1/event-types` refuse the same.
 
-Records that reach the topic without passing ingest are held to the same bounds of instants, ids,
-numbers and scores; what cannot be read goes to the dead letters (`undecodable`, `unknown_type`,
-`invalid_data`), and never parks a customer. If nothing but its `time` cannot be read, it stands in
-the customer's time line all the same, where it was recorded. A field that
-its type does not have is the sender's own, even if another type has it.
+## What becomes of records that have not passed ingest
+Every service holds every record of every topic to the same bounds, whoever wrote it: of size,
+levels, numbers, instants, ids and scores. What lies beyond is a dead letter of that service; it
+parks no customer, and the records behind it are read. The reasons are stable:
+
+| reason | of a record | kept by |
+|---|---|---|
+| `too_large` | that is larger than any event may be; only its beginning is kept | all |
+| `undecodable` | that is no envelope: not JSON or not UTF-8, U+0000, a lone surrogate, a number \
+that no double holds, too many levels, a time outside the years 1900 to 9998 or without a zone, \
+an id, source, type or subject that is missing, too long or cannot be printed | all |
+| `wrong_partition` | on another partition than its subject's, or without a subject | all |
+| `unknown_type` | on `customer-events.v1` of a type that is not on this page | lifecycle |
+| `invalid_data` | whose `data` (or way of merges) is not what its type has, or lies beyond a \
+bound; also of what the services tell each other | who reads the type |
+| `conflicting_duplicate` | with other content under an identity that was used before | lifecycle |
+| `merge_cycle` | that would merge a customer into itself, by way of others | lifecycle |
+| `parked` | of a customer who waits for an operator: nothing is wrong with the record | all |
+
+No date that follows from an event lies after 9998: a deadline or an offer that would end later ends
+with the last instant of that year. A record of which nothing but the `time` cannot be read stands
+in the customer's time line all the same, where it was recorded. A field that its type does not have
+is the sender's own, even if another type has it.
+
+## Contradictions
 
 Events that contradict each other are accepted, with the following meaning (in the order of `time`):
 
@@ -193,8 +216,8 @@ def markdown(contract: Path) -> str:
     of_customers = [_section(name, contract) for name in TYPES if name not in CONTROL]
     of_control = [_section(name, contract) for name in TYPES if name in CONTROL]
     words = ", ".join(f"`{word}`" for word in NO_CUSTOMERS)
-    refused = _REFUSED.format(no_customers=words)
-    head = _HEAD.replace("{ranks}", "\n".join(_ranks()))
+    refused = _REFUSED.format(no_customers=words, deepest=DEEPEST, largest=MAX_EVENT)
+    head = _HEAD.replace("{ranks}", "\n".join(_ranks())).replace("{deepest}", str(DEEPEST))
     parts = [head, *of_customers, _CONTROL, *of_control, _segment(contract), refused]
     return "\n".join(parts)
 

@@ -1,13 +1,15 @@
 """The events on phase-transitions.v1: `phase.changed` and `phase.corrected`."""
 
-from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
 from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events.envelope import Envelope
+from shared.events.payload import Count, Currency, CustomerName, Instant, Name, payload_decoder
+
+_Text = Annotated[str, msgspec.Meta(max_length=300)]
 
 CHANGED: Final = "phase.changed"
 CORRECTED: Final = "phase.corrected"
@@ -17,36 +19,36 @@ class MoneyAmount(msgspec.Struct, frozen=True, gc=False):
     """Integer minor units of a currency (ISO 4217 exponent)."""
 
     amount: int
-    currency: str
+    currency: Currency
 
 
 class EventRef(msgspec.Struct, frozen=True, gc=False):
     """One of the customer's events."""
 
-    source: str
-    id: str
+    source: Name
+    id: Name
 
 
 class Evidence(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why a transition happened: the events, or the deadline that passed."""
 
     events: tuple[EventRef, ...] = ()
-    deadline: datetime | None = None
+    deadline: Instant | None = None
 
 
 class PolicyRef(msgspec.Struct, frozen=True, gc=False):
     """The policy that applied."""
 
-    name: str
+    name: _Text
     version: int
 
 
 class OrderRef(msgspec.Struct, frozen=True, gc=False):
     """The order that caused a transition."""
 
-    order_id: str
+    order_id: Name
     total: MoneyAmount
-    coupon: str | None = None
+    coupon: _Text | None = None
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -70,11 +72,11 @@ class Profile(msgspec.Struct, frozen=True):
     orders: int
     revenue: tuple[MoneyAmount, ...]
     margin: tuple[MoneyAmount, ...]
-    first_order_at: datetime | None
-    last_order_at: datetime | None
-    deadlines: dict[str, datetime]
+    first_order_at: Instant | None
+    last_order_at: Instant | None
+    deadlines: dict[str, Instant]
     order: OrderRef | None = None
-    causes: tuple[str, ...] = ()
+    causes: tuple[_Text, ...] = ()
     outlook: Outlook | None = None
 
 
@@ -84,17 +86,17 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "fr
     `position` is its place in the history, `version` that of the record that published it.
     """
 
-    customer: str
-    version: int
-    position: int
-    from_: str | None
-    to: str
-    rule: str
-    occurred_at: datetime
-    recorded_at: datetime
+    customer: CustomerName
+    version: Count
+    position: Count
+    from_: Name | None
+    to: Name
+    rule: Name
+    occurred_at: Instant
+    recorded_at: Instant
     evidence: Evidence
     policy: PolicyRef
-    episode: int
+    episode: Count
     historical: bool
     profile: Profile
 
@@ -102,23 +104,23 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "fr
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
     """A changed past: transitions of the `withdrawn` versions are void, `added` replace them."""
 
-    customer: str
-    version: int
-    withdrawn: tuple[int, ...]
+    customer: CustomerName
+    version: Count
+    withdrawn: tuple[Count, ...]
     added: tuple[Transition, ...]
-    current: str | None
-    recorded_at: datetime
+    current: Name | None
+    recorded_at: Instant
 
 
-_transition: Final = msgspec.json.Decoder(Transition)
-_correction: Final = msgspec.json.Decoder(Correction)
+_decode_transition: Final = payload_decoder(Transition)
+_decode_correction: Final = payload_decoder(Correction)
 
 
 def decode(event: Envelope) -> Transition | Correction | None:
-    """Decode an announcement; None for another type. Raises Poison("undecodable")."""
+    """Decode an announcement; None for another type. Raises Poison("invalid_data")."""
     try:
         if event.type == CHANGED:
-            return _transition.decode(event.data)
-        return _correction.decode(event.data) if event.type == CORRECTED else None
+            return _decode_transition(event.data)
+        return _decode_correction(event.data) if event.type == CORRECTED else None
     except msgspec.MsgspecError as error:
-        raise Poison("undecodable", describe(error)) from error
+        raise Poison("invalid_data", f"{event.type}: {describe(error)}") from error

@@ -108,6 +108,7 @@ class _Cancelled(msgspec.Struct, frozen=True, gc=False):
     store: Name | None = None
 
 
+_decode_any: Final = payload_decoder(OrderDetails)
 _decode_completed: Final = payload_decoder(_Completed)
 _decode_updated: Final = payload_decoder(_Updated)
 _decode_refund: Final = payload_decoder(_Refund)
@@ -134,7 +135,7 @@ def decode_order(action: OrderAction, data: bytes | str | msgspec.Raw) -> OrderD
 
 def _read_completed(data: bytes | str | msgspec.Raw) -> OrderDetails:
     try:  # nearly always, and without a copy
-        details = decode_details(data)
+        details = _decode_any(data)
     except msgspec.ValidationError:
         return _read_any_completed(data)
     if details.total is None or details.amount is not None or details.refund_id is not None:

@@ -33,6 +33,7 @@ REPOSITORIES: Final = {
 FIGURES: Final = {"definitions", "sources"}
 """Rooms whose modules each have the statements of their figure."""
 PURE: Final = {
+    "shared.bounds",
     "shared.error_texts",
     "shared.errors",
     "shared.events",

@@ -1,7 +1,7 @@
 """What the lifecycle API shows of events."""
 
 from datetime import datetime
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import msgspec
 from pydantic import BaseModel, Field
@@ -9,9 +9,6 @@ from pydantic import BaseModel, Field
 from services.lifecycle.api.fields import LAST_ORDER
 from shared.events.envelope import Envelope
 from shared.http import Instant
-
-_LEVELS: Final = 100
-"""Data nested deeper is shown as text."""
 
 
 class EventView(BaseModel):
@@ -33,8 +30,7 @@ class EventView(BaseModel):
         examples=["customer-0"],
     )
     data: Any = Field(
-        description="What the event says, by type as in `GET /v1/event-types` of ingest;"
-        " text where it cannot be shown otherwise.",
+        description="What the event says, by type as in `GET /v1/event-types` of ingest.",
         examples=[{"order_id": "o-1001", "total": {"amount": 5990, "currency": "EUR"}}],
     )
 
@@ -50,27 +46,6 @@ class EventView(BaseModel):
                 "id": event.id,
                 "historical": event.historical,
                 "merged_from": event.mergedfrom,
-                "data": _data(event.data),
+                "data": msgspec.json.decode(event.data),
             }
         )
-
-
-def _data(raw: msgspec.Raw) -> Any:
-    """Decode the data of an event; return text if it cannot be read, or is nested too deep."""
-    try:
-        data = msgspec.json.decode(raw)
-    except msgspec.MsgspecError:
-        return bytes(raw).decode()
-    return bytes(raw).decode() if _is_deep(data) else data
-
-
-def _is_deep(data: Any) -> bool:
-    level = [data]
-    for _ in range(_LEVELS):
-        nested = [part for part in level if isinstance(part, dict | list)]
-        level = [
-            part
-            for outer in nested
-            for part in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-    return bool(level)

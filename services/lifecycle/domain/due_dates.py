@@ -7,11 +7,11 @@ from msgspec.structs import replace
 from services.lifecycle.domain.effects.by_kind import apply_deadline
 from services.lifecycle.domain.hints import next_hints
 from services.lifecycle.domain.moves import Moved, apply_rules
-from services.lifecycle.domain.policy.policy import later
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.deadlines import Deadline, first_deadline
 from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move
+from shared.bounds import later
 
 
 def next_deadline(customer: Customer, policies: Policies) -> tuple[datetime, Deadline] | None:

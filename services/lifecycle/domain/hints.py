@@ -7,12 +7,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from services.lifecycle.domain.policy.policy import Policy, later
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.state.customer import Customer, Notice
 from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import Phase
-from shared.events.envelope import LAST_INSTANT
+from shared.bounds import LAST_INSTANT, later
 
 SURVEY_DUE: Final = "survey.due"
 ONBOARDING_STALLED: Final = "onboarding.stalled"

@@ -1,13 +1,12 @@
 """Win-back cases: the lapse that opens one, the offer that goes with it, and its state."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 _CASES: Final = UUID("5d6e0b5c-6f0f-5b0c-9d5e-3c1c1d6f2a10")
-END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class State(StrEnum):
@@ -134,10 +133,3 @@ class Terms:
 def case_id(customer: str, lapse: Lapse) -> UUID:
     """A lapse that is withdrawn and added again is the same lapse, and opens the same case."""
     return uuid5(_CASES, "\x1f".join((customer, lapse.occurred_at.isoformat(), lapse.rule)))
-
-
-def later(anchor: datetime, days: int) -> datetime:
-    """So many days later, but no later than datetimes reach."""
-    if (END_OF_TIME - anchor).days < days:
-        return END_OF_TIME
-    return anchor + timedelta(days=days)

@@ -1,7 +1,7 @@
 """The fold: turns a customer's lapses, orders and the passing of time into win-back cases."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -15,13 +15,13 @@ from services.reactivation.domain.cases import (
     State,
     Terms,
     case_id,
-    later,
 )
 from services.reactivation.domain.history import History, OrderEvent
 from services.reactivation.domain.known_cases import KnownCases
 from services.reactivation.domain.permissions import LetGoReason, closed_since, objection
 from services.reactivation.domain.purchases import Purchases, in_order
 from services.reactivation.domain.redemptions import use_of
+from shared.bounds import later
 
 _BEGINNING_OF_TIME: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -131,7 +131,7 @@ class _Fold:
         ended = [self._outcome(each) for each in self._attempts if each.case.offer]
         return all(
             case.ended_at is not None
-            and lapse.occurred_at >= later(case.ended_at, case.cooldown_days)
+            and lapse.occurred_at >= later(case.ended_at, timedelta(days=case.cooldown_days))
             for case in ended
         )
 
@@ -254,6 +254,6 @@ def _new_offer(id: UUID, lapse: Lapse, terms: Terms) -> Offer:
         code=codes.code_of(id, terms.secret),
         percent=terms.percent,
         made_at=lapse.occurred_at,
-        expires_at=later(lapse.occurred_at, terms.offer_days),
-        attributed_until=later(lapse.occurred_at, terms.attribution_days),
+        expires_at=later(lapse.occurred_at, timedelta(days=terms.offer_days)),
+        attributed_until=later(lapse.occurred_at, timedelta(days=terms.attribution_days)),
     )

@@ -5,8 +5,8 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
-from services.reactivation.domain.cases import END_OF_TIME
 from services.reactivation.domain.history import OrderEvent
+from shared.bounds import LAST_INSTANT
 from shared.orders.book import OrderBook
 from shared.orders.facts import OrderAction, OrderFact
 from shared.orders.order import Order, OrderKey
@@ -92,7 +92,7 @@ class Purchases:
             self._undone_at.pop(order_id, None)
             return
         is_purchase = not orders or any(order.is_purchase for order in orders)
-        self._undone_at.setdefault(order_id, fact.time if is_purchase else END_OF_TIME)
+        self._undone_at.setdefault(order_id, fact.time if is_purchase else LAST_INSTANT)
         self._ever_undone.add(order_id)
 
 

@@ -11,6 +11,7 @@ from services.referral.domain import codes
 from services.referral.domain.orders import Purchase, first_standing
 from services.referral.domain.rewards import RewardFacts
 from services.referral.domain.terms import Terms
+from shared.bounds import later
 from shared.ids import stable_id
 from shared.orders.order import Order
 
@@ -64,7 +65,7 @@ class Touch:
         """Never, if the clock had not ticked when the code was named: nothing to count from."""
         if self.time < FIRST_DAY_ENDS:
             return FOREVER
-        return self.time + timedelta(days=self.terms.claim_days)
+        return later(self.time, timedelta(days=self.terms.claim_days))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _facts(touch: Touch, purchase: Purchase) -> RewardFacts:
         currency=order.currency,
         total=order.total,
         earned_at=order.at,
-        available_at=order.at + timedelta(days=days),
+        available_at=later(order.at, timedelta(days=days)),
         recommender_reward=terms.recommender,
         referee_reward=terms.referee,
         returns=tuple(purchase.returns),

@@ -119,7 +119,7 @@ def plan_departures(key: RewardKey, posted: Iterable[Posting], now: datetime) ->
 
 def arrival(key: RewardKey, transfer: RewardTransfer, now: datetime) -> Posting | None:
     """The posting that takes out of clearing what left another id; None if nothing did."""
-    if transfer.posting is None:
+    if transfer.posting is None or not (transfer.pending or transfer.available):
         return None
     id = _arrival_id(transfer.posting)
     amounts = (transfer.pending, transfer.available)

@@ -4,9 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+
+from shared.events.payload import (
+    LARGEST_PRICE,
+    Amount,
+    Count,
+    Currency,
+    CustomerName,
+    Instant,
+    Name,
+    SignedAmount,
+)
 
 
 class Side(StrEnum):
@@ -46,11 +58,15 @@ class Return(msgspec.Struct, frozen=True):
     All of it, if the order was undone.
     """
 
-    time: datetime
-    source: str
-    id: str
-    gone: int
-    total: int
+    time: Instant
+    source: Annotated[str, msgspec.Meta(max_length=200)]
+    id: Annotated[str, msgspec.Meta(max_length=200)]
+    gone: Amount
+    total: Annotated[int, msgspec.Meta(ge=1, le=LARGEST_PRICE)]
+
+    def __post_init__(self) -> None:
+        if self.gone > self.total:
+            raise ValueError("more has gone back than there was")
 
 
 class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,15 +76,15 @@ class RewardFacts(msgspec.Struct, frozen=True, kw_only=True):
     since.
     """
 
-    order_id: str
-    referee: str
-    recommender: str
-    currency: str
-    total: int
-    earned_at: datetime
-    available_at: datetime
-    recommender_reward: int
-    referee_reward: int
+    order_id: Name
+    referee: CustomerName
+    recommender: CustomerName
+    currency: Currency
+    total: Amount
+    earned_at: Instant
+    available_at: Instant
+    recommender_reward: Amount
+    referee_reward: Amount
     returns: tuple[Return, ...] = ()
 
     def customer(self, side: Side) -> str:
@@ -86,10 +102,10 @@ class RewardRevision(msgspec.Struct, frozen=True):
     """
 
     claim_id: UUID
-    revision: int
+    revision: Count
     facts: RewardFacts | None
-    earner: str
-    since: datetime
+    earner: CustomerName
+    since: Instant
 
 
 class RewardTransfer(msgspec.Struct, frozen=True):
@@ -101,9 +117,9 @@ class RewardTransfer(msgspec.Struct, frozen=True):
     claim_id: UUID
     side: Side
     posting: UUID | None = None
-    currency: str = ""
-    pending: int = 0
-    available: int = 0
+    currency: Annotated[str, msgspec.Meta(max_length=3)] = ""
+    pending: SignedAmount = 0
+    available: SignedAmount = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)

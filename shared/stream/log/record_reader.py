@@ -9,11 +9,13 @@ from shared.errors import Poison
 from shared.events import envelope
 from shared.events.envelope import CONTROL, Envelope
 from shared.ids import partition_of
+from shared.kafka.producer import MAX_EVENT
 from shared.stream.batch import DeadLetter, Incoming, Portion, Read
 from shared.stream.log.dead_letters import Brake
 from shared.stream.log.ownership import Checkpoint
 from shared.stream.log.partition_clocks import PartitionClocks
 
+TOO_LARGE: Final = f"more than {MAX_EVENT} bytes: the dead letter has the first of them"
 WRONG_PARTITION: Final = "{} of another partition's customer, or of none"
 
 
@@ -58,6 +60,8 @@ class RecordReader:
         value = record.value
         event: Envelope | None = None
         try:
+            if len(value or b"") > MAX_EVENT:
+                raise Poison("too_large", TOO_LARGE)
             event = envelope.decode(value)
             subject = event.subject
             if event.type in CONTROL:
@@ -82,7 +86,7 @@ def _dead_letter(
 ) -> DeadLetter:
     """If nothing but its time cannot be read, whose event it is stays known."""
     subject = event.subject if event else ""
-    if event is None:
+    if event is None and poison.reason == "undecodable":
         with suppress(Poison):
             subject = envelope.decode_at(record.value, portion.clock).subject
     return DeadLetter(
@@ -94,6 +98,6 @@ def _dead_letter(
         event.time if event else None,
         poison.reason,
         poison.detail,
-        record.value or b"",
+        (record.value or b"")[:MAX_EVENT],
         portion.clock,
     )

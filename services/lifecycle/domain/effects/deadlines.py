@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from services.lifecycle.domain.effects.contracts import end_contracts
 from services.lifecycle.domain.effects.effect import Effect
 from services.lifecycle.domain.effects.feedback import complaint_cause
-from services.lifecycle.domain.policy.policy import Policy, later
+from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.customer import CONTACT, SILENCE, Customer
 from services.lifecycle.domain.state.happenings import EventKind
+from shared.bounds import later
 
 
 def begin_silence(customer: Customer, _: datetime, __: Policy) -> Effect:

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import ClassVar, Final
 
 from services.lifecycle.domain.policy.cadence import Fit
-from shared.events.envelope import LAST_INSTANT
 
 FIXED: Final = "fixed"
 CADENCE: Final = "cadence"
@@ -140,12 +139,3 @@ class Policy:
     def since(self, _: int) -> datetime | None:
         """Return the earliest instant of what has become known since: nothing has."""
         return None
-
-
-def later(anchor: datetime, span: timedelta) -> datetime:
-    """Return `anchor + span`, but no later than an event may lie."""
-    try:
-        instant = anchor + span
-    except OverflowError:
-        return LAST_INSTANT
-    return instant if instant < LAST_INSTANT else LAST_INSTANT  # noqa: FURB136  (min is slower)

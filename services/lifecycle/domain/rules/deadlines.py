@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from services.lifecycle.domain.policy.cadence import LONGEST_SILENCE, silence_limit
-from services.lifecycle.domain.policy.policy import FIXED, Policy, later
+from services.lifecycle.domain.policy.policy import FIXED, Policy
 from services.lifecycle.domain.state.customer import EARLIEST, SILENCE, Customer
 from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import BONDED, Phase, RuleName
+from shared.bounds import later
 
 LEAST_PURCHASE_DAYS: Final = 2
 """Before the second day with a purchase there is no rhythm."""

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from services.lifecycle.domain.state.happenings import Happening, MergeTarget
-from shared.events.envelope import Instant
+from shared.events.payload import CustomerName, Instant, Name
 
 MergeKey: TypeAlias = tuple[datetime, bool, str, str]
 """Merges and unmerges of an id in the order of (time, is it an unmerge?, source, id)."""
@@ -25,10 +25,10 @@ Directive: TypeAlias = tuple[MergeKey, str | None]
 class Hop(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One merge by which an event has come: of whom, and by which event."""
 
-    customer: str
+    customer: CustomerName
     time: Instant
-    source: str
-    id: str
+    source: Name
+    id: Name
 
     @property
     def key(self) -> MergeKey:

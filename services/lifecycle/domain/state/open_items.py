@@ -5,8 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from services.lifecycle.domain.policy.policy import Policy, later
-from shared.events.envelope import LAST_INSTANT
+from services.lifecycle.domain.policy.policy import Policy
+from shared.bounds import LAST_INSTANT, later
 
 
 class Contract(msgspec.Struct, frozen=True, omit_defaults=True):

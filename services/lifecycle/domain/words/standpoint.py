@@ -9,7 +9,7 @@ from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.deadlines import DEADLINES
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import EventKind
-from shared.events.envelope import LAST_INSTANT
+from shared.bounds import LAST_INSTANT
 
 
 @dataclass(frozen=True, slots=True)

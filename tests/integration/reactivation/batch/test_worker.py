@@ -223,7 +223,7 @@ async def test_a_record_that_cannot_be_read_is_set_aside(stack: Stack, database:
     letters = await rows(
         database, "SELECT topic, reason FROM reactivation.dead_letter ORDER BY topic"
     )
-    assert [row["reason"] for row in letters] == ["invalid_data", "undecodable"]
+    assert [row["reason"] for row in letters] == ["invalid_data", "invalid_data"]
     assert (
         len(await rows(database, "SELECT * FROM reactivation.winback_case WHERE customer = 'kim'"))
         == 1

@@ -1,4 +1,4 @@
-"""The data of an event is shown as JSON wherever that is possible."""
+"""An event is shown as it was sent."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from services.lifecycle.api.events import EventView
+from shared.bounds import DEEPEST
 from shared.events.envelope import decode
 from tests.support.builders import day, encode, order
 
@@ -20,19 +21,9 @@ def nested(levels: int) -> str:
     return "[" * levels + "]" * levels
 
 
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        ('{"a":[1,"x",null]}', {"a": [1, "x", None]}),
-        ('{"a":1e999}', '{"a":1e999}'),
-        (nested(100), msgspec.json.decode(nested(100))),
-        (nested(101), nested(101)),
-        ('{"a":' * 101 + "1" + "}" * 101, '{"a":' * 101 + "1" + "}" * 101),
-    ],
-    ids=["plain", "a number beyond all ranges", "deep", "too deep", "too deep in objects"],
-)
-def test_data_that_is_no_json_for_everybody_is_text(data: str, expected: Any) -> None:
-    assert shown(data) == expected
+@pytest.mark.parametrize("data", ['{"a":[1,"x",null]}', nested(DEEPEST - 1)])
+def test_data_is_shown_as_it_was_sent(data: str) -> None:
+    assert shown(data) == msgspec.json.decode(data)
 
 
 def test_an_event_is_shown_with_the_clock_at_which_it_was_recorded() -> None:

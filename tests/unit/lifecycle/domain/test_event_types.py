@@ -9,8 +9,9 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import EVENT_KINDS
+from shared.bounds import LAST_INSTANT
 from shared.events.catalogue import MODELS
-from shared.events.envelope import CONTROL, LAST_INSTANT
+from shared.events.envelope import CONTROL
 from tests.support.builders import day
 from tests.support.customer_events import RawEvent, does
 from tests.support.feedback_events import complains

@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 import pytest
 
+from shared.bounds import DEEPEST
 from shared.errors import Poison
 from shared.events.envelope import decode, decode_at
 from tests.support.builders import day, encode, event
@@ -46,9 +47,16 @@ BEYOND: Final[dict[str, object]] = {
     "a subject that turns the text around": {"subject": "a\u202eb"},
     "a source with a line separator": {"source": "a\u2028"},
     "an id with an escape": {"id": "a\x1b[31m"},
+    "a subject with a blank before it": {"subject": " ada"},
+    "a blank subject": {"subject": "\u00a0"},
+    "a type of two lines": {"type": "page.\nviewed"},
     "a long traceparent": {"traceparent": "x" * 257},
+    "an empty traceparent": {"traceparent": ""},
+    "a traceparent of two lines": {"traceparent": "a\nb"},
+    "a traceparent that no header takes": {"traceparent": "ä"},
     "a long origin": {"mergedfrom": "x" * 129},
     "an empty origin": {"mergedfrom": ""},
+    "an origin with a blank behind it": {"mergedfrom": "ada "},
 }
 
 
@@ -120,3 +128,57 @@ def test_what_is_wrong_beyond_its_time_stays_undecodable(value: bytes) -> None:
     with pytest.raises(Poison) as poison:
         decode_at(value, day(3))
     assert poison.value.reason == "undecodable"
+
+
+def with_data(data: str) -> bytes:
+    return record(data=msgspec.Raw(data.encode()))
+
+
+def nested(levels: int) -> str:
+    """Data that a record is so many levels deep with."""
+    return "[" * (levels - 1) + "]" * (levels - 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"a": 1e400}',
+        '{"a": [-1E+0400]}',
+        '{"a": 1' + "0" * 309 + "}",
+        '{"a": -' + "9" * 5_000 + "}",
+        '{"a": NaN}',
+        '{"a": -Infinity}',
+        '{"a": "\\u0000"}',
+        '{"\\u0000": 1}',
+        '{"a": "\\\\\\u0000"}',
+        '{"a": "\\ud800"}',
+        '{"a": "\\udc00"}',
+        '{"a": "\\ud800\\u0041"}',
+        '{"a": "\x01"}',
+        nested(DEEPEST + 1),
+        '{"a":' * DEEPEST + "1" + "}" * DEEPEST,
+        nested(100_000),
+    ],
+)
+def test_data_that_not_every_reader_could_read_is_refused_even_where_nobody_reads(
+    data: str,
+) -> None:
+    with pytest.raises(Poison) as poison:
+        decode(with_data(data))
+    assert poison.value.reason == "undecodable"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"a": 1e308, "b": "1e400", "c": 1.5e-400}',
+        '{"a": ' + "9" * 308 + "}",
+        '{"a": "' + "9" * 400 + '"}',
+        '{"a": "\\\\u0000"}',
+        nested(DEEPEST),
+        '{"a": [' + ",".join(["{}"] * 1_000) + "]}",
+        '{"a": "' + "[" * 1_000 + '"}',
+    ],
+)
+def test_numbers_and_levels_just_within_are_read(data: str) -> None:
+    assert bytes(decode(with_data(data)).data) == data.encode()

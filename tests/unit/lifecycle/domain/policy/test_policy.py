@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 
 from services.lifecycle.domain.policy.cadence import Fit
-from services.lifecycle.domain.policy.policy import CADENCE, Policy, later
-from shared.events.envelope import LAST_INSTANT
+from services.lifecycle.domain.policy.policy import CADENCE, Policy
+from shared.bounds import LAST_INSTANT, later
 from tests.support.builders import day
 
 SPANS: Final = {

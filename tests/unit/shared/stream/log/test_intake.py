@@ -1,14 +1,16 @@
 """From records to batches: ticks and brakes hold records back, and bad ones are dead letters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from shared.bounds import LAST_INSTANT
 from shared.clock import CLOCK_START, from_millis
 from shared.errors import Poison
 from shared.events.envelope import Envelope
 from shared.ids import partition_of
+from shared.kafka.producer import MAX_EVENT
 from shared.stream.batch import BEFORE_EVERY_DEADLINE, Read
 from shared.stream.log.dead_letters import IN_A_ROW
 from shared.stream.log.intake import Intake
@@ -226,6 +228,27 @@ def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> 
     known = [letter.offset for letter in dead if letter.subject == CUSTOMER]
     assert known == [1, 5, 6], "of which only the time cannot be read"
     assert {(letter.subject, letter.time) for letter in dead} == {(CUSTOMER, None), (None, None)}
+
+
+def test_of_a_record_larger_than_any_that_is_sent_only_the_beginning_is_kept() -> None:
+    """Compressed it may have passed the limit of its topic."""
+    large = encode(order(CUSTOMER, 0, note="a" * MAX_EVENT))
+    made = intake()
+    made.add(records(large, order(CUSTOMER, 1)))
+    portion = made.next_batch().portions[0]
+    assert [letter.reason for letter in portion.dead] == ["too_large"]
+    assert portion.dead[0].value == large[:MAX_EVENT]
+    assert [incoming.offset for incoming in portion.events] == [1]
+
+
+@pytest.mark.parametrize("timestamp", [-(2**62), -1, 2**62])
+def test_no_timestamp_of_a_record_leads_out_of_the_calendar(timestamp: int) -> None:
+    (record,) = records(control("import.started", 0))
+    made = intake(log_time=False)
+    made.add([replace(record, timestamp=timestamp)])
+    (portion,) = made.next_batch().portions.values()
+    assert portion.import_began is not None
+    assert CLOCK_START <= portion.import_began <= LAST_INSTANT
 
 
 def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:
