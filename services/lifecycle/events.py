@@ -47,6 +47,9 @@ RELEASED: Final = "customer.released"
 MERGE_ENDED: Final = "customer.merge_ended"
 """Internal: tells an id that events of another customer do not belong to it any more."""
 
+CIRCLE_CHANGED: Final = "customer.circle_changed"
+"""Internal: tells an id that a circle of merges in which it is, or was, has changed."""
+
 DIRECTIVE_TYPES: Final = frozenset({"customer.merged", "customer.unmerged"})
 """The types of merges and unmerges."""
 
@@ -260,8 +263,9 @@ _decode_way: Final = payload_decoder(tuple[Hop, ...])
 def read(topic: str, event: Envelope) -> Happening | Ending | str | None:
     """Read an event into the happening that the fold sees.
 
-    Returns RELEASED for an operator's request, an Ending for word of a merge, and None for what
-    does not concern lifecycle. Raises Poison("unknown_type") or Poison("invalid_data").
+    Returns RELEASED for an operator's request, an Ending or CIRCLE_CHANGED for word of a merge, and
+    None for what does not concern lifecycle. Raises Poison("unknown_type") or
+    Poison("invalid_data").
     """
     kind = EVENT_KINDS.get(event.type)
     if kind is None:
@@ -300,9 +304,12 @@ def _happening(
     )
 
 
+_REQUESTS: Final = {name: name for name in (RELEASED, CIRCLE_CHANGED)}
+
+
 def _read_other(topic: str, event: Envelope) -> Ending | str | None:
-    if event.type == RELEASED:
-        return RELEASED
+    if event.type in _REQUESTS:
+        return _REQUESTS[event.type]
     if event.type == MERGE_ENDED:
         return _read_ending(event)
     if topic == CUSTOMER_EVENTS:

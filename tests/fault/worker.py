@@ -34,7 +34,7 @@ POINTS: Final[dict[str, dict[str, Point]]] = {
     | {
         "after_dedupe": ("services.lifecycle.batch.arrivals:Arrivals", "visits", True),
         "after_upsert": ("services.lifecycle.batch.repository", "save_customers", True),
-        "while_merging": ("services.lifecycle.batch.repository", "refuse_cycles", True),
+        "while_merging": ("services.lifecycle.batch.repository", "confirm_circles", True),
     },
     REACTIVATION: ANYWHERE
     | {"after_upsert": ("services.reactivation.cases.recomputation", "save_changes", True)},

@@ -5,7 +5,6 @@ from typing import Any, Final, cast
 from services.lifecycle.batch.arrivals import Arrivals
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.folds import Folds
-from services.lifecycle.batch.merges import MergeFlow
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.timers import Timers
 from services.lifecycle.batch.visit import Visit
@@ -58,8 +57,7 @@ class MemoryShop:
 
     async def visits(self, work: Work) -> dict[str, Visit]:
         """The visits of a batch by customer."""
-        merges = MergeFlow(self.reader, self.cache, self.folds(work), work, partitions=PARTITIONS)
-        visits = await Arrivals(self.reader, self.cache, work, merges).visits()
+        visits = await Arrivals(self.reader, self.cache, work).visits()
         return {visit.entry.id: visit for visit in visits}
 
     async def fold(self, work: Work) -> list[str]:

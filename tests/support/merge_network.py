@@ -1,20 +1,22 @@
 """Ids that merge and part over a network that delays, shuffles and repeats; and the plain truth."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias
+
+from msgspec.structs import replace
 
 from services.lifecycle.domain.state.merges import (
     NO_MERGES,
     Ending,
     Hop,
-    MergeKey,
     Merges,
     Way,
     endings,
     is_newer,
 )
+from shared.identities import Merge, closing_merge
 
 
 class Told(NamedTuple):
@@ -26,9 +28,9 @@ class Told(NamedTuple):
     id: str = ""
 
     @property
-    def key(self) -> MergeKey:
+    def merge(self) -> Merge:
         instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.second)
-        return instant, self.into is None, "/shop", self.id
+        return Merge(self.customer, self.into, instant, "/shop", self.id)
 
 
 class Copy(NamedTuple):
@@ -39,7 +41,11 @@ class Copy(NamedTuple):
     way: Way = ()
 
 
-Letter: TypeAlias = Told | Copy | Ending
+class CircleChanged(NamedTuple):
+    """Word that a circle in which an id is, or was, has changed."""
+
+
+Letter: TypeAlias = Told | Copy | Ending | CircleChanged
 
 
 def hop_of(old: str) -> Hop:
@@ -49,7 +55,7 @@ def hop_of(old: str) -> Hop:
 
 def merged_into(into: str | None) -> Merges:
     """The merges of an id that is merged into another; of one that never was (None)."""
-    return NO_MERGES if into is None else NO_MERGES.decided(Told("", 0, into, "m").key, into)
+    return NO_MERGES if into is None else NO_MERGES.told(Told("", 0, into, "m").merge)
 
 
 @dataclass
@@ -67,7 +73,7 @@ class MergeNetwork:
     nodes: dict[str, Node]
     waiting: list[tuple[str, Letter]] = field(default_factory=list)
     sent: list[tuple[str, Letter]] = field(default_factory=list)
-    accepted: list[Told] = field(default_factory=list)
+    accepted: list[Merge] = field(default_factory=list)
 
     def post(self, to: str, letter: Letter) -> None:
         self.waiting.append((to, letter))
@@ -87,17 +93,9 @@ class MergeNetwork:
         """Take a batch as the worker does: read all of it, then forward and say what has ended."""
         node = self.nodes[me]
         before = node.merges
-        new: dict[tuple[str, str], Way] = {}
-        for letter in letters:
-            if isinstance(letter, Ending):
-                node.merges = node.merges.heard(letter)
-            elif isinstance(letter, Told):
-                self._decide(node, letter)
-            else:
-                identity = letter.origin, letter.id
-                known = new.get(identity, node.events.get(identity))
-                if known is None or is_newer(letter.way, known):
-                    new[identity] = letter.way
+        circle = self.circle(me)
+        new = self._read(me, node, letters)
+        self._judge_circle(me, before, circle)
         after = node.merges
         events = node.events | new
         node.events = {one: way for one, way in events.items() if after.admits(me, way)}
@@ -110,28 +108,50 @@ class MergeNetwork:
             way = (*node.events[origin, id], after.next_hop(me))
             self.post(after.into, Copy(origin, id, way))
 
-    def _decide(self, node: Node, told: Told) -> None:
-        would_decide = told.into is not None and node.merges.decides(told.key)
-        if would_decide and told.customer in chain(told.into or "", self.into):
-            return
-        node.merges = node.merges.decided(told.key, told.into)
-        self.accepted.append(told)
+    def _read(self, me: str, node: Node, letters: Iterable[Letter]) -> dict[tuple[str, str], Way]:
+        """Take what letters say of merges; returns the events in them that are new, or renewed."""
+        new: dict[tuple[str, str], Way] = {}
+        for letter in letters:
+            if isinstance(letter, Ending):
+                node.merges = node.merges.heard(letter)
+            elif isinstance(letter, Told):
+                self._tell(node, letter.merge)
+            elif isinstance(letter, Copy) and node.merges.admits(me, letter.way):
+                identity = letter.origin, letter.id
+                known = new.get(identity, node.events.get(identity))
+                if known is None or is_newer(letter.way, known):
+                    new[identity] = letter.way
+        return new
 
-    def into(self, customer: str) -> str | None:
-        return self.nodes[customer].merges.into
+    def _tell(self, node: Node, merge: Merge) -> None:
+        if not merge.is_of_itself and merge not in node.merges.own:
+            node.merges = node.merges.told(merge)
+            self.accepted.append(merge)
+
+    def _judge_circle(self, me: str, before: Merges, circle: Sequence[Merge]) -> None:
+        node = self.nodes[me]
+        now = self.circle(me)
+        closes = bool(now) and closing_merge(now).customer == me
+        node.merges = replace(node.merges, closes=closes)
+        if node.merges.own != before.own:
+            for other in {merge.customer for merge in (*circle, *now)} - {me}:
+                self.post(other, CircleChanged())
+
+    def circle(self, me: str) -> list[Merge]:
+        """The merges that lead from an id round to it again; none if they do not."""
+        path: dict[str, Merge] = {}
+        id: str | None = me
+        while id is not None and id not in path:
+            merge = self.nodes[id].merges.holding
+            if merge is not None:
+                path[id] = merge
+            id = None if merge is None else merge.into
+        return list(path.values()) if id == me else []
 
 
-def chain(customer: str, into: Callable[[str], str | None]) -> list[str]:
-    """The ids from `customer` to the end of its merges."""
-    found = [customer]
-    while (following := into(found[-1])) is not None:
+def way_of(id: str, into: Mapping[str, str | None]) -> list[str]:
+    """The ids from this one to the end of its merges, or once round a circle."""
+    found = [id]
+    while (following := into[found[-1]]) is not None and following not in found:
         found.append(following)
     return found
-
-
-def plain_target(accepted: Iterable[Told]) -> Callable[[str], str | None]:
-    """Into whom an id is merged: what the latest of its merges and unmerges says."""
-    latest: dict[str, Told] = {}
-    for told in sorted(accepted, key=lambda told: told.key):
-        latest[told.customer] = told
-    return lambda customer: latest[customer].into if customer in latest else None

@@ -7,12 +7,11 @@ import msgspec
 from services.lifecycle.batch import repository
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.entry import event_key
-from services.lifecycle.batch.merges import MergeFlow
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
 from services.lifecycle.domain.state.happenings import DIRECTIVES
-from services.lifecycle.domain.state.merges import Ending, directive_of, is_newer
-from services.lifecycle.events import RELEASED, read, read_way
+from services.lifecycle.domain.state.merges import Ending, is_newer, merge_of
+from services.lifecycle.events import CIRCLE_CHANGED, RELEASED, read, read_way
 from shared.aio import in_chunks
 from shared.errors import Poison
 from shared.events import envelope
@@ -25,11 +24,10 @@ from shared.stream.log.parked_customers import recall_events
 class Arrivals:
     """The events of one batch by customer."""
 
-    def __init__(self, reader: Reader, cache: CustomerCache, work: Work, merges: MergeFlow) -> None:
+    def __init__(self, reader: Reader, cache: CustomerCache, work: Work) -> None:
         self._reader: Final = reader
         self._cache: Final = cache
         self._work: Final = work
-        self._merges: Final = merges
         self._previous_committed: Final = work.batch.previous_committed
 
     async def visits(self) -> list[Visit]:
@@ -69,12 +67,14 @@ class Arrivals:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         elif isinstance(incoming.content, Ending):
             visit.hear(incoming.content)
+        elif incoming.content is CIRCLE_CHANGED:
+            visit.reconsider()
         elif not _is_admitted(visit, incoming):
             return
         elif key in entry.event_keys or key in visit.arrivals:
             await self._compare(visit, incoming, key)
         elif incoming.content.kind in DIRECTIVES and incoming.event.mergedfrom is None:
-            await self._decide(visit, incoming, key)
+            _tell(visit, incoming, key)
         else:
             visit.arrivals[key] = incoming
 
@@ -113,19 +113,15 @@ class Arrivals:
         record = await repository.load_event(self._reader, visit.entry.key, key)
         return None if record is None else envelope.decode(record)
 
-    async def _decide(self, visit: Visit, incoming: Incoming, key: int) -> None:
-        """Take a merge or unmerge; reject a merge that would close a cycle."""
-        customer = visit.entry.id
-        merge_key, into = directive_of(incoming.content)
-        if visit.merges.decides(merge_key):
-            await self._previous_committed()
-            if into is not None and await self._merges.closes_cycle(customer, into):
-                detail = "the customer who stays is merged into this one already"
-                visit.portion.reject(incoming, "merge_cycle", detail)
-                return
-            visit.decide(merge_key, into)
-            self._work.merged[customer] = into
-        visit.arrivals[key] = incoming
+
+def _tell(visit: Visit, incoming: Incoming, key: int) -> None:
+    """Take a merge or unmerge; reject a merge of an id into itself."""
+    merge = merge_of(visit.entry.id, incoming.content)
+    if merge.is_of_itself:
+        visit.portion.reject(incoming, "merge_cycle", "the customer is merged into itself")
+        return
+    visit.tell(merge)
+    visit.arrivals[key] = incoming
 
 
 def _is_admitted(visit: Visit, incoming: Incoming) -> bool:

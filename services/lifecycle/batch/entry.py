@@ -36,8 +36,8 @@ class CustomerEntry:
 
     @property
     def merged_into(self) -> str | None:
-        """The customer into whom this one is merged; None if into nobody."""
-        return self.merges.into
+        """The customer who stands for this one; None if nobody does."""
+        return self.merges.merged_into
 
 
 def event_key(event: Envelope) -> int:

@@ -23,11 +23,13 @@ from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import DIRECTIVES, Happening
-from services.lifecycle.domain.state.merges import directive_of, unmerges_of_nobody
+from services.lifecycle.domain.state.merges import merge_of, unmerges_of_nobody
+from services.lifecycle.domain.words.remarks import MERGE_CYCLE, NOT_MERGED
 from services.lifecycle.events import read
 from shared.aio import in_chunks
 from shared.events import envelope
 from shared.events.transitions import Transition
+from shared.identities import MergeKey
 from shared.orders.index import OrdersIncompleteError
 from shared.stream.batch import Portion
 from shared.stream.handler import Reader
@@ -173,10 +175,9 @@ class Folds:
         stored = list(happenings_of(visit, records))
         happenings = [*stored, *visit.happenings()]
         folded = self._fold_all(happenings, visit)
-        directives = [directive_of(each) for each in happenings if each.kind in DIRECTIVES]
-        nothing_undone = unmerges_of_nobody(directives)
-        if nothing_undone:
-            folded = replace(folded, unmerges_of_nobody=nothing_undone)
+        without_effect = _merges_without_effect(visit, happenings)
+        if without_effect:
+            folded = replace(folded, merges_without_effect=without_effect)
         if not is_outdated(visit.entry.customer):
             return folded
         by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
@@ -200,6 +201,16 @@ class Folds:
 
 def _is_behind(customer: Customer, policies: Schedule) -> bool:
     return customer.known != policies.known or is_outdated(customer)
+
+
+def _merges_without_effect(
+    visit: Visit, happenings: Iterable[Happening]
+) -> list[tuple[str, MergeKey]]:
+    """Return why merges and unmerges of the customer have no effect, each with its key."""
+    own = [merge_of(visit.entry.id, each) for each in happenings if each.kind in DIRECTIVES]
+    found = [(NOT_MERGED, key) for key in unmerges_of_nobody(own)]
+    closing = visit.merges.holding if visit.merges.closes else None
+    return found if closing is None else [*found, (MERGE_CYCLE, closing.key)]
 
 
 def happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:

@@ -69,13 +69,16 @@ class LifecycleHandler:
         await repository.renew_events(tx, work.renewed_events)
         await repository.save_order_versions(tx, work.refolded, work.order_versions.values())
         await repository.save_remarks(tx, work.refolded, work.remarks.rows)
-        if work.merged:
+        if work.circles:
             await repository.lock_merging(tx)
+            before = {customer: circles.before for customer, circles in work.circles.items()}
+            await repository.confirm_circles(tx, before)
         for partition, since in await daily_counts.move_accounts(tx, work.account_changes):
             counts.restate(since, work.batch.portions[partition])
         await repository.save_customers(tx, work.customers)
-        if work.merged:
-            await repository.refuse_cycles(tx, work.merged)
+        if work.circles:
+            after = {customer: circles.after for customer, circles in work.circles.items()}
+            await repository.confirm_circles(tx, after)
         await repository.add_transitions(tx, recorder.transitions, recorder.withdrawn)
         hints = await repository.add_hints(tx, recorder.hints)
         counts.add_hints(hints)
@@ -101,7 +104,7 @@ class LifecycleHandler:
         merges = MergeFlow(
             self._reader, self._cache, folds, work, partitions=self._settings.partitions
         )
-        visits = await Arrivals(self._reader, self._cache, work, merges).visits()
+        visits = await Arrivals(self._reader, self._cache, work).visits()
         late = await folds.fold_on(visits)
         if late:
             await work.batch.previous_committed()

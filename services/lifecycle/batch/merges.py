@@ -1,6 +1,6 @@
 """Merging and parting ids of one customer: events go where they belong, histories follow them."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -12,12 +12,13 @@ from services.lifecycle.batch.entry import event_key
 from services.lifecycle.batch.folds import Folds
 from services.lifecycle.batch.rows import StoredLife
 from services.lifecycle.batch.visit import Visit
-from services.lifecycle.batch.work import Work
+from services.lifecycle.batch.work import Circles, Work
 from services.lifecycle.domain.edition import unknown_customer
 from services.lifecycle.domain.fold import Folded
 from services.lifecycle.domain.hints import change_withdrawn_hint
 from services.lifecycle.domain.state.merges import Ending, Hop, Merges, endings
 from services.lifecycle.events import (
+    CIRCLE_CHANGED,
     DIRECTIVE_TYPES,
     MERGE_ENDED,
     SOURCE,
@@ -27,14 +28,12 @@ from services.lifecycle.events import (
 )
 from shared.aio import in_chunks
 from shared.events import envelope
-from shared.events.envelope import Envelope
+from shared.events.envelope import Envelope, pack
+from shared.identities import Merge, closing_merge
 from shared.ids import partition_of, stable_text
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.stream.handler import Reader
 from shared.stream.outgoing.outbox import Message
-
-MergedInto = Callable[[str], Awaitable[str | None]]
-"""Looks up into whom a customer is merged; None if into nobody."""
 
 
 class MovingLife(NamedTuple):
@@ -57,18 +56,9 @@ class MergeFlow:
         self._work: Final = work
         self._partitions: Final = partitions
 
-    async def closes_cycle(self, customer: str, into: str) -> bool:
-        """Is `into` merged into the customer already, in this batch or before?"""
-
-        async def merged_into(other: str) -> str | None:
-            if other in self._work.merged:
-                return self._work.merged[other]
-            return await repository.merged_into(self._reader, other)
-
-        return await leads_back(customer, into, merged_into)
-
     async def settle(self, visits: Sequence[Visit]) -> None:
         """Move the events of these customers, and fold the histories that change by it."""
+        await self._judge_circles(visits)
         async for some in in_chunks(visits):
             lives = await self._load_lives(some)
             moving = {
@@ -80,6 +70,25 @@ class MergeFlow:
             fold = partial(self._fold_moved, moving)
             for visit, folded in self._work.fold_each(some, fold):
                 self._change_history(moving[visit.entry.id], folded)
+
+    async def _judge_circles(self, visits: Sequence[Visit]) -> None:
+        """Find the circles of customers whose merges change, and tell the others in them."""
+        now = {visit.entry.id: visit.merges for visit in visits}
+        for visit in visits:
+            entry = visit.entry
+            if visit.merges is entry.merges or visit.merges.into is entry.merges.into is None:
+                continue
+            before = await repository.load_circle(self._reader, entry.id, {})
+            after = await repository.load_circle(self._reader, entry.id, now)
+            closes = bool(after) and closing_merge(after).customer == entry.id
+            visit.merges = replace(visit.merges, closes=closes)
+            self._work.circles[entry.id] = Circles(before, after)
+            if visit.merges.own != entry.merges.own:
+                others = {merge.customer for merge in (*before, *after)} - {entry.id}
+                cause = visit.merges.own[-1]
+                self._work.forwarded += [
+                    _word_of_circle(to, cause, self._partitions) for to in sorted(others)
+                ]
 
     async def _load_lives(self, visits: Sequence[Visit]) -> dict[str, StoredLife]:
         """Load what is stored, but not of customers whose new events are only forwarded."""
@@ -103,7 +112,7 @@ class MergeFlow:
         if after.into is not None:
             again = stored if after.merge != before.merge else renewed
             self._forward([*again, *arrived], after.into, after.next_hop(entry.id))
-        if (before.into is None) != (after.into is None):
+        if (before.merged_into is None) != (after.merged_into is None):
             self._restate(visit, [*stored, *arrived])
         words = endings(entry.id, before, after)
         self._work.forwarded += [_word_of(ending, to, self._partitions) for to, ending in words]
@@ -150,13 +159,13 @@ class MergeFlow:
         visit, before, life = moving
         folds = self._folds
         if folded is None:
-            if before.into is None:
+            if before.merged_into is None:
                 self._withdraw_notice(visit)
                 nobody = unknown_customer(self._work.policies.known)
                 folds.replace(visit, nobody, life.transitions, [])
             else:
                 folds.accept(visit, visit.entry.customer)
-        elif before.into is None:
+        elif before.merged_into is None:
             folds.take_life(visit, folded, life.transitions)
         else:
             folds.restore(visit, folded)
@@ -203,9 +212,14 @@ def _word_of(ending: Ending, to: str, partitions: int) -> Message:
     return Message(partition_of(to, partitions), CUSTOMER_EVENTS, to, envelope.encode(event))
 
 
-async def leads_back(customer: str, into: str, merged_into: MergedInto) -> bool:
-    """Does the chain of mergers that begins with `into` lead back to the customer?"""
-    end: str | None = into
-    while end is not None and end != customer:
-        end = await merged_into(end)
-    return end is not None
+def _word_of_circle(to: str, cause: Merge, partitions: int) -> Message:
+    """Make the message that asks the customer `to` to look again at its circle."""
+    event = Envelope(
+        id=stable_text(CIRCLE_CHANGED, to, cause.customer, cause.source, cause.id),
+        source=SOURCE,
+        type=CIRCLE_CHANGED,
+        subject=to,
+        time=cause.time,
+        data=pack({}),
+    )
+    return Message(partition_of(to, partitions), CUSTOMER_EVENTS, to, envelope.encode(event))

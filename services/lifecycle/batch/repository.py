@@ -22,10 +22,11 @@ from services.lifecycle.batch.rows import (
 )
 from services.lifecycle.codecs import decode_customer, decode_merges, decode_transition
 from services.lifecycle.domain.hints import CHANGE_DUE, CHANGE_WITHDRAWN
-from services.lifecycle.domain.state.merges import NO_MERGES
+from services.lifecycle.domain.state.merges import NO_MERGES, Merges
 from shared.database.columns import columns_of, execute_rows
 from shared.database.connection import Tx
 from shared.errors import Retryable
+from shared.identities import Merge
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -168,18 +169,8 @@ SELECT customer, occasion FROM hint
 JOIN unnest($2::text[], $3::text[]) AS asked(customer, occasion) USING (customer, occasion)
 WHERE name = $1
 """
-_MERGED_INTO: Final = "SELECT merged_into FROM customer WHERE customer = $1"
+_MERGES: Final = "SELECT merges FROM customer WHERE customer = $1"
 _LOCK_MERGING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.merging', 0))"
-_CYCLE: Final = """
-WITH RECURSIVE chain AS (
-    SELECT customer AS start, merged_into FROM customer WHERE customer = ANY($1::text[])
-    UNION ALL
-    SELECT chain.start, c.merged_into
-    FROM chain JOIN customer AS c ON c.customer = chain.merged_into
-    WHERE chain.merged_into <> chain.start
-)
-SELECT start FROM chain WHERE merged_into = start LIMIT 1
-"""
 _UNFINISHED_REARMING: Final = """
 SELECT p AS partition, r.target, r.edition, r.after, r.done, r.total, r.finished
 FROM generate_series(0, $1::int - 1) AS p LEFT JOIN rearming AS r ON r.partition = p
@@ -260,25 +251,42 @@ async def due_customers(
     return [tuple(row) for row in await connection.fetch(_DUE, partitions, after, until, limit)]
 
 
-async def merged_into(connection: Tx, customer: str) -> str | None:
-    """Find the customer into whom this one is merged; None if into nobody."""
-    into: str | None = await connection.fetchval(_MERGED_INTO, customer)
-    return into
+async def load_circle(
+    connection: Tx, customer: str, known: Mapping[str, Merges]
+) -> tuple[Merge, ...]:
+    """Load the merges that lead from the customer round to it again; none if they do not.
+
+    Those of the ids that are `known` are not looked up.
+    """
+    path: dict[str, Merge] = {}
+    id: str | None = customer
+    while id is not None and id not in path:
+        merges = known.get(id) or await _load_merges(connection, id)
+        merge = merges.holding
+        if merge is not None:
+            path[id] = merge
+        id = None if merge is None else merge.into
+    return tuple(path.values()) if id == customer else ()
+
+
+async def _load_merges(connection: Tx, customer: str) -> Merges:
+    stored = await connection.fetchval(_MERGES, customer)
+    return NO_MERGES if stored is None else decode_merges(stored)
 
 
 async def lock_merging(tx: Tx) -> None:
-    """Let one batch merge at a time: two could close a cycle that neither of them sees."""
+    """Let one batch merge at a time: two could close a circle that neither of them sees."""
     await tx.execute(_LOCK_MERGING)
 
 
-async def refuse_cycles(tx: Tx, customers: Iterable[str]) -> None:
-    """Raise Retryable if these mergers, just written, close a cycle with others.
+async def confirm_circles(tx: Tx, circles: Mapping[str, Sequence[Merge]]) -> None:
+    """Raise Retryable unless the merges of these customers lead round in just these circles.
 
-    The batch is then folded again, and one of the mergers becomes a dead letter.
+    If another worker has changed them, the batch is folded again.
     """
-    start = await tx.fetchval(_CYCLE, list(customers))
-    if start is not None:
-        raise Retryable("another worker has merged customers in a cycle with these")
+    for customer, circle in circles.items():
+        if await load_circle(tx, customer, {}) != circle:
+            raise Retryable("another worker has merged customers in a circle with these")
 
 
 async def unfinished_rearming(

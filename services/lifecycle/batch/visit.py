@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import Self
 
 import msgspec
+from msgspec.structs import replace
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import DIRECTIVES, SORT_KEY, Happening
-from services.lifecycle.domain.state.merges import NO_MERGES, Ending, MergeKey, Merges
+from services.lifecycle.domain.state.merges import NO_MERGES, Ending, Merges
 from services.lifecycle.events import read_way
 from shared.events.envelope import Envelope
+from shared.identities import Merge
 from shared.stream.batch import Incoming, Portion
 
 
@@ -56,7 +58,7 @@ class Visit(msgspec.Struct):
         """Are there merges to look at: past ones, or such as this batch makes or ends?"""
         return (
             self.merges is not self.entry.merges
-            or self.entry.merged_into is not None
+            or self.entry.merges.into is not None
             or bool(self.renewed)
         )
 
@@ -89,9 +91,14 @@ class Visit(msgspec.Struct):
         """
         return event.mergedfrom is None or self.merges.admits(self.entry.id, read_way(event))
 
-    def decide(self, key: MergeKey, into: str | None) -> None:
+    def tell(self, merge: Merge) -> None:
         """Take a merge or unmerge of the customer."""
-        self.merges = self.merges.decided(key, into)
+        self.merges = self.merges.told(merge)
+        self.stays = False
+
+    def reconsider(self) -> None:
+        """Look again whether the customer's merge closes a circle."""
+        self.merges = replace(self.merges)
         self.stays = False
 
     def happenings(self) -> list[Happening]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from services.lifecycle.batch.entry import CustomerEntry, identity_hash
 from services.lifecycle.batch.recorder import Recorder
@@ -25,12 +25,19 @@ from services.lifecycle.domain.fold import Folded
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.state.customer import Customer
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.domain.words.remarks import NOT_MERGED
+from shared.identities import Merge
 from shared.stream.batch import Batch
 from shared.stream.log.parked_customers import record_failure
 from shared.stream.outgoing.outbox import Message
 
 T = TypeVar("T")
+
+
+class Circles(NamedTuple):
+    """The circle of merges that a customer is in before the batch, and after it; empty if none."""
+
+    before: tuple[Merge, ...]
+    after: tuple[Merge, ...]
 
 
 class Remarks:
@@ -58,9 +65,9 @@ class Remarks:
             fact = remark.fact
             key = identity_hash(fact.source, fact.id, fact.origin or None)
             self._note((entry.key, key, remark.reason, remark.waits), arrivals)
-        for _, _, source, id in folded.unmerges_of_nobody:
+        for reason, (_, _, source, id) in folded.merges_without_effect:
             key = identity_hash(source, id, None)
-            self._note((entry.key, key, NOT_MERGED, False), arrivals)
+            self._note((entry.key, key, reason, False), arrivals)
 
     def _note(self, row: RemarkRow, arrivals: Collection[int]) -> None:
         customer_key, key, reason, _ = row
@@ -78,7 +85,7 @@ class Work:
     - `refolded` are the keys of customers folded anew: their `order_versions` and `remarks`
       replace those before.
     - `timers` has partition and instant by customer; None disarms the timer.
-    - `merged` says, of the customers whose merges change, into whom they are merged afterwards.
+    - `circles` are those of the customers whose merges change.
     - `accounts_before` has the kind of account before the batch, by customer, where transitions
       are stored.
     """
@@ -98,7 +105,7 @@ class Work:
     refolded: set[int] = field(default_factory=set)
     order_versions: dict[OrderVersionKey, OrderVersionRow] = field(default_factory=dict)
     remarks: Remarks = field(default_factory=Remarks)
-    merged: dict[str, str | None] = field(default_factory=dict)
+    circles: dict[str, Circles] = field(default_factory=dict)
     forwarded: list[Message] = field(default_factory=list)
     removed_events: list[tuple[int, int]] = field(default_factory=list)
     renewed_events: list[RenewedEvent] = field(default_factory=list)

@@ -31,8 +31,8 @@ from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
-from services.lifecycle.domain.state.merges import MergeKey
 from services.lifecycle.domain.state.phases import Phase
+from shared.identities import MergeKey
 from shared.orders.book import OrderBook, OrderVersion, WithoutEffect
 
 _ORDER: Final = EventKind.ORDER
@@ -50,7 +50,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
 
     `order_versions` are those of orders that are more than one plain purchase; `without_effect`
     are the events about orders that have changed nothing, or wait for their order, and
-    `unmerges_of_nobody` the unmerges of an id that was not merged.
+    `merges_without_effect` why merges and unmerges have none, each with its key.
     """
 
     customer: Customer
@@ -58,7 +58,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     hints: Sequence[Hint] = ()
     order_versions: Sequence[OrderVersion] = ()
     without_effect: Sequence[WithoutEffect] = ()
-    unmerges_of_nobody: Sequence[MergeKey] = ()
+    merges_without_effect: Sequence[tuple[str, MergeKey]] = ()
 
     @property
     def parts(self) -> tuple[Customer, Sequence[Move], Sequence[Hint]]:
@@ -68,7 +68,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
     def then(self, more: "Folded") -> "Folded":
         """Return this and what followed as one result."""
         told = self.moves, self.hints, self.order_versions, self.without_effect
-        if not (any(told) or self.unmerges_of_nobody):
+        if not (any(told) or self.merges_without_effect):
             return more
         return Folded(
             more.customer,
@@ -76,7 +76,7 @@ class Folded(msgspec.Struct, frozen=True, gc=False):
             [*self.hints, *more.hints],
             [*self.order_versions, *more.order_versions],
             [*self.without_effect, *more.without_effect],
-            [*self.unmerges_of_nobody, *more.unmerges_of_nobody],
+            [*self.merges_without_effect, *more.merges_without_effect],
         )
 
 

@@ -1,13 +1,17 @@
 """Merges as one id sees them: where its events go, and which events of other ids belong to it.
 
+Which id stays is said by `shared.identities`.
+
 Every id judges only its own merges and unmerges: the latest decides. Its events go on from id to
 id, each adding a hop, until they reach one that is not merged. When a merge ends, an `Ending`
 follows the same way, and each id drops what had come by that merge. Events and endings may arrive
 in any order and more than once: all that counts in the end is which hops are over.
+
+Events follow merges round in a circle too, once, so that all its ids store them. The id whose
+merge closes the circle keeps its history, as one that is not merged.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Final, TypeAlias
 
 import msgspec
@@ -15,11 +19,7 @@ from msgspec.structs import replace
 
 from services.lifecycle.domain.state.happenings import Happening, MergeTarget
 from shared.events.payload import CustomerName, Instant, Name
-
-MergeKey: TypeAlias = tuple[datetime, bool, str, str]
-"""Merges and unmerges of an id in the order of (time, is it an unmerge?, source, id)."""
-Directive: TypeAlias = tuple[MergeKey, str | None]
-"""The key of a merge or unmerge, and the id merged into (None: an unmerge)."""
+from shared.identities import Merge, MergeKey, holding_merge
 
 
 class Hop(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -62,34 +62,44 @@ class Ending(msgspec.Struct, frozen=True):
 class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one id knows of merges: its own decision, and the endings of others that it has heard.
 
-    All merges of another customer before the key in `ended` are over.
+    All merges of another customer before the key in `ended` are over. `own` are all merges and
+    unmerges of this id; `closes` says that the one that holds closes a circle.
     """
 
     decision: Decision | None = None
     ended: dict[str, MergeKey] = {}
+    own: tuple[Merge, ...] = ()
+    closes: bool = False
 
     @property
     def into(self) -> str | None:
-        """The id into which this one is merged; None if into none."""
+        """The id to which the events of this one go on; None if to none."""
         return None if self.decision is None else self.decision.into
+
+    @property
+    def merged_into(self) -> str | None:
+        """The id that stands for this one; None if it stands for itself."""
+        return None if self.closes else self.into
+
+    @property
+    def holding(self) -> Merge | None:
+        """The merge of this id that holds."""
+        return holding_merge(self.own)
 
     @property
     def merge(self) -> MergeKey | None:
         """The merge by which this id forwards its events; None if it does not."""
         return None if self.decision is None else self.decision.merge
 
-    def decides(self, key: MergeKey) -> bool:
-        """Is a merge or unmerge with this key later than what has decided so far?"""
-        return self.decision is None or key > self.decision.key
-
-    def decided(self, key: MergeKey, into: str | None) -> "Merges":
-        """Take a merge or unmerge; nothing changes if a later one has decided."""
-        if not self.decides(key):
-            return self
-        merge = None
-        if into is not None:
-            merge = self.merge if into == self.into else key
-        return replace(self, decision=Decision(key, into, merge))
+    def told(self, merge: Merge) -> "Merges":
+        """Take a merge or unmerge of this id; the latest decides."""
+        known = replace(self, own=(*self.own, merge))
+        if self.decision is not None and merge.key <= self.decision.key:
+            return known
+        key = None
+        if merge.into is not None:
+            key = self.merge if merge.into == self.into else merge.key
+        return replace(known, decision=Decision(merge.key, merge.into, key))
 
     def heard(self, ending: Ending) -> "Merges":
         """Take word of an ending; nothing changes if it says nothing new."""
@@ -147,19 +157,19 @@ def endings(customer: str, before: Merges, after: Merges) -> Iterator[tuple[str,
             yield into, Ending(other, key)
 
 
-def directive_of(happening: Happening) -> Directive:
-    """Return what a merge or unmerge says."""
+def merge_of(customer: str, happening: Happening) -> Merge:
+    """Return what a merge or unmerge of the customer says."""
     details = happening.details
     into = details.into if isinstance(details, MergeTarget) else None
-    return (happening.time, into is None, happening.source, happening.id), into
+    return Merge(customer, into, happening.time, happening.source, happening.id)
 
 
-def unmerges_of_nobody(directives: Iterable[Directive]) -> list[MergeKey]:
+def unmerges_of_nobody(merges: Iterable[Merge]) -> list[MergeKey]:
     """Find the unmerges of an id that was not merged at their place, in their order."""
     found: list[MergeKey] = []
     current: str | None = None
-    for key, into in sorted(directives, key=lambda directive: directive[0]):
-        if into is None and current is None:
-            found.append(key)
-        current = into
+    for merge in sorted(merges, key=lambda merge: merge.key):
+        if merge.into is None and current is None:
+            found.append(merge.key)
+        current = merge.into
     return found

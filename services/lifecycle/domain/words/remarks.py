@@ -6,13 +6,17 @@ from typing import Final
 
 from shared.orders.changes import NoEffect
 
+MERGE_CYCLE: Final = "merge_cycle"
+"""Why a merge that leads round to the customer itself is not followed."""
+NOT_MERGED: Final = "not_merged"
+"""Why an unmerge of an id that was not merged has no effect."""
 SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "conflicting_duplicate": (
             "other content came under this id before; what came first holds, and this does not"
         ),
         "parked": "the customer's events wait until somebody has released the customer",
-        "merge_cycle": "the customer who was to stay is merged into this one already",
+        MERGE_CYCLE: "it merges the customer into itself",
         "undecodable": "its time cannot be read; it stands where it was recorded",
         "invalid_data": "its data does not fit its type",
         "unknown_type": "its type is not in the catalogue",
@@ -22,8 +26,6 @@ SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
 """The reasons of dead letters whose customer is known."""
 
 
-NOT_MERGED: Final = "not_merged"
-"""Why an unmerge of an id that was not merged has no effect."""
 WITHOUT_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
     {
         NoEffect.UNCHANGED: "it says what was known already",
@@ -35,6 +37,7 @@ WITHOUT_EFFECT: Final[Mapping[str, str]] = MappingProxyType(
         NoEffect.REFUND_REPEATED: "a refund with the same refund_id was counted before",
         NoEffect.REFUND_UNKNOWN: "no refund of the order that counts has this id, or this amount",
         NoEffect.NOTHING_LEFT: "nothing was left of the order: it had been undone before",
+        MERGE_CYCLE: "the merges lead round in a circle, and of those ids this one stays",
         NOT_MERGED: "the customer was not merged into another",
     }
 )

@@ -166,21 +166,35 @@ async def test_a_chain_is_followed_to_its_end_whatever_was_merged_first(
             ] == f"/v1/customers/{end}"
 
 
-async def test_a_merger_that_would_close_a_cycle_is_a_dead_letter(stack: Stack, blank: str) -> None:
-    one, two = "cycle-1", elsewhere("cycle-1", "cycle-2")
-    async with worker(stack, blank):
-        await send(stack, blank, order(one, 0), order(two, 1), merged(one, two, 2))
-        await send(stack, blank, merged(two, one, 3), merged(two, two, 4))
-        assert await reasons(blank) == ["merge_cycle", "merge_cycle"]
-        assert await orders_of(blank, two) == 2
-        await publish(
-            stack.bootstrap, [merged("pair-1", "pair-2", 2), merged("pair-2", "pair-1", 2)]
-        )
-        await settled(stack, blank, "lifecycle")
-        assert await reasons(blank) == ["merge_cycle"] * 3, "both in one batch: the first one holds"
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_the_ids_of_a_circle_are_one_customer_whichever_merge_comes_first(
+    stack: Stack, blank: str, backwards: bool
+) -> None:
+    one, two = "circle-1", elsewhere("circle-1", "circle-2")
+    said = [merged(one, two, 3), merged(two, one, 4, id="closing")]
+    async with worker(stack, blank), client(stack, blank) as api:
+        await send(stack, blank, order(one, 0), order(two, 1))
+        for merge in said[::-1] if backwards else said:
+            await send(stack, blank, merge)
+        await send(stack, blank, order(one, 5), order(two, 6))
+        assert await current(blank, one) == []
+        assert await orders_of(blank, two) == 4
+        assert (await api.get(f"/v1/customers/{one}")).status_code == 301
+        page = (await api.get(f"/v1/customers/{two}/timeline")).json()["items"]
+        told = [(item["effect"], item["reason"]) for item in page if item.get("id") == "closing"]
+        assert told == [("without_effect", "merge_cycle")]
+
+        await send(stack, blank, unmerged(one, 7))
+        assert await current(blank, two) == []
+        assert await orders_of(blank, one) == 4, "that the other id is this one still holds"
+        await send(stack, blank, unmerged(two, 8))
+        assert [await orders_of(blank, id) for id in (one, two)] == [2, 2]
+        await send(stack, blank, merged(two, two, 9))
+        assert await reasons(blank) == ["merge_cycle"]
+    await versions_have_no_gap(stack)
 
 
-async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str) -> None:
+async def test_a_circle_that_two_workers_close_at_once_is_judged_again(blank: str) -> None:
     connection = await db.connect(blank, "lifecycle")
 
     async def merge(customer: str, into: str | None) -> None:
@@ -191,10 +205,13 @@ async def test_a_cycle_that_two_workers_close_at_once_is_judged_again(blank: str
     try:
         for customer, into in (("x", "y"), ("y", "z"), ("z", None)):
             await merge(customer, into)
-        await repository.refuse_cycles(connection, ["x", "y"])
+        await repository.confirm_circles(connection, {"x": (), "y": ()})
         await merge("z", "x")
-        with pytest.raises(Retryable, match="cycle"):
-            await repository.refuse_cycles(connection, ["z"])
+        circle = await repository.load_circle(connection, "z", {})
+        assert [found.into for found in circle] == ["x", "y", "z"]
+        await repository.confirm_circles(connection, {"z": circle})
+        with pytest.raises(Retryable, match="circle"):
+            await repository.confirm_circles(connection, {"z": ()})
     finally:
         await connection.close()
 

@@ -10,6 +10,7 @@ from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.events import DIRECTIVE_TYPES, read
 from shared.events.envelope import decode
+from shared.identities import Identities, Merge, holding_merge, read_merge
 from shared.kafka.topics import CUSTOMER_EVENTS
 from tests.integration.lifecycle.batch.test_merges import (
     merged,
@@ -19,7 +20,7 @@ from tests.integration.lifecycle.batch.test_merges import (
 )
 from tests.support.builders import day, encode, event, order, tick
 from tests.support.lifecycle_worker import POLICY, history, worker
-from tests.support.merge_network import Told, chain, plain_target
+from tests.support.merge_network import way_of
 from tests.support.pipeline import daily_counts_hold, publish, published, rows, settled
 from tests.support.server_stack import Stack
 
@@ -65,18 +66,9 @@ async def late_repeats(stack: Stack, luck: random.Random) -> None:
     await publish_records(stack, internal[: len(internal) // 2])
 
 
-def accepted(traffic: Sequence[Raw], stored: set[tuple[str, str]]) -> list[Told]:
-    """The merges and unmerges that are stored: those that closed a cycle are not."""
-    return [
-        Told(
-            one["subject"],
-            (decode(encode(one)).time - day(0)).total_seconds(),
-            one["data"].get("into"),
-            one["id"],
-        )
-        for one in traffic
-        if one["type"] in DIRECTIVE_TYPES and (one["subject"], one["id"]) in stored
-    ]
+def merges_in(traffic: Sequence[Raw]) -> list[Merge]:
+    """What is said of merges."""
+    return [read_merge(decode(encode(one))) for one in traffic if one["type"] in DIRECTIVE_TYPES]
 
 
 def plain_history(traffic: Sequence[Raw], customer: str, members: Sequence[str]) -> list[Any]:
@@ -114,12 +106,14 @@ async def test_each_id_has_lived_the_events_that_belong_to_it(
         await settled(stack, blank, "lifecycle")
     stored = await rows(blank, _STORED)
     records = [(row["customer"], decode(row["body"].encode())) for row in stored]
-    own = {(customer, one.id) for customer, one in records if one.type in DIRECTIVE_TYPES}
-    into = plain_target(accepted(traffic, own))
+    merges = merges_in(traffic)
+    identities = Identities(merges)
+    holding = {id: holding_merge(m for m in merges if m.customer == id) for id in IDS}
+    into = {id: merge.into if merge else None for id, merge in holding.items()}
     for customer in IDS:
-        members = [other for other in IDS if customer in chain(other, into)]
+        members = [other for other in IDS if customer in way_of(other, into)]
         found = [one for one in await history(blank, customer) if not one[2]]
-        whole = [] if into(customer) else plain_history(traffic, customer, members)
+        whole = [] if identities.is_merged(customer) else plain_history(traffic, customer, members)
         assert [(rule, at) for rule, at, _, _ in found] == whole, customer
         kept = [
             one for owner, one in records if owner == customer and one.type not in DIRECTIVE_TYPES

@@ -66,7 +66,6 @@ async def test_a_merge_decides_for_the_whole_batch_what_becomes_of_its_events() 
     merger = event("anna", "customer.merged", 2, into="ben")
     work = shop.new_work(ORDER, merger, order("anna", 3))
     visit = (await shop.visits(work))["anna"]
-    assert work.merged == {"anna": "ben"}
     assert visit.is_moving
     assert visit.merges.into == "ben"
     assert len(visit.arrivals) == 3, "the id stores its own events, merged or not"
@@ -78,7 +77,6 @@ async def test_an_unmerge_in_the_same_batch_takes_a_merge_back() -> None:
     merger = event("anna", "customer.merged", 2, into="ben")
     work = shop.new_work(merger, event("anna", "customer.unmerged", 3))
     assert (await shop.visits(work))["anna"].merges.into is None
-    assert work.merged == {"anna": None}
 
 
 async def test_ids_may_be_merged_the_other_way_round_once_they_have_parted() -> None:
@@ -90,8 +88,8 @@ async def test_ids_may_be_merged_the_other_way_round_once_they_have_parted() -> 
         event(one, "customer.unmerged", 2),
         event(two, "customer.merged", 3, into=one),
     )
-    await shop.visits(work)
-    assert work.merged == {one: None, two: one}
+    visits = await shop.visits(work)
+    assert [visits[id].merges.into for id in (one, two)] == [None, one]
     assert dead_letters(work) == []
 
 
@@ -107,14 +105,10 @@ async def test_an_event_of_another_without_the_merge_that_brought_it_is_a_dead_l
     assert dead_letters(work) == [("invalid_data", None)]
 
 
-async def test_a_merger_that_closes_a_cycle_is_a_dead_letter() -> None:
+async def test_a_merge_of_an_id_into_itself_is_a_dead_letter() -> None:
     shop = MemoryShop()
-    work = shop.new_work(
-        event("anna", "customer.merged", 1, into="ben"),
-        event("ben", "customer.merged", 2, into="anna"),
-    )
-    await shop.visits(work)
-    assert len(work.merged) == 1, "whichever partition comes first"
+    work = shop.new_work(event("anna", "customer.merged", 1, into="anna"))
+    assert await shop.visits(work) == {}
     assert dead_letters(work) == [("merge_cycle", None)]
 
 
@@ -124,7 +118,7 @@ async def test_what_is_said_of_a_rejected_event_names_no_customer() -> None:
         ORDER,
         OTHER_AMOUNT,
         event("anna", "customer.merged", 1, into="ben"),
-        event("ben", "customer.merged", 2, into="anna"),
+        event("anna", "customer.merged", 2, into="anna"),
     )
     await shop.visits(work)
     details = [letter.detail for portion in work.batch.portions.values() for letter in portion.dead]

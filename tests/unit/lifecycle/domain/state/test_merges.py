@@ -12,12 +12,13 @@ from services.lifecycle.domain.state.merges import (
     NO_MERGES,
     Ending,
     Hop,
-    MergeKey,
+    Merges,
     endings,
     is_newer,
     unmerges_of_nobody,
 )
-from tests.support.merge_network import Copy, MergeNetwork, Node, Told, chain, plain_target
+from shared.identities import Identities, Merge, MergeKey
+from tests.support.merge_network import Copy, MergeNetwork, Node, Told, way_of
 
 IDS: Final = "abcde"
 ids = st.sampled_from(IDS)
@@ -25,6 +26,10 @@ ids = st.sampled_from(IDS)
 
 def key(second: int, *, unmerge: bool = False, source: str = "/shop", id: str = "m") -> MergeKey:
     return datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC), unmerge, source, id
+
+
+def told(merges: Merges, at: MergeKey, into: str | None) -> Merges:
+    return merges.told(Merge("a", into, at[0], *at[2:]))
 
 
 def hop(customer: str, second: int) -> Hop:
@@ -52,16 +57,16 @@ def test_the_latest_merge_or_unmerge_decides(
 ) -> None:
     merges = NO_MERGES
     for at, target in told:
-        merges = merges.decided(at, target)
+        merges = merges.told(Merge("a", target, at[0], *at[2:]))
     assert merges.into == into
 
 
 def test_a_further_merge_into_the_same_id_ends_nothing() -> None:
-    once = NO_MERGES.decided(key(1), "b")
-    twice = once.decided(key(2), "b")
+    once = told(NO_MERGES, key(1), "b")
+    twice = told(once, key(2), "b")
     assert twice.next_hop("a") == once.next_hop("a") == hop("a", 1)
     assert list(endings("a", once, twice)) == []
-    parted = twice.decided(key(3, unmerge=True), None)
+    parted = told(twice, key(3, unmerge=True), None)
     assert list(endings("a", twice, parted)) == [("b", Ending("a", key(3, unmerge=True)))]
 
 
@@ -80,10 +85,10 @@ def test_an_event_that_comes_back_to_where_it_was_is_not_admitted() -> None:
 
 def test_endings_are_passed_on_while_the_id_is_merged() -> None:
     ending = Ending("a", key(5, unmerge=True))
-    merged = NO_MERGES.decided(key(1), "c")
+    merged = told(NO_MERGES, key(1), "c")
     assert list(endings("b", merged, merged.heard(ending))) == [("c", ending)]
     assert list(endings("b", NO_MERGES, NO_MERGES.heard(ending))) == []
-    parted = merged.heard(ending).decided(key(6, unmerge=True), None)
+    parted = told(merged.heard(ending), key(6, unmerge=True), None)
     assert [to for to, _ in endings("b", merged, parted)] == ["c"], "one word ends all of it"
 
 
@@ -95,18 +100,10 @@ def test_of_two_ways_the_one_by_the_later_merge_is_newer() -> None:
 
 def test_an_unmerge_of_an_id_that_is_not_merged_is_told() -> None:
     first, merge, parted, again = (
-        key(1, unmerge=True),
-        key(2),
-        key(3, unmerge=True),
-        key(4, unmerge=True),
+        Merge("a", into, key(second)[0], "/shop", "m")
+        for second, into in ((1, None), (2, "b"), (3, None), (4, None))
     )
-    told: list[tuple[MergeKey, str | None]] = [
-        (again, None),
-        (parted, None),
-        (merge, "b"),
-        (first, None),
-    ]
-    assert unmerges_of_nobody(told) == [first, again]
+    assert unmerges_of_nobody([again, parted, merge, first]) == [first.key, again.key]
 
 
 def test_an_event_stays_if_its_new_way_is_known_before_its_old_one_ends() -> None:
@@ -150,11 +147,16 @@ def test_every_event_ends_where_its_id_does(
         else:
             network.deliver(step)
     settle(network, repeats)
-    into = plain_target(network.accepted)
+    identities = Identities(network.accepted)
+    into = {id: network.nodes[id].merges.into for id in IDS}
     for customer in IDS:
-        assert network.into(customer) == into(customer)
-        belonging = {one for one in events if customer in chain(one[0], into)}
+        merges = network.nodes[customer].merges
+        assert (merges.merged_into is not None) is identities.is_merged(customer)
+        belonging = {one for one in events if customer in way_of(one[0], into)}
         assert network.nodes[customer].events.keys() == belonging
+        if not identities.is_merged(customer):
+            members = identities.members(customer)
+            assert belonging == {one for one in events if one[0] in members}
 
 
 def settle(network: MergeNetwork, repeats: Sequence[int]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.lifecycle.domain.words.remarks import (
+    MERGE_CYCLE,
     NOT_MERGED,
     SET_ASIDE,
     WITHOUT_EFFECT,
@@ -47,7 +48,7 @@ def test_every_reason_has_words() -> None:
 
 
 def test_every_reason_of_having_no_effect_has_words() -> None:
-    assert set(WITHOUT_EFFECT) == {*NoEffect, NOT_MERGED}
+    assert set(WITHOUT_EFFECT) == {*NoEffect, MERGE_CYCLE, NOT_MERGED}
 
 
 @pytest.mark.parametrize(
