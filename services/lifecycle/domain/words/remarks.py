@@ -17,6 +17,7 @@ SET_ASIDE: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "parked": "the customer's events wait until somebody has released the customer",
         MERGE_CYCLE: "it merges the customer into itself",
+        "too_large": "it is larger than a record of its topic may be",
         "undecodable": "its time cannot be read; it stands where it was recorded",
         "invalid_data": "its data does not fit its type",
         "unknown_type": "its type is not in the catalogue",
