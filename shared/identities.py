@@ -13,13 +13,13 @@ from typing import Final, TypeAlias
 import msgspec
 
 from shared.events.envelope import Envelope
-from shared.events.payload import Instant, MergerData, payload_decoder
+from shared.events.payload import Instant, MergeData, payload_decoder
 
 MergeKey: TypeAlias = tuple[datetime, bool, str, str]
 """Merges of an id in the order of (time, is it an unmerge?, source, id)."""
 
 
-_decode: Final = payload_decoder(MergerData)
+_decode: Final = payload_decoder(MergeData)
 
 
 class Merge(msgspec.Struct, frozen=True, array_like=True, gc=False):

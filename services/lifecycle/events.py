@@ -26,7 +26,7 @@ from shared.events.envelope import Envelope, pack
 from shared.events.payload import (
     CustomerName,
     Instant,
-    MergerData,
+    MergeData,
     Name,
     Word,
     is_test,
@@ -50,7 +50,7 @@ MERGE_ENDED: Final = "customer.merge_ended"
 CIRCLE_CHANGED: Final = "customer.circle_changed"
 """Internal: tells an id that a circle of merges in which it is, or was, has changed."""
 
-DIRECTIVE_TYPES: Final = frozenset({"customer.merged", "customer.unmerged"})
+MERGE_TYPES: Final = frozenset({"customer.merged", "customer.unmerged"})
 """The types of merges and unmerges."""
 
 PRODUCT_ACTIVATED: Final = "product.activated"
@@ -217,7 +217,7 @@ def _account(data: _AccountData) -> AccountDetails:
     return AccountDetails(data.account)
 
 
-def _merge_target(data: MergerData) -> MergeTarget:
+def _merge_target(data: MergeData) -> MergeTarget:
     return MergeTarget(data.into)
 
 
@@ -250,7 +250,7 @@ _DETAILS_READERS: Final[Mapping[EventKind, _DetailsReader]] = MappingProxyType(
         EventKind.ANNULLED: _read_referral,
         EventKind.SIGNED_UP: _read_account,
         EventKind.UPDATED: _read_account,
-        EventKind.MERGED: _reader(MergerData, _merge_target),
+        EventKind.MERGED: _reader(MergeData, _merge_target),
     }
 )
 """How to read the data of events other than orders; no rule looks at the data of the rest."""

@@ -89,8 +89,8 @@ permission = sa.Table(
     sa.CheckConstraint(f"kind IN ({PERMISSION_KINDS})", name="permission_kind"),
 )
 
-merger = sa.Table(
-    "merger",
+merge = sa.Table(
+    "merge",
     metadata,
     sa.Column("customer", sa.Text, primary_key=True),
     _event_key(),
@@ -98,7 +98,7 @@ merger = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("event_id", sa.Text, nullable=False),
     sa.Column("into_id", sa.Text, comment="null if the event ends a merge"),
-    sa.Index("merger_into", "into_id"),
+    sa.Index("merge_into", "into_id"),
 )
 
 winback_case = sa.Table(

@@ -110,7 +110,7 @@ _adapter: Final = TypeAdapter[Event](_union)
 _validate: Final = _adapter.validator.validate_json
 
 
-_MERGERS: Final = (vocabulary.Merged, vocabulary.Unmerged)
+_MERGES: Final = (vocabulary.Merged, vocabulary.Unmerged)
 
 
 def parse(raw: bytes) -> Event:
@@ -119,7 +119,7 @@ def parse(raw: bytes) -> Event:
         event: Event = _validate(raw)
     except ValidationError as error:
         raise _invalid_event(error.errors(include_url=False, include_input=False)[0]) from None
-    if isinstance(event.data, _MERGERS) and event.data.into == event.subject:
+    if isinstance(event.data, _MERGES) and event.data.into == event.subject:
         raise InvalidEvent(
             "invalid", FieldError("data.into", "must be another customer than the subject")
         )
@@ -145,7 +145,7 @@ def canonical(raw: bytes) -> tuple[Event, bytes]:
 def named_customers(event: Event) -> dict[str, str]:
     """The ids of customers in an event, by the field that names them."""
     named = {} if event.subject is None else {"subject": event.subject}
-    if isinstance(event.data, _MERGERS) and event.data.into is not None:
+    if isinstance(event.data, _MERGES) and event.data.into is not None:
         named["data.into"] = event.data.into
     return named
 

@@ -27,7 +27,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 T = TypeVar("T")
 
 
-class MergerData(msgspec.Struct, frozen=True, gc=False):
+class MergeData(msgspec.Struct, frozen=True, gc=False):
     """The data of `customer.merged`."""
 
     into: CustomerName

@@ -4,7 +4,7 @@ from shared.http.answers import Requested
 from shared.http.app import create_app
 from shared.http.etag import Conditional
 from shared.http.language import LabelLanguage, Language
-from shared.http.mergers import MERGED, MERGED_WRITE, merged
+from shared.http.merges import MERGED, MERGED_WRITE, merged
 from shared.http.pages import Page, Paging, Slice
 from shared.http.parameters import (
     CustomerPath,

@@ -9,7 +9,7 @@ from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.entry import event_key
 from services.lifecycle.batch.visit import Visit
 from services.lifecycle.batch.work import Work
-from services.lifecycle.domain.state.happenings import DIRECTIVES
+from services.lifecycle.domain.state.happenings import MERGES
 from services.lifecycle.domain.state.merges import Ending, is_newer, merge_of
 from services.lifecycle.events import CIRCLE_CHANGED, RELEASED, read, read_way
 from shared.aio import in_chunks
@@ -73,7 +73,7 @@ class Arrivals:
             return
         elif key in entry.event_keys or key in visit.arrivals:
             await self._compare(visit, incoming, key)
-        elif incoming.content.kind in DIRECTIVES and incoming.event.mergedfrom is None:
+        elif incoming.content.kind in MERGES and incoming.event.mergedfrom is None:
             _tell(visit, incoming, key)
         else:
             visit.arrivals[key] = incoming

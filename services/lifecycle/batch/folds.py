@@ -22,7 +22,7 @@ from services.lifecycle.domain.notices import hints_to_withdraw
 from services.lifecycle.domain.policy.schedule import Schedule
 from services.lifecycle.domain.refold import mark_historical
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import DIRECTIVES, Happening
+from services.lifecycle.domain.state.happenings import MERGES, Happening
 from services.lifecycle.domain.state.merges import merge_of, unmerges_of_nobody
 from services.lifecycle.domain.words.remarks import MERGE_CYCLE, NOT_MERGED
 from services.lifecycle.events import read
@@ -207,7 +207,7 @@ def _merges_without_effect(
     visit: Visit, happenings: Iterable[Happening]
 ) -> list[tuple[str, MergeKey]]:
     """Return why merges and unmerges of the customer have no effect, each with its key."""
-    own = [merge_of(visit.entry.id, each) for each in happenings if each.kind in DIRECTIVES]
+    own = [merge_of(visit.entry.id, each) for each in happenings if each.kind in MERGES]
     found = [(NOT_MERGED, key) for key in unmerges_of_nobody(own)]
     closing = visit.merges.holding if visit.merges.closes else None
     return found if closing is None else [*found, (MERGE_CYCLE, closing.key)]

@@ -19,8 +19,8 @@ from services.lifecycle.domain.hints import change_withdrawn_hint
 from services.lifecycle.domain.state.merges import Ending, Hop, Merges, endings
 from services.lifecycle.events import (
     CIRCLE_CHANGED,
-    DIRECTIVE_TYPES,
     MERGE_ENDED,
+    MERGE_TYPES,
     SOURCE,
     pack_ending,
     pack_way,
@@ -146,7 +146,7 @@ class MergeFlow:
         self._work.forwarded += [
             forwarded(event, into, hop, self._partitions)
             for event in events
-            if event.type not in DIRECTIVE_TYPES
+            if event.type not in MERGE_TYPES
         ]
 
     def _restate(self, visit: Visit, events: Iterable[Envelope]) -> None:

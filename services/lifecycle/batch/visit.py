@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from services.lifecycle.batch.entry import CustomerEntry
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import DIRECTIVES, SORT_KEY, Happening
+from services.lifecycle.domain.state.happenings import MERGES, SORT_KEY, Happening
 from services.lifecycle.domain.state.merges import NO_MERGES, Ending, Merges
 from services.lifecycle.events import read_way
 from shared.events.envelope import Envelope
@@ -49,7 +49,7 @@ class Visit(msgspec.Struct):
             and key not in self.entry.event_keys
             and key not in self.arrivals
             and content.__class__ is Happening
-            and content.kind not in DIRECTIVES
+            and content.kind not in MERGES
             and incoming.event.mergedfrom is None
         )
 

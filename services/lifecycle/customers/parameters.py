@@ -19,7 +19,7 @@ UNKNOWN_CUSTOMER: Final = ProblemKind(
 )
 
 
-class MergerRedirect:
+class MergeRedirect:
     """Redirects a request about a merged customer to the one that it has become."""
 
     def __init__(self, customer: CustomerId, request: Request, pool: Pool) -> None:
@@ -42,14 +42,14 @@ class MergerRedirect:
             raise
 
 
-async def merger_redirect(
+async def merge_redirect(
     customer: CustomerPath, request: Request, context: Context
-) -> MergerRedirect:
+) -> MergeRedirect:
     """Make the redirect of this request."""
-    return MergerRedirect(customer, request, context.pool)
+    return MergeRedirect(customer, request, context.pool)
 
 
-Redirect = Annotated[MergerRedirect, Depends(merger_redirect)]
+Redirect = Annotated[MergeRedirect, Depends(merge_redirect)]
 
 
 async def unmerged_customer(customer: CustomerPath, redirect: Redirect) -> CustomerId:

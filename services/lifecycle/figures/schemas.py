@@ -21,14 +21,14 @@ ACCOUNT: Final[Any] = Field(
     examples=[None],
 )
 SETTLED: Final[Any] = Field(
-    description="Every clock has passed `to`: only late events, corrections, mergers and changes "
+    description="Every clock has passed `to`: only late events, corrections, merges and changes "
     "of account can still change something.",
     examples=[True],
 )
 COMPUTED: Final[Any] = Field(description="When it was computed, by the wall clock.")
 RECOMPUTED: Final[Any] = Field(
     description="Clock at which something before `to` was changed last, after its day was over: by "
-    "a late event, a correction, a merger or a change of account. Null if nothing was.",
+    "a late event, a correction, a merge or a change of account. Null if nothing was.",
     examples=[None],
 )
 

@@ -26,7 +26,7 @@ class FoundCustomers:
 
 
 async def find_all(tx: Tx, customers: Sequence[str], schedule: Schedule) -> FoundCustomers:
-    """Find customers, and follow mergers to the end."""
+    """Find customers, and follow merges to the end."""
     found = FoundCustomers()
     wanted = [*dict.fromkeys(customers)]
     while wanted:

@@ -5,12 +5,12 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 
 from services.reactivation.api.context import ApiContext, Context
-from services.reactivation.identities.repository import load_mergers
+from services.reactivation.identities.repository import load_merges
 from shared.http import merged
 from shared.identities import Identities
 
 
-class MergerRedirect:
+class MergeRedirect:
     """Sends a request on, if its customer has been merged into another."""
 
     def __init__(self, request: Request, context: ApiContext) -> None:
@@ -19,15 +19,15 @@ class MergerRedirect:
 
     async def check(self, customer: str) -> None:
         """Raise Problem 301 if the customer is merged, and 308 for a write."""
-        identities = Identities(await load_mergers(self._pool, [customer]))
+        identities = Identities(await load_merges(self._pool, [customer]))
         survivor = identities.survivor(customer)
         if survivor != customer:
             raise merged(self._request, customer, survivor)
 
 
-async def merger_redirect(request: Request, context: Context) -> MergerRedirect:
+async def merge_redirect(request: Request, context: Context) -> MergeRedirect:
     """Make the redirect of this request."""
-    return MergerRedirect(request, context)
+    return MergeRedirect(request, context)
 
 
-Redirect = Annotated[MergerRedirect, Depends(merger_redirect)]
+Redirect = Annotated[MergeRedirect, Depends(merge_redirect)]

@@ -16,7 +16,7 @@ from services.reactivation.histories.repository import (
     add_permissions,
     record_lapses,
 )
-from services.reactivation.identities.repository import add_mergers, load_mergers
+from services.reactivation.identities.repository import add_merges, load_merges
 from services.reactivation.timers.repository import clear_timers, find_due
 from shared.database.connection import Tx, transaction
 from shared.identities import Merge
@@ -54,9 +54,9 @@ class ReactivationHandler:
         The records of parked customers are put aside. A round in which folds fail is undone; the
         next one goes without those customers.
         """
-        mergers = contents_of(work, Merge)
-        known = await load_mergers(tx, _all_named(work, mergers))
-        ids = People(known, mergers).ids_of(work)
+        merges = contents_of(work, Merge)
+        known = await load_merges(tx, _all_named(work, merges))
+        ids = People(known, merges).ids_of(work)
         reasons = await lock_customers(tx, ids, new=_partitions_of_new(work))
         parked = {
             customer: reason for customer, reason in reasons.items() if reason and customer in work
@@ -95,11 +95,11 @@ class ReactivationHandler:
 
     async def _fold(self, tx: Tx, work: Work, locked: "_Locked") -> dict[str, str]:
         """Keep and fold all of the work or nothing; returns why folds have failed, by customer."""
-        mergers = contents_of(work, Merge)
+        merges = contents_of(work, Merge)
         try:
             async with transaction(tx):
-                people = People(await load_mergers(tx, _all_named(work, mergers)), mergers)
-                await _keep(tx, work, mergers)
+                people = People(await load_merges(tx, _all_named(work, merges)), merges)
+                await _keep(tx, work, merges)
                 times = {
                     customer: each.time
                     for customer, each in work.items()
@@ -121,7 +121,7 @@ class _Locked(NamedTuple):
     rows: Collection[str]
 
 
-async def _keep(tx: Tx, work: Work, mergers: Sequence[Merge]) -> None:
+async def _keep(tx: Tx, work: Work, merges: Sequence[Merge]) -> None:
     """Keep what the records say."""
     await add_order_events(tx, contents_of(work, OrderEvent))
     permissions = [
@@ -129,12 +129,12 @@ async def _keep(tx: Tx, work: Work, mergers: Sequence[Merge]) -> None:
     ]
     await add_permissions(tx, permissions)
     await record_lapses(tx, contents_of(work, LapseUpdate))
-    await add_mergers(tx, mergers)
+    await add_merges(tx, merges)
 
 
-def _all_named(work: Work, mergers: Sequence[Merge]) -> set[str]:
+def _all_named(work: Work, merges: Sequence[Merge]) -> set[str]:
     """The customers of the batch, and those whom some of them are merged into."""
-    return {*work, *(merger.into for merger in mergers if merger.into)}
+    return {*work, *(merge.into for merge in merges if merge.into)}
 
 
 def _partitions_of_new(work: Work) -> dict[str, int]:

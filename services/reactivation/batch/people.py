@@ -11,12 +11,12 @@ from shared.stream.outgoing.outbox import Message
 
 
 class People:
-    """The customers of a batch, after the mergers that were `known` and those that are `new`."""
+    """The customers of a batch, after the merges that were `known` and those that are `new`."""
 
     def __init__(self, known: Collection[Merge], new: Collection[Merge]) -> None:
         self._before = Identities(known)
         self._after = Identities([*known, *new_merges(known, new)])
-        self._has_mergers = bool(known or new)
+        self._has_merges = bool(known or new)
 
     def ids_of(self, customers: Iterable[str]) -> set[str]:
         """The customers, and all ids that belong to them before or after the batch."""
@@ -39,7 +39,7 @@ class People:
 
         They are the customers whom ids of the batch belong to, and those who gain or lose ids.
         """
-        if not self._has_mergers:
+        if not self._has_merges:
             return []
         told = dict(self._told(work))
         return [
@@ -53,7 +53,7 @@ class People:
         for id, each in work.items():
             if each.records and not self.is_survivor(id):
                 yield self._after.survivor(id), id
-            if each.mergers:
+            if each.merges:
                 yield from ((other, id) for other in differing if other != id)
 
     def _differing(self) -> set[str]:

@@ -35,14 +35,14 @@ class CustomerWork:
     @property
     def gets_row(self) -> bool:
         """Whether the customer gets a row to lock: it has lapsed, or become one with somebody."""
-        return bool(self.mergers) or any(
+        return bool(self.merges) or any(
             record.content is REGROUPED
             or (isinstance(record.content, LapseUpdate) and record.content.lapses)
             for record in self.records
         )
 
     @property
-    def mergers(self) -> list[Merge]:
+    def merges(self) -> list[Merge]:
         """The merges and unmerges of this id."""
         return self.contents(Merge)
 

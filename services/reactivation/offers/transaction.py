@@ -7,7 +7,7 @@ from services.reactivation.customers.repository import lock_customers, park_cust
 from services.reactivation.domain import codes
 from services.reactivation.domain.cases import Terms
 from services.reactivation.domain.offers import Code
-from services.reactivation.identities.repository import load_mergers
+from services.reactivation.identities.repository import load_merges
 from shared.database.connection import Tx
 from shared.errors import Problem, Retryable
 from shared.identities import Identities
@@ -81,7 +81,7 @@ class CheckoutTransaction:
         return await self._find(snapshot.offered_code.offer.code)
 
     async def _identities(self, *ids: str) -> Identities:
-        return Identities(await load_mergers(self._tx, ids))
+        return Identities(await load_merges(self._tx, ids))
 
     async def _find(self, code: str) -> CaseSnapshot:
         snapshot = await case_by_code(self._tx, code)

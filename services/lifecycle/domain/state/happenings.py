@@ -86,7 +86,7 @@ DEADLINE_KINDS: Final = frozenset(
     }
 )
 """Kinds that only passing time has, apart from CONTRACT_ENDED: a cancellation may have it too."""
-DIRECTIVES: Final = (EventKind.MERGED, EventKind.UNMERGED)
+MERGES: Final = (EventKind.MERGED, EventKind.UNMERGED)
 """Say where the events of an id belong; they concern only the id that they were sent for."""
 PURCHASES: Final = frozenset({EventKind.ORDER, EventKind.CONCLUDED, EventKind.RENEWED})
 ACTIVITY: Final = frozenset(

@@ -40,7 +40,7 @@ Way: TypeAlias = Sequence[Hop]
 """The hops of an event from the id that it was sent for; none for the id's own events."""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class LatestMerge(msgspec.Struct, frozen=True):
     """The latest merge or unmerge of an id: `into` is None if the id stands for itself.
 
     `merge` is the first of an unbroken row of merges into the same id: a further one into it
@@ -60,13 +60,13 @@ class Ending(msgspec.Struct, frozen=True):
 
 
 class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What one id knows of merges: its own decision, and the endings of others that it has heard.
+    """What one id knows of merges: its own latest one, and the endings of others that it has heard.
 
     All merges of another customer before the key in `ended` are over. `own` are all merges and
     unmerges of this id; `closes` says that the one that holds closes a circle.
     """
 
-    decision: Decision | None = None
+    latest: LatestMerge | None = None
     ended: dict[str, MergeKey] = {}
     own: tuple[Merge, ...] = ()
     closes: bool = False
@@ -74,7 +74,7 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def into(self) -> str | None:
         """The id to which the events of this one go on; None if to none."""
-        return None if self.decision is None else self.decision.into
+        return None if self.latest is None else self.latest.into
 
     @property
     def merged_into(self) -> str | None:
@@ -89,17 +89,17 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def merge(self) -> MergeKey | None:
         """The merge by which this id forwards its events; None if it does not."""
-        return None if self.decision is None else self.decision.merge
+        return None if self.latest is None else self.latest.merge
 
     def told(self, merge: Merge) -> "Merges":
         """Take a merge or unmerge of this id; the latest decides."""
         known = replace(self, own=(*self.own, merge))
-        if self.decision is not None and merge.key <= self.decision.key:
+        if self.latest is not None and merge.key <= self.latest.key:
             return known
         key = None
         if merge.into is not None:
             key = self.merge if merge.into == self.into else merge.key
-        return replace(known, decision=Decision(merge.key, merge.into, key))
+        return replace(known, latest=LatestMerge(merge.key, merge.into, key))
 
     def heard(self, ending: Ending) -> "Merges":
         """Take word of an ending; nothing changes if it says nothing new."""
@@ -148,9 +148,9 @@ def endings(customer: str, before: Merges, after: Merges) -> Iterator[tuple[str,
     into = before.into
     if into is None:
         return
-    decision = after.decision
-    if decision is not None and decision.merge != before.merge:
-        yield into, Ending(customer, decision.key)
+    latest = after.latest
+    if latest is not None and latest.merge != before.merge:
+        yield into, Ending(customer, latest.key)
         return
     for other, key in after.ended.items():
         if before.ended.get(other) != key:

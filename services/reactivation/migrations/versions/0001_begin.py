@@ -61,7 +61,7 @@ CREATE TABLE permission (
 );
 COMMENT ON COLUMN permission.event_key IS 'hash of source and id';
 COMMENT ON COLUMN permission.rank IS 'order within one instant';
-CREATE TABLE merger (
+CREATE TABLE merge (
     customer text,
     event_key bigint,
     time timestamptz NOT NULL,
@@ -70,9 +70,9 @@ CREATE TABLE merger (
     into_id text,
     PRIMARY KEY (customer, event_key)
 );
-COMMENT ON COLUMN merger.event_key IS 'hash of source and id';
-COMMENT ON COLUMN merger.into_id IS 'null if the event ends a merge';
-CREATE INDEX merger_into ON merger (into_id);
+COMMENT ON COLUMN merge.event_key IS 'hash of source and id';
+COMMENT ON COLUMN merge.into_id IS 'null if the event ends a merge';
+CREATE INDEX merge_into ON merge (into_id);
 CREATE TABLE winback_case (
     id uuid PRIMARY KEY,
     customer text NOT NULL REFERENCES customer (customer),

@@ -123,17 +123,17 @@ async def test_what_comes_for_the_old_id_later_goes_on_and_nothing_counts_twice(
     stack: Stack, blank: str
 ) -> None:
     old, kept = "later-ada", elsewhere("later-ada", "later-berta")
-    first, merger, late = order(old, 0), merged(old, kept, 5), order(old, 3)
+    first, merge, late = order(old, 0), merged(old, kept, 5), order(old, 3)
     async with worker(stack, blank):
-        await send(stack, blank, first, merger)
+        await send(stack, blank, first, merge)
         again = merged(old, kept, 5, id="again")
-        await send(stack, blank, late, first, merger, again, late, order(old, 10), tick(11))
+        await send(stack, blank, late, first, merge, again, late, order(old, 10), tick(11))
         assert await orders_of(blank, kept) == 3
         assert await current(blank, kept) == expected([first, late, order(old, 10)], 11)
         assert await reasons(blank) == []
 
 
-async def test_events_before_and_behind_the_merger_in_one_batch_all_arrive(
+async def test_events_before_and_behind_the_merge_in_one_batch_all_arrive(
     stack: Stack, blank: str
 ) -> None:
     old, kept = "batch-ada", elsewhere("batch-ada", "batch-berta")
@@ -297,13 +297,13 @@ async def test_an_unmerge_in_the_middle_of_a_chain_parts_it_there(stack: Stack, 
 async def test_the_latest_decides_whatever_comes_first(
     stack: Stack, blank: str, told: list[tuple[str, float]], ends: str
 ) -> None:
-    directives = [
+    merges = [
         merged("g1", "g2", at) if kind == "merged" else unmerged("g1", at) for kind, at in told
     ]
     async with worker(stack, blank):
         await send(stack, blank, order("g1", 0), order("g2", 1))
-        for directive in directives:
-            await send(stack, blank, directive, directive)
+        for merge in merges:
+            await send(stack, blank, merge, merge)
         assert await orders_of(blank, "g2") == (2 if ends == "together" else 1)
         assert await reasons(blank) == []
 

@@ -8,7 +8,7 @@ import pytest
 
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.state.happenings import Happening
-from services.lifecycle.events import DIRECTIVE_TYPES, read
+from services.lifecycle.events import MERGE_TYPES, read
 from shared.events.envelope import decode
 from shared.identities import Identities, Merge, holding_merge, read_merge
 from shared.kafka.topics import CUSTOMER_EVENTS
@@ -68,7 +68,7 @@ async def late_repeats(stack: Stack, luck: random.Random) -> None:
 
 def merges_in(traffic: Sequence[Raw]) -> list[Merge]:
     """What is said of merges."""
-    return [read_merge(decode(encode(one))) for one in traffic if one["type"] in DIRECTIVE_TYPES]
+    return [read_merge(decode(encode(one))) for one in traffic if one["type"] in MERGE_TYPES]
 
 
 def plain_history(traffic: Sequence[Raw], customer: str, members: Sequence[str]) -> list[Any]:
@@ -76,7 +76,7 @@ def plain_history(traffic: Sequence[Raw], customer: str, members: Sequence[str])
     happenings = []
     for one in traffic:
         own = one["subject"] == customer
-        if own or (one["subject"] in members and one["type"] not in DIRECTIVE_TYPES):
+        if own or (one["subject"] in members and one["type"] not in MERGE_TYPES):
             origin = {} if own else {"mergedfrom": one["subject"]}
             content = read(CUSTOMER_EVENTS, decode(encode({**one, "subject": customer, **origin})))
             assert isinstance(content, Happening)
@@ -115,10 +115,8 @@ async def test_each_id_has_lived_the_events_that_belong_to_it(
         found = [one for one in await history(blank, customer) if not one[2]]
         whole = [] if identities.is_merged(customer) else plain_history(traffic, customer, members)
         assert [(rule, at) for rule, at, _, _ in found] == whole, customer
-        kept = [
-            one for owner, one in records if owner == customer and one.type not in DIRECTIVE_TYPES
-        ]
-        due = [e for e in traffic if e["subject"] in members and e["type"] not in DIRECTIVE_TYPES]
+        kept = [one for owner, one in records if owner == customer and one.type not in MERGE_TYPES]
+        due = [e for e in traffic if e["subject"] in members and e["type"] not in MERGE_TYPES]
         assert len(kept) == len(due), customer
     await versions_have_no_gap(stack)
     await daily_counts_hold(blank)

@@ -268,8 +268,8 @@ async def test_customers_of_any_id_are_found_and_merged_ones_are_named_where_the
     stack: Stack, blank: str
 ) -> None:
     old = "old/🙂"
-    merger = event(old, "customer.merged", 2, into=ODD[0])
-    await publish(stack.bootstrap, [*(order(id, 0) for id in ODD), order(old, 1), merger, tick(3)])
+    merge = event(old, "customer.merged", 2, into=ODD[0])
+    await publish(stack.bootstrap, [*(order(id, 0) for id in ODD), order(old, 1), merge, tick(3)])
     async with worker(stack, blank), client(stack, blank) as api:
         await settled(stack, blank, "lifecycle")
         for id in ODD:

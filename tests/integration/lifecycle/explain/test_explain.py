@@ -224,9 +224,9 @@ async def test_a_customer_at_risk_is_explained_by_all_causes(stack: Stack, blank
 async def test_a_merged_customer_is_named_where_it_went(
     stack: Stack, blank: str, part: str
 ) -> None:
-    merger = event("old", "customer.merged", 2, into="new id")
+    merge = event("old", "customer.merged", 2, into="new id")
     async with worker(stack, blank), client(stack, blank) as api:
-        await happen(stack, blank, [order("old", 0), order("new id", 1), merger, tick(3)])
+        await happen(stack, blank, [order("old", 0), order("new id", 1), merge, tick(3)])
         moved = await api.get(f"/v1/customers/old/{part}?model=cxm")
         assert moved.status_code == 301
         assert moved.headers["location"] == f"/v1/customers/new%20id/{part}?model=cxm"
@@ -234,10 +234,10 @@ async def test_a_merged_customer_is_named_where_it_went(
 
 
 async def test_evidence_that_a_merge_has_brought_is_shown(stack: Stack, blank: str) -> None:
-    merger = event("old", "customer.merged", 2, into="ann")
+    merge = event("old", "customer.merged", 2, into="ann")
     bought = order("old", 1)
     async with worker(stack, blank), client(stack, blank) as api:
-        await happen(stack, blank, [bought, merger, tick(3)])
+        await happen(stack, blank, [bought, merge, tick(3)])
         found = await read(api, "ann/explain")
     assert found["transition"]["rule"] == "first_purchase"
     assert [shown["id"] for shown in found["evidence"]["events"]] == [bought["id"]]

@@ -246,7 +246,7 @@ async def test_a_stored_figure_is_shown_until_its_past_is_restated(desk: Desk) -
     assert headline["computed_at"] == again["computed_at"]
 
 
-async def test_late_events_and_mergers_that_a_worker_writes_change_a_settled_figure_others_do_not(
+async def test_late_events_and_merges_that_a_worker_writes_change_a_settled_figure_others_do_not(
     stack: Stack, blank: str
 ) -> None:
     january = {"from": "2024-01-01", "to": "2024-02-01"}

@@ -185,7 +185,7 @@ async def test_a_stored_policy_is_named_and_what_was_activated_after_the_beginni
 async def test_the_policy_in_force_makes_no_difference_to_what_the_worker_has_recorded(
     stack: Stack, shop: Shop, seed: int, client: httpx.AsyncClient
 ) -> None:
-    """A simulated shop with duplicates, late events and mergers; histories have corrections."""
+    """A simulated shop with duplicates, late events and merges; histories have corrections."""
     await renew_topics(stack.bootstrap)
     made = Simulated(customers=60, months=12, seed=seed, duplicates=0.05, late=0.2, late_days=20)
     arriving = sorted(line for life in simulated_lives(made) for line in lines(made, life))

@@ -116,7 +116,7 @@ async def test_the_till_follows_a_merge_before_the_survivors_worker_does(
     (code,) = await codes(database, old)
     await rows(
         database,
-        "INSERT INTO reactivation.merger (customer, event_key, time, source, event_id, into_id) "
+        "INSERT INTO reactivation.merge (customer, event_key, time, source, event_id, into_id) "
         "VALUES ($1, 1, $2, '/shop', 'm', $3)",
         old,
         day(181),

@@ -66,8 +66,8 @@ def is_accepted(event: object) -> bool:
 def is_beyond_schemas(event: Json) -> bool:
     """Whether it is refused for what no schema can say: a merge into the customer itself."""
     data = event.get("data")
-    is_merger = event["type"] in ("customer.merged", "customer.unmerged")
-    return is_merger and isinstance(data, dict) and data.get("into") == event.get("subject")
+    is_merge = event["type"] in ("customer.merged", "customer.unmerged")
+    return is_merge and isinstance(data, dict) and data.get("into") == event.get("subject")
 
 
 def places(part: object, at: Place = ()) -> Iterator[Place]:

@@ -63,8 +63,8 @@ async def test_the_same_identity_with_another_content_is_a_dead_letter(
 
 async def test_a_merge_decides_for_the_whole_batch_what_becomes_of_its_events() -> None:
     shop = MemoryShop()
-    merger = event("anna", "customer.merged", 2, into="ben")
-    work = shop.new_work(ORDER, merger, order("anna", 3))
+    merge = event("anna", "customer.merged", 2, into="ben")
+    work = shop.new_work(ORDER, merge, order("anna", 3))
     visit = (await shop.visits(work))["anna"]
     assert visit.is_moving
     assert visit.merges.into == "ben"
@@ -74,8 +74,8 @@ async def test_a_merge_decides_for_the_whole_batch_what_becomes_of_its_events() 
 
 async def test_an_unmerge_in_the_same_batch_takes_a_merge_back() -> None:
     shop = MemoryShop()
-    merger = event("anna", "customer.merged", 2, into="ben")
-    work = shop.new_work(merger, event("anna", "customer.unmerged", 3))
+    merge = event("anna", "customer.merged", 2, into="ben")
+    work = shop.new_work(merge, event("anna", "customer.unmerged", 3))
     assert (await shop.visits(work))["anna"].merges.into is None
 
 

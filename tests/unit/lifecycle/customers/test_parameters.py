@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, Request
 
-from services.lifecycle.customers.parameters import MergerRedirect
+from services.lifecycle.customers.parameters import MergeRedirect
 from shared.errors import Problem
 from shared.ids import CustomerId
 
@@ -29,7 +29,7 @@ class FakePool:
         return self._end
 
 
-def redirect(pool: Any, query: bytes = b"", *, method: str = "GET") -> MergerRedirect:
+def redirect(pool: Any, query: bytes = b"", *, method: str = "GET") -> MergeRedirect:
     scope = {
         "type": "http",
         "method": method,
@@ -40,7 +40,7 @@ def redirect(pool: Any, query: bytes = b"", *, method: str = "GET") -> MergerRed
         "scheme": "http",
         "route": router.routes[0],
     }
-    return MergerRedirect(CustomerId("ada"), Request(scope), pool)
+    return MergeRedirect(CustomerId("ada"), Request(scope), pool)
 
 
 @pytest.mark.parametrize(

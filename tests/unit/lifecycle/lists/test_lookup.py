@@ -1,4 +1,4 @@
-"""A lookup finds customers, and follows mergers to the end."""
+"""A lookup finds customers, and follows merges to the end."""
 
 from collections.abc import Sequence
 from typing import Any, Final
