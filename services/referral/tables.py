@@ -160,6 +160,7 @@ reward = sa.Table(
         comment="whether it is owed to somebody else by now, who was sent the balance",
     ),
     sa.Column("told", pg.JSONB, comment="what was announced last of the recommendation's outcome"),
+    sa.Column("announced", pg.JSONB, comment="the facts by which the balance was announced last"),
     sa.Index("reward_customer", "customer"),
     sa.Index("reward_due", "partition", "due_at", postgresql_where=sa.text("due_at IS NOT NULL")),
     _one_of("side", rewards.Side),

@@ -159,7 +159,8 @@ class Reward:
 
     It is owed to the survivor of `earner`. `moved` says that this is somebody else by now, and
     that the balance was sent there. The outcome is what it is `since` an event; `told` is what was
-    announced of it last.
+    announced of it last. `announced` are the facts by which its balance was announced last: those
+    of a parked customer are older than `facts`.
     """
 
     key: RewardKey
@@ -173,6 +174,7 @@ class Reward:
     since: datetime
     moved: bool = False
     told: Told | None = None
+    announced: RewardFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

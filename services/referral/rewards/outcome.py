@@ -129,7 +129,11 @@ def settle(
     currency = facts.currency if facts else ""
     new = plan_postings(after.key, posted, wanted, currency, now=now)
     settled = replace(
-        after, state=balance.state, as_of=as_of, due_at=_due_at(facts, balance, as_of)
+        after,
+        state=balance.state,
+        as_of=as_of,
+        due_at=_due_at(facts, balance, as_of),
+        announced=facts,
     )
     outcomes, told = tell(before.told if before else None, after, announcer)
     return Outcome(
@@ -168,21 +172,17 @@ def _reward_steps(
     now: datetime,
 ) -> Iterator[Message]:
     """What has changed since the reward was last announced."""
-    announced = before if before and before.state is not RewardState.ANNULLED else None
-    old = announced.facts if announced else None
-    new = after.facts
-    facts = new or old
-    if announced and _order(old) != _order(new):
-        announced = None
+    facts = after.facts or (before.announced if before else None)
     if facts:
-        for state, at in _steps(_balance_of(announced), balance, facts, now):
+        for state, at in _steps(_announced_balance(before, after), balance, facts, now):
             yield announcer.reward_moved(after, facts, balance, state, at)
 
 
-def _balance_of(announced: Reward | None) -> RewardBalance:
-    if announced is None:
+def _announced_balance(before: Reward | None, after: Reward) -> RewardBalance:
+    """What was announced last of the same order."""
+    if before is None or _order(before.announced) != _order(after.facts):
         return RewardBalance(RewardState.ANNULLED)
-    return balance_of(announced.facts, announced.key.side, announced.as_of)
+    return balance_of(before.announced, before.key.side, before.as_of)
 
 
 def _steps(

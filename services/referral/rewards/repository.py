@@ -31,14 +31,14 @@ JOIN unnest($1::uuid[], $2::text[]) AS b(claim_id, side) USING (claim_id, side)
 """
 _SAVE_REWARDS: Final = """
 INSERT INTO reward (customer, claim_id, side, earner, partition, revision, facts, state, as_of,
-                    due_at, since, moved, told)
+                    due_at, since, moved, told, announced)
 SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::int[],
                      $7::jsonb[], $8::text[], $9::timestamptz[], $10::timestamptz[],
-                     $11::timestamptz[], $12::boolean[], $13::jsonb[])
+                     $11::timestamptz[], $12::boolean[], $13::jsonb[], $14::jsonb[])
 ON CONFLICT (claim_id, side, customer) DO UPDATE
 SET revision = excluded.revision, facts = excluded.facts, state = excluded.state,
     as_of = excluded.as_of, due_at = excluded.due_at, since = excluded.since,
-    moved = excluded.moved, told = excluded.told
+    moved = excluded.moved, told = excluded.told, announced = excluded.announced
 """
 _DUE: Final = """
 SELECT t.partition, found.customer, found.claim_id, found.side
@@ -107,7 +107,7 @@ async def load_rewards(tx: Tx, sides: Collection[RewardSide]) -> Mapping[RewardS
 
 async def save_rewards(tx: Tx, rewards: Iterable[Reward]) -> None:
     """Store rewards, new and changed."""
-    await tx.execute(_SAVE_REWARDS, *columns_of(map(_reward_row, rewards), 13))
+    await tx.execute(_SAVE_REWARDS, *columns_of(map(_reward_row, rewards), 14))
 
 
 async def find_due(tx: Tx, spans: Sequence[DueSpan], *, limit: int) -> dict[int, list[RewardKey]]:
@@ -166,6 +166,7 @@ def _reward(row: Any) -> Reward:
         since=row["since"],
         moved=row["moved"],
         told=_decode_told(row["told"]) if row["told"] else None,
+        announced=_decode_facts(row["announced"]) if row["announced"] else None,
     )
 
 
@@ -184,6 +185,7 @@ def _reward_row(reward: Reward) -> tuple[Any, ...]:
         reward.since,
         reward.moved,
         _json(reward.told),
+        _json(reward.announced),
     )
 
 

@@ -103,6 +103,7 @@ CREATE TABLE reward (
     since timestamptz NOT NULL,
     moved boolean NOT NULL DEFAULT false,
     told jsonb,
+    announced jsonb,
     PRIMARY KEY (claim_id, side, customer)
 ) WITH (fillfactor = 70);
 COMMENT ON COLUMN reward.earner IS 'the reward is owed to the survivor of this id';
@@ -110,6 +111,7 @@ COMMENT ON COLUMN reward.moved
     IS 'whether it is owed to somebody else by now, who was sent the balance';
 COMMENT ON COLUMN reward.since IS 'the time of the event that made the outcome what it is';
 COMMENT ON COLUMN reward.told IS 'what was announced last of the recommendation''s outcome';
+COMMENT ON COLUMN reward.announced IS 'the facts by which the balance was announced last';
 COMMENT ON COLUMN reward.revision IS 'of the facts; a lower one that arrives later is ignored';
 COMMENT ON COLUMN reward.facts IS 'null: not earned after all';
 COMMENT ON COLUMN reward.as_of IS 'the ledger holds its movements until then';

@@ -280,7 +280,23 @@ def test_a_parked_recommender_hears_with_the_release_that_the_reward_was_not_ear
     first = settled(facts(), 5)
     waiting = postpone(replace(first.reward, facts=None, revision=2))
     found = settle(waiting, waiting, postings(first), ANNOUNCER, SettlementTime(day(6)))
-    assert announced(found) == ["referral.annulled"]
+    assert announced(found) == ["referral.annulled", "reward.reversed"]
+    assert data_of(found.messages[1])["pending"] == 0
+
+
+def test_a_parked_recommender_hears_with_the_release_what_was_reversed_meanwhile() -> None:
+    first = settled(facts(), 5)
+    waiting = postpone(replace(first.reward, facts=facts((3, 1500)), revision=2))
+    found = settle(waiting, waiting, postings(first), ANNOUNCER, SettlementTime(day(6)))
+    assert announced(found) == ["reward.reversed"]
+    assert data_of(found.messages[0])["reversed"] == 500
+
+
+def test_a_parked_recommender_hears_with_the_release_that_another_order_counts() -> None:
+    first = settled(facts(), 5)
+    waiting = postpone(replace(first.reward, facts=facts(order="o-0", at=-1), revision=2))
+    found = settle(waiting, waiting, postings(first), ANNOUNCER, SettlementTime(day(6)))
+    assert announced(found) == ["referral.succeeded", "reward.pending"]
 
 
 def test_an_earlier_order_takes_the_place_of_the_one_announced() -> None:
