@@ -1,11 +1,13 @@
 """The guards that keep every effect exactly once, removed one at a time: the checks must fail."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from services.lifecycle.domain.state.happenings import Happening
 from shared.database import connection as db
 from shared.stream.batch import Batch
 from shared.stream.committer import Committer
@@ -39,25 +41,28 @@ def _without_checkpoint() -> None:
 
 
 def _without_dedupe() -> None:
-    """Apply every record, known or not; ids are made unique so that no table refuses them."""
+    """Apply every event, known or not; a repeat gets an id that no table refuses."""
     original = RecordReader._take
-    counter = iter(range(10**9))
+    taken = Counter[tuple[str, str, str]]()
 
     def take(self: RecordReader, record: Any, portion: Any, checkpoint: Any, brake: Any) -> bool:
         before = len(portion.events)
         stop = original(self, record, portion, checkpoint, brake)
         for n in range(before, len(portion.events)):
-            content = portion.events[n].content
-            salted = replace(content, id=f"{content.id}-{next(counter)}")
-            event = portion.events[n].event
-            renamed = type(event)(
-                id=salted.id,
-                source=event.source,
-                type=event.type,
-                subject=event.subject,
-                time=event.time,
-            )
-            portion.events[n] = replace(portion.events[n], event=renamed, content=salted)
+            incoming = portion.events[n]
+            identity = incoming.event.subject, incoming.event.source, incoming.event.id
+            taken[identity] += 1
+            if taken[identity] > 1 and isinstance(incoming.content, Happening):
+                id = f"{incoming.event.id}-{taken[identity]}"
+                renamed = type(incoming.event)(
+                    id=id,
+                    source=incoming.event.source,
+                    type=incoming.event.type,
+                    subject=incoming.event.subject,
+                    time=incoming.event.time,
+                )
+                content = replace(incoming.content, id=id)
+                portion.events[n] = replace(incoming, event=renamed, content=content)
         return stop
 
     RecordReader._take = take  # type: ignore[method-assign]

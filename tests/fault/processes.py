@@ -1,20 +1,21 @@
 """Worker processes of a fault test: started, waited for, and never left behind."""
 
-import asyncio
 import json
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final
 
 from services.lifecycle.policies.document import PolicyDocument
-from shared.processes import LIFECYCLE
+from shared.processes import CONSUMERS, LIFECYCLE
+from tests.fault import worker as victim
 from tests.fault.terms import POLICY, TERMS
-from tests.support.fresh_servers import PARTITIONS
+from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.server_stack import Stack
 
 
@@ -32,6 +33,40 @@ PATIENCE_S: Final = 120
 SEEDS: Final = seeds(os.environ.get("FAULT_SEEDS", "1"))
 
 
+_FORK: Final = get_context("forkserver")
+_FORK.set_forkserver_preload(
+    [victim.__name__, *(f"services.{service}.worker" for service in CONSUMERS)]
+)
+
+
+class Worker:
+    """A worker's process, forked from one that has imported everything already."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs, as of a subprocess."""
+        return self._process.exitcode
+
+    def send_signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    async def wait(self) -> int:
+        """Until it has ended; returns the exit status."""
+        await eventually(
+            lambda: self.returncode is not None, within_s=PATIENCE_S, what="the worker ends"
+        )
+        assert self.returncode is not None
+        return self.returncode
+
+
 class Workers:
     """Starts workers against one database."""
 
@@ -42,7 +77,6 @@ class Workers:
             "\n".join(f"{name} = {json.dumps(value)}" for name, value in document.items())
         )
         self._environment = {
-            **os.environ,
             "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
             "STAMMKUNDE_DATABASE_URL": database,
             "STAMMKUNDE_API_KEY": "key",
@@ -56,37 +90,29 @@ class Workers:
             **{f"STAMMKUNDE_{name.upper()}": str(value) for name, value in TERMS.items()},
         }
         self._log = folder / "workers.log"
-        self._started: list[asyncio.subprocess.Process] = []
+        self._started: list[Worker] = []
 
-    async def start(
-        self, *arguments: str, service: str = LIFECYCLE, worker: str = "1"
-    ) -> asyncio.subprocess.Process:
-        """Run `python -m tests.fault.worker` for the service with these arguments."""
-        with self._log.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.fault.worker",
-                service,
-                *arguments,
-                env={**self._environment, "STAMMKUNDE_WORKER": worker},
-                stdout=log,
-                stderr=log,
-            )
-        self._started.append(process)
-        return process
+    async def start(self, *arguments: str, service: str = LIFECYCLE, worker: str = "1") -> Worker:
+        """Run `tests.fault.worker` for the service with these arguments."""
+        environment = {**self._environment, "STAMMKUNDE_WORKER": worker}
+        process = _FORK.Process(
+            target=victim.run, args=(self._log, environment, service, *arguments), daemon=True
+        )
+        process.start()
+        started = Worker(process)
+        self._started.append(started)
+        return started
 
-    async def stop(self, process: asyncio.subprocess.Process) -> int:
+    async def stop(self, process: Worker) -> int:
         """SIGTERM; returns the exit status."""
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE_S):
-            return await process.wait()
+        return await process.wait()
 
     async def end_all(self) -> None:
         """SIGKILL whoever still runs."""
         for process in self._started:
             if process.returncode is None:
-                process.kill()
+                process.send_signal(signal.SIGKILL)
                 await process.wait()
 
     def log(self) -> str:

@@ -1,15 +1,12 @@
-"""A service's worker, made to kill or stop itself at a chosen point, or to run without a guard.
-
-Usage: python -m tests.fault.worker SERVICE [POINT NTH SIGNAL] [--without GUARD]
-"""
+"""A service's worker, made to kill or stop itself at a chosen point, or to run without a guard."""
 
 import inspect
 import os
 import pkgutil
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence, Sized
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
@@ -35,6 +32,7 @@ POINTS: Final[dict[str, dict[str, Point]]] = {
         "after_dedupe": ("services.lifecycle.batch.arrivals:Arrivals", "visits", True),
         "after_upsert": ("services.lifecycle.batch.repository", "save_customers", True),
         "while_merging": ("services.lifecycle.batch.repository", "confirm_circles", True),
+        "while_parting": ("services.lifecycle.batch.repository", "remove_events", True),
     },
     REACTIVATION: ANYWHERE
     | {"after_upsert": ("services.reactivation.cases.recomputation", "save_changes", True)},
@@ -142,9 +140,15 @@ def _patch(
     setattr(owner, name, patched if inspect.iscoroutinefunction(original) else patched_sync)
 
 
-def main() -> None:
-    """Arm the point, remove the guard, run."""
-    service, *arguments = sys.argv[1:]
+def run(log: Path, environment: Mapping[str, str], service: str, *arguments: str) -> None:
+    """Run the service's worker in this process: arm the point, or remove the guard, and go.
+
+    The arguments are [POINT NTH SIGNAL] [--without GUARD]; what it says goes to the log.
+    """
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environment)
     if "--without" in arguments:
         place = arguments.index("--without")
         without(arguments[place + 1])
@@ -153,7 +157,3 @@ def main() -> None:
         point, nth, how = arguments
         end_at(service, point, int(nth), signal.Signals[how])
     import_module(f"services.{service}.worker").main()
-
-
-if __name__ == "__main__":
-    main()
