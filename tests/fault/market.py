@@ -13,6 +13,7 @@ from services.reactivation.settings import ReactivationSettings
 from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from shared.clock import ClockMode
+from tests.fault.merges import merges_among
 from tests.fault.orders import changes_of
 from tests.fault.terms import TERMS
 from tests.fault.traffic import DAYS, Traffic, arrivals_of, in_order
@@ -29,6 +30,10 @@ KNOWN: Final = RECOMMENDERS[:4]
 ASKING: Final = RECOMMENDERS[4:]
 HTTP_REFEREES: Final = [f"d{n}" for n in range(20)]
 """Referees who name their code over HTTP."""
+TICKS_EVERY: Final = 10
+"""Days between ticks: each costs three services a transaction for each of their partitions."""
+MERGES: Final = 24
+"""Half of them are taken back; recommenders, and who has named their codes, are often merged."""
 
 
 def generate_market(seed: int) -> Traffic:
@@ -37,11 +42,19 @@ def generate_market(seed: int) -> Traffic:
     shopping = [each for n in range(SHOPPERS) for each in _shops(rnd, f"s{n}")]
     shopping += [each for n in range(REFEREES) for each in _is_recommended(rnd, f"r{n}")]
     shopping += [each for name in HTTP_REFEREES for each in _buys(rnd, name, rnd.uniform(60, 190))]
+    shopping += merges_among(rnd, _merged(rnd), DAY_0, DAYS, number=MERGES)
     shopping += list(_comes_back(rnd, Traffic([made for _, made in shopping], day(DAYS))))
     arrivals = [
         arrival for at, made in shopping if at < DAYS for arrival in arrivals_of(rnd, at, made)
     ]
-    return Traffic(in_order(arrivals), day(DAYS + 5))
+    return Traffic(in_order(arrivals, every=TICKS_EVERY), day(DAYS + 10))
+
+
+def _merged(rnd: random.Random) -> list[str]:
+    """Who may be merged into whom comes later in the list."""
+    names = [f"r{n}" for n in range(REFEREES)] + HTTP_REFEREES
+    shoppers = [f"s{n}" for n in range(len(RECOMMENDERS), SHOPPERS)]
+    return [*rnd.sample(names, 15), *rnd.sample(shoppers, 15), *RECOMMENDERS]
 
 
 def recommended_before() -> list[dict[str, Any]]:

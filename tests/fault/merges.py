@@ -1,15 +1,16 @@
 """Merges of customers in the traffic, and whose an event is in the end."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
-from shared.events.envelope import Envelope, decode
+from shared.events.envelope import Envelope
 from shared.events.ranks import rank_of
-from tests.support.builders import encode, event
+from tests.support.builders import event
 
 MERGED: Final = "customer.merged"
 UNMERGED: Final = "customer.unmerged"
@@ -37,19 +38,65 @@ def merges_among(
                 yield at, event(old, MERGED, begin + timedelta(days=at), into=rnd.choice(others))
 
 
-def survivors(events: Iterable[dict[str, Any]]) -> dict[str, str]:
+def survivors(events: Iterable[Envelope]) -> dict[str, str]:
     """Into whom ids are merged in the end: of all merges and unmerges of one the latest decides."""
+    into = {id: _into(said) for id, said in _deciding(events).items() if said.type == MERGED}
+    return {id: _end(id, into) for id in into}
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Who is who after all merges and unmerges, and who may have been on the way."""
+
+    survivor: Mapping[str, str]
+    ever_merged: frozenset[str]
+    circles: Mapping[str, frozenset[str]]
+    """For each id that a merge has ever named: all that merges have ever connected it with."""
+    merged_at: Mapping[str, datetime]
+    """The last merge between the ids of who stays."""
+
+    def of(self, id: str) -> str:
+        """Who stands for an id."""
+        return self.survivor.get(id, id)
+
+    def members(self, id: str) -> set[str]:
+        """All ids of the one who stands for this one."""
+        stays = self.of(id)
+        return {stays, *(other for other, end in self.survivor.items() if end == stays)}
+
+    def circle(self, id: str) -> frozenset[str]:
+        """All ids that may ever have been one person with this one."""
+        return self.circles.get(id, frozenset({id}))
+
+
+def persons(events: Sequence[Envelope]) -> Persons:
+    """Who is who after all of the merges and unmerges among these events."""
+    survivor = survivors(events)
+    circles: dict[str, frozenset[str]] = {}
+    merges = [said for said in events if said.type == MERGED]
+    for said in merges:
+        ids = said.subject, _into(said)
+        joined = frozenset(ids).union(*(circles.get(id, ()) for id in ids))
+        circles |= dict.fromkeys(joined, joined)
+    merged_at: dict[str, datetime] = {}
+    for id, said in _deciding(events).items():
+        if id in survivor:
+            stays = survivor[id]
+            merged_at[stays] = max(said.time, merged_at.get(stays, said.time))
+    return Persons(survivor, frozenset(said.subject for said in merges), circles, merged_at)
+
+
+def _deciding(events: Iterable[Envelope]) -> dict[str, Envelope]:
     latest: dict[str, Envelope] = {}
-    for made in events:
-        if made["type"] in (MERGED, UNMERGED):
-            said = decode(encode(made))
+    for said in events:
+        if said.type in (MERGED, UNMERGED):
             latest[said.subject] = max(latest.get(said.subject, said), said, key=_place)
-    into = {
-        customer: msgspec.json.decode(said.data)["into"]
-        for customer, said in latest.items()
-        if said.type == MERGED
-    }
-    return {customer: _end(customer, into) for customer in into}
+    return latest
+
+
+def _into(said: Envelope) -> str:
+    into: str = msgspec.json.decode(said.data)["into"]
+    return into
 
 
 def _place(said: Envelope) -> tuple[datetime, int, str, str]:

@@ -30,51 +30,62 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 from tests.fault.announcements import difference, received, verify_announced
 from tests.fault.counter import ShopCalls
 from tests.fault.market import referral_settings
+from tests.fault.merges import Persons, persons
 from tests.support.pipeline import rows
 
-Book = tuple[str, UUID]
+Book = tuple[UUID, Side]
+Account = tuple[str, UUID, Side]
 
 _LEDGER: Final = """
-SELECT p.customer, p.claim_id, p.kind, p.time, p.cause,
+SELECT p.claim_id, p.side, p.kind, p.time, p.cause,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
 FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id
-WHERE p.cancels IS NULL AND NOT EXISTS (SELECT 1 FROM referral.posting AS c WHERE c.cancels = p.id)
+WHERE p.cancels IS NULL AND p.kind <> 'transferred'
+    AND NOT EXISTS (SELECT 1 FROM referral.posting AS c WHERE c.cancels = p.id)
 GROUP BY p.id
 """
 _UNBALANCED: Final = (
     "SELECT posting_id FROM referral.entry GROUP BY posting_id, currency HAVING sum(amount) <> 0"
 )
+_NOT_CLEARED: Final = """
+SELECT currency FROM referral.entry WHERE account = 'program:clearing'
+GROUP BY currency HAVING sum(amount) <> 0
+"""
 _BALANCES: Final = """
-SELECT p.customer, claim_id,
+SELECT p.customer, claim_id, side,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:pending'), 0)::bigint AS pending,
        coalesce(sum(amount) FILTER (WHERE account = 'customer:available'), 0)::bigint AS available
-FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id GROUP BY p.customer, claim_id
+FROM referral.posting AS p JOIN referral.entry ON posting_id = p.id
+GROUP BY p.customer, claim_id, side
 """
 
 
 @dataclass(slots=True)
 class Program:
-    """The referral program as everything accepted makes it."""
+    """The referral program as everything accepted makes it; `owners` has who was given a code."""
 
-    codes: set[str]
+    who: Persons
+    owners: dict[str, str]
     verdicts: dict[UUID, tuple[str, Verdict]] = field(default_factory=dict)
     facts: dict[UUID, RewardFacts] = field(default_factory=dict)
 
-    def rewards(self) -> dict[Book, tuple[Side, RewardFacts]]:
+    def rewards(self) -> dict[Book, RewardFacts]:
         """Both sides' rewards."""
-        return {
-            (facts.customer(side), claim): (side, facts)
-            for claim, facts in self.facts.items()
-            for side in Side
-        }
+        return {(claim, side): facts for claim, facts in self.facts.items() for side in Side}
+
+    def account(self, book: Book) -> Account:
+        """Where a reward is owed."""
+        claim, side = book
+        return self.who.of(self.facts[claim].customer(side)), claim, side
 
 
 async def verify_referral(bootstrap: str, database: str, shop: ShopCalls, end: datetime) -> None:
     """No claim, reward or posting is lost or doubled, in the tables and on the topic."""
     claims = await rows(database, "SELECT * FROM referral.claim")
-    program = await _expected(bootstrap, claims, shop)
-    await _verify_claims(database, claims, shop, program)
+    program = await _expected(bootstrap, database, claims)
+    _verify_codes(program, shop, await _advocates(bootstrap))
+    _verify_claims(claims, shop, program)
     await _verify_rewards(database, program, end)
     await _verify_ledger(database, program, end)
     assert await rows(database, "SELECT 1 FROM referral.outbox") == []
@@ -82,33 +93,35 @@ async def verify_referral(bootstrap: str, database: str, shop: ShopCalls, end: d
     await _verify_announcements(bootstrap, database, program, end)
 
 
-async def _expected(bootstrap: str, claims: Sequence[asyncpg.Record], shop: ShopCalls) -> Program:
-    """What the events and transitions on the topics make, with the codes and claims over HTTP."""
-    program = Program(shop.codes | await _advocates(bootstrap))
-    owners = {code_of(customer): customer for customer in program.codes}
+async def _expected(bootstrap: str, database: str, claims: Sequence[asyncpg.Record]) -> Program:
+    """What the events on the topics make, with the codes given and the claims over HTTP."""
+    events = await received(bootstrap, CUSTOMER_EVENTS)
+    who = persons(events)
+    codes = await rows(database, "SELECT customer, code FROM referral.code")
+    program = Program(who, {row["code"]: row["customer"] for row in codes})
     touches: dict[str, dict[UUID, Touch]] = defaultdict(dict)
     orders: dict[str, list[OrderEvent]] = defaultdict(list)
     terms = referral_settings().terms
-    for event in await received(bootstrap, CUSTOMER_EVENTS):
+    for event in events:
         said = read(CUSTOMER_EVENTS, event)
         if not isinstance(said, ShopEvent):
             continue
         if said.order_event:
-            orders[event.subject].append(said.order_event)
+            orders[who.of(event.subject)].append(said.order_event)
         if said.code:
             made = new_touch(event.subject, event.time, event.source, event.id, said.code, terms)
-            touches[event.subject][made.id] = made
+            touches[who.of(event.subject)][made.id] = made
     for row in claims:
         if row["source"] == "/referral":
             made = new_touch(
                 row["referee"], row["time"], row["source"], row["event"], row["code"], terms
             )
-            touches[row["referee"]][made.id] = made
+            touches[who.of(row["referee"])][made.id] = made
     for referee, found in touches.items():
-        known = [replace(t, recommender=owners.get(t.code)) for t in found.values()]
+        known = [replace(t, recommender=program.owners.get(t.code)) for t in found.values()]
         bought = purchases(orders[referee])
-        verdicts = judge({referee}, known, bought)
-        program.verdicts |= {number: (referee, verdict) for number, verdict in verdicts.items()}
+        verdicts = judge(who.members(referee), known, bought)
+        program.verdicts |= {t.id: (t.referee, verdicts[t.id]) for t in known}
         program.facts |= determine_facts(known, bought, verdicts)
     return program
 
@@ -123,13 +136,20 @@ async def _advocates(bootstrap: str) -> set[str]:
     return found
 
 
-async def _verify_claims(
-    database: str, claims: Sequence[asyncpg.Record], shop: ShopCalls, program: Program
-) -> None:
-    codes = {
-        row["customer"]: row["code"] for row in await rows(database, "SELECT * FROM referral.code")
-    }
-    assert codes == {customer: code_of(customer) for customer in program.codes}
+def _verify_codes(program: Program, shop: ShopCalls, advocates: set[str]) -> None:
+    """Each advocate and each who asked has a code, or had it with another id; nobody else has."""
+    who = program.who
+    entitled = shop.asked | advocates
+    given = set(program.owners.values())
+    assert program.owners == {code_of(customer): customer for customer in given}
+    assert shop.codes <= program.owners.keys(), "a code was answered and is not there"
+    for id in entitled:
+        assert given & who.circle(id), f"{id} has no code"
+    uncalled_for = {id for id in given if not entitled & who.circle(id)}
+    assert not uncalled_for, f"codes for nothing: {uncalled_for}"
+
+
+def _verify_claims(claims: Sequence[asyncpg.Record], shop: ShopCalls, program: Program) -> None:
     found = {row["id"]: (row["referee"], _verdict(row)) for row in claims}
     assert found == program.verdicts, f"claims differ: {difference(found, program.verdicts)}"
     assert shop.claims <= found.keys(), "a claim was answered and is not there"
@@ -143,14 +163,13 @@ def _verdict(row: asyncpg.Record) -> Verdict:
 
 async def _verify_rewards(database: str, program: Program, end: datetime) -> None:
     """Every reward has the facts of its claim; both sides have seen the same revision of them."""
-    stored = await rows(database, "SELECT * FROM referral.reward")
+    stored = await rows(database, "SELECT * FROM referral.reward WHERE NOT moved")
     expected = {
-        book: (side, facts, balance_of(facts, side, end).state)
-        for book, (side, facts) in program.rewards().items()
+        program.account(book): (facts, balance_of(facts, book[1], end).state)
+        for book, facts in program.rewards().items()
     }
     found = {
-        (row["customer"], row["claim_id"]): (
-            row["side"],
+        (row["customer"], row["claim_id"], row["side"]): (
             msgspec.json.decode(row["facts"], type=RewardFacts),
             row["state"],
         )
@@ -158,36 +177,44 @@ async def _verify_rewards(database: str, program: Program, end: datetime) -> Non
         if row["facts"]
     }
     assert found == expected, f"rewards differ: {difference(found, expected)}"
-    revisions: dict[UUID, set[int]] = defaultdict(set)
+    revisions: dict[UUID, list[int]] = defaultdict(list)
     for row in stored:
-        revisions[row["claim_id"]].add(row["revision"])
-    apart = {claim: seen for claim, seen in revisions.items() if len(seen) != 1}
+        revisions[row["claim_id"]].append(row["revision"])
+    apart = {
+        claim: seen
+        for claim, seen in revisions.items()
+        if len(seen) != len(Side) or len(set(seen)) != 1
+    }
     assert not apart, f"a recommender's reward is behind: {apart}"
 
 
 async def _verify_ledger(database: str, program: Program, end: datetime) -> None:
     """Balanced; and what is in force is exactly what every reward's movements are."""
     assert await rows(database, _UNBALANCED) == []
+    assert await rows(database, _NOT_CLEARED) == []
     found = Counter(tuple(row) for row in await rows(database, _LEDGER))
     expected = Counter(
         (*book, movement.kind, movement.time, movement.cause, movement.pending, movement.available)
-        for book, (side, facts) in program.rewards().items()
-        for movement in movements(facts, side, end)
+        for book, facts in program.rewards().items()
+        for movement in movements(facts, book[1], end)
     )
     assert found == expected, (
         f"postings: {list((found - expected).items())[:2]}, {list((expected - found).items())[:2]}"
     )
     sums = {
-        (row["customer"], row["claim_id"]): (row["pending"], row["available"])
+        (row["customer"], row["claim_id"], row["side"]): (row["pending"], row["available"])
         for row in await rows(database, _BALANCES)
     }
     stands = {
-        book: balance_of(facts, side, end) for book, (side, facts) in program.rewards().items()
+        program.account(book): balance_of(facts, book[1], end)
+        for book, facts in program.rewards().items()
     }
-    wanted = dict.fromkeys(sums, (0, 0)) | {
-        book: (s.pending, s.available) for book, s in stands.items()
-    }
-    assert sums == wanted, f"balances differ: {difference(sums, wanted)}"
+    wanted = {account: (s.pending, s.available) for account, s in stands.items()}
+    assert _not_zero(sums) == _not_zero(wanted), f"balances differ: {difference(sums, wanted)}"
+
+
+def _not_zero(sums: dict[Account, tuple[int, int]]) -> dict[Account, tuple[int, int]]:
+    return {account: each for account, each in sums.items() if any(each)}
 
 
 async def _verify_announcements(
@@ -202,7 +229,8 @@ async def _verify_announcements(
     by_kind: dict[str, list[tuple[Envelope, Any]]] = defaultdict(list)
     for event in events:
         by_kind[event.type].append((event, msgspec.json.decode(event.data)))
-    assert {event.subject for event, _ in by_kind["code.issued"]} == program.codes
+    issued = {data["code"]: event.subject for event, data in by_kind["code.issued"]}
+    assert issued == program.owners
     _verify_verdicts(events, program)
     _verify_recommendations(by_kind, program)
     _verify_standings(events, program, end)
@@ -227,44 +255,42 @@ def _verify_verdicts(events: list[Envelope], program: Program) -> None:
 def _verify_recommendations(
     by_kind: dict[str, list[tuple[Envelope, Any]]], program: Program
 ) -> None:
-    """By time, as lifecycle reads them: of a claim the last one counts."""
+    """By time, as lifecycle reads them: of a claim the last one counts, for who stays."""
     told = [*by_kind["referral.succeeded"], *by_kind["referral.annulled"]]
     told.sort(key=lambda each: (each[0].time, each[0].type == "referral.annulled"))
     last = {
-        (event.subject, UUID(data["claim_id"])): event.type == "referral.succeeded"
+        (program.who.of(event.subject), UUID(data["claim_id"])): event.type == "referral.succeeded"
         for event, data in told
     }
-    expected = {(facts.recommender, claim) for claim, facts in program.facts.items()}
+    expected = {
+        (program.who.of(facts.recommender), claim) for claim, facts in program.facts.items()
+    }
     found = {recommendation for recommendation, stands in last.items() if stands}
     assert found == expected, f"recommendations differ: {found ^ expected}"
 
 
 def _verify_standings(events: list[Envelope], program: Program, end: datetime) -> None:
+    """The last announcement of each reward says how it stands; of one not earned, that it is 0."""
     last: dict[Book, Any] = {}
     for event in events:
         if event.type in ("reward.pending", "reward.available", "reward.reversed"):
             data = msgspec.json.decode(event.data)
-            last[event.subject, UUID(data["claim_id"])] = (
-                data["pending"],
-                data["available"],
-                data["reversed"],
-            )
-    for book, (side, facts) in program.rewards().items():
-        stands = balance_of(facts, side, end)
-        assert last[book] == (stands.pending, stands.available, stands.reversed), (
-            book,
-            last[book],
-            stands,
-        )
+            book = UUID(data["claim_id"]), Side(data["side"])
+            last[book] = data["pending"], data["available"], data["reversed"]
+    expected = dict.fromkeys(last, (0, 0, 0))
+    for book, facts in program.rewards().items():
+        stands = balance_of(facts, book[1], end)
+        expected[book] = stands.pending, stands.available, stands.reversed
+    assert last == expected, f"standings differ: {difference(last, expected)}"
 
 
 async def _verify_determinations(
     database: str, by_kind: dict[str, list[tuple[Envelope, Any]]]
 ) -> None:
-    """What goes from the referee's owner to the recommender's: every revision."""
-    told: dict[UUID, list[int]] = defaultdict(list)
+    """What goes from the referee's owner to the recommender's: every revision, sent on or not."""
+    told: dict[UUID, set[int]] = defaultdict(set)
     for _, data in by_kind["reward.determined"]:
-        told[UUID(data["claim_id"])].append(data["revision"])
+        told[UUID(data["claim_id"])].add(data["revision"])
     stored = await rows(
         database, "SELECT claim_id, max(revision) AS n FROM referral.reward GROUP BY claim_id"
     )

@@ -50,16 +50,18 @@ class Traffic:
     def expected(self) -> dict[str, list[Move]]:
         """Return each customer's history by a plain fold of all distinct events.
 
-        Whose an event is, the merges and unmerges say that hold in the end.
+        Whose an event is, the merges and unmerges say that hold in the end; they themselves are
+        events of the id that they were sent for, and go nowhere else.
         """
-        survivor = survivors(self.events)
+        events = [decode(encode(made)) for made in self.events if "subject" in made]
+        survivor = survivors(events)
         found: dict[str, dict[tuple[str, str, str], Happening]] = defaultdict(dict)
-        for made in self.events:
-            if "subject" in made and made["type"] not in (MERGED, UNMERGED):
-                event = _brought_over(decode(encode(made)), survivor)
+        for sent in events:
+            if sent.type not in (MERGED, UNMERGED) or sent.subject not in survivor:
+                event = _brought_over(sent, survivor)
                 content = read(CUSTOMER_EVENTS, event)
                 assert isinstance(content, Happening)
-                identity = made["subject"], event.source, event.id
+                identity = sent.subject, event.source, event.id
                 found[event.subject].setdefault(identity, content)
         return {
             customer: list(fold(h.values(), POLICY, until=self.end).moves)
@@ -91,7 +93,7 @@ def generate(seed: int, *, customers: int = 150, events: int = 2500) -> Traffic:
         for when, made in _happens(rnd, customer, kind, at, f"e{n}"):
             if when < DAYS:
                 arrivals += arrivals_of(rnd, when, made)
-    return Traffic(in_order(arrivals), day(DAYS + 5))
+    return Traffic(in_order(arrivals), day(DAYS + 10))
 
 
 def _happens(
@@ -115,9 +117,11 @@ def arrivals_of(
     return found
 
 
-def in_order(arrivals: list[tuple[float, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The events as they come in, and a tick every fifth day until all of them have."""
-    ticks = [(number, tick(number)) for number in range(0, DAYS + 10, 5)]
+def in_order(
+    arrivals: list[tuple[float, dict[str, Any]]], *, every: int = 5
+) -> list[dict[str, Any]]:
+    """The events as they come in, and a tick every so many days until all of them have."""
+    ticks = [(number, tick(number)) for number in range(0, DAYS + 11, every)]
     return [made for _, made in sorted([*arrivals, *ticks], key=lambda a: a[0])]
 
 
