@@ -8,6 +8,8 @@ PYTEST := $(BIN)/python -m pytest
 ARGS ?=
 SEEDS ?= 20
 LIVES ?= 2000
+RECORDS ?= 5000
+FAULT_RECORDS ?= 200000
 REQUESTS ?= 200
 
 .DEFAULT_GOAL := help
@@ -31,8 +33,8 @@ $(STAMP): pyproject.toml constraints.txt
 run: $(STAMP) ## Start the whole system and replay a real shop through it; ARGS=--exit stops after the tables
 	@$(BIN)/stammkunde run $(ARGS)
 
-test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL (LIVES=2000 random lives against the plain fold)
-	PLAIN_LIVES=$(LIVES) $(PYTEST) -n 2 --dist loadscope $(ARGS)
+test: $(STAMP) ## All tests, on a real Kafka and a real PostgreSQL (LIVES=2000 random lives against the plain fold, RECORDS=5000 awful records)
+	PLAIN_LIVES=$(LIVES) FOREIGN_RECORDS=$(RECORDS) $(PYTEST) -n 2 --dist loadscope $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, architecture, unit tests: under a minute
 	$(BIN)/ruff check
@@ -53,7 +55,8 @@ bench-cadence: $(STAMP) ## What the cadence model is worth: against published fi
 bench-simulation: $(STAMP) ## Trying a policy on about a million stored events
 	@$(BIN)/python -m tests.bench.simulation $(ARGS)
 
-fault: $(STAMP) ## Fault tests with many seeds (SEEDS=20)
+fault: $(STAMP) ## Fault tests with many seeds (SEEDS=20), and FAULT_RECORDS=200000 awful records
+	FOREIGN_RECORDS=$(FAULT_RECORDS) $(PYTEST) -q -n 2 --dist worksteal tests/unit/test_foreign_records.py
 	FAULT_SEEDS=$(SEEDS) $(PYTEST) tests/fault $(ARGS)
 
 documents: $(STAMP) ## Write docs/openapi/*.json from the applications, and the typed clients from these

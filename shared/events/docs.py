@@ -162,7 +162,7 @@ an id, source, type or subject that is missing, too long or cannot be printed | 
 | `invalid_data` | whose `data` (or way of merges) is not what its type has, or lies beyond a \
 bound; also of what the services tell each other | who reads the type |
 | `conflicting_duplicate` | with other content under an identity that was used before | lifecycle |
-| `merge_cycle` | that would merge a customer into itself, by way of others | lifecycle |
+| `merge_cycle` | that merges a customer into itself | lifecycle |
 | `parked` | of a customer who waits for an operator: nothing is wrong with the record | all |
 
 No date that follows from an event lies after 9998: a deadline or an offer that would end later ends

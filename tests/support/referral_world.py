@@ -75,7 +75,7 @@ class World:
         for id in IDS:
             own = [(CUSTOMER_EVENTS, event) for event in decoded if event.subject == id]
             if own:
-                self._apply(own, clock)
+                self.apply(own, clock)
 
     def deliver(self, random: Random, clock: datetime, *, most: int = 10_000) -> None:
         """Let owners apply what is under way to them, in any order; some of it twice."""
@@ -83,7 +83,7 @@ class World:
             id = random.choice(waiting)
             message = self.under_way[id].popleft()
             for _ in range(random.choice((1, 1, 2))):
-                self._apply([(REFERRAL_EVENTS, decode(message.body))], clock)
+                self.apply([(REFERRAL_EVENTS, decode(message.body))], clock)
             most -= 1
 
     def tick(self, clock: datetime) -> None:
@@ -124,7 +124,8 @@ class World:
     def _posted(self) -> list[Posting]:
         return [posting for each in self.postings.values() for posting in each.values()]
 
-    def _apply(self, records: Sequence[tuple[str, Envelope]], clock: datetime) -> None:
+    def apply(self, records: Sequence[tuple[str, Envelope]], clock: datetime) -> None:
+        """Apply records that are read already."""
         work = Work(TERMS)
         for topic, event in records:
             work.take(event, read(topic, event))

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from services.referral.announcements import Announcer
 from services.referral.domain.rewards import Reward, RewardFacts, Side, Told
-from shared.bounds import later
 from shared.identities import Identities
 from shared.stream.outgoing.outbox import Message
 
@@ -83,7 +82,7 @@ def _succeed(
     customer = reward.key.customer
     at = facts.earned_at
     if told and not told.to:
-        at = max(at, reward.since, later(told.at, _MICROSECOND))
+        at = max(at, reward.since, told.at + _MICROSECOND)
     success = Told(
         number=told.number + 1 if told else 1,
         at=max(at, told.at) if told else at,

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 
 from services.referral.domain.rewards import RewardRevision
-from services.referral.events import ShopEvent, read
+from services.referral.events import REWARD_DETERMINED, ShopEvent, read
 from shared.errors import Poison
 from shared.events.envelope import decode
 from shared.identities import Merge
-from shared.kafka.topics import CUSTOMER_EVENTS
+from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 from tests.support.builders import day, encode, event, order
-from tests.support.nearly_golden import as_published, nearly_golden, with_foreign_fields
+from tests.support.nearly_golden import Json, as_published, nearly_golden, with_foreign_fields
 
 
 @settings(max_examples=300, deadline=None)
@@ -79,3 +79,60 @@ def test_a_merge_that_other_services_refuse_is_refused_here(data: dict[str, Any]
     merged = event("ada", "customer.merged", 2, **data)
     with pytest.raises(Poison, match="invalid_data"):
         read(CUSTOMER_EVENTS, decode(encode(merged)))
+
+
+RETURN: Json = {
+    "time": "2024-01-07T12:00:00Z",
+    "source": "/s",
+    "id": "r",
+    "gone": 100,
+    "total": 100,
+}
+FACTS: Json = {
+    "order_id": "o-1",
+    "referee": "bob",
+    "recommender": "ann",
+    "currency": "EUR",
+    "total": 5000,
+    "earned_at": "2024-01-05T12:00:00Z",
+    "available_at": "2024-01-19T12:00:00Z",
+    "recommender_reward": 1000,
+    "referee_reward": 500,
+    "returns": [RETURN],
+}
+REVISION: Json = {
+    "claim_id": "00000000-0000-0000-0000-000000000007",
+    "revision": 1,
+    "facts": FACTS,
+    "earner": "ann",
+    "since": "2024-01-05T12:00:00Z",
+}
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        REVISION | {"revision": 2**31},
+        REVISION | {"since": "2024-01-05T12:00:00"},
+        REVISION | {"earner": "a\nb"},
+        REVISION | {"facts": FACTS | {"recommender_reward": 2**53 + 1}},
+        REVISION | {"facts": FACTS | {"available_at": "9999-01-01T00:00:00Z"}},
+        REVISION | {"facts": FACTS | {"returns": [RETURN | {"gone": 101}]}},
+        REVISION | {"facts": FACTS | {"returns": [RETURN | {"gone": 0, "total": 0}]}},
+    ],
+    ids=[
+        "a revision that no column holds",
+        "an instant without a zone",
+        "an id that cannot be printed",
+        "a reward beyond all prices",
+        "an instant in the year 9999",
+        "more given back than there was",
+        "a part of nothing",
+    ],
+)
+def test_what_the_service_tells_itself_is_held_to_bounds_as_well(revision: Json) -> None:
+    whole = event("ann", REWARD_DETERMINED, 9)
+    assert read(REFERRAL_EVENTS, decode(encode({**whole, "data": REVISION})))
+    with pytest.raises(Poison) as poison:
+        read(REFERRAL_EVENTS, decode(encode({**whole, "data": revision})))
+    assert poison.value.reason == "invalid_data"

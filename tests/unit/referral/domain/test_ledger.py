@@ -17,13 +17,14 @@ from services.referral.domain.claims import (
     new_touch,
 )
 from services.referral.domain.codes import code_of
-from services.referral.domain.ledger import Account, Posting, plan_postings
+from services.referral.domain.ledger import Account, Posting, arrival, plan_postings
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import (
     Movement,
     RewardFacts,
     RewardKey,
     RewardState,
+    RewardTransfer,
     Side,
     balance_of,
     movements,
@@ -254,3 +255,9 @@ def test_what_is_reversed_is_the_rounded_share_of_all_that_went_back(
     gone = min(total, sum(parts))
     assert abs((reward - left) * total - reward * gone) * 2 <= total
     assert all(isinstance(m, Movement) for m in moved)
+
+
+def test_a_transfer_of_nothing_makes_no_posting_that_could_not_be_found_again() -> None:
+    key = RewardKey("ann", UUID(int=1), Side.RECOMMENDER)
+    nothing = RewardTransfer(key.claim_id, key.side, UUID(int=2), "EUR")
+    assert arrival(key, nothing, day(0)) is None
