@@ -43,6 +43,8 @@ class WithoutEffect(NamedTuple):
 class _OrderVersions:
     """The versions of the orders that are more than one plain purchase."""
 
+    __slots__ = ("_of_orders",)
+
     def __init__(self) -> None:
         self._of_orders: dict[OrderKey, list[OrderVersion]] = {}
 
@@ -60,6 +62,8 @@ class _OrderVersions:
 
 class _Remarks:
     """Events without effect, and those that still wait for their order."""
+
+    __slots__ = ("_final", "_waiting")
 
     def __init__(self) -> None:
         self._final: list[WithoutEffect] = []
@@ -101,7 +105,21 @@ class OrderBook:
     Events are applied in the order of their keys. A book of `recent` orders may have `older`
     orders beside it, and earlier events have `named` the hashes of their ids. Where these could
     matter it raises OrdersIncompleteError, and must then be thrown away.
+
+    Most books see nothing but first orders: what these do not need is made when it is asked for.
     """
+
+    __slots__ = (
+        "_has_older",
+        "_index",
+        "_named",
+        "_named_before",
+        "_placed",
+        "_recent",
+        "_remarks_made",
+        "_versions_made",
+        "applied_at",
+    )
 
     def __init__(
         self, recent: Sequence[Order] = (), *, older: bool = False, named: Collection[int] = ()
@@ -114,8 +132,8 @@ class OrderBook:
         self._named: set[int] = set()
         self._placed: list[Order] = []
         self._index: OrderIndex | None = None
-        self._remarks: Final = _Remarks()
-        self._versions: Final = _OrderVersions()
+        self._remarks_made: _Remarks | None = None
+        self._versions_made: _OrderVersions | None = None
 
     @property
     def orders(self) -> OrderIndex:
@@ -129,7 +147,19 @@ class OrderBook:
     @property
     def without_effect(self) -> list[WithoutEffect]:
         """The events that have changed nothing, and those that still wait for their order."""
-        return list(self._remarks)
+        return list(self._remarks_made or ())
+
+    @property
+    def _remarks(self) -> _Remarks:
+        if self._remarks_made is None:
+            self._remarks_made = _Remarks()
+        return self._remarks_made
+
+    @property
+    def _versions(self) -> _OrderVersions:
+        if self._versions_made is None:
+            self._versions_made = _OrderVersions()
+        return self._versions_made
 
     def apply(self, fact: OrderFact, *, free_counts: bool = True) -> OrderChange:
         """Apply an event that is not earlier than those before it.
@@ -171,7 +201,7 @@ class OrderBook:
 
     def versions(self) -> list[OrderVersion]:
         """Return every version of each order that is more than one plain purchase."""
-        return list(self._versions)
+        return list(self._versions_made or ())
 
     def _names_first(self, fact: OrderFact) -> bool:
         """Is it the first event that names this order, and later than every order so far?"""

@@ -41,7 +41,7 @@ _AT_RISK: Final = Phase.AT_RISK
 """Names of the module: looking a member up in its enum takes ten times as long."""
 
 
-MOST_RECENT_ORDERS: Final = 4
+MOST_RECENT_ORDERS: Final = 3
 """So many orders can be changed without folding the whole life anew."""
 
 
