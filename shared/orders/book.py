@@ -15,6 +15,10 @@ from shared.orders.order import Order, OrderKey
 
 _COMPLETED: Final = OrderAction.COMPLETED
 _UPDATED: Final = OrderAction.UPDATED
+_BY_SOURCE: Final = (_COMPLETED, _UPDATED)
+"""Without a store, these are of the store that their source is."""
+_FEW: Final = 8
+"""So many orders are looked through faster than they are indexed."""
 _WAITS: Final = frozenset({OrderAction.REFUNDED, OrderAction.CANCELLED})
 
 
@@ -112,10 +116,9 @@ class OrderBook:
     __slots__ = (
         "_has_older",
         "_index",
+        "_listed",
         "_named",
         "_named_before",
-        "_placed",
-        "_recent",
         "_remarks_made",
         "_versions_made",
         "applied_at",
@@ -126,11 +129,10 @@ class OrderBook:
     ) -> None:
         self.applied_at: datetime | None = None
         """The time of the last event that was applied."""
-        self._recent: Final = recent
+        self._listed: Final = list(recent)
         self._has_older: Final = older
         self._named_before: Final = named
         self._named: set[int] = set()
-        self._placed: list[Order] = []
         self._index: OrderIndex | None = None
         self._remarks_made: _Remarks | None = None
         self._versions_made: _OrderVersions | None = None
@@ -139,9 +141,7 @@ class OrderBook:
     def orders(self) -> OrderIndex:
         """All orders of the book; they are indexed when they are first asked for."""
         if self._index is None:
-            self._index = OrderIndex(self._recent, older=self._has_older)
-            for order in self._placed:
-                self._index.add(order)
+            self._index = OrderIndex(self._listed, older=self._has_older)
         return self._index
 
     @property
@@ -167,8 +167,12 @@ class OrderBook:
         `free_counts` says whether an order of 0 is a purchase.
         """
         self.applied_at = fact.time
-        if self._index is None and fact.action is _COMPLETED and self._names_first(fact):
-            return self._place_first(fact, free_counts=free_counts)
+        if self._index is None:
+            if fact.action is _COMPLETED and self._names_first(fact):
+                return self._place_first(fact, free_counts=free_counts)
+            listed = self._listed_order(fact)
+            if listed is not None:
+                return self._change(listed, fact, free_counts=free_counts)
         if self._named_before:
             self._refuse_uncertain(fact)
         if fact.action is _COMPLETED:
@@ -185,7 +189,7 @@ class OrderBook:
     def recent(self, most: int, since: datetime | None = None) -> tuple[Order, ...]:
         """Return the last orders as a later book needs them; see OrderIndex.recent."""
         if self._index is None and since is None:
-            return (*self._recent, *self._placed)[-most:]
+            return tuple(self._listed[-most:])
         orders = self.orders.recent(most, since)
         if not (self.orders.shares_ids or self._remarks.has_waiting):
             return tuple(orders)
@@ -196,7 +200,7 @@ class OrderBook:
         if self._has_older:
             return True
         if self._index is None:
-            return len(self._recent) + len(self._placed) > number
+            return len(self._listed) > number
         return len(self._index) > number
 
     def versions(self) -> list[OrderVersion]:
@@ -205,8 +209,8 @@ class OrderBook:
 
     def _names_first(self, fact: OrderFact) -> bool:
         """Is it the first event that names this order, and later than every order so far?"""
-        last = self._placed[-1:] or self._recent[-1:]
-        if last and last[0].at >= fact.time:
+        listed = self._listed
+        if listed and listed[-1].at >= fact.time:
             return False
         named = order_hash(fact.details.order_id)
         if named in self._named_before or named in self._named:
@@ -217,10 +221,18 @@ class OrderBook:
     def _place_first(self, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         """Add an order of which nothing else is known, which needs no index."""
         order = place(fact, free_counts=free_counts)
-        self._placed.append(order)
+        self._listed.append(order)
         if not order.is_purchase:
             self._versions.begin(order)
         return OrderChange(None, order)
+
+    def _listed_order(self, fact: OrderFact) -> Order | None:
+        """Return the order that an event means beyond doubt, if it is found without an index."""
+        if len(self._listed) > _FEW:
+            return None
+        id = fact.details.order_id
+        orders = [order for order in self._listed if order.id == id]
+        return orders[0] if _is_sole(orders, fact) else None
 
     def _place(self, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         """Add an order, and apply the refunds and cancellations that have waited for it."""
@@ -250,7 +262,7 @@ class OrderBook:
             self._versions.add(after, fact.time)
         elif fact.action is _COMPLETED and not before.is_changed:
             told_again = replace(before, is_changed=True)
-            self.orders.replace(told_again)
+            self._put(before, told_again)
             self._versions.add(told_again, fact.time)
         return changed
 
@@ -259,8 +271,15 @@ class OrderBook:
         if changed.no_effect is not None:
             self._remarks.add(fact, changed.no_effect)
         if changed.after is not None and changed.after is not order:
-            self.orders.replace(changed.after)
+            self._put(order, changed.after)
         return changed
+
+    def _put(self, before: Order, after: Order) -> None:
+        """Put an order in the place of what it was before."""
+        if self._index is None and before.at == after.at:
+            self._listed[self._listed.index(before)] = after
+        else:
+            self.orders.replace(after)
 
     def _refuse_uncertain(self, fact: OrderFact) -> None:
         """Raise OrdersIncompleteError if an order that is not recent could be meant."""
@@ -272,10 +291,7 @@ class OrderBook:
                 raise OrdersIncompleteError
             self._named.add(named)
             return
-        store = details.store
-        if store is None and fact.action in (_COMPLETED, _UPDATED):
-            store = fact.source
-        if len(orders) > 1 or not orders[0].is_alone or store not in (None, orders[0].store):
+        if not _is_sole(orders, fact):
             raise OrdersIncompleteError
 
     def _marked(self, order: Order) -> Order:
@@ -286,3 +302,13 @@ class OrderBook:
             and not self._remarks.is_awaited(order.id)
         )
         return order if is_alone is order.is_alone else replace(order, is_alone=is_alone)
+
+
+def _is_sole(orders: Sequence[Order], fact: OrderFact) -> bool:
+    """Is this one order, and the only one that an event with its id can mean?"""
+    if len(orders) != 1 or not orders[0].is_alone:
+        return False
+    store = fact.details.store
+    if store is None and fact.action in _BY_SOURCE:
+        store = fact.source
+    return store is None or store == orders[0].store

@@ -36,6 +36,7 @@ from shared.identities import MergeKey
 from shared.orders.book import OrderBook, OrderVersion, WithoutEffect
 
 _ORDER: Final = EventKind.ORDER
+_ORDER_CHANGED: Final = EventKind.ORDER_CHANGED
 _TEST: Final = EventKind.TEST
 _AT_RISK: Final = Phase.AT_RISK
 """Names of the module: looking a member up in its enum takes ten times as long."""
@@ -174,7 +175,7 @@ def _take_event(
     elif moves or not had_orders or kind in KINDS_MOVING_HINTS or changes_account:
         customer = set_due_and_hints(customer, policies)
         hints = [*hints, *passed_hints(before, customer, policies)]
-    else:
+    elif kind is not _ORDER_CHANGED or customer.due is None or policies.gives_notice:
         customer = set_due(customer, policies)
     if policies.gives_notice or customer.noticed:
         customer, moves, hints = update_notice(customer, moves, hints, policies)

@@ -29,6 +29,7 @@ CLEARED_BY_A_PURCHASE: Final = frozenset({SILENCE, REVENUE, CONTACT, NEWSLETTER}
 """The causes that any purchase clears."""
 
 _ORDER: Final = EventKind.ORDER
+_ORDER_CHANGED: Final = EventKind.ORDER_CHANGED
 _UNDONE: Final = EventKind.UNDONE
 _is_cleared: Final = CLEARED_BY_A_PURCHASE.__contains__
 
@@ -45,23 +46,19 @@ def change_order(
     after = change.after
     if after is None or after is before:
         return Effect(replace(customer, last_event=happening.key), EventKind.NO_EFFECT)
+    causes = _revenue_decline(happening, policy, orders)
     if before is None and after.stands:
-        causes = _revenue_decline(happening, policy, orders)
         bought = _with_purchase(customer, happening, after)
         return Effect(bought, _ORDER, causes, _is_cleared, happening.time)
-    stood = before is not None and before.stands
-    if not (stood or after.stands):
+    if before is None or not (before.stands or after.stands):
         return _change_no_purchase(customer, happening, before, after)
-    if not stood:
-        changed = _stand(customer, happening, after, orders)
-    elif not after.stands:
-        changed = _undo(customer, happening, before or after, orders)
-    else:
-        kind = _UNDONE if happening.kind is _UNDONE else EventKind.ORDER_CHANGED
-        changed = Effect(replace(customer, last_event=happening.key), kind)
-    if before is not None:
-        changed = replace(changed, customer=_with_amounts(changed.customer, before, after))
-    return replace(changed, new_causes=_revenue_decline(happening, policy, orders))
+    customer = _with_amounts(customer, happening, before, after)
+    if not after.stands:
+        return Effect(_without_purchase(customer, before, orders), _UNDONE, causes)
+    if not before.stands:
+        return replace(_stand(customer, happening, after, orders), new_causes=causes)
+    kind = _UNDONE if happening.kind is _UNDONE else _ORDER_CHANGED
+    return Effect(customer, kind, causes)
 
 
 def _change_no_purchase(
@@ -148,8 +145,8 @@ def _with_restored(
     )
 
 
-def _undo(customer: Customer, happening: Happening, order: Order, orders: OrderBook) -> Effect:
-    """Subtract a purchase; silence is measured from the last one that stands."""
+def _without_purchase(customer: Customer, order: Order, orders: OrderBook) -> Customer:
+    """Return the customer without an order; silence is measured from the last one that stands."""
     standing = orders.orders
     if customer.orders == 1:
         first = None
@@ -163,20 +160,19 @@ def _undo(customer: Customer, happening: Happening, order: Order, orders: OrderB
     since_return = customer.orders_since_return - _is_of_episode(customer, order)
     undone = replace(
         customer,
-        last_event=happening.key,
         has_undone=True,
         purchase_days=customer.purchase_days - (not is_day_left),
         orders=customer.orders - 1,
         last_order_at=last and last.at,
         orders_since_return=max(since_return, 0),  # 0 already if the return itself was undone
     )
-    if last is None or first is not None:
-        undone = replace(
-            undone,
-            first_order_at=first and first.at,
-            first_order_historical=first is not None and first.is_historical,
-        )
-    return Effect(undone, _UNDONE)
+    if last is not None and first is None:
+        return undone
+    return replace(
+        undone,
+        first_order_at=first and first.at,
+        first_order_historical=first is not None and first.is_historical,
+    )
 
 
 def _is_of_episode(customer: Customer, order: Order) -> bool:
@@ -184,7 +180,9 @@ def _is_of_episode(customer: Customer, order: Order) -> bool:
     return customer.returned is None or order.at >= customer.returned.at
 
 
-def _with_amounts(customer: Customer, before: Order, after: Order) -> Customer:
+def _with_amounts(
+    customer: Customer, happening: Happening, before: Order, after: Order
+) -> Customer:
     """Return the customer with the revenue and margin of an order as it is now."""
     revenue = customer.revenue.copy()
     revenue[before.currency] = revenue.get(before.currency, 0) - before.left
@@ -194,7 +192,7 @@ def _with_amounts(customer: Customer, before: Order, after: Order) -> Customer:
         margin = _with_amount(margin, before.currency, -before.margin_left)
     if after.margin_left is not None:
         margin = _with_amount(margin, after.currency, after.margin_left)
-    return replace(customer, revenue=revenue, margin=margin)
+    return replace(customer, last_event=happening.key, revenue=revenue, margin=margin)
 
 
 def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dict[str, int]:
@@ -209,7 +207,7 @@ def _revenue_decline(happening: Happening, policy: Policy, orders: OrderBook) ->
     Only orders, refunds and cancellations are a reason to look.
     """
     share = policy.revenue_decline_share
-    if not share or happening.kind is EventKind.ORDER_CHANGED:
+    if not share or happening.kind is _ORDER_CHANGED:
         return NO_CAUSES
     now = happening.time
     bought = orders.orders.recent(0, now - TWO_QUARTERS)
