@@ -23,7 +23,7 @@ from tests.support.server_stack import Stack, open_stack
 
 QUEUES: Final = {
     "contract": "servers",
-    "fault": "servers",
+    "fault": "faults",
     "integration": "servers",
     "e2e": "systems",
 }
