@@ -1,17 +1,17 @@
 """The orders of one customer: each event about an order changes the order that it means."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final
 from zlib import crc32
 
 from msgspec.structs import replace
 
-from shared.orders.changes import WAITING, NoEffect, OrderChange, change, place
+from shared.orders.changes import NoEffect, OrderChange, change, place
 from shared.orders.facts import OrderAction, OrderFact
 from shared.orders.index import OrderIndex, OrdersIncompleteError
-from shared.orders.order import Order, OrderKey
+from shared.orders.journal import OrderJournal, OrderVersion, WithoutEffect
+from shared.orders.order import Order
 
 _COMPLETED: Final = OrderAction.COMPLETED
 _UPDATED: Final = OrderAction.UPDATED
@@ -19,83 +19,6 @@ _BY_SOURCE: Final = (_COMPLETED, _UPDATED)
 """Without a store, these are of the store that their source is."""
 _FEW: Final = 8
 """So many orders are looked through faster than they are indexed."""
-_WAITS: Final = frozenset({OrderAction.REFUNDED, OrderAction.CANCELLED})
-
-
-class OrderVersion(NamedTuple):
-    """What an order was from an instant on, until its next version.
-
-    Before its first version an order is the one plain purchase that its completion says.
-    """
-
-    at: datetime
-    order: Order
-
-
-class WithoutEffect(NamedTuple):
-    """An event that has changed nothing visible, and why."""
-
-    fact: OrderFact
-    reason: NoEffect
-
-    @property
-    def waits(self) -> bool:
-        """Does it count as soon as its order is known?"""
-        return self.fact.action in _WAITS and self.reason in WAITING
-
-
-class _OrderVersions:
-    """The versions of the orders that are more than one plain purchase."""
-
-    __slots__ = ("_of_orders",)
-
-    def __init__(self) -> None:
-        self._of_orders: dict[OrderKey, list[OrderVersion]] = {}
-
-    def __iter__(self) -> Iterator[OrderVersion]:
-        return chain.from_iterable(self._of_orders.values())
-
-    def begin(self, order: Order) -> None:
-        """Add the first version of an order, unless there is one."""
-        self._of_orders.setdefault(order.key, [OrderVersion(order.at, order)])
-
-    def add(self, order: Order, at: datetime) -> None:
-        """Add what an order is from now on."""
-        self._of_orders.setdefault(order.key, []).append(OrderVersion(at, order))
-
-
-class _Remarks:
-    """Events without effect, and those that still wait for their order."""
-
-    __slots__ = ("_final", "_waiting")
-
-    def __init__(self) -> None:
-        self._final: list[WithoutEffect] = []
-        self._waiting: dict[str, list[WithoutEffect]] = {}
-
-    def __iter__(self) -> Iterator[WithoutEffect]:
-        return chain(self._final, *self._waiting.values())
-
-    def add(self, fact: OrderFact, reason: NoEffect) -> None:
-        """Remark on an event; a refund or cancellation without its order waits for that."""
-        remark = WithoutEffect(fact, reason)
-        if remark.waits:
-            self._waiting.setdefault(fact.details.order_id, []).append(remark)
-        else:
-            self._final.append(remark)
-
-    @property
-    def has_waiting(self) -> bool:
-        """Does any event wait for its order?"""
-        return bool(self._waiting)
-
-    def is_awaited(self, id: str) -> bool:
-        """Does an event wait for an order with this id?"""
-        return id in self._waiting
-
-    def take_waiting(self, id: str) -> list[OrderFact]:
-        """Return what waits for an order with this id, and forget it."""
-        return [remark.fact for remark in self._waiting.pop(id, ())]
 
 
 def order_hash(order_id: str) -> int:
@@ -119,8 +42,7 @@ class OrderBook:
         "_listed",
         "_named",
         "_named_before",
-        "_remarks_made",
-        "_versions_made",
+        "_notes",
         "applied_at",
     )
 
@@ -134,8 +56,7 @@ class OrderBook:
         self._named_before: Final = named
         self._named: set[int] = set()
         self._index: OrderIndex | None = None
-        self._remarks_made: _Remarks | None = None
-        self._versions_made: _OrderVersions | None = None
+        self._notes: OrderJournal | None = None
 
     @property
     def orders(self) -> OrderIndex:
@@ -145,21 +66,20 @@ class OrderBook:
         return self._index
 
     @property
+    def versions(self) -> list[OrderVersion]:
+        """Every version of each order that is more than one plain purchase."""
+        return list(self._notes.versions) if self._notes else []
+
+    @property
     def without_effect(self) -> list[WithoutEffect]:
         """The events that have changed nothing, and those that still wait for their order."""
-        return list(self._remarks_made or ())
+        return list(self._notes.without_effect) if self._notes else []
 
     @property
-    def _remarks(self) -> _Remarks:
-        if self._remarks_made is None:
-            self._remarks_made = _Remarks()
-        return self._remarks_made
-
-    @property
-    def _versions(self) -> _OrderVersions:
-        if self._versions_made is None:
-            self._versions_made = _OrderVersions()
-        return self._versions_made
+    def _journal(self) -> OrderJournal:
+        if self._notes is None:
+            self._notes = OrderJournal()
+        return self._notes
 
     def apply(self, fact: OrderFact, *, free_counts: bool = True) -> OrderChange:
         """Apply an event that is not earlier than those before it.
@@ -170,9 +90,9 @@ class OrderBook:
         if self._index is None:
             if fact.action is _COMPLETED and self._names_first(fact):
                 return self._place_first(fact, free_counts=free_counts)
-            listed = self._listed_order(fact)
-            if listed is not None:
-                return self._change(listed, fact, free_counts=free_counts)
+            order = _find_listed(self._listed, fact)
+            if order is not None:
+                return self._change(order, fact, free_counts=free_counts)
         if self._named_before:
             self._refuse_uncertain(fact)
         if fact.action is _COMPLETED:
@@ -182,7 +102,7 @@ class OrderBook:
             return self._change(self.orders[key], fact, free_counts=free_counts)
         found = self.orders.find(fact)
         if isinstance(found, NoEffect):
-            self._remarks.add(fact, found)
+            self._journal.remark(fact, found)
             return OrderChange(None, None, found)
         return self._change(self.orders[found], fact, free_counts=free_counts)
 
@@ -191,9 +111,9 @@ class OrderBook:
         if self._index is None and since is None:
             return tuple(self._listed[-most:])
         orders = self.orders.recent(most, since)
-        if not (self.orders.shares_ids or self._remarks.has_waiting):
+        if not (self.orders.shares_ids or self._journal.has_waiting):
             return tuple(orders)
-        return tuple([self._marked(order) for order in orders])
+        return tuple([_marked(order, self.orders, self._journal) for order in orders])
 
     def has_more_than(self, number: int) -> bool:
         """Does the customer have more orders than this?"""
@@ -202,10 +122,6 @@ class OrderBook:
         if self._index is None:
             return len(self._listed) > number
         return len(self._index) > number
-
-    def versions(self) -> list[OrderVersion]:
-        """Return every version of each order that is more than one plain purchase."""
-        return list(self._versions_made or ())
 
     def _names_first(self, fact: OrderFact) -> bool:
         """Is it the first event that names this order, and later than every order so far?"""
@@ -223,53 +139,41 @@ class OrderBook:
         order = place(fact, free_counts=free_counts)
         self._listed.append(order)
         if not order.is_purchase:
-            self._versions.begin(order)
+            self._journal.begin(order)
         return OrderChange(None, order)
-
-    def _listed_order(self, fact: OrderFact) -> Order | None:
-        """Return the order that an event means beyond doubt, if it is found without an index."""
-        if len(self._listed) > _FEW:
-            return None
-        id = fact.details.order_id
-        orders = [order for order in self._listed if order.id == id]
-        return orders[0] if _is_sole(orders, fact) else None
 
     def _place(self, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         """Add an order, and apply the refunds and cancellations that have waited for it."""
         order = place(fact, free_counts=free_counts)
         self.orders.add(order)
-        if self._remarks.is_awaited(order.id):
-            self._apply_waiting(order.id, free_counts=free_counts)
-            order = self.orders[order.key]
+        for waiting in self._journal.take_waiting(order.id):
+            found = self.orders.find(waiting)
+            if isinstance(found, NoEffect):
+                self._journal.remark(waiting, found)
+            else:
+                self._take(self.orders[found], waiting, free_counts=free_counts)
+        order = self.orders[order.key]
         same_id = self.orders.with_id(order.id)
         if not order.is_purchase or order.is_changed or len(same_id) > 1:
             for other in same_id:
-                self._versions.begin(other)
+                self._journal.begin(other)
         return OrderChange(None, order)
-
-    def _apply_waiting(self, id: str, *, free_counts: bool) -> None:
-        for fact in self._remarks.take_waiting(id):
-            found = self.orders.find(fact)
-            if isinstance(found, NoEffect):
-                self._remarks.add(fact, found)
-            else:
-                self._take(self.orders[found], fact, free_counts=free_counts)
 
     def _change(self, before: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         changed = self._take(before, fact, free_counts=free_counts)
         after = changed.after
         if after is not None and after is not before:
-            self._versions.add(after, fact.time)
+            self._journal.add(after, fact.time)
         elif fact.action is _COMPLETED and not before.is_changed:
             told_again = replace(before, is_changed=True)
             self._put(before, told_again)
-            self._versions.add(told_again, fact.time)
+            self._journal.add(told_again, fact.time)
         return changed
 
     def _take(self, order: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
         changed = change(order, fact, free_counts=free_counts)
         if changed.no_effect is not None:
-            self._remarks.add(fact, changed.no_effect)
+            self._journal.remark(fact, changed.no_effect)
         if changed.after is not None and changed.after is not order:
             self._put(order, changed.after)
         return changed
@@ -294,14 +198,22 @@ class OrderBook:
         if not _is_sole(orders, fact):
             raise OrdersIncompleteError
 
-    def _marked(self, order: Order) -> Order:
-        """Return an order with the mark whether it is alone with its id."""
-        is_alone = (
-            order.is_alone
-            and len(self.orders.with_id(order.id)) == 1
-            and not self._remarks.is_awaited(order.id)
-        )
-        return order if is_alone is order.is_alone else replace(order, is_alone=is_alone)
+
+def _marked(order: Order, orders: OrderIndex, journal: OrderJournal) -> Order:
+    """Return an order with the mark whether it is alone with its id."""
+    is_alone = (
+        order.is_alone and len(orders.with_id(order.id)) == 1 and not journal.is_awaited(order.id)
+    )
+    return order if is_alone is order.is_alone else replace(order, is_alone=is_alone)
+
+
+def _find_listed(orders: Sequence[Order], fact: OrderFact) -> Order | None:
+    """Return the order that an event means beyond doubt, if that is found without an index."""
+    if len(orders) > _FEW:
+        return None
+    id = fact.details.order_id
+    found = [order for order in orders if order.id == id]
+    return found[0] if _is_sole(found, fact) else None
 
 
 def _is_sole(orders: Sequence[Order], fact: OrderFact) -> bool:

@@ -33,7 +33,8 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase
 from shared.identities import MergeKey
-from shared.orders.book import OrderBook, OrderVersion, WithoutEffect
+from shared.orders.book import OrderBook
+from shared.orders.journal import OrderVersion, WithoutEffect
 
 _ORDER: Final = EventKind.ORDER
 _ORDER_CHANGED: Final = EventKind.ORDER_CHANGED
@@ -119,7 +120,7 @@ def _fold_on(
     if orders.applied_at is None:
         return Folded(customer, moves, hints)
     customer = _with_recent_orders(customer, orders, orders.applied_at, policies)
-    return Folded(customer, moves, hints, orders.versions(), orders.without_effect)
+    return Folded(customer, moves, hints, orders.versions, orders.without_effect)
 
 
 def _with_recent_orders(

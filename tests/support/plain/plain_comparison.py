@@ -7,7 +7,7 @@ from datetime import datetime
 from services.lifecycle.domain.fold import Folded, fold
 from services.lifecycle.domain.policy.schedule import Activation, Schedule
 from services.lifecycle.domain.state.customer import Customer, Move
-from shared.orders.book import WithoutEffect
+from shared.orders.journal import WithoutEffect
 from tests.support.customer_events import CUSTOMER, RawEvent
 from tests.support.lives import day_number, happenings
 from tests.support.plain.plain_fold import plain_fold

@@ -180,7 +180,7 @@ def test_a_refund_of_all_of_a_cancelled_order_takes_nothing_when_it_is_paid_late
 
 def test_versions_are_kept_of_what_is_not_one_plain_purchase() -> None:
     book = fold(days(P(O, 5000), P(O, 700, order="2"), P(U, 6000), P(X)))
-    told = [(version.order.id, version.order.left) for version in book.versions()]
+    told = [(version.order.id, version.order.left) for version in book.versions]
     assert told == [("1", 6000), ("1", 0)]
 
 
@@ -216,7 +216,7 @@ def test_the_order_of_arrival_does_not_matter(events, random) -> None:  # type: 
     random.shuffle(shuffled)
     one, other = fold(events), fold(shuffled)
     assert list(one.orders) == list(other.orders)
-    assert one.versions() == other.versions()
+    assert one.versions == other.versions
     assert one.without_effect == other.without_effect
 
 
