@@ -52,7 +52,7 @@ _FACTS: Final[Json] = {
         {"time": "2024-01-07T12:00:00Z", "source": "/s", "id": "r", "gone": 100, "total": 5000}
     ],
 }
-_REVISION: Final[Json] = {
+REVISION: Final[Json] = {
     "claim_id": _CLAIM,
     "revision": 1,
     "facts": _FACTS,
@@ -97,7 +97,7 @@ def _told() -> Iterator[tuple[str, Json]]:
     for kind in (REVIEW_REQUESTED, CODE_FOUND, RELEASED):
         yield REFERRAL_EVENTS, event(REFEREE, kind, 9, code=code)
     for subject in ("ann", REFEREE):
-        yield REFERRAL_EVENTS, {**event(subject, REWARD_DETERMINED, 9), "data": _REVISION}
+        yield REFERRAL_EVENTS, {**event(subject, REWARD_DETERMINED, 9), "data": REVISION}
         yield REFERRAL_EVENTS, {**event(subject, REWARD_TRANSFERRED, 9), "data": _TRANSFER}
     for kind in ("referral.succeeded", "referral.annulled"):
         yield REFERRAL_EVENTS, event(REFEREE, kind, 9, referee="kim", claim_id=_CLAIM)
