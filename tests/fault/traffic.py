@@ -50,8 +50,8 @@ class Traffic:
     def expected(self) -> dict[str, list[Move]]:
         """Return each customer's history by a plain fold of all distinct events.
 
-        Whose an event is, the merges and unmerges say that hold in the end; they themselves are
-        events of the id that they were sent for, and go nowhere else.
+        Whose an event is, the merges and unmerges say that hold in the end; they themselves change
+        no life, and stay with the id that they were sent for.
         """
         events = [decode(encode(made)) for made in self.events if "subject" in made]
         survivor = survivors(events)

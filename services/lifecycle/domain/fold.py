@@ -30,7 +30,7 @@ from services.lifecycle.domain.notices import plan_notice, update_notice
 from services.lifecycle.domain.policy.schedule import Policies
 from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move
-from services.lifecycle.domain.state.happenings import SORT_KEY, EventKind, Happening
+from services.lifecycle.domain.state.happenings import MERGES, SORT_KEY, EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase
 from shared.identities import MergeKey
 from shared.orders.book import OrderBook
@@ -38,7 +38,7 @@ from shared.orders.journal import OrderVersion, WithoutEffect
 
 _ORDER: Final = EventKind.ORDER
 _ORDER_CHANGED: Final = EventKind.ORDER_CHANGED
-_TEST: Final = EventKind.TEST
+_WITHOUT_EFFECT: Final = frozenset({EventKind.TEST, *MERGES})
 _AT_RISK: Final = Phase.AT_RISK
 """Names of the module: looking a member up in its enum takes ten times as long."""
 
@@ -142,9 +142,10 @@ def advance(
 ) -> Folded:
     """Fold one event that is not late, after the deadlines up to its instant.
 
-    `orders` are those of the events before.
+    `orders` are those of the events before. What is only a test, or says where events belong, is
+    no event of the customer's life.
     """
-    if happening.kind is _TEST:
+    if happening.kind in _WITHOUT_EFFECT:
         return Folded(customer)
     wakes_at = customer.wakes_at
     if wakes_at is None or wakes_at > happening.time:

@@ -70,9 +70,16 @@ def rank(type: str) -> int:
     return next((number for number, types in enumerate(RANKS) if type in types), 2)
 
 
+MERGES: Final = ("customer.merged", "customer.unmerged")
+
+
 def in_order(raws: Iterable[RawEvent]) -> list[PlainEvent]:
-    """Return the events in their order: each once, and without those that are only tests."""
-    events = {event.key: event for event in map(_plain, raws) if not event.data.get("test")}
+    """Return the events of a life in their order, each once.
+
+    What is only a test, or says where events belong, is none.
+    """
+    plain = [_plain(raw) for raw in raws if raw["type"] not in MERGES]
+    events = {event.key: event for event in plain if not event.data.get("test")}
     return [events[key] for key in sorted(events)]
 
 

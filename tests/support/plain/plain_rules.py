@@ -17,8 +17,6 @@ from tests.support.plain.plain_triggers import (
 
 CREATES_NOBODY: Final = (
     "customer.closed",
-    "customer.merged",
-    "customer.unmerged",
     "customer.erasure_requested",
     "consent.granted",
     "consent.withdrawn",

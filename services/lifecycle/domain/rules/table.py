@@ -14,7 +14,7 @@ from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.domain.rules import conditions, targets
 from services.lifecycle.domain.rules.conditions import Condition
 from services.lifecycle.domain.state.customer import Customer
-from services.lifecycle.domain.state.happenings import DEADLINE_KINDS, EventKind
+from services.lifecycle.domain.state.happenings import DEADLINE_KINDS, MERGES, EventKind
 from services.lifecycle.domain.state.phases import BONDED, KNOWN, Phase, RuleName
 
 Source: TypeAlias = Phase | None
@@ -45,12 +45,10 @@ def _any_of(*members: T) -> frozenset[T]:
     return frozenset(members)
 
 
-_ANY_EVENT: Final = frozenset(EventKind) - DEADLINE_KINDS
+_ANY_EVENT: Final = frozenset(EventKind) - DEADLINE_KINDS - {EventKind.TEST, *MERGES}
 _FIRST_CONTACTS: Final = _ANY_EVENT - {
     EventKind.RECOMMENDED,
     EventKind.CLOSED,
-    EventKind.MERGED,
-    EventKind.UNMERGED,
     EventKind.ADMINISTRATIVE,
 }
 

@@ -31,12 +31,12 @@ class Requirement:
 
 Requirements: TypeAlias = Iterator[Requirement]
 
-_ON: Final = {rule.name: rule.on - {EventKind.MERGED, EventKind.UNMERGED} for rule in RULES}
+_ON: Final = {rule.name: rule.on for rule in RULES}
 
 
 def first_purchase(standpoint: Standpoint) -> Requirements:
     if standpoint.customer.phase is Phase.PROSPECT or not standpoint.customer.purchases:
-        yield _event("a first order or contract", EventKind.ORDER, EventKind.CONCLUDED)
+        yield Requirement("a first order or contract", _ON[RuleName.FIRST_PURCHASE])
 
 
 def first_contact(standpoint: Standpoint) -> Requirements:
@@ -134,7 +134,7 @@ def relationship_ended(standpoint: Standpoint) -> Requirements:
 
 def returned(standpoint: Standpoint) -> Requirements:
     if standpoint.customer.purchases:
-        kinds = {EventKind.ORDER, EventKind.CONCLUDED}
+        kinds = {EventKind.ORDER, EventKind.RESTORED, EventKind.CONCLUDED}
         if standpoint.customer.contracts:
             kinds.add(EventKind.RENEWED)
         yield _event("an order or a contract", *kinds)

@@ -16,8 +16,8 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.happenings import Happening
 from services.lifecycle.domain.state.phases import BONDED, Phase
 from tests.support.builders import day, event
-from tests.support.customer_events import CUSTOMER
-from tests.support.lives import happenings
+from tests.support.customer_events import CUSTOMER, does
+from tests.support.lives import BUILT_IN, happenings, live
 from tests.support.random_lives import AT, END, POLICY, RANDOM, TICKS, Worker, lives, sampled
 
 
@@ -238,3 +238,10 @@ def test_time_between_two_instants_is_timed_to_the_microsecond() -> None:
     due = day(0) + POLICY.prospect_fades
     assert whole(life, due - timedelta(microseconds=1))[1][-1].rule == "first_contact"
     assert whole(life, due)[1][-1].occurred_at == due
+
+
+def test_a_merge_that_was_taken_back_leaves_no_trace_in_a_life() -> None:
+    life = does("page.viewed", 0)
+    between = [*does("customer.merged", 100, into="eve"), *does("customer.unmerged", 101)]
+    assert live([*life, *between], 400, BUILT_IN).parts == live(life, 400, BUILT_IN).parts
+    assert not live(between, 400, BUILT_IN).moves
