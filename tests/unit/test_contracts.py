@@ -296,3 +296,9 @@ def test_a_quoted_error_is_found(tmp_path: Path) -> None:
         "except Retryable as e:\n    log(str(e))\n"
     )
     assert quoted_errors(tmp_path) == ["services/events.py:4"] * 3
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "services").glob("*/events.py")))
+def test_services_decode_what_comes_from_kafka_within_bounds(path: Path) -> None:
+    """By payload_decoder: a decoder of msgspec's own knows nothing of ids and instants."""
+    assert "json.Decoder" not in path.read_text()
