@@ -1,6 +1,7 @@
 """What the catalogue takes and what it refuses, and with which code."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.bounds import DEEPEST
 from shared.events import catalogue, envelope
 from shared.events.money import CURRENCIES
 
@@ -255,13 +257,28 @@ def test_an_escaped_backslash_before_u0000_is_text_like_any_other() -> None:
     assert json.loads(value)["data"]["note"] == "\\u0000"
 
 
-@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"NaN", b"Infinity"])
+@pytest.mark.parametrize(
+    "number",
+    [b"1e999", b"-1e999", b"NaN", b"Infinity", b"9" * 400],
+    ids=["huge", "hugely negative", "not a number", "infinite", "400 digits"],
+)
 def test_a_number_that_no_receiver_can_hold_is_refused(number: bytes) -> None:
     for raw in (order(ext="#"), order(data=data(new=[{"a": "#"}]))):
         with pytest.raises(catalogue.InvalidEvent) as refused:
             catalogue.canonical(raw.replace(b'"#"', number))
         assert refused.value.code == "invalid"
     assert catalogue.canonical(order(data=data(new="NaN, -Infinity")))
+
+
+@pytest.mark.parametrize(("levels", "is_taken"), [(DEEPEST - 2, True), (DEEPEST - 1, False)])
+def test_data_may_be_as_deep_as_every_reader_reads(levels: int, is_taken: bool) -> None:
+    """The event and its data are two levels."""
+    deep = b"[" * levels + b"]" * levels
+    raw = order(data=data(new="#")).replace(b'"#"', deep)
+    with nullcontext() if is_taken else pytest.raises(catalogue.InvalidEvent) as refused:
+        catalogue.canonical(raw)
+    if refused is not None:
+        assert refused.value.code == "invalid"
 
 
 def test_unknown_fields_and_extensions_are_kept() -> None:
