@@ -19,11 +19,23 @@ def _words(value: object) -> object:
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_words)]
 """A setting of several words, with commas between them."""
 
+CodeSecret = Annotated[
+    SecretStr,
+    Field(
+        min_length=16,
+        description="Key of the offer and referral codes that are made from now on: whoever knows "
+        "it can guess them. Codes made with another one stay good.",
+    ),
+]
+"""The secret behind codes: not the API key, which every shop backend knows."""
+
 
 class Settings(BaseSettings):
     """The settings of all services; a service adds its own."""
 
-    model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="STAMMKUNDE_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     kafka_bootstrap: str = Field(description="Kafka's bootstrap servers, host:port[,host:port].")
     database_url: str = Field(description="postgresql://user:password@host:port/database")

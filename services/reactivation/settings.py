@@ -1,12 +1,9 @@
 """Settings of reactivation: what is offered, for how long, and the secret behind the codes."""
 
-import hashlib
-import hmac
-
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from services.reactivation.domain.cases import Terms
-from shared.settings import Settings
+from shared.settings import CodeSecret, Settings
 
 
 class ReactivationSettings(Settings):
@@ -30,11 +27,7 @@ class ReactivationSettings(Settings):
     reservation_minutes: int = Field(
         default=30, ge=1, le=10_080, description="How long a code is reserved for an order."
     )
-    code_secret: SecretStr | None = Field(
-        default=None,
-        min_length=16,
-        description="Key of the offer codes; without it one is derived from the API key.",
-    )
+    code_secret: CodeSecret
     offers_to_closed: bool = Field(
         default=False, description="Customers who have closed their account get offers, too."
     )
@@ -49,7 +42,7 @@ class ReactivationSettings(Settings):
     def terms(self) -> Terms:
         """The terms under which cases are opened."""
         return Terms(
-            secret=self._secret(),
+            secret=self.code_secret.get_secret_value().encode(),
             percent=self.offer_percent,
             offer_days=self.offer_days,
             attribution_days=self.attribution_days,
@@ -57,11 +50,4 @@ class ReactivationSettings(Settings):
             reservation_minutes=self.reservation_minutes,
             offers_to_closed=self.offers_to_closed,
             free_orders_count=self.free_orders_count,
-        )
-
-    def _secret(self) -> bytes:
-        if self.code_secret is not None:
-            return self.code_secret.get_secret_value().encode()
-        return hmac.digest(
-            self.api_key.get_secret_value().encode(), b"reactivation/offer-codes", hashlib.sha256
         )

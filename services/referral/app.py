@@ -40,6 +40,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
                 Announcer(settings.partitions),
                 settings.clock,
                 no_customers(settings.no_customers),
+                settings.code_secret_bytes,
             )
             yield
 

@@ -1,4 +1,4 @@
-"""Settings of referral: the terms of the program."""
+"""Settings of referral: the terms of the program, and the secret behind the codes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.events.customer_ids import NO_CUSTOMERS
 from shared.events.money import Currency
-from shared.settings import Settings, Words
+from shared.settings import CodeSecret, Settings, Words
 
 Amount = Annotated[int, Field(ge=0, le=10**12)]
 
@@ -49,6 +49,7 @@ class ReferralSettings(Settings):
         description="Words, with commas between them, that are no customer ids in any case; "
         "the same as those of ingest.",
     )
+    code_secret: CodeSecret
     claim_days: int = Field(
         default=90, ge=1, le=3650, description="How long a claim waits for the first order."
     )
@@ -61,6 +62,11 @@ class ReferralSettings(Settings):
     timers_per_batch: int = Field(
         default=2000, ge=1, description="Most deadlines applied in one transaction."
     )
+
+    @property
+    def code_secret_bytes(self) -> bytes:
+        """The key of new referral codes."""
+        return self.code_secret.get_secret_value().encode()
 
     @property
     def terms(self) -> Terms:

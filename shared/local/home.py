@@ -1,4 +1,4 @@
-"""The home folder of a stack: its state, its API key, and the lock of who runs it."""
+"""The home folder of a stack: its state, its secrets, and the lock of who runs it."""
 
 import fcntl
 import os
@@ -111,12 +111,18 @@ class Home:
 
     def api_key(self, given: str | None) -> str:
         """The given key, or else the one kept here, which is made on first use."""
-        if given:
-            return given
-        file = self.path / "api-key"
-        if not file.exists():
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as out:
-                out.write(secrets.token_urlsafe(24))
-        return file.read_text().strip()
+        return given or kept_secret(self.path / "api-key")
+
+    def code_secret(self, given: str | None) -> str:
+        """The given secret behind codes, or else the one kept here, which is made on first use."""
+        return given or kept_secret(self.path / "code-secret")
+
+
+def kept_secret(file: Path) -> str:
+    """The secret in a file that only its owner can read; it is made on first use."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(secrets.token_urlsafe(24))
+    return file.read_text().strip()

@@ -1,4 +1,4 @@
-"""Settings of a local stack: servers and a key that the environment may provide."""
+"""Settings of a local stack: servers and secrets that the environment may provide."""
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -7,7 +7,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class LocalSettings(BaseSettings):
     """Where a server's address is given, it is used and none is started."""
 
-    model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="STAMMKUNDE_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     kafka_bootstrap: str | None = Field(
         default=None, description="An existing Kafka, host:port[,host:port]."
@@ -18,9 +20,16 @@ class LocalSettings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description="The bearer key. Default: one is made and kept."
     )
+    code_secret: SecretStr | None = Field(
+        default=None, description="The key of new codes. Default: one is made and kept."
+    )
     partitions: int = Field(default=12, ge=1, le=1000, description="Partitions of every topic.")
     replication: int = Field(default=1, ge=1, description="Replicas of every topic.")
 
     @property
     def key(self) -> str | None:
-        return None if self.api_key is None else self.api_key.get_secret_value()
+        return self.api_key.get_secret_value() if self.api_key else None
+
+    @property
+    def secret(self) -> str | None:
+        return self.code_secret.get_secret_value() if self.code_secret else None

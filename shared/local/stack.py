@@ -182,6 +182,7 @@ def _environment(
         "STAMMKUNDE_KAFKA_BOOTSTRAP": servers.kafka_bootstrap,
         "STAMMKUNDE_DATABASE_URL": servers.database_url,
         "STAMMKUNDE_API_KEY": home.api_key(settings.key),
+        "STAMMKUNDE_CODE_SECRET": home.code_secret(settings.secret),
         "STAMMKUNDE_CLOCK": options.clock.value,
         "STAMMKUNDE_PARTITIONS": str(settings.partitions),
         "STAMMKUNDE_HOST": "127.0.0.1",

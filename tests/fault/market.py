@@ -10,7 +10,6 @@ from services.lifecycle.domain.state.customer import Move
 from services.reactivation.domain import codes as offer_codes
 from services.reactivation.domain.cases import Lapse, case_id
 from services.reactivation.settings import ReactivationSettings
-from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from shared.clock import ClockMode
 from tests.fault.merges import merges_among
@@ -19,6 +18,7 @@ from tests.fault.terms import TERMS
 from tests.fault.traffic import DAYS, Traffic, arrivals_of, in_order
 from tests.support.builders import DAY_0, day, event, order
 from tests.support.fresh_servers import PARTITIONS
+from tests.support.referral_codes import CODE_SECRET, code_of
 
 Arrivals = list[tuple[float, dict[str, Any]]]
 
@@ -82,7 +82,7 @@ def _settings(more: dict[str, Any]) -> dict[str, Any]:
         "partitions": PARTITIONS,
         "clock": ClockMode.LOG,
     }
-    return known | TERMS | {"api_key": SecretStr("key")} | more
+    return known | TERMS | {"api_key": SecretStr("key"), "code_secret": CODE_SECRET} | more
 
 
 def _shops(rnd: random.Random, customer: str) -> Arrivals:

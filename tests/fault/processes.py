@@ -16,6 +16,7 @@ from shared.processes import CONSUMERS, LIFECYCLE
 from tests.fault import worker as victim
 from tests.fault.terms import POLICY, TERMS
 from tests.support.fresh_servers import PARTITIONS, eventually
+from tests.support.referral_codes import CODE_SECRET
 from tests.support.server_stack import Stack
 
 
@@ -80,6 +81,7 @@ class Workers:
             "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
             "STAMMKUNDE_DATABASE_URL": database,
             "STAMMKUNDE_API_KEY": "key",
+            "STAMMKUNDE_CODE_SECRET": CODE_SECRET,
             "STAMMKUNDE_CLOCK": "log",
             "STAMMKUNDE_PARTITIONS": str(PARTITIONS),
             "STAMMKUNDE_PORT": "0",

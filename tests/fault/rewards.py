@@ -19,7 +19,6 @@ from services.referral.domain.claims import (
     judge,
     new_touch,
 )
-from services.referral.domain.codes import code_of
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import RewardFacts, Side, balance_of, movements
 from services.referral.events import ShopEvent, read
@@ -32,6 +31,7 @@ from tests.fault.counter import ShopCalls
 from tests.fault.market import referral_settings
 from tests.fault.merges import Persons, persons
 from tests.support.pipeline import rows
+from tests.support.referral_codes import code_of
 
 Book = tuple[UUID, Side]
 Account = tuple[str, UUID, Side]

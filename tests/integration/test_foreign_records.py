@@ -11,7 +11,6 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from services.referral.domain.codes import code_of
 from services.referral.events import REWARD_DETERMINED
 from shared.bounds import DEEPEST, LAST_INSTANT
 from shared.kafka.topics import (
@@ -26,6 +25,7 @@ from tests.support.foreign_records import REVISION
 from tests.support.lifecycle_worker import on, orders_of, worker
 from tests.support.pipeline import publish, rows, settled
 from tests.support.reactivation_worker import changed
+from tests.support.referral_codes import code_of
 from tests.support.server_stack import Stack
 
 PARTITION: Final = 3

@@ -14,7 +14,6 @@ from services.lifecycle.events import MERGE_ENDED, pack_way
 from services.lifecycle.events import RELEASED as RELEASED_IN_LIFECYCLE
 from services.reactivation.events import REGROUPED
 from services.reactivation.events import RELEASED as RELEASED_IN_REACTIVATION
-from services.referral.domain.codes import code_of
 from services.referral.events import (
     CODE_FOUND,
     RELEASED,
@@ -32,6 +31,7 @@ from shared.kafka.topics import (
 from tests.support.builders import day, event, order, tick
 from tests.support.nearly_golden import GOLDEN, Json
 from tests.support.reactivation_worker import changed, corrected, transition
+from tests.support.referral_codes import code_of
 
 Raw = tuple[str, bytes]
 """The topic and the value of a record."""

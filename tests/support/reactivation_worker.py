@@ -18,6 +18,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVEN
 from tests.support.builders import day, event
 from tests.support.fresh_servers import PARTITIONS, eventually
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_codes import CODE_SECRET
 from tests.support.server_stack import Stack
 
 Json = dict[str, Any]
@@ -30,6 +31,7 @@ def settings(stack: Stack, database: str, **more: Any) -> ReactivationSettings:
         database_url=database,
         api_key=SecretStr("key"),
         **{
+            "code_secret": SecretStr(CODE_SECRET),
             "clock": ClockMode.LOG,
             "partitions": PARTITIONS,
             "port": 0,

@@ -9,7 +9,6 @@ from pydantic import SecretStr
 
 from services.referral.app import create_app
 from services.referral.batch.handler import ReferralHandler
-from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import ClockMode
@@ -18,6 +17,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 from tests.support.builders import day, event
 from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_codes import CODE_SECRET, code_of
 from tests.support.server_stack import Stack
 
 
@@ -28,6 +28,7 @@ def settings(stack: Stack, database: str, **more: Any) -> ReferralSettings:
         database_url=database,
         api_key=SecretStr("key"),
         **{
+            "code_secret": SecretStr(CODE_SECRET),
             "clock": ClockMode.LOG,
             "partitions": PARTITIONS,
             "port": 0,

@@ -18,7 +18,6 @@ from services.referral.batch.work import Work
 from services.referral.claims.repository import Claim
 from services.referral.claims.verdicts import Judge, Referee
 from services.referral.domain.claims import State, Verdict, determine_facts, judge
-from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Posting
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import (
@@ -39,6 +38,7 @@ from shared.identities import Identities, Merge, new_merges
 from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
 from shared.stream.outgoing.outbox import Message
 from tests.support.builders import encode
+from tests.support.referral_codes import code_of
 
 IDS: Final = ("ann", "bob", "cid", "dan")
 TERMS: Final = Terms(

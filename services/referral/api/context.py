@@ -1,6 +1,6 @@
 """What the routes of all nouns share: the database, the program's terms, and the clocks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, TypeVar
 
@@ -26,6 +26,7 @@ class ApiContext:
     announcer: Announcer
     clock_mode: ClockMode
     no_customers: NoCustomers
+    code_secret: bytes = field(repr=False)
 
     def require_customer(self, field: str, id: str) -> None:
         """Raise Problem 422 "not_a_customer_id" for what ingest takes for nobody, too."""

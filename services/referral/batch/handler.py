@@ -50,6 +50,7 @@ class ReferralHandler:
         self._terms = settings.terms
         self._limit = settings.timers_per_batch
         self._announcer = Announcer(settings.partitions)
+        self._code_secret = settings.code_secret_bytes
 
     async def prepare(self, batch: Batch) -> Work:
         """Gather what the records say, and find the deadlines that ticks have passed."""
@@ -107,7 +108,9 @@ class ReferralHandler:
         """Give new advocates their codes; returns what to announce."""
         if work.advocates or work.touches:
             await lock_codes(tx, to_issue=bool(work.advocates))
-        _, messages = await issue_codes(tx, work.advocates, people, self._announcer)
+        _, messages = await issue_codes(
+            tx, work.advocates, people, self._announcer, self._code_secret
+        )
         return messages
 
     async def _judge(self, tx: Tx, work: Work, affected: Affected) -> Judgement:

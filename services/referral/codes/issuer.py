@@ -12,11 +12,15 @@ from shared.stream.outgoing.outbox import Message
 
 
 async def issue_codes(
-    tx: Tx, wanted: Mapping[str, datetime], people: Identities, announcer: Announcer
+    tx: Tx,
+    wanted: Mapping[str, datetime],
+    people: Identities,
+    announcer: Announcer,
+    secret: bytes,
 ) -> tuple[dict[str, str], list[Message]]:
     """Give a code to each of these locked customers who has none; `wanted` says when, by customer.
 
-    A person has one code: the code of any of its ids will do.
+    A person has one code: the code of any of its ids will do, under whichever secret it was made.
     Returns the new codes by customer, and what to announce: an internal event asks the owners of
     referees who named one of the codes before it was issued to judge them again.
     """
@@ -27,7 +31,7 @@ async def issue_codes(
     issued: dict[str, str] = {}
     attempt = 0
     while missing := wanted.keys() - known - issued.keys():
-        codes = {customer: code_of(customer, attempt) for customer in sorted(missing)}
+        codes = {customer: code_of(customer, secret, attempt) for customer in sorted(missing)}
         issued |= await add_codes(tx, codes, wanted)
         attempt += 1
     messages = [

@@ -47,7 +47,9 @@ class CodeService:
             await lock_members(tx, people.members(customer))
             await lock_codes(tx, to_issue=True)
             clock = await self._context.started_clock(tx, survivor)
-            issued, messages = await issue_codes(tx, {survivor: clock}, people, announcer)
+            secret = self._context.code_secret
+            wanted = {survivor: clock}
+            issued, messages = await issue_codes(tx, wanted, people, announcer, secret)
             await outbox.add(tx, messages)
             await remember_request(tx, "codes", key, customer)
             return survivor, survivor in issued

@@ -1,6 +1,7 @@
-"""Referral codes: short, easy to read aloud, with a check character against typing errors."""
+"""Referral codes: short, easy to read aloud, unguessable, with a check against typing errors."""
 
-from hashlib import blake2b
+import hashlib
+import hmac
 from typing import Final
 
 ALPHABET: Final = "123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -10,9 +11,14 @@ _VALUES: Final = {character: value for value, character in enumerate(ALPHABET)}
 _AS_MEANT: Final = str.maketrans("IL", "11", " -")
 
 
-def code_of(customer: str, attempt: int = 0) -> str:
-    """The customer's code, always the same one; `attempt` counts those that others had already."""
-    number = int.from_bytes(blake2b(f"{attempt}\x1f{customer}".encode(), digest_size=16).digest())
+def code_of(customer: str, secret: bytes, attempt: int = 0) -> str:
+    """The customer's code, always the same one under a secret, which alone can make it.
+
+    `attempt` counts the codes that others had already.
+    """
+    # The first word keeps them apart from what reactivation makes with the same secret.
+    text = f"referral-code\x1f{attempt}\x1f{customer}"
+    number = int.from_bytes(hmac.digest(secret, text.encode(), hashlib.sha256))
     characters = []
     for _ in range(LENGTH):
         number, value = divmod(number, len(ALPHABET))

@@ -10,7 +10,6 @@ import pytest
 
 from services.referral.app import create_app
 from services.referral.batch.handler import ReferralHandler
-from services.referral.domain.codes import code_of
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import CLOCK_START, ClockMode
@@ -19,6 +18,7 @@ from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVE
 from tests.support.builders import event, order, tick
 from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_codes import code_of
 from tests.support.referral_worker import client_of, merged, settings, unmerged
 from tests.support.server_stack import Stack
 
@@ -70,6 +70,17 @@ async def test_a_customer_has_one_code(api: httpx.AsyncClient) -> None:
     assert first.json().keys() == {"customer", "code", "issued_at", "as_of"}
     assert (await api.get("/v1/customers/ann%2F1/code")).json() == first.json()
     assert (await api.get("/v1/customers/nobody/code")).json()["code"] == "no_code"
+
+
+async def test_a_code_made_with_another_secret_stays_good(
+    api: httpx.AsyncClient, stack: Stack, database: str
+) -> None:
+    async with client_of(settings(stack, database, code_secret="x" * 16)) as before:
+        given = await issue(before, "odo")
+    assert given != code_of("odo")
+    assert await issue(api, "odo") == given
+    claimed = await api.post("/v1/claims", json={"code": given, "referee": "ole"})
+    assert claimed.status_code == 201
 
 
 async def test_twenty_requests_for_one_code_issue_one(

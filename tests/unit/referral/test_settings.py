@@ -7,10 +7,12 @@ from pydantic import SecretStr, ValidationError
 
 from services.referral.domain.terms import CurrencyTerms
 from services.referral.settings import ReferralSettings
+from tests.support.referral_codes import CODE_SECRET
 
 
 def settings(**more: Any) -> ReferralSettings:
     known = {"kafka_bootstrap": "", "database_url": "", "api_key": SecretStr("key")}
+    known["code_secret"] = SecretStr(CODE_SECRET)
     return ReferralSettings.model_validate(known | more)
 
 

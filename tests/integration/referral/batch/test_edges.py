@@ -6,12 +6,12 @@ from uuid import uuid4
 import pytest
 
 from services.referral.batch.handler import ReferralHandler
-from services.referral.domain.codes import code_of
 from services.referral.worker import SUBSCRIPTION
 from shared.instants import render
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import day, event, order
 from tests.support.pipeline import publish, published, rows, running, settled
+from tests.support.referral_codes import code_of
 from tests.support.referral_worker import client_of, settings
 from tests.support.server_stack import Stack
 

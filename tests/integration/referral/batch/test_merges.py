@@ -5,12 +5,12 @@ import pytest
 
 from services.referral.batch.handler import ReferralHandler
 from services.referral.customers.repository import lock_people
-from services.referral.domain.codes import code_of
 from services.referral.worker import SUBSCRIPTION
 from shared.database import connection as db
 from tests.support.builders import event, order, tick
 from tests.support.fresh_servers import eventually
 from tests.support.pipeline import publish, rows, running, settled
+from tests.support.referral_codes import code_of
 from tests.support.referral_worker import (
     advocate,
     announced,

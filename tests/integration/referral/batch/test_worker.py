@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.referral.claims import verdicts
 from services.referral.domain.claims import judge
-from services.referral.domain.codes import code_of
 from services.referral.domain.rewards import RewardFacts, Side, movements
 from services.referral.events import RELEASED
 from services.referral.rewards import outcome
@@ -22,6 +21,7 @@ from services.referral.tables import metadata
 from shared.kafka.topics import REFERRAL_EVENTS
 from tests.support.builders import control, day, event, order, tick
 from tests.support.pipeline import publish, published, rows
+from tests.support.referral_codes import code_of
 from tests.support.referral_worker import (
     advocate,
     announced,

@@ -17,7 +17,6 @@ from services.reactivation.worker import SUBSCRIPTION as REACTIVATION
 from services.reactivation.worker import handler
 from services.referral.batch.handler import ReferralHandler
 from services.referral.claims import verdicts
-from services.referral.domain.codes import code_of
 from services.referral.worker import SUBSCRIPTION as REFERRAL
 from shared.errors import Retryable
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
@@ -28,6 +27,7 @@ from tests.support.builders import day, event, order, tick
 from tests.support.lifecycle_worker import POLICY
 from tests.support.pipeline import publish, rows, running, settled, worker_settings
 from tests.support.reactivation_worker import changed
+from tests.support.referral_codes import code_of
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")

@@ -19,13 +19,13 @@ from services.referral.domain.claims import (
     Verdict,
     new_touch,
 )
-from services.referral.domain.codes import code_of
 from services.referral.domain.orders import OrderEvent
 from services.referral.domain.rewards import RewardKey, Side
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.events.envelope import decode
 from shared.identities import Identities, Merge
 from tests.support.builders import day
+from tests.support.referral_codes import code_of
 from tests.support.referral_orders import completed
 
 TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})

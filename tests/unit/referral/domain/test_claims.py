@@ -15,12 +15,12 @@ from services.referral.domain.claims import (
     determine_facts,
     judge,
 )
-from services.referral.domain.codes import code_of
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import RewardFacts, Side, balance_of, movements
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.clock import CLOCK_START
 from tests.support.builders import day
+from tests.support.referral_codes import code_of
 from tests.support.referral_orders import cancelled, completed, refunded, updated, withdrawn
 
 TERMS = Terms(claim_days=90, return_window_days=14, currencies={"EUR": CurrencyTerms(1000, 500, 1)})

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.referral.domain.codes import ALPHABET, LENGTH, code_of, read
+from services.referral.domain import codes
+from services.referral.domain.codes import ALPHABET, LENGTH, read
+from tests.support.referral_codes import code_of
 
 customers = st.text(min_size=1, max_size=128)
 
@@ -37,6 +39,13 @@ def test_case_spaces_hyphens_and_lookalikes_do_not_matter(customer: str) -> None
     code = code_of(customer)
     typed = f" {code[:3].lower()}-{code[3:6]} {code[6:]}".replace("1", "l")
     assert read(typed) == code
+
+
+@given(customers)
+def test_only_the_secret_makes_a_code(customer: str) -> None:
+    made = code_of(customer)
+    assert codes.code_of(customer, b"another secret of 24 bytes") != made
+    assert codes.code_of(customer, b"") != made
 
 
 def test_another_attempt_gives_another_code() -> None:

@@ -16,7 +16,6 @@ from services.referral.domain.claims import (
     judge,
     new_touch,
 )
-from services.referral.domain.codes import code_of
 from services.referral.domain.ledger import Account, Posting, arrival, plan_postings
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import (
@@ -32,6 +31,7 @@ from services.referral.domain.rewards import (
 from services.referral.domain.terms import CurrencyTerms, Terms
 from shared.clock import CLOCK_START
 from tests.support.builders import day
+from tests.support.referral_codes import code_of
 from tests.support.referral_orders import (
     cancelled,
     completed,

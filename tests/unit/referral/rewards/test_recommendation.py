@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from services.lifecycle.domain.state.phases import Phase
-from services.referral.domain.codes import code_of
 from shared.events.ranks import rank_of
 from tests.support.builders import day, event, order
+from tests.support.referral_codes import code_of
 from tests.support.referral_world import World
 
 Raw = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.referral.domain.codes import code_of
 from tests.support.builders import day, event, order
+from tests.support.referral_codes import code_of
 from tests.support.referral_world import IDS, World, plain_evidence, plain_sums
 
 Event = dict[str, Any]
