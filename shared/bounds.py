@@ -28,7 +28,7 @@ DEEPEST: Final = 100
 _NOT_FINITE: Final = OutOfBounds("holds a number that is not finite")
 _LARGEST_DOUBLE: Final = int(sys.float_info.max)
 _LONG_NUMBER: Final = b"0" * 300
-_LARGE_EXPONENT: Final = re.compile(b"0e000")
+_LARGE_EXPONENT: Final = b"0e000"
 _BACKSLASH: Final = ord("\\")
 
 ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -73,7 +73,7 @@ def check_json(value: bytes) -> None:
     if _BACKSLASH in value and ESCAPED_NUL.search(value):
         raise OutOfBounds("holds the character U+0000, which cannot be stored")
     outline = value.translate(_OUTLINE, b"+")
-    is_odd = outline.count(b"[") > DEEPEST or _LARGE_EXPONENT.search(outline)
+    is_odd = outline.count(b"[") > DEEPEST or _LARGE_EXPONENT in outline
     if is_odd or (len(outline) > len(_LONG_NUMBER) and _LONG_NUMBER in outline):
         _check_tree(value)
 
