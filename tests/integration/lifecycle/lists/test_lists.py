@@ -55,7 +55,7 @@ ODD: Final = (
     "no\u00e9l \u4e2d",
 )
 """The last one is refused by our API, but not by a worker that finds it in Kafka."""
-BREAKING: Final = 'line\nbreak, "quoted"'
+QUOTED: Final = 'comma, "quoted"'
 PARKED: Final = "c0013"
 LATE: Final = ENDS - timedelta(days=300)
 
@@ -100,7 +100,7 @@ def lives() -> dict[str, list[dict[str, Any]]]:
             order(customer, at + timedelta(days=1)),
         ]
         found[customer].append(
-            event(customer, "complaint.opened", at + timedelta(days=2), complaint_id=BREAKING)
+            event(customer, "complaint.opened", at + timedelta(days=2), complaint_id=QUOTED)
         )
     return found
 
@@ -173,7 +173,7 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "due_before": (ENDS + timedelta(days=20), ENDS + timedelta(days=200)),
     "min_value": (0, 20_000, 4096),
     "account": ("b2c", "b2b"),
-    "cause": ("silence", "complaint", f"complaint:{BREAKING}", "score"),
+    "cause": ("silence", "complaint", f"complaint:{QUOTED}", "score"),
 }
 OBVIOUSLY: Final[Mapping[str, Callable[[Known, Any], bool]]] = {
     "phase": lambda one, phase: one.state.phase == phase,
@@ -262,7 +262,7 @@ async def test_who_is_there_all_along_is_shown_once_whatever_happens_to_others(
 
 
 async def test_a_page_goes_on_behind_every_id_that_there_can_be(client: Client) -> None:
-    query = {"cause": f"complaint:{BREAKING}"}
+    query = {"cause": f"complaint:{QUOTED}"}
     one_by_one = [item["customer"] for item in await client.all(**query, limit=1)]
     assert one_by_one == [item["customer"] for item in await client.all(**query)]
     assert set(ODD[-2:]) <= set(one_by_one)
