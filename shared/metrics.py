@@ -75,6 +75,13 @@ PARKED: Final = Counter(
 OUTBOX_PUBLISHED: Final = Counter(
     "stammkunde_outbox_published", "Records published from the outbox.", ["topic"]
 )
+OUTBOX_QUARANTINED: Final = Counter(
+    "stammkunde_outbox_quarantined",
+    "Records that Kafka refused: they wait, and all later ones of their customers.",
+)
+OUTBOX_RETRIES: Final = Counter(
+    "stammkunde_outbox_retries", "Failures to publish rows of a partition, to be tried again."
+)
 
 TRANSITIONS: Final = Counter("stammkunde_transitions", "Phase transitions recorded.", ["rule"])
 CORRECTIONS: Final = Counter(

@@ -14,6 +14,7 @@ from shared.cli.commands.export import export
 from shared.cli.commands.figures import figures
 from shared.cli.commands.migrate import migrate
 from shared.cli.commands.phases import phases
+from shared.cli.commands.quarantine import quarantine
 from shared.cli.commands.replay import replay
 from shared.cli.commands.resume import resume
 from shared.cli.commands.run import run_demo
@@ -55,6 +56,7 @@ app.command(rich_help_panel=OPERATIONS)(migrate)
 app.command(rich_help_panel=OPERATIONS)(topics)
 app.add_typer(checkpoints, name="checkpoints", rich_help_panel=OPERATIONS)
 app.command(rich_help_panel=OPERATIONS)(resume)
+app.command(rich_help_panel=OPERATIONS)(quarantine)
 app.add_typer(figures, name="figures", rich_help_panel=OPERATIONS)
 
 if __name__ == "__main__":

@@ -46,6 +46,18 @@ CREATE TABLE outbox (
     traceparent text
 );
 CREATE INDEX outbox_partition_seq ON outbox (partition, seq);
+CREATE TABLE quarantine (
+    seq bigint PRIMARY KEY,
+    partition integer NOT NULL,
+    topic text NOT NULL,
+    key text,
+    body bytea NOT NULL,
+    traceparent text,
+    reason text NOT NULL,
+    recorded_at timestamptz NOT NULL
+);
+COMMENT ON COLUMN quarantine.seq IS 'its number in the outbox, where it goes back to';
+CREATE INDEX quarantine_partition_key ON quarantine (partition, key);
 CREATE TABLE dead_letter (
     topic text,
     partition integer,

@@ -1,4 +1,4 @@
-"""The tables of every service with a database: owner, checkpoint, outbox, dead letter, lease."""
+"""The tables of every service with a database: owner, checkpoint, outbox, quarantine …"""
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -15,6 +15,7 @@ def add_core(metadata: sa.MetaData) -> None:
     sa.Table("owner", metadata, *_owner())
     sa.Table("checkpoint", metadata, *_checkpoint())
     sa.Table("outbox", metadata, *_outbox())
+    sa.Table("quarantine", metadata, *_quarantine())
     sa.Table("dead_letter", metadata, *_dead_letter())
     sa.Table("lease", metadata, *_lease())
 
@@ -52,6 +53,21 @@ def _outbox() -> list[SchemaItem]:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("traceparent", sa.Text),
         sa.Index("outbox_partition_seq", "partition", "seq"),
+    ]
+
+
+def _quarantine() -> list[SchemaItem]:
+    number = "its number in the outbox, where it goes back to"
+    return [
+        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False, comment=number),
+        sa.Column("partition", sa.Integer, nullable=False),
+        sa.Column("topic", sa.Text, nullable=False),
+        sa.Column("key", sa.Text),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("traceparent", sa.Text),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("recorded_at", instant(), nullable=False),
+        sa.Index("quarantine_partition_key", "partition", "key"),
     ]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -12,11 +12,9 @@ from shared import metrics
 from shared.clock import monotonic
 from shared.error_texts import describe
 from shared.errors import Retryable
-from shared.kafka.producer import create_producer
+from shared.kafka.producer import close, create_producer
 
 log = structlog.get_logger()
-
-_CLOSE_S: Final = 2.0
 
 
 class KafkaMessage(NamedTuple):
@@ -85,8 +83,7 @@ class Publisher:
                 )
             await asyncio.gather(*acks)
         except KafkaError as error:
-            # A batch that failed for good leaves a gap in the idempotent producer's sequence:
-            # only a new producer helps.
+            # Its sequence may have a gap: only a new producer helps.
             if self._producer is producer:
                 self._retire()
             log.warning("publish.failed", error=describe(error))
@@ -134,14 +131,8 @@ class Publisher:
         old = self._retired or self._producer
         self._retired = None
         self._producer = None
-        if old is None:
-            return
-        try:
-            async with asyncio.timeout(_CLOSE_S):
-                await old.stop()
-        except TimeoutError:
-            log.warning("publisher.abandoned", reason="what was pending could not be flushed")
-            await old.client.close()
+        if old:
+            await close(old)
 
 
 def _discard(ack: "asyncio.Future[object]") -> None:

@@ -1,8 +1,9 @@
 """The connections of one session to Kafka and PostgreSQL, closed again when it ends."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -21,13 +22,15 @@ from shared.stream.handler import Reader
 class Connections:
     """`writer` serves the batches' transactions, `reader` the handler, `relaying` the relay.
 
-    The consumer is not started yet: first it must be told who listens to its rebalances.
+    `new_producer` makes one like `producer`, not started. The consumer is not started yet: first it
+    must be told who listens to its rebalances.
     """
 
     writer: "asyncpg.Connection[asyncpg.Record]"
     reader: Reader
     relaying: "asyncpg.Connection[asyncpg.Record]"
     producer: AIOKafkaProducer
+    new_producer: Callable[[], AIOKafkaProducer]
     consumer: AIOKafkaConsumer
 
 
@@ -37,11 +40,12 @@ async def connect(service: str, settings: Settings) -> AsyncIterator[Connections
     async with AsyncExitStack() as stack:
         writer = await _database(stack, service, settings)
         reader = await _database(stack, service, settings)
-        producer = create_producer(settings.kafka_bootstrap, client_id=service)
+        new_producer = partial(create_producer, settings.kafka_bootstrap, client_id=service)
+        producer = new_producer()
         await stack.enter_async_context(started(producer))
         relaying = await _database(stack, service, settings)
         consumer = _new_consumer(service, settings)
-        yield Connections(writer, reader, relaying, producer, consumer)
+        yield Connections(writer, reader, relaying, producer, new_producer, consumer)
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         async with self._assignment.lock:
             try:
                 await self._committer.settled()
-                async with self._relay.publishing:
+                async with self._relay.quiet():
                     self._let_go()
             except Exception as error:  # noqa: BLE001  (kept for the loop, which raises it)
                 self._failure = error

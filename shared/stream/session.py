@@ -36,7 +36,10 @@ class Session:
             topics = list(self._subscription.topics)
             connections.consumer.subscribe(topics, listener=loop.membership)
             async with started(connections.consumer):
-                await loop.run(stop)
+                try:
+                    await loop.run(stop)
+                finally:
+                    await loop.relay.close()
 
     def _new_loop(self, connections: Connections, handler: Handler[Any]) -> "BatchLoop":
         clock = self._settings.clock
@@ -47,6 +50,7 @@ class Session:
             connections.relaying,
             connections.producer,
             assignment.epochs,
+            new_producer=connections.new_producer,
             archive=self._subscription.archive,
         )
         committer = Committer(assignment, handler, writer, relay)
@@ -87,7 +91,7 @@ class BatchLoop:
                 group.create_task(self.survey.run()),
             ]
             await self._work(group, stop)
-            async with self.relay.publishing:
+            async with self.relay.quiet():
                 for task in background:
                     task.cancel()
         await self.relay.publish()

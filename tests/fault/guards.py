@@ -13,6 +13,7 @@ from shared.stream.batch import Batch
 from shared.stream.committer import Committer
 from shared.stream.log import ownership
 from shared.stream.log.record_reader import RecordReader
+from shared.stream.outgoing.partition_queue import Delivery
 from shared.stream.outgoing.relay import Relay
 
 
@@ -73,11 +74,11 @@ def _without_outbox() -> None:
     send = Relay._send
     delete = Relay._delete
 
-    async def delete_first(self: Relay, rows: Any) -> None:
+    async def delete_first(self: Relay, rows: Any) -> Delivery:
         await delete(
             self, rows, {row["partition"]: self._epochs()[row["partition"]] for row in rows}
         )
-        await send(self, rows)
+        return await send(self, rows)
 
     Relay._send = delete_first  # type: ignore[method-assign]
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
-from shared.stream.outgoing.relay import Relay
+from shared.stream.outgoing.partition_queue import PartitionQueue
 from tests.fault.guards import without
 
 Point = tuple[str, str, bool]
@@ -67,9 +67,9 @@ class Fuse:
         """Note whether a transaction announces something of a customer: a tick has no key."""
         self._announced |= any(message.key is not None for message in messages)
 
-    def published(self, _: object, rows: Sequence[Mapping[str, object]]) -> None:
+    def published(self, *values: Any) -> None:
         """Note whether the rows that are about to be published are those of a customer."""
-        self._announced = any(row["key"] is not None for row in rows)
+        self._announced = _are_of_a_customer(values)
 
     def reached(self, *values: Any) -> None:
         """Count a call by its arguments and result."""
@@ -83,8 +83,10 @@ class Fuse:
             announced = self._announced
             self._announced = False
             return announced
-        if self._name.startswith("relay_"):
+        if self._name == "relay_after_produce":
             return self._announced
+        if self._name.startswith("relay_"):
+            return _are_of_a_customer(values)
         if self._name == "after_new_case":
             _, changes, _ = values
             return any(change.before is None for _, change in changes)
@@ -92,6 +94,12 @@ class Fuse:
             _, touches, *_ = values
             return len(touches) >= _SEVERAL
         return not any(isinstance(value, Sized) and not len(value) for value in values)
+
+
+def _are_of_a_customer(values: Sequence[Any]) -> bool:
+    """Whether the rows among the arguments of a call have a key: ticks have none."""
+    rows: Sequence[Mapping[str, object]] = next(v for v in values if isinstance(v, list))
+    return any(row["key"] is not None for row in rows)
 
 
 def end_at(service: str, point: str, nth: int, how: signal.Signals) -> None:
@@ -104,11 +112,9 @@ def end_at(service: str, point: str, nth: int, how: signal.Signals) -> None:
     else:
         _patch(owner, name, before=fuse.reached)
     # Patched last, so that it is called first: what is about to happen is known at the point.
-    if point.startswith("relay_"):
-        _patch(
-            Relay, "_batches" if point == "relay_after_produce" else "_send", before=fuse.published
-        )
-    else:
+    if point == "relay_after_produce":
+        _patch(PartitionQueue, "_batches", before=fuse.published)
+    elif not point.startswith("relay_"):
         _patch(outbox, "add", before=fuse.announced)
 
 

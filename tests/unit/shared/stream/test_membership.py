@@ -1,7 +1,7 @@
 """What a member of the consumer group takes over, lets go and refuses, without any server."""
 
-import asyncio
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -50,8 +50,12 @@ class Everything:
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.calls = list[str]()
-        self.publishing = asyncio.Lock()
         self._failure = failure
+
+    @asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        self.calls.append("quiet")
+        yield
 
     def forget(self) -> None:
         self.calls.append("forget")
@@ -83,7 +87,7 @@ async def test_what_is_assigned_is_owned_once_everything_else_was_let_go() -> No
     assert parts.calls == ["forget", "claim"]
     assert assignment.epochs() == {3: 1}
     await member.on_partitions_revoked([TopicPartition("a", 3)])
-    assert parts.calls == ["forget", "claim", "settled", "forget"]
+    assert parts.calls == ["forget", "claim", "settled", "quiet", "forget"]
     assert (assignment.epochs(), assignment.generation) == ({}, 2)
     member.raise_failure()
 

@@ -18,6 +18,7 @@ from shared.kafka.topics import PHASE_TRANSITIONS, WINBACK_EVENTS
 from shared.stream.log import ownership
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
+from shared.stream.outgoing.partition_queue import Delivery
 from shared.stream.outgoing.relay import Relay
 from shared.stream.session import Session
 from tests.support.builders import day, order
@@ -116,11 +117,12 @@ async def test_a_relay_that_lost_its_partition_deletes_nothing_and_its_worker_jo
     original = Relay._send
     robbed = asyncio.Event()
 
-    async def send(self: Relay, found: list[asyncpg.Record]) -> None:
-        await original(self, found)
+    async def send(self: Relay, found: list[asyncpg.Record]) -> Delivery:
+        delivery = await original(self, found)
         if not robbed.is_set():
             await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
             robbed.set()
+        return delivery
 
     monkeypatch.setattr(Relay, "_send", send)
     sessions = list[Session]()
@@ -179,13 +181,14 @@ async def test_what_is_published_again_because_it_was_not_deleted_is_archived_on
     original = Relay._send
     struck = asyncio.Event()
 
-    async def send(self: Relay, found: list[asyncpg.Record]) -> None:
-        await original(self, found)
+    async def send(self: Relay, found: list[asyncpg.Record]) -> Delivery:
+        delivery = await original(self, found)
         if not struck.is_set():
             struck.set()
             if not robbed:
                 raise Retryable("killed")
             await rows(blank, "UPDATE lifecycle.owner SET epoch = epoch + 1")
+        return delivery
 
     monkeypatch.setattr(Relay, "_send", send)
     customers = [on(PLACE, f"customer{n}-") for n in range(5)]
@@ -216,6 +219,18 @@ async def producing(stack: Stack) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
+def relay(
+    connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer, epoch: int
+) -> Relay:
+    return Relay(
+        connection,
+        producer,
+        lambda: {PLACE: epoch},
+        new_producer=lambda: producer,
+        archive=ARCHIVE,
+    )
+
+
 async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) -> None:
     tick = Envelope(id="tick", source="/test", type="clock.ticked", time=day(9))
     others = [Message(PLACE, PHASE_TRANSITIONS, None, encode(tick)), message("other topic", 0)]
@@ -223,8 +238,8 @@ async def test_of_two_relays_only_the_owners_archives(stack: Stack, blank: str) 
         await mine.execute("INSERT INTO owner VALUES ($1, 2, $2, 'log')", PLACE, day(0))
         await mine.execute("INSERT INTO change_floor VALUES ($1, 41)", PLACE)
         await outbox.add(mine, [*SENT, *others])
-        owner = Relay(mine, producer, lambda: {PLACE: 2}, archive=ARCHIVE)
-        zombie = Relay(theirs, producer, lambda: {PLACE: 1}, archive=ARCHIVE)
+        owner = relay(mine, producer, 2)
+        zombie = relay(theirs, producer, 1)
         with pytest.raises(Fenced):
             await zombie.publish()
         assert await archived(blank) == []
@@ -264,16 +279,12 @@ async def test_a_relay_that_deletes_while_another_takes_over_waits_and_archives_
         await outbox.add(old, SENT)
         async with db.transaction(new) as tx:
             assert await take(tx) == 2
-            publishing = asyncio.create_task(
-                Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish()
-            )
+            publishing = asyncio.create_task(relay(old, producer, 1).publish())
             await held_up(blank, publishing)
         with pytest.raises(Fenced):
             await publishing
         assert (await archived(blank), await left(blank)) == ([], len(SENT))
-        assert await Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == len(
-            SENT
-        )
+        assert await relay(new, producer, 2).publish() == len(SENT)
         assert await archived(blank) == [event.id for event in RECORDS]
 
 
@@ -285,7 +296,7 @@ async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behi
             assert await take(tx) == 1
         await outbox.add(old, SENT[:3])
         async with db.transaction(old):
-            assert await Relay(old, producer, lambda: {PLACE: 1}, archive=ARCHIVE).publish() == 3
+            assert await relay(old, producer, 1).publish() == 3
 
             async def take_over() -> int:
                 async with db.transaction(new) as tx:
@@ -295,5 +306,5 @@ async def test_who_takes_over_while_a_relay_deletes_waits_and_numbers_go_on_behi
             await held_up(blank, taking)
         assert await taking == 2
         await outbox.add(new, SENT[3:])
-        assert await Relay(new, producer, lambda: {PLACE: 2}, archive=ARCHIVE).publish() == 2
+        assert await relay(new, producer, 2).publish() == 2
         assert await archived(blank) == [event.id for event in RECORDS]
