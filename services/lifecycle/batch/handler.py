@@ -8,6 +8,7 @@ from services.lifecycle.batch.arrivals import Arrivals
 from services.lifecycle.batch.cache import CustomerCache
 from services.lifecycle.batch.folds import Folds
 from services.lifecycle.batch.merges import MergeFlow
+from services.lifecycle.batch.rearming.repository import save_positions
 from services.lifecycle.batch.recorder import Recorder
 from services.lifecycle.batch.schedule_watch import PolicyFile, ScheduleWatch
 from services.lifecycle.batch.timers import Timers
@@ -83,7 +84,7 @@ class LifecycleHandler:
         hints = await repository.add_hints(tx, recorder.hints)
         counts.add_hints(hints)
         await counts.save(tx)
-        await repository.advance_rearming(tx, work.rearming)
+        await save_positions(tx, work.rearming)
         await repository.set_timers(tx, work.timers)
         await delete_dead_letters(tx, work.released)
         hint_messages = [row.message for row in hints]

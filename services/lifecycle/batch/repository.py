@@ -13,7 +13,6 @@ from services.lifecycle.batch.rows import (
     EventRow,
     HintRow,
     OrderVersionRow,
-    RearmingPosition,
     RemarkRow,
     RenewedEvent,
     StoredLife,
@@ -171,24 +170,6 @@ WHERE name = $1
 """
 _MERGES: Final = "SELECT merges FROM customer WHERE customer = $1"
 _LOCK_MERGING: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lifecycle.merging', 0))"
-_UNFINISHED_REARMING: Final = """
-SELECT p AS partition, r.target, r.edition, r.after, r.done, r.total, r.finished
-FROM generate_series(0, $1::int - 1) AS p LEFT JOIN rearming AS r ON r.partition = p
-WHERE r.finished IS NOT TRUE OR r.edition <> $2
-"""
-_COUNT_CUSTOMERS: Final = "SELECT partition, count(*) AS total FROM customer GROUP BY partition"
-_CUSTOMERS_AFTER: Final = """
-SELECT customer FROM customer WHERE partition = $1 AND customer > $2 ORDER BY customer LIMIT $3
-"""
-_ADVANCE_REARMING: Final = """
-INSERT INTO rearming AS r (partition, target, edition, after, done, total, finished)
-SELECT * FROM unnest(
-    $1::int[], $2::bigint[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::bool[]
-)
-ON CONFLICT (partition) DO UPDATE SET edition = excluded.edition, after = excluded.after,
-    done = excluded.done, total = excluded.total, finished = excluded.finished
-WHERE r.target = excluded.target
-"""
 
 
 async def load_customers(connection: Tx, customers: Sequence[str]) -> list[CustomerEntry]:
@@ -287,52 +268,6 @@ async def confirm_circles(tx: Tx, circles: Mapping[str, Sequence[Merge]]) -> Non
     for customer, circle in circles.items():
         if await load_circle(tx, customer, {}) != circle:
             raise Retryable("another worker has merged customers in a circle with these")
-
-
-async def unfinished_rearming(
-    connection: Tx, *, partitions: int, known: int, edition: int
-) -> dict[int, RearmingPosition]:
-    """Load how far re-arming has come, by partition, where it is not finished.
-
-    Where it was finished, or has come on, by another edition of the rules, it begins anew. So it
-    does where no activation was ever announced, up to the number `known`.
-    """
-    rows = await connection.fetch(_UNFINISHED_REARMING, partitions, edition)
-    positions = {
-        row["partition"]: RearmingPosition(*row) for row in rows if row["edition"] == edition
-    }
-    if len(positions) < len(rows):
-        counts = {
-            row["partition"]: row["total"] for row in await connection.fetch(_COUNT_CUSTOMERS)
-        }
-        for partition, target in ((row["partition"], row["target"]) for row in rows):
-            begun = RearmingPosition(
-                partition,
-                known if target is None else target,
-                edition,
-                after="",
-                done=0,
-                total=counts.get(partition, 0),
-                finished=False,
-            )
-            positions.setdefault(partition, begun)
-    return positions
-
-
-async def customers_after(connection: Tx, partition: int, after: str, limit: int) -> list[str]:
-    """List the next customers of a partition in the order of their ids."""
-    rows = await connection.fetch(_CUSTOMERS_AFTER, partition, after, limit)
-    return [row["customer"] for row in rows]
-
-
-async def advance_rearming(tx: Tx, positions: Mapping[int, RearmingPosition]) -> None:
-    """Save how far re-arming has come, by partition.
-
-    Nothing is saved for a partition if another activation has come in between: its re-arming
-    begins anew.
-    """
-    rows = [positions[partition] for partition in sorted(positions)]
-    await execute_rows(tx, _ADVANCE_REARMING, rows)
 
 
 async def add_events(tx: Tx, rows: Sequence[EventRow]) -> None:

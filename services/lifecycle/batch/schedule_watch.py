@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.lifecycle import clocks
-from services.lifecycle.batch import repository
+from services.lifecycle.batch.rearming.repository import customers_after, unfinished_positions
 from services.lifecycle.batch.rows import RearmingPosition
 from services.lifecycle.domain import edition
 from services.lifecycle.domain.policy.policy import Policy
@@ -65,7 +65,7 @@ class ScheduleWatch:
         """Load the schedule and the positions; both again if an activation came in between."""
         while True:
             schedule = await load_schedule(self._reader)
-            self._rearming = await repository.unfinished_rearming(
+            self._rearming = await unfinished_positions(
                 self._reader,
                 partitions=self._partitions,
                 known=schedule.known,
@@ -78,7 +78,7 @@ class ScheduleWatch:
     async def next_customers(self, partition: int) -> Sequence[str]:
         """Find the next customers of a partition to be re-armed, in the order of their ids."""
         after = self._rearming[partition].after
-        return await repository.customers_after(self._reader, partition, after, self._limit)
+        return await customers_after(self._reader, partition, after, self._limit)
 
     def advance(self, partition: int, customers: Sequence[str]) -> RearmingPosition:
         """Note that these customers are re-armed; returns the position reached."""
