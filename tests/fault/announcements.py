@@ -26,14 +26,10 @@ _WATCH: Final = (
 )
 _ANNOUNCED: Final = "SELECT body FROM fault.announced WHERE topic = $1 ORDER BY number"
 SOURCES: Final = {f"/{service}" for service in CONSUMERS}
-
-
 REQUESTS: Final = {"review.requested", "reactivation.regrouped"}
-"""Ask an owner to look again and say nothing else: sent again if their cause comes again."""
-
-
+"""Only ask an owner to look again; they are sent again if their cause comes again."""
 SENT_ON: Final = {"reward.determined"}
-"""Goes to who stays, and back after an unmerge: then it comes to one id twice."""
+"""Goes to the one who stays, and back after an unmerge: then it comes to one id twice."""
 
 
 async def record_announcements(database: str) -> None:
@@ -48,7 +44,7 @@ async def record_announcements(database: str) -> None:
 
 
 async def received(bootstrap: str, topic: str) -> list[Envelope]:
-    """Return the records of a topic without repeats, as a consumer has them that drops known ids.
+    """Return the records of a topic as a consumer has them that drops known ids.
 
     A worker that is killed after producing produces again: the repeat must be the same record.
     Requests are left out.
@@ -66,8 +62,8 @@ async def received(bootstrap: str, topic: str) -> list[Envelope]:
 async def verify_announced(bootstrap: str, database: str, topic: str) -> list[Envelope]:
     """Verify that everything was announced once, and that nothing else is on the topic.
 
-    Returns what our services have announced, in the order in which they have: what concerns one
-    customer after another is on several partitions.
+    Returns what our services have announced, in that order, which the topic has only within a
+    partition.
     """
     decoded = [decode(row["body"]) for row in await rows(database, _ANNOUNCED, topic)]
     events = [event for event in decoded if event.subject and event.type not in REQUESTS]
@@ -76,13 +72,11 @@ async def verify_announced(bootstrap: str, database: str, topic: str) -> list[En
     found = {event.id for event in on_topic if event.source in SOURCES}
     doubled = [number for number, count in announced.items() if count > 1]
     assert not doubled, f"announced twice on {topic}: {_named(on_topic, doubled)}"
+    missing = announced.keys() - found
+    assert not missing, f"missing on {topic}: {len(missing)} records"
     sent_on = {event.id for event in events if event.type in SENT_ON}
-    assert not announced.keys() - found, (
-        f"missing on {topic}: {len(announced.keys() - found)} records"
-    )
-    assert not found - announced.keys() - sent_on, (
-        f"never announced on {topic}: {_named(on_topic, found - announced.keys())}"
-    )
+    unknown = found - announced.keys() - sent_on
+    assert not unknown, f"never announced on {topic}: {_named(on_topic, unknown)}"
     return events
 
 

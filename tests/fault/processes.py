@@ -21,18 +21,15 @@ from tests.support.server_stack import Stack
 
 
 def seeds(text: str) -> list[int]:
-    """`20` is the first twenty seeds, `7,9` are these two, and `20,` is the twentieth alone."""
-    return (
-        [int(seed) for seed in text.split(",") if seed]
-        if "," in text
-        else list(range(1, int(text) + 1))
-    )
+    """Read seeds: `20` is the first twenty, `7,9` are these two, `20,` is the twentieth alone."""
+    if "," in text:
+        return [int(seed) for seed in text.split(",") if seed]
+    return list(range(1, int(text) + 1))
 
 
 PATIENCE_S: Final = 120
 """How long anything may take on a machine with much else to do; only a failure takes that long."""
 SEEDS: Final = seeds(os.environ.get("FAULT_SEEDS", "1"))
-
 
 _FORK: Final = get_context("forkserver")
 _FORK.set_forkserver_preload(
@@ -60,7 +57,7 @@ class Worker:
         os.kill(self.pid, number)
 
     async def wait(self) -> int:
-        """Until it has ended; returns the exit status."""
+        """Wait until it has ended; returns the exit status."""
         await eventually(
             lambda: self.returncode is not None, within_s=PATIENCE_S, what="the worker ends"
         )
@@ -106,12 +103,12 @@ class Workers:
         return started
 
     async def stop(self, process: Worker) -> int:
-        """SIGTERM; returns the exit status."""
+        """End a worker with SIGTERM; returns the exit status."""
         process.send_signal(signal.SIGTERM)
         return await process.wait()
 
     async def end_all(self) -> None:
-        """SIGKILL whoever still runs."""
+        """Kill whoever still runs."""
         for process in self._started:
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)

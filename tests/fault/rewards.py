@@ -22,18 +22,18 @@ from services.referral.domain.claims import (
 from services.referral.domain.orders import OrderEvent, purchases
 from services.referral.domain.rewards import RewardFacts, Side, balance_of, movements
 from services.referral.events import ShopEvent, read
+from services.referral.rewards.repository import RewardSide
 from shared.events import transitions
 from shared.events.envelope import Envelope
 from shared.events.transitions import Correction
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.fault.announcements import difference, received, verify_announced
-from tests.fault.counter import ShopCalls
 from tests.fault.market import referral_settings
 from tests.fault.merges import Persons, persons
+from tests.fault.shop_calls import ShopCalls
 from tests.support.pipeline import rows
 from tests.support.referral_codes import code_of
 
-Book = tuple[UUID, Side]
 Account = tuple[str, UUID, Side]
 
 _LEDGER: Final = """
@@ -70,13 +70,15 @@ class Program:
     verdicts: dict[UUID, tuple[str, Verdict]] = field(default_factory=dict)
     facts: dict[UUID, RewardFacts] = field(default_factory=dict)
 
-    def rewards(self) -> dict[Book, RewardFacts]:
+    def rewards(self) -> dict[RewardSide, RewardFacts]:
         """Both sides' rewards."""
-        return {(claim, side): facts for claim, facts in self.facts.items() for side in Side}
+        return {
+            RewardSide(claim, side): facts for claim, facts in self.facts.items() for side in Side
+        }
 
-    def account(self, book: Book) -> Account:
-        """Where a reward is owed."""
-        claim, side = book
+    def account(self, reward: RewardSide) -> Account:
+        """Return to whom a reward is owed, with the reward."""
+        claim, side = reward
         return self.who.of(self.facts[claim].customer(side)), claim, side
 
 
@@ -165,8 +167,8 @@ async def _verify_rewards(database: str, program: Program, end: datetime) -> Non
     """Every reward has the facts of its claim; both sides have seen the same revision of them."""
     stored = await rows(database, "SELECT * FROM referral.reward WHERE NOT moved")
     expected = {
-        program.account(book): (facts, balance_of(facts, book[1], end).state)
-        for book, facts in program.rewards().items()
+        program.account(reward): (facts, balance_of(facts, reward.side, end).state)
+        for reward, facts in program.rewards().items()
     }
     found = {
         (row["customer"], row["claim_id"], row["side"]): (
@@ -194,9 +196,16 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
     assert await rows(database, _NOT_CLEARED) == []
     found = Counter(tuple(row) for row in await rows(database, _LEDGER))
     expected = Counter(
-        (*book, movement.kind, movement.time, movement.cause, movement.pending, movement.available)
-        for book, facts in program.rewards().items()
-        for movement in movements(facts, book[1], end)
+        (
+            *reward,
+            movement.kind,
+            movement.time,
+            movement.cause,
+            movement.pending,
+            movement.available,
+        )
+        for reward, facts in program.rewards().items()
+        for movement in movements(facts, reward.side, end)
     )
     assert found == expected, (
         f"postings: {list((found - expected).items())[:2]}, {list((expected - found).items())[:2]}"
@@ -206,8 +215,8 @@ async def _verify_ledger(database: str, program: Program, end: datetime) -> None
         for row in await rows(database, _BALANCES)
     }
     stands = {
-        program.account(book): balance_of(facts, book[1], end)
-        for book, facts in program.rewards().items()
+        program.account(reward): balance_of(facts, reward.side, end)
+        for reward, facts in program.rewards().items()
     }
     wanted = {account: (s.pending, s.available) for account, s in stands.items()}
     assert _not_zero(sums) == _not_zero(wanted), f"balances differ: {difference(sums, wanted)}"
@@ -271,16 +280,16 @@ def _verify_recommendations(
 
 def _verify_standings(events: list[Envelope], program: Program, end: datetime) -> None:
     """The last announcement of each reward says how it stands; of one not earned, that it is 0."""
-    last: dict[Book, Any] = {}
+    last: dict[RewardSide, Any] = {}
     for event in events:
         if event.type in ("reward.pending", "reward.available", "reward.reversed"):
             data = msgspec.json.decode(event.data)
-            book = UUID(data["claim_id"]), Side(data["side"])
-            last[book] = data["pending"], data["available"], data["reversed"]
+            reward = RewardSide(UUID(data["claim_id"]), Side(data["side"]))
+            last[reward] = data["pending"], data["available"], data["reversed"]
     expected = dict.fromkeys(last, (0, 0, 0))
-    for book, facts in program.rewards().items():
-        stands = balance_of(facts, book[1], end)
-        expected[book] = stands.pending, stands.available, stands.reversed
+    for reward, facts in program.rewards().items():
+        stands = balance_of(facts, reward.side, end)
+        expected[reward] = stands.pending, stands.available, stands.reversed
     assert last == expected, f"standings differ: {difference(last, expected)}"
 
 

@@ -11,10 +11,10 @@ import pytest
 from shared.kafka.topics import REFERRAL_EVENTS
 from shared.processes import LIFECYCLE, REACTIVATION, REFERRAL
 from tests.fault.announcements import received, record_announcements
-from tests.fault.counter import ShopCalls, shop_calls
 from tests.fault.market import generate_market, recommended_before
 from tests.fault.processes import PATIENCE_S, SEEDS, Workers, workers
 from tests.fault.rewards import verify_referral
+from tests.fault.shop_calls import ShopCalls, shop_calls
 from tests.fault.traffic import Traffic, verify
 from tests.fault.winback import verify_winback
 from tests.fault.worker import LOSSES, POINTS

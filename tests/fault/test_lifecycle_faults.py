@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from shared.processes import LIFECYCLE
@@ -28,8 +29,9 @@ async def recover(
 
 
 def _places() -> list[tuple[list[str], Callable[[int], Traffic]]]:
-    """Every point, three in one run, with all that a shop sends; with many seeds also with a few
-    types of events.
+    """Return every point, three to a run, each with the traffic of a simulated shop.
+
+    With many seeds they come with generated traffic too.
     """
     kinds = (generate, simulate) if len(SEEDS) > 1 else (simulate,)
     points = list(POINTS[LIFECYCLE])
@@ -144,8 +146,6 @@ async def test_without_its_guard_the_same_check_fails(
 
 
 def _stopped(pid: int) -> bool:
-    import psutil
-
     return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 

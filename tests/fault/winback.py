@@ -27,7 +27,8 @@ from tests.fault.market import winback_settings
 from tests.fault.merges import Persons, persons
 from tests.support.pipeline import rows
 
-Told = tuple[object, ...]
+Ending = tuple[object, ...]
+"""What must be equal of a stored case and the one of the plain fold."""
 
 _CASES: Final = f"SELECT {CASE_COLUMNS} FROM {CASES_WITH_OFFERS}"
 _CLOSING: Final = {
@@ -70,7 +71,7 @@ async def verify_winback(
 
 async def _expected(
     bootstrap: str, stored: Sequence[Case], end: datetime, who: Persons
-) -> dict[UUID, Told]:
+) -> dict[UUID, Ending]:
     """Fold everything on the topics; what was promised and used before is a fact."""
     lapses = await _lapses(bootstrap)
     said = await _said(bootstrap)
@@ -88,7 +89,7 @@ async def _expected(
             promised[id],
         )
 
-    expected: dict[UUID, Told] = {}
+    expected: dict[UUID, Ending] = {}
     for customer in {who.of(id) for id in lapses}:
         members = who.members(customer)
         parts = [history(id) for id in sorted(members)]
@@ -165,7 +166,7 @@ async def _said(bootstrap: str) -> dict[str, set[object]]:
     return said
 
 
-def _ending(case: Case) -> Told:
+def _ending(case: Case) -> Ending:
     return (
         case.customer,
         case.state,

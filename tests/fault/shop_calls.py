@@ -30,8 +30,9 @@ class ShopCalls:
     """The order for which the use of a code was confirmed."""
     claims: set[UUID] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
-    """Who has asked for a code; `codes` are those answered, perhaps of another id of the person."""
+    """Who has asked for a code."""
     codes: set[str] = field(default_factory=set)
+    """The codes answered, perhaps those of another id of the person who asked."""
     _seen: set[str] = field(default_factory=set)
     _placed: set[str] = field(default_factory=set)
     _trading: asyncio.Task[None] | None = None
@@ -41,7 +42,7 @@ class ShopCalls:
         self._trading = asyncio.create_task(self._trade())
 
     async def _trade(self) -> None:
-        """Until cancelled."""
+        """Ask for codes, claim and redeem until cancelled."""
         asking = list(ASKING)
         referees = list(HTTP_REFEREES)
         while True:
