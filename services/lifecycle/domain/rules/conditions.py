@@ -85,13 +85,8 @@ def no_cause_left(customer: Customer, _: Trigger, __: Policy) -> bool:
     return not customer.causes
 
 
-def too_few_orders(customer: Customer, _: Trigger, policy: Policy) -> bool:
-    """Are so few orders left after an undoing that they would not have made a habit?"""
-    return habit_is_undone(customer, policy)
-
-
-def habit_is_undone(customer: Customer, policy: Policy) -> bool:
-    """Was an order undone, and are too few left to make a habit?"""
+def habit_is_undone(customer: Customer, _: Trigger | None, policy: Policy) -> bool:
+    """Was an order undone, and are too few left to make a habit? No trigger matters to that."""
     if not customer.has_undone:
         return False
     if customer.returned is None:

@@ -173,7 +173,7 @@ RULES: Final = (
         sources=_any_of(Phase.ESTABLISHED),
         on=_ANY_EVENT,
         to=targets.phase_before_habit,
-        when=conditions.too_few_orders,
+        when=conditions.habit_is_undone,
     ),
 )
 

@@ -163,7 +163,7 @@ def first_purchase_undone(standpoint: Standpoint) -> Requirements:
 def habit_undone(standpoint: Standpoint) -> Requirements:
     customer = standpoint.customer
     policy = standpoint.policy
-    if habit_is_undone(customer, policy):
+    if habit_is_undone(customer, None, policy):
         yield Requirement("any further event", _ON[RuleName.HABIT_UNDONE])
         return
     if customer.returned is None:
