@@ -48,11 +48,12 @@ def change_order(
         return Effect(replace(customer, last_event=happening.key), EventKind.NO_EFFECT)
     causes = _revenue_decline(happening, policy, orders)
     if before is None and after.stands:
-        bought = _with_purchase(customer, happening, after)
+        bought = _with_purchase(customer, happening, *_sums(customer, None, after))
         return Effect(bought, _ORDER, causes, _is_cleared, happening.time)
     if before is None or not (before.stands or after.stands):
         return _change_no_purchase(customer, happening, before, after)
-    customer = _with_amounts(customer, happening, before, after)
+    revenue, margin = _sums(customer, before, after)
+    customer = replace(customer, last_event=happening.key, revenue=revenue, margin=margin)
     if not after.stands:
         return Effect(_without_purchase(customer, before, orders), _UNDONE, causes)
     if not before.stands:
@@ -74,22 +75,17 @@ def _change_no_purchase(
 def _stand(customer: Customer, happening: Happening, order: Order, orders: OrderBook) -> Effect:
     """Add a purchase: one that is made now, or one that stands again with the time it had."""
     if happening.kind is _ORDER and order.at == happening.time:
-        bought = _with_purchase(customer, happening, None)
+        bought = _with_purchase(customer, happening, customer.revenue, customer.margin)
         return Effect(bought, _ORDER, NO_CAUSES, _is_cleared, order.at)
     restored = _with_restored(customer, happening, order, orders)
     return Effect(restored, EventKind.RESTORED, NO_CAUSES, _is_cleared, order.at)
 
 
-def _with_purchase(customer: Customer, happening: Happening, placed: Order | None) -> Customer:
-    """Return the customer with one more order, made now.
-
-    What it brings is added if it has just been `placed`.
-    """
+def _with_purchase(
+    customer: Customer, happening: Happening, revenue: dict[str, int], margin: dict[str, int]
+) -> Customer:
+    """Return the customer with one more order, made now; the sums count it already."""
     time = happening.time
-    revenue = customer.revenue
-    margin = customer.margin
-    if placed is not None:
-        revenue, margin = _sums_with(customer, placed)
     last_at = customer.last_order_at
     first_at = customer.first_order_at
     first_historical = customer.first_order_historical
@@ -110,14 +106,6 @@ def _with_purchase(customer: Customer, happening: Happening, placed: Order | Non
         orders_since_return=customer.orders_since_return + 1,
         contact_at=last_contact(customer, happening),
     )
-
-
-def _sums_with(customer: Customer, order: Order) -> tuple[dict[str, int], dict[str, int]]:
-    """Return revenue and margin of a customer with those of an order."""
-    margin = customer.margin
-    if order.margin_left is not None:
-        margin = _with_amount(margin, order.currency, order.margin_left)
-    return _with_amount(customer.revenue, order.currency, order.left), margin
 
 
 def _with_restored(
@@ -180,19 +168,23 @@ def _is_of_episode(customer: Customer, order: Order) -> bool:
     return customer.returned is None or order.at >= customer.returned.at
 
 
-def _with_amounts(
-    customer: Customer, happening: Happening, before: Order, after: Order
-) -> Customer:
-    """Return the customer with the revenue and margin of an order as it is now."""
+def _sums(
+    customer: Customer, before: Order | None, after: Order
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return revenue and margin of a customer with an order as it is `after` an event.
+
+    `before` is the order as the sums have it so far, or None if it was not known.
+    """
     revenue = customer.revenue.copy()
-    revenue[before.currency] = revenue.get(before.currency, 0) - before.left
-    revenue[after.currency] = revenue.get(after.currency, 0) + after.left
     margin = customer.margin
-    if before.margin_left is not None:
-        margin = _with_amount(margin, before.currency, -before.margin_left)
+    if before is not None:
+        revenue[before.currency] = revenue.get(before.currency, 0) - before.left
+        if before.margin_left is not None:
+            margin = _with_amount(margin, before.currency, -before.margin_left)
+    revenue[after.currency] = revenue.get(after.currency, 0) + after.left
     if after.margin_left is not None:
         margin = _with_amount(margin, after.currency, after.margin_left)
-    return replace(customer, last_event=happening.key, revenue=revenue, margin=margin)
+    return revenue, margin
 
 
 def _with_amount(by_currency: dict[str, int], currency: str, amount: int) -> dict[str, int]:
