@@ -65,8 +65,13 @@ CLOCK: Final = Gauge(
 DEAD_LETTERS: Final = Counter(
     "stammkunde_dead_letters", "Records put into the dead letters.", ["reason"]
 )
-BRAKED: Final = Gauge(
-    "stammkunde_braked", "1 while the dead-letter brake holds a partition.", ["topic", "partition"]
+STOPPED: Final = Gauge(
+    "stammkunde_stopped", "1 while a topic's partition has stopped.", ["topic", "partition"]
+)
+LOGS_NOT_COMPARED: Final = Counter(
+    "stammkunde_logs_not_compared",
+    "Take-overs of a topic's partition whose last applied record is not in the log any more.",
+    ["topic"],
 )
 PARKED: Final = Counter(
     "stammkunde_customers_parked", "Customers parked because their fold failed."

@@ -32,6 +32,7 @@ from shared import http, logs
 from shared.clock import ClockMode
 from shared.database import connection as db
 from shared.database.connection import Pool
+from shared.http import partitions
 from shared.processes import LIFECYCLE
 
 ROUTERS: Final = (
@@ -44,6 +45,7 @@ ROUTERS: Final = (
     change_routes.router,
     figure_routes.router,
     list_routes.router,
+    partitions.router,
 )
 
 

@@ -13,9 +13,15 @@ from services.reactivation.offers import routes as offer_routes
 from services.reactivation.settings import ReactivationSettings
 from shared import http, logs
 from shared.database.connection import create_pool, ping
+from shared.http import partitions
 from shared.processes import REACTIVATION
 
-ROUTERS: Final = (case_routes.router, offer_routes.router, customer_routes.router)
+ROUTERS: Final = (
+    case_routes.router,
+    offer_routes.router,
+    customer_routes.router,
+    partitions.router,
+)
 
 
 def create_app(settings: ReactivationSettings) -> FastAPI:

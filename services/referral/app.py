@@ -17,6 +17,7 @@ from services.referral.settings import ReferralSettings
 from shared import http, logs
 from shared.database.connection import create_pool, ping
 from shared.events.customer_ids import no_customers
+from shared.http import partitions
 from shared.processes import REFERRAL
 
 ROUTERS: Final = (
@@ -25,6 +26,7 @@ ROUTERS: Final = (
     ledger_routes.router,
     customer_routes.router,
     figure_routes.router,
+    partitions.router,
 )
 
 

@@ -32,11 +32,16 @@ CREATE TABLE checkpoint (
     partition integer REFERENCES owner (partition),
     next_offset bigint NOT NULL,
     ticked timestamptz,
-    braked text,
-    PRIMARY KEY (topic, partition)
+    stopped text,
+    last_offset bigint,
+    last_digest bytea,
+    PRIMARY KEY (topic, partition),
+    CONSTRAINT checkpoint_last CHECK ((last_offset IS NULL) = (last_digest IS NULL))
 );
 COMMENT ON COLUMN checkpoint.ticked IS 'the last tick seen on this topic';
-COMMENT ON COLUMN checkpoint.braked IS 'why the partition is paused; null while it runs';
+COMMENT ON COLUMN checkpoint.stopped IS 'why the partition has stopped; null while it runs';
+COMMENT ON COLUMN checkpoint.last_offset IS 'where the last record applied is; null before any';
+COMMENT ON COLUMN checkpoint.last_digest IS 'by which that record is known again';
 CREATE TABLE outbox (
     seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     partition integer NOT NULL,

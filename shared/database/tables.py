@@ -35,12 +35,16 @@ def _owner() -> list[SchemaItem]:
 
 
 def _checkpoint() -> list[SchemaItem]:
+    last = "where the last record applied is; null before any"
     return [
         sa.Column("topic", sa.Text, primary_key=True),
         sa.Column("partition", sa.Integer, sa.ForeignKey("owner.partition"), primary_key=True),
         sa.Column("next_offset", sa.BigInteger, nullable=False),
         sa.Column("ticked", instant(), comment="the last tick seen on this topic"),
-        sa.Column("braked", sa.Text, comment="why the partition is paused; null while it runs"),
+        sa.Column("stopped", sa.Text, comment="why the partition has stopped; null while it runs"),
+        sa.Column("last_offset", sa.BigInteger, comment=last),
+        sa.Column("last_digest", sa.LargeBinary, comment="by which that record is known again"),
+        sa.CheckConstraint("(last_offset IS NULL) = (last_digest IS NULL)", name="checkpoint_last"),
     ]
 
 

@@ -67,14 +67,6 @@ class Assignment:
         """How far a topic's partition that is owned has been applied."""
         return self.claims[tp.partition].checkpoints[tp.topic]
 
-    def braked_partitions(self) -> list[int]:
-        """The partitions with a topic that the dead-letter brake holds."""
-        return [
-            partition
-            for partition, claim in self.claims.items()
-            if any(checkpoint.braked for checkpoint in claim.checkpoints.values())
-        ]
-
     def _new_intake(self) -> Intake:
         log_time = self._settings.clock is ClockMode.LOG
         return Intake(

@@ -1,7 +1,6 @@
 """The commit of a batch: all its changes in one transaction, while the next is being folded."""
 
 import asyncio
-from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -13,7 +12,7 @@ from shared.stream.assignment import Assignment
 from shared.stream.batch import Batch
 from shared.stream.handler import Handler
 from shared.stream.log import dead_letters, ownership
-from shared.stream.log.ownership import Advance, TopicPartition
+from shared.stream.log.ownership import Advance
 from shared.stream.outgoing.relay import Relay
 
 log = structlog.get_logger()
@@ -45,12 +44,6 @@ class Committer:
             await asyncio.wait([self._inflight])
             if not self._inflight.cancelled():
                 self._inflight.result()
-
-    async def released_brakes(self, partitions: Collection[int]) -> set[TopicPartition]:
-        """Return the topics' partitions that no brake holds, once nothing is being committed."""
-        await self.settled()
-        async with db.transaction(self._writer) as tx:
-            return await ownership.released_brakes(tx, partitions)
 
     async def _commit(self, batch: Batch, work: object) -> None:
         started = monotonic()

@@ -5,16 +5,15 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as KafkaPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError
 
 from shared.error_texts import describe
-from shared.errors import Misconfigured, Retryable
+from shared.errors import Retryable
 from shared.stream.assignment import Assignment
 
 FIRST_RECORDS: Final = 2_000
 """Most records of a batch while there is no backlog."""
 WAIT_MS: Final = 200
-RESET_HINT: Final = "see `stammkunde checkpoints reset --help`"
 
 
 class Fetcher:
@@ -35,8 +34,8 @@ class Fetcher:
     async def fetch(self, *, wait: bool) -> Collection[list[Any]]:
         """Return the records that are there, a list for each topic's partition; `wait` for some.
 
-        Raises Misconfigured if a checkpoint lies outside the log, and Retryable if Kafka cannot be
-        read.
+        Raises Retryable if Kafka cannot be read, or not from where we are: whoever takes the
+        partition over anew sees whether its log is still the one we know.
         """
         try:
             fetched = await self._consumer.getmany(
@@ -45,10 +44,6 @@ class Fetcher:
         except NoOffsetForPartitionError:
             # aiokafka looked for a committed offset just before we went to our checkpoint.
             return []
-        except OffsetOutOfRangeError as error:
-            raise Misconfigured(
-                f"a checkpoint lies outside the log: {describe(error)}; {RESET_HINT}"
-            ) from error
         except KafkaError as error:
             raise Retryable(f"Kafka cannot be read: {describe(error)}") from error
         self._max_records = self._next_max_records(sum(map(len, fetched.values())))
@@ -72,7 +67,7 @@ class Fetcher:
                 self._consumer.seek(tp, self._assignment.checkpoint(tp).next_offset)
 
     def pause_crowded(self) -> None:
-        """Fetch no more from partitions whose records wait behind a tick or a brake."""
+        """Fetch no more from partitions whose records wait behind a tick or a stop."""
         crowded = {KafkaPartition(*tp) for tp in self._assignment.intake.crowded}
         paused = self._consumer.paused()
         assigned = self._consumer.assignment()

@@ -19,7 +19,7 @@ LogSpans = Mapping[TopicPartition, tuple[int, int]]
 
 PAUSE_S: Final = 0.25
 """Between two looks: counting what a backlog has left to publish takes time from its workers."""
-_CHECKPOINTS: Final = "SELECT topic, partition, next_offset, braked FROM checkpoint"
+_CHECKPOINTS: Final = "SELECT topic, partition, next_offset, stopped FROM checkpoint"
 _UNAPPLIED_TICKS: Final = """
 SELECT count(*) FROM owner JOIN checkpoint USING (partition)
 WHERE clock_mode = 'log' AND ticked > clock
@@ -32,12 +32,12 @@ class ServiceLag:
     """How far one service is behind.
 
     `behind` counts the records and ticks not yet applied, `unpublished` the records not yet
-    published; `braked` has the reason for each topic's partition that is paused.
+    published; `stopped` has the reason for each topic's partition that has stopped.
     """
 
     behind: int
     unpublished: int
-    braked: Mapping[str, str]
+    stopped: Mapping[str, str]
 
     @property
     def is_settled(self) -> bool:
@@ -49,7 +49,7 @@ class _Progress:
     """What a service's tables say of its progress."""
 
     next_offsets: Mapping[TopicPartition, int]
-    braked: Mapping[str, str]
+    stopped: Mapping[str, str]
     unapplied_ticks: int
     unpublished: int
 
@@ -65,7 +65,7 @@ class _Progress:
             for tp, (first, end) in spans.items()
             if tp[0] in topics
         ]
-        return ServiceLag(self.unapplied_ticks + sum(behind), self.unpublished, self.braked)
+        return ServiceLag(self.unapplied_ticks + sum(behind), self.unpublished, self.stopped)
 
 
 async def service_lags(
@@ -102,26 +102,26 @@ async def wait_until_settled(
     workers: Collection[str] = (),
     watch: Callable[[Mapping[str, ServiceLag]], None] = lambda _: None,
 ) -> None:
-    """Return once all are at rest twice in a row. Raises Retryable if a brake holds a partition."""
+    """Return once all are at rest twice in a row. Raises Retryable if a partition has stopped."""
     times_settled = 0
     while True:
         lags = await service_lags(bootstrap, database_url, workers=workers)
         watch(lags)
-        _refuse_brakes(lags)
+        _refuse_stops(lags)
         times_settled = times_settled + 1 if all(s.is_settled for s in lags.values()) else 0
         if times_settled == 2:
             return
         await asyncio.sleep(PAUSE_S)
 
 
-def _refuse_brakes(lags: Mapping[str, ServiceLag]) -> None:
-    braked = [
+def _refuse_stops(lags: Mapping[str, ServiceLag]) -> None:
+    stopped = [
         f"{service} {place}: {reason}"
         for service, lag in lags.items()
-        for place, reason in lag.braked.items()
+        for place, reason in lag.stopped.items()
     ]
-    if braked:
-        raise Retryable("paused by too many dead letters: " + "; ".join(braked))
+    if stopped:
+        raise Retryable("stopped: " + "; ".join(stopped))
 
 
 async def _read_progress(database_url: str) -> dict[str, _Progress]:
@@ -147,10 +147,10 @@ async def _progress_of(
     unpublished = await connection.fetchval(_UNPUBLISHED)
     return _Progress(
         next_offsets={(row["topic"], row["partition"]): row["next_offset"] for row in checkpoints},
-        braked={
-            f"{row['topic']} {row['partition']}": row["braked"]
+        stopped={
+            f"{row['topic']} {row['partition']}": row["stopped"]
             for row in checkpoints
-            if row["braked"]
+            if row["stopped"]
         },
         unapplied_ticks=int(unapplied_ticks),
         unpublished=int(unpublished),

@@ -8,16 +8,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener
 from aiokafka import TopicPartition as KafkaPartition
 from aiokafka.errors import KafkaError
 
-from shared.clock import ClockMode
 from shared.database import connection as db
 from shared.error_texts import describe
 from shared.errors import Misconfigured, Retryable
+from shared.settings import Settings
 from shared.stream.assignment import Assignment
 from shared.stream.committer import Committer
-from shared.stream.fetcher import RESET_HINT
 from shared.stream.handler import Handler
-from shared.stream.log import ownership
-from shared.stream.log.ownership import Claim
+from shared.stream.log import known_log, ownership
+from shared.stream.log.ownership import Checkpoint, Claim
 from shared.stream.outgoing.relay import Relay
 
 log = structlog.get_logger()
@@ -82,32 +81,71 @@ class Takeover:
     """Makes this worker the owner of partitions, and moves its consumer to their checkpoints."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, writer: db.Tx, topics: Collection[str], clock: ClockMode
+        self,
+        consumer: AIOKafkaConsumer,
+        writer: db.Tx,
+        topics: Collection[str],
+        settings: Settings,
     ) -> None:
         self._consumer = consumer
         self._writer = writer
         self._topics = topics
-        self._clock = clock
+        self._settings = settings
 
     async def claim(self, assigned: Collection[KafkaPartition]) -> dict[int, Claim]:
         """Own what was assigned; returns what is known of each partition.
 
-        Raises Misconfigured if the topics are not co-partitioned, if the data was made under the
-        other clock mode, or if a checkpoint lies outside the log.
+        Stops those whose log is not the one we know. Raises Misconfigured if the topics are not
+        co-partitioned, or if the data was made under the other clock mode.
         """
         numbers = co_partitioned(assigned, self._topics)
         if not assigned:
             return {}
         first = await self._consumer.beginning_offsets(assigned)
-        end = await self._consumer.end_offsets(assigned)
         async with db.transaction(self._writer) as tx:
             beginnings = {(tp.topic, tp.partition): offset for tp, offset in first.items()}
-            claims = await ownership.take(tx, beginnings, self._clock)
-        for tp in assigned:
-            self._consumer.seek(tp, _checked_offset(claims, tp, first, end))
+            claims = await ownership.take(tx, beginnings, self._settings.clock)
+        checkpoints = {tp: claims[tp.partition].checkpoints[tp.topic] for tp in assigned}
+        await self._stop_unknown(claims, checkpoints, first)
+        self._go_to(checkpoints, first)
         epochs = sorted({claim.epoch for claim in claims.values()})
         log.info("partitions.assigned", partitions=sorted(numbers), epochs=epochs)
         return claims
+
+    async def _stop_unknown(
+        self,
+        claims: Mapping[int, Claim],
+        checkpoints: Mapping[KafkaPartition, Checkpoint],
+        first: known_log.Offsets,
+    ) -> None:
+        """Stop partitions whose log is not the one we know.
+
+        The ends are asked for once nobody else can move the checkpoints on any more.
+        """
+        end = await self._consumer.end_offsets(list(checkpoints))
+        running = {tp: each for tp, each in checkpoints.items() if each.stopped is None}
+        reasons = await known_log.reasons_to_stop(
+            self._settings.kafka_bootstrap, running, first, end
+        )
+        if not reasons:
+            return
+        async with db.transaction(self._writer) as tx:
+            await ownership.stop(tx, claims, reasons)
+        for (topic, partition), reason in reasons.items():
+            claims[partition].checkpoints[topic].stopped = reason
+            log.error("partition.stopped", topic=topic, partition=partition, reason=reason)
+
+    def _go_to(
+        self, checkpoints: Mapping[KafkaPartition, Checkpoint], first: known_log.Offsets
+    ) -> None:
+        """Go to the checkpoints; where we have stopped, these may lie outside the log.
+
+        What is fetched there waits, and nothing more is fetched.
+        """
+        for tp, checkpoint in checkpoints.items():
+            self._consumer.seek(
+                tp, checkpoint.next_offset if checkpoint.stopped is None else first[tp]
+            )
 
 
 def co_partitioned(assigned: Collection[KafkaPartition], topics: Collection[str]) -> set[int]:
@@ -116,18 +154,3 @@ def co_partitioned(assigned: Collection[KafkaPartition], topics: Collection[str]
     if len(assigned) != len(numbers) * len(topics):
         raise Misconfigured(f"assignment is not co-partitioned: {sorted(assigned)}")
     return numbers
-
-
-def _checked_offset(
-    claims: Mapping[int, Claim],
-    tp: KafkaPartition,
-    first: Mapping[KafkaPartition, int],
-    end: Mapping[KafkaPartition, int],
-) -> int:
-    offset = claims[tp.partition].checkpoints[tp.topic].next_offset
-    if not first[tp] <= offset <= end[tp]:
-        raise Misconfigured(
-            f"checkpoint {offset} of {tp.topic} {tp.partition} lies outside the log "
-            f"({first[tp]} … {end[tp]}); {RESET_HINT}"
-        )
-    return offset

@@ -42,7 +42,6 @@ class Session:
                     await loop.relay.close()
 
     def _new_loop(self, connections: Connections, handler: Handler[Any]) -> "BatchLoop":
-        clock = self._settings.clock
         consumer = connections.consumer
         writer = connections.writer
         assignment = Assignment(self._subscription, self._settings)
@@ -54,7 +53,7 @@ class Session:
             archive=self._subscription.archive,
         )
         committer = Committer(assignment, handler, writer, relay)
-        takeover = Takeover(consumer, writer, self._subscription.topics, clock)
+        takeover = Takeover(consumer, writer, self._subscription.topics, self._settings)
         return BatchLoop(
             assignment=assignment,
             handler=handler,
@@ -62,7 +61,9 @@ class Session:
             committer=committer,
             membership=Membership(assignment, handler, takeover, committer, relay),
             relay=relay,
-            survey=Survey(assignment, consumer, handler, committer, clock=clock),
+            survey=Survey(
+                assignment, consumer, handler, connections.reader, clock=self._settings.clock
+            ),
             note_progress=self._note_progress,
         )
 

@@ -1,4 +1,4 @@
-"""What a session does once a second: lag, wall clock, brakes, watchdog, Kafka's copy of offsets."""
+"""What a session does once a second: lag, wall clock, epochs, watchdog, Kafka's copy of offsets."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from shared.clock import ClockMode, now
 from shared.database import connection as db
 from shared.error_texts import describe
 from shared.stream.assignment import Assignment
-from shared.stream.committer import Committer
-from shared.stream.handler import Handler
+from shared.stream.handler import Handler, Reader
+from shared.stream.log import ownership
 from shared.stream.watchdog import Watchdog, publish_metrics
 
 log = structlog.get_logger()
@@ -32,19 +32,23 @@ class Survey:
         assignment: Assignment,
         consumer: AIOKafkaConsumer,
         handler: Handler[Any],
-        committer: Committer,
+        reader: Reader,
         *,
         clock: ClockMode,
     ) -> None:
         self._assignment = assignment
         self._consumer = consumer
         self._handler = handler
-        self._committer = committer
+        self._reader = reader
         self._clock = clock
         self._watchdog = Watchdog()
 
     async def run(self) -> None:
-        """Survey once a second until cancelled; raises Retryable if the session does not get on."""
+        """Survey once a second until cancelled.
+
+        Raises Retryable if the session does not get on, and Fenced if a partition is not ours any
+        more: an operator who moves or resumes one fences it off, too.
+        """
         while True:
             await asyncio.sleep(SURVEY_S)
             try:
@@ -72,32 +76,27 @@ class Survey:
             self._set_wall_clocks(asked_at, lags)
         assignment.intake.clocks.end_idle_imports()
         with db.retryable_errors():
+            await ownership.check(self._reader, assignment.epochs())
             assignment.note_pending_work(await self._handler.pending_work())
-        await self._release_brakes()
         publish_metrics(lags, assignment.claims)
         self._watchdog.check(lags, assignment.claims)
 
     def _set_wall_clocks(self, asked_at: datetime, lags: Mapping[KafkaPartition, int]) -> None:
-        """Set clocks to real time where there is no lag, elsewhere to the last append time read."""
+        """Set clocks to real time where there is no lag, elsewhere to the last append time read.
+
+        What has stopped lags behind, even behind a log that is shorter than before.
+        """
         intake = self._assignment.intake
         for partition in self._assignment.claims:
             behind = [
                 (tp.topic, partition)
                 for tp, lag in lags.items()
-                if tp.partition == partition and lag > 0
+                if tp.partition == partition
+                and (lag > 0 or self._assignment.checkpoint(tp).stopped is not None)
             ]
             if all(tp in intake.appended for tp in behind):
                 reached = [intake.appended[tp] for tp in behind]
                 intake.clocks.set_wall(partition, min([asked_at, *reached]))
-
-    async def _release_brakes(self) -> None:
-        """Go on with the partitions whose brake an operator has released."""
-        braked = self._assignment.braked_partitions()
-        if not braked:
-            return
-        for tp in await self._committer.released_brakes(braked):
-            if self._assignment.checkpoint(KafkaPartition(*tp)).braked:
-                self._assignment.intake.release(tp)
 
     async def _copy_offsets(self) -> None:
         """Commit to Kafka what is committed in the database: a copy for tools that show lag."""

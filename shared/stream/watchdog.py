@@ -1,4 +1,4 @@
-"""Whether a session still moves: its lag, epochs, clocks and brakes as metrics, and a watchdog."""
+"""Whether a session still moves: its lag, epochs, clocks and stops as metrics, and a watchdog."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -27,8 +27,8 @@ class Watchdog:
             for partition, claim in claims.items()
             for topic, checkpoint in claim.checkpoints.items()
         }
-        braked = any(c.braked for claim in claims.values() for c in claim.checkpoints.values())
-        if offsets != self._offsets or braked or not any(lags.values()):
+        stopped = any(c.stopped for claim in claims.values() for c in claim.checkpoints.values())
+        if offsets != self._offsets or stopped or not any(lags.values()):
             self._offsets = offsets
             self._moved = monotonic()
         elif monotonic() - self._moved > STALLED_S:
@@ -37,7 +37,7 @@ class Watchdog:
 
 def publish_metrics(lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
     """Set the gauges of the partitions owned, and clear those of all others."""
-    for gauge in (metrics.RECORDS_BEHIND, metrics.EPOCH, metrics.CLOCK, metrics.BRAKED):
+    for gauge in (metrics.RECORDS_BEHIND, metrics.EPOCH, metrics.CLOCK, metrics.STOPPED):
         gauge.clear()  # a partition that moved on is another worker's to show
     for tp, lag in lags.items():
         metrics.RECORDS_BEHIND.labels(tp.topic, str(tp.partition)).set(lag)
@@ -45,4 +45,4 @@ def publish_metrics(lags: Mapping[KafkaPartition, int], claims: Mapping[int, Cla
         metrics.EPOCH.labels(str(partition)).set(claim.epoch)
         metrics.CLOCK.labels(str(partition)).set(claim.clock.timestamp())
         for topic, checkpoint in claim.checkpoints.items():
-            metrics.BRAKED.labels(topic, str(partition)).set(checkpoint.braked is not None)
+            metrics.STOPPED.labels(topic, str(partition)).set(checkpoint.stopped is not None)

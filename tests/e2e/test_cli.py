@@ -148,7 +148,7 @@ def test_checkpoints_show_how_far_every_service_is(home: Path) -> None:
 
 def test_a_checkpoint_is_reset_only_on_confirmation_and_inside_the_log(home: Path) -> None:
     number = str(occupied(home))
-    asked = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, number, "--to", "beginning")
+    asked = stammkunde("checkpoints reset", home, "lifecycle", EVENTS, number, "--to", "earliest")
     assert asked.returncode == 1
     assert "records are applied again" in asked.stdout
     assert "--yes" in asked.stdout
@@ -167,7 +167,7 @@ def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(
     before = epoch(home, number)
     history = query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version")
     reset = stammkunde(
-        "checkpoints reset", home, "lifecycle", EVENTS, str(number), "--to", "beginning", "--yes"
+        "checkpoints reset", home, "lifecycle", EVENTS, str(number), "--to", "earliest", "--yes"
     )
     assert reset.returncode == 0, reset.stdout + reset.stderr
 
@@ -179,20 +179,19 @@ def test_a_reset_fences_the_worker_and_what_is_applied_again_changes_nothing(
     assert query(home, "SELECT * FROM lifecycle.transition ORDER BY customer, version") == history
 
 
-def test_a_brake_is_released_once(home: Path) -> None:
+def test_a_partition_that_has_stopped_is_resumed_once(home: Path) -> None:
     query(
         home,
-        "UPDATE referral.checkpoint SET braked = 'too many dead letters' "
+        "UPDATE referral.checkpoint SET stopped = 'too many dead letters' "
         "WHERE partition = 5 RETURNING 1",
     )
     rows = json.loads(stammkunde("checkpoints", home, "--service", "referral", "--json").stdout)
-    assert {row["braked"] for row in rows if row["partition"] == 5} == {"too many dead letters"}
-    assert "Paused because" in stammkunde("checkpoints", home, "--service", "referral").stdout
+    assert {row["stopped"] for row in rows if row["partition"] == 5} == {"too many dead letters"}
+    assert "Stopped because" in stammkunde("checkpoints", home, "--service", "referral").stdout
     released = stammkunde("resume", home, EVENTS, "5")
     assert (released.returncode, released.stdout.strip()) == (0, f"referral: {EVENTS} 5 continues")
     again = stammkunde("resume", home, EVENTS, "5")
-    assert (again.returncode, again.stdout.strip()) == (1, f"{EVENTS} 5 was not paused")
-    query(home, "UPDATE referral.checkpoint SET braked = NULL RETURNING 1")
+    assert (again.returncode, again.stdout.strip()) == (1, f"{EVENTS} 5 had not stopped")
 
 
 def test_after_a_kill_of_the_supervisor_the_next_start_recovers_everything(home: Path) -> None:

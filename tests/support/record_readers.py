@@ -56,6 +56,7 @@ class Record:
     partition: int = 0
     offset: int = 0
     timestamp: int = 1_700_000_000_000
+    key: bytes | None = None
 
 
 def follow(records: Sequence[Raw], loop: AbstractEventLoop) -> None:

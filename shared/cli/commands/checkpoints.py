@@ -1,9 +1,6 @@
 """`stammkunde checkpoints`: how far each service has read, and moving one checkpoint by hand."""
 
-import os
-import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated, Final, NamedTuple
 
 import typer
@@ -27,8 +24,8 @@ from shared.processes import CONSUMERS
 from shared.stream.lag import LogSpans, log_spans
 from shared.stream.log.checkpoints import StoredCheckpoint, load_checkpoints, reset_checkpoint
 
-BEGINNING: Final = "beginning"
-END: Final = "end"
+EARLIEST: Final = "earliest"
+LATEST: Final = "latest"
 
 
 class Partition(NamedTuple):
@@ -39,6 +36,35 @@ class Partition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic} {self.number}"
+
+
+class Move(NamedTuple):
+    """A checkpoint's move in a log with the offsets from `first` to before `end`."""
+
+    current: int
+    target: int
+    first: int
+    end: int
+
+    @property
+    def gone(self) -> int:
+        """Records that were not applied and are not in the log any more."""
+        return max(0, self.first - self.current)
+
+    @property
+    def skipped(self) -> int:
+        """Records in the log that will not be applied."""
+        return max(0, self.target - max(self.current, self.first))
+
+    @property
+    def repeated(self) -> int:
+        """Records in the log, from the target on, that lie before the checkpoint."""
+        return max(0, min(self.current, self.end) - self.target)
+
+    @property
+    def unknown(self) -> int:
+        """Offsets before the checkpoint that the log does not reach."""
+        return max(0, self.current - self.end)
 
 
 checkpoints = typer.Typer(
@@ -77,18 +103,18 @@ def reset(
     topic: TopicArgument,
     partition: PartitionArgument,
     to: Annotated[
-        str, typer.Option("--to", metavar="beginning|end|OFFSET", help="Where to read next.")
+        str, typer.Option("--to", metavar="earliest|latest|OFFSET", help="Where to read next.")
     ],
     yes: Annotated[
         bool, typer.Option("--yes", help="Do it. Without this option, only say what would happen.")
     ] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Make a service read a partition from another offset, after its log was lost or truncated.
+    """Make a service read a partition from another offset, after its log was lost or made anew.
 
     Moving back applies records again, which changes nothing that is already known.
-    Moving forward skips records for good. A worker that owns the partition is
-    fenced: it cannot write the batch it is working on.
+    Moving forward skips records for good. A partition that has stopped goes on. A worker that
+    owns it is fenced: it cannot write the batch it is working on, and takes it over anew.
     """
     selected_services(service)
     place = Partition(topic, partition)
@@ -115,14 +141,14 @@ async def _reset(home: Home, service: str, place: Partition, to: str, *, yes: bo
         current = await _checkpoint(connection, service, place)
         spans = await log_spans(addresses.kafka_bootstrap, [place.topic])
         target = _target(to, place, spans)
-        say(_consequence(service, place, current, target))
+        say(_consequence(service, place, Move(current, target, *spans[place])))
         if not yes:
             say("Nothing was changed. Add --yes to do it.")
             return False
         async with transaction(connection) as tx:
             if not await reset_checkpoint(tx, *place, expected=current, next_offset=target):
                 raise Retryable(f"{service} has read on meanwhile: check again")
-    _restart_worker(home, service)
+    say("Done. A running worker continues there within seconds.")
     return True
 
 
@@ -141,38 +167,30 @@ def _target(to: str, place: Partition, spans: LogSpans) -> int:
     if place not in spans:
         raise Misconfigured(f"there is no {place} in Kafka")
     first, end = spans[place]
-    if to == BEGINNING:
+    if to == EARLIEST:
         return first
-    if to == END:
+    if to == LATEST:
         return end
     if not to.isdecimal() or not first <= int(to) <= end:
         raise Misconfigured(
-            f"--to must be {BEGINNING}, {END} or an offset from {first} to {end}, not {to}"
+            f"--to must be {EARLIEST}, {LATEST} or an offset from {first} to {end}, not {to}"
         )
     return int(to)
 
 
-def _consequence(service: str, place: Partition, current: int, target: int) -> str:
-    move = f"{service}, {place}: from {current:,} to {target:,}"
-    if target > current:
-        skipped = target - current
-        return f"{move}: {skipped:,} records and their effects are skipped and lost to {service}."
-    if target < current:
-        again = f"up to {current - target:,} records are applied again"
-        return f"{move}: {again}; this changes nothing that is already known."
-    return f"{move}: the checkpoint stays; its owner is fenced and reads it again."
-
-
-def _restart_worker(home: Home, service: str) -> None:
-    """Restart the worker of a local stack, which would notice only at its next batch."""
-    state = home.load() if home.is_running() else None
-    pid = state.pids.get(f"{service}-worker") if state else None
-    if pid is None:
-        say(
-            "Done. A running worker continues there with its next batch; "
-            "restart it if no events arrive."
+def _consequence(service: str, place: Partition, move: Move) -> str:
+    """What a move does, in words."""
+    said = []
+    if move.gone:
+        said.append(f"{move.gone:,} records had left the log before {service} applied them")
+    if move.skipped:
+        said.append(f"{move.skipped:,} records and their effects are skipped and lost to {service}")
+    if move.repeated:
+        said.append(
+            f"up to {move.repeated:,} records are applied again; "
+            "of the same log, this changes nothing that is already known"
         )
-        return
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    say(f"Done. {service}-worker is restarting and continues from there.")
+    if move.unknown:
+        said.append(f"of {move.unknown:,} records that were applied, this log has none")
+    consequence = "; ".join(said) or "the checkpoint stays; its owner reads it again"
+    return f"{service}, {place}: from {move.current:,} to {move.target:,}: {consequence}."

@@ -23,7 +23,7 @@ async def _status(home: Home) -> None:
     ready = await _readiness(state.urls)
     lags = await service_lags(state.kafka_bootstrap, state.database_url)
     console.print(process_table(state, ready, lags))
-    _show_pauses(lags)
+    _show_stops(lags)
 
 
 async def _readiness(urls: Mapping[str, str]) -> dict[str, bool]:
@@ -33,10 +33,10 @@ async def _readiness(urls: Mapping[str, str]) -> dict[str, bool]:
     return dict(zip(urls, answers, strict=True))
 
 
-def _show_pauses(lags: Mapping[str, ServiceLag]) -> None:
+def _show_stops(lags: Mapping[str, ServiceLag]) -> None:
     for service, lag in lags.items():
-        for partition, reason in lag.braked.items():
+        for partition, reason in lag.stopped.items():
             say(
-                f"{service}: {partition} is paused: {reason}; "
+                f"{service}: {partition} has stopped: {reason}; "
                 f"`stammkunde resume {partition}` continues it"
             )

@@ -20,7 +20,7 @@ def checkpoint_row(service: str, position: StoredCheckpoint, spans: LogSpans) ->
         "end": end,
         "lag": end - position.next_offset,
         "ticked": ticked,
-        "braked": position.braked,
+        "stopped": position.stopped,
     }
 
 
@@ -31,8 +31,8 @@ def checkpoint_table(service: str, positions: Sequence[StoredCheckpoint], spans:
     for name in ("Partition", "Next", "End", "Lag"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Ticked", no_wrap=True)
-    if any(position.braked for position in positions):
-        table.add_column("Paused because", style="red", overflow="fold")
+    if any(position.stopped for position in positions):
+        table.add_column("Stopped because", style="red", overflow="fold")
     topic = ""
     for position in positions:
         is_new = position.topic != topic
@@ -47,6 +47,6 @@ def _cells(service: str, position: StoredCheckpoint, spans: LogSpans) -> list[st
     row = checkpoint_row(service, position, spans)
     cells = [f"{row[name]:,}" for name in ("partition", "next_offset", "end", "lag")]
     cells.append(str(row["ticked"] or ""))
-    if position.braked:
-        cells.append(position.braked)
+    if position.stopped:
+        cells.append(position.stopped)
     return cells

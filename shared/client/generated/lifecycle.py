@@ -329,6 +329,17 @@ PeriodView = TypedDict("PeriodView", {"from": str, "to": str})
 """Whole UTC days, half-open."""
 
 
+class PartitionState(TypedDict):
+    """How far a service has applied a partition of a topic."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    stopped: str | None
+    clock: str
+    epoch: int
+
+
 class PartitionProgress(TypedDict):
     """How many customers of a partition follow the activations up to `target`, and the rules."""
 
@@ -758,6 +769,13 @@ class OpenRule(TypedDict):
     view: str
     label: str
     ways: list[WayView]
+
+
+class PartitionPage(TypedDict):
+    """Partitions, by topic and number."""
+
+    items: list[PartitionState]
+    next_cursor: str | None
 
 
 class RearmingView(TypedDict):
@@ -1964,6 +1982,14 @@ class LifecycleClient(Client):
             body=body,
         )
 
+    def list_partitions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PartitionPage:
+        """List the partitions that the service reads, by topic: how far each is, and why it stopped."""
+        return self._call(
+            PartitionPage, "GET", "/v1/partitions", query={"limit": limit, "cursor": cursor}
+        )
+
 
 class AsyncLifecycleClient(AsyncClient):
     """Its operations."""
@@ -2565,4 +2591,12 @@ class AsyncLifecycleClient(AsyncClient):
             query={"model": model},
             headers={"Accept-Language": language},
             body=body,
+        )
+
+    async def list_partitions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PartitionPage:
+        """List the partitions that the service reads, by topic: how far each is, and why it stopped."""
+        return await self._call(
+            PartitionPage, "GET", "/v1/partitions", query={"limit": limit, "cursor": cursor}
         )

@@ -33,6 +33,17 @@ class Incentive(TypedDict):
     value: int
 
 
+class PartitionState(TypedDict):
+    """How far a service has applied a partition of a topic."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    stopped: str | None
+    clock: str
+    epoch: int
+
+
 class Redemption(TypedDict):
     """The order that a code is for."""
 
@@ -81,6 +92,13 @@ class RedemptionView(TypedDict):
     customer: str
     parked: bool
     as_of: str
+
+
+class PartitionPage(TypedDict):
+    """Partitions, by topic and number."""
+
+    items: list[PartitionState]
+    next_cursor: str | None
 
 
 class CaseView(TypedDict):
@@ -159,6 +177,14 @@ class ReactivationClient(Client):
             Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
         )
 
+    def list_partitions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PartitionPage:
+        """List the partitions that the service reads, by topic: how far each is, and why it stopped."""
+        return self._call(
+            PartitionPage, "GET", "/v1/partitions", query={"limit": limit, "cursor": cursor}
+        )
+
 
 class AsyncReactivationClient(AsyncClient):
     """Its operations."""
@@ -215,4 +241,12 @@ class AsyncReactivationClient(AsyncClient):
         """
         return await self._call(
             Requested, "POST", f"/v1/customers/{segment(customer)}/release", once=True
+        )
+
+    async def list_partitions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PartitionPage:
+        """List the partitions that the service reads, by topic: how far each is, and why it stopped."""
+        return await self._call(
+            PartitionPage, "GET", "/v1/partitions", query={"limit": limit, "cursor": cursor}
         )

@@ -73,6 +73,18 @@ class CountsView(TypedDict):
 Kind: TypeAlias = Literal["earned", "matured", "reversed", "restored", "cancelled", "transferred"]
 """Kinds of postings. A cancelled one is followed by its opposite; a transferred one has a counterpart: what leaves an id that was merged (or unmerged) comes to the id that stands for the person now."""
 
+
+class PartitionState(TypedDict):
+    """How far a service has applied a partition of a topic."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    stopped: str | None
+    clock: str
+    epoch: int
+
+
 Side: TypeAlias = Literal["recommender", "referee"]
 """The two customers whom a referral rewards."""
 
@@ -113,6 +125,13 @@ class ClaimView(TypedDict):
     claimed_at: str
     expires_at: str
     as_of: str
+
+
+class PartitionPage(TypedDict):
+    """Partitions, by topic and number."""
+
+    items: list[PartitionState]
+    next_cursor: str | None
 
 
 class PostingView(TypedDict):
@@ -188,6 +207,14 @@ class ReferralClient(Client):
         """Count codes, and claims and rewards by state."""
         return self._call(CountsView, "GET", "/v1/referrals/counts")
 
+    def list_partitions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PartitionPage:
+        """List the partitions that the service reads, by topic: how far each is, and why it stopped."""
+        return self._call(
+            PartitionPage, "GET", "/v1/partitions", query={"limit": limit, "cursor": cursor}
+        )
+
 
 class AsyncReferralClient(AsyncClient):
     """Its operations."""
@@ -241,3 +268,11 @@ class AsyncReferralClient(AsyncClient):
     async def count(self) -> CountsView:
         """Count codes, and claims and rewards by state."""
         return await self._call(CountsView, "GET", "/v1/referrals/counts")
+
+    async def list_partitions(
+        self, *, limit: int | None = None, cursor: str | None = None
+    ) -> PartitionPage:
+        """List the partitions that the service reads, by topic: how far each is, and why it stopped."""
+        return await self._call(
+            PartitionPage, "GET", "/v1/partitions", query={"limit": limit, "cursor": cursor}
+        )

@@ -8,6 +8,7 @@ from typing import Final
 from shared.clock import from_millis
 from shared.stream.batch import Batch, Portion, Read
 from shared.stream.log.dead_letters import Brake
+from shared.stream.log.last_record import last_record
 from shared.stream.log.ownership import Advance, Checkpoint, Claim, TopicPartition
 from shared.stream.log.partition_clocks import PartitionClocks
 from shared.stream.log.record_reader import Record, RecordReader
@@ -42,11 +43,6 @@ class Intake:
             tp = (records[0].topic, records[0].partition)
             self._waiting.setdefault(tp, deque()).extend(records)
 
-    def release(self, tp: TopicPartition) -> None:
-        """Read on after the brake was released, and begin its counts anew."""
-        self._checkpoint(tp).braked = None
-        self._brakes.pop(tp, None)
-
     @property
     def pending(self) -> bool:
         """Is there work without fetching more?"""
@@ -54,7 +50,7 @@ class Intake:
 
     @property
     def crowded(self) -> set[TopicPartition]:
-        """Topics' partitions whose records wait behind a tick or a brake: fetch no more of them."""
+        """Topics' partitions whose records wait behind a tick or a stop: fetch no more of them."""
         return set(self._waiting)
 
     def next_batch(self, pending_work: Collection[int] = ()) -> Batch:
@@ -96,17 +92,17 @@ class Intake:
         return self.claims[tp[1]].checkpoints[tp[0]]
 
     def _is_readable(self, tp: TopicPartition) -> bool:
-        """Is there a record that neither a tick nor a brake holds back?"""
+        """Is there a record that may be read: no tick holds it back, and nothing has stopped?"""
         topic, partition = tp
         if not self._waiting[tp] or partition not in self.claims:
             return False
         claim = self.claims[partition]
-        if claim.checkpoints[topic].braked is not None:
+        if claim.checkpoints[topic].stopped is not None:
             return False
         return not self.clocks.is_behind_tick(topic, claim)
 
     def _read_waiting(self, tp: TopicPartition, portion: Portion) -> None:
-        """Read until the next tick or brake, and note how far the checkpoint has come."""
+        """Read until the next tick or stop, and note how far the checkpoint has come."""
         queue = self._waiting[tp]
         checkpoint = self._checkpoint(tp)
         expected = checkpoint.next_offset
@@ -116,6 +112,5 @@ class Intake:
             self.appended[tp] = from_millis(last.timestamp)
             self.clocks.note_progress(tp[1])
         if checkpoint.next_offset != expected:
-            portion.advances.append(
-                Advance(*tp, expected, checkpoint.next_offset, checkpoint.ticked, checkpoint.braked)
-            )
+            checkpoint.last = last_record(last)
+            portion.advances.append(Advance.of(tp, expected, checkpoint))

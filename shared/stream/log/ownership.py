@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, Self
 
 from shared.clock import CLOCK_START, ClockMode
 from shared.database.connection import Tx
 from shared.errors import Fenced, Misconfigured
+from shared.stream.log.last_record import LastRecord
+
+Row = Any
+"""A row as asyncpg returns it."""
 
 TopicPartition = tuple[str, int]
 """A topic's name and the number of one of its partitions."""
@@ -15,11 +19,12 @@ TopicPartition = tuple[str, int]
 
 @dataclass(slots=True)
 class Checkpoint:
-    """How far one topic's partition has been applied."""
+    """How far one topic's partition has been applied, and why it has stopped, if it has."""
 
     next_offset: int
     ticked: datetime | None = None
-    braked: str | None = None
+    stopped: str | None = None
+    last: LastRecord | None = None
 
 
 @dataclass(slots=True)
@@ -56,7 +61,20 @@ class Advance:
     expected: int
     next_offset: int
     ticked: datetime | None
-    braked: str | None
+    stopped: str | None
+    last: LastRecord | None
+
+    @classmethod
+    def of(cls, tp: TopicPartition, expected: int, checkpoint: Checkpoint) -> Self:
+        """The move of a checkpoint to where it is now."""
+        return cls(
+            *tp,
+            expected,
+            checkpoint.next_offset,
+            checkpoint.ticked,
+            checkpoint.stopped,
+            checkpoint.last,
+        )
 
 
 _LOCK_ALL: Final = (
@@ -74,18 +92,23 @@ SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
 ON CONFLICT DO NOTHING
 """
 _READ: Final = """
-SELECT topic, partition, next_offset, ticked, braked FROM checkpoint
+SELECT topic, partition, next_offset, ticked, stopped, last_offset, last_digest FROM checkpoint
 WHERE partition = ANY($1::int[])
 """
-_LOCK: Final = """
-SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[])
-ORDER BY partition FOR NO KEY UPDATE
-"""
+_EPOCHS: Final = "SELECT partition, epoch FROM owner WHERE partition = ANY($1::int[])"
+_LOCK: Final = f"{_EPOCHS} ORDER BY partition FOR NO KEY UPDATE"
 _ADVANCE: Final = """
-UPDATE checkpoint AS c SET next_offset = a.next_offset, ticked = a.ticked, braked = a.braked
-FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[])
-    AS a(topic, partition, expected, next_offset, ticked, braked)
+UPDATE checkpoint AS c SET next_offset = a.next_offset, ticked = a.ticked, stopped = a.stopped,
+    last_offset = a.last_offset, last_digest = a.last_digest
+FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[],
+            $7::bigint[], $8::bytea[])
+    AS a(topic, partition, expected, next_offset, ticked, stopped, last_offset, last_digest)
 WHERE c.topic = a.topic AND c.partition = a.partition AND c.next_offset = a.expected
+"""
+_STOP: Final = """
+UPDATE checkpoint AS c SET stopped = s.reason
+FROM unnest($1::text[], $2::int[], $3::text[]) AS s(topic, partition, reason)
+WHERE c.topic = s.topic AND c.partition = s.partition
 """
 _CLOCK: Final = """
 UPDATE owner AS o
@@ -114,9 +137,14 @@ async def take(
     )
     for row in await tx.fetch(_READ, list(claims)):
         claims[row["partition"]].checkpoints[row["topic"]] = Checkpoint(
-            row["next_offset"], row["ticked"], row["braked"]
+            row["next_offset"], row["ticked"], row["stopped"], _last_record(row)
         )
     return claims
+
+
+def _last_record(row: Row) -> LastRecord | None:
+    offset = row["last_offset"]
+    return None if offset is None else LastRecord(offset, row["last_digest"])
 
 
 async def _take_owners(tx: Tx, partitions: Sequence[int], mode: ClockMode) -> dict[int, Claim]:
@@ -146,7 +174,16 @@ async def lock(tx: Tx, epochs: Mapping[int, int]) -> None:
     Keeps out other batches and a new owner, but not the relay's deletes
     (shared/stream/outgoing/relay.py).
     """
-    current = {row["partition"]: row["epoch"] for row in await tx.fetch(_LOCK, sorted(epochs))}
+    _compare(await tx.fetch(_LOCK, sorted(epochs)), epochs)
+
+
+async def check(reader: Tx, epochs: Mapping[int, int]) -> None:
+    """Raise Fenced unless every epoch is still ours, without waiting for anybody."""
+    _compare(await reader.fetch(_EPOCHS, sorted(epochs)), epochs)
+
+
+def _compare(rows: Iterable[Row], epochs: Mapping[int, int]) -> None:
+    current = {row["partition"]: row["epoch"] for row in rows}
     if current != dict(epochs):
         lost = sorted(p for p, epoch in epochs.items() if current.get(p) != epoch)
         raise Fenced(f"partitions {lost} have a new owner")
@@ -175,13 +212,21 @@ async def _advance_checkpoints(tx: Tx, moves: Sequence[Advance]) -> None:
         [a.expected for a in moves],
         [a.next_offset for a in moves],
         [a.ticked for a in moves],
-        [a.braked for a in moves],
+        [a.stopped for a in moves],
+        [a.last and a.last.offset for a in moves],
+        [a.last and a.last.digest for a in moves],
     )
     if status != f"UPDATE {len(moves)}":
         raise Fenced(f"checkpoints moved under us: {status}, expected {len(moves)}")
 
 
-async def released_brakes(tx: Tx, partitions: Iterable[int]) -> set[TopicPartition]:
-    """Return the topics' partitions, among the partitions given, that no brake holds."""
-    rows = await tx.fetch(_READ, list(partitions))
-    return {(row["topic"], row["partition"]) for row in rows if row["braked"] is None}
+async def stop(tx: Tx, claims: Mapping[int, Claim], reasons: Mapping[TopicPartition, str]) -> None:
+    """Stop topics' partitions until an operator resumes them; raises Fenced if one is lost."""
+    await lock(tx, {partition: claims[partition].epoch for _, partition in reasons})
+    places = list(reasons)
+    await tx.execute(
+        _STOP,
+        [topic for topic, _ in places],
+        [partition for _, partition in places],
+        [reasons[place] for place in places],
+    )

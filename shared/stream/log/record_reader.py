@@ -12,6 +12,7 @@ from shared.ids import partition_of
 from shared.kafka.producer import MAX_EVENT
 from shared.stream.batch import DeadLetter, Incoming, Portion, Read
 from shared.stream.log.dead_letters import Brake
+from shared.stream.log.last_record import KeyedRecord
 from shared.stream.log.ownership import Checkpoint
 from shared.stream.log.partition_clocks import PartitionClocks
 
@@ -19,14 +20,11 @@ TOO_LARGE: Final = f"more than {MAX_EVENT} bytes: the dead letter has the first 
 WRONG_PARTITION: Final = "{} of another partition's customer, or of none"
 
 
-class Record(Protocol):
-    """What is needed of a record of aiokafka's; `timestamp` in milliseconds since 1970."""
+class Record(KeyedRecord, Protocol):
+    """What is needed of a record of aiokafka's."""
 
     topic: str
     partition: int
-    offset: int
-    timestamp: int
-    value: bytes
 
 
 class RecordReader:
@@ -73,8 +71,8 @@ class RecordReader:
             content = self._read(topic, event)
         except Poison as poison:
             portion.dead.append(_dead_letter(record, event, poison, portion))
-            checkpoint.braked = brake.bad()
-            return checkpoint.braked is not None
+            checkpoint.stopped = brake.bad()
+            return checkpoint.stopped is not None
         if content is not None:
             portion.events.append(Incoming(topic, partition, record.offset, value, event, content))
         brake.good()

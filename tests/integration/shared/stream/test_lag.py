@@ -16,7 +16,7 @@ TABLES = """
 CREATE SCHEMA lifecycle;
 CREATE TABLE lifecycle.owner (partition int, clock timestamptz, clock_mode text);
 CREATE TABLE lifecycle.checkpoint (
-    topic text, partition int, next_offset bigint, braked text, ticked timestamptz
+    topic text, partition int, next_offset bigint, stopped text, ticked timestamptz
 );
 CREATE TABLE lifecycle.outbox (seq bigint);
 """
@@ -92,12 +92,12 @@ async def test_a_worker_that_has_not_begun_counts_as_behind_only_where_one_runs(
     assert not await is_settled(stack.bootstrap, database_url, workers=["lifecycle"])
 
 
-async def test_waiting_for_a_paused_partition_is_given_up_with_its_reason(
+async def test_waiting_for_a_partition_that_has_stopped_is_given_up_with_its_reason(
     stack: Stack, database_url: str
 ) -> None:
     await checkpoints(database_url, p0=1, p2=1)
     await execute(
-        database_url, "UPDATE lifecycle.checkpoint SET braked = 'too many' WHERE partition = 0"
+        database_url, "UPDATE lifecycle.checkpoint SET stopped = 'too many' WHERE partition = 0"
     )
     with pytest.raises(Retryable, match=r"lifecycle customer-events\.v1 0: too many"):
         await wait_until_settled(stack.bootstrap, database_url)

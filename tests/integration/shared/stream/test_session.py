@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.admin import AIOKafkaAdminClient
 
 from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.schedule_watch import PolicyFile
@@ -21,7 +20,7 @@ from shared.kafka.producer import create_producer
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS
 from shared.stream import survey
 from shared.stream.consume import consume
-from shared.stream.log.checkpoints import release_brake
+from shared.stream.log.checkpoints import resume_partition
 from shared.stream.log.dead_letters import IN_A_ROW
 from tests.support.builders import control, day, encode, order, tick
 from tests.support.feedback_events import complains
@@ -84,7 +83,7 @@ async def clock_of(database: str, partition: int) -> datetime:
     return found
 
 
-# -- dead letters and the brake ----------------------------------------------------------------
+# -- dead letters, too many of them ----------------------------------------------------------------
 
 
 async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
@@ -115,42 +114,42 @@ async def test_records_that_nobody_can_read_are_set_aside_with_place_and_reason(
     assert await orders_of(blank, ada) == 2
 
 
-async def test_a_partition_full_of_them_is_paused_until_released_while_others_go_on(
+async def test_a_partition_full_of_them_stops_until_resumed_while_others_go_on(
     stack: Stack, blank: str
 ) -> None:
     behind = on(3, "behind")
     elsewhere = on(4, "elsewhere")
     await publish_bytes(stack, 3, [*[b"{"] * (IN_A_ROW + 30), encode(order(behind, 0))])
 
-    async def braked() -> Any:
+    async def reasons() -> Any:
         found = await rows(
-            blank, "SELECT braked FROM lifecycle.checkpoint WHERE braked IS NOT NULL"
+            blank, "SELECT stopped FROM lifecycle.checkpoint WHERE stopped IS NOT NULL"
         )
-        return [row["braked"] for row in found]
+        return [row["stopped"] for row in found]
 
-    async def release() -> None:
+    async def resume() -> None:
         connection = await db.connect(blank, "lifecycle")
         async with db.transaction(connection) as tx:
-            assert await release_brake(tx, CUSTOMER_EVENTS, 3)
+            assert await resume_partition(tx, CUSTOMER_EVENTS, 3)
         await connection.close()
 
     async with worker(stack, blank):
-        assert await eventually(braked) == [f"{IN_A_ROW} dead letters in a row"]
+        assert await eventually(reasons) == [f"{IN_A_ROW} dead letters in a row"]
         await publish(stack.bootstrap, [order(elsewhere, 0)])
         await eventually(lambda: orders_of(blank, elsewhere))
     async with worker(stack, blank):
         await publish(stack.bootstrap, [order(elsewhere, 1)])
         await eventually(lambda: has(blank, elsewhere, orders=2))
         assert await orders_of(blank, behind) is None
-        assert await braked()
-        await release()
+        assert await reasons()
+        await resume()
         await eventually(lambda: orders_of(blank, behind))
-        assert not await braked()
+        assert not await reasons()
         await publish_bytes(stack, 3, [*[b"{"] * (IN_A_ROW + 30), encode(order(behind, 1))])
-        await eventually(braked)
-        await release()
+        await eventually(reasons)
+        await resume()
         await eventually(
-            lambda: has(blank, behind, orders=2), what="the count begins anew with the release"
+            lambda: has(blank, behind, orders=2), what="the count begins anew when it is resumed"
         )
     (row,) = await rows(blank, "SELECT count(*) AS n FROM lifecycle.dead_letter")
     assert row["n"] == 2 * (IN_A_ROW + 30)
@@ -169,32 +168,6 @@ async def test_data_of_one_clock_mode_is_refused_in_the_other(stack: Stack, blan
     reason = await refusal(stack, blank, clock=ClockMode.WALL)
     assert reason.startswith("this data lives in log time and the worker was started in wall time")
     assert {row["epoch"] for row in await rows(blank, "SELECT epoch FROM lifecycle.owner")} == {1}
-
-
-async def test_a_checkpoint_behind_the_end_of_the_log_stops_the_worker_with_what_to_do(
-    stack: Stack, blank: str
-) -> None:
-    async with worker(stack, blank):
-        await settled(stack, blank, "lifecycle")
-    await rows(blank, "UPDATE lifecycle.checkpoint SET next_offset = 7 WHERE partition = 2")
-    reason = await refusal(stack, blank)
-    assert "checkpoint 7 of " in reason
-    assert "stammkunde checkpoints reset" in reason
-
-
-async def test_a_checkpoint_before_the_beginning_of_the_log_stops_the_worker_too(
-    stack: Stack, blank: str
-) -> None:
-    async with worker(stack, blank):
-        await settled(stack, blank, "lifecycle")
-    await publish_bytes(stack, 2, [encode(order(on(2, "ada"), n)) for n in range(3)])
-    async with administration(stack) as admin:
-        await admin.delete_records(
-            {TopicPartition(CUSTOMER_EVENTS, 2): RecordsToDelete(before_offset=2)}
-        )
-    reason = await refusal(stack, blank)
-    assert "checkpoint 0 of customer-events.v1 2 lies outside the log (2 … 3)" in reason
-    assert "stammkunde checkpoints reset" in reason
 
 
 # -- time --------------------------------------------------------------------------------------

@@ -21,18 +21,17 @@ def assignment(clock: ClockMode = ClockMode.LOG) -> Assignment:
     return Assignment(SUBSCRIPTION, settings)
 
 
-def claim(partition: int, *, braked: str | None = None) -> Claim:
-    checkpoints = {"a": Checkpoint(3, None, braked), "b": Checkpoint(5)}
+def claim(partition: int) -> Claim:
+    checkpoints = {"a": Checkpoint(3), "b": Checkpoint(5)}
     return Claim(partition, 10 + partition, CLOCK_START, None, False, checkpoints)
 
 
 def test_what_was_taken_over_is_owned_with_its_epochs_and_checkpoints() -> None:
     owned = assignment()
-    owned.take_over({0: claim(0), 1: claim(1, braked="too many")})
+    owned.take_over({0: claim(0), 1: claim(1)})
     assert owned.epochs() == {0: 10, 1: 11}
     assert set(owned.topic_partitions()) == {TopicPartition(t, p) for t in "ab" for p in (0, 1)}
     assert owned.checkpoint(TopicPartition("b", 1)).next_offset == 5
-    assert owned.braked_partitions() == [1]
 
 
 def test_letting_go_forgets_everything_and_begins_another_generation() -> None:

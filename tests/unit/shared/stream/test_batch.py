@@ -67,7 +67,7 @@ def test_letters_of_a_parked_customer_can_be_taken_back_and_no_others() -> None:
 
 def test_a_batch_has_what_its_portions_have_and_drops_those_that_have_nothing() -> None:
     full = Portion(0, 1, day(3), events=[incoming(1), incoming(2)])
-    full.advances.append(Advance("a", 0, 1, 3, None, None))
+    full.advances.append(Advance("a", 0, 1, 3, None, None, None))
     full.reject(incoming(2), "invalid_data", "no")
     ticking = Portion(1, 2, day(3), tick=day(4))
     batch = Batch({0: full, 1: ticking, 2: Portion(2, 3, day(3))})

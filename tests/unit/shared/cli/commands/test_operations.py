@@ -48,15 +48,15 @@ class FakeCheckpoints:
 
     async def release(self, service: str, topic: str, partition: int) -> bool:
         for number, row in enumerate(self.rows[service]):
-            if (row.topic, row.partition) == (topic, partition) and row.braked:
-                self.rows[service][number] = replace(row, braked=None)
+            if (row.topic, row.partition) == (topic, partition) and row.stopped:
+                self.rows[service][number] = replace(row, stopped=None)
                 return True
         return False
 
 
 @pytest.fixture
 def stored(monkeypatch: pytest.MonkeyPatch) -> FakeCheckpoints:
-    """Lifecycle lags behind, reactivation is at the end, referral is paused."""
+    """Lifecycle lags behind, reactivation is at the end, referral has stopped."""
     rows = {
         "lifecycle": [
             StoredCheckpoint("events.v1", 0, 4000, NOON, None),
@@ -76,7 +76,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> FakeCheckpoints:
     monkeypatch.setattr(checkpoints, "load_checkpoints", fake.load)
     monkeypatch.setattr(checkpoints, "reset_checkpoint", fake.reset)
     monkeypatch.setattr(checkpoints, "log_spans", log_spans)
-    monkeypatch.setattr(resume, "release_brake", fake.release)
+    monkeypatch.setattr(resume, "resume_partition", fake.release)
     return fake
 
 
@@ -85,7 +85,7 @@ def _no_transaction(connection: str) -> nullcontext[str]:
 
 
 @pytest.mark.usefixtures("stored")
-def test_checkpoints_show_the_lag_and_why_a_partition_is_paused(command: Command) -> None:
+def test_checkpoints_show_the_lag_and_why_a_partition_has_stopped(command: Command) -> None:
     result = command("checkpoints")
     assert result.exit_code == 0, result.output
     lines = words_of(result.stdout)
@@ -93,7 +93,7 @@ def test_checkpoints_show_the_lag_and_why_a_partition_is_paused(command: Command
     assert ["events.v1", "0", "4,000", "5,000", "1,000", ticked] in lines
     assert ["1", "7", "7", "0", ticked] in lines, "a topic is named once"
     assert ["events.v1", "0", "20", "5,000", "4,980", *["11", "dead", "letters"]] in lines
-    assert result.stdout.count("Paused because") == 1
+    assert result.stdout.count("Stopped because") == 1
 
 
 @pytest.mark.usefixtures("stored")
@@ -108,7 +108,7 @@ def test_checkpoints_of_one_service_are_json_for_programs(command: Command) -> N
             "end": 5000,
             "lag": 4980,
             "ticked": None,
-            "braked": "11 dead letters",
+            "stopped": "11 dead letters",
         }
     ]
 
@@ -124,8 +124,8 @@ def test_a_service_that_is_none_is_a_wrong_option(command: Command) -> None:
 @pytest.mark.parametrize(
     ("to", "consequence"),
     [
-        ("end", "to 5,000: 1,000 records and their effects are skipped and lost to lifecycle."),
-        ("beginning", "to 10: up to 3,990 records are applied again;"),
+        ("latest", "to 5,000: 1,000 records and their effects are skipped and lost to lifecycle."),
+        ("earliest", "to 10: up to 3,990 records are applied again;"),
         ("4000", "to 4,000: the checkpoint stays;"),
     ],
 )
@@ -141,7 +141,7 @@ def test_a_reset_without_yes_only_says_what_would_happen(
 
 
 def test_a_reset_with_yes_moves_the_checkpoint(command: Command, stored: FakeCheckpoints) -> None:
-    result = command("checkpoints", "reset", "lifecycle", "events.v1", 0, "--to", "end", "--yes")
+    result = command("checkpoints", "reset", "lifecycle", "events.v1", 0, "--to", "latest", "--yes")
     assert result.exit_code == 0, result.output
     assert stored.rows["lifecycle"][0].next_offset == 5000
     assert result.stdout.splitlines()[-1].startswith("Done. A running worker continues there")
@@ -151,7 +151,7 @@ def test_a_checkpoint_that_moved_meanwhile_is_an_error(
     command: Command, stored: FakeCheckpoints
 ) -> None:
     stored.has_moved = True
-    result = command("checkpoints", "reset", "lifecycle", "events.v1", 0, "--to", "end", "--yes")
+    result = command("checkpoints", "reset", "lifecycle", "events.v1", 0, "--to", "latest", "--yes")
     assert result.exit_code == 1
     assert "lifecycle has read on meanwhile" in result.stderr
 
@@ -163,8 +163,8 @@ def test_a_checkpoint_that_moved_meanwhile_is_an_error(
         ("events.v1", 0, "9", "an offset from 10 to 5000, not 9"),
         ("events.v1", 0, "-1", "not -1"),
         ("events.v1", 0, "middle", "not middle"),
-        ("events.v1", 9, "end", "has no checkpoint of events.v1 9; it reads events.v1"),
-        ("hints.v1", 0, "end", "has no checkpoint of hints.v1 0; it reads events.v1"),
+        ("events.v1", 9, "latest", "has no checkpoint of events.v1 9; it reads events.v1"),
+        ("hints.v1", 0, "latest", "has no checkpoint of hints.v1 0; it reads events.v1"),
     ],
 )
 def test_a_reset_stays_inside_the_log(
@@ -178,14 +178,14 @@ def test_a_reset_stays_inside_the_log(
 
 
 @pytest.mark.usefixtures("stored")
-def test_a_paused_partition_is_resumed_once(command: Command) -> None:
+def test_a_partition_that_has_stopped_is_resumed_once(command: Command) -> None:
     first = command("resume", "events.v1", 0)
     assert (first.exit_code, first.stdout) == (0, "referral: events.v1 0 continues\n")
     again = command("resume", "events.v1", 0, "--service", "referral")
-    assert (again.exit_code, again.stdout) == (1, "events.v1 0 was not paused in referral\n")
+    assert (again.exit_code, again.stdout) == (1, "events.v1 0 had not stopped in referral\n")
 
 
-def test_status_shows_processes_their_lag_and_pauses(
+def test_status_shows_processes_their_lag_and_stops(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lag = ServiceLag(1500, 2, {"events.v1 3": "11 dead letters"})
@@ -206,7 +206,7 @@ def test_status_shows_processes_their_lag_and_pauses(
     assert ["lifecycle-worker", "no", "http://127.0.0.1:8003", "1,500", "2"] in lines
     assert ["kafka", "127.0.0.1:1"] in lines
     assert result.stdout.splitlines()[-1] == (
-        "lifecycle: events.v1 3 is paused: 11 dead letters; "
+        "lifecycle: events.v1 3 has stopped: 11 dead letters; "
         "`stammkunde resume events.v1 3` continues it"
     )
 

@@ -30,6 +30,7 @@ class Record:
     offset: int
     timestamp: int
     value: bytes
+    key: bytes | None = None
 
 
 def whole(_: str, event: Envelope) -> object:
@@ -143,24 +144,24 @@ def test_what_the_service_cannot_read_is_a_dead_letter_and_what_it_does_not_want
     assert [i.offset for _, i in batch.events()] == [2]
 
 
-def test_a_hundred_dead_letters_in_a_row_brake_the_partition_until_it_is_released() -> None:
+def test_a_hundred_dead_letters_in_a_row_stop_the_partition_until_it_is_resumed() -> None:
     made = intake()
     made.add(records(*[b"{"] * IN_A_ROW, order(CUSTOMER, 0)))
     batch = made.next_batch()
     assert len(batch.portions[0].dead) == IN_A_ROW
-    assert batch.portions[0].advances[0].braked == "100 dead letters in a row"
+    assert batch.portions[0].advances[0].stopped == "100 dead letters in a row"
     assert not made.pending
-    made.claims[0].checkpoints[TOPIC].braked = None
+    made.claims[0].checkpoints[TOPIC].stopped = None
     assert [i.offset for _, i in made.next_batch().events()] == [IN_A_ROW]
 
 
-def test_one_bad_record_in_fifty_brakes_once_a_thousand_were_seen() -> None:
+def test_one_bad_record_in_fifty_stops_it_once_a_thousand_were_seen() -> None:
     made = intake()
     made.add(records(*[b"{" if n % 50 == 0 else order(CUSTOMER, n) for n in range(1200)]))
     batch = made.next_batch()
-    braked = batch.portions[0].advances[0].braked
-    assert braked is not None
-    assert braked.endswith("dead letters in the last 1001 records")
+    stopped = batch.portions[0].advances[0].stopped
+    assert stopped is not None
+    assert stopped.endswith("dead letters in the last 1001 records")
 
 
 def test_an_import_holds_back_old_deadlines_until_it_ends() -> None:
@@ -205,11 +206,11 @@ def test_an_import_without_progress_for_an_hour_is_over(monkeypatch: pytest.Monk
     assert made.next_batch().portions[0].due_after == BEFORE_EVERY_DEADLINE
 
 
-def test_a_small_share_of_bad_records_brakes_wherever_they_stand() -> None:
+def test_a_small_share_of_bad_records_stops_it_wherever_they_stand() -> None:
     for every in (21, 33, 60):
         made = intake()
         made.add(records(*[b"{" if n % every == 0 else order(CUSTOMER, n) for n in range(1, 2000)]))
-        assert made.next_batch().portions[0].advances[0].braked, f"one in {every}"
+        assert made.next_batch().portions[0].advances[0].stopped, f"one in {every}"
 
 
 def test_records_that_no_sender_of_ours_makes_are_dead_letters_not_crashes() -> None:
