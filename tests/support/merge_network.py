@@ -55,7 +55,7 @@ def hop_of(old: str) -> Hop:
 
 def merged_into(into: str | None) -> Merges:
     """The merges of an id that is merged into another; of one that never was (None)."""
-    return NO_MERGES if into is None else NO_MERGES.told(Told("", 0, into, "m").merge)
+    return NO_MERGES if into is None else NO_MERGES.with_merge(Told("", 0, into, "m").merge)
 
 
 @dataclass
@@ -113,7 +113,7 @@ class MergeNetwork:
         new: dict[tuple[str, str], Way] = {}
         for letter in letters:
             if isinstance(letter, Ending):
-                node.merges = node.merges.heard(letter)
+                node.merges = node.merges.with_ending(letter)
             elif isinstance(letter, Told):
                 self._tell(node, letter.merge)
             elif isinstance(letter, Copy) and node.merges.admits(me, letter.way):
@@ -125,7 +125,7 @@ class MergeNetwork:
 
     def _tell(self, node: Node, merge: Merge) -> None:
         if not merge.is_of_itself and merge not in node.merges.own:
-            node.merges = node.merges.told(merge)
+            node.merges = node.merges.with_merge(merge)
             self.accepted.append(merge)
 
     def _judge_circle(self, me: str, before: Merges, circle: Sequence[Merge]) -> None:

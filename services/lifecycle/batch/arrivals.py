@@ -66,7 +66,7 @@ class Arrivals:
         elif entry.parked and not visit.released:
             visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
         elif isinstance(incoming.content, Ending):
-            visit.hear(incoming.content)
+            visit.take_ending(incoming.content)
         elif incoming.content is CIRCLE_CHANGED:
             visit.reconsider()
         elif not _is_admitted(visit, incoming):
@@ -74,7 +74,7 @@ class Arrivals:
         elif key in entry.event_keys or key in visit.arrivals:
             await self._compare(visit, incoming, key)
         elif incoming.content.kind in MERGES and incoming.event.mergedfrom is None:
-            _tell(visit, incoming, key)
+            _take_merge(visit, incoming, key)
         else:
             visit.arrivals[key] = incoming
 
@@ -114,13 +114,13 @@ class Arrivals:
         return None if record is None else envelope.decode(record)
 
 
-def _tell(visit: Visit, incoming: Incoming, key: int) -> None:
+def _take_merge(visit: Visit, incoming: Incoming, key: int) -> None:
     """Take a merge or unmerge; reject a merge of an id into itself."""
     merge = merge_of(visit.entry.id, incoming.content)
     if merge.is_of_itself:
         visit.portion.reject(incoming, "merge_cycle", "the customer is merged into itself")
         return
-    visit.tell(merge)
+    visit.take_merge(merge)
     visit.arrivals[key] = incoming
 
 

@@ -76,7 +76,7 @@ class MergeFlow:
         now = {visit.entry.id: visit.merges for visit in visits}
         for visit in visits:
             entry = visit.entry
-            if visit.merges is entry.merges or visit.merges.into is entry.merges.into is None:
+            if not _may_change_circle(visit):
                 continue
             before = await repository.load_circle(self._reader, entry.id, {})
             after = await repository.load_circle(self._reader, entry.id, now)
@@ -87,7 +87,7 @@ class MergeFlow:
                 others = {merge.customer for merge in (*before, *after)} - {entry.id}
                 cause = visit.merges.own[-1]
                 self._work.forwarded += [
-                    _word_of_circle(to, cause, self._partitions) for to in sorted(others)
+                    _circle_message(to, cause, self._partitions) for to in sorted(others)
                 ]
 
     async def _load_lives(self, visits: Sequence[Visit]) -> dict[str, StoredLife]:
@@ -114,8 +114,10 @@ class MergeFlow:
             self._forward([*again, *arrived], after.into, after.next_hop(entry.id))
         if (before.merged_into is None) != (after.merged_into is None):
             self._restate(visit, [*stored, *arrived])
-        words = endings(entry.id, before, after)
-        self._work.forwarded += [_word_of(ending, to, self._partitions) for to, ending in words]
+        self._work.forwarded += [
+            _ending_message(ending, to, self._partitions)
+            for to, ending in endings(entry.id, before, after)
+        ]
         entry.merges = after
 
     def _drop_ended(self, visit: Visit, life: StoredLife) -> list[Envelope]:
@@ -178,6 +180,13 @@ class MergeFlow:
             self._work.recorder.add_hints(entry, [withdrawn], visit.portion.clock, visit.portion)
 
 
+def _may_change_circle(visit: Visit) -> bool:
+    """Do the customer's merges change, and is or was it merged?"""
+    before = visit.entry.merges
+    after = visit.merges
+    return after is not before and (before.into is not None or after.into is not None)
+
+
 def forwarded(event: Envelope, into: str, hop: Hop, partitions: int) -> Message:
     """Make the event one of the customer who stays.
 
@@ -198,7 +207,7 @@ def forwarded(event: Envelope, into: str, hop: Hop, partitions: int) -> Message:
     )
 
 
-def _word_of(ending: Ending, to: str, partitions: int) -> Message:
+def _ending_message(ending: Ending, to: str, partitions: int) -> Message:
     """Make the message that tells the customer `to` of an ending."""
     time, unmerged, source, id = ending.key
     event = Envelope(
@@ -212,7 +221,7 @@ def _word_of(ending: Ending, to: str, partitions: int) -> Message:
     return Message(partition_of(to, partitions), CUSTOMER_EVENTS, to, envelope.encode(event))
 
 
-def _word_of_circle(to: str, cause: Merge, partitions: int) -> Message:
+def _circle_message(to: str, cause: Merge, partitions: int) -> Message:
     """Make the message that asks the customer `to` to look again at its circle."""
     event = Envelope(
         id=stable_text(CIRCLE_CHANGED, to, cause.customer, cause.source, cause.id),

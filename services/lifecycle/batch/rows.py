@@ -44,7 +44,6 @@ RemarkRow: TypeAlias = tuple[int, int, str, bool]
 Withdrawal: TypeAlias = tuple[str, int, int, datetime]
 """The customer, the version that is void, the version of the correction, and its clock."""
 
-
 RenewedEvent: TypeAlias = tuple[int, int, bytes]
 """The keys of customer and event, and the record by which a newer merge has brought it."""
 

@@ -74,9 +74,9 @@ class Visit(msgspec.Struct):
             self.arrivals or self.released or self.renewed or self.merges is not self.entry.merges
         )
 
-    def hear(self, ending: Ending) -> None:
+    def take_ending(self, ending: Ending) -> None:
         """Take word that a merge is over; drop what this batch has brought by it."""
-        self.merges = self.merges.heard(ending)
+        self.merges = self.merges.with_ending(ending)
         self.stays = False
         self.arrivals = self._belonging(self.arrivals)
         self.renewed = self._belonging(self.renewed)
@@ -91,9 +91,9 @@ class Visit(msgspec.Struct):
         """
         return event.mergedfrom is None or self.merges.admits(self.entry.id, read_way(event))
 
-    def tell(self, merge: Merge) -> None:
+    def take_merge(self, merge: Merge) -> None:
         """Take a merge or unmerge of the customer."""
-        self.merges = self.merges.told(merge)
+        self.merges = self.merges.with_merge(merge)
         self.stays = False
 
     def reconsider(self) -> None:

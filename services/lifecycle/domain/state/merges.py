@@ -91,7 +91,7 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
         """The merge by which this id forwards its events; None if it does not."""
         return None if self.latest is None else self.latest.merge
 
-    def told(self, merge: Merge) -> "Merges":
+    def with_merge(self, merge: Merge) -> "Merges":
         """Take a merge or unmerge of this id; the latest decides."""
         known = replace(self, own=(*self.own, merge))
         if self.latest is not None and merge.key <= self.latest.key:
@@ -101,7 +101,7 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
             key = self.merge if merge.into == self.into else merge.key
         return replace(known, latest=LatestMerge(merge.key, merge.into, key))
 
-    def heard(self, ending: Ending) -> "Merges":
+    def with_ending(self, ending: Ending) -> "Merges":
         """Take word of an ending; nothing changes if it says nothing new."""
         known = self.ended.get(ending.customer)
         if known is not None and ending.key <= known:
@@ -131,7 +131,7 @@ NO_MERGES: Final = Merges()
 
 
 def is_newer(way: Way, other: Way) -> bool:
-    """Of two ways by which one event came to one id: is the first one the later?
+    """Is the first of two ways by which one event came to one id the later one?
 
     They part where an id was merged anew. Its earlier merge is over, although word of that may
     still be under way.
@@ -165,7 +165,7 @@ def merge_of(customer: str, happening: Happening) -> Merge:
 
 
 def unmerges_of_nobody(merges: Iterable[Merge]) -> list[MergeKey]:
-    """Find the unmerges of an id that was not merged at their place, in their order."""
+    """Return those unmerges of one id, in order, that came when it was not merged."""
     found: list[MergeKey] = []
     current: str | None = None
     for merge in sorted(merges, key=lambda merge: merge.key):

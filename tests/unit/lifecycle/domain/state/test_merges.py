@@ -29,7 +29,7 @@ def key(second: int, *, unmerge: bool = False, source: str = "/shop", id: str = 
 
 
 def told(merges: Merges, at: MergeKey, into: str | None) -> Merges:
-    return merges.told(Merge("a", into, at[0], *at[2:]))
+    return merges.with_merge(Merge("a", into, at[0], *at[2:]))
 
 
 def hop(customer: str, second: int) -> Hop:
@@ -57,7 +57,7 @@ def test_the_latest_merge_or_unmerge_decides(
 ) -> None:
     merges = NO_MERGES
     for at, target in told:
-        merges = merges.told(Merge("a", target, at[0], *at[2:]))
+        merges = merges.with_merge(Merge("a", target, at[0], *at[2:]))
     assert merges.into == into
 
 
@@ -71,12 +71,12 @@ def test_a_further_merge_into_the_same_id_ends_nothing() -> None:
 
 
 def test_events_of_a_merge_that_is_over_are_not_admitted_however_late_they_come() -> None:
-    merges = NO_MERGES.heard(Ending("a", key(2, unmerge=True)))
+    merges = NO_MERGES.with_ending(Ending("a", key(2, unmerge=True)))
     assert not merges.admits("b", [hop("a", 1)])
     assert not merges.admits("b", [hop("a", 2), hop("c", 9)]), "the merge stood before the unmerge"
     assert merges.admits("b", [hop("a", 3)])
     assert merges.admits("b", [hop("c", 1)])
-    assert merges.heard(Ending("a", key(1))) == merges, "an earlier ending says nothing new"
+    assert merges.with_ending(Ending("a", key(1))) == merges, "an earlier ending says nothing new"
 
 
 def test_an_event_that_comes_back_to_where_it_was_is_not_admitted() -> None:
@@ -86,9 +86,9 @@ def test_an_event_that_comes_back_to_where_it_was_is_not_admitted() -> None:
 def test_endings_are_passed_on_while_the_id_is_merged() -> None:
     ending = Ending("a", key(5, unmerge=True))
     merged = told(NO_MERGES, key(1), "c")
-    assert list(endings("b", merged, merged.heard(ending))) == [("c", ending)]
-    assert list(endings("b", NO_MERGES, NO_MERGES.heard(ending))) == []
-    parted = told(merged.heard(ending), key(6, unmerge=True), None)
+    assert list(endings("b", merged, merged.with_ending(ending))) == [("c", ending)]
+    assert list(endings("b", NO_MERGES, NO_MERGES.with_ending(ending))) == []
+    parted = told(merged.with_ending(ending), key(6, unmerge=True), None)
     assert [to for to, _ in endings("b", merged, parted)] == ["c"], "one word ends all of it"
 
 
