@@ -16,14 +16,13 @@ from shared.events.envelope import Envelope
 from shared.events.payload import Instant, MergeData, payload_decoder
 
 MergeKey: TypeAlias = tuple[datetime, bool, str, str]
-"""Merges of an id in the order of (time, is it an unmerge?, source, id)."""
-
+"""Sorts the merges of an id: (time, is it an unmerge?, source, id)."""
 
 _decode: Final = payload_decoder(MergeData)
 
 
 class Merge(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The shop says that `customer` is `into`, or, if that is None, that it is nobody else."""
+    """The shop says that `customer` is `into` or, if that is None, nobody else."""
 
     customer: str
     into: str | None

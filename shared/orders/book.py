@@ -16,7 +16,7 @@ from shared.orders.order import Order
 _COMPLETED: Final = OrderAction.COMPLETED
 _UPDATED: Final = OrderAction.UPDATED
 _BY_SOURCE: Final = (_COMPLETED, _UPDATED)
-"""Without a store, these are of the store that their source is."""
+"""Events that name no store mean an order of the store that their source is."""
 _FEW: Final = 8
 """So many orders are looked through faster than they are indexed."""
 
@@ -124,7 +124,10 @@ class OrderBook:
         return len(self._index) > number
 
     def _names_first(self, fact: OrderFact) -> bool:
-        """Is it the first event that names this order, and later than every order so far?"""
+        """Is it the first event that names this order, and later than every order so far?
+
+        If it is, the name is noted.
+        """
         listed = self._listed
         if listed and listed[-1].at >= fact.time:
             return False
@@ -160,6 +163,7 @@ class OrderBook:
         return OrderChange(None, order)
 
     def _change(self, before: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
+        """Apply an event to a placed order, and note its new version."""
         changed = self._take(before, fact, free_counts=free_counts)
         after = changed.after
         if after is not None and after is not before:
@@ -171,6 +175,7 @@ class OrderBook:
         return changed
 
     def _take(self, order: Order, fact: OrderFact, *, free_counts: bool) -> OrderChange:
+        """Apply an event to an order without noting a version."""
         changed = change(order, fact, free_counts=free_counts)
         if changed.no_effect is not None:
             self._journal.remark(fact, changed.no_effect)
@@ -186,7 +191,10 @@ class OrderBook:
             self.orders.replace(after)
 
     def _refuse_uncertain(self, fact: OrderFact) -> None:
-        """Raise OrdersIncompleteError if an order that is not recent could be meant."""
+        """Raise OrdersIncompleteError if an order that is not recent could be meant.
+
+        A name that is new is noted.
+        """
         details = fact.details
         orders = self.orders.with_id(details.order_id)
         if not orders:

@@ -21,8 +21,8 @@ class Refund(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 class Order(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An order after everything known of it; amounts are minor units of `currency`.
 
-    - `source` sent it and `origin` is the customer it was sent for ("": as the store; the present
-      customer).
+    - `source` is who sent it ("": the store), `origin` the customer it was sent for ("": the
+      present one).
     - `at` is the time of purchase: of its first completion, or of the one that took the last
       cancellation back.
     - `total` and `margin` are what it brings before refunds.

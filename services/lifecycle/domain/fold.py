@@ -42,7 +42,6 @@ _WITHOUT_EFFECT: Final = frozenset({EventKind.TEST, *MERGES})
 _AT_RISK: Final = Phase.AT_RISK
 """Names of the module: looking a member up in its enum takes ten times as long."""
 
-
 MOST_RECENT_ORDERS: Final = 3
 """So many orders can be changed without folding the whole life anew."""
 
@@ -178,6 +177,7 @@ def _take_event(
         customer = set_due_and_hints(customer, policies)
         hints = [*hints, *passed_hints(before, customer, policies)]
     elif kind is not _ORDER_CHANGED or customer.due is None or policies.gives_notice:
+        # An order whose amount alone has changed moves no deadline.
         customer = set_due(customer, policies)
     if policies.gives_notice or customer.noticed:
         customer, moves, hints = update_notice(customer, moves, hints, policies)

@@ -10,7 +10,10 @@ import msgspec
 from shared.events.transitions import MoneyAmount, OrderRef
 from shared.orders.facts import OrderAction, OrderFact
 
-EventKey = tuple[datetime, int, str, str, str]
+_COMPLETED: Final = OrderAction.COMPLETED
+_NO_AMOUNT: Final = (None, None)
+
+EventKey: TypeAlias = tuple[datetime, int, str, str, str]
 """Events are folded in the order of (time, rank, source, id); see shared/events/ranks.py.
 
 Last comes the origin, because the events of two merged customers may be equal in all of these.
@@ -197,9 +200,6 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
         total = MoneyAmount(order.total.amount, order.total.currency)
         return OrderRef(order.order_id, total, order.coupon)
 
-
-_COMPLETED: Final = OrderAction.COMPLETED
-_NO_AMOUNT: Final = (None, None)
 
 SORT_KEY: Final = attrgetter("time", "rank", "source", "id", "origin")
 """`Happening.key` of a happening, for sorting."""
