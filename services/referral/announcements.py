@@ -7,6 +7,7 @@ from uuid import UUID
 from services.referral.domain.claims import State, Touch, Verdict
 from services.referral.domain.ledger import Posting
 from services.referral.domain.rewards import (
+    LastAnnouncement,
     Reward,
     RewardBalance,
     RewardFacts,
@@ -14,7 +15,6 @@ from services.referral.domain.rewards import (
     RewardRevision,
     RewardState,
     RewardTransfer,
-    Told,
 )
 from services.referral.events import (
     CODE_FOUND,
@@ -103,12 +103,14 @@ class Announcer:
         return self._message(REWARD_TRANSFERRED, to, at, data, *identity)
 
     def referral_succeeded(
-        self, recommender: str, claim_id: UUID, told: Told, at: datetime
+        self, recommender: str, claim_id: UUID, told: LastAnnouncement, at: datetime
     ) -> Message:
         """`referral.succeeded`, for lifecycle: the recommendation has led to a first order."""
         return self._outcome("referral.succeeded", recommender, claim_id, told, at)
 
-    def referral_annulled(self, recommender: str, claim_id: UUID, told: Told) -> Message:
+    def referral_annulled(
+        self, recommender: str, claim_id: UUID, told: LastAnnouncement
+    ) -> Message:
         """`referral.annulled`, for lifecycle: what was announced as a success was none.
 
         The claim does not hold, or the success is somebody else's. It is never dated before a
@@ -140,7 +142,7 @@ class Announcer:
         return self._message(f"reward.{state}", reward.key.customer, at, data, *identity)
 
     def _outcome(
-        self, kind: str, recommender: str, claim_id: UUID, told: Told, at: datetime
+        self, kind: str, recommender: str, claim_id: UUID, told: LastAnnouncement, at: datetime
     ) -> Message:
         """Each change of an outcome is an event of its own: its number is part of the id."""
         data = {"referee": told.referee, "order_id": told.order_id, "claim_id": claim_id}

@@ -131,7 +131,7 @@ class RewardKey:
     side: Side
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class LastAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
     """The last announcement of a referral's outcome: the `number`th; none is later than `at`.
 
     The order is that of the success; it was announced `to` a recommender, who is None once that
@@ -173,7 +173,7 @@ class Reward:
     due_at: datetime | None
     since: datetime
     moved: bool = False
-    told: Told | None = None
+    told: LastAnnouncement | None = None
     announced: RewardFacts | None = None
 
 

@@ -7,17 +7,17 @@ from typing import Final
 from msgspec.structs import replace
 
 from services.referral.announcements import Announcer
-from services.referral.domain.rewards import Reward, RewardFacts, Side, Told
+from services.referral.domain.rewards import LastAnnouncement, Reward, RewardFacts, Side
 from shared.identities import Identities
 from shared.stream.outgoing.outbox import Message
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
-Telling = tuple[list[Message], Told | None]
+Telling = tuple[list[Message], LastAnnouncement | None]
 """What is announced, and what was announced last then."""
 
 
-def tell(told: Told | None, reward: Reward, announcer: Announcer) -> Telling:
+def tell(told: LastAnnouncement | None, reward: Reward, announcer: Announcer) -> Telling:
     """Announce what has become of the recommendation since it was `told` last.
 
     If another order takes the place of the one announced, or the same one is bought anew, the
@@ -50,7 +50,7 @@ def take_back(reward: Reward, to: str, people: Identities, announcer: Announcer)
 
 def last_told(
     customer: str, last: Reward, rewards: Sequence[Reward], people: Identities
-) -> Told | None:
+) -> LastAnnouncement | None:
     """What was announced last of a reward that several ids have or had; `last` was settled last.
 
     A success that was announced to somebody else is none for this customer.
@@ -69,21 +69,21 @@ def last_told(
 
 
 def _annul(
-    told: Told, recommender: str, reward: Reward, at: datetime, announcer: Announcer
+    told: LastAnnouncement, recommender: str, reward: Reward, at: datetime, announcer: Announcer
 ) -> Telling:
     annulled = replace(told, number=told.number + 1, at=max(at, told.at), to=None)
     return [announcer.referral_annulled(recommender, reward.key.claim_id, annulled)], annulled
 
 
 def _succeed(
-    told: Told | None, reward: Reward, facts: RewardFacts, announcer: Announcer
+    told: LastAnnouncement | None, reward: Reward, facts: RewardFacts, announcer: Announcer
 ) -> Telling:
     """A success has the time of its order; after an annulment, the time since which it holds."""
     customer = reward.key.customer
     at = facts.earned_at
     if told and not told.to:
         at = max(at, reward.since, told.at + _MICROSECOND)
-    success = Told(
+    success = LastAnnouncement(
         number=told.number + 1 if told else 1,
         at=max(at, told.at) if told else at,
         to=customer,

@@ -11,19 +11,19 @@ import msgspec
 from services.referral.domain.ledger import Posting
 from services.referral.domain.rewards import (
     Kind,
+    LastAnnouncement,
     Reward,
     RewardFacts,
     RewardKey,
     RewardState,
     Side,
-    Told,
 )
 from shared.database.columns import columns_of
 from shared.database.connection import Tx
 from shared.stream.batch import DueSpan
 
 _decode_facts: Final = msgspec.json.Decoder(RewardFacts).decode
-_decode_told: Final = msgspec.json.Decoder(Told).decode
+_decode_told: Final = msgspec.json.Decoder(LastAnnouncement).decode
 
 _REWARDS: Final = """
 SELECT r.* FROM reward AS r
@@ -189,7 +189,7 @@ def _reward_row(reward: Reward) -> tuple[Any, ...]:
     )
 
 
-def _json(content: RewardFacts | Told | None) -> str | None:
+def _json(content: RewardFacts | LastAnnouncement | None) -> str | None:
     return msgspec.json.encode(content).decode() if content else None
 
 
