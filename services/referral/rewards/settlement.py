@@ -1,6 +1,6 @@
 """Settles rewards: postings and announcements of new facts, transfers and passed deadlines."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.referral.announcements import Announcer
@@ -46,10 +46,6 @@ class RewardTasks:
     transfers: Mapping[RewardKey, Sequence[RewardTransfer]] = field(default_factory=dict)
     due: Collection[RewardKey] = ()
     reviewed: Collection[str] = ()
-
-    def of(self, key: RewardKey) -> tuple[RewardRevision | None, Sequence[RewardTransfer]]:
-        """The revision of a reward, and what is transferred to it."""
-        return self.revisions.get(key), self.transfers.get(key, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +109,12 @@ class Settler:
         """Settle what this customer has of a reward, or pass it on to whom it is owed."""
         side = RewardSide.of(key)
         rewards = self.books.rewards.get(side, ())
-        revision, transfers = self.tasks.of(key)
+        revision = self.tasks.revisions.get(key)
+        transfers = self.tasks.transfers.get(key, ())
         if not (revision or rewards):
             return
         posted = [*self.books.posted.get(side, ())]
-        arrived = list(self._arrivals(key, posted, time))
+        arrived = list(_arrivals(key, transfers, posted, time))
         self.settlement.postings += arrived
         posted += [new.posting for new in arrived]
         earner = revision.earner if revision else rewards[0].earner
@@ -127,17 +124,6 @@ class Settler:
         if revision:
             self._send_on(revision, time)
         self._pass_on(key, rewards, posted, time, is_new=bool(transfers))
-
-    def _arrivals(
-        self, key: RewardKey, posted: Iterable[Posting], time: SettlementTime
-    ) -> Iterable[NewPosting]:
-        """What was transferred to this customer and is not posted yet."""
-        known = {posting.id for posting in posted}
-        for transfer in self.tasks.of(key)[1]:
-            posting = arrival(key, transfer, time.now)
-            if posting and posting.id not in known:
-                known.add(posting.id)
-                yield NewPosting(key, posting, time.now)
 
     def _settle(
         self,
@@ -180,6 +166,21 @@ class Settler:
         """Send a revision on to whom the recommender has become since it was sent."""
         to = self.books.people.survivor(revision.earner)
         self.settlement.messages.append(self.announcer.reward_determined(to, revision, time.now))
+
+
+def _arrivals(
+    key: RewardKey,
+    transfers: Iterable[RewardTransfer],
+    posted: Iterable[Posting],
+    time: SettlementTime,
+) -> Iterator[NewPosting]:
+    """What was transferred to this customer and is not posted yet."""
+    known = {posting.id for posting in posted}
+    for transfer in transfers:
+        posting = arrival(key, transfer, time.now)
+        if posting and posting.id not in known:
+            known.add(posting.id)
+            yield NewPosting(key, posting, time.now)
 
 
 async def settle_rewards(
