@@ -91,11 +91,9 @@ class _Fold:
     def take_order(self, event: OrderEvent) -> None:
         """Apply an event about an order; a case whose order it undoes is open again, or over."""
         self._now = max(self._now, event.fact.time)
-        won = (
-            [attempt for attempt in self._attempts if self._ending(attempt)]
-            if self._purchases.may_undo(event)
-            else []
-        )
+        won: list[Attempt] = []
+        if self._purchases.may_undo(event):
+            won = [attempt for attempt in self._attempts if self._ending(attempt)]
         deadlines = [offer.deadline for offer in self._offers.values()]
         self._purchases.apply(event, max(deadlines, default=_BEGINNING_OF_TIME))
         for attempt in won:

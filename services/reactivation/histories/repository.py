@@ -46,11 +46,11 @@ WHERE l.customer = b.customer AND l.merged AND l.withdrawn < b.version
 # A transition that is announced again long after it happened is marked as historical; it counts
 # all the same, for it was acted on before.
 _LAPSES: Final = """
-SELECT g.whose, l.occurred_at, l.rule, min(l.phase) AS phase
-FROM unnest($1::text[], $2::text[], $3::boolean[]) AS g(whose, id, was_merged)
-JOIN lapse AS l ON l.customer = g.id
-GROUP BY g.whose, l.occurred_at, l.rule
-HAVING bool_or(l.withdrawn IS NULL OR l.merged AND g.was_merged) AND NOT bool_and(l.historical)
+SELECT w.customer, l.occurred_at, l.rule, min(l.phase) AS phase
+FROM unnest($1::text[], $2::text[], $3::boolean[]) AS w(customer, id, was_merged)
+JOIN lapse AS l ON l.customer = w.id
+GROUP BY w.customer, l.occurred_at, l.rule
+HAVING bool_or(l.withdrawn IS NULL OR l.merged AND w.was_merged) AND NOT bool_and(l.historical)
 """
 _ORDER_EVENTS: Final = """
 SELECT customer, action, time, source, event_id, details, codes FROM order_event
@@ -124,7 +124,7 @@ async def load_lapses(tx: Tx, wanted: Sequence[LapsesWanted]) -> dict[str, list[
     lapses: dict[str, list[Lapse]] = {}
     for row in await tx.fetch(_LAPSES, *columns_of(wanted, 3)):
         lapse = Lapse(row["occurred_at"], row["rule"], row["phase"])
-        lapses.setdefault(row["whose"], []).append(lapse)
+        lapses.setdefault(row["customer"], []).append(lapse)
     return lapses
 
 
