@@ -1,10 +1,20 @@
 """Lapses, orders and permissions of one customer, in the fewest words a test of the fold needs."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from services.reactivation.domain.cases import Case, Lapse, Offer, State, Terms, case_id
+from services.reactivation.domain.cases import (
+    Case,
+    Confirmation,
+    Lapse,
+    Offer,
+    State,
+    Terms,
+    case_id,
+)
+from services.reactivation.domain.changes import CaseChange, find_changes
 from services.reactivation.domain.codes import code_of
 from services.reactivation.domain.fold import fold_history
 from services.reactivation.domain.history import History, OrderEvent
@@ -113,9 +123,20 @@ def fold(
     return list(fold_history(history(*steps, known=known, customer=customer), terms, until).cases)
 
 
+def changes_of(before: History, until: datetime) -> list[CaseChange]:
+    """What a fold of everything known changes about the cases."""
+    return find_changes(before, fold_history(before, TERMS, until), until)
+
+
 def offer_of(case: Case) -> Offer:
     assert case.offer is not None
     return case.offer
+
+
+def confirmed(case: Case, *uses: tuple[str, float]) -> Case:
+    """The case after the shop has used its code, each time for an order and on a day."""
+    confirmations = tuple(Confirmation(order_id, day(n)) for order_id, n in uses)
+    return replace(case, offer=replace(offer_of(case), confirmations=confirmations))
 
 
 def code(n: float = 0, customer: str = "c1", rule: str = "fell_silent") -> str:

@@ -8,12 +8,11 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.reactivation.domain.cases import Case, Confirmation, Lapse, State, Terms, case_id
+from services.reactivation.domain.cases import Case, Lapse, State, Terms, case_id
 from services.reactivation.domain.changes import (
     CancellationReason,
     CaseChange,
     CaseEvent,
-    find_changes,
 )
 from services.reactivation.domain.fold import fold_history
 from services.reactivation.domain.history import OrderEvent
@@ -22,7 +21,9 @@ from tests.support.winback_lives import (
     TERMS,
     Step,
     cancelled,
+    changes_of,
     code,
+    confirmed,
     day,
     ending,
     fold,
@@ -38,17 +39,6 @@ _LAST = {
     State.CANCELLED: CaseEvent.CASE_CANCELLED,
     State.REOPENED: CaseEvent.CASE_REOPENED,
 }
-
-
-def confirmed(case: Case, order_id: str, n: float) -> Case:
-    """The case after the shop has used its code."""
-    use = Confirmation(order_id, day(n))
-    return replace(case, offer=replace(offer_of(case), confirmations=(use,)))
-
-
-def changes_of(*steps: Step, known: Iterable[Case], until: datetime) -> list[CaseChange]:
-    before = history(*steps, known=known)
-    return find_changes(before, fold_history(before, TERMS, until), until)
 
 
 def test_a_held_deadline_waits_but_not_once_something_later_has_happened() -> None:
@@ -162,7 +152,7 @@ def test_the_code_may_be_used_after_a_plain_return_and_by_one_order_only() -> No
 
 def test_a_confirmed_code_wins_the_customer_back_at_the_confirmation() -> None:
     (offered,) = fold(lapse(0), until=day(1))
-    known = confirmed(offered, "o9", 4)
+    known = confirmed(offered, ("o9", 4))
     assert ending(fold(lapse(0), known=[known], until=day(1))[0]) == (
         State.WON_BACK,
         day(4),
@@ -200,7 +190,7 @@ def test_new_terms_never_change_what_was_promised() -> None:
 def test_a_withdrawn_transition_cancels_the_case_whatever_it_was() -> None:
     for steps in [(lapse(0),), (lapse(0), order(5, coupon=code()))]:
         known = fold(*steps, until=day(6))
-        (change,) = changes_of(*steps[1:], known=known, until=day(7))
+        (change,) = changes_of(history(*steps[1:], known=known), day(7))
         assert change.events == (CaseEvent.CASE_CANCELLED,)
         assert (change.case.state, change.case.ended_at) == (State.CANCELLED, day(7))
         assert change.case.reason is CancellationReason.TRANSITION_WITHDRAWN
@@ -208,7 +198,7 @@ def test_a_withdrawn_transition_cancels_the_case_whatever_it_was() -> None:
 
 def test_a_case_in_whose_way_an_earlier_one_stands_is_superseded() -> None:
     later = fold(lapse(50), until=day(50))
-    gone, new = changes_of(lapse(0), lapse(50), known=later, until=day(50))
+    gone, new = changes_of(history(lapse(0), lapse(50), known=later), day(50))
     assert (gone.case.state, gone.case.reason) == (State.CANCELLED, CancellationReason.SUPERSEDED)
     assert (new.case.lapse, new.case.state) == (lapse(0), State.EXPIRED)
     assert new.events == (CaseEvent.CASE_OPENED, CaseEvent.OFFER_MADE, CaseEvent.CASE_CLOSED)
@@ -218,7 +208,7 @@ def test_a_transition_withdrawn_and_added_again_is_the_same_case() -> None:
     assert case_id("c1", lapse(3)) == case_id("c1", Lapse(day(3), "fell_silent", "inactive"))
     assert case_id("c1", lapse(3)) != case_id("c2", lapse(3))
     known = fold(lapse(0), until=day(1))
-    assert changes_of(lapse(0), known=known, until=day(1)) == []
+    assert changes_of(history(lapse(0), known=known), day(1)) == []
 
 
 def test_a_late_order_changes_how_a_case_ended() -> None:
@@ -252,7 +242,7 @@ class Arrival:
     def take(self, steps: Iterable[Step], until: datetime, withdrawn: Iterable[Lapse] = ()) -> None:
         self.steps |= set(steps)
         self.steps -= set(withdrawn)
-        for change in changes_of(*self.steps, known=self.cases.values(), until=until):
+        for change in changes_of(history(*self.steps, known=self.cases.values()), until):
             running = [
                 case
                 for case in self.cases.values()

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.reactivation.domain import offers
-from services.reactivation.domain.cases import Case, Confirmation, Lapse, State
-from services.reactivation.domain.changes import CancellationReason, CaseChange, find_changes
+from services.reactivation.domain.cases import Case, Lapse, State
+from services.reactivation.domain.changes import CancellationReason, CaseChange
 from services.reactivation.domain.fold import fold_history
 from services.reactivation.domain.history import History, OrderEvent, join
 from services.reactivation.domain.offers import Code, OfferState, confirm
@@ -19,7 +19,9 @@ from tests.support.winback_lives import (
     TERMS,
     Step,
     cancelled,
+    changes_of,
     code,
+    confirmed,
     day,
     ending,
     fold,
@@ -54,13 +56,9 @@ def one(
     return join("ben", members, lapses.values(), day(at))
 
 
-def all_changes(merged: History, until: datetime) -> list[CaseChange]:
-    return find_changes(merged, fold_history(merged, TERMS, until), until)
-
-
 def changes(merged: History, until: datetime) -> dict[str, CaseChange]:
     """What changes, by the id that a case was opened for."""
-    return {each.case.origin: each for each in all_changes(merged, until)}
+    return {each.case.origin: each for each in changes_of(merged, until)}
 
 
 def code_in(case: Case) -> Code:
@@ -121,13 +119,11 @@ def test_a_code_used_before_the_merge_gives_nothing_after_it() -> None:
 
 def test_a_confirmation_made_before_the_merge_comes_along() -> None:
     (ada,) = opened("ada", lapse(0), until=4)
-    used = replace(offer_of(ada), confirmations=(Confirmation("o1", day(3)),))
-    merged = one([lapse(0)], [], known=[replace(ada, offer=used)], at=8)
+    used = confirmed(ada, ("o1", 3))
+    merged = one([lapse(0)], [], known=[used], at=8)
     (case,) = fold_history(merged, TERMS, day(12)).cases
     assert (case.used_for, case.state) == ("o1", State.WON_BACK)
-    undone = one(
-        [lapse(0)], [order(3, customer="ben"), cancelled(9)], known=[replace(ada, offer=used)], at=8
-    )
+    undone = one([lapse(0)], [order(3, customer="ben"), cancelled(9)], known=[used], at=8)
     assert fold_history(undone, TERMS, day(12)).cases[0].state is State.REOPENED
 
 
@@ -203,8 +199,8 @@ def test_folding_once_more_changes_nothing(
         [*set(ben), *set(bens)],
     )
     before = one(*steps, at=at)
-    cases = {each.case.id: each.case for each in all_changes(before, day(220))}
-    assert all_changes(one(*steps, known=cases.values(), at=at), day(220)) == []
+    cases = {each.case.id: each.case for each in changes_of(before, day(220))}
+    assert changes_of(one(*steps, known=cases.values(), at=at), day(220)) == []
 
 
 def test_ids_that_are_two_again_have_their_own_cases_again() -> None:
@@ -222,8 +218,6 @@ def test_ids_that_are_two_again_have_their_own_cases_again() -> None:
 def test_what_was_redeemed_while_ids_were_one_stands_when_they_are_two() -> None:
     """ada's code was used for an order of ben's."""
     (ada,) = opened("ada", lapse(0), until=7)
-    used = replace(offer_of(ada), confirmations=(Confirmation("o1", day(9)),))
-    (case,) = fold(
-        lapse(0), known=[replace(ada, offer=used, customer="ben")], until=day(12), customer="ada"
-    )
+    used = replace(confirmed(ada, ("o1", 9)), customer="ben")
+    (case,) = fold(lapse(0), known=[used], until=day(12), customer="ada")
     assert (ending(case), case.used_for) == ((State.WON_BACK, day(9), "o1", True), "o1")

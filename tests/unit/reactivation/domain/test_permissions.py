@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from services.reactivation.domain.cases import State
-from services.reactivation.domain.changes import CaseEvent, find_changes
-from services.reactivation.domain.fold import fold_history
+from services.reactivation.domain.changes import CaseEvent
 from services.reactivation.domain.permissions import LetGoReason, PermissionKind
 from tests.support.winback_lives import (
     TERMS,
     Step,
     cancelled,
+    changes_of,
     day,
     fold,
     history,
@@ -98,10 +98,10 @@ def test_what_was_offered_stands_if_an_objection_is_known_too_late() -> None:
 
 def test_a_case_that_was_let_go_is_announced_and_so_is_an_offer_after_all() -> None:
     steps = history(lapse(10), WITHDRAWN)
-    (told,) = find_changes(steps, fold_history(steps, TERMS, day(11)), day(11))
+    (told,) = changes_of(steps, day(11))
     assert told.events == (CaseEvent.CASE_OPENED, CaseEvent.CASE_CLOSED)
     granted = said(PermissionKind.CONSENT_GRANTED, 6)
     more = history(lapse(10), WITHDRAWN, granted, known=[told.case])
-    (after_all,) = find_changes(more, fold_history(more, TERMS, day(12)), day(12))
+    (after_all,) = changes_of(more, day(12))
     assert after_all.events == (CaseEvent.OFFER_MADE,)
     assert (after_all.case.id, after_all.case.version) == (told.case.id, 3)

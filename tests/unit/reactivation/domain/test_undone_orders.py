@@ -5,22 +5,22 @@ from datetime import datetime
 
 import pytest
 
-from services.reactivation.domain.cases import Case, Confirmation, State
-from services.reactivation.domain.changes import CaseEvent, find_changes
-from services.reactivation.domain.fold import fold_history
+from services.reactivation.domain.cases import Case, State
+from services.reactivation.domain.changes import CaseEvent
 from shared.orders.facts import OrderAction, Price
 from tests.support.winback_lives import (
     TERMS,
     Step,
     cancelled,
     change,
+    changes_of,
     code,
+    confirmed,
     day,
     ending,
     fold,
     history,
     lapse,
-    offer_of,
     order,
     refunded,
     updated,
@@ -151,40 +151,36 @@ def test_a_reopened_case_stands_in_the_way_of_another() -> None:
     assert [case.state for case in cases] == [State.REOPENED]
 
 
-def confirmed(*uses: tuple[str, float]) -> Case:
-    (case,) = fold(lapse(0), until=day(1))
-    confirmations = tuple(Confirmation(order_id, day(n)) for order_id, n in uses)
-    return replace(case, offer=replace(offer_of(case), confirmations=confirmations))
-
-
+(OFFERED,) = fold(lapse(0), until=day(1))
+USED = confirmed(OFFERED, ("o1", 4))
 CONFIRMED: list[tuple[str, Case, list[Step], tuple[object, ...], str | None]] = [
-    ("its order is unknown", confirmed(("o1", 4)), [], won(4), "o1"),
-    ("its order comes without the code", confirmed(("o1", 4)), [order(5)], won(4), "o1"),
-    ("cancelled", confirmed(("o1", 4)), [order(5), cancelled(8)], BACK_AGAIN, None),
-    ("given up before it was placed", confirmed(("o1", 4)), [cancelled(8)], BACK_AGAIN, None),
-    ("stands again", confirmed(("o1", 4)), [order(5), cancelled(8), order(9)], won(9), "o1"),
+    ("its order is unknown", USED, [], won(4), "o1"),
+    ("its order comes without the code", USED, [order(5)], won(4), "o1"),
+    ("cancelled", USED, [order(5), cancelled(8)], BACK_AGAIN, None),
+    ("given up before it was placed", USED, [cancelled(8)], BACK_AGAIN, None),
+    ("stands again", USED, [order(5), cancelled(8), order(9)], won(9), "o1"),
     (
         "used anew for another order",
-        confirmed(("o1", 4), ("o2", 10)),
+        confirmed(OFFERED, ("o1", 4), ("o2", 10)),
         [order(5), cancelled(8)],
         won(10, "o2"),
         "o2",
     ),
     (
         "used anew for another order, and the first stands again",
-        confirmed(("o1", 4), ("o2", 10)),
+        confirmed(OFFERED, ("o1", 4), ("o2", 10)),
         [order(5), cancelled(8), order(12)],
         won(10, "o2"),
         "o2",
     ),
     (
         "used anew for the same order",
-        confirmed(("o1", 4), ("o1", 10)),
+        confirmed(OFFERED, ("o1", 4), ("o1", 10)),
         [order(5), cancelled(8)],
         won(10),
         "o1",
     ),
-    ("it was a replacement", confirmed(("o1", 4)), [order(3, replacement_of="o0")], OUT, None),
+    ("it was a replacement", USED, [order(3, replacement_of="o0")], OUT, None),
 ]
 
 
@@ -208,8 +204,7 @@ def announced(*arrivals: tuple[list[Step], float]) -> list[CaseEvent]:
     for arriving, clock in arrivals:
         steps += arriving
         until: datetime = day(clock)
-        before = history(*steps, known=cases.values())
-        for found in find_changes(before, fold_history(before, TERMS, until), until):
+        for found in changes_of(history(*steps, known=cases.values()), until):
             cases[found.case.id] = found.case
             events += found.events
     return events
