@@ -83,6 +83,29 @@ class Folds:
                 self._accept_next(visit, folded)
         await self.fold_anew(late)
 
+    def fold_life(self, visit: Visit, records: Iterable[bytes]) -> Folded:
+        """Fold a customer anew, from the records stored and the new events of the visit."""
+        stored = list(_happenings_of(visit, records))
+        happenings = [*stored, *visit.happenings()]
+        folded = self._fold_all(happenings, visit)
+        without_effect = _merges_without_effect(visit, happenings)
+        if without_effect:
+            folded = replace(folded, merges_without_effect=without_effect)
+        if not is_outdated(visit.entry.customer):
+            return folded
+        by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
+        return mark_historical(folded, by_rules_alone)
+
+    def take_life(self, visit: Visit, folded: Folded, history: Sequence[Transition]) -> None:
+        """Take a life that was folded anew, in place of the history so far."""
+        entry = visit.entry
+        portion = visit.portion
+        withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
+        hints = [*folded.hints, *withdrawn]
+        self.replace(visit, folded.customer, history, folded.moves)
+        self._work.note_orders(visit, folded)
+        self._work.recorder.add_hints(entry, hints, portion.clock, portion)
+
     def accept(self, visit: Visit, customer: Customer) -> None:
         """Take the state that was folded with the new events of a visit."""
         self._work.accept(visit, customer)
@@ -170,29 +193,6 @@ class Folds:
         for visit, folded in self._work.fold_each(visits, fold_stored):
             self.take_life(visit, folded, lives[visit.entry.id].transitions)
 
-    def fold_life(self, visit: Visit, records: Iterable[bytes]) -> Folded:
-        """Fold a customer anew, from the records stored and the new events of the visit."""
-        stored = list(happenings_of(visit, records))
-        happenings = [*stored, *visit.happenings()]
-        folded = self._fold_all(happenings, visit)
-        without_effect = _merges_without_effect(visit, happenings)
-        if without_effect:
-            folded = replace(folded, merges_without_effect=without_effect)
-        if not is_outdated(visit.entry.customer):
-            return folded
-        by_rules_alone = self._fold_all(stored, visit) if visit.arrivals else folded
-        return mark_historical(folded, by_rules_alone)
-
-    def take_life(self, visit: Visit, folded: Folded, history: Sequence[Transition]) -> None:
-        """Take a life that was folded anew, in place of the history so far."""
-        entry = visit.entry
-        portion = visit.portion
-        withdrawn = hints_to_withdraw(entry.customer, folded.customer, folded.moves)
-        hints = [*folded.hints, *withdrawn]
-        self.replace(visit, folded.customer, history, folded.moves)
-        self._work.note_orders(visit, folded)
-        self._work.recorder.add_hints(entry, hints, portion.clock, portion)
-
     def _fold_all(self, happenings: Iterable[Happening], visit: Visit) -> Folded:
         """Fold a life from its first event up to the clock."""
         folded = fold(happenings, self._policies, until=visit.entry.customer.reached)
@@ -213,7 +213,7 @@ def _merges_without_effect(
     return found if closing is None else [*found, (MERGE_CYCLE, closing.key)]
 
 
-def happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:
+def _happenings_of(visit: Visit, records: Iterable[bytes]) -> Iterator[Happening]:
     """Read the stored events that belong to a customer.
 
     Records may be those of another with the same hash, or have come by a merge that is over.

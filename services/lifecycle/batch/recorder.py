@@ -100,6 +100,23 @@ class Recorder:
             body = self._add_row(entry, transition, move, portion)
             self._announce(entry, CHANGED, transition.occurred_at, body)
 
+    def add_hints(
+        self, entry: CustomerEntry, hints: Sequence[Hint], clock: datetime, portion: Portion
+    ) -> None:
+        """Make a message of each hint that can still be acted on.
+
+        This leaves out hints that help no more and those due before an import began, but a notice
+        that was given is withdrawn however late it is.
+        """
+        policy = self._policies.at(clock, entry.customer.account)
+        for hint in hints:
+            is_past = not hint.still_helps(clock, policy) or _is_before_import(hint.at, portion)
+            if is_past and hint.name != CHANGE_WITHDRAWN:
+                continue
+            identity = stable_text(entry.id, hint.name, hint.occasion)
+            message = _message(HINTS, entry, identity, hint.name, hint.at, pack(hint.data))
+            self.hints.append(HintRow(entry.id, hint.name, hint.occasion, hint.at, message))
+
     def _correct(
         self,
         entry: CustomerEntry,
@@ -127,23 +144,6 @@ class Recorder:
             recorded_at=clock,
         )
         self._announce(entry, CORRECTED, clock, _encode(correction))
-
-    def add_hints(
-        self, entry: CustomerEntry, hints: Sequence[Hint], clock: datetime, portion: Portion
-    ) -> None:
-        """Make a message of each hint that can still be acted on.
-
-        This leaves out hints that help no more and those due before an import began, but a notice
-        that was given is withdrawn however late it is.
-        """
-        policy = self._policies.at(clock, entry.customer.account)
-        for hint in hints:
-            is_past = not hint.still_helps(clock, policy) or _is_before_import(hint.at, portion)
-            if is_past and hint.name != CHANGE_WITHDRAWN:
-                continue
-            identity = stable_text(entry.id, hint.name, hint.occasion)
-            message = _message(HINTS, entry, identity, hint.name, hint.at, pack(hint.data))
-            self.hints.append(HintRow(entry.id, hint.name, hint.occasion, hint.at, message))
 
     def _transition(
         self, entry: CustomerEntry, move: Move, clock: datetime, portion: Portion

@@ -81,9 +81,6 @@ class Visit(msgspec.Struct):
         self.arrivals = self._belonging(self.arrivals)
         self.renewed = self._belonging(self.renewed)
 
-    def _belonging(self, events: dict[int, Incoming]) -> dict[int, Incoming]:
-        return {key: incoming for key, incoming in events.items() if self.admits(incoming.event)}
-
     def admits(self, event: Envelope) -> bool:
         """Does this event belong to the customer? Not if it has come by a merge that is over.
 
@@ -107,6 +104,9 @@ class Visit(msgspec.Struct):
         if len(found) > 1:
             found.sort(key=SORT_KEY)
         return found
+
+    def _belonging(self, events: dict[int, Incoming]) -> dict[int, Incoming]:
+        return {key: incoming for key, incoming in events.items() if self.admits(incoming.event)}
 
 
 def is_due(customer: Customer, portion: Portion, until: datetime) -> bool:
