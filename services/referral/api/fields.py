@@ -8,7 +8,7 @@ from shared.http import ProblemKind
 
 CUSTOMER: Final = "customer-1"
 REFEREE: Final = "customer-2"
-CODE: Final = "A57HDZ48S"
+CODE: Final = "X5EC5P7EH"
 CLAIM_ID: Final = "e71ff6cb-6b3e-58f8-bc01-b5074807dd17"
 ORDER: Final = "o-2001"
 AS_OF: Final[Any] = Field(
