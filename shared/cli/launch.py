@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from shared.cli.console import say
+from shared.cli.options import command_line
 from shared.cli.stack import RunningStack, running_stack
 from shared.cli.tables.addresses import show_addresses
 from shared.clock import ClockMode, monotonic
@@ -64,7 +65,8 @@ async def serve_in_background(home: Home, options: StackOptions) -> None:
     supervisor.returncode = 0  # it goes on without us: nobody waits for it
     stack = running_stack(home.path)
     show_addresses(stack)
-    say(f"running in the background (pid {stack.state.supervisor_pid}); `stammkunde down` stops it")
+    pid = stack.state.supervisor_pid
+    say(f"running in the background (pid {pid}); `{command_line('down', home)}` stops it")
 
 
 def _check_policy(policy: Path | None) -> None:

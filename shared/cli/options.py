@@ -1,11 +1,13 @@
 """The options and arguments that several commands share."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from shared.clock import ClockMode
+from shared.local.home import Home
 from shared.processes import CONSUMERS
 
 DEFAULT_HOME: Final = Path(".stammkunde")
@@ -71,6 +73,13 @@ TopicArgument = Annotated[
 PartitionArgument = Annotated[
     int, typer.Argument(metavar="PARTITION", min=0, help="The number of one of its partitions.")
 ]
+
+
+def command_line(words: str, home: Home) -> str:
+    """A command to paste, about the stack of this home and no other."""
+    if home.path == DEFAULT_HOME.resolve():
+        return f"stammkunde {words}"
+    return f"stammkunde {words} --home {shlex.quote(str(home.path))}"
 
 
 def selected_services(service: str | None) -> tuple[str, ...]:

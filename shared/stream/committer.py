@@ -62,6 +62,10 @@ def _observe(batch: Batch, advances: list[Advance], seconds: float) -> None:
     records = sum(len(portion.events) for portion in batch.portions.values())
     for move in advances:
         metrics.RECORDS_APPLIED.labels(move.topic).inc(move.next_offset - move.expected)
+        if move.stopped:
+            log.error(
+                "partition.stopped", topic=move.topic, partition=move.partition, reason=move.stopped
+            )
     metrics.BATCH_RECORDS.observe(records)
     metrics.BATCH_SECONDS.observe(seconds)
     log.debug("batch.applied", records=records, seconds=round(seconds, 4))

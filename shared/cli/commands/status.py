@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import httpx
 
 from shared.cli.console import console, run, say
-from shared.cli.options import DEFAULT_HOME, HomeOption
+from shared.cli.options import DEFAULT_HOME, HomeOption, command_line
 from shared.cli.tables.processes import process_table
 from shared.local.home import Home
 from shared.local.readiness import is_ready
@@ -23,7 +23,7 @@ async def _status(home: Home) -> None:
     ready = await _readiness(state.urls)
     lags = await service_lags(state.kafka_bootstrap, state.database_url)
     console.print(process_table(state, ready, lags))
-    _show_stops(lags)
+    _show_stops(home, lags)
 
 
 async def _readiness(urls: Mapping[str, str]) -> dict[str, bool]:
@@ -33,10 +33,10 @@ async def _readiness(urls: Mapping[str, str]) -> dict[str, bool]:
     return dict(zip(urls, answers, strict=True))
 
 
-def _show_stops(lags: Mapping[str, ServiceLag]) -> None:
+def _show_stops(home: Home, lags: Mapping[str, ServiceLag]) -> None:
     for service, lag in lags.items():
         for partition, reason in lag.stopped.items():
             say(
                 f"{service}: {partition} has stopped: {reason}; "
-                f"`stammkunde resume {partition}` continues it"
+                f"`{command_line(f'resume {partition}', home)}` continues it"
             )

@@ -1,11 +1,16 @@
 """Dead letters: records set aside with a reason, and the brake on a partition full of them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
+
+import structlog
 
 from shared import metrics
 from shared.database.connection import Tx, on_commit
 from shared.stream.batch import DeadLetter
+
+log = structlog.get_logger()
 
 WINDOW: Final = 1000
 """Records seen before the share of bad ones counts."""
@@ -59,5 +64,7 @@ async def add(tx: Tx, letters: Sequence[DeadLetter]) -> None:
 
 
 def _count(reasons: Sequence[str]) -> None:
-    for reason in reasons:
-        metrics.DEAD_LETTERS.labels(reason).inc()
+    by_reason = Counter(reasons)
+    for reason, number in by_reason.items():
+        metrics.DEAD_LETTERS.labels(reason).inc(number)
+    log.warning("dead_letters.added", **by_reason)

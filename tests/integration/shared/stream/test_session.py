@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from structlog.testing import capture_logs
 
 from services.lifecycle.batch.handler import LifecycleHandler
 from services.lifecycle.batch.schedule_watch import PolicyFile
@@ -133,10 +134,17 @@ async def test_a_partition_full_of_them_stops_until_resumed_while_others_go_on(
             assert await resume_partition(tx, CUSTOMER_EVENTS, 3)
         await connection.close()
 
-    async with worker(stack, blank):
-        assert await eventually(reasons) == [f"{IN_A_ROW} dead letters in a row"]
-        await publish(stack.bootstrap, [order(elsewhere, 0)])
-        await eventually(lambda: orders_of(blank, elsewhere))
+    with capture_logs() as logs:
+        async with worker(stack, blank):
+            assert await eventually(reasons) == [f"{IN_A_ROW} dead letters in a row"]
+            await publish(stack.bootstrap, [order(elsewhere, 0)])
+            await eventually(lambda: orders_of(blank, elsewhere))
+    told = [log for log in logs if log["event"] in {"dead_letters.added", "partition.stopped"}]
+    assert sum(log.get("undecodable", 0) for log in told) == IN_A_ROW
+    assert told[-1] == {
+        "event": "partition.stopped", "log_level": "error", "topic": CUSTOMER_EVENTS,
+        "partition": 3, "reason": f"{IN_A_ROW} dead letters in a row",
+    }  # fmt: skip
     async with worker(stack, blank):
         await publish(stack.bootstrap, [order(elsewhere, 1)])
         await eventually(lambda: has(blank, elsewhere, orders=2))

@@ -12,6 +12,7 @@ import pytest
 
 from shared.cli.commands import checkpoints, resume, status, topics
 from shared.cli.launch import stack_options
+from shared.cli.options import command_line
 from shared.clock import ClockMode
 from shared.database import migrations
 from shared.local.home import Home
@@ -186,7 +187,7 @@ def test_a_partition_that_has_stopped_is_resumed_once(command: Command) -> None:
 
 
 def test_status_shows_processes_their_lag_and_stops(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lag = ServiceLag(1500, 2, {"events.v1 3": "11 dead letters"})
 
@@ -207,8 +208,17 @@ def test_status_shows_processes_their_lag_and_stops(
     assert ["kafka", "127.0.0.1:1"] in lines
     assert result.stdout.splitlines()[-1] == (
         "lifecycle: events.v1 3 has stopped: 11 dead letters; "
-        "`stammkunde resume events.v1 3` continues it"
+        f"`stammkunde resume events.v1 3 --home {home}` continues it"
     )
+
+
+def test_a_command_to_paste_names_every_home_but_that_of_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command_line("down", Home(Path(".stammkunde"))) == "stammkunde down"
+    elsewhere = tmp_path / "my shop"
+    assert command_line("down", Home(elsewhere)) == f"stammkunde down --home '{elsewhere}'"
 
 
 def test_topics_are_made_where_the_environment_says(
