@@ -46,7 +46,9 @@ no double holds or more than {deepest} levels of JSON, are refused all the same.
 once. If two events have the same identity but a different type, time or data, the one recorded
 first stays and the other goes to the dead letters (`conflicting_duplicate`). Events may arrive
 late and in any order: they count at their `time`, and in the end the history is the same as if they
-had arrived sorted. An event keeps the subject that it was sent for, also after a merge: two people
+had arrived sorted. What is noticed more than `act_within_days` (7) after its instant is history,
+as if imported: a phase that began earlier brings no offer. An event keeps the subject that it was
+sent for, also after a merge: two people
 whose shop counts its event ids anew for each of them lose nothing.
 
 ## One instant
@@ -95,8 +97,9 @@ original subject, else the only order with this id, whatever its store: so the p
 refund finds the shop's order. Once matched, it stays with its order. A refund or cancellation whose
 order is not known yet waits for it; updates and withdrawals do not wait.
 
-An event that changes nothing is not lost: the time line of the customer shows it as
-`without_effect`, or as `waiting`, with the reason.
+An event about an order that changes nothing is not lost: the time line of the customer shows it as
+`without_effect`, or as `waiting`, with the reason. Events about contracts, complaints and feedback
+are shown as `taken`, even if there is no such contract, complaint or feedback.
 
 ## Types
 An unknown customer becomes a prospect with the first event, unless the event does more or its
@@ -122,6 +125,7 @@ Ingest refuses the following, with the code and the field in the receipt:
 | not JSON; a lone surrogate | `unreadable` | |
 | a type that is not on this page | `unknown_type` | `type` |
 | a required field that is missing | `missing` | its name |
+| `order.refund_withdrawn` with neither `refund_id` nor `amount` | `missing` | `data.amount` |
 | an instant without a zone: `time`, `data.renews_at`, `data.effective_at` | `no_zone` | its name |
 | an instant before 1900 or after 9998 | `out_of_range` | its name |
 | a score outside its scale, a severity outside 1 to 3, a term outside 1 to 1,200 months \
@@ -178,7 +182,7 @@ Events that contradict each other are accepted, with the following meaning (in t
 |---|---|
 | a contract renewed before it was concluded | the renewal concludes it (12 months, if it names \
 no term); the conclusion later supplies its dates and does not count as another contract |
-| a cancellation of an unknown contract | none |
+| a cancellation of an unknown contract, or of one that has ended | none |
 | a contract renewed after its end, or after the account was closed | concluded anew: a return |
 | a complaint answered or resolved before it was opened | none; once opened, it is open |
 | a complaint opened again while it is open | the higher severity counts, and the first time |

@@ -197,7 +197,8 @@ EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
         ),
         "customer.unmerged": (
             "The subject and the customer it was merged into are as if that had never been. Of "
-            f"all merges and unmerges of an id the latest by `time` decides. {_NO_CUSTOMER}"
+            "all merges and unmerges of an id the latest by `time` decides, whatever `into` an "
+            f"unmerge names. {_NO_CUSTOMER}"
         ),
         "customer.erasure_requested": f"None. {_NO_CUSTOMER}",
         "referral.succeeded": (
