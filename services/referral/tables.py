@@ -56,9 +56,16 @@ merge = sa.Table(
 code = sa.Table(
     "code",
     metadata,
-    sa.Column("customer", sa.Text, sa.ForeignKey("member.customer"), primary_key=True),
-    sa.Column("code", sa.Text, nullable=False, unique=True),
-    sa.Column("issued_at", instant(), nullable=False),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column(
+        "customer",
+        sa.Text,
+        sa.ForeignKey("member.customer"),
+        unique=True,
+        comment="whose it is; null while it was only named",
+    ),
+    sa.Column("issued_at", instant()),
+    sa.CheckConstraint("(customer IS NULL) = (issued_at IS NULL)"),
 )
 
 order_event = sa.Table(

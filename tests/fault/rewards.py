@@ -99,7 +99,9 @@ async def _expected(bootstrap: str, database: str, claims: Sequence[asyncpg.Reco
     """What the events on the topics make, with the codes given and the claims over HTTP."""
     events = await received(bootstrap, CUSTOMER_EVENTS)
     who = persons(events)
-    codes = await rows(database, "SELECT customer, code FROM referral.code")
+    codes = await rows(
+        database, "SELECT customer, code FROM referral.code WHERE customer IS NOT NULL"
+    )
     program = Program(who, {row["code"]: row["customer"] for row in codes})
     touches: dict[str, dict[UUID, Touch]] = defaultdict(dict)
     orders: dict[str, list[OrderEvent]] = defaultdict(list)

@@ -9,8 +9,7 @@ from services.referral.batch.merges import Regrouping, regroup
 from services.referral.batch.work import Cause, Work, gather
 from services.referral.claims.repository import add_order_events, add_touches
 from services.referral.claims.verdicts import Judgement, judge_referees
-from services.referral.codes.issuer import issue_codes
-from services.referral.codes.repository import lock_codes
+from services.referral.codes.issuer import CodeIssuer
 from services.referral.customers.repository import (
     Member,
     load_people,
@@ -18,6 +17,7 @@ from services.referral.customers.repository import (
     lock_people,
     release_members,
 )
+from services.referral.domain.codes import read
 from services.referral.domain.rewards import RewardKey
 from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.repository import find_due, find_unsettled
@@ -50,7 +50,7 @@ class ReferralHandler:
         self._terms = settings.terms
         self._limit = settings.timers_per_batch
         self._announcer = Announcer(settings.partitions)
-        self._code_secret = settings.code_secret_bytes
+        self._issuer = CodeIssuer(self._announcer, settings.code_secret_bytes)
 
     async def prepare(self, batch: Batch) -> Work:
         """Gather what the records say, and find the deadlines that ticks have passed."""
@@ -105,12 +105,14 @@ class ReferralHandler:
             work.due |= dict.fromkeys(keys[: self._limit], portion.due_until)
 
     async def _issue_codes(self, tx: Tx, work: Work, people: Identities) -> list[Message]:
-        """Give new advocates their codes; returns what to announce."""
-        if work.advocates or work.touches:
-            await lock_codes(tx, to_issue=bool(work.advocates))
-        _, messages = await issue_codes(
-            tx, work.advocates, people, self._announcer, self._code_secret
-        )
+        """Lock the codes that were named, and give new advocates theirs; returns what to announce.
+
+        What cannot be anybody's code is not locked.
+        """
+        named = {touch.code for touch in work.touches.values() if read(touch.code)}
+        if not named and not work.advocates:
+            return []
+        _, messages = await self._issuer.issue(tx, work.advocates, people, named)
         return messages
 
     async def _judge(self, tx: Tx, work: Work, affected: Affected) -> Judgement:

@@ -16,7 +16,7 @@ from services.referral.claims.repository import (
 )
 from services.referral.claims.schemas import ClaimView
 from services.referral.claims.verdicts import judge_referees
-from services.referral.codes.repository import find_owner, lock_codes
+from services.referral.codes.repository import find_owner
 from services.referral.customers.repository import load_people, lock_members, lock_people
 from services.referral.domain import codes
 from services.referral.domain.claims import Reason, State, new_touch
@@ -87,7 +87,6 @@ class ClaimService:
             await lock_people(tx, to_change=False)
             people = await load_people(tx, [referee])
             await lock_members(tx, people.members(referee))
-            await lock_codes(tx, to_issue=False)
             repeated = await find_claim_of_key(tx, "claims", key, request)
             known = repeated or await self._find_open(tx, code, referee, people)
             id = known or await self._record(tx, code, people.survivor(referee), people)

@@ -6,17 +6,20 @@ from typing import Final, NamedTuple
 
 from shared.database.connection import Pool, Tx
 
-_DIRECTORY: Final = 0x52454645
 _FIND: Final = """
 SELECT code, issued_at FROM code WHERE customer = ANY($2::text[])
 ORDER BY (customer = $1) DESC, issued_at, code LIMIT 1
 """
 _LOAD: Final = "SELECT customer, code FROM code WHERE customer = ANY($1::text[])"
+_NAME: Final = "INSERT INTO code (code) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING"
+_LOCK: Final = """
+SELECT FROM code WHERE code = ANY($1::text[]) AND customer IS NULL ORDER BY code FOR UPDATE
+"""
 _OWNER: Final = "SELECT customer FROM code WHERE code = $1"
-_ADD: Final = """
-INSERT INTO code (customer, code, issued_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])
-ON CONFLICT (code) DO NOTHING RETURNING customer, code
+_ISSUE: Final = """
+UPDATE code SET customer = new.customer, issued_at = new.issued_at
+FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS new(customer, code, issued_at)
+WHERE code.code = new.code AND code.customer IS NULL RETURNING code.customer, code.code
 """
 _WAITING: Final = """
 SELECT DISTINCT referee, code FROM claim
@@ -31,13 +34,15 @@ class IssuedCode(NamedTuple):
     issued_at: datetime
 
 
-async def lock_codes(tx: Tx, *, to_issue: bool) -> None:
-    """Keep codes from being issued while others look one up, so that no claim misses a new code.
+async def lock_codes(tx: Tx, codes: Collection[str]) -> None:
+    """Lock those of the codes that nobody has, in their order; after the customers' locks.
 
-    Take this lock after the customers' locks.
+    Whoever issues a code and whoever stores that it was named lock it first: else each could miss
+    what the other is about to commit. A code that is issued needs no lock, for it stays as it is.
     """
-    function = "pg_advisory_xact_lock" if to_issue else "pg_advisory_xact_lock_shared"
-    await tx.execute(f"SELECT {function}($1)", _DIRECTORY)
+    ordered = sorted(codes)
+    await tx.execute(_NAME, ordered)
+    await tx.execute(_LOCK, ordered)
 
 
 async def find_code(source: Pool | Tx, customer: str, person: Collection[str]) -> IssuedCode | None:
@@ -57,12 +62,12 @@ async def find_owner(tx: Tx, code: str) -> str | None:
     return owner
 
 
-async def add_codes(
+async def assign_codes(
     tx: Tx, codes: Mapping[str, str], issued_at: Mapping[str, datetime]
 ) -> dict[str, str]:
-    """Store codes by customer; returns those that no other customer had already."""
+    """Give locked codes to customers; returns those that no other customer had already."""
     times = [issued_at[customer] for customer in codes]
-    rows = await tx.fetch(_ADD, list(codes), list(codes.values()), times)
+    rows = await tx.fetch(_ISSUE, list(codes), list(codes.values()), times)
     return {row["customer"]: row["code"] for row in rows}
 
 

@@ -1,8 +1,8 @@
 """The use cases of codes: issue one, in one transaction under the customer's lock, or show it."""
 
 from services.referral.api.context import ApiContext
-from services.referral.codes.issuer import issue_codes
-from services.referral.codes.repository import find_code, lock_codes
+from services.referral.codes.issuer import CodeIssuer
+from services.referral.codes.repository import find_code
 from services.referral.codes.schemas import CodeView
 from services.referral.customers.repository import load_people, lock_members, lock_people
 from services.referral.idempotency.service import remember_request
@@ -16,6 +16,7 @@ class CodeService:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
+        self._issuer = CodeIssuer(context.announcer, context.code_secret)
 
     async def issue(self, customer: str, key: str | None) -> tuple[CodeView, bool]:
         """Issue a code if the customer has none. Returns the code, and whether it is new.
@@ -39,17 +40,13 @@ class CodeService:
         )
 
     async def _issue(self, customer: str, key: str | None) -> tuple[str, bool]:
-        announcer = self._context.announcer
         async with self._context.pool.acquire() as connection, transaction(connection) as tx:
             await lock_people(tx, to_change=False)
             people = await load_people(tx, [customer])
             survivor = people.survivor(customer)
             await lock_members(tx, people.members(customer))
-            await lock_codes(tx, to_issue=True)
             clock = await self._context.started_clock(tx, survivor)
-            secret = self._context.code_secret
-            wanted = {survivor: clock}
-            issued, messages = await issue_codes(tx, wanted, people, announcer, secret)
+            issued, messages = await self._issuer.issue(tx, {survivor: clock}, people)
             await outbox.add(tx, messages)
             await remember_request(tx, "codes", key, customer)
             return survivor, survivor in issued

@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.database.connection import Pool, Tx
 
-_CODES: Final = "SELECT count(*) FROM code"
+_CODES: Final = "SELECT count(customer) FROM code"
 _CLAIMS: Final = """
 SELECT CASE WHEN state = 'accepted' AND expires_at < $1 THEN 'expired' ELSE state END AS name,
        count(*) AS n

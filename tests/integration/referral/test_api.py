@@ -8,17 +8,21 @@ from typing import Any
 import httpx
 import pytest
 
+from services.referral.announcements import Announcer
 from services.referral.app import create_app
 from services.referral.batch.handler import ReferralHandler
+from services.referral.codes.issuer import CodeIssuer
 from services.referral.settings import ReferralSettings
 from services.referral.worker import SUBSCRIPTION
 from shared.clock import CLOCK_START, ClockMode
+from shared.database import connection as db
+from shared.identities import Identities
 from shared.ids import partition_of
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from tests.support.builders import event, order, tick
 from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, published, rows, running, settled
-from tests.support.referral_codes import code_of
+from tests.support.referral_codes import CODE_SECRET, code_of
 from tests.support.referral_worker import client_of, merged, settings, unmerged
 from tests.support.server_stack import Stack
 
@@ -173,6 +177,18 @@ async def test_nobody_has_a_code_and_nobody_is_recommended(
     for answer, field in ((asked, "customer"), (claimed, "referee")):
         assert (answer.status_code, answer.json()["code"]) == (422, "not_a_customer_id")
         assert [each["field"] for each in answer.json()["errors"]] == [field]
+
+
+async def test_claims_wait_for_no_other_code(api: httpx.AsyncClient, database: str) -> None:
+    code = await issue(api, "pia")
+    connection = await db.connect(database, "referral")
+    async with asyncio.timeout(20), connection.transaction():
+        await connection.execute("INSERT INTO member VALUES ('pip')")
+        issuer = CodeIssuer(Announcer(PARTITIONS), CODE_SECRET.encode())
+        await issuer.issue(connection, {"pip": CLOCK_START}, Identities())
+        claimed = await api.post("/v1/claims", json={"code": code, "referee": "paul"})
+    assert claimed.status_code == 201
+    await connection.close()
 
 
 async def test_another_code_takes_the_place_of_the_first(api: httpx.AsyncClient) -> None:

@@ -32,10 +32,12 @@ COMMENT ON COLUMN merge.event_key IS 'hash of source and id';
 COMMENT ON COLUMN merge.into_id IS 'null if the event ends a merge';
 CREATE INDEX merge_into ON merge (into_id);
 CREATE TABLE code (
-    customer text PRIMARY KEY REFERENCES member,
-    code text NOT NULL UNIQUE,
-    issued_at timestamptz NOT NULL
+    code text PRIMARY KEY,
+    customer text UNIQUE REFERENCES member,
+    issued_at timestamptz,
+    CHECK ((customer IS NULL) = (issued_at IS NULL))
 );
+COMMENT ON COLUMN code.customer IS 'whose it is; null while it was only named';
 CREATE TABLE order_event (
     customer text,
     source text,
