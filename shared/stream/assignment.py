@@ -27,6 +27,8 @@ class Assignment:
         self.claims: dict[int, Claim] = {}
         self.intake = self._new_intake()
         self.pending_work: Collection[int] = ()
+        self.lagging: Collection[KafkaPartition] = ()
+        """Where the log went on behind the checkpoint when it was last asked for its end."""
         self.committed: dict[TopicPartition, int] = {}
         """Offsets committed in the database that Kafka has no copy of yet."""
 
@@ -39,6 +41,7 @@ class Assignment:
         """Own nothing, and make whatever is being fetched unusable."""
         self.generation += 1
         self.pending_work = ()
+        self.lagging = ()
         self.committed = {}
         self.take_over({})
 

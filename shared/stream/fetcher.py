@@ -66,6 +66,18 @@ class Fetcher:
                 tp = KafkaPartition(records[0].topic, records[0].partition)
                 self._consumer.seek(tp, self._assignment.checkpoint(tp).next_offset)
 
+    async def pass_markers(self) -> None:
+        """Move checkpoints on to where the consumer is: past markers, which are no records.
+
+        Call it before anything else is fetched, once all that was fetched is in the intake.
+        """
+        lagging = self._assignment.lagging
+        self._assignment.lagging = ()
+        for tp in lagging:
+            if tp in self._consumer.assignment():
+                position = await self._consumer.position(tp)
+                self._assignment.intake.pass_markers((tp.topic, tp.partition), position)
+
     def pause_crowded(self) -> None:
         """Fetch no more from partitions whose records wait behind a tick or a stop."""
         crowded = {KafkaPartition(*tp) for tp in self._assignment.intake.crowded}

@@ -104,6 +104,8 @@ class BatchLoop:
             fetched = await self.fetcher.fetch(wait=not self.assignment.has_work)
             async with self.assignment.lock:
                 self.fetcher.keep(fetched, generation)
+                if self.assignment.lagging:
+                    await self.fetcher.pass_markers()
                 await self._step(group)
                 self.fetcher.pause_crowded()
             self.note_progress()

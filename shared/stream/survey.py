@@ -79,7 +79,8 @@ class Survey:
             await ownership.check(self._reader, assignment.epochs())
             assignment.note_pending_work(await self._handler.pending_work())
         publish_metrics(lags, assignment.claims)
-        self._watchdog.check(lags, assignment.claims)
+        assignment.lagging = [tp for tp, lag in lags.items() if lag > 0]
+        self._watchdog.check(self._unheld_positions())
 
     def _set_wall_clocks(self, asked_at: datetime, lags: Mapping[KafkaPartition, int]) -> None:
         """Set clocks to real time where there is no lag, elsewhere to the last append time read.
@@ -97,6 +98,15 @@ class Survey:
             if all(tp in intake.appended for tp in behind):
                 reached = [intake.appended[tp] for tp in behind]
                 intake.clocks.set_wall(partition, min([asked_at, *reached]))
+
+    def _unheld_positions(self) -> dict[KafkaPartition, int]:
+        """The checkpoints of what lags behind, unless it waits for a tick or has stopped."""
+        assignment = self._assignment
+        return {
+            tp: assignment.checkpoint(tp).next_offset
+            for tp in assignment.lagging
+            if not assignment.intake.is_held((tp.topic, tp.partition))
+        }
 
     async def _copy_offsets(self) -> None:
         """Commit to Kafka what is committed in the database: a copy for tools that show lag."""

@@ -8,31 +8,30 @@ from aiokafka import TopicPartition as KafkaPartition
 from shared import metrics
 from shared.clock import monotonic
 from shared.errors import Retryable
-from shared.stream.log.ownership import Claim, TopicPartition
+from shared.stream.log.ownership import Claim
 
 STALLED_S: Final = 120.0
 
 
 class Watchdog:
-    """Compares the positions of one survey with those of the one before."""
+    """Compares the positions of one survey with those of the one before, each by itself."""
 
     def __init__(self) -> None:
-        self._offsets: dict[TopicPartition, int] = {}
-        self._moved = monotonic()
+        self._since: dict[KafkaPartition, tuple[int, float]] = {}
 
-    def check(self, lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:
-        """Raise Retryable when nothing has moved for two minutes, with lag and without a brake."""
-        offsets = {
-            (topic, partition): checkpoint.next_offset
-            for partition, claim in claims.items()
-            for topic, checkpoint in claim.checkpoints.items()
-        }
-        stopped = any(c.stopped for claim in claims.values() for c in claim.checkpoints.values())
-        if offsets != self._offsets or stopped or not any(lags.values()):
-            self._offsets = offsets
-            self._moved = monotonic()
-        elif monotonic() - self._moved > STALLED_S:
-            raise Retryable("positions stand still while there is lag")
+    def check(self, positions: Mapping[KafkaPartition, int]) -> None:
+        """Raise Retryable when one of the positions has stood still for two minutes.
+
+        `positions` are those where there is lag that nothing holds back on purpose.
+        """
+        now = monotonic()
+        since = {}
+        for tp, position in positions.items():
+            before, at = self._since.get(tp, (position, now))
+            since[tp] = (position, at if before == position else now)
+            if now - since[tp][1] > STALLED_S:
+                raise Retryable(f"{tp.topic} {tp.partition} stands still while there is lag")
+        self._since = since
 
 
 def publish_metrics(lags: Mapping[KafkaPartition, int], claims: Mapping[int, Claim]) -> None:

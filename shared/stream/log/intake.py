@@ -36,12 +36,29 @@ class Intake:
         self._reader = RecordReader(self.clocks, partitions=partitions, read=read)
         self._waiting: dict[TopicPartition, deque[Record]] = {}
         self._brakes: dict[TopicPartition, Brake] = {}
+        self._passed: list[Advance] = []
 
     def add(self, records: Sequence[Record]) -> None:
         """Take fetched records of one topic's partition, in order."""
         if records:
             tp = (records[0].topic, records[0].partition)
             self._waiting.setdefault(tp, deque()).extend(records)
+
+    def pass_markers(self, tp: TopicPartition, position: int) -> None:
+        """Move a checkpoint on to the consumer's position, unless records wait or it has stopped.
+
+        If nothing waits, only markers lie between.
+        """
+        checkpoint = self._checkpoint(tp)
+        expected = checkpoint.next_offset
+        if tp not in self._waiting and checkpoint.stopped is None and position > expected:
+            checkpoint.next_offset = position
+            self._passed.append(Advance.of(tp, expected, checkpoint))
+
+    def is_held(self, tp: TopicPartition) -> bool:
+        """Do records wait behind a tick, or has the partition stopped?"""
+        has_stopped = self._checkpoint(tp).stopped is not None
+        return has_stopped or (tp in self._waiting and not self._is_readable(tp))
 
     @property
     def pending(self) -> bool:
@@ -59,6 +76,9 @@ class Intake:
         Partitions with `pending_work` have a portion in any case.
         """
         batch = Batch()
+        for advance in self._passed:
+            self._portion(batch, advance.partition).advances.append(advance)
+        self._passed.clear()
         for tp in sorted(self._waiting):
             if tp[1] in self.claims:
                 self._read_waiting(tp, self._portion(batch, tp[1]))

@@ -32,33 +32,41 @@ def claims(next_offset: int = 0, stopped: str | None = None) -> dict[int, Claim]
     return {0: Claim(0, 4, opened, None, False, {"a": checkpoint})}
 
 
-def test_positions_that_stand_still_while_there_is_lag_end_the_session(clock: Clock) -> None:
+OTHER = TopicPartition("a", 1)
+
+
+def test_a_position_that_stands_still_while_there_is_lag_ends_the_session(clock: Clock) -> None:
     watchdog = Watchdog()
-    watchdog.check({PLACE: 5}, claims())
+    watchdog.check({PLACE: 5})
     clock.seconds = STALLED_S
-    watchdog.check({PLACE: 5}, claims())
+    watchdog.check({PLACE: 5})
     clock.seconds = STALLED_S + 1
-    with pytest.raises(Retryable, match="stand still"):
-        watchdog.check({PLACE: 5}, claims())
+    with pytest.raises(Retryable, match="a 0 stands still"):
+        watchdog.check({PLACE: 5})
 
 
 @pytest.mark.parametrize(
-    ("lag", "next_offset", "stopped"),
-    [(5, 1, None), (0, 0, None), (5, 0, "too many")],
-    ids=["it moves", "there is no lag", "it has stopped"],
+    "between", [{PLACE: 6}, {}], ids=["it moves", "there is no lag, or it is held"]
 )
 def test_the_time_starts_anew_when_standing_still_is_in_order(
-    clock: Clock, lag: int, next_offset: int, stopped: str | None
+    clock: Clock, between: dict[TopicPartition, int]
 ) -> None:
     watchdog = Watchdog()
-    watchdog.check({PLACE: 5}, claims())
+    watchdog.check({PLACE: 5})
     clock.seconds = STALLED_S + 1
-    watchdog.check({PLACE: lag}, claims(next_offset, stopped))
+    watchdog.check(between)
     clock.seconds += STALLED_S
-    watchdog.check({PLACE: 5}, claims(next_offset))
-    clock.seconds += 1
-    with pytest.raises(Retryable):
-        watchdog.check({PLACE: 5}, claims(next_offset))
+    watchdog.check({PLACE: 6})
+
+
+def test_a_partition_that_moves_hides_none_that_stands_still(clock: Clock) -> None:
+    watchdog = Watchdog()
+    for seconds in range(int(STALLED_S) + 1):
+        clock.seconds = seconds
+        watchdog.check({PLACE: seconds, OTHER: 5})
+    clock.seconds = STALLED_S + 1
+    with pytest.raises(Retryable, match="a 1 stands still"):
+        watchdog.check({PLACE: 1000, OTHER: 5})
 
 
 def test_metrics_show_the_partitions_owned_and_forget_the_others() -> None:

@@ -263,3 +263,35 @@ def test_in_wall_time_an_import_begins_when_its_record_was_appended() -> None:
     }
     made.add(records(began))
     assert made.next_batch().portions[0].import_began == from_millis(1_700_000_000_000)
+
+
+def test_markers_are_passed_where_nothing_waits_and_nothing_has_stopped() -> None:
+    made = intake()
+    checkpoint = made.claims[0].checkpoints[TOPIC]
+    made.add(records(order(CUSTOMER, 0), tick(1), order(CUSTOMER, 2)))
+    made.pass_markers((TOPIC, 0), 9)
+    assert checkpoint.next_offset == 0
+    while made.pending:
+        made.applied(made.next_batch())
+    last = checkpoint.last
+    made.pass_markers((TOPIC, 0), 9)
+    (advance,) = made.next_batch().advances()
+    assert (advance.expected, advance.next_offset, advance.last) == (3, 9, last)
+    assert last is not None
+    checkpoint.stopped = "why"
+    made.pass_markers((TOPIC, 0), 12)
+    assert (checkpoint.next_offset, made.next_batch().portions) == (9, {})
+
+
+def test_records_behind_a_tick_or_a_stop_are_held() -> None:
+    made = intake()
+    held = [made.is_held((TOPIC, 0))]
+    made.add(records(tick(1), order(CUSTOMER, 2)))
+    held.append(made.is_held((TOPIC, 0)))
+    batch = made.next_batch()
+    held.append(made.is_held((TOPIC, 0)))
+    made.applied(batch)
+    held.append(made.is_held((TOPIC, 0)))
+    made.claims[0].checkpoints[TOPIC].stopped = "why"
+    held.append(made.is_held((TOPIC, 0)))
+    assert held == [False, False, True, False, True]
