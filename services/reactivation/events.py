@@ -47,13 +47,14 @@ class AnnouncedLapse(NamedTuple):
 
 
 class LapseWithdrawal(NamedTuple):
-    """The transitions of `version` are void since the correction with the version `by`.
+    """The transitions from version `first` to `last` are void since the correction `by`.
 
     `is_merged` says that the customer has no history any more: it counts for another id.
     """
 
     customer: str
-    version: int
+    first: int
+    last: int
     by: int
     is_merged: bool
 
@@ -65,12 +66,25 @@ class NewHistory(NamedTuple):
     version: int
 
 
+class LastPart(NamedTuple):
+    """The lapses of the versions from `first` to `last`, parts of one correction, hold now."""
+
+    customer: str
+    first: int
+    last: int
+
+
 class LapseUpdate(NamedTuple):
-    """What a record of phase-transitions says of lapses."""
+    """What a record of phase-transitions says of lapses.
+
+    Those of a part (`is_part`) hold only once the `last_part` of the correction has come.
+    """
 
     lapses: list[AnnouncedLapse]
     withdrawals: list[LapseWithdrawal]
     beginning: NewHistory | None = None
+    last_part: LastPart | None = None
+    is_part: bool = False
 
 
 Content: TypeAlias = OrderEvent | Permission | Merge | LapseUpdate | str
@@ -170,18 +184,39 @@ def _read_lapses(event: Envelope) -> LapseUpdate | None:
     if content is None:
         return None
     customer = event.subject
-    moves = content.added if isinstance(content, Correction) else (content,)
-    withdrawals = []
     if isinstance(content, Correction):
-        is_merged = content.current is None
-        withdrawals = [
-            LapseWithdrawal(customer, version, content.version, is_merged)
-            for version in content.withdrawn
-        ]
-    begins = any(move.from_ is None for move in moves)
+        return _read_correction(customer, content)
+    begins = content.from_ is None
     beginning = NewHistory(customer, content.version) if begins else None
-    update = LapseUpdate(_lapses(customer, moves), withdrawals, beginning)
+    lapses = _lapses(customer, [content])
+    return LapseUpdate(lapses, [], beginning) if lapses or begins else None
+
+
+def _read_correction(customer: str, correction: Correction) -> LapseUpdate | None:
+    """The lapses of one part of a correction."""
+    lapses = _lapses(customer, correction.added)
+    if not correction.is_last:
+        return LapseUpdate(lapses, [], is_part=True) if lapses else None
+    # A correction in parts begins anew wherever a history was gone: nothing else can add to that.
+    begins = any(move.from_ is None for move in correction.added) or (
+        correction.parts > 1 and correction.current is not None
+    )
+    beginning = NewHistory(customer, correction.version) if begins else None
+    last_part = (
+        LastPart(customer, correction.first_version, correction.version)
+        if correction.parts > 1
+        else None
+    )
+    update = LapseUpdate(lapses, _withdrawals(customer, correction), beginning, last_part)
     return update if any(update) else None
+
+
+def _withdrawals(customer: str, correction: Correction) -> list[LapseWithdrawal]:
+    spans = [(version, version) for version in correction.withdrawn]
+    if correction.withdrawn_from is not None:
+        spans.append((correction.withdrawn_from, correction.first_version - 1))
+    is_merged = correction.current is None
+    return [LapseWithdrawal(customer, *span, correction.version, is_merged) for span in spans]
 
 
 def _lapses(customer: str, moves: Iterable[Transition]) -> list[AnnouncedLapse]:

@@ -60,6 +60,13 @@ lapse = sa.Table(
         server_default=sa.false(),
         comment="voided only because its customer became another id: it counts there",
     ),
+    sa.Column(
+        "pending",
+        sa.Boolean,
+        nullable=False,
+        server_default=sa.false(),
+        comment="of a correction whose last part has not come yet",
+    ),
     sa.CheckConstraint("phase IN ('inactive', 'former')", name="lapse_phase"),
 )
 

@@ -13,6 +13,11 @@ _Text = Annotated[str, msgspec.Meta(max_length=300)]
 
 CHANGED: Final = "phase.changed"
 CORRECTED: Final = "phase.corrected"
+MOST_CONTENT: Final = 240 * 1024
+"""Most bytes of transitions and versions in one record: with all else it stays under 256 KiB."""
+MOST_WITHDRAWN: Final = 20_000
+"""Most versions that a correction lists; of more it tells only the first."""
+MOST_CAUSES: Final = 50
 
 
 class MoneyAmount(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +71,8 @@ class Profile(msgspec.Struct, frozen=True):
     """The customer right after the transition, as far as downstream services need it.
 
     `revenue` and `margin` have one entry per currency; `deadlines` are instants by rule; `causes`
-    say why the customer is at risk; `order` is the one that caused the transition.
+    say why the customer is at risk, the first 50 of them: `more_causes` counts the others; `order`
+    is the one that caused the transition.
     """
 
     orders: int
@@ -77,6 +83,7 @@ class Profile(msgspec.Struct, frozen=True):
     deadlines: dict[str, Instant]
     order: OrderRef | None = None
     causes: tuple[_Text, ...] = ()
+    more_causes: Count = 0
     outlook: Outlook | None = None
 
 
@@ -102,14 +109,32 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True, rename={"from_": "fr
 
 
 class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """A changed past: transitions of the `withdrawn` versions are void, `added` replace them."""
+    """A changed past: transitions of the `withdrawn` versions are void, `added` replace them.
+
+    One that is too large for one record comes in `parts`, with a version each, one after another:
+    it means nothing before the last, which alone has `withdrawn` and `current`. `withdrawn_from`
+    stands for a long `withdrawn`: void is all from this version up to the first part.
+    """
 
     customer: CustomerName
     version: Count
-    withdrawn: tuple[Count, ...]
+    withdrawn: tuple[Count, ...] = ()
     added: tuple[Transition, ...]
-    current: Name | None
+    current: Name | None = None
     recorded_at: Instant
+    part: Count = 1
+    parts: Count = 1
+    withdrawn_from: Count | None = None
+
+    @property
+    def first_version(self) -> int:
+        """The version of the first part."""
+        return self.version - self.part + 1
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the last part, with which the correction holds."""
+        return self.part >= self.parts
 
 
 _decode_transition: Final = payload_decoder(Transition)

@@ -84,7 +84,13 @@ def changed(customer: str, version: int, at: float | datetime, **more: Any) -> J
 
 
 def corrected(
-    customer: str, version: int, at: float, *, withdrawn: Iterable[int], added: Iterable[Json] = ()
+    customer: str,
+    version: int,
+    at: float,
+    *,
+    withdrawn: Iterable[int],
+    added: Iterable[Json] = (),
+    **more: Any,
 ) -> Json:
     """A phase.corrected; what is added carries the correction's version."""
     fresh = [{**each, "version": version} for each in added]
@@ -95,6 +101,7 @@ def corrected(
         "added": fresh,
         "current": None,
         "recorded_at": render(day(at)),
+        **more,
     }
     return {**event(customer, "phase.corrected", at, id=f"{customer}-{version}"), "data": data}
 

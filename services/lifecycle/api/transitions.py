@@ -130,8 +130,10 @@ class ProfileView(BaseModel):
         description="The order that caused the transition; null: no order did."
     )
     causes: list[str] = Field(
-        description="Why the customer is at risk; empty otherwise.", examples=[["silence"]]
+        description="Why the customer is at risk: the first 50 causes; empty otherwise.",
+        examples=[["silence"]],
     )
+    more_causes: int = Field(0, description="How many more causes there are.")
     outlook: OutlookView | None = Field(
         description="What the cadence model expected; null without a fit, or without an order."
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from services.lifecycle.batch.daily_counts import DailyCounts
 from services.lifecycle.batch.entry import CustomerEntry
@@ -18,7 +19,14 @@ from services.lifecycle.domain.state.customer import Customer, Move
 from services.lifecycle.domain.state.phases import Phase
 from services.lifecycle.events import SOURCE
 from shared.events.envelope import Envelope, encode, pack
-from shared.events.transitions import CHANGED, CORRECTED, Correction, Transition
+from shared.events.transitions import (
+    CHANGED,
+    CORRECTED,
+    MOST_CONTENT,
+    MOST_WITHDRAWN,
+    Correction,
+    Transition,
+)
 from shared.ids import stable_text
 from shared.kafka.topics import HINTS, PHASE_TRANSITIONS
 from shared.stream.batch import Portion
@@ -98,7 +106,7 @@ class Recorder:
             entry.version += 1
             transition = self._transition(entry, move, clock, portion)
             body = self._add_row(entry, transition, move, portion)
-            self._announce(entry, CHANGED, transition.occurred_at, body)
+            self._announce(entry, entry.version, CHANGED, transition.occurred_at, body)
 
     def add_hints(
         self, entry: CustomerEntry, hints: Sequence[Hint], clock: datetime, portion: Portion
@@ -125,25 +133,45 @@ class Recorder:
         current: Phase | None,
         portion: Portion,
     ) -> None:
-        """Announce one `phase.corrected`: `moves` replace the `void` transitions."""
+        """Announce a `phase.corrected`, in parts if need be: `moves` replace the `void`."""
         clock = portion.clock
-        entry.version += 1
         versions = sorted({transition.version for transition in void})
-        self.withdrawn += [(entry.id, version, entry.version, clock) for version in versions]
         for transition in void:
             self.counts.add_transition(entry, transition, -1, portion)
-        added = [self._transition(entry, move, clock, portion) for move in moves]
-        for transition, move in zip(added, moves, strict=True):
-            self._add_row(entry, transition, move, portion)
-        correction = Correction(
-            customer=entry.id,
-            version=entry.version,
-            withdrawn=tuple(versions),
-            added=tuple(added),
+        listed = tuple(versions) if len(versions) <= MOST_WITHDRAWN else ()
+        parts = self._add_parts(entry, moves, portion, len(_encode(listed)))
+        self.withdrawn += [(entry.id, version, entry.version, clock) for version in versions]
+        parts[-1] = replace(
+            parts[-1],
+            withdrawn=listed,
+            withdrawn_from=None if len(listed) == len(versions) else versions[0],
             current=current,
-            recorded_at=clock,
         )
-        self._announce(entry, CORRECTED, clock, _encode(correction))
+        for part in parts:
+            self._announce(entry, part.version, CORRECTED, clock, _encode(part))
+
+    def _add_parts(
+        self, entry: CustomerEntry, moves: Sequence[Move], portion: Portion, rest: int
+    ) -> list[Correction]:
+        """Add rows for moves, by the parts of a correction; the last has room for `rest` bytes."""
+        added: list[list[Transition]] = [[]]
+        entry.version += 1
+        room = MOST_CONTENT
+        for move in moves:
+            transition = self._transition(entry, move, portion.clock, portion)
+            size = len(_encode(transition)) + 1
+            if size > room:
+                added.append([])
+                entry.version += 1
+                room = MOST_CONTENT
+                transition = replace(transition, version=entry.version)
+            room -= size
+            added[-1].append(transition)
+            self._add_row(entry, transition, move, portion)
+        if rest > room:
+            added.append([])
+            entry.version += 1
+        return _parts(entry, added, portion.clock)
 
     def _transition(
         self, entry: CustomerEntry, move: Move, clock: datetime, portion: Portion
@@ -194,8 +222,10 @@ class Recorder:
         self.counts.add_transition(entry, transition, 1, portion)
         return body
 
-    def _announce(self, entry: CustomerEntry, kind: str, time: datetime, data: bytes) -> None:
-        identity = stable_text(entry.id, str(entry.version))
+    def _announce(
+        self, entry: CustomerEntry, version: int, kind: str, time: datetime, data: bytes
+    ) -> None:
+        identity = stable_text(entry.id, str(version))
         self.messages.append(
             _message(PHASE_TRANSITIONS, entry, identity, kind, time, msgspec.Raw(data))
         )
@@ -214,6 +244,24 @@ def _message(
         data=data,
     )
     return Message(entry.partition, topic, entry.id, encode(event))
+
+
+def _parts(
+    entry: CustomerEntry, added: Sequence[Sequence[Transition]], clock: datetime
+) -> list[Correction]:
+    """Make the parts of a correction that add these; the last has the customer's version."""
+    first = entry.version - len(added) + 1
+    return [
+        Correction(
+            customer=entry.id,
+            version=first + number,
+            added=tuple(some),
+            recorded_at=clock,
+            part=1 + number,
+            parts=len(added),
+        )
+        for number, some in enumerate(added)
+    ]
 
 
 def _is_before_import(instant: datetime, portion: Portion) -> bool:

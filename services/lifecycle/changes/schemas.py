@@ -41,18 +41,33 @@ class PhaseChange(BaseModel):
 
 
 class PhaseCorrection(BaseModel):
-    """The past has changed: the added transitions replace those of the withdrawn versions."""
+    """The past has changed: the added transitions replace those of the withdrawn versions.
+
+    A correction too large for one record comes in parts, one after another: keep what is added,
+    and judge when the last part (`part` = `parts`) has come.
+    """
 
     customer: str = Field(description="The customer, as in `subject`.", examples=["customer-1"])
     version: int = Field(description="Of this record: 1, 2, 3, … for each customer.", examples=[3])
-    withdrawn: list[int] = Field(description="Versions whose transitions are void.", examples=[[2]])
+    withdrawn: list[int] = Field(
+        description="Versions whose transitions are void; empty but in the last part.",
+        examples=[[2]],
+    )
     added: list[PhaseChange] = Field(
         description="Transitions that hold instead; not sent as `phase.changed` too."
     )
     current: Phase | None = Field(
-        description="The phase now; null: nothing is known of the customer any more."
+        description="The phase now; null: nothing is known of the customer any more, or this is "
+        "not the last part."
     )
     recorded_at: Instant = Field(description="The clock of the partition when it was recorded.")
+    part: int = Field(1, description="The number of this part of the correction.", examples=[1])
+    parts: int = Field(1, description="How many parts the correction has.", examples=[1])
+    withdrawn_from: int | None = Field(
+        None,
+        description="Instead of a `withdrawn` of more than 20,000 versions: all transitions are "
+        "void from this version up to the first part.",
+    )
 
 
 class _Published(BaseModel):

@@ -1,6 +1,6 @@
 """Applies the rules: which fire on a trigger, what each changes, and how a move is described."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
 
@@ -16,7 +16,7 @@ from services.lifecycle.domain.rules.trigger import Trigger
 from services.lifecycle.domain.state.customer import Customer, Move, Return, to_money
 from services.lifecycle.domain.state.happenings import EventKind, Happening
 from services.lifecycle.domain.state.phases import Phase, RuleName
-from shared.events.transitions import EventRef, Evidence, PolicyRef, Profile
+from shared.events.transitions import MOST_CAUSES, EventRef, Evidence, PolicyRef, Profile
 
 _AT_RISK: Final = Phase.AT_RISK
 _FIRST_PURCHASE: Final = RuleName.FIRST_PURCHASE
@@ -156,6 +156,7 @@ def _evidence(happening: Happening | None, instant: datetime) -> Evidence:
 def _profile(
     customer: Customer, policy: Policy, happening: Happening | None, instant: datetime
 ) -> Profile:
+    causes = _first_causes(customer.causes)
     return Profile(
         orders=customer.orders,
         revenue=to_money(customer.revenue),
@@ -163,7 +164,17 @@ def _profile(
         first_order_at=customer.first_order_at,
         last_order_at=customer.last_order_at,
         deadlines=running_deadlines(customer, policy),
-        causes=tuple(sorted(customer.causes)),
+        causes=causes,
+        more_causes=len(customer.causes) - len(causes),
         outlook=estimate_outlook(customer, policy, instant),
         order=happening.order if happening else None,
     )
+
+
+def _first_causes(causes: Collection[str]) -> tuple[str, ...]:
+    """Return the first of the causes, in order: of many at least one of each kind."""
+    ordered = sorted(causes)
+    if len(ordered) > MOST_CAUSES:
+        one_of_each = {cause.partition(":")[0]: cause for cause in reversed(ordered)}
+        ordered = sorted([*dict.fromkeys([*one_of_each.values(), *ordered])][:MOST_CAUSES])
+    return tuple(ordered)

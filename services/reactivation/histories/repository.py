@@ -27,16 +27,21 @@ SELECT * FROM unnest($1::text[], $2::bigint[], $3::timestamptz[], $4::smallint[]
 ON CONFLICT DO NOTHING
 """
 _ADD_LAPSES: Final = """
-INSERT INTO lapse (customer, version, position, occurred_at, rule, phase, historical)
+INSERT INTO lapse (customer, version, position, occurred_at, rule, phase, historical, pending)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::int[], $4::timestamptz[], $5::text[],
-                     $6::text[], $7::boolean[])
+                     $6::text[], $7::boolean[], $8::boolean[])
 ON CONFLICT DO NOTHING
 """
 _WITHDRAW_LAPSES: Final = """
 UPDATE lapse AS l SET withdrawn = w.by, merged = w.is_merged
-FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::boolean[])
-    AS w(customer, version, by, is_merged)
-WHERE l.customer = w.customer AND l.version = w.version AND l.withdrawn IS NULL
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[])
+    AS w(customer, first, last, by, is_merged)
+WHERE l.customer = w.customer AND l.version BETWEEN w.first AND w.last AND l.withdrawn IS NULL
+"""
+_COMPLETE: Final = """
+UPDATE lapse AS l SET pending = false
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS p(customer, first, last)
+WHERE l.customer = p.customer AND l.version BETWEEN p.first AND p.last AND l.pending
 """
 _BEGIN_ANEW: Final = """
 UPDATE lapse AS l SET merged = false
@@ -48,7 +53,7 @@ WHERE l.customer = b.customer AND l.merged AND l.withdrawn < b.version
 _LAPSES: Final = """
 SELECT w.customer, l.occurred_at, l.rule, min(l.phase) AS phase
 FROM unnest($1::text[], $2::text[], $3::boolean[]) AS w(customer, id, was_merged)
-JOIN lapse AS l ON l.customer = w.id
+JOIN lapse AS l ON l.customer = w.id AND NOT l.pending
 GROUP BY w.customer, l.occurred_at, l.rule
 HAVING bool_or(l.withdrawn IS NULL OR l.merged AND w.was_merged) AND NOT bool_and(l.historical)
 """
@@ -99,10 +104,12 @@ async def add_permissions(tx: Tx, permissions: Sequence[tuple[str, Permission]])
 
 async def record_lapses(tx: Tx, updates: Sequence[LapseUpdate]) -> None:
     """Keep lapses and void those withdrawn; recording the same again changes nothing."""
-    lapses = [lapse for update in updates for lapse in update.lapses]
+    lapses = [(*lapse, update.is_part) for update in updates for lapse in update.lapses]
     withdrawals = [withdrawal for update in updates for withdrawal in update.withdrawals]
     beginnings = [update.beginning for update in updates if update.beginning]
+    last_parts = [update.last_part for update in updates if update.last_part]
     await execute_rows(tx, _ADD_LAPSES, lapses)
+    await execute_rows(tx, _COMPLETE, last_parts)
     await execute_rows(tx, _WITHDRAW_LAPSES, withdrawals)
     await execute_rows(tx, _BEGIN_ANEW, beginnings)
 

@@ -1046,6 +1046,7 @@ class ProfileView(TypedDict):
     deadlines: dict[str, str]
     order: OrderView | None
     causes: list[str]
+    more_causes: NotRequired[int]
     outlook: OutlookView | None
 
 
@@ -1313,7 +1314,7 @@ class PhaseChanged(TypedDict):
 
 
 class PhaseCorrection(TypedDict):
-    """The past has changed: the added transitions replace those of the withdrawn versions."""
+    """The past has changed: the added transitions replace those of the withdrawn versions. A correction too large for one record comes in parts, one after another: keep what is added, and judge when the last part (`part` = `parts`) has come."""
 
     customer: str
     version: int
@@ -1321,6 +1322,9 @@ class PhaseCorrection(TypedDict):
     added: list[PhaseChange]
     current: Phase | None
     recorded_at: str
+    part: NotRequired[int]
+    parts: NotRequired[int]
+    withdrawn_from: NotRequired[int | None]
 
 
 class TimelinePage(TypedDict):

@@ -17,6 +17,7 @@ from services.reactivation.events import (
     AnnouncedLapse,
     LapseUpdate,
     LapseWithdrawal,
+    LastPart,
     NewHistory,
     read,
 )
@@ -190,7 +191,38 @@ def test_a_correction_withdraws_transitions_and_adds_lapses_with_its_own_version
     found = content(PHASE_TRANSITIONS, corrected("ada", 3, 30, withdrawn=[1, 2], added=added))
     assert isinstance(found, LapseUpdate)
     assert [(each.version, each.occurred_at) for each in found.lapses] == [(3, day(28))]
-    assert found.withdrawals == [LapseWithdrawal("ada", version, 3, True) for version in (1, 2)]
+    assert found.withdrawals == [
+        LapseWithdrawal("ada", version, version, 3, True) for version in (1, 2)
+    ]
+
+
+def test_a_part_of_a_correction_only_adds_and_the_last_says_what_holds() -> None:
+    first = corrected("ada", 8, 30, withdrawn=[], added=[transition("ada", 1, 28)], part=1, parts=3)
+    assert content(PHASE_TRANSITIONS, first) == LapseUpdate([_lapse_of(8)], [], is_part=True)
+    nothing = corrected("ada", 9, 30, withdrawn=[], added=[], part=2, parts=3)
+    assert content(PHASE_TRANSITIONS, nothing) is None
+    last = corrected(
+        "ada", 10, 30, withdrawn=[2], added=[transition("ada", 1, 28)], part=3, parts=3
+    )
+    last["data"]["current"] = "inactive"
+    assert content(PHASE_TRANSITIONS, last) == LapseUpdate(
+        [_lapse_of(10)],
+        [LapseWithdrawal("ada", 2, 2, 10, False)],
+        NewHistory("ada", 10),
+        LastPart("ada", 8, 10),
+    )
+
+
+def test_versions_too_many_to_list_are_void_from_one_on() -> None:
+    last = corrected("ada", 90, 30, withdrawn=[], part=2, parts=2, withdrawn_from=7)
+    found = content(PHASE_TRANSITIONS, last)
+    assert isinstance(found, LapseUpdate)
+    assert found.withdrawals == [LapseWithdrawal("ada", 7, 88, 90, True)]
+
+
+def _lapse_of(version: int) -> AnnouncedLapse:
+    """The one that `transition("ada", 1, 28)` adds in the record of a version."""
+    return lapse(version, day(28))._replace(position=1)
 
 
 @pytest.mark.parametrize(

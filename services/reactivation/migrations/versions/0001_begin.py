@@ -27,8 +27,10 @@ CREATE TABLE lapse (
     historical boolean NOT NULL,
     withdrawn bigint,
     merged boolean NOT NULL DEFAULT false,
+    pending boolean NOT NULL DEFAULT false,
     PRIMARY KEY (customer, version, position)
 );
+COMMENT ON COLUMN lapse.pending IS 'of a correction whose last part has not come yet';
 COMMENT ON COLUMN lapse.withdrawn IS 'version of the correction that voided it';
 COMMENT ON COLUMN lapse.merged
     IS 'voided only because its customer became another id: it counts there';

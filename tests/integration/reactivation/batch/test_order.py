@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,8 @@ from tests.support.reactivation_worker import changed, corrected, transition
 
 TERMS = Terms(secret=b"secret")
 END = 900
-Step = tuple[str, dict[str, Any]]
+Record = dict[str, Any]
+Step = tuple[str, Record]
 RULES = {"fell_silent": "inactive", "relationship_ended": "former"}
 
 
@@ -46,7 +48,7 @@ class Life:
     def live(self) -> None:
         """Make transitions, corrections that withdraw and add, and orders, some with a code."""
         seen: list[Lapse] = []
-        for version in range(1, self.chance.randint(2, 6)):
+        for version in range(1, 3 * self.chance.randint(2, 6), 3):
             if self.current and self.chance.random() < 0.4:
                 self._correct(version)
             else:
@@ -56,7 +58,7 @@ class Life:
                 self.transitions.append(
                     changed(self.customer, version, lapse.occurred_at, to=lapse.phase, rule=rule)
                 )
-            seen += self.current.get(version, [])
+            seen += [each for n in range(version - 2, version + 1) for each in self._held(n)]
         for number in range(self.chance.randint(0, 5)):
             coupon = (
                 code_of(case_id(self.customer, self.chance.choice(seen)), TERMS.secret)
@@ -77,22 +79,36 @@ class Life:
         void = [lapse for number in gone for lapse in self.current.pop(number)]
         back = [lapse for lapse in void if self.chance.random() < 0.6]
         self.has_lost_lapses |= len(back) < len(void)
-        self.current[version] = back
-        added = [
-            {
-                **transition(
+        cuts = sorted(self.chance.randint(0, len(back)) for _ in range(self.chance.randint(0, 2)))
+        spans = list(pairwise([0, *cuts, len(back)]))
+        for part, (start, end) in enumerate(spans, 1):
+            number = version - len(spans) + part
+            self.current[number] = back[start:end]
+            self.transitions.append(
+                corrected(
                     self.customer,
-                    version,
-                    each.occurred_at,
-                    to=each.phase,
-                    rule=each.rule,
-                    historical=True,
-                ),
-                "position": place,
-            }
-            for place, each in enumerate(back)
-        ]
-        self.transitions.append(corrected(self.customer, version, 0, withdrawn=gone, added=added))
+                    number,
+                    0,
+                    withdrawn=gone if number == version else [],
+                    added=[self._again(each, n) for n, each in enumerate(back[start:end])],
+                    part=part,
+                    parts=len(spans),
+                )
+            )
+
+    def _again(self, lapse: Lapse, position: int) -> Record:
+        again = transition(
+            self.customer,
+            0,
+            lapse.occurred_at,
+            to=lapse.phase,
+            rule=lapse.rule,
+            historical=True,
+        )
+        return {**again, "position": position}
+
+    def _held(self, version: int) -> list[Lapse]:
+        return self.current.get(version, [])
 
     def arrival(self) -> list[Step]:
         """Transitions in order, orders anywhere between them, and repeats of both later on."""

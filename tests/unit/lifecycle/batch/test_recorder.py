@@ -129,6 +129,59 @@ def test_a_record_is_withdrawn_whole() -> None:
     assert [t.rule for t in transitions(correction)] == ["first_purchase"]
 
 
+def corrections(recorder: Recorder) -> list[Correction]:
+    """The parts of a correction, none of which is larger than a record may be."""
+    assert set(kinds(recorder)) == {CORRECTED}
+    assert max(len(message.body) for message in recorder.messages) <= 256 * 1024
+    assert len({decode(message.body).id for message in recorder.messages}) == len(recorder.messages)
+    return [
+        msgspec.json.decode(decode(message.body).data, type=Correction)
+        for message in recorder.messages
+    ]
+
+
+def test_a_correction_too_large_for_one_record_comes_in_parts() -> None:
+    entry = CustomerEntry("anna", 0)
+    life = folded(order("anna", 0))
+    first, history = recorded(entry, life)
+    many = Folded(life.customer, [msgspec.structs.replace(life.moves[0], episode=9)] * 2_000)
+    correction = replaced(entry, history, many)
+    parts = corrections(correction)
+    assert len(parts) > 2
+    assert [(each.part, each.parts) for each in parts] == [
+        (number, len(parts)) for number in range(1, len(parts) + 1)
+    ]
+    assert [each.version for each in parts] == list(range(3, 3 + len(parts)))
+    assert {each.first_version for each in parts} == {3}
+    assert [(each.withdrawn, each.current) for each in parts[:-1]] == [((), None)] * (
+        len(parts) - 1
+    )
+    assert (parts[-1].withdrawn, parts[-1].current) == ((1, 2), life.moves[0].to)
+    for each in parts:
+        assert {added.version for added in each.added} == {each.version}
+    assert [added for each in parts for added in each.added] == transitions(correction)
+    assert len(transitions(correction)) == 2_000
+    assert correction.withdrawn == [("anna", n, entry.version, CLOCK) for n in (1, 2)]
+    again = replaced(entry, transitions(correction), life)
+    assert corrections(again)[-1].withdrawn == tuple(each.version for each in parts)
+    assert sums([first, correction, again]) == sums([first]), "counted part by part"
+
+
+@pytest.mark.parametrize("many", [20_000, 20_001])
+def test_of_very_many_void_versions_a_correction_tells_the_first(many: int) -> None:
+    entry = CustomerEntry("anna", 0, version=900_000 + many)
+    life = folded(order("anna", 0))
+    _, history = recorded(CustomerEntry("anna", 0), life)
+    old = [msgspec.structs.replace(history[0], version=900_001 + n, episode=9) for n in range(many)]
+    long = Folded(life.customer, [life.moves[0]] * 180)
+    last = corrections(replaced(entry, old, long))[-1]
+    is_listed = many == 20_000
+    assert (len(last.withdrawn), last.withdrawn_from) == (
+        (many, None) if is_listed else (0, 900_001)
+    )
+    assert (last.parts, bool(last.added)) == ((2, False) if is_listed else (1, True))
+
+
 @pytest.mark.parametrize(("age", "began", "given"), [(0, None, 1), (2000, None, 0), (5, 4, 0)])
 def test_hints_about_the_past_are_not_given(age: float, began: float | None, given: int) -> None:
     recorder = Recorder(SCHEDULE)
