@@ -11,7 +11,7 @@ from services.lifecycle.domain.state.happenings import EventKind
 from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words.causes import describe_cause
 from services.lifecycle.domain.words.requirements import Requirement
-from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules
+from services.lifecycle.domain.words.rules import RULE_TEXTS, open_rules, wording
 from services.lifecycle.domain.words.standpoint import Standpoint
 from services.lifecycle.events import EVENT_KINDS
 from shared.events.transitions import Transition
@@ -48,7 +48,9 @@ def because(customer: Customer, transition: Transition) -> str:
     clause = texts.by_event if transition.evidence.deadline is None else texts.by_time
     last = transition.profile.last_order_at
     last_order = "long ago" if last is None else _date(last)
-    return clause.format(orders=transition.profile.orders, last_order=last_order)
+    source = Phase(transition.from_) if transition.from_ else None
+    words = wording(source, Phase(transition.to))
+    return clause.format(orders=transition.profile.orders, last_order=last_order, **words)
 
 
 def summary(id: str, standpoint: Standpoint, transition: Transition, move: Move | None) -> str:

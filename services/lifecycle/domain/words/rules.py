@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.lifecycle.domain.rules.table import RULES, Rule
-from services.lifecycle.domain.state.phases import RuleName
+from services.lifecycle.domain.state.phases import Phase, RuleName
 from services.lifecycle.domain.words import requirements
 from services.lifecycle.domain.words.requirements import Requirement, Requirements
 from services.lifecycle.domain.words.standpoint import Standpoint
@@ -16,8 +16,8 @@ from services.lifecycle.domain.words.standpoint import Standpoint
 class RuleText:
     """What a rule lacks to fire, and why it has fired, by an event or by time.
 
-    The clauses may contain `{last_order}`, the day of the last order, and `{orders}`, the number
-    of orders that stand.
+    The clauses may contain `{last_order}`, the day of the last order, `{orders}`, the number of
+    orders that stand, and what `wording` says of the transition.
     """
 
     requirements: Callable[[Standpoint], Requirements]
@@ -81,7 +81,7 @@ RULE_TEXTS: Final[Mapping[RuleName, RuleText]] = MappingProxyType(
         RuleName.RELATIONSHIP_ENDED: RuleText(
             requirements.relationship_ended,
             by_event="the account was closed, or the last contract cancelled",
-            by_time="the last contract ran out, or the customer was inactive for too long",
+            by_time="{end}",
         ),
         RuleName.RETURNED: RuleText(
             requirements.returned,
@@ -93,7 +93,7 @@ RULE_TEXTS: Final[Mapping[RuleName, RuleText]] = MappingProxyType(
         ),
         RuleName.FIRST_PURCHASE_UNDONE: RuleText(
             requirements.first_purchase_undone,
-            by_event="every order since the first, or since the return, was undone",
+            by_event="every order {undone} was undone",
         ),
         RuleName.HABIT_UNDONE: RuleText(
             requirements.habit_undone,
@@ -102,6 +102,18 @@ RULE_TEXTS: Final[Mapping[RuleName, RuleText]] = MappingProxyType(
     }
 )
 """One entry per rule, in the order of the table of rules."""
+
+
+def wording(source: Phase | None, target: Phase) -> dict[str, str]:
+    """What the clauses say of the phases that a transition leads from and to."""
+    was_inactive = source is Phase.INACTIVE
+    had_returned = target in {Phase.INACTIVE, Phase.FORMER}
+    return {
+        "end": "the customer was inactive for too long"
+        if was_inactive
+        else "the last contract ran out",
+        "undone": "since the return" if had_returned else "so far",
+    }
 
 
 def open_rules(standpoint: Standpoint) -> list[tuple[Rule, tuple[Requirement, ...]]]:

@@ -20,7 +20,7 @@ from tests.support.builders import day
 from tests.support.customer_events import RawEvent
 from tests.support.feedback_events import refers, scores
 from tests.support.lives import BUILT_IN, THRICE, VIEWED, live
-from tests.support.purchase_events import buys, concludes, gives_notice
+from tests.support.purchase_events import buys, cancels_order, concludes, gives_notice
 from tests.support.rule_cases import BY_EVENT, BY_TIME, CLOSED
 
 
@@ -97,6 +97,25 @@ SAID: Final = {
     " To be a won-back customer, this is lacking: an order or a contract.": (
         [*buys(0), *CLOSED],
         6,
+    ),
+    "Customer ada has been a former customer since 15 February 2024: the last contract ran out."
+    " To be a won-back customer, this is lacking: an order or a contract.": (concludes(0), 60),
+    "Customer ada has been a former customer since 29 June 2026:"
+    " the customer was inactive for too long."
+    " To be a won-back customer, this is lacking: an order or a contract.": (buys(0), 1000),
+    "Customer ada has been a prospect since 3 January 2024: every order so far was undone."
+    " To be a new customer, this is lacking: a first order or contract."
+    " If nothing happens before,"
+    " the customer will be an inactive customer from 2 January 2025 on.": (
+        [*buys(0), *cancels_order(2, "o0")],
+        3,
+    ),
+    "Customer ada has been an inactive customer since 29 June 2024:"
+    " every order since the return was undone."
+    " To be a won-back customer, this is lacking: an order or a contract."
+    " If nothing happens before, the customer will be a former customer from 29 June 2026 on.": (
+        [*buys(0, 200), *cancels_order(201, "o200")],
+        202,
     ),
 }
 
