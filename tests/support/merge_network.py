@@ -103,7 +103,7 @@ class MergeNetwork:
             self.post(to, ending)
         if after.into is None:
             return
-        again = new if after.merge == before.merge else node.events
+        again = new if after.merge_key == before.merge_key else node.events
         for origin, id in [one for one in node.events if one in again]:
             way = (*node.events[origin, id], after.next_hop(me))
             self.post(after.into, Copy(origin, id, way))

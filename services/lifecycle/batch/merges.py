@@ -110,7 +110,7 @@ class MergeFlow:
         for key, incoming in visit.renewed.items():
             self._work.renewed_events.append((entry.key, key, incoming.value))
         if after.into is not None:
-            again = stored if after.merge != before.merge else renewed
+            again = stored if after.merge_key != before.merge_key else renewed
             self._forward([*again, *arrived], after.into, after.next_hop(entry.id))
         if (before.merged_into is None) != (after.merged_into is None):
             self._restate(visit, [*stored, *arrived])

@@ -43,13 +43,13 @@ Way: TypeAlias = Sequence[Hop]
 class LatestMerge(msgspec.Struct, frozen=True):
     """The latest merge or unmerge of an id: `into` is None if the id stands for itself.
 
-    `merge` is the first of an unbroken row of merges into the same id: a further one into it
-    changes nothing, and the hops keep their key.
+    `merge_key` is that of the first of an unbroken row of merges into the same id: a further one
+    into it changes nothing, and the hops keep their key.
     """
 
     key: MergeKey
     into: str | None = None
-    merge: MergeKey | None = None
+    merge_key: MergeKey | None = None
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -87,9 +87,9 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
         return holding_merge(self.own)
 
     @property
-    def merge(self) -> MergeKey | None:
-        """The merge by which this id forwards its events; None if it does not."""
-        return None if self.latest is None else self.latest.merge
+    def merge_key(self) -> MergeKey | None:
+        """The key of the merge by which this id forwards its events; None if it does not."""
+        return None if self.latest is None else self.latest.merge_key
 
     def with_merge(self, merge: Merge) -> "Merges":
         """Take a merge or unmerge of this id; the latest decides."""
@@ -98,7 +98,7 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
             return known
         key = None
         if merge.into is not None:
-            key = self.merge if merge.into == self.into else merge.key
+            key = self.merge_key if merge.into == self.into else merge.key
         return replace(known, latest=LatestMerge(merge.key, merge.into, key))
 
     def with_ending(self, ending: Ending) -> "Merges":
@@ -121,8 +121,8 @@ class Merges(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def next_hop(self, customer: str) -> Hop:
         """Return what `customer`, who is merged, adds to the way of an event."""
-        assert self.merge is not None  # noqa: S101
-        time, _, source, id = self.merge
+        assert self.merge_key is not None  # noqa: S101
+        time, _, source, id = self.merge_key
         return Hop(customer, time, source, id)
 
 
@@ -149,7 +149,7 @@ def endings(customer: str, before: Merges, after: Merges) -> Iterator[tuple[str,
     if into is None:
         return
     latest = after.latest
-    if latest is not None and latest.merge != before.merge:
+    if latest is not None and latest.merge_key != before.merge_key:
         yield into, Ending(customer, latest.key)
         return
     for other, key in after.ended.items():
