@@ -193,12 +193,19 @@ posting = sa.Table(
     ),
     sa.Column("cancels", pg.UUID, sa.ForeignKey("posting.id"), unique=True),
     sa.Column("counterpart", pg.UUID, unique=True, comment="the other posting of a transfer"),
+    sa.Column(
+        "entries",
+        sa.Integer,
+        nullable=False,
+        comment="how many it was committed with: none is added later",
+    ),
     sa.ForeignKeyConstraint(
         ["claim_id", "side", "customer"], ["reward.claim_id", "reward.side", "reward.customer"]
     ),
     sa.Index("posting_customer", "customer", "seq"),
     sa.Index("posting_reward", "claim_id", "side"),
     _one_of("kind", rewards.Kind),
+    sa.CheckConstraint("entries >= 2"),
     sa.CheckConstraint("(kind = 'cancelled') = (cancels IS NOT NULL)"),
     sa.CheckConstraint("(kind = 'transferred') = (counterpart IS NOT NULL)"),
 )

@@ -67,9 +67,10 @@ JOIN entry ON posting_id = p.id GROUP BY p.id
 """
 _ADD_POSTINGS: Final = """
 INSERT INTO posting (id, customer, claim_id, side, content, kind, time, recorded_at, cause, cancels,
-                     counterpart)
+                     counterpart, entries)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[],
-                     $7::timestamptz[], $8::timestamptz[], $9::text[], $10::uuid[], $11::uuid[])
+                     $7::timestamptz[], $8::timestamptz[], $9::text[], $10::uuid[], $11::uuid[],
+                     $12::int[])
 """
 _ADD_ENTRIES: Final = """
 INSERT INTO entry (posting_id, account, customer, amount, currency)
@@ -140,7 +141,7 @@ async def load_postings(
 
 async def add_postings(tx: Tx, postings: Sequence[NewPosting]) -> None:
     """Append postings with their entries."""
-    await tx.execute(_ADD_POSTINGS, *columns_of(map(_posting_row, postings), 11))
+    await tx.execute(_ADD_POSTINGS, *columns_of(map(_posting_row, postings), 12))
     entries = (
         (new.posting.id, account.value, new.key.customer, amount, new.posting.currency)
         for new in postings
@@ -223,4 +224,5 @@ def _posting_row(new: NewPosting) -> tuple[Any, ...]:
         posting.cause,
         posting.cancels,
         posting.counterpart,
+        len(posting.entries),
     )

@@ -134,6 +134,7 @@ CREATE TABLE posting (
     cause text NOT NULL,
     cancels uuid UNIQUE REFERENCES posting,
     counterpart uuid UNIQUE,
+    entries integer NOT NULL CHECK (entries >= 2),
     CHECK ((kind = 'cancelled') = (cancels IS NOT NULL)),
     CHECK ((kind = 'transferred') = (counterpart IS NOT NULL)),
     FOREIGN KEY (claim_id, side, customer) REFERENCES reward
@@ -141,6 +142,7 @@ CREATE TABLE posting (
 COMMENT ON COLUMN posting.content IS 'the same for everything that says the same';
 COMMENT ON COLUMN posting.cause IS 'the order, or source and id of what reversed it';
 COMMENT ON COLUMN posting.counterpart IS 'the other posting of a transfer';
+COMMENT ON COLUMN posting.entries IS 'how many it was committed with: none is added later';
 CREATE INDEX posting_reward ON posting (claim_id, side);
 CREATE INDEX posting_customer ON posting (customer, seq);
 CREATE TABLE entry (
@@ -164,25 +166,30 @@ COMMENT ON COLUMN idempotency.request IS 'the body that came with it first';
 """
 
 BALANCED: Final = """
-CREATE FUNCTION must_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION must_balance() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     touched uuid = to_jsonb(NEW)
         ->> CASE TG_TABLE_NAME WHEN 'posting' THEN 'id' ELSE 'posting_id' END;
     wrong text;
 BEGIN
-    SELECT string_agg(currency || ' ' || total, ', ') INTO wrong
-    FROM (
-        SELECT currency, sum(amount) AS total FROM entry
-        WHERE posting_id = touched GROUP BY currency
-    ) AS sums
-    WHERE total <> 0;
-    IF wrong IS NOT NULL OR NOT EXISTS (SELECT FROM entry WHERE posting_id = touched) THEN
-        RAISE EXCEPTION 'posting % does not balance: %', touched, coalesce(wrong, 'no entries')
+    SELECT concat_ws(', ',
+        CASE WHEN count(e.posting_id) <> p.entries
+            THEN format('%s entries instead of %s', count(e.posting_id), p.entries) END,
+        CASE WHEN bool_or(e.customer <> p.customer) THEN 'another customer' END,
+        CASE WHEN count(DISTINCT e.currency) > 1 THEN 'several currencies' END,
+        CASE WHEN sum(e.amount) <> 0 THEN format('a sum of %s', sum(e.amount)) END)
+    INTO wrong
+    FROM referral.posting AS p LEFT JOIN referral.entry AS e ON e.posting_id = p.id
+    WHERE p.id = touched GROUP BY p.id;
+    IF wrong <> '' THEN
+        RAISE EXCEPTION 'posting % does not balance: %', touched, wrong
             USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
     END IF;
     RETURN NULL;
 END $$
 """
+"""Its names are those of the schema, whatever tables a session makes for itself."""
 
 APPEND_ONLY: Final = """
 CREATE FUNCTION must_only_grow() RETURNS trigger LANGUAGE plpgsql AS $$

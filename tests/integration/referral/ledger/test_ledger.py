@@ -9,8 +9,8 @@ import pytest
 from shared.database import connection as db
 
 POSTING = """
-INSERT INTO posting (id, customer, claim_id, side, content, kind, time, recorded_at, cause)
-VALUES ($1, 'ann', $2, 'recommender', $1, 'earned', now(), now(), 'o-1')
+INSERT INTO posting (id, customer, claim_id, side, content, kind, time, recorded_at, cause, entries)
+VALUES ($1, 'ann', $2, 'recommender', $1, 'earned', now(), now(), 'o-1', 2)
 """
 ENTRY = """
 INSERT INTO entry (posting_id, account, customer, amount, currency) VALUES ($1, $2, 'ann', $3, $4)
@@ -45,6 +45,15 @@ async def post(
     return posting
 
 
+async def commit(
+    ledger: "asyncpg.Connection[asyncpg.Record]", *statements: tuple[object, ...]
+) -> None:
+    """Run statements, each with its arguments, in one transaction."""
+    async with ledger.transaction():
+        for statement, *arguments in statements:
+            await ledger.execute(str(statement), *arguments)
+
+
 BALANCED = (("customer:pending", 1000, "EUR"), ("program:expense", -1000, "EUR"))
 
 
@@ -77,12 +86,49 @@ async def test_an_unbalanced_posting_is_refused_at_commit(
     assert await ledger.fetchval("SELECT count(*) FROM posting") == before
 
 
-async def test_an_entry_added_later_must_not_unbalance_a_posting(
-    ledger: "asyncpg.Connection[asyncpg.Record]",
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param((("customer:available", 1, "EUR"),), id="out of balance"),
+        pytest.param(
+            (("customer:available", 5, "EUR"), ("program:clearing", -5, "EUR")), id="balanced"
+        ),
+    ],
+)
+async def test_entries_come_with_their_posting_or_not_at_all(
+    ledger: "asyncpg.Connection[asyncpg.Record]", later: tuple[tuple[str, int, str], ...]
 ) -> None:
     posting = await post(ledger, *BALANCED)
-    with pytest.raises(asyncpg.CheckViolationError, match="does not balance"):
-        await ledger.execute(ENTRY, posting, "customer:available", 1, "EUR")
+    with pytest.raises(asyncpg.CheckViolationError, match="entries instead of 2"):
+        await commit(ledger, *((ENTRY, posting, *entry) for entry in later))
+
+
+async def test_a_posting_is_one_customers(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+    posting = uuid.uuid4()
+    expense = (ENTRY, posting, "program:expense", -1000, "EUR")
+    of_bob = (ENTRY.replace("'ann'", "'bob'"), posting, "customer:pending", 1000, "EUR")
+    with pytest.raises(asyncpg.CheckViolationError, match="another customer"):
+        await commit(ledger, (POSTING, posting, CLAIM), expense, of_bob)
+
+
+async def test_a_posting_is_in_one_currency(
+    ledger: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="several currencies"):
+        await post(ledger, ("customer:pending", 1000, "EUR"), ("program:expense", -1000, "USD"))
+
+
+async def test_a_table_of_the_session_does_not_hide_the_entries_from_the_guard(
+    ledger: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    posting = uuid.uuid4()
+    hide = (
+        "CREATE TEMP TABLE entry AS "
+        "SELECT id AS posting_id, customer, 'EUR' AS currency, 0 AS amount "
+        "FROM posting, generate_series(1, 2)"
+    )
+    with pytest.raises(asyncpg.CheckViolationError, match="0 entries instead of 2"):
+        await commit(ledger, (POSTING, posting, CLAIM), (hide,))
 
 
 async def test_it_is_the_trigger_that_refuses(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -120,9 +166,9 @@ async def test_a_posting_is_cancelled_once_at_most(
 ) -> None:
     posting = await post(ledger, *BALANCED)
     cancel = (
-        POSTING.replace("cause)", "cause, cancels)")
+        POSTING.replace("entries)", "entries, cancels)")
         .replace("'earned'", "'cancelled'")
-        .replace("'o-1'", "'o', $3")
+        .replace("'o-1', 2", "'o', 2, $3")
     )
     async with ledger.transaction():
         first = uuid.uuid4()
