@@ -25,6 +25,8 @@ NOT_REPEATABLE: Final[dict[str, Any]] = {"x-repeatable": False}
 """The `openapi_extra` of an operation that clients must not repeat blindly: a second request would
 do it a second time."""
 RETRY_AFTER_S: Final = 1
+_NO_OBJECT: Final = "must be a JSON object, sent with Content-Type: application/json"
+"""The framework reads no other body as JSON, and says that it is no dictionary."""
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 _CODES: Final[Mapping[int, str]] = {
     400: "unreadable",
@@ -119,9 +121,15 @@ def validation_problem(error: RequestValidationError) -> Problem:
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return Problem(400, "unreadable", "The body is not JSON.")
-    errors = tuple(FieldError(field_name(each["loc"]), str(each["msg"])) for each in details)
+    errors = tuple(FieldError(field_name(each["loc"]), _message(each)) for each in details)
     summary = f"{errors[0].field}: {errors[0].message}" if errors else "invalid"
     return Problem(422, "invalid", summary, errors=errors)
+
+
+def _message(detail: Mapping[str, Any]) -> str:
+    if detail["loc"] == ("body",) and detail["type"] == "model_attributes_type":
+        return _NO_OBJECT
+    return str(detail["msg"])
 
 
 def http_problem(error: HTTPException) -> Problem:

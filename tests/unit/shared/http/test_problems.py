@@ -15,6 +15,21 @@ async def test_broken_json_is_unreadable_and_a_wrong_body_invalid(
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "weight")
 
 
+async def test_a_body_that_is_no_object_is_told_which_header_it_may_lack(
+    client: httpx.AsyncClient,
+) -> None:
+    for kind in ("application/x-www-form-urlencoded", "text/plain"):
+        answer = await client.post(
+            "/v1/parcels", content=b'{"weight": 1}', headers={"content-type": kind}
+        )
+        assert answer.status_code == 422
+        (error,) = answer.json()["errors"]
+        assert error == {
+            "field": "body",
+            "message": "must be a JSON object, sent with Content-Type: application/json",
+        }
+
+
 async def test_unknown_paths_and_methods_are_problems_too(client: httpx.AsyncClient) -> None:
     missing = await client.get("/v1/nowhere")
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
