@@ -270,7 +270,7 @@ async def test_nobody_acts_on_a_correction_before_its_last_part(
     stack: Stack, database: str
 ) -> None:
     """The worker ends after each part, and a part comes twice, as from a relay that was killed."""
-    await send(stack, transitions=[changed(name, 1, 1000) for name in ("gil", "hal")])
+    await send(stack, transitions=[changed(name, 1, 1000) for name in ("gil", "wyn")])
     await run(stack, database)
     opened = ["case.opened", "offer.made"]
     early, late = transition("gil", 1, 900), transition("gil", 2, 940)
@@ -282,15 +282,15 @@ async def test_nobody_acts_on_a_correction_before_its_last_part(
         await run(stack, database)
         assert types(await facts(stack, "gil")) == opened
     last = corrected("gil", 4, 1001, withdrawn=[1], part=3, parts=3, current="inactive")
-    whole = corrected("hal", 2, 1001, withdrawn=[1], added=[early, late], current="inactive")
+    whole = corrected("wyn", 2, 1001, withdrawn=[1], added=[early, late], current="inactive")
     await send(stack, transitions=[last, whole])
     await run(stack, database)
-    assert types(await facts(stack, "gil")) == types(await facts(stack, "hal")) != opened
+    assert types(await facts(stack, "gil")) == types(await facts(stack, "wyn")) != opened
     async with api(stack, database) as client:
-        gil, hal = [
+        gil, wyn = [
             (await client.get("/v1/cases", params={"customer": name})).json()["items"]
-            for name in ("gil", "hal")
+            for name in ("gil", "wyn")
         ]
     assert [(case["state"], case["opened_at"]) for case in gil] == [
-        (case["state"], case["opened_at"]) for case in hal
+        (case["state"], case["opened_at"]) for case in wyn
     ]
