@@ -7,20 +7,27 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: a module to run, and the offset of its HTTP port from the port base.
-
-    The offset is None if nobody calls the process.
-    """
+    """One process: a module to run, and the port that its HTTP listens on by default."""
 
     name: str
     module: str
-    port_offset: int | None = None
+    port: int
+    is_api: bool = False
 
 
 INGEST: Final = "ingest"
 LIFECYCLE: Final = "lifecycle"
 REACTIVATION: Final = "reactivation"
 REFERRAL: Final = "referral"
+
+DEFAULT_PORT_BASE: Final = 8001
+"""The port of ingest; each other process has its own at a fixed distance."""
+
+
+def worker_of(service: str) -> str:
+    """Return the name of a service's worker process."""
+    return f"{service}-worker"
+
 
 CONSUMERS: Final = (LIFECYCLE, REACTIVATION, REFERRAL)
 """The services with a worker, checkpoints and an outbox; each schema is named like its service."""
@@ -29,14 +36,19 @@ POLICY_CHECK: Final = "services.lifecycle.policies.document"
 """A module that, run with a policy file, says what is wrong with the file."""
 
 PROCESSES: Final = (
-    Process(INGEST, "services.ingest.app", 0),
-    Process(LIFECYCLE, "services.lifecycle.app", 1),
-    Process("lifecycle-worker", "services.lifecycle.worker"),
-    Process(REACTIVATION, "services.reactivation.app", 2),
-    Process("reactivation-worker", "services.reactivation.worker"),
-    Process(REFERRAL, "services.referral.app", 3),
-    Process("referral-worker", "services.referral.worker"),
+    Process(INGEST, "services.ingest.app", 8001, is_api=True),
+    Process(LIFECYCLE, "services.lifecycle.app", 8002, is_api=True),
+    Process(worker_of(LIFECYCLE), "services.lifecycle.worker", 8012),
+    Process(REACTIVATION, "services.reactivation.app", 8003, is_api=True),
+    Process(worker_of(REACTIVATION), "services.reactivation.worker", 8013),
+    Process(REFERRAL, "services.referral.app", 8004, is_api=True),
+    Process(worker_of(REFERRAL), "services.referral.worker", 8014),
 )
+
+
+def default_port(process: str) -> int:
+    """Return the port of a process by its name."""
+    return next(each.port for each in PROCESSES if each.name == process)
 
 
 def installed() -> tuple[Process, ...]:

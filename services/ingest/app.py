@@ -16,6 +16,7 @@ from shared.errors import Retryable
 from shared.kafka.publisher import Publisher
 from shared.kafka.topics import CUSTOMER_EVENTS
 from shared.processes import INGEST
+from shared.settings import load
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ def create_app(settings: IngestSettings) -> FastAPI:
 
 def main() -> None:
     """Serve until SIGTERM."""
-    settings = IngestSettings()
+    settings = load(IngestSettings, INGEST)
     logs.configure(INGEST, fmt=settings.log_format, level=settings.log_level)
     log.info("ingest.started", host=settings.host, port=settings.port, clock=settings.clock)
     http.serve(create_app(settings), settings)

@@ -1,6 +1,6 @@
 """Settings of ingest."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.events.customer_ids import NO_CUSTOMERS
 from shared.settings import Settings, Words
@@ -9,8 +9,9 @@ from shared.settings import Settings, Words
 class IngestSettings(Settings):
     """What ingest needs beyond the common settings; it has no database."""
 
-    database_url: str = Field(default="", description="Not used: ingest has no database.")
-    port: int = Field(default=8001, ge=0, le=65535, description="Port that HTTP listens on.")
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="Not used: ingest has no database."
+    )
     publish_timeout_s: float = Field(
         default=10.0, gt=0, description="Answer 503 if Kafka has not acknowledged by then."
     )

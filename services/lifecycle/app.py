@@ -34,6 +34,7 @@ from shared.database import connection as db
 from shared.database.connection import Pool
 from shared.http import partitions
 from shared.processes import LIFECYCLE
+from shared.settings import load
 
 ROUTERS: Final = (
     customer_routes.router,
@@ -55,7 +56,9 @@ def create_app(settings: LifecycleSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await db.create_pool(settings.database_url, LIFECYCLE) as pool:
+        async with await db.create_pool(
+            settings.database_url.get_secret_value(), LIFECYCLE
+        ) as pool:
             async with pool.acquire() as connection:
                 await registry.adopt(connection, policy, await furthest_clock(connection))
             add_services(app.state, pool, settings)
@@ -104,7 +107,7 @@ async def running_in_background(state: State, settings: LifecycleSettings) -> As
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = LifecycleSettings()
+    settings = load(LifecycleSettings, LIFECYCLE)
     logs.configure(LIFECYCLE, fmt=settings.log_format, level=settings.log_level)
     http.serve(create_app(settings), settings)
 

@@ -9,7 +9,8 @@ from services.lifecycle.events import read
 from services.lifecycle.policies.document import load_policy
 from services.lifecycle.settings import LifecycleSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, REFERRAL_EVENTS
-from shared.processes import LIFECYCLE
+from shared.processes import LIFECYCLE, worker_of
+from shared.settings import load
 from shared.stream.handler import Subscription
 from shared.stream.worker import run_worker
 
@@ -24,7 +25,7 @@ SUBSCRIPTION: Final = Subscription(
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = LifecycleSettings()
+    settings = load(LifecycleSettings, worker_of(LIFECYCLE))
     file = PolicyFile(load_policy(settings.policy_file))
     run_worker(SUBSCRIPTION, settings, lambda reader: LifecycleHandler(reader, settings, file))
 

@@ -15,6 +15,7 @@ from shared import http, logs
 from shared.database.connection import create_pool, ping
 from shared.http import partitions
 from shared.processes import REACTIVATION
+from shared.settings import load
 
 ROUTERS: Final = (
     case_routes.router,
@@ -29,7 +30,9 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await create_pool(settings.database_url, REACTIVATION) as pool:
+        async with await create_pool(
+            settings.database_url.get_secret_value(), REACTIVATION
+        ) as pool:
             app.state.context = ApiContext(pool, settings.terms, settings.partitions)
             yield
 
@@ -44,7 +47,7 @@ def create_app(settings: ReactivationSettings) -> FastAPI:
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = ReactivationSettings()
+    settings = load(ReactivationSettings, REACTIVATION)
     logs.configure(REACTIVATION, fmt=settings.log_format, level=settings.log_level)
     http.serve(create_app(settings), settings)
 

@@ -7,7 +7,8 @@ from services.reactivation.batch.handler import ReactivationHandler
 from services.reactivation.events import read
 from services.reactivation.settings import ReactivationSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, WINBACK_EVENTS
-from shared.processes import REACTIVATION
+from shared.processes import REACTIVATION, worker_of
+from shared.settings import load
 from shared.stream.handler import Reader, Subscription
 from shared.stream.worker import run_worker
 
@@ -32,7 +33,7 @@ def handler(settings: ReactivationSettings) -> Callable[[Reader], ReactivationHa
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = ReactivationSettings()
+    settings = load(ReactivationSettings, worker_of(REACTIVATION))
     run_worker(SUBSCRIPTION, settings, handler(settings))
 
 

@@ -19,6 +19,7 @@ from shared.database.connection import create_pool, ping
 from shared.events.customer_ids import no_customers
 from shared.http import partitions
 from shared.processes import REFERRAL
+from shared.settings import load
 
 ROUTERS: Final = (
     code_routes.router,
@@ -35,7 +36,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with await create_pool(settings.database_url, REFERRAL) as pool:
+        async with await create_pool(settings.database_url.get_secret_value(), REFERRAL) as pool:
             app.state.context = ApiContext(
                 pool,
                 settings.terms,
@@ -57,7 +58,7 @@ def create_app(settings: ReferralSettings) -> FastAPI:
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = ReferralSettings()
+    settings = load(ReferralSettings, REFERRAL)
     logs.configure(REFERRAL, fmt=settings.log_format, level=settings.log_level)
     http.serve(create_app(settings), settings)
 

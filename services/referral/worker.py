@@ -6,7 +6,8 @@ from services.referral.batch.handler import ReferralHandler
 from services.referral.events import read
 from services.referral.settings import ReferralSettings
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
-from shared.processes import REFERRAL
+from shared.processes import REFERRAL, worker_of
+from shared.settings import load
 from shared.stream.handler import Subscription
 from shared.stream.worker import run_worker
 
@@ -20,7 +21,7 @@ SUBSCRIPTION: Final = Subscription(
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = ReferralSettings()
+    settings = load(ReferralSettings, worker_of(REFERRAL))
     run_worker(SUBSCRIPTION, settings, lambda reader: ReferralHandler(reader, settings))
 
 

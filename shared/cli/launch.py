@@ -1,7 +1,6 @@
 """Starting a stack, in the foreground or in the background."""
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -10,16 +9,15 @@ from typing import Final, TypeAlias
 
 from shared.cli.console import say
 from shared.cli.options import command_line
-from shared.cli.stack import RunningStack, running_stack
+from shared.cli.stack import RunningStack, running_stack, stack_of
 from shared.cli.tables.addresses import show_addresses
 from shared.clock import ClockMode, monotonic
 from shared.errors import Misconfigured, Retryable
-from shared.local.home import DEFAULT_PORT_BASE, Home
+from shared.local.home import Home
 from shared.local.managed_process import tail
 from shared.local.readiness import READY_S
-from shared.local.settings import LocalSettings
 from shared.local.stack import StackOptions, open_stack
-from shared.processes import POLICY_CHECK
+from shared.processes import DEFAULT_PORT_BASE, POLICY_CHECK
 
 Work: TypeAlias = Callable[[RunningStack], Awaitable[None]]
 
@@ -42,7 +40,7 @@ async def serve(home: Home, options: StackOptions, *, work: Work | None, stay: b
     """
     await asyncio.to_thread(_check_policy, options.policy)
     async with open_stack(home, options, say=say) as state:
-        stack = RunningStack(state, home.api_key(LocalSettings().key))
+        stack = stack_of(home, state)
         show_addresses(stack)
         if work is not None:
             await work(stack)
@@ -90,9 +88,7 @@ def _up_command(home: Home, options: StackOptions) -> list[str]:
 
 def _spawn(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
     log.parent.mkdir(parents=True, exist_ok=True)
-    # The key is printed there, so only its owner may read it.
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as output:
+    with log.open("wb") as output:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

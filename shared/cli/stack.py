@@ -1,5 +1,6 @@
 """The stack that a command talks to: its addresses, its API key, and clients of its services."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +25,11 @@ SHORT_PATIENCE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class RunningStack:
-    """A stack that runs: its state and its API key."""
+    """A stack that runs: its state, its API key, and what a shell makes the key from."""
 
     state: StackState
     key: str
+    key_in_shell: str
 
     @property
     def ingest_url(self) -> str:
@@ -83,15 +85,21 @@ class ServerAddresses:
 def running_stack(home: Path) -> RunningStack:
     """The stack that runs in this home. Raises Misconfigured if none does."""
     folder = Home(home)
-    state = folder.running()
-    return RunningStack(state, folder.api_key(LocalSettings().key))
+    return stack_of(folder, folder.running())
+
+
+def stack_of(home: Home, state: StackState) -> RunningStack:
+    """The stack with this state; its key is that of the environment, or else of its home."""
+    given = LocalSettings().key
+    in_shell = "$STAMMKUNDE_API_KEY" if given else f"$(cat {shlex.quote(str(home.key_file))})"
+    return RunningStack(state, home.api_key(given), in_shell)
 
 
 def server_addresses(home: Home) -> ServerAddresses:
     """Kafka and PostgreSQL of the environment, or else of the stack that runs in this home."""
     settings = LocalSettings()
-    if settings.kafka_bootstrap and settings.database_url:
-        return ServerAddresses(settings.kafka_bootstrap, settings.database_url)
+    if settings.kafka_bootstrap and settings.database:
+        return ServerAddresses(settings.kafka_bootstrap, settings.database)
     state = home.load()
     if state is None or not home.is_running():
         raise Misconfigured(
@@ -100,5 +108,5 @@ def server_addresses(home: Home) -> ServerAddresses:
         )
     return ServerAddresses(
         settings.kafka_bootstrap or state.kafka_bootstrap,
-        settings.database_url or state.database_url,
+        settings.database or state.database_url,
     )

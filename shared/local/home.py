@@ -4,14 +4,12 @@ import fcntl
 import os
 import secrets
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from shared.clock import ClockMode
 from shared.errors import Misconfigured
-
-DEFAULT_PORT_BASE: Final = 8001
+from shared.settings import MIN_SECRET
 
 
 class StackState(msgspec.Struct, kw_only=True, frozen=True):
@@ -52,9 +50,11 @@ class Home:
         return msgspec.json.decode(file.read_bytes(), type=StackState) if file.exists() else None
 
     def save(self, state: StackState) -> None:
-        """Replace stack.json in one step."""
+        """Replace stack.json in one step; only its owner can read it: it has the database URL."""
         fresh = self.path / "stack.json.new"
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state), indent=2))
+        fresh.unlink(missing_ok=True)
+        with open(fresh, "xb", opener=owner_only) as out:
+            out.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
         fresh.replace(self.path / "stack.json")
 
     def running(self) -> StackState:
@@ -109,9 +109,14 @@ class Home:
             os.close(self._lock)
             self._lock = None
 
+    @property
+    def key_file(self) -> Path:
+        """Where the API key is kept, unless it is given."""
+        return self.path / "api-key"
+
     def api_key(self, given: str | None) -> str:
         """The given key, or else the one kept here, which is made on first use."""
-        return given or kept_secret(self.path / "api-key")
+        return given or kept_secret(self.key_file)
 
     def code_secret(self, given: str | None) -> str:
         """The given secret behind codes, or else the one kept here, which is made on first use."""
@@ -119,10 +124,22 @@ class Home:
 
 
 def kept_secret(file: Path) -> str:
-    """The secret in a file that only its owner can read; it is made on first use."""
+    """The secret in a file that only its owner can read; it is made on first use.
+
+    Raises Misconfigured if the file holds none.
+    """
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
+        with open(file, "x", opener=owner_only) as out:
             out.write(secrets.token_urlsafe(24))
-    return file.read_text().strip()
+    secret = file.read_text().strip()
+    if len(secret) < MIN_SECRET:
+        raise Misconfigured(
+            f"{file} holds no secret of {MIN_SECRET} characters: delete it to have one made"
+        )
+    return secret
+
+
+def owner_only(path: str, flags: int) -> int:
+    """Open a file, as `open` asks its `opener` to; a new one can be read by its owner only."""
+    return os.open(path, flags, 0o600)

@@ -41,7 +41,7 @@ async def open_servers(
     At the end Kafka stops first, then PostgreSQL.
     """
     kafka = None if settings.kafka_bootstrap else EmbeddedKafka(home)
-    postgres = None if settings.database_url else EmbeddedPostgres(home)
+    postgres = None if settings.database else EmbeddedPostgres(home)
     embedded = {server.name: server for server in (kafka, postgres) if server is not None}
     if fresh:
         await _wipe(embedded)
@@ -51,7 +51,7 @@ async def open_servers(
                 group.create_task(_start(server, say))
         servers = Servers(
             kafka_bootstrap=settings.kafka_bootstrap or (kafka.bootstrap if kafka else ""),
-            database_url=settings.database_url or (postgres.url if postgres else ""),
+            database_url=settings.database or (postgres.url if postgres else ""),
             embedded=embedded,
         )
         async with _kept_alive(servers, say):

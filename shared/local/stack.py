@@ -22,7 +22,7 @@ from shared.local.readiness import wait_until_ready
 from shared.local.servers import Servers, open_servers
 from shared.local.settings import LocalSettings
 from shared.local.supervisor import Program, Supervisor
-from shared.processes import Process, installed
+from shared.processes import DEFAULT_PORT_BASE, Process, installed
 
 Say = Callable[[str], None]
 
@@ -32,7 +32,7 @@ class StackOptions:
     """How a stack is started."""
 
     clock: ClockMode = ClockMode.WALL
-    port_base: int = 8001
+    port_base: int = DEFAULT_PORT_BASE
     policy: Path | None = None
     fresh: bool = False
 
@@ -160,9 +160,9 @@ def _first_state(options: StackOptions, servers: Servers, ports: Mapping[str, in
 
 def _port(process: Process, base: int, ports: Ports) -> int:
     """The port of an API, or any free one for the probes of a worker."""
-    if process.port_offset is None:
+    if not process.is_api:
         return ports.take(process.name)
-    port = base + process.port_offset
+    port = base + process.port - DEFAULT_PORT_BASE
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -64,7 +64,7 @@ async def started(client: AIOKafkaConsumer | AIOKafkaProducer) -> AsyncIterator[
 async def _database(
     stack: AsyncExitStack, service: str, settings: Settings
 ) -> "asyncpg.Connection[asyncpg.Record]":
-    connection = await db.connect(settings.database_url, service)
+    connection = await db.connect(settings.database_url.get_secret_value(), service)
     stack.callback(connection.terminate)
     return connection
 

@@ -11,6 +11,7 @@ import uvloop
 
 from shared import http, logs
 from shared.clock import monotonic
+from shared.processes import worker_of
 from shared.settings import Settings
 from shared.stream.consume import consume
 from shared.stream.handler import Handler, Reader, Subscription
@@ -39,7 +40,7 @@ def run_worker(
 
     If it cannot go on, it ends with an exception, and so with a non-zero status.
     """
-    service = f"{subscription.service}-worker"
+    service = worker_of(subscription.service)
     logs.configure(service, fmt=settings.log_format, level=settings.log_level)
     tune_memory()
     uvloop.run(_Worker(subscription, settings, new_handler).run())

@@ -20,7 +20,7 @@ import uvloop
 from shared.clock import monotonic
 from tests.support.fresh_servers import eventually, renew_topics
 
-KEY: Final = "bench"
+KEY: Final = "key-of-the-bench"
 ROUNDS: Final = ((1, 32, 10_000), (100, 4, 100_000), (1000, 4, 100_000))
 """Events per request, connections, events in all."""
 

@@ -28,7 +28,7 @@ from tests.support.fresh_servers import eventually, make_database, renew_topics
 RATE = 200
 CONNECTIONS = 32
 HEAD = (
-    "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\n"
+    "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-the-bench\r\n"
     "Content-Length: {}\r\n\r\n"
 )
 
@@ -121,7 +121,7 @@ async def main(bootstrap: str, admin_url: str, seconds: float) -> None:
     common = {
         "kafka_bootstrap": bootstrap,
         "database_url": url,
-        "api_key": "bench",
+        "api_key": "key-of-the-bench",
         "log_level": "warning",
     }
     port, seen, ready = free_port(), dict[str, float](), asyncio.Event()

@@ -67,11 +67,13 @@ async def api(bootstrap: str, url: str) -> AsyncIterator[httpx.AsyncClient]:
     settings = {
         "kafka_bootstrap": bootstrap,
         "database_url": url,
-        "api_key": "bench",
+        "api_key": "key-of-the-bench",
         "log_level": "warning",
     }
     client = httpx.AsyncClient(
-        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "Bearer bench"}, timeout=120
+        base_url=f"http://127.0.0.1:{port}",
+        headers={"Authorization": "Bearer key-of-the-bench"},
+        timeout=120,
     )
     async with process("services.lifecycle.app", **settings, clock="log", port=str(port)), client:
 

@@ -55,7 +55,7 @@ async def point_reads(bootstrap: str, url: str, port: int, customers: int) -> di
     settings = {
         "kafka_bootstrap": bootstrap,
         "database_url": url,
-        "api_key": "bench",
+        "api_key": "key-of-the-bench",
         "log_level": "warning",
     }
     async with process("services.lifecycle.worker", **settings, clock="log", port=str(free_port())):
@@ -139,7 +139,8 @@ async def ask(port: int, customers: int, seconds: float) -> list[float]:
             await asyncio.sleep(max(0.0, due - monotonic()))
             path = f"/v1/customers/{name_of(luck.randrange(customers))}"
             writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bench\r\n\r\n".encode()
+                f"GET {path} HTTP/1.1\r\nHost: x\r\n"
+                "Authorization: Bearer key-of-the-bench\r\n\r\n".encode()
             )
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             if not head.startswith(b"http/1.1 200"):

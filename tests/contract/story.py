@@ -20,7 +20,7 @@ from tests.support.fresh_servers import PARTITIONS
 from tests.support.pipeline import publish, running, settled
 from tests.support.server_stack import Stack
 
-KEY: Final = "key"
+KEY: Final = "key-of-the-tests"
 EVENTS: Final = [
     order("customer-3", -60, amount=4990),
     tick(-60),

@@ -82,7 +82,12 @@ def _settings(more: dict[str, Any]) -> dict[str, Any]:
         "partitions": PARTITIONS,
         "clock": ClockMode.LOG,
     }
-    return known | TERMS | {"api_key": SecretStr("key"), "code_secret": CODE_SECRET} | more
+    return (
+        known
+        | TERMS
+        | {"api_key": SecretStr("key-of-the-tests"), "code_secret": CODE_SECRET}
+        | more
+    )
 
 
 def _shops(rnd: random.Random, customer: str) -> Arrivals:

@@ -77,7 +77,7 @@ class Workers:
         self._environment = {
             "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
             "STAMMKUNDE_DATABASE_URL": database,
-            "STAMMKUNDE_API_KEY": "key",
+            "STAMMKUNDE_API_KEY": "key-of-the-tests",
             "STAMMKUNDE_CODE_SECRET": CODE_SECRET,
             "STAMMKUNDE_CLOCK": "log",
             "STAMMKUNDE_PARTITIONS": str(PARTITIONS),

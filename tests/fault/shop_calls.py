@@ -134,6 +134,6 @@ async def _client(exits: AsyncExitStack, app: FastAPI) -> httpx.AsyncClient:
     client = httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://api",
-        headers={"Authorization": "Bearer key"},
+        headers={"Authorization": "Bearer key-of-the-tests"},
     )
     return await exits.enter_async_context(client)

@@ -15,7 +15,7 @@ async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://api",
-            headers={"Authorization": "Bearer key"},
+            headers={"Authorization": "Bearer key-of-the-tests"},
         ) as client,
     ):
         yield client

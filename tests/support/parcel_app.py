@@ -27,7 +27,7 @@ from shared.http import (
 )
 from shared.settings import Settings
 
-KEY = {"Authorization": "Bearer secret"}
+KEY = {"Authorization": "Bearer key-of-the-tests"}
 
 
 UTC_NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -49,7 +49,7 @@ ODD_IDS = [
 
 
 def settings(**changes: object) -> Settings:
-    known = {"kafka_bootstrap": "-", "database_url": "-", "api_key": "secret"}
+    known = {"kafka_bootstrap": "-", "database_url": "-", "api_key": "key-of-the-tests"}
     return Settings.model_validate(known | changes)
 
 

@@ -30,7 +30,7 @@ def worker_settings(stack: Stack, database: str, **more: Any) -> LifecycleSettin
     return LifecycleSettings(
         kafka_bootstrap=stack.bootstrap,
         database_url=database,
-        api_key=SecretStr("key"),
+        api_key=SecretStr("key-of-the-tests"),
         **{
             "clock": ClockMode.LOG,
             "partitions": PARTITIONS,

@@ -29,7 +29,7 @@ def settings(stack: Stack, database: str, **more: Any) -> ReactivationSettings:
     return ReactivationSettings(
         kafka_bootstrap=stack.bootstrap,
         database_url=database,
-        api_key=SecretStr("key"),
+        api_key=SecretStr("key-of-the-tests"),
         **{
             "code_secret": SecretStr(CODE_SECRET),
             "clock": ClockMode.LOG,
@@ -152,7 +152,7 @@ async def api(stack: Stack, database: str, **more: Any) -> AsyncIterator[httpx.A
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://api",
-            headers={"Authorization": "Bearer key"},
+            headers={"Authorization": "Bearer key-of-the-tests"},
         ) as client,
     ):
         yield client

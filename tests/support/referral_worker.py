@@ -26,7 +26,7 @@ def settings(stack: Stack, database: str, **more: Any) -> ReferralSettings:
     return ReferralSettings(
         kafka_bootstrap=stack.bootstrap,
         database_url=database,
-        api_key=SecretStr("key"),
+        api_key=SecretStr("key-of-the-tests"),
         **{
             "code_secret": SecretStr(CODE_SECRET),
             "clock": ClockMode.LOG,
@@ -47,7 +47,7 @@ async def client_of(config: ReferralSettings) -> AsyncIterator[httpx.AsyncClient
         httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://test",
-            headers={"Authorization": "Bearer key"},
+            headers={"Authorization": "Bearer key-of-the-tests"},
         ) as client,
     ):
         yield client

@@ -245,6 +245,7 @@ SPEAK_TO_CALLERS: Final = (
     "shared/cli",
     "shared/local",
     "shared/client",
+    "shared/settings.py",
     "shared/simulator",
     "services/lifecycle/cadence/fitter.py",
     "services/lifecycle/changes/cursor.py",

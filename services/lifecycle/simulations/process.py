@@ -12,7 +12,6 @@ from uuid import UUID
 
 import structlog
 import uvloop
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.lifecycle.domain.fold import fold
 from services.lifecycle.domain.policy.schedule import Policies
@@ -40,6 +39,7 @@ from shared.errors import Retryable
 from shared.events import envelope
 from shared.ids import hash64
 from shared.processes import LIFECYCLE
+from shared.settings import DatabaseUrl, EnvironmentSettings
 from shared.stream.worker import tune_memory
 
 log = structlog.get_logger()
@@ -51,12 +51,10 @@ CONNECTIONS: Final = 2
 """One for the progress and the result, one for the lease."""
 
 
-class SimulationSettings(BaseSettings):
+class SimulationSettings(EnvironmentSettings):
     """The settings of the service that the process of a simulation needs."""
 
-    model_config = SettingsConfigDict(env_prefix="STAMMKUNDE_", frozen=True, extra="ignore")
-
-    database_url: str
+    database_url: DatabaseUrl
     log_format: str = "console"
     log_level: str = "info"
 
@@ -189,7 +187,7 @@ def main() -> None:
     settings = SimulationSettings()
     logs.configure("lifecycle-simulation", fmt=settings.log_format, level=settings.log_level)
     tune_memory()
-    sys.exit(uvloop.run(simulate(settings.database_url, arguments.id)))
+    sys.exit(uvloop.run(simulate(settings.database_url.get_secret_value(), arguments.id)))
 
 
 if __name__ == "__main__":

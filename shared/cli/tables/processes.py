@@ -8,6 +8,7 @@ from rich.table import Table
 
 from shared.local.home import StackState
 from shared.stream.lag import ServiceLag
+from shared.urls import without_account
 
 _WORKER: Final = "-worker"
 
@@ -27,7 +28,7 @@ def process_table(
         answer = "yes" if ready[name] else "no"
         table.add_row(name, _pid(state, name), answer, url, *_lag_cells(lag))
     table.add_row("kafka", _pid(state, "kafka"), "", state.kafka_bootstrap)
-    table.add_row("postgres", _pid(state, "postgres"), "", state.database_url)
+    table.add_row("postgres", _pid(state, "postgres"), "", without_account(state.database_url))
     return table
 
 

@@ -311,7 +311,7 @@ async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(
 ) -> None:
     partition = partition_of("lea", PARTITIONS)
     await rows(
-        config.database_url,
+        config.database_url.get_secret_value(),
         "UPDATE referral.owner SET clock = $1 WHERE partition = $2",
         CLOCK_START,
         partition,
@@ -320,7 +320,9 @@ async def test_in_wall_time_nothing_is_recorded_before_the_clock_is_read(
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
     async with app.router.lifespan_context(app), client:
         answer = await client.post(
-            "/v1/codes", json={"customer": "lea"}, headers={"Authorization": "Bearer key"}
+            "/v1/codes",
+            json={"customer": "lea"},
+            headers={"Authorization": "Bearer key-of-the-tests"},
         )
     assert (answer.status_code, answer.json()["code"]) == (503, "clock_not_started")
     assert answer.headers["retry-after"] == "1"

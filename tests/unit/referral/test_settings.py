@@ -3,15 +3,16 @@
 from typing import Any
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from services.referral.domain.terms import CurrencyTerms
 from services.referral.settings import ReferralSettings
+from shared.errors import Misconfigured
 from tests.support.referral_codes import CODE_SECRET
 
 
 def settings(**more: Any) -> ReferralSettings:
-    known = {"kafka_bootstrap": "", "database_url": "", "api_key": SecretStr("key")}
+    known = {"kafka_bootstrap": "", "database_url": "", "api_key": SecretStr("key-of-the-tests")}
     known["code_secret"] = SecretStr(CODE_SECRET)
     return ReferralSettings.model_validate(known | more)
 
@@ -39,5 +40,5 @@ def test_the_environment_says_what_each_currency_earns(monkeypatch: pytest.Monke
     ids=["free orders", "less than nothing", "no minimum", "no currency"],
 )
 def test_a_program_that_cannot_be_is_refused(rewards: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(Misconfigured):
         settings(rewards=rewards)

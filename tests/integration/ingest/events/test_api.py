@@ -27,7 +27,7 @@ from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
 
-KEY: Final = {"Authorization": "Bearer secret"}
+KEY: Final = {"Authorization": "Bearer key-of-the-tests"}
 TRACE: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ALL: Final = [TopicPartition(CUSTOMER_EVENTS, n) for n in range(PARTITIONS)]
 
@@ -51,7 +51,11 @@ def tick(n: int) -> dict[str, Any]:
 
 
 def settings(bootstrap: str, **changes: object) -> IngestSettings:
-    known: dict[str, object] = {"kafka_bootstrap": bootstrap, "api_key": "secret", "clock": "log"}
+    known: dict[str, object] = {
+        "kafka_bootstrap": bootstrap,
+        "api_key": "key-of-the-tests",
+        "clock": "log",
+    }
     return IngestSettings.model_validate(known | changes)
 
 
@@ -319,7 +323,7 @@ async def test_the_process_finishes_its_requests_and_ends_with_zero(
         port = probe.getsockname()[1]
     environment = os.environ | {
         "STAMMKUNDE_KAFKA_BOOTSTRAP": stack.bootstrap,
-        "STAMMKUNDE_API_KEY": "secret",
+        "STAMMKUNDE_API_KEY": "key-of-the-tests",
         "STAMMKUNDE_PORT": str(port),
     }
     command = [sys.executable, "-m", "services.ingest.app"]
@@ -337,7 +341,7 @@ async def test_the_process_finishes_its_requests_and_ends_with_zero(
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             body = json.dumps(event("last")).encode()
             head = (
-                "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret\r\n"
+                "POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-of-the-tests\r\n"
                 f"Content-Length: {len(body)}"
             )
             writer.write(f"{head}\r\n\r\n".encode() + body[:10])

@@ -39,7 +39,7 @@ class Fault:
 @asynccontextmanager
 async def client(stack: Stack, database: str) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(worker_settings(stack, database))
-    headers = {"Authorization": "Bearer key"}
+    headers = {"Authorization": "Bearer key-of-the-tests"}
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(

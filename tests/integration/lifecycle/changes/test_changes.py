@@ -47,7 +47,9 @@ async def served(database: str, stop: asyncio.Event) -> AsyncIterator[tuple[Api,
     serving = asyncio.create_task(serve_within(app, settings, stop))
     try:
         async with Api(
-            base_url=f"http://127.0.0.1:{port}", headers={"Authorization": "Bearer key"}, timeout=40
+            base_url=f"http://127.0.0.1:{port}",
+            headers={"Authorization": "Bearer key-of-the-tests"},
+            timeout=40,
         ) as client:
             await eventually(lambda: answers(client), what="the server listens")
             yield client, app
@@ -477,7 +479,8 @@ async def test_a_client_that_does_not_read_fills_no_memory(
     async with archived(stack, template, {p: [1] * (most // 3) for p in (1, 2, 3)}) as (client, _):
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(
-            b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n"
+            b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\n"
+            b"Authorization: Bearer key-of-the-tests\r\n\r\n"
         )
         counts = [-1]
 
@@ -515,7 +518,8 @@ async def test_only_some_streams_are_open_at_a_time_and_who_takes_nothing_loses_
         await eventually(opened, what="the client has gone")
         _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         writer.write(
-            b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer key\r\n\r\n"
+            b"GET /v1/changes/stream HTTP/1.1\r\nHost: test\r\n"
+            b"Authorization: Bearer key-of-the-tests\r\n\r\n"
         )
         await eventually(lambda: refused(opened), every_s=0.01)
         await eventually(opened, what="the client that reads nothing has been given up")

@@ -145,7 +145,7 @@ async def client(stack: Stack, database: str) -> AsyncIterator[Client]:
         database, "UPDATE lifecycle.customer SET parked = 'a bug' WHERE customer = $1", PARKED
     )
     app = create_app(worker_settings(stack, database))
-    transport, headers = httpx.ASGITransport(app), {"Authorization": "Bearer key"}
+    transport, headers = httpx.ASGITransport(app), {"Authorization": "Bearer key-of-the-tests"}
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://api", headers=headers) as http,
@@ -460,7 +460,10 @@ class Slow:
         self._taken: asyncio.Queue[Any] = asyncio.Queue(maxsize=1)
         self.gone = asyncio.Event()
         path, _, query = path.partition("?")
-        headers = [(b"authorization", b"Bearer key"), (b"accept", b"application/x-ndjson")]
+        headers = [
+            (b"authorization", b"Bearer key-of-the-tests"),
+            (b"accept", b"application/x-ndjson"),
+        ]
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},

@@ -34,7 +34,7 @@ LARGEST: Final = 2**53
 
 def ingest_settings(**changes: object) -> IngestSettings:
     return IngestSettings.model_validate(
-        {"kafka_bootstrap": "-", "api_key": "k", "clock": "log"} | changes
+        {"kafka_bootstrap": "-", "api_key": "key-of-the-tests", "clock": "log"} | changes
     )
 
 

@@ -32,7 +32,9 @@ TICK: Final = {k: v for k, v in EVENT.items() if k != "subject"} | {
 
 
 def settings(**changes: object) -> IngestSettings:
-    return IngestSettings.model_validate({"kafka_bootstrap": "-", "api_key": "k"} | changes)
+    return IngestSettings.model_validate(
+        {"kafka_bootstrap": "-", "api_key": "key-of-the-tests"} | changes
+    )
 
 
 def judged(*events: object, **changes: object) -> Judgement:

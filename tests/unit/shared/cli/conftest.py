@@ -21,7 +21,7 @@ from shared.client.lifecycle import AsyncLifecycleClient
 from shared.clock import ClockMode
 from shared.local.home import Home, StackState
 
-KEY = "secret"
+KEY = "key-of-the-tests"
 
 
 @dataclass
@@ -88,7 +88,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         clock=ClockMode.LOG,
         port_base=8001,
         kafka_bootstrap="127.0.0.1:1",
-        database_url="postgresql://127.0.0.1:1/none",
+        database_url="postgresql://shop:hunter2@127.0.0.1:1/none?sslpassword=x",
         urls={name: f"http://127.0.0.1:800{n}" for n, name in enumerate(names, start=1)},
         pids={"lifecycle": os.getpid(), "ingest": 2**22 + 1},
     )

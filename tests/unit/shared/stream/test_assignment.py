@@ -16,7 +16,11 @@ SUBSCRIPTION = Subscription("lifecycle", ("a", "b"), ("a",))
 
 def assignment(clock: ClockMode = ClockMode.LOG) -> Assignment:
     settings = Settings(
-        kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"), clock=clock, partitions=2
+        kafka_bootstrap="-",
+        database_url="-",
+        api_key=SecretStr("key-of-the-tests"),
+        clock=clock,
+        partitions=2,
     )
     return Assignment(SUBSCRIPTION, settings)
 

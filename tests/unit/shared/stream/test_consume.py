@@ -13,7 +13,7 @@ from shared.stream.consume import consume
 from shared.stream.handler import Subscription
 
 SUBSCRIPTION = Subscription("lifecycle", ("a",), ("a",))
-SETTINGS = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"))
+SETTINGS = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("key-of-the-tests"))
 
 
 class Loop:

@@ -17,7 +17,7 @@ from shared.stream.fetcher import FIRST_RECORDS, Fetcher
 from shared.stream.handler import Subscription
 from shared.stream.log.ownership import Checkpoint, Claim
 
-SETTINGS = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"))
+SETTINGS = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("key-of-the-tests"))
 
 
 @dataclass

@@ -75,7 +75,9 @@ class Everything:
 
 
 def membership(parts: Any) -> tuple[Membership, Assignment]:
-    settings = Settings(kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"))
+    settings = Settings(
+        kafka_bootstrap="-", database_url="-", api_key=SecretStr("key-of-the-tests")
+    )
     assignment = Assignment(Subscription("lifecycle", ("a",), ("a",)), settings)
     return Membership(assignment, parts, parts, parts, parts), assignment
 

@@ -16,7 +16,10 @@ from shared.stream.survey import Survey
 from tests.support.builders import day
 
 SETTINGS = Settings(
-    kafka_bootstrap="-", database_url="-", api_key=SecretStr("-"), clock=ClockMode.WALL
+    kafka_bootstrap="-",
+    database_url="-",
+    api_key=SecretStr("key-of-the-tests"),
+    clock=ClockMode.WALL,
 )
 NOBODY: Any = None
 ASKED = day(9)

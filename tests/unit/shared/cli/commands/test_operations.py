@@ -206,6 +206,7 @@ def test_status_shows_processes_their_lag_and_stops(
     assert ["ingest", str(2**22 + 1), "(gone)", "yes", "http://127.0.0.1:8001"] in lines
     assert ["lifecycle-worker", "no", "http://127.0.0.1:8003", "1,500", "2"] in lines
     assert ["kafka", "127.0.0.1:1"] in lines
+    assert ["postgres", "postgresql://127.0.0.1:1/none"] in lines, "not who connects, and with what"
     assert result.stdout.splitlines()[-1] == (
         "lifecycle: events.v1 3 has stopped: 11 dead letters; "
         f"`stammkunde resume events.v1 3 --home {home}` continues it"
@@ -242,7 +243,7 @@ def test_topics_are_made_where_the_environment_says(
 
 def test_every_schema_is_migrated(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     async def upgrade_all(database_url: str) -> list[str]:
-        assert database_url == "postgresql://127.0.0.1:1/none"
+        assert database_url == "postgresql://shop:hunter2@127.0.0.1:1/none?sslpassword=x"
         return ["ingest", "lifecycle"]
 
     monkeypatch.setattr(migrations, "upgrade_all", upgrade_all)
