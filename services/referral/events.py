@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Final
 
@@ -14,7 +15,7 @@ from shared.error_texts import describe
 from shared.errors import Poison
 from shared.events import transitions
 from shared.events.envelope import Envelope
-from shared.events.payload import Instant, Name, Word, is_test, payload_decoder
+from shared.events.payload import Count, Instant, Name, Word, is_test, payload_decoder
 from shared.identities import Merge, read_merge
 from shared.kafka.topics import CUSTOMER_EVENTS, PHASE_TRANSITIONS, REFERRAL_EVENTS
 from shared.orders.facts import ORDER_TYPES, read_order
@@ -49,6 +50,8 @@ class _Move(msgspec.Struct, frozen=True):
 
 class _Correction(msgspec.Struct, frozen=True):
     added: tuple[_Move, ...]
+    part: Count = 1
+    parts: Count = 1
 
 
 _decode_order: Final = payload_decoder(_Order)
@@ -67,11 +70,23 @@ class ShopEvent:
     code: str | None
 
 
+class PartKind(StrEnum):
+    """Which part of a correction a record is, or the whole of what it says."""
+
+    WHOLE = "whole"
+    EARLIER = "earlier"
+    LAST = "last"
+
+
 @dataclass(frozen=True, slots=True)
 class NewAdvocate:
-    """The customer has become an advocate."""
+    """The customer has become an advocate; by a part of a correction once the last has come.
 
-    since: datetime
+    `since` is None in a last part that makes nobody an advocate itself.
+    """
+
+    since: datetime | None
+    part: PartKind = PartKind.WHOLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,13 @@ def _read_transition(event: Envelope) -> NewAdvocate | None:
 
 
 def _read_correction(event: Envelope) -> NewAdvocate | None:
-    return _new_advocate(_decode_correction(event.data).added)
+    correction = _decode_correction(event.data)
+    advocate = _new_advocate(correction.added)
+    if correction.parts <= 1:
+        return advocate
+    if correction.part >= correction.parts:
+        return NewAdvocate(advocate.since if advocate else None, PartKind.LAST)
+    return advocate and NewAdvocate(advocate.since, PartKind.EARLIER)
 
 
 def _new_advocate(moves: Sequence[_Move]) -> NewAdvocate | None:

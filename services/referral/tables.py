@@ -53,6 +53,18 @@ merge = sa.Table(
     sa.Index("merge_into", "into_id"),
 )
 
+pending_advocate = sa.Table(
+    "pending_advocate",
+    metadata,
+    sa.Column(
+        "customer",
+        sa.Text,
+        primary_key=True,
+        comment="an advocate by a correction whose last part has not come yet",
+    ),
+    sa.Column("since", instant(), nullable=False),
+)
+
 code = sa.Table(
     "code",
     metadata,

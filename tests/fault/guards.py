@@ -13,7 +13,6 @@ from shared.stream.batch import Batch
 from shared.stream.committer import Committer
 from shared.stream.log import ownership
 from shared.stream.log.record_reader import RecordReader
-from shared.stream.outgoing.partition_queue import Delivery
 from shared.stream.outgoing.relay import Relay
 
 
@@ -71,16 +70,14 @@ def _without_dedupe() -> None:
 
 def _without_outbox() -> None:
     """Let the relay delete before Kafka has acknowledged."""
-    send = Relay._send
+    begin = Relay._begin
     delete = Relay._delete
 
-    async def delete_first(self: Relay, rows: Any) -> Delivery:
-        await delete(
-            self, rows, {row["partition"]: self._epochs()[row["partition"]] for row in rows}
-        )
-        return await send(self, rows)
+    async def delete_first(self: Relay, partition: int, rows: Any) -> None:
+        await delete(self, rows, {partition: self._epochs()[partition]})
+        await begin(self, partition, rows)
 
-    Relay._send = delete_first  # type: ignore[method-assign]
+    Relay._begin = delete_first  # type: ignore[method-assign]
 
 
 GUARDS: Final[dict[str, Callable[[], None]]] = {

@@ -10,6 +10,7 @@ from services.referral.batch.work import Cause, Work, gather
 from services.referral.claims.repository import add_order_events, add_touches
 from services.referral.claims.verdicts import Judgement, judge_referees
 from services.referral.codes.issuer import CodeIssuer
+from services.referral.codes.repository import load_pending_advocates, save_pending_advocates
 from services.referral.customers.repository import (
     Member,
     load_people,
@@ -56,6 +57,9 @@ class ReferralHandler:
         """Gather what the records say, and find the deadlines that ticks have passed."""
         work = gather(batch, self._terms)
         await self._add_due(work, batch)
+        if work.completed:
+            await batch.previous_committed()
+            work.advocates |= await load_pending_advocates(self._reader, work.completed)
         portions = batch.portions.items()
         work.clocks = {partition: portion.clock_move().clock for partition, portion in portions}
         work.held_until = {partition: portion.due_after for partition, portion in portions}
@@ -63,6 +67,7 @@ class ReferralHandler:
 
     async def apply(self, work: Work, tx: Tx) -> None:
         """Write what the batch means; a customer is changed only under the lock of its row."""
+        await save_pending_advocates(tx, work.completed, work.pending_advocates)
         if not work.customers:
             return
         affected = await _lock(tx, work)

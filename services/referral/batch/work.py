@@ -11,7 +11,7 @@ from services.referral.domain.claims import Touch, new_touch
 from services.referral.domain.orders import OrderEvent
 from services.referral.domain.rewards import RewardKey, RewardRevision, RewardTransfer, Side
 from services.referral.domain.terms import Terms
-from services.referral.events import NewAdvocate, ReviewRequest, ShopEvent
+from services.referral.events import NewAdvocate, PartKind, ReviewRequest, ShopEvent
 from shared.events.envelope import Envelope
 from shared.identities import Merge
 from shared.stream.batch import Batch
@@ -32,7 +32,8 @@ class Work:
     `clocks` are the partitions' clocks after the batch; up to `held_until`, deadlines wait for the
     end of a history import. `due` has the rewards whose deadline has passed, with the end of the
     tick. `touches` are by claim, `advocates`, `reviews` and `causes` by customer; `causes` has the
-    first event of each customer who may have to be judged.
+    first event of each customer who may have to be judged. `pending_advocates` wait for the last
+    part of a correction; it has come for those who are `completed`.
     """
 
     terms: Terms
@@ -42,6 +43,8 @@ class Work:
     touches: dict[UUID, Touch] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
     advocates: dict[str, datetime] = field(default_factory=dict)
+    pending_advocates: dict[str, datetime] = field(default_factory=dict)
+    completed: set[str] = field(default_factory=set)
     revisions: dict[RewardKey, RewardRevision] = field(default_factory=dict)
     transfers: dict[RewardKey, list[RewardTransfer]] = field(
         default_factory=lambda: defaultdict(list)
@@ -78,7 +81,7 @@ class Work:
                 self._note_cause(event)
                 self.merges.append(content)
             case NewAdvocate():
-                self.advocates.setdefault(customer, content.since)
+                self._take_advocate(customer, content)
             case ReviewRequest():
                 self._note_cause(event)
                 self.reviews.add(customer)
@@ -90,6 +93,17 @@ class Work:
                 )
             case RewardTransfer():
                 self.transfers[RewardKey(customer, content.claim_id, content.side)].append(content)
+
+    def _take_advocate(self, customer: str, advocate: NewAdvocate) -> None:
+        since = advocate.since
+        if advocate.part is PartKind.EARLIER and since:
+            self.pending_advocates.setdefault(customer, since)
+            return
+        if advocate.part is PartKind.LAST:
+            self.completed.add(customer)
+            since = self.pending_advocates.pop(customer, since)
+        if since:
+            self.advocates.setdefault(customer, since)
 
     def _note_cause(self, event: Envelope) -> None:
         self.causes.setdefault(event.subject, Cause(event.subject, event.source, event.id))

@@ -25,6 +25,14 @@ _WAITING: Final = """
 SELECT DISTINCT referee, code FROM claim
 WHERE code = ANY($1::text[]) AND recommender IS NULL ORDER BY referee
 """
+_LOAD_PENDING: Final = """
+SELECT customer, since FROM pending_advocate WHERE customer = ANY($1::text[])
+"""
+_DROP_PENDING: Final = "DELETE FROM pending_advocate WHERE customer = ANY($1::text[])"
+_ADD_PENDING: Final = """
+INSERT INTO pending_advocate (customer, since) SELECT * FROM unnest($1::text[], $2::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
 
 
 class IssuedCode(NamedTuple):
@@ -74,3 +82,19 @@ async def assign_codes(
 async def load_waiting_referees(tx: Tx, codes: Collection[str]) -> list[tuple[str, str]]:
     """Referees who named one of these codes before it was issued, each with the code."""
     return [(row["referee"], row["code"]) for row in await tx.fetch(_WAITING, list(codes))]
+
+
+async def load_pending_advocates(tx: Tx, customers: Collection[str]) -> dict[str, datetime]:
+    """Who of the customers is an advocate, and since when, once a correction is complete."""
+    rows = await tx.fetch(_LOAD_PENDING, list(customers))
+    return {row["customer"]: row["since"] for row in rows}
+
+
+async def save_pending_advocates(
+    tx: Tx, completed: Collection[str], pending: Mapping[str, datetime]
+) -> None:
+    """Drop those whose correction is complete, then keep those of the next one."""
+    if completed:
+        await tx.execute(_DROP_PENDING, list(completed))
+    if pending:
+        await tx.execute(_ADD_PENDING, list(pending), list(pending.values()))

@@ -38,6 +38,12 @@ CREATE TABLE code (
     CHECK ((customer IS NULL) = (issued_at IS NULL))
 );
 COMMENT ON COLUMN code.customer IS 'whose it is; null while it was only named';
+CREATE TABLE pending_advocate (
+    customer text PRIMARY KEY,
+    since timestamptz NOT NULL
+);
+COMMENT ON COLUMN pending_advocate.customer
+    IS 'an advocate by a correction whose last part has not come yet';
 CREATE TABLE order_event (
     customer text,
     source text,

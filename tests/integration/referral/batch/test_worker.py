@@ -161,6 +161,29 @@ async def test_a_transition_of_the_past_gives_no_code_and_a_correction_gives_one
     assert [(row["customer"], row["code"]) for row in codes] == [("gus", code_of("gus"))]
 
 
+async def test_only_the_last_part_of_a_correction_makes_an_advocate(
+    stack: Stack, database: str
+) -> None:
+    """The worker ends after each part, and a part comes twice, as from a relay that was killed."""
+    move = {"to": "advocate", "occurred_at": day(110).isoformat(), "historical": False}
+
+    def part(number: int, *added: dict[str, Any]) -> dict[str, Any]:
+        return event(
+            "zoe", "phase.corrected", 111, id=f"{number}", added=added, part=number, parts=3
+        )
+
+    async def codes() -> list[datetime]:
+        query = "SELECT issued_at FROM referral.code WHERE customer = 'zoe'"
+        return [row["issued_at"] for row in await rows(database, query)]
+
+    for half in (part(1, move), part(2)):
+        await run(stack, database, [half, half])
+        assert await codes() == []
+    await run(stack, database, [part(3)])
+    assert await codes() == [day(110)]
+    assert await rows(database, "SELECT FROM referral.pending_advocate") == []
+
+
 async def test_records_read_again_change_nothing(stack: Stack, database: str) -> None:
     before = await rows(database, "SELECT id FROM referral.posting ORDER BY seq")
     told = sorted(e.id for e in await published(stack.bootstrap, REFERRAL_EVENTS))
