@@ -30,8 +30,8 @@ PUBLISH_SECONDS: Final = Histogram(
     "Seconds from the first event handed to Kafka to the last acknowledgement.",
     buckets=_SECONDS,
 )
-PUBLISH_IN_FLIGHT: Final = Gauge(
-    "stammkunde_publish_in_flight_bytes", "Bytes of request bodies accepted and not yet answered."
+BODIES_UNDER_WAY: Final = Gauge(
+    "stammkunde_bodies_under_way_bytes", "Bytes of bodies that arrived and are not yet answered."
 )
 
 BATCH_RECORDS: Final = Histogram(

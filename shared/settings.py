@@ -106,6 +106,16 @@ class Settings(EnvironmentSettings):
         le=65535,
         description="Port that HTTP listens on. Default: the process's own (shared/processes.py).",
     )
+    in_flight_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=5 * 1024 * 1024,
+        description="Bytes of bodies that have arrived and are not answered; beyond it, 503.",
+    )
+    leave_s: float = Field(
+        default=1.0,
+        ge=0,
+        description="Seconds after SIGTERM in which /readyz is 503 and requests are still taken.",
+    )
     worker: str = Field(
         default="1", description="This worker's name in its group, unique and stable."
     )

@@ -20,8 +20,3 @@ class IngestSettings(Settings):
         description="Words, with commas between them, that are no customer ids in any case; "
         "empty: all are taken.",
     )
-    in_flight_bytes: int = Field(
-        default=64 * 1024 * 1024,
-        ge=5 * 1024 * 1024,
-        description="Bodies under way at once; beyond it, 503.",
-    )

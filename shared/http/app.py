@@ -8,6 +8,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, FastAPI
 
 from shared.http.etag import install_not_modified
+from shared.http.limits.bodies import BodyBudget
 from shared.http.middleware import EdgeMiddleware
 from shared.http.openapi.document import ABOUT, complete
 from shared.http.probes import probe_router
@@ -47,16 +48,19 @@ def create_app(
 
     `ready` raises if something that this process needs does not answer; `live` says whether its
     loop still moves. Without routers it serves the probes of a worker. `app.state.stopping` is set
-    when the server begins to stop: endless answers end then.
+    when the server begins to stop: endless answers end then. `app.state.leaving` is true before:
+    the process is not ready for anything new any more.
     """
     app = _application(service, lifespan)
     app.state.stopping = asyncio.Event()
+    app.state.leaving = False
     install_problems(app)
     install_not_modified(app)
     for router in (probe_router(ready, live), *routers):
         app.include_router(router, dependencies=[Depends(only_declared_query)])
     key = settings.api_key.get_secret_value()
-    app.add_middleware(EdgeMiddleware, api_key=key, max_body=max_body)
+    budget = BodyBudget(each=max_body, together=settings.in_flight_bytes)
+    app.add_middleware(EdgeMiddleware, api_key=key, budget=budget)
     return app
 
 

@@ -9,18 +9,18 @@ from urllib.parse import unquote
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from shared import clock, metrics
 from shared.errors import Problem
+from shared.http.limits.bodies import BodyBudget, IncomingBody
 from shared.http.problems import problem_response
 
 log = structlog.get_logger()
 
 OPEN: Final = frozenset({"/livez", "/readyz", "/metrics"})
-_MAX_LENGTH_DIGITS: Final = 20
 _PLAIN_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _INTERNAL: Final = Problem(
     500, "internal", "This is our fault. The request id identifies it in our logs."
@@ -47,10 +47,10 @@ class _Exchange:
 class EdgeMiddleware:
     """Guards the whole application; pure ASGI."""
 
-    def __init__(self, app: ASGIApp, *, api_key: str, max_body: int) -> None:
+    def __init__(self, app: ASGIApp, *, api_key: str, budget: BodyBudget) -> None:
         self._app = app
         self._key = f"Bearer {api_key}".encode()
-        self._max_body = max_body
+        self._budget = budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,19 +71,24 @@ class EdgeMiddleware:
     async def _answer(
         self, scope: Scope, receive: Receive, exchange: _Exchange, headers: Headers
     ) -> None:
+        body = IncomingBody(receive, self._budget)
         try:
             self._check_key(scope["path"], headers)
-            limited = self._limited(receive, headers)
+            body.check_length(headers.get("content-length", "0"))
             scope["path"] = _routable(scope)
-            await self._app(scope, limited, exchange.send)
+            await self._app(scope, body.receive, exchange.send)
         except Problem as problem:
             challenge = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
             await problem_response(problem, headers=challenge)(scope, receive, exchange.send)
+        except ClientDisconnect:
+            log.debug("http.left", method=scope["method"], route=_route(scope))
         except Exception:
             log.exception("http.failed", method=scope["method"], route=_route(scope))
             if exchange.status:
                 raise
             await problem_response(_INTERNAL)(scope, receive, exchange.send)
+        finally:
+            body.release()
 
     def _check_key(self, path: str, headers: Headers) -> None:
         if path in OPEN:
@@ -92,31 +97,6 @@ class EdgeMiddleware:
         scheme, _, key = authorization.partition(b" ")
         if not hmac.compare_digest(scheme.title() + b" " + key.strip(), self._key):
             raise Problem(401, "unauthorized", "Send the key as `Authorization: Bearer <key>`.")
-
-    def _limited(self, receive: Receive, headers: Headers) -> Receive:
-        """Refuse a large body by its Content-Length, or while reading it."""
-        if self._is_too_long(headers.get("content-length", "0")):
-            raise self._too_large()
-        seen = 0
-
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body:
-                # An HTTPException, because the framework turns any other error here into 400.
-                raise HTTPException(413, self._too_large().detail)
-            return message
-
-        return counted
-
-    def _is_too_long(self, length: str) -> bool:
-        if len(length) > _MAX_LENGTH_DIGITS:
-            return True
-        return length.isdecimal() and int(length) > self._max_body
-
-    def _too_large(self) -> Problem:
-        return Problem(413, "too_large", f"A body has at most {self._max_body} bytes.")
 
 
 def _plain_id(headers: Headers, name: str) -> str | None:

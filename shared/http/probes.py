@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Literal
 
 import structlog
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
@@ -55,9 +55,9 @@ def probe_router(
         return Health(status="live")
 
     @router.get("/readyz", responses=problems(_NOT_READY))
-    async def readyz() -> Health:
-        """200 while everything that this process needs is available."""
-        await _check(ready)
+    async def readyz(request: Request) -> Health:
+        """200 while everything that this process needs is available, and until it is to stop."""
+        await _check(ready, leaving=request.app.state.leaving)
         return Health(status="ready")
 
     @router.get("/metrics", response_class=Response, responses=_METRICS)
@@ -68,7 +68,9 @@ def probe_router(
     return router
 
 
-async def _check(ready: Callable[[], Awaitable[None]]) -> None:
+async def _check(ready: Callable[[], Awaitable[None]], *, leaving: bool) -> None:
+    if leaving:
+        raise Problem(503, "not_ready", "This process is stopping.", retry_after=1)
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             await ready()

@@ -34,6 +34,7 @@ _CODES: Final[Mapping[int, str]] = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "too_slow",
     409: "conflict",
     413: "too_large",
     422: "invalid",
@@ -62,6 +63,14 @@ class ProblemBody(BaseModel):
     errors: list[WrongField] = Field(
         description="What is wrong with each field; empty if no field is to blame."
     )
+
+
+class RefusedBody(HTTPException):
+    """A problem while a body is read; the framework turns any other error there into 400."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status, problem.detail)
+        self.problem = problem
 
 
 class ProblemKind(NamedTuple):
@@ -147,6 +156,12 @@ async def _on_validation(_: Request, error: Exception) -> Response:
     return problem_response(validation_problem(error))
 
 
+async def _on_refused_body(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedBody)  # noqa: S101
+    # What is left of the body is not waited for.
+    return problem_response(error.problem, headers={"Connection": "close"})
+
+
 async def _on_http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     return problem_response(http_problem(error), headers=error.headers)
@@ -168,6 +183,7 @@ def install_problems(app: FastAPI) -> None:
     """Answer the expected errors with a problem; the middleware answers the others."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(RefusedBody, _on_refused_body)
     app.add_exception_handler(HTTPException, _on_http)
     for transient in (Retryable, *TRANSIENT):
         app.add_exception_handler(transient, _on_transient)

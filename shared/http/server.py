@@ -13,10 +13,12 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from shared.http.limits.connections import LimitedConnection
 from shared.settings import Settings
 
 log = structlog.get_logger()
 
+_TICK_S: Final = 0.1
 _CLOSE_S: Final = 2.0
 """The part of the time to stop that is left to the lifespan, to close what it opened."""
 
@@ -30,11 +32,21 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         super().__init__(_config(app, settings))
-        self._stopping: asyncio.Event = app.state.stopping
+        self._state = app.state
+        self._leave_s = settings.leave_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._stopping.set()
+        self._state.leaving = True
+        await self._let_others_notice()
+        self._state.stopping.set()
         await super().shutdown(sockets)
+
+    async def _let_others_notice(self) -> None:
+        """Answer for a while that this process is not ready, before new connections fail."""
+        for _ in range(round(self._leave_s / _TICK_S)):
+            if self.force_exit or self.lifespan.error_occurred:
+                return
+            await asyncio.sleep(_TICK_S)
 
     async def on_tick(self, counter: int) -> bool:
         # uvicorn itself would go on serving an application whose background work has failed.
@@ -48,6 +60,9 @@ class _Server(uvicorn.Server):
 
 class _EmbeddedServer(_Server):
     """A server in somebody else's loop, which handles the signals itself."""
+
+    async def _let_others_notice(self) -> None:
+        """Nothing: whoever stops it has been leaving since the signal."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -90,10 +105,11 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
+        http=LimitedConnection,
         loop="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.shutdown_s - _CLOSE_S)),
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_s - settings.leave_s - _CLOSE_S)),
     )

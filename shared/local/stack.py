@@ -186,6 +186,7 @@ def _environment(
         "STAMMKUNDE_CLOCK": options.clock.value,
         "STAMMKUNDE_PARTITIONS": str(settings.partitions),
         "STAMMKUNDE_HOST": "127.0.0.1",
+        "STAMMKUNDE_LEAVE_S": "0",
         "PYTHONUNBUFFERED": "1",
     }
     if options.policy is not None:

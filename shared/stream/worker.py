@@ -11,6 +11,7 @@ import uvloop
 
 from shared import http, logs
 from shared.clock import monotonic
+from shared.errors import Retryable
 from shared.processes import worker_of
 from shared.settings import Settings
 from shared.stream.consume import consume
@@ -65,7 +66,7 @@ class _Worker:
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         log.info("worker.started", service=self._subscription.service, worker=self._settings.worker)
         async with asyncio.TaskGroup() as group:
-            probes = group.create_task(self._serve_probes(ended))
+            probes = group.create_task(self._serve_probes(stop, ended))
             overdue = group.create_task(self._give_up_after(stop))
             await consume(self._subscription, self._settings, self._new_handler, stop, self._watch)
             overdue.cancel()
@@ -79,10 +80,17 @@ class _Worker:
     def _is_live(self) -> bool:
         return self._session is not None and monotonic() - self._session.progressed < LIVE_S
 
-    async def _serve_probes(self, ended: asyncio.Event) -> None:
+    async def _serve_probes(self, stop: asyncio.Event, ended: asyncio.Event) -> None:
+        async def ready() -> None:
+            if stop.is_set():
+                raise Retryable("this worker is stopping")
+
         if self._settings.port:
             app = http.create_app(
-                service=self._subscription.service, settings=self._settings, live=self._is_live
+                service=self._subscription.service,
+                settings=self._settings,
+                live=self._is_live,
+                ready=ready,
             )
             await http.serve_within(app, self._settings, ended)
 

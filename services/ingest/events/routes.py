@@ -1,6 +1,5 @@
 """Routes of events: accept them, and tell senders which types there are."""
 
-import asyncio
 import re
 from typing import Annotated, Any, Final
 
@@ -9,15 +8,12 @@ from fastapi.responses import JSONResponse
 
 from services.ingest.events.schemas import Receipt, request_body
 from services.ingest.events.service import EventService
-from shared.errors import Problem
 from shared.events import schema
 from shared.events.customer_ids import NO_CUSTOMERS, no_customers
 from shared.http import ProblemKind, problems
-from shared.http.app import MAX_BODY
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
-_BODY_WITHIN_S: Final = 30.0
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _NOTHING_ACCEPTED: Final[dict[str, Any]] = {
     "model": Receipt,
@@ -29,7 +25,6 @@ _RESPONSES: Final = problems(
         "unreadable",
         "Nothing could be read: the body is neither an event nor an array of events.",
     ),
-    ProblemKind(408, "too_slow", "The body did not arrive in time."),
     ProblemKind(413, "too_many", "The array holds more than 1,000 events."),
     ProblemKind(422, "empty", "The array holds no event."),
     ProblemKind(
@@ -37,7 +32,6 @@ _RESPONSES: Final = problems(
         "not_acknowledged",
         "Kafka did not acknowledge in time: nothing counts, send the same again.",
     ),
-    ProblemKind(503, "overloaded", "Too much is under way: send the same again."),
     also={422: _NOTHING_ACCEPTED},
 )
 _EXAMPLE: Final = {
@@ -77,19 +71,7 @@ async def event_types(service: Service) -> dict[str, Any]:
 
 
 async def _accept(request: Request, service: EventService) -> Receipt:
-    """Read the body only when there is room for it."""
-    length = request.headers.get("content-length", "")
-    with service.room_for(int(length) if length.isdecimal() else MAX_BODY):
-        return await service.accept(await _body(request), traceparent=_traceparent(request))
-
-
-async def _body(request: Request) -> bytes:
-    try:
-        async with asyncio.timeout(_BODY_WITHIN_S):
-            return await request.body()
-    except TimeoutError:
-        detail = f"The body did not arrive within {_BODY_WITHIN_S:g} s."
-        raise Problem(408, "too_slow", detail) from None
+    return await service.accept(await request.body(), traceparent=_traceparent(request))
 
 
 def _traceparent(request: Request) -> str | None:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from services.ingest.domain.acceptance import AcceptedEvent, is_taken, split_into_stages
@@ -22,27 +21,11 @@ from shared.kafka.publisher import KafkaMessage, Publisher
 
 
 class EventService:
-    """Accepts requests, as many bytes at a time as the settings allow."""
+    """Accepts requests."""
 
     def __init__(self, settings: IngestSettings, publisher: Publisher) -> None:
         self._settings = settings
         self._publisher = publisher
-        self._in_flight = 0
-
-    @contextmanager
-    def room_for(self, size: int) -> Iterator[None]:
-        """Hold `size` bytes of the budget. Raises Problem 503 "overloaded" when it is spent."""
-        if self._in_flight + size > self._settings.in_flight_bytes:
-            raise Problem(
-                503, "overloaded", "Too much is under way; send the same again.", retry_after=1
-            )
-        self._in_flight += size
-        metrics.PUBLISH_IN_FLIGHT.set(self._in_flight)
-        try:
-            yield
-        finally:
-            self._in_flight -= size
-            metrics.PUBLISH_IN_FLIGHT.set(self._in_flight)
 
     def event_types(self) -> dict[str, Any]:
         """The JSON Schema of every type of event that this deployment takes, by name."""

@@ -23,6 +23,10 @@ INVALID_CURSOR: Final = ProblemKind(
 )
 UNREADABLE: Final = ProblemKind(400, "unreadable", "The body is not JSON.")
 TOO_LARGE: Final = ProblemKind(413, "too_large", "The body is larger than allowed.")
+TOO_SLOW: Final = ProblemKind(408, "too_slow", "The body did not arrive within 30 seconds.")
+OVERLOADED: Final = ProblemKind(
+    503, "overloaded", "Too much is under way: send the same request again."
+)
 _JSON: Final = "application/json"
 _SCHEMAS: Final = "#/components/schemas/"
 _HEADERS: Final[Mapping[int, tuple[str, str]]] = {
@@ -49,7 +53,7 @@ def common_problems(operation: Json, *, is_open: bool) -> list[ProblemKind]:
     if has_parameter(operation, "cursor"):
         kinds.append(INVALID_CURSOR)
     if "requestBody" in operation:
-        kinds += [UNREADABLE, TOO_LARGE]
+        kinds += [UNREADABLE, TOO_SLOW, TOO_LARGE, OVERLOADED]
     return kinds
 
 

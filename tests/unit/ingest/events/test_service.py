@@ -260,15 +260,3 @@ async def test_nothing_counts_when_a_part_was_not_acknowledged(fails_at: int) ->
         await EventService(settings(clock="log"), _Log(fails_at=fails_at)).accept(body)
     assert (raised.value.status, raised.value.code) == (503, "not_acknowledged")
     assert raised.value.retry_after is not None
-
-
-async def test_what_is_under_way_is_bounded() -> None:
-    ingest = EventService(settings(in_flight_bytes=6 * 1024 * 1024), _Log())
-    with ingest.room_for(5_000_000):
-        with pytest.raises(Problem) as raised, ingest.room_for(5_000_000):
-            pass
-        assert (raised.value.status, raised.value.code) == (503, "overloaded")
-        with ingest.room_for(1000):
-            pass
-    with ingest.room_for(5_000_000):
-        pass

@@ -73,6 +73,44 @@ async def test_a_process_whose_background_work_has_failed_ends_with_an_error() -
             await process.wait()
 
 
+def serve_until_stopped(port: int) -> None:
+    app = create_app(service="test", settings=settings(), routers=[router])
+    serve(app, settings(port=port, leave_s=1))
+
+
+async def test_a_process_that_is_to_stop_is_not_ready_while_it_still_takes_requests() -> None:
+    port = free_port()
+    code = (
+        "from tests.unit.shared.http.test_server import serve_until_stopped; "
+        f"serve_until_stopped({port})"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+    seen: list[int] = []
+
+    async def readiness() -> int:
+        """The status on a connection of its own; 0 if there is none any more."""
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                return (await client.get("/readyz")).status_code
+        except httpx.TransportError:
+            return 0
+
+    async def has_left() -> bool:
+        seen.append(await readiness())
+        return not seen[-1]
+
+    try:
+        await eventually(readiness)
+        process.terminate()
+        await eventually(has_left, every_s=0.02)
+        assert 503 in seen, "before new connections fail"
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def _broken(client: httpx.AsyncClient) -> bool:
     try:
         return (await client.post("/break")).is_success

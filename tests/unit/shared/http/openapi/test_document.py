@@ -18,6 +18,7 @@ async def test_the_contract_documents_problems(client: httpx.AsyncClient) -> Non
         "200",
         "400",
         "401",
+        "408",
         "413",
         "422",
         "503",

@@ -1,0 +1,1 @@
+"""What a request may cost, before and while it is read."""
