@@ -43,7 +43,7 @@ REFUSED: Final = asyncpg.PostgresError
 
 
 def role(service: str) -> str:
-    """Return the database role of a service: it owns the service's schema and sees no other."""
+    """Return the database role of a service: it owns nothing, and sees only its own schema."""
     return f"stammkunde_{service}"
 
 

@@ -13,7 +13,19 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from shared.database.connection import role
 
 SERVICES: Final = ("lifecycle", "reactivation", "referral")
+MIGRATOR: Final = "stammkunde_migrator"
+"""The role that owns all schemas and tables: the services own nothing that they could turn off."""
 _LOCK: Final = 0x57414D4D
+_DEFAULTS: Final = "ALTER DEFAULT PRIVILEGES FOR ROLE {migrator} "
+_GRANTS: Final = (
+    "GRANT USAGE ON SCHEMA {schema} TO {role}",
+    _DEFAULTS + "REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
+    _DEFAULTS + "IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+    _DEFAULTS + "IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {role}",
+    # As it is in new databases, but not in those of before PostgreSQL 15.
+    "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+)
+_KEEP_VERSION: Final = "REVOKE INSERT, UPDATE, DELETE ON {schema}.alembic_version FROM {role}"
 
 CORE_V1: Final = """
 CREATE TABLE owner (
@@ -124,26 +136,35 @@ async def upgrade_all(url: str) -> list[str]:
     guard = await asyncpg.connect(url)
     try:
         await guard.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await _create_role(guard, MIGRATOR)
         for service in SERVICES:
             await _create_schema(guard, service)
             await _upgrade(url, service)
+            await guard.execute(_KEEP_VERSION.format(schema=service, role=role(service)))
     finally:
         await guard.close()
     return list(SERVICES)
 
 
-async def _create_schema(connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> None:
-    name = role(service)
+async def _create_role(connection: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
         # Roles belong to the whole cluster: another database's migration may have been first.
         with suppress(asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
             await connection.execute(f"CREATE ROLE {name} NOLOGIN")
     await connection.execute(f"GRANT {name} TO CURRENT_USER")
-    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {name}")
+
+
+async def _create_schema(connection: "asyncpg.Connection[asyncpg.Record]", service: str) -> None:
+    """Create a service's schema, and let the service use what the migrator makes in it."""
+    name = role(service)
+    await _create_role(connection, name)
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {service} AUTHORIZATION {MIGRATOR}")
+    for grant in _GRANTS:
+        await connection.execute(grant.format(schema=service, role=name, migrator=MIGRATOR))
 
 
 async def _upgrade(url: str, service: str) -> None:
-    settings = {"role": role(service), "search_path": service, "lock_timeout": "5s"}
+    settings = {"role": MIGRATOR, "search_path": service, "lock_timeout": "5s"}
     engine = create_async_engine(
         url.replace("postgresql://", "postgresql+asyncpg://", 1),
         connect_args={"server_settings": settings},

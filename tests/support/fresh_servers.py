@@ -12,6 +12,8 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.clock import monotonic
+from shared.database.connection import role
+from shared.database.migrations import MIGRATOR
 from shared.kafka import topics
 from shared.stream.lag import log_spans
 
@@ -78,6 +80,11 @@ async def administer(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+def as_migrator(statement: str, service: str) -> str:
+    """A statement that no service may run, for a connection that acts as this service."""
+    return f"SET ROLE {MIGRATOR}; {statement}; SET ROLE {role(service)}"
 
 
 async def renew_topics(bootstrap: str, *, partitions: int = PARTITIONS) -> None:

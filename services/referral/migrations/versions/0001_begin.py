@@ -4,6 +4,7 @@ from typing import Final
 
 from alembic import op
 
+from shared.database.connection import role
 from shared.database.migrations import CORE_V1, execute
 
 revision = "0001"
@@ -208,6 +209,7 @@ END $$
 
 def upgrade() -> None:
     execute(op, CORE_V1 + SCRIPT)
+    op.execute(f"REVOKE UPDATE, DELETE ON posting, entry FROM {role('referral')}")
     op.execute(BALANCED)
     op.execute(APPEND_ONLY)
     for table in ("posting", "entry"):

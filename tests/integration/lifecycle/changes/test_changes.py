@@ -26,7 +26,13 @@ from shared.database.connection import Pool
 from shared.http import serve_within, streams
 from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.support.builders import encode, event, order, tick
-from tests.support.fresh_servers import PARTITIONS, drop_database, eventually, make_database
+from tests.support.fresh_servers import (
+    PARTITIONS,
+    as_migrator,
+    drop_database,
+    eventually,
+    make_database,
+)
 from tests.support.lifecycle_worker import worker
 from tests.support.pipeline import by_partition, publish, settled, worker_settings
 from tests.support.server_stack import Stack
@@ -298,14 +304,14 @@ async def test_those_who_listen_are_let_go_when_a_look_fails_and_see_the_next_on
             events = Events(answer)
             await events.block()
             assert not (await asyncio.wait([polling], timeout=0.5))[0]
-            await pool.execute("ALTER TABLE change RENAME TO lost")
+            await pool.execute(as_migrator("ALTER TABLE change RENAME TO lost", "lifecycle"))
             async with asyncio.timeout(5):
                 with pytest.raises(EOFError):
                     await events.event()
                 assert (await polling).status_code == 503
         assert (await client.get("/livez")).is_success
         assert (await client.get("/v1/changes")).status_code == 500, "whoever asks is told"
-        await pool.execute("ALTER TABLE lost RENAME TO change")
+        await pool.execute(as_migrator("ALTER TABLE lost RENAME TO change", "lifecycle"))
         async with client.stream("GET", f"/v1/changes/stream?after={last}") as answer:
             events = Events(answer)
             await events.block()

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from shared.database import connection as db
+from shared.database.migrations import MIGRATOR
 
 POSTING = """
 INSERT INTO posting (id, customer, claim_id, side, content, kind, time, recorded_at, cause, entries)
@@ -30,6 +31,18 @@ async def ledger(database: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
         "ON CONFLICT DO NOTHING",
         CLAIM,
     )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def owner(
+    ledger: "asyncpg.Connection[asyncpg.Record]",  # noqa: ARG001  (the reward)
+    database: str,
+) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """A connection as the owner of the tables."""
+    settings = {"role": MIGRATOR, "search_path": "referral"}
+    connection = await asyncpg.connect(database, server_settings=settings)
     yield connection
     await connection.close()
 
@@ -131,18 +144,20 @@ async def test_a_table_of_the_session_does_not_hide_the_entries_from_the_guard(
         await commit(ledger, (POSTING, posting, CLAIM), (hide,))
 
 
-async def test_it_is_the_trigger_that_refuses(ledger: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def test_it_is_the_trigger_that_refuses(
+    owner: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
     """The guard seen missing: without it the same posting goes through."""
-    transaction = ledger.transaction()
+    transaction = owner.transaction()
     await transaction.start()
-    await ledger.execute("DROP TRIGGER entry_balances ON entry")
-    await ledger.execute("DROP TRIGGER posting_balances ON posting")
-    await post(ledger, ("customer:pending", 1000, "EUR"))
-    await ledger.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    await owner.execute("DROP TRIGGER entry_balances ON entry")
+    await owner.execute("DROP TRIGGER posting_balances ON posting")
+    await post(owner, ("customer:pending", 1000, "EUR"))
+    await owner.execute("SET CONSTRAINTS ALL IMMEDIATE")
     await transaction.rollback()
 
 
-@pytest.mark.parametrize(
+CHANGES = pytest.mark.parametrize(
     "statement",
     [
         "UPDATE entry SET amount = amount + 1",
@@ -153,11 +168,22 @@ async def test_it_is_the_trigger_that_refuses(ledger: "asyncpg.Connection[asyncp
         "TRUNCATE posting CASCADE",
     ],
 )
+
+
+@CHANGES
 async def test_the_ledger_only_grows(
+    owner: "asyncpg.Connection[asyncpg.Record]", statement: str
+) -> None:
+    await post(owner, *BALANCED)
+    with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+        await owner.execute(statement)
+
+
+@CHANGES
+async def test_the_service_may_not_even_try_to_change_the_ledger(
     ledger: "asyncpg.Connection[asyncpg.Record]", statement: str
 ) -> None:
-    await post(ledger, *BALANCED)
-    with pytest.raises(asyncpg.RestrictViolationError, match="append-only"):
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await ledger.execute(statement)
 
 

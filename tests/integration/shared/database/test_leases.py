@@ -14,12 +14,15 @@ from shared.database import leases
 from shared.database.connection import Pool
 from shared.database.leases import Lease, hold, is_held
 from shared.errors import Retryable
-from tests.support.fresh_servers import eventually
+from tests.support.fresh_servers import as_migrator, eventually
 
 NAME: Final = "a thing that one does"
 SHORT_S: Final = 0.3
 """A term that passes while a test looks on."""
 LONG_S: Final = 60.0
+
+LOSE = as_migrator("ALTER TABLE lease RENAME TO mislaid", "lifecycle")
+FIND = as_migrator("ALTER TABLE mislaid RENAME TO lease", "lifecycle")
 
 
 @pytest.fixture
@@ -134,18 +137,18 @@ async def test_a_holder_that_cannot_renew_for_a_term_is_cancelled_before_another
 ) -> None:
     try:
         with pytest.raises(Retryable, match=NAME), capture_logs() as logs:
-            await hold_while(pool, SHORT_S, "ALTER TABLE lease RENAME TO mislaid")
+            await hold_while(pool, SHORT_S, LOSE)
     finally:
-        await pool.execute("ALTER TABLE mislaid RENAME TO lease")
+        await pool.execute(FIND)
     assert {line["event"] for line in logs} == {"lease.not_renewed"}
 
 
 async def test_a_renewal_that_fails_once_is_tried_again(pool: Pool) -> None:
     async with hold(pool, NAME, term_s=3.0):
         with capture_logs() as logs:
-            await pool.execute("ALTER TABLE lease RENAME TO mislaid")
+            await pool.execute(LOSE)
             await eventually(lambda: bool(logs), every_s=0.01)
-            await pool.execute("ALTER TABLE mislaid RENAME TO lease")
+            await pool.execute(FIND)
         await asyncio.sleep(3.5)
         assert await is_held(pool, NAME)
 

@@ -1,6 +1,7 @@
 """Migrations on a real PostgreSQL: they build what is declared, once, and keep services apart."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any, Final
@@ -142,7 +143,40 @@ async def test_a_service_reads_its_own_tables_and_no_others(database: str, servi
         await connection.close()
 
 
-async def test_a_service_owns_everything_in_its_schema(database: str) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE outbox DISABLE TRIGGER ALL",
+        "DROP TABLE outbox",
+        "TRUNCATE outbox",
+        "CREATE TABLE more (x int)",
+        "CREATE TABLE public.more (x int)",
+        "DELETE FROM alembic_version",
+        "SET session_replication_role = replica",
+        "SET ROLE postgres",
+        f"SET ROLE {migrations.MIGRATOR}",
+        *(f"SET ROLE {role(service)}" for service in SERVICES[1:]),
+    ],
+)
+async def test_a_service_that_logs_in_as_itself_can_turn_nothing_off(
+    database: str, statement: str
+) -> None:
+    [service, *_] = SERVICES
+    await rows(database, "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    await migrations.upgrade_all(database)
+    await rows(database, f"ALTER ROLE {role(service)} LOGIN PASSWORD 'of the test'")
+    as_itself = re.sub(r"//[^@]*@", f"//{role(service)}:of%20the%20test@", database)
+    connection = await db.connect(as_itself, service)
+    try:
+        assert await connection.fetchval("SELECT session_user") == role(service)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+        await rows(database, f"ALTER ROLE {role(service)} NOLOGIN PASSWORD NULL")
+
+
+async def test_the_migrator_owns_everything(database: str) -> None:
     found = await rows(
         database,
         "SELECT DISTINCT relnamespace::regnamespace::text AS schema,"
@@ -151,7 +185,7 @@ async def test_a_service_owns_everything_in_its_schema(database: str) -> None:
         list(SERVICES),
     )
     assert {(row["schema"], row["owner"]) for row in found} == {
-        (service, role(service)) for service in SERVICES
+        (service, migrations.MIGRATOR) for service in SERVICES
     }
 
 
