@@ -38,6 +38,13 @@ TRANSIENT: Final = (
     OSError,
 )
 """Failures after which the same work may succeed later."""
+DATA_REFUSED: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    asyncpg.RaiseError,  # a trigger of ours
+)
+"""Refusals of what a statement says; without the customer whom it says it of, it may succeed."""
 REFUSED: Final = asyncpg.PostgresError
 """Any error that the server answers with."""
 

@@ -1,12 +1,13 @@
 """What one transaction applies: each partition's events in order, then perhaps a tick."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
+from shared.errors import StammkundeError
 from shared.events.envelope import Envelope
 from shared.stream.log.ownership import Advance, ClockMove
 
@@ -59,7 +60,8 @@ class Portion:
     """One partition's share of a batch.
 
     `clock` is where the partition's clock stands while the events are applied; afterwards deadlines
-    may fire until `tick`. `day_began` is when the clock's UTC day began: earlier days are over for
+    may fire until `tick`. The first `unread` of the dead letters could not be read; a handler adds
+    others. `day_began` is when the clock's UTC day began: earlier days are over for
     this partition. A service sets `unfinished` if it leaves deadlines until `tick` for later.
     """
 
@@ -73,10 +75,15 @@ class Portion:
     unfinished: bool = False
     advances: list[Advance] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
+    unread: int = 0
     day_began: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         self.day_began = self.clock.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def anew(self) -> Self:
+        """The portion as it was before a handler had it."""
+        return replace(self, unfinished=False, dead=self.dead[: self.unread])
 
     @property
     def due_until(self) -> datetime:
@@ -138,12 +145,14 @@ async def _no_previous_batch() -> None:
 class Batch:
     """All portions of one transaction.
 
-    `previous_committed` waits until the batch before this one is committed: call it before reading
-    rows that that batch may have changed.
+    `refused` are customers to be parked for a reason, by customer: the database has refused their
+    data. `previous_committed` waits until the batch before this one is committed: call it before
+    reading rows that that batch may have changed.
     """
 
     portions: dict[int, Portion] = field(default_factory=dict)
     previous_committed: Callable[[], Awaitable[None]] = _no_previous_batch
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def epochs(self) -> dict[int, int]:
@@ -183,3 +192,11 @@ class Batch:
         for portion in self.portions.values():
             for incoming in portion.events:
                 yield portion, incoming
+
+
+class BatchRefused(StammkundeError):
+    """The database refuses what the batch says: find the customers for whose data it does."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__("the database refuses the data of a batch")
+        self.batch = batch

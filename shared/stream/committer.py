@@ -9,7 +9,7 @@ from shared import metrics
 from shared.clock import monotonic
 from shared.database import connection as db
 from shared.stream.assignment import Assignment
-from shared.stream.batch import Batch
+from shared.stream.batch import Batch, BatchRefused
 from shared.stream.handler import Handler
 from shared.stream.log import dead_letters, ownership
 from shared.stream.log.ownership import Advance
@@ -48,14 +48,22 @@ class Committer:
     async def _commit(self, batch: Batch, work: object) -> None:
         started = monotonic()
         advances = batch.advances()
-        async with db.transaction(self._writer) as tx:
-            await ownership.lock(tx, batch.epochs)
-            await self._handler.apply(work, tx)
-            await dead_letters.add(tx, batch.dead_letters())
-            await ownership.advance(tx, advances, batch.clock_moves())
+        try:
+            async with db.transaction(self._writer) as tx:
+                await write(tx, self._handler, batch, work)
+        except db.DATA_REFUSED as error:
+            raise BatchRefused(batch) from error
         self._relay.wake()
         self._assignment.committed.update({(a.topic, a.partition): a.next_offset for a in advances})
         _observe(batch, advances, monotonic() - started)
+
+
+async def write(tx: db.Tx, handler: Handler[Any], batch: Batch, work: object) -> None:
+    """Write everything that a batch changes; raises Fenced if a partition is not ours any more."""
+    await ownership.lock(tx, batch.epochs)
+    await handler.apply(work, tx)
+    await dead_letters.add(tx, batch.dead_letters())
+    await ownership.advance(tx, batch.advances(), batch.clock_moves())
 
 
 def _observe(batch: Batch, advances: list[Advance], seconds: float) -> None:

@@ -22,6 +22,12 @@ class Handler(Protocol[W]):
     async def apply(self, work: W, tx: Tx) -> None:
         """Write rows and outgoing messages in the loop's transaction."""
 
+    def customers(self, work: W) -> Collection[str]:
+        """Return the customers of whom `apply` would write something.
+
+        Those whose data the database refuses come back in `Batch.refused`, to be parked.
+        """
+
     def forget(self) -> None:
         """Drop everything in memory: ownership has changed."""
 

@@ -7,8 +7,11 @@ from typing import Any
 
 from shared.clock import monotonic
 from shared.database import connection as db
+from shared.errors import leaves
 from shared.settings import Settings
 from shared.stream.assignment import Assignment
+from shared.stream.batch import Batch, BatchRefused
+from shared.stream.bisection import Bisection
 from shared.stream.committer import Committer
 from shared.stream.connections import Connections, connect, started
 from shared.stream.fetcher import Fetcher
@@ -30,7 +33,10 @@ class Session:
         self.progressed = monotonic()
 
     async def run(self, new_handler: Callable[[Reader], Handler[Any]], stop: asyncio.Event) -> None:
-        """Work until `stop`; raises what goes wrong (Retryable, Fenced, …), mostly in groups."""
+        """Work until `stop`; raises what goes wrong (Retryable, Fenced, …), mostly in groups.
+
+        Ends without an error once a batch is committed without those whose data was refused.
+        """
         async with connect(self._subscription.service, self._settings) as connections:
             loop = self._new_loop(connections, new_handler(connections.reader))
             topics = list(self._subscription.topics)
@@ -38,6 +44,8 @@ class Session:
             async with started(connections.consumer):
                 try:
                     await loop.run(stop)
+                except* BatchRefused as group:
+                    await loop.without_refused(connections.writer, leaves(group)[0].batch)
                 finally:
                     await loop.relay.close()
 
@@ -97,6 +105,10 @@ class BatchLoop:
                     task.cancel()
         await self.relay.publish()
 
+    async def without_refused(self, writer: db.Tx, batch: Batch) -> None:
+        """Commit a batch without the customers whose data is refused, once nothing else runs."""
+        await Bisection(self.handler, writer, self.note_progress).commit(batch)
+
     async def _work(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         while not stop.is_set():
             self.membership.raise_failure()
@@ -112,6 +124,19 @@ class BatchLoop:
         async with self.assignment.lock:
             await self.committer.settled()
 
+    async def _prepare(self, batch: Batch) -> object:
+        """Fold a batch; raises BatchRefused if the database refuses to read for it."""
+        assignment = self.assignment
+        try:
+            with db.retryable_errors():
+                work: object = await self.handler.prepare(batch)
+                if assignment.pending_work:
+                    assignment.note_pending_work(await self.handler.pending_work())
+        except db.DATA_REFUSED as error:
+            await self.committer.settled()
+            raise BatchRefused(batch) from error
+        return work
+
     async def _step(self, group: asyncio.TaskGroup) -> None:
         """Fold one batch while the one before is being committed, then commit it."""
         assignment = self.assignment
@@ -119,10 +144,7 @@ class BatchLoop:
         if not batch.portions:
             return
         batch.previous_committed = self.committer.settled
-        with db.retryable_errors():
-            work = await self.handler.prepare(batch)
-            if assignment.pending_work:
-                assignment.note_pending_work(await self.handler.pending_work())
+        work = await self._prepare(batch)
         assignment.intake.applied(batch)
         await self.committer.settled()
         self.committer.begin(group, batch, work)

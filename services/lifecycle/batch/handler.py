@@ -91,6 +91,10 @@ class LifecycleHandler:
         await outbox.add(tx, recorder.messages + hint_messages + work.forwarded + work.ticks)
         on_commit(lambda: _count(work))
 
+    def customers(self, work: Work) -> Collection[str]:
+        """Return the customers who have changed."""
+        return work.touched
+
     async def _make_room(self, batch: Batch) -> None:
         if self._cache.is_full:
             await batch.previous_committed()

@@ -116,13 +116,18 @@ class Work:
     ) -> Iterator[tuple[Visit, T]]:
         """Fold customers one by one; park and leave out those whose fold fails.
 
-        A bug in a rule must stop neither the worker nor the other customers.
+        A bug in a rule must stop neither the worker nor the other customers, and so must data
+        that the database has refused.
         """
+        refused = self.batch.refused
         for visit in visits:
+            if refused and visit.entry.id in refused:
+                self._park(visit, refused[visit.entry.id])
+                continue
             try:
                 folded = fold(visit)
             except Exception as error:  # noqa: BLE001  (logged, counted and kept as the reason)
-                self._park(visit, error)
+                self._park(visit, record_failure(error, partition=visit.entry.partition))
             else:
                 yield visit, folded
 
@@ -197,12 +202,12 @@ class Work:
             body = incoming.value
             events.append((entry.key, key, order_key, time, clock, type, amount, currency, body))
 
-    def _park(self, visit: Visit, error: Exception) -> None:
+    def _park(self, visit: Visit, reason: str) -> None:
         entry = visit.entry
-        entry.parked = record_failure(error, partition=entry.partition)
+        entry.parked = reason
         self.newly_parked += 1
         for incoming in visit.arrivals.values():
-            visit.portion.reject(incoming, "parked", entry.parked, parked=entry.id)
+            visit.portion.reject(incoming, "parked", reason, parked=entry.id)
         self.touched[entry.id] = entry
         self.arm(entry, exactly=True)
 

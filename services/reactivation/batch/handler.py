@@ -46,6 +46,8 @@ class ReactivationHandler:
         work = gather(batch)
         await batch.previous_committed()
         await self._add_due(work, batch)
+        for customer in batch.refused.keys() & work.keys():
+            work[customer].refused = batch.refused[customer]
         return work
 
     async def apply(self, work: Work, tx: Tx) -> None:
@@ -65,6 +67,9 @@ class ReactivationHandler:
         waiting = {
             customer: reason for customer, reason in parked.items() if customer not in released
         }
+        refused = {id: each.refused for id, each in work.items() if each.refused is not None}
+        waiting |= refused
+        count_parked(len(refused))
         locked = _Locked(ids, reasons.keys())
         while failed := await self._fold(tx, _without(work, waiting), locked):
             waiting |= failed
@@ -77,6 +82,10 @@ class ReactivationHandler:
     async def pending_work(self) -> Collection[int]:
         """None."""
         return ()
+
+    def customers(self, work: Work) -> Collection[str]:
+        """Return the customers with records or a deadline."""
+        return work
 
     def forget(self) -> None:
         """Nothing to drop."""

@@ -15,11 +15,15 @@ T = TypeVar("T", OrderEvent, Permission, Merge, LapseUpdate)
 
 @dataclass(slots=True)
 class CustomerWork:
-    """One customer's records in a batch; none if only a deadline is due."""
+    """One customer's records in a batch; none if only a deadline is due.
+
+    `refused` is why the database has refused the customer's data, if it has.
+    """
 
     portion: Portion
     records: list[Incoming] = field(default_factory=list)
     is_released: bool = False
+    refused: str | None = None
 
     @property
     def time(self) -> PartitionTime:
@@ -34,8 +38,11 @@ class CustomerWork:
 
     @property
     def gets_row(self) -> bool:
-        """Whether the customer gets a row to lock: it has lapsed, or become one with somebody."""
-        return bool(self.merges) or any(
+        """Whether the customer gets a row to lock: it has lapsed, or become one with somebody.
+
+        One whose data is refused needs it to be parked.
+        """
+        return bool(self.merges or self.refused is not None) or any(
             record.content is REGROUPED
             or (isinstance(record.content, LapseUpdate) and record.content.lapses)
             for record in self.records

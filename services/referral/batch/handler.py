@@ -16,10 +16,12 @@ from services.referral.customers.repository import (
     load_people,
     lock_members,
     lock_people,
+    park_members,
     release_members,
 )
 from services.referral.domain.codes import read
 from services.referral.domain.rewards import RewardKey
+from services.referral.events import read as read_event
 from services.referral.rewards.outcome import SettlementTime
 from services.referral.rewards.repository import find_due, find_unsettled
 from services.referral.rewards.settlement import RewardTasks, settle_rewards
@@ -30,6 +32,7 @@ from shared.database.connection import Tx, on_commit
 from shared.identities import Identities
 from shared.stream.batch import Batch
 from shared.stream.handler import Reader
+from shared.stream.log.parked_customers import delete_dead_letters, recall_events
 from shared.stream.outgoing import outbox
 from shared.stream.outgoing.outbox import Message
 
@@ -67,10 +70,14 @@ class ReferralHandler:
 
     async def apply(self, work: Work, tx: Tx) -> None:
         """Write what the batch means; a customer is changed only under the lock of its row."""
+        if work.released:
+            await self._recall(tx, work)
         await save_pending_advocates(tx, work.completed, work.pending_advocates)
         if not work.customers:
             return
         affected = await _lock(tx, work)
+        if work.refused:
+            await park_members(tx, work.refused)
         due = [*work.due, *await _release(tx, work.released)]
         messages = await self._issue_codes(tx, work, affected.people)
         await add_order_events(tx, work.order_events)
@@ -89,12 +96,25 @@ class ReferralHandler:
         await outbox.add(tx, messages)
         on_commit(lambda: metrics.DEADLINES_FIRED.inc(len(work.due)))
 
+    def customers(self, work: Work) -> Collection[str]:
+        """Return all customers whom the batch may change."""
+        return work.customers.union(work.pending_advocates, work.completed)
+
     async def pending_work(self) -> Collection[int]:
         """None."""
         return ()
 
     def forget(self) -> None:
         """Nothing to drop."""
+
+    async def _recall(self, tx: Tx, work: Work) -> None:
+        """Take in what has waited for customers to be released."""
+        for customer in sorted(work.released):
+            portion = work.portions[self._announcer.partition(customer)]
+            for incoming in await recall_events(tx, portion, customer, read_event):
+                work.take(incoming.event, incoming.content)
+        work.advocates |= await load_pending_advocates(tx, work.completed)
+        await delete_dead_letters(tx, work.released)
 
     async def _add_due(self, work: Work, batch: Batch) -> None:
         """Add the rewards whose deadlines the batch's ticks have passed, up to a limit for each."""
@@ -162,8 +182,9 @@ async def _lock(tx: Tx, work: Work) -> Affected:
     regrouping = await regroup(tx, work.merges)
     people = await load_people(tx, work.customers)
     members = await lock_members(tx, people.all_members(work.customers))
-    parked = {id for id, member in members.items() if member.parked}
-    work.released |= {id for id in parked & work.customers if people.is_merged(id)}
+    parked = {id for id, member in members.items() if member.parked or id in work.refused}
+    merged = {id for id in parked & work.customers if people.is_merged(id)}
+    work.released |= merged - work.refused.keys()
     return Affected(people, members, parked - work.released, regrouping)
 
 

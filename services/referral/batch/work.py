@@ -14,7 +14,7 @@ from services.referral.domain.terms import Terms
 from services.referral.events import NewAdvocate, PartKind, ReviewRequest, ShopEvent
 from shared.events.envelope import Envelope
 from shared.identities import Merge
-from shared.stream.batch import Batch
+from shared.stream.batch import Batch, Portion
 
 
 class Cause(NamedTuple):
@@ -33,7 +33,8 @@ class Work:
     end of a history import. `due` has the rewards whose deadline has passed, with the end of the
     tick. `touches` are by claim, `advocates`, `reviews` and `causes` by customer; `causes` has the
     first event of each customer who may have to be judged. `pending_advocates` wait for the last
-    part of a correction; it has come for those who are `completed`.
+    part of a correction; it has come for those who are `completed`. `refused` has why the database
+    has refused the data of customers, `portions` the portions of the batch by partition.
     """
 
     terms: Terms
@@ -53,6 +54,8 @@ class Work:
     released: set[str] = field(default_factory=set)
     causes: dict[str, Cause] = field(default_factory=dict)
     due: dict[RewardKey, datetime] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    portions: Mapping[int, Portion] = field(default_factory=dict)
 
     @property
     def customers(self) -> set[str]:
@@ -62,6 +65,7 @@ class Work:
         customers |= self.referees
         customers |= self.advocates.keys()
         customers |= self.reviews
+        customers |= self.refused.keys()
         keys = (*self.revisions, *self.transfers, *self.due)
         return customers | {key.customer for key in keys}
 
@@ -123,8 +127,12 @@ class Work:
 
 
 def gather(batch: Batch, terms: Terms) -> Work:
-    """The work of all records of a batch."""
-    work = Work(terms)
-    for _, incoming in batch.events():
-        work.take(incoming.event, incoming.content)
+    """The work of all records of a batch; sets aside those of customers whose data is refused."""
+    work = Work(terms, refused=batch.refused, portions=batch.portions)
+    for portion, incoming in batch.events():
+        subject = incoming.event.subject
+        if subject in batch.refused:
+            portion.reject(incoming, "parked", batch.refused[subject], parked=subject)
+        else:
+            work.take(incoming.event, incoming.content)
     return work

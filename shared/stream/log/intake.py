@@ -134,3 +134,4 @@ class Intake:
         if checkpoint.next_offset != expected:
             checkpoint.last = last_record(last)
             portion.advances.append(Advance.of(tp, expected, checkpoint))
+            portion.unread = len(portion.dead)
