@@ -9,6 +9,7 @@ from typing import Final
 import asyncpg
 
 from shared.local.embedded_server import EmbeddedServer
+from shared.local.home import kept_secret
 from shared.local.postgres_files import (
     SystemAccount,
     data_folder,
@@ -49,7 +50,11 @@ class EmbeddedPostgres(EmbeddedServer):
     @property
     def url(self) -> str:
         """The database `stammkunde`, as its superuser; known once started."""
-        return f"postgresql://postgres@127.0.0.1:{self._port}/{DATABASE}"
+        return self._url(DATABASE)
+
+    def _url(self, database: str) -> str:
+        password = kept_secret(self._home / "postgres-password")
+        return f"postgresql://postgres:{password}@127.0.0.1:{self._port}/{database}"
 
     @property
     def _mark(self) -> str:
@@ -59,7 +64,8 @@ class EmbeddedPostgres(EmbeddedServer):
         account = system_account()
         binaries = await asyncio.to_thread(server_binaries, account)
         data = data_folder(self._home, self._folder, account)
-        await asyncio.to_thread(initialise, binaries, data, account)
+        password = kept_secret(self._home / "postgres-password")
+        await asyncio.to_thread(initialise, binaries, data, account, password)
         self._port = self._take_port("postgres")
         self._spawn(binaries, data, account)
 
@@ -77,9 +83,7 @@ class EmbeddedPostgres(EmbeddedServer):
     async def _answers(self) -> bool:
         """Whether the server answers; the database is made if it is missing."""
         try:
-            connection = await asyncpg.connect(
-                f"postgresql://postgres@127.0.0.1:{self._port}/postgres", timeout=5
-            )
+            connection = await asyncpg.connect(self._url("postgres"), timeout=5)
         except (OSError, asyncpg.PostgresError, TimeoutError):
             return False
         try:

@@ -21,7 +21,7 @@ _INITIALISED_WITHIN_S: Final = 60.0
 _INITDB_OPTIONS: Final = (
     "-U",
     "postgres",
-    "--auth=trust",
+    "--auth=scram-sha-256",
     "--encoding=UTF8",
     "--locale-provider=builtin",
     "--locale=C.UTF-8",
@@ -85,25 +85,31 @@ def data_folder(home: Path, folder: Path, account: SystemAccount | None) -> Path
     return data.resolve()
 
 
-def initialise(binaries: Path, data: Path, account: SystemAccount | None) -> None:
-    """Make the data folder unless it is there."""
+def initialise(binaries: Path, data: Path, account: SystemAccount | None, password: str) -> None:
+    """Make the data folder unless it is there, with the superuser's password."""
     if (data / "PG_VERSION").exists():
         return
     data.mkdir(mode=0o700, exist_ok=True)
     if account is not None:
         os.chown(data, account.uid, account.gid)
-    initialised = subprocess.run(
-        [str(binaries / "bin" / "initdb"), "-D", str(data), *_INITDB_OPTIONS],
-        env={"PATH": os.defpath, "LC_ALL": "C"},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_INITIALISED_WITHIN_S,
-        user=account.uid if account else None,
-        group=account.gid if account else None,
-        extra_groups=[] if account else None,
-    )
+    with tempfile.NamedTemporaryFile("w", dir=_shared_folder()) as secret:
+        secret.write(password)
+        secret.flush()
+        if account is not None:
+            os.fchown(secret.fileno(), account.uid, account.gid)
+        options = ["-D", str(data), f"--pwfile={secret.name}", *_INITDB_OPTIONS]
+        initialised = subprocess.run(
+            [str(binaries / "bin" / "initdb"), *options],
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_INITIALISED_WITHIN_S,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
     if initialised.returncode:
         raise Misconfigured(
             f"PostgreSQL's data folder could not be made: {initialised.stdout}{initialised.stderr}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -87,6 +88,14 @@ async def test_postgresql_is_durable_and_sorts_as_python_does(
         assert ordered == sorted(words)
     finally:
         await connection.close()
+
+
+async def test_postgresql_asks_for_the_password(
+    servers: tuple[EmbeddedKafka, EmbeddedPostgres],
+) -> None:
+    url = re.sub(r":[^:@/]*@", "@", servers[1].url)
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(url, password="guessed")  # noqa: S106
 
 
 async def test_the_log_of_postgresql_quotes_no_row(
