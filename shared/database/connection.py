@@ -97,18 +97,47 @@ async def connect(url: str, service: str) -> "asyncpg.Connection[asyncpg.Record]
         raise Retryable(f"PostgreSQL cannot be reached: {describe(error)}") from error
 
 
+ACQUIRE_S: Final = 5.0
+"""How long a request waits for a connection: longer than others wait for a lock with theirs."""
+_API_SETTINGS: Final = {
+    "lock_timeout": "3s",
+    # For statements whose process has died: a live one ends its own after `command_timeout`, or
+    # the longer time that it names.
+    "statement_timeout": "15min",
+}
+
+
+class _LimitedPool(asyncpg.Pool):
+    """A pool that nobody waits for without end."""
+
+    def acquire(self, *, timeout: float | None = None) -> Any:
+        """Take a connection. Raises TimeoutError if none is free in time."""
+        return super().acquire(timeout=ACQUIRE_S if timeout is None else timeout)
+
+
 async def create_pool(url: str, service: str, *, size: int = 10) -> Pool:
     """Open a pool of such connections, for API processes.
 
+    Waiting for a connection or for a lock has an end; both errors are TRANSIENT.
     A connection goes back into the pool as it is: whoever changes a setting of its session must
     change it back.
     """
-    settings: dict[str, Any] = {"server_settings": _server_settings(service)}
-    pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=size, command_timeout=30, reset=_keep_session, **settings
+    return await _LimitedPool(
+        url,
+        min_size=1,
+        max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
+        connect=None,
+        setup=None,
+        init=None,
+        reset=_keep_session,
+        loop=None,
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        command_timeout=30,
+        server_settings=_server_settings(service) | _API_SETTINGS,
     )
-    assert pool is not None  # noqa: S101  (None only for a pool created twice)
-    return pool
 
 
 async def _keep_session(_: object) -> None:

@@ -141,7 +141,7 @@ async def mend(tx: Tx) -> RecountResult:
 
 async def lock(tx: Tx) -> None:
     """Keep others from writing counts until the transaction ends."""
-    await tx.execute(_LOCK, timeout=PATIENCE_S)
+    await tx.execute(f"SET LOCAL lock_timeout = '{PATIENCE_S:g}s'; {_LOCK}", timeout=PATIENCE_S)
 
 
 async def delete_zeros(tx: Tx) -> None:
