@@ -10,7 +10,6 @@ from services.lifecycle.batch.schedule_watch import PolicyFile
 from services.lifecycle.domain.policy.policy import Policy
 from services.lifecycle.worker import SUBSCRIPTION
 from shared.events import transitions
-from shared.events.envelope import encode
 from shared.events.transitions import Correction, Transition
 from shared.kafka.topics import PHASE_TRANSITIONS
 from tests.support.builders import day, event, order, tick
@@ -18,7 +17,6 @@ from tests.support.pipeline import publish, published, rows, running, settled, w
 from tests.support.server_stack import Stack
 
 pytestmark = pytest.mark.usefixtures("fresh_topics")
-SCORES = 3_000
 
 
 async def run(stack: Stack, database: str, events: list[dict[str, Any]], **settings: Any) -> None:
@@ -181,41 +179,3 @@ async def test_a_sign_up_with_an_account_restates_nothing(stack: Stack, blank: s
     accounts = await rows(blank, "SELECT account FROM lifecycle.customer")
     assert [row["account"] for row in accounts] == ["b2c"] * 3
     assert await restated(blank) == {}
-
-
-async def test_a_correction_of_a_long_life_is_published_and_followed_in_parts(
-    stack: Stack, database: str
-) -> None:
-    """It was one record of 6 MB, and what Kafka refuses stopped the relay for ever."""
-    asked = [event("mia", "feedback.submitted", 40 + n / 1000, id=f"{n}") for n in range(SCORES)]
-    scores = [
-        {**each, "data": {"kind": "nps", "score": 10 - n % 2 * 2}} for n, each in enumerate(asked)
-    ]
-    orders = [order("mia", at) for at in (10, 20, 30)]
-    await run(stack, database, [*orders, *scores, order("moe", 20)])
-    before = await announced(stack, "mia")
-    await run(stack, database, [order("mia", 0), order("moe", 21)])
-    records = [
-        record
-        for record in await published(stack.bootstrap, PHASE_TRANSITIONS)
-        if record.subject == "mia"
-    ]
-    assert max(len(encode(record)) for record in records) <= 256 * 1024
-    parts = (await announced(stack, "mia"))[len(before) :]
-    assert [each.version for each in parts] == list(
-        range(len(before) + 1, len(before) + len(parts) + 1)
-    )
-    assert all(isinstance(each, Correction) for each in parts)
-    assert len(parts) > 5
-    assert [each.is_last for each in parts if isinstance(each, Correction)] == [
-        *([False] * (len(parts) - 1)),
-        True,
-    ]
-    held = await rows(
-        database,
-        "SELECT count(*) AS n FROM lifecycle.transition WHERE customer = 'mia'"
-        " AND withdrawn IS NULL",
-    )
-    assert held[0]["n"] == sum(len(each.added) for each in parts if isinstance(each, Correction))
-    assert await rows(database, "SELECT FROM lifecycle.outbox") == []
-    assert await rows(database, "SELECT FROM lifecycle.quarantine") == []
