@@ -163,7 +163,7 @@ def settings_for(bootstrap: str, url: str, clock: ClockMode) -> LifecycleSetting
     return LifecycleSettings(
         kafka_bootstrap=bootstrap,
         database_url=url,
-        api_key=SecretStr("bench"),
+        api_key=SecretStr("key-of-the-bench"),
         clock=clock,
         partitions=PARTITIONS,
     )
