@@ -68,15 +68,17 @@ class Announcer:
             RELEASED, SOURCE, REFERRAL_EVENTS, customer, partition, parked=parked
         )
 
-    def claim_judged(self, referee: str, touch: Touch, verdict: Verdict) -> Message:
-        """`claim.refused` with the reason, or `claim.accepted`."""
+    def claim_judged(self, referee: str, touch: Touch, verdict: Verdict, number: int) -> Message:
+        """`claim.refused` with the reason, or `claim.accepted`; `number` counts the answers.
+
+        A claim may be accepted, refused and accepted again, and readers drop ids that they know.
+        """
         data: dict[str, object] = {"claim_id": touch.id, "code": touch.code}
         if verdict.state is State.REFUSED:
             data |= {"reason": verdict.reason}
-            identity = (touch.id, verdict.reason)
-            return self._message("claim.refused", referee, touch.time, data, *identity)
+            return self._message("claim.refused", referee, touch.time, data, touch.id, number)
         data |= {"recommender": touch.recommender, "expires_at": touch.expires_at}
-        return self._message("claim.accepted", referee, touch.time, data, touch.id)
+        return self._message("claim.accepted", referee, touch.time, data, touch.id, number)
 
     def reward_determined(
         self, recommender: str, revision: RewardRevision, at: datetime

@@ -116,11 +116,11 @@ claim = sa.Table(
     sa.Column("reason", sa.Text),
     sa.Column("order_id", sa.Text, comment="the first order, once it has decided"),
     sa.Column(
-        "judged",
-        sa.Boolean,
+        "answers",
+        sa.Integer,
         nullable=False,
-        server_default=sa.text("false"),
-        comment="whether the claim was answered, and the answer announced",
+        server_default=sa.text("0"),
+        comment="how many have been announced; 0: it has not been judged yet",
     ),
     sa.Column(
         "revision",

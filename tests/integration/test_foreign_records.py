@@ -152,8 +152,8 @@ async def expect_letters(database: str, service: str, *topics: str) -> None:
     expected.update((own.topic, "invalid_data") for own in OWN_DATA if service in own.refused_by)
     found = await rows(database, f"SELECT topic, reason FROM {service}.dead_letter")
     assert Counter(tuple(row) for row in found) == expected
-    braked = f"SELECT 1 FROM {service}.checkpoint WHERE braked IS NOT NULL"
-    assert not await rows(database, braked)
+    stopped = f"SELECT 1 FROM {service}.checkpoint WHERE stopped IS NOT NULL"
+    assert not await rows(database, stopped)
 
 
 async def test_lifecycle_goes_on_behind_them(stack: Stack, database: str) -> None:

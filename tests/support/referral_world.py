@@ -136,7 +136,7 @@ class World:
         people = Identities(self.merges)
         for touch in work.touches.values():
             named = replace(touch, recommender=_OWNERS.get(touch.code))
-            new = Claim(named, Verdict(State.ACCEPTED), None, clock, is_judged=False)
+            new = Claim(named, Verdict(State.ACCEPTED), None, clock, answers=0)
             self.claims.setdefault(touch.id, new)
         for order in work.order_events:
             self.events.setdefault((order.fact.origin, order.fact.id), order)
@@ -167,7 +167,7 @@ class World:
             self.claims[new.touch.id] = replace(
                 claim,
                 verdict=new.verdict,
-                is_judged=True,
+                answers=new.answers,
                 revision=new.revision,
                 facts=new.facts,
             )

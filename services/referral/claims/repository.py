@@ -48,10 +48,11 @@ _CLAIM_BY_ID: Final = _CLAIM + "WHERE c.id = $1"
 _SAVE_VERDICTS: Final = """
 UPDATE claim AS c
 SET state = v.state, reason = v.reason, order_id = v.order_id, recommender = v.recommender,
-    answer = CASE WHEN c.judged THEN c.answer ELSE v.reason END, judged = true,
+    answer = CASE WHEN c.answers > 0 THEN c.answer ELSE v.reason END, answers = v.answers,
     revision = v.revision, facts = v.facts
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::jsonb[])
-    AS v(id, state, reason, order_id, recommender, revision, facts)
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::int[], $7::int[],
+            $8::jsonb[])
+    AS v(id, state, reason, order_id, recommender, answers, revision, facts)
 WHERE c.id = v.id
 """
 
@@ -60,7 +61,8 @@ WHERE c.id = v.id
 class Claim:
     """A claim as stored; `answer` is the reason for refusing it when it was recorded, or None.
 
-    Before it is judged for the first time its verdict says nothing. `facts` are those of its
+    Before it is judged for the first time its verdict says nothing; `answers` counts those that
+    have been announced. `facts` are those of its
     rewards, in the `revision` that was sent last.
     """
 
@@ -68,9 +70,14 @@ class Claim:
     verdict: Verdict
     answer: Reason | None
     recorded_at: datetime
-    is_judged: bool = True
+    answers: int = 1
     revision: int = 0
     facts: RewardFacts | None = None
+
+    @property
+    def is_judged(self) -> bool:
+        """Has it ever been answered?"""
+        return self.answers > 0
 
     @property
     def referee(self) -> str:
@@ -83,6 +90,7 @@ class NewVerdict(NamedTuple):
 
     touch: Touch
     verdict: Verdict
+    answers: int
     revision: int
     facts: RewardFacts | None
 
@@ -125,7 +133,7 @@ async def find_claim(source: Pool | Tx, id: UUID) -> Claim | None:
 
 async def save_verdicts(tx: Tx, verdicts: Iterable[NewVerdict]) -> None:
     """Store verdicts; for claims that had none yet also as the answer given."""
-    await tx.execute(_SAVE_VERDICTS, *columns_of(map(_verdict_row, verdicts), 7))
+    await tx.execute(_SAVE_VERDICTS, *columns_of(map(_verdict_row, verdicts), 8))
 
 
 def _order_event_row(event: OrderEvent) -> tuple[Any, ...]:
@@ -181,6 +189,7 @@ def _verdict_row(new: NewVerdict) -> tuple[Any, ...]:
         verdict.reason,
         verdict.order_id,
         new.touch.recommender,
+        new.answers,
         new.revision,
         msgspec.json.encode(new.facts).decode() if new.facts else None,
     )
@@ -215,4 +224,4 @@ def _claim(row: Any) -> Claim:
     answer = Reason(row["answer"]) if row["answer"] else None
     verdict = Verdict(State(row["state"]), reason, row["order_id"])
     facts = _decode_facts(row["facts"]) if row["facts"] else None
-    return Claim(touch, verdict, answer, row["recorded_at"], row["judged"], row["revision"], facts)
+    return Claim(touch, verdict, answer, row["recorded_at"], row["answers"], row["revision"], facts)

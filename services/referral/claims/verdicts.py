@@ -95,10 +95,12 @@ class Judge:
         revision = claim.revision + (facts != claim.facts)
         if claim.is_judged and (verdict, revision) == (claim.verdict, claim.revision):
             return
-        self.judgement.verdicts.append(NewVerdict(claim.touch, verdict, revision, facts))
+        answers = claim.answers
         if not claim.is_judged or _answer(verdict) != _answer(claim.verdict):
-            message = self.announcer.claim_judged(referee.id, claim.touch, verdict)
+            answers += 1
+            message = self.announcer.claim_judged(referee.id, claim.touch, verdict, answers)
             self.judgement.messages.append(message)
+        self.judgement.verdicts.append(NewVerdict(claim.touch, verdict, answers, revision, facts))
         if revision != claim.revision:
             since = self._since(referee, claim, verdict)
             revised = RewardRevision(claim.touch.id, revision, facts, claim.referee, since)

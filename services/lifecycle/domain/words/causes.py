@@ -20,16 +20,17 @@ class Remedy(NamedTuple):
     on: frozenset[EventKind]
 
 
-_PURCHASE: Final = Remedy("an order, or a contract concluded or renewed", PURCHASES)
+_CLEARING: Final = PURCHASES | {EventKind.RESTORED}
+_PURCHASE: Final = Remedy("an order, or a contract concluded or renewed", _CLEARING)
 _CONTRACT: Final = Remedy(
     "a contract renewed or newly concluded",
     PURCHASES - {EventKind.ORDER},
 )
 _SUBSCRIPTION: Final = Remedy(
     "a newsletter subscription, an order, or a contract concluded or renewed",
-    PURCHASES | {EventKind.SUBSCRIBED},
+    _CLEARING | {EventKind.SUBSCRIBED},
 )
-_ACTION: Final = Remedy("any activity of the customer", CUSTOMER_ACTIONS)
+_ACTION: Final = Remedy("any activity of the customer", CUSTOMER_ACTIONS | {EventKind.RESTORED})
 _GOOD_SCORES: Final = {
     "nps": "an NPS of 7 or more",
     "csat": "a CSAT of 3 or more",

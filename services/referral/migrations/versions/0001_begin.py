@@ -82,7 +82,7 @@ CREATE TABLE claim (
                          'unqualified')),
     reason text,
     order_id text,
-    judged boolean NOT NULL DEFAULT false,
+    answers integer NOT NULL DEFAULT 0,
     revision integer NOT NULL DEFAULT 0,
     facts jsonb,
     answer text,
@@ -92,7 +92,7 @@ CREATE TABLE claim (
 COMMENT ON COLUMN claim.recommender IS 'whose code it is; null while nobody''s';
 COMMENT ON COLUMN claim.terms IS 'those in force when it was recorded';
 COMMENT ON COLUMN claim.order_id IS 'the first order, once it has decided';
-COMMENT ON COLUMN claim.judged IS 'whether the claim was answered, and the answer announced';
+COMMENT ON COLUMN claim.answers IS 'how many have been announced; 0: it has not been judged yet';
 COMMENT ON COLUMN claim.revision IS 'how often the facts of its rewards have changed';
 COMMENT ON COLUMN claim.facts IS 'what both rewards depend on; null: nothing is earned';
 COMMENT ON COLUMN claim.answer

@@ -46,7 +46,7 @@ def claim(named: Touch, verdict: Verdict = ACCEPTED, answer: Reason | None = Non
 
 
 def unjudged(named: Touch) -> Claim:
-    return replace(claim(named), is_judged=False)
+    return replace(claim(named), answers=0)
 
 
 def order(at: float) -> OrderEvent:
@@ -168,6 +168,17 @@ def test_two_sides_in_one_person_are_refused_whichever_came_first() -> None:
     verdict = Verdict(State.REFUSED, Reason.SELF_REFERRAL)
     assert [new.verdict for new in judgement.verdicts] == [verdict]
     assert judgement.revisions == {}
+
+
+def test_each_answer_to_a_claim_has_an_id_of_its_own() -> None:
+    known = unjudged(touch())
+    ids = []
+    for orders in ([], [order(-1)], [], [order(-1)]):
+        judgement = judged(known, orders=orders)
+        (new,) = judgement.verdicts
+        ids += [decode(message.body).id for message in judgement.messages]
+        known = replace(known, verdict=new.verdict, answers=new.answers)
+    assert len(set(ids)) == len(ids) == 4
 
 
 def test_the_same_facts_make_no_revision() -> None:

@@ -21,7 +21,7 @@ def test_ids_are_one_segment_and_instants_are_told_in_utc() -> None:
         b"/v1/customers/a%2Fb%20%C3%BC%252F/phase?as_of=2024-05-01T12%3A00%3A00Z&model=cxm"
     )
     assert (first.headers["authorization"], first.headers["accept-language"]) == (
-        "Bearer key-of-the-tests",
+        "Bearer key",
         "de",
     )
     assert second.url.query == b"all=true&limit=5"
