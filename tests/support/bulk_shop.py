@@ -42,7 +42,7 @@ from shared.stream.batch import Portion
 from tests.bench.lifecycle import add_fit
 from tests.support.builders import encode
 from tests.support.bulk_lives import BEGINS, DAYS, ENDS, live
-from tests.support.fresh_servers import PARTITIONS
+from tests.support.fresh_servers import PARTITIONS, as_migrator
 from tests.support.policy_shop import Shop
 
 CUSTOMERS: Final = 1_000_000
@@ -170,7 +170,8 @@ async def _write(connection: Connection, lives: int) -> None:
         (place, n, key, published_at, body) for n, (_, place, key, body) in enumerate(recent)
     ]
     columns = "partition", "seq", "customer", "recorded_at", "body"
-    await connection.execute("CREATE UNLOGGED TABLE published (LIKE change)")
+    create = "CREATE UNLOGGED TABLE published (LIKE change)"
+    await connection.execute(as_migrator(create, "lifecycle"))
     await connection.copy_records_to_table("published", records=changes, columns=columns)
 
 

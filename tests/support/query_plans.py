@@ -11,7 +11,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from itertools import combinations
 from typing import Any, Final, NamedTuple, NoReturn
 from unittest.mock import patch
@@ -256,11 +255,7 @@ async def collect_plans(stack: Stack, url: str) -> tuple[list[Plan], dict[str, s
     connection = await asyncpg.connect(url)
     watch = Watch(await sizes_of(connection))
     await connection.close()
-    with patch.object(
-        asyncpg,
-        "create_pool",
-        partial(asyncpg.create_pool, connection_class=watch.connection_class),
-    ):
+    with patch.object(asyncpg, "Connection", watch.connection_class):
         async with api(stack, url) as client:
             reader = Reader(client, watch, (await client.get("/openapi.json")).json())
             await reader.read_everything()
