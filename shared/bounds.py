@@ -29,6 +29,8 @@ _NOT_FINITE: Final = OutOfBounds("holds a number that is not finite")
 _LARGEST_DOUBLE: Final = int(sys.float_info.max)
 _LONG_NUMBER: Final = b"0" * 300
 _LARGE_EXPONENT: Final = b"0e000"
+_LARGE_POWER: Final = re.compile(rb"[\[:,\s]-?0[0.]*e-?000")
+"""A number with an exponent of three digits: hexadecimal ids hold such digits, too."""
 _BACKSLASH: Final = ord("\\")
 
 ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -73,8 +75,9 @@ def check_json(value: bytes) -> None:
     if _BACKSLASH in value and ESCAPED_NUL.search(value):
         raise OutOfBounds("holds the character U+0000, which cannot be stored")
     outline = value.translate(_OUTLINE, b"+")
-    is_odd = outline.count(b"[") > DEEPEST or _LARGE_EXPONENT in outline
-    if is_odd or (len(outline) > len(_LONG_NUMBER) and _LONG_NUMBER in outline):
+    is_large = _LARGE_EXPONENT in outline and _LARGE_POWER.search(outline)
+    is_long = len(outline) > len(_LONG_NUMBER) and _LONG_NUMBER in outline
+    if is_large or is_long or outline.count(b"[") > DEEPEST:
         _check_tree(value)
 
 
